@@ -1,0 +1,64 @@
+import { decodeBase62, encodeBase62, isBase62At } from './base62.ts';
+import { crc32Ascii } from './crc32.ts';
+
+/**
+ * The shape of bearer credentials and of our own tokens (DESIGN §6):
+ * `<prefix>_<43 base62 characters: 32 random bytes><6 base62 characters: CRC-32 of everything before>`.
+ */
+
+const SECRET_WIDTH = 43;
+const CHECKSUM_WIDTH = 6;
+/** What follows the prefix: underscore, secret, checksum. */
+const TAIL_WIDTH = 1 + SECRET_WIDTH + CHECKSUM_WIDTH;
+const MIN_LENGTH = 2 + TAIL_WIDTH;
+const MAX_LENGTH = 24 + TAIL_WIDTH;
+const HINT_WIDTH = 4;
+const UNDERSCORE = 95;
+
+/** Prefix of Keyhold's own tokens; no environment may take it. */
+export const TOKEN_PREFIX = 'keyhold';
+
+/** Pattern of an environment's prefix: 2–24 of `[a-z0-9_]`. */
+export const PREFIX_PATTERN = '^[a-z0-9_]{2,24}$';
+
+/**
+ * Makes the text of a credential from 32 random bytes.
+ * @throws RangeError when `secret` isn't 32 bytes long.
+ */
+export function formatCredential(prefix: string, secret: Uint8Array): string {
+  if (secret.length !== 32) throw new RangeError('a credential is made from exactly 32 random bytes');
+  const body = `${prefix}_${encodeBase62(secret, SECRET_WIDTH)}`;
+  const checksum = crc32Ascii(body, body.length);
+  const bytes = Uint8Array.of(checksum >>> 24, checksum >>> 16, checksum >>> 8, checksum);
+  return body + encodeBase62(bytes, CHECKSUM_WIDTH);
+}
+
+/**
+ * Length of the prefix of a well-formed credential, or -1: wrong length, alphabet or checksum.
+ * Reads nothing but the text, so a mistyped key costs no look-up.
+ */
+export function credentialPrefixLength(text: string): number {
+  const length = text.length;
+  if (length < MIN_LENGTH || length > MAX_LENGTH) return -1;
+  const prefixLength = length - TAIL_WIDTH;
+  if (text.charCodeAt(prefixLength) !== UNDERSCORE) return -1;
+  for (let i = 0; i < prefixLength; i++) {
+    if (!isPrefixUnit(text.charCodeAt(i))) return -1;
+  }
+  const checksumStart = length - CHECKSUM_WIDTH;
+  for (let i = prefixLength + 1; i < checksumStart; i++) {
+    if (!isBase62At(text, i)) return -1;
+  }
+  if (decodeBase62(text, checksumStart, length) !== crc32Ascii(text, checksumStart)) return -1;
+  return prefixLength;
+}
+
+/** The first four characters after the prefix, kept to recognise a credential by. */
+export function credentialHint(text: string): string {
+  const start = text.length - TAIL_WIDTH + 1;
+  return text.slice(start, start + HINT_WIDTH);
+}
+
+function isPrefixUnit(unit: number): boolean {
+  return (unit >= 97 && unit <= 122) || (unit >= 48 && unit <= 57) || unit === UNDERSCORE;
+}

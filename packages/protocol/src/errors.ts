@@ -1,0 +1,69 @@
+/**
+ * The one registry of error codes: status and public text of each. `docs/errors.md` has a line for every code and a
+ * test holds the two together. The text is what a stranger may read; `detail` says what is wrong in this case.
+ */
+export const ERRORS = {
+  INVALID_INPUT: { status: 400, title: 'The request does not have the shape that this operation takes.' },
+  INVALID_JSON: { status: 400, title: 'The body is not well-formed JSON in UTF-8.' },
+  INVALID_CURSOR: { status: 400, title: 'The cursor was not made by this list with these filters.' },
+  UNAUTHENTICATED: { status: 401, title: 'A valid token is required.' },
+  FORBIDDEN: { status: 403, title: 'The token does not allow this.' },
+  NOT_FOUND: { status: 404, title: 'There is nothing at this address.' },
+  PROJECT_NOT_FOUND: { status: 404, title: 'No such project.' },
+  ENVIRONMENT_NOT_FOUND: { status: 404, title: 'No such environment.' },
+  CONSUMER_NOT_FOUND: { status: 404, title: 'No such consumer.' },
+  KEY_NOT_FOUND: { status: 404, title: 'No such key.' },
+  CREDENTIAL_NOT_FOUND: { status: 404, title: 'No such credential.' },
+  TOKEN_NOT_FOUND: { status: 404, title: 'No such token.' },
+  ENTRY_NOT_FOUND: { status: 404, title: 'No such entry.' },
+  METHOD_NOT_ALLOWED: { status: 405, title: 'This address does not take that method.' },
+  SLUG_TAKEN: { status: 409, title: 'Another project has this slug.' },
+  ENVIRONMENT_EXISTS: { status: 409, title: 'The project has an environment of this name.' },
+  PREFIX_TAKEN: { status: 409, title: 'Another environment has this prefix.' },
+  EXTERNAL_ID_TAKEN: { status: 409, title: 'Another consumer of the project has this external id.' },
+  ILLEGAL_TRANSITION: { status: 409, title: 'The present state does not allow this change.' },
+  ROW_TAMPERED: { status: 409, title: 'A stored row is not the one that the ledger recorded.' },
+  NOTHING_TO_ACCEPT: { status: 409, title: 'No verifier is waiting for a restore to be accepted.' },
+  BODY_TOO_LARGE: { status: 413, title: 'The body is larger than this operation takes.' },
+  URI_TOO_LONG: { status: 414, title: 'The address is too long.' },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'Send the body as application/json.' },
+  IDEMPOTENCY_KEY_REUSED: { status: 422, title: 'This Idempotency-Key was used with another request.' },
+  HEADERS_TOO_LARGE: { status: 431, title: 'The header fields are too large.' },
+  INTERNAL: { status: 500, title: 'Something went wrong here; the instance id finds it in the log.' },
+  OVERLOADED: { status: 503, title: 'Too much is waiting; try again shortly.' },
+  STORE_UNAVAILABLE: { status: 503, title: 'The store cannot be used now; nothing was changed for certain.' },
+  STOPPING: { status: 503, title: 'The server is stopping.' },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** A refusal is a value, not an exception: which rule refused, and what the caller can do about it. */
+export interface Refusal {
+  readonly refused: ErrorCode;
+  /** What is wrong here and how to mend it; never a secret. */
+  readonly detail: string;
+  /** JSON pointer or parameter name of the failing field. */
+  readonly field?: string | undefined;
+}
+
+/** Makes a refusal. */
+export function refuse(code: ErrorCode, detail: string, field?: string): Refusal {
+  return field === undefined ? { refused: code, detail } : { refused: code, detail, field };
+}
+
+/** Narrows the result of a use case. */
+export function isRefusal(value: unknown): value is Refusal {
+  return typeof value === 'object' && value !== null && 'refused' in value;
+}
+
+/** RFC 9457 problem details as Keyhold sends them. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly code: ErrorCode;
+  readonly detail: string;
+  /** Id of this very request, to find it in the log by. */
+  readonly instance: string;
+  readonly field?: string;
+}

@@ -1,0 +1,195 @@
+import { type Static, Type } from 'typebox';
+import type { EnvironmentKind, QuotaPeriod, Scope, State } from './state.ts';
+
+/**
+ * The feed (DESIGN §5): JSON text frames over a WebSocket at {@link FEED_PATH}, authenticated by a `feed` token.
+ * The verifier speaks {@link VerifierMessage}, the control plane {@link ControlMessage}.
+ */
+export const FEED_PATH = '/v1/feed';
+
+/** Longest frame that a verifier may send, in bytes. */
+export const MAX_VERIFIER_FRAME_BYTES = 1024 * 1024;
+
+const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const ShortText = Type.String({ maxLength: 200 });
+const Digest = Type.String({ pattern: '^[0-9a-f]{64}$' });
+
+/** Where a replica stands in its installation's ledger. */
+export const Position = Type.Object(
+  { installation: ShortText, epoch: Count, sequence: Count, hash: Type.Union([Digest, Type.Null()]) },
+  { additionalProperties: false },
+);
+export type Position = Static<typeof Position>;
+
+const Hello = Type.Object(
+  {
+    type: Type.Literal('hello'),
+    version: Type.Literal(1),
+    /** Random id made at the verifier's start; leases and acknowledgements belong to it. */
+    verifier: Type.String({ pattern: '^ver_[0-9a-f-]{36}$' }),
+    position: Type.Union([Position, Type.Null()]),
+  },
+  { additionalProperties: false },
+);
+
+const LeaseRequest = Type.Object(
+  { type: Type.Literal('lease'), request: Count },
+  { additionalProperties: false },
+);
+
+const Acknowledgement = Type.Object(
+  { type: Type.Literal('ack'), sequence: Count },
+  { additionalProperties: false },
+);
+
+const Report = Type.Object({ type: Type.Literal('report'), payload: Type.Unknown() }, { additionalProperties: false });
+
+const Ask = Type.Object(
+  { type: Type.Literal('ask'), request: Count, payload: Type.Unknown() },
+  { additionalProperties: false },
+);
+
+const Bye = Type.Object({ type: Type.Literal('bye') }, { additionalProperties: false });
+
+export const VerifierMessage = Type.Union([Hello, LeaseRequest, Acknowledgement, Report, Ask, Bye]);
+export type VerifierMessage = Static<typeof VerifierMessage>;
+
+/** What the control plane says. `records` are opaque to the feed itself. */
+export type ControlMessage =
+  | {
+      readonly type: 'welcome';
+      /** The control plane's head. */
+      readonly position: Position;
+      /** Its leaf hash at the verifier's own sequence; null when it has no such entry. */
+      readonly hashAtYours: string | null;
+      /** The newest restore that an operator accepted: a verifier fenced in an epoch before it may start anew. */
+      readonly acceptedEpoch: number | null;
+    }
+  | {
+      readonly type: 'snapshot';
+      readonly position: Position;
+      readonly records: readonly FeedRecord[];
+      /** 0-based; a verifier takes the parts in order or not at all. */
+      readonly part: number;
+      /** Applied only when the last part is there: half a snapshot is no snapshot. */
+      readonly last: boolean;
+    }
+  | {
+      readonly type: 'changes';
+      /** Sequence that these changes follow; a verifier standing elsewhere doesn't apply them. */
+      readonly from: number;
+      readonly position: Position;
+      readonly records: readonly FeedRecord[];
+    }
+  | {
+      readonly type: 'grant';
+      readonly request: number;
+      /** Head under the grant's lock: the leases count once this is applied. */
+      readonly sequence: number;
+      readonly leases: readonly LeaseGrant[];
+    }
+  | { readonly type: 'answer'; readonly request: number; readonly payload: unknown };
+
+export interface LeaseGrant {
+  readonly environment: string;
+  readonly seconds: number;
+}
+
+/** A named GCRA limit: `limit` units in `windowSeconds`, burst `limit`. */
+export interface RateLimit {
+  readonly name: string;
+  readonly limit: number;
+  readonly windowSeconds: number;
+}
+
+export interface Quota {
+  readonly limit: number;
+  readonly period: QuotaPeriod;
+}
+
+/** What a replica holds, record by record. Times are epoch milliseconds, null for "not set". */
+export type FeedRecord =
+  | EnvironmentRecord
+  | SettingRecord
+  | ConsumerRecord
+  | KeyRecord
+  | CredentialRecord
+  | TokenRecord
+  | RemovedRecord;
+
+export interface EnvironmentRecord {
+  readonly kind: 'environment';
+  readonly id: string;
+  readonly projectId: string;
+  /** Slug. */
+  readonly project: string;
+  readonly name: string;
+  readonly prefix: string;
+  readonly environmentKind: EnvironmentKind;
+  readonly afterLease: AfterLease;
+}
+
+/** What verifiers do when their lease is over: refuse, or serve and say `stale`. */
+export type AfterLease = 'refuse' | 'serve';
+
+export interface SettingRecord {
+  readonly kind: 'setting';
+  readonly id: string;
+  readonly environment: string;
+  readonly permission: string;
+  readonly confirm: 'online' | null;
+  readonly audit: 'every-use' | null;
+}
+
+export interface ConsumerRecord {
+  readonly kind: 'consumer';
+  readonly id: string;
+  readonly rateLimits: readonly RateLimit[];
+}
+
+export interface KeyRecord {
+  readonly kind: 'key';
+  readonly id: string;
+  readonly environment: string;
+  readonly consumer: string;
+  readonly state: State;
+  readonly startsAt: number | null;
+  readonly expiresAt: number | null;
+  readonly permissions: readonly string[];
+  readonly networks: readonly string[];
+  readonly rateLimits: readonly RateLimit[];
+  readonly quota: Quota | null;
+  /** Units of the period that contains `at` already reported by verifiers; only in snapshots. */
+  readonly quotaUsed?: { readonly at: number; readonly used: number };
+  readonly metadata: Readonly<Record<string, unknown>> | null;
+}
+
+export interface CredentialRecord {
+  readonly kind: 'credential';
+  readonly id: string;
+  readonly key: string;
+  /** Lower-case hex SHA-256 of the whole credential. */
+  readonly digest: string;
+  readonly state: State;
+  readonly startsAt: number | null;
+  readonly expiresAt: number | null;
+}
+
+export interface TokenRecord {
+  readonly kind: 'token';
+  readonly id: string;
+  readonly digest: string;
+  readonly scopes: readonly Scope[];
+  /** Project ids that it is bound to; null for all. */
+  readonly projects: readonly string[] | null;
+  /** Environment id that it is bound to; null for all of its projects. */
+  readonly environment: string | null;
+  readonly state: State;
+  readonly expiresAt: number | null;
+}
+
+/** Takes a record out of the replica: withheld because its row was tampered with, or gone. */
+export interface RemovedRecord {
+  readonly kind: 'removed';
+  readonly id: string;
+}

@@ -1,0 +1,38 @@
+import type { Static, TSchema } from 'typebox';
+import type { ErrorCode } from './errors.ts';
+
+/**
+ * One operation of a plane, described once: the server mounts it, OpenAPI prints it, the SDK and the CLI call it,
+ * and the bad-input test attacks it from here.
+ */
+export interface Operation {
+  /** The one name that runs through all layers: use case, operation id, doc page. */
+  readonly id: string;
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** With `{name}` parameters, as OpenAPI writes them. */
+  readonly path: string;
+  readonly tag: string;
+  readonly summary: string;
+  readonly params?: TSchema;
+  readonly query?: TSchema;
+  readonly body?: TSchema;
+  /** Success status. */
+  readonly status: 200 | 201;
+  readonly response: TSchema;
+  /** Refusals of its own, beside those that any operation has. */
+  readonly errors: readonly ErrorCode[];
+  /** Takes an `Idempotency-Key`: a repeated call answers 200 with what the first one made, without its secret. */
+  readonly idempotent?: true;
+}
+
+/** Keeps the literal types of an operation's schemas. */
+export function defineOperation<const O extends Operation>(operation: O): O {
+  return operation;
+}
+
+type Part<O, K extends string> = O extends { readonly [P in K]: infer S extends TSchema } ? Static<S> : undefined;
+
+export type Params<O extends Operation> = Part<O, 'params'>;
+export type Query<O extends Operation> = Part<O, 'query'>;
+export type Body<O extends Operation> = Part<O, 'body'>;
+export type Response<O extends Operation> = Part<O, 'response'>;

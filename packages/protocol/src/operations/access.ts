@@ -1,0 +1,72 @@
+import { type Static, Type } from 'typebox';
+import { defineOperation } from '../operation.ts';
+import { SCOPES, STATES } from '../state.ts';
+import { BarrierShape, Closed, IdOf, Name, Nullable, Page, PageQuery, Slug, Time } from './shapes.ts';
+
+const Scopes = Type.Array(Type.Enum([...SCOPES]), { minItems: 1, maxItems: SCOPES.length, uniqueItems: true });
+
+export const TokenShape = Closed({
+  id: IdOf('token'),
+  name: Name,
+  scopes: Scopes,
+  projects: Nullable(Type.Array(Slug, { description: 'Bound to these; null: to none.' })),
+  environment: Nullable(Type.String({ description: '`project/environment`' })),
+  hint: Type.String(),
+  state: Type.Enum([...STATES]),
+  expiresAt: Nullable(Time),
+  createdAt: Time,
+});
+export type Token = Static<typeof TokenShape>;
+
+export const createToken = defineOperation({
+  id: 'create-token',
+  method: 'POST',
+  path: '/v1/tokens',
+  tag: 'Tokens',
+  summary: "Create one of Keyhold's own tokens; the secret is shown in this answer only",
+  body: Closed({
+    name: Name,
+    scopes: Scopes,
+    projects: Type.Optional(Type.Array(Slug, { minItems: 1, maxItems: 50, uniqueItems: true })),
+    environment: Type.Optional(
+      Type.String({
+        maxLength: 127,
+        pattern: '^[a-z0-9-]{1,63}/[a-z0-9-]{1,63}$',
+        description: '`project/environment`; instead of `projects`.',
+      }),
+    ),
+    expiresAt: Type.Optional(Time),
+  }),
+  status: 201,
+  response: Closed({
+    token: TokenShape,
+    secret: Type.Optional(Type.String()),
+    secretShown: Type.Optional(Type.Literal(true)),
+  }),
+  errors: ['PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND'],
+  idempotent: true,
+});
+
+export const listTokens = defineOperation({
+  id: 'list-tokens',
+  method: 'GET',
+  path: '/v1/tokens',
+  tag: 'Tokens',
+  summary: 'List tokens, newest first',
+  query: Closed(PageQuery),
+  status: 200,
+  response: Page(TokenShape),
+  errors: ['INVALID_CURSOR'],
+});
+
+export const revokeToken = defineOperation({
+  id: 'revoke-token',
+  method: 'POST',
+  path: '/v1/tokens/{id}/revoke',
+  tag: 'Tokens',
+  summary: 'Revoke a token; when this returns it opens nothing anywhere',
+  params: Closed({ id: IdOf('token') }),
+  status: 200,
+  response: Closed({ token: TokenShape, barrier: BarrierShape }),
+  errors: ['TOKEN_NOT_FOUND'],
+});

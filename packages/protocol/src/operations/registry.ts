@@ -1,0 +1,38 @@
+import * as access from './access.ts';
+import * as installation from './installation.ts';
+import * as keys from './keys.ts';
+import * as projects from './projects.ts';
+import type { Operation } from '../operation.ts';
+import { verify } from './verify.ts';
+
+/** Every operation of the control plane, in the order of the reference page. */
+export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
+  projects.createProject,
+  projects.listProjects,
+  projects.createEnvironment,
+  projects.listEnvironments,
+  projects.setPermission,
+  projects.listPermissions,
+  projects.createConsumer,
+  projects.listConsumers,
+  projects.getConsumer,
+  keys.issueKey,
+  keys.listKeys,
+  keys.getKey,
+  keys.updateKey,
+  keys.rotateKey,
+  keys.suspendKey,
+  keys.resumeKey,
+  keys.revokeKey,
+  keys.destroyKey,
+  keys.revokeCredential,
+  access.createToken,
+  access.listTokens,
+  access.revokeToken,
+  installation.listEntries,
+  installation.getInstallation,
+  installation.acceptRestore,
+];
+
+/** Every operation of the verifier process. */
+export const VERIFIER_OPERATIONS: readonly Operation[] = [verify];

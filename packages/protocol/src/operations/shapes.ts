@@ -1,0 +1,87 @@
+import { type Static, type TSchema, Type } from 'typebox';
+import { type IdKind, idPattern } from '../id.ts';
+import { PERMISSION_PATTERN } from '../permission.ts';
+import { QUOTA_PERIODS } from '../state.ts';
+
+/** Shapes that several operations share. Every string refuses control characters and lone surrogates. */
+
+const PRINTABLE = '^[^\\p{Cc}\\p{Cs}]*$';
+const RFC3339 = '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$';
+
+/** An object that takes no other fields. */
+export function Closed<const P extends Record<string, TSchema>>(properties: P) {
+  return Type.Object(properties, { additionalProperties: false });
+}
+
+export const Nullable = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()]);
+
+export const IdOf = (kind: IdKind) => Type.String({ pattern: idPattern(kind), maxLength: 60 });
+
+/** Any text a person may give a thing. */
+export const Name = Type.String({ minLength: 1, maxLength: 200, pattern: PRINTABLE });
+
+export const Slug = Type.String({
+  minLength: 1,
+  maxLength: 63,
+  pattern: '^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$',
+  description: 'Lower-case letters, digits and inner hyphens.',
+});
+
+export const ExternalId = Type.String({ minLength: 1, maxLength: 200, pattern: PRINTABLE });
+
+/** RFC 3339; answers are in UTC with milliseconds. */
+export const Time = Type.String({ maxLength: 40, pattern: RFC3339, description: 'RFC 3339' });
+
+export const Permission = Type.String({
+  maxLength: 127,
+  pattern: PERMISSION_PATTERN,
+  description: '`resource:action`; either segment may be `*`.',
+});
+
+export const Permissions = Type.Array(Permission, { maxItems: 100, uniqueItems: true });
+
+export const Networks = Type.Array(Type.String({ minLength: 2, maxLength: 49, pattern: '^[0-9A-Fa-f.:/]+$' }), {
+  maxItems: 100,
+  uniqueItems: true,
+  description: 'IPv4 or IPv6 networks in CIDR notation, or single addresses. Empty: from anywhere.',
+});
+
+export const RateLimitShape = Closed({
+  name: Type.String({ minLength: 1, maxLength: 63, pattern: '^[a-z0-9][a-z0-9_.-]*$' }),
+  limit: Type.Integer({ minimum: 1, maximum: 1_000_000_000 }),
+  windowSeconds: Type.Integer({ minimum: 1, maximum: 31 * 86_400 }),
+});
+
+export const RateLimits = Type.Array(RateLimitShape, { maxItems: 8, description: 'Names must differ.' });
+
+export const QuotaShape = Closed({
+  limit: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
+  period: Type.Enum([...QUOTA_PERIODS], { description: 'Begins on the minute, hour, day or month of UTC.' }),
+});
+
+export const Metadata = Type.Record(Type.String(), Type.Unknown(), {
+  maxProperties: 50,
+  description: 'Any JSON, at most 4 KiB and 5 levels deep. Returned with each verdict; never put a secret here.',
+});
+
+export const Cursor = Type.String({ minLength: 1, maxLength: 500, pattern: '^[A-Za-z0-9_-]+$' });
+
+export const PageQuery = {
+  cursor: Type.Optional(Cursor),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50 })),
+};
+
+/** One page of a list; `nextCursor` is null on the last. */
+export function Page<S extends TSchema>(item: S) {
+  return Closed({ items: Type.Array(item), nextCursor: Nullable(Type.String()) });
+}
+
+/** How a taking-away was confirmed before the answer left (DESIGN §5). */
+export const BarrierShape = Closed({
+  sequence: Type.Integer({ description: 'The entry that took away.' }),
+  acknowledged: Type.Integer({ description: 'Verifiers that applied it.' }),
+  waitedOut: Type.Integer({ description: 'Verifiers whose lease was waited out.' }),
+  unconfirmed: Type.Integer({ description: 'Verifiers that may serve stale; above 0 only with `afterLease: serve`.' }),
+  elapsedMs: Type.Number(),
+});
+export type Barrier = Static<typeof BarrierShape>;

@@ -1,0 +1,74 @@
+/** Codes of a verdict, in the order in which the rules are asked (DESIGN §6). The first that applies decides. */
+export const VERDICT_CODES = [
+  'VERIFIER_FENCED',
+  'MALFORMED',
+  'WRONG_ENVIRONMENT',
+  'TIMESTAMP_OUT_OF_WINDOW',
+  'NOT_FOUND',
+  'SIGNATURE_INVALID',
+  'REVOKED',
+  'SUSPENDED',
+  'NOT_YET_VALID',
+  'EXPIRED',
+  'NETWORK_NOT_ALLOWED',
+  'INSUFFICIENT_PERMISSIONS',
+  'SECOND_FACTOR_REQUIRED',
+  'REPLAYED',
+  'STORE_UNAVAILABLE',
+  'RATE_LIMITED',
+  'QUOTA_EXCEEDED',
+  'VALID',
+] as const;
+
+export type VerdictCode = (typeof VERDICT_CODES)[number];
+
+/** One request to be decided. */
+export interface VerificationRequest {
+  /** The credential as the client sent it. */
+  readonly key: string;
+  /** `project/environment`. */
+  readonly environment: string;
+  /** Expression over permissions that the request requires, e.g. `orders:write and prices:read`. */
+  readonly permission?: string | undefined;
+  /** The client's address. Nothing else is looked at: not the socket, not a header. */
+  readonly clientIp?: string | undefined;
+  /** Units taken from limits and quota; 1 when left out. */
+  readonly cost?: number | undefined;
+}
+
+/** What is left of one named rate limit after this verdict. */
+export interface RateLimitVerdict {
+  readonly name: string;
+  readonly limit: number;
+  readonly remaining: number;
+  /** Seconds until the limit is whole again. */
+  readonly resetSeconds: number;
+  /** Seconds after which the same request would pass this limit; only where it did not. */
+  readonly retryAfterSeconds?: number;
+}
+
+/** What is left of the quota after this verdict. */
+export interface QuotaVerdict {
+  readonly limit: number;
+  readonly remaining: number;
+  readonly period: 'minute' | 'hour' | 'day' | 'month';
+  /** RFC 3339; when the period ends. */
+  readonly resetsAt: string;
+}
+
+/** The decision on one request. A refusal names ids only where the caller proved to hold the secret. */
+export interface Verdict {
+  readonly valid: boolean;
+  readonly code: VerdictCode;
+  readonly keyId?: string;
+  readonly credentialId?: string;
+  readonly consumerId?: string;
+  readonly permissions?: readonly string[];
+  readonly rateLimits?: readonly RateLimitVerdict[];
+  readonly quota?: QuotaVerdict;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  /** Within what the limits are exact; only where the key has any. */
+  readonly scope?: 'verifier';
+  /** True when decided after the lease was over, in an environment with `afterLease: serve`. */
+  readonly stale?: true;
+}

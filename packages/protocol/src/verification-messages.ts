@@ -1,0 +1,58 @@
+import { type Static, Type } from 'typebox';
+import { VERDICT_CODES } from './verdict.ts';
+
+/** What travels in the feed's `report`, `ask` and `answer`: opaque to the feed, agreed on by its two ends. */
+
+const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const Id = Type.String({ maxLength: 60 });
+const Ip = Type.Union([Type.String({ maxLength: 45 }), Type.Null()]);
+const MAX_ITEMS = 20_000;
+
+/** Usage since the last report, counted in a verifier's memory; lost reports lose counts, never facts. */
+export const UsageReport = Type.Object(
+  {
+    credentials: Type.Array(
+      Type.Object(
+        { id: Id, count: Count, lastAt: Count, lastIp: Ip },
+        { additionalProperties: false },
+      ),
+      { maxItems: MAX_ITEMS },
+    ),
+    quotas: Type.Array(
+      Type.Object({ key: Id, periodStart: Count, used: Count }, { additionalProperties: false }),
+      { maxItems: MAX_ITEMS },
+    ),
+    denials: Type.Array(
+      Type.Object(
+        {
+          environment: Id,
+          code: Type.Enum([...VERDICT_CODES]),
+          count: Count,
+        },
+        { additionalProperties: false },
+      ),
+      { maxItems: MAX_ITEMS },
+    ),
+    /** Tokens that asked for verdicts; the bootstrap token's use becomes an entry. */
+    tokens: Type.Array(Id, { maxItems: MAX_ITEMS }),
+  },
+  { additionalProperties: false },
+);
+export type UsageReport = Static<typeof UsageReport>;
+
+/** Asks the control plane to decide, and with `record` to enter the use before it answers. */
+export const OnlineQuestion = Type.Object(
+  {
+    credential: Id,
+    environment: Id,
+    permission: Type.Union([Type.String({ maxLength: 1024 }), Type.Null()]),
+    clientIp: Ip,
+    record: Type.Boolean(),
+  },
+  { additionalProperties: false },
+);
+export type OnlineQuestion = Static<typeof OnlineQuestion>;
+
+/** Its answer: a verdict code by the committed state. */
+export const OnlineAnswer = Type.Object({ code: Type.Enum([...VERDICT_CODES]) }, { additionalProperties: false });
+export type OnlineAnswer = Static<typeof OnlineAnswer>;

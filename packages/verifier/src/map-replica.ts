@@ -1,0 +1,281 @@
+import type {
+  ConsumerRecord, CredentialRecord, EnvironmentRecord, FeedRecord, KeyRecord, Quota, RateLimit, SettingRecord,
+  TokenRecord,
+} from '@keyhold/protocol/feed';
+import { type LimitRule, limitRules, SlotTable } from './limits.ts';
+import { packNetworks } from './networks.ts';
+import { GrantedPermissions } from './permissions.ts';
+import { periodStart } from './quotas.ts';
+import {
+  DIGEST_ENCODING, type Replica, type ReplicaConsumer, type ReplicaCredential, type ReplicaEnvironment,
+  type ReplicaKey, type ReplicaToken,
+} from './replica.ts';
+
+type Mutable<T> = { -readonly [P in keyof T]: T[P] };
+
+/** Slots of a quota, behind those of the limits: period start, units used. */
+const QUOTA_SLOTS = 2;
+/** Distinct settings that are shared; past it sharing starts anew, which costs memory and nothing else. */
+const MAX_INTERNED = 200_000;
+
+/** The plain replica: maps of small objects, with whatever keys have in common held once. */
+export class MapReplica implements Replica {
+  readonly slots: SlotTable;
+  readonly #environments = new Map<string, ReplicaEnvironment>();
+  readonly #environmentsByName = new Map<string, ReplicaEnvironment>();
+  readonly #consumers = new Map<string, Mutable<ReplicaConsumer>>();
+  readonly #keys = new Map<string, Mutable<ReplicaKey>>();
+  readonly #credentials = new Map<string, ReplicaCredential>();
+  readonly #tokens = new Map<string, ReplicaToken>();
+  readonly #interned = new Map<string, unknown>();
+  #predecessor: MapReplica | null;
+
+  constructor(predecessor: MapReplica | null = null) {
+    this.#predecessor = predecessor;
+    this.slots = predecessor?.slots ?? new SlotTable();
+  }
+
+  get size(): number {
+    return this.#credentials.size;
+  }
+
+  environment(qualifiedName: string): ReplicaEnvironment | undefined {
+    return this.#environmentsByName.get(qualifiedName);
+  }
+
+  environments(): Iterable<ReplicaEnvironment> {
+    return this.#environments.values();
+  }
+
+  credential(digest: string): ReplicaCredential | undefined {
+    return this.#credentials.get(digest);
+  }
+
+  token(digest: string): ReplicaToken | undefined {
+    return this.#tokens.get(digest);
+  }
+
+  successor(): Replica {
+    return new MapReplica(this);
+  }
+
+  takeOver(): void {
+    this.#predecessor?.releaseAllBut(this.#keys, this.#consumers);
+    this.#predecessor = null;
+  }
+
+  apply(record: FeedRecord): void {
+    switch (record.kind) {
+      case 'environment':
+        return this.#applyEnvironment(record);
+      case 'setting':
+        return this.#applySetting(record);
+      case 'consumer':
+        return this.#applyConsumer(record);
+      case 'key':
+        return this.#applyKey(record);
+      case 'credential':
+        return this.#applyCredential(record);
+      case 'token':
+        return this.#applyToken(record);
+      case 'removed':
+        return this.#remove(record.id);
+    }
+  }
+
+  #applyEnvironment(record: EnvironmentRecord): void {
+    const { id, projectId, project, name, prefix, afterLease } = record;
+    const qualifiedName = `${project}/${name}`;
+    const settings = this.#environments.get(id)?.settings ?? new Map();
+    const environment = { id, projectId, project, name, qualifiedName, prefix, afterLease, settings };
+    const known = this.#environments.get(id);
+    // Keys point at their environment, so it changes in place.
+    if (known !== undefined) Object.assign(known, environment);
+    else this.#environments.set(id, environment);
+    this.#environmentsByName.set(qualifiedName, known ?? environment);
+  }
+
+  #applySetting(record: SettingRecord): void {
+    const settings = this.#environments.get(record.environment)?.settings;
+    if (settings === undefined) return;
+    const colon = record.permission.indexOf(':');
+    const confirm = record.confirm === 'online';
+    const everyUse = record.audit === 'every-use';
+    if (!confirm && !everyUse) settings.delete(record.id);
+    else {
+      const resource = record.permission.slice(0, colon);
+      settings.set(record.id, { resource, action: record.permission.slice(colon + 1), confirm, everyUse });
+    }
+  }
+
+  #applyConsumer(record: ConsumerRecord): void {
+    const rules = this.#rules(record.rateLimits);
+    const known = this.#consumers.get(record.id);
+    const predecessor = known ?? this.#predecessor?.knownConsumer(record.id);
+    const slot = this.#slotsFor(rules, null, predecessor, known !== undefined);
+    if (known === undefined) this.#consumers.set(record.id, { id: record.id, rules, slot });
+    else {
+      known.rules = rules;
+      known.slot = slot;
+    }
+  }
+
+  #applyKey(record: KeyRecord): void {
+    const environment = this.#environments.get(record.environment);
+    const consumer = this.#consumers.get(record.consumer);
+    const known = this.#keys.get(record.id);
+    const networks = packNetworks(record.networks);
+    // Fail closed: without its environment or consumer, or with networks nobody can read, a key isn't decidable.
+    if (environment === undefined || consumer === undefined || typeof networks !== 'string') return this.#remove(record.id);
+    if (record.state === 'destroyed') return this.#remove(record.id);
+    const rules = this.#rules(record.rateLimits);
+    const quota = this.#intern<Quota | null>('q', record.quota, () => record.quota);
+    const predecessor = known ?? this.#predecessor?.knownKey(record.id);
+    const key: ReplicaKey = {
+      id: record.id,
+      environment,
+      consumer,
+      state: record.state,
+      startsAt: record.startsAt,
+      expiresAt: record.expiresAt,
+      permissions: this.#intern('p', record.permissions, () => new GrantedPermissions(record.permissions)),
+      networks,
+      rules,
+      slot: this.#slotsFor(rules, quota, predecessor, known !== undefined),
+      quota,
+      metadata: record.metadata,
+    };
+    if (known === undefined) this.#keys.set(record.id, key);
+    else Object.assign(known, key);
+    this.#takeReportedUse(key, record);
+  }
+
+  #takeReportedUse(key: ReplicaKey, record: KeyRecord): void {
+    if (key.quota === null || record.quotaUsed === undefined) return;
+    const slot = key.slot + key.rules.length;
+    const start = periodStart(key.quota.period, record.quotaUsed.at);
+    const used = this.slots.get(slot) === start ? this.slots.get(slot + 1) : 0;
+    this.slots.set(slot, start);
+    this.slots.set(slot + 1, Math.max(used, record.quotaUsed.used));
+  }
+
+  #applyCredential(record: CredentialRecord): void {
+    const digest = Buffer.from(record.digest, 'hex').toString(DIGEST_ENCODING);
+    const key = this.#keys.get(record.key);
+    if (key === undefined || record.state === 'destroyed') {
+      this.#credentials.delete(digest);
+      return;
+    }
+    const { id, state, startsAt, expiresAt } = record;
+    this.#credentials.set(digest, { id, key, state, startsAt, expiresAt });
+  }
+
+  #applyToken(record: TokenRecord): void {
+    const { id, scopes, projects, environment, state, expiresAt } = record;
+    const digest = Buffer.from(record.digest, 'hex').toString(DIGEST_ENCODING);
+    this.#tokens.set(digest, { id, scopes, projects, environment, state, expiresAt });
+  }
+
+  /** Withheld rows are rare, so they are searched for instead of being indexed by id. */
+  #remove(id: string): void {
+    const key = this.#keys.get(id);
+    if (key !== undefined) {
+      this.slots.release(key.slot, slotCount(key.rules, key.quota));
+      // The credentials still point here: they are dead from now on.
+      key.state = 'destroyed';
+      key.rules = [];
+      key.quota = null;
+      this.#keys.delete(id);
+    }
+    const environment = this.#environments.get(id);
+    if (environment !== undefined) {
+      this.#environments.delete(id);
+      this.#environmentsByName.delete(environment.qualifiedName);
+    }
+    if (this.#consumers.has(id)) this.#removeConsumer(id);
+    removeById(this.#credentials, id);
+    removeById(this.#tokens, id);
+  }
+
+  #removeConsumer(id: string): void {
+    for (const key of [...this.#keys.values()]) if (key.consumer.id === id) this.#remove(key.id);
+    this.#consumers.delete(id);
+  }
+
+  #rules(limits: readonly RateLimit[]): readonly LimitRule[] {
+    return this.#intern('l', limits, () => limitRules(limits));
+  }
+
+  #intern<T>(space: string, value: unknown, make: () => T): T {
+    const name = space + JSON.stringify(value);
+    const known = this.#interned.get(name);
+    if (known !== undefined) return known as T;
+    if (this.#interned.size >= MAX_INTERNED) this.#interned.clear();
+    const made = make();
+    this.#interned.set(name, made);
+    return made;
+  }
+
+  /** Slots for these rules, with the state of every limit that keeps its name and of the quota. */
+  #slotsFor(
+    rules: readonly LimitRule[],
+    quota: Quota | null,
+    before: (Pick<ReplicaKey, 'rules' | 'slot'> & { quota?: Quota | null }) | undefined,
+    own: boolean,
+  ): number {
+    const oldQuota = before?.quota ?? null;
+    if (before !== undefined && sameRules(before.rules, rules) && sameQuota(oldQuota, quota)) return before.slot;
+    const slot = this.slots.allocate(slotCount(rules, quota));
+    if (before === undefined) return slot;
+    for (const [i, rule] of rules.entries()) {
+      const old = before.rules.findIndex(({ name }) => name === rule.name);
+      if (old >= 0) this.slots.set(slot + i, this.slots.get(before.slot + old));
+    }
+    if (quota !== null && oldQuota?.period === quota.period) {
+      for (let i = 0; i < QUOTA_SLOTS; i++) {
+        this.slots.set(slot + rules.length + i, this.slots.get(before.slot + before.rules.length + i));
+      }
+    }
+    if (own) this.slots.release(before.slot, slotCount(before.rules, oldQuota));
+    return slot;
+  }
+
+  knownKey(id: string): ReplicaKey | undefined {
+    return this.#keys.get(id);
+  }
+
+  knownConsumer(id: string): ReplicaConsumer | undefined {
+    return this.#consumers.get(id);
+  }
+
+  /** Gives back the slots that the successor didn't take over. */
+  releaseAllBut(keys: ReadonlyMap<string, ReplicaKey>, consumers: ReadonlyMap<string, ReplicaConsumer>): void {
+    for (const key of this.#keys.values()) {
+      if (keys.get(key.id)?.slot !== key.slot) this.slots.release(key.slot, slotCount(key.rules, key.quota));
+    }
+    for (const consumer of this.#consumers.values()) {
+      if (consumers.get(consumer.id)?.slot !== consumer.slot) this.slots.release(consumer.slot, consumer.rules.length);
+    }
+  }
+}
+
+function slotCount(rules: readonly LimitRule[], quota: Quota | null): number {
+  return rules.length + (quota === null ? 0 : QUOTA_SLOTS);
+}
+
+function sameRules(a: readonly LimitRule[], b: readonly LimitRule[]): boolean {
+  return a === b || (a.length === b.length && a.every((rule, i) => JSON.stringify(rule) === JSON.stringify(b[i])));
+}
+
+function sameQuota(a: Quota | null, b: Quota | null): boolean {
+  return a?.period === b?.period && a?.limit === b?.limit;
+}
+
+function removeById(map: Map<string, { id: string }>, id: string): void {
+  for (const [digest, entry] of map) {
+    if (entry.id === id) {
+      map.delete(digest);
+      return;
+    }
+  }
+}

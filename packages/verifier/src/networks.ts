@@ -1,0 +1,97 @@
+import ipaddr from 'ipaddr.js';
+
+/**
+ * Networks packed into one string, a network being: address length in bytes (4 or 16), prefix bits, address bytes.
+ * A million keys hold one each, and a short string is the smallest thing there is (see `bench replica-bytes`).
+ */
+export type PackedNetworks = string;
+
+/** An address: 4 or 16 bytes. IPv4-mapped IPv6 (RFC 4291 §2.5.5.2) is IPv4. */
+export type Address = readonly number[];
+
+const MAPPED_BITS = 96;
+
+/** Reads an address as a client's is written: no zone, no leading zeros, no port. Null when it isn't one. */
+export function parseAddress(text: string): Address | null {
+  return text.includes(':') ? parseIPv6(text) : parseIPv4(text);
+}
+
+function parseIPv4(text: string): Address | null {
+  const parts = text.split('.');
+  if (parts.length !== 4) return null;
+  const bytes: number[] = [];
+  for (const part of parts) {
+    if (!/^(?:0|[1-9][0-9]{0,2})$/.test(part)) return null;
+    const value = Number(part);
+    if (value > 255) return null;
+    bytes.push(value);
+  }
+  return bytes;
+}
+
+function parseIPv6(text: string): Address | null {
+  if (text.length > 45 || text.includes('%') || !ipaddr.IPv6.isValid(text)) return null;
+  const address = ipaddr.IPv6.parse(text);
+  return address.isIPv4MappedAddress() ? address.toIPv4Address().toByteArray() : address.toByteArray();
+}
+
+/** A network that is not one, and how to mend it. */
+export interface NetworkError {
+  readonly index: number;
+  readonly error: string;
+}
+
+/** Packs networks in CIDR notation; a bare address is a network of one. Host bits must be zero. */
+export function packNetworks(networks: readonly string[]): PackedNetworks | NetworkError {
+  let packed = '';
+  for (const [index, text] of networks.entries()) {
+    const network = packNetwork(text);
+    if (typeof network !== 'string') return { index, error: network.error };
+    packed += network;
+  }
+  return packed;
+}
+
+function packNetwork(text: string): string | { error: string } {
+  const slash = text.indexOf('/');
+  const addressText = slash < 0 ? text : text.slice(0, slash);
+  const address = parseAddress(addressText);
+  if (address === null) return { error: `"${text}" is not an IPv4 or IPv6 network` };
+  const mapped = address.length === 4 && addressText.includes(':');
+  const most = mapped ? 128 : address.length * 8;
+  const bitsText = slash < 0 ? String(most) : text.slice(slash + 1);
+  const written = Number(bitsText);
+  if (!/^(?:0|[1-9][0-9]{0,2})$/.test(bitsText) || written > most || (mapped && written < MAPPED_BITS)) {
+    return { error: `"/${bitsText}" is not a prefix length of ${addressText}` };
+  }
+  const bits = mapped ? written - MAPPED_BITS : written;
+  if (!hostBitsAreZero(address, bits)) {
+    return { error: `"${text}" has bits set after its prefix; write the network's first address` };
+  }
+  return String.fromCharCode(address.length, bits, ...address);
+}
+
+function hostBitsAreZero(address: Address, bits: number): boolean {
+  return address.every((byte, i) => (byte & (0xff >> Math.min(8, Math.max(0, bits - i * 8)))) === 0);
+}
+
+/** True when one of the networks contains the address. Families never match each other. */
+export function containsAddress(networks: PackedNetworks, address: Address): boolean {
+  for (let at = 0; at < networks.length; ) {
+    const length = networks.charCodeAt(at);
+    if (length === address.length && matches(networks, at + 2, networks.charCodeAt(at + 1), address)) return true;
+    at += 2 + length;
+  }
+  return false;
+}
+
+function matches(networks: PackedNetworks, start: number, bits: number, address: Address): boolean {
+  const whole = bits >> 3;
+  for (let i = 0; i < whole; i++) {
+    if (networks.charCodeAt(start + i) !== address[i]) return false;
+  }
+  const rest = bits & 7;
+  if (rest === 0) return true;
+  const mask = (0xff << (8 - rest)) & 0xff;
+  return networks.charCodeAt(start + whole) === ((address[whole] as number) & mask);
+}

@@ -1,0 +1,83 @@
+import type { AfterLease, FeedRecord, Quota } from '@keyhold/protocol/feed';
+import type { Scope, State } from '@keyhold/protocol/state';
+import type { LimitHolder, SlotTable } from './limits.ts';
+import type { PackedNetworks } from './networks.ts';
+import type { GrantedPermissions } from './permissions.ts';
+
+/** Everything a verifier needs to decide, in memory. Implementations may pack it as they like. */
+export interface Replica {
+  /** By `project/environment`. */
+  environment(qualifiedName: string): ReplicaEnvironment | undefined;
+  environments(): Iterable<ReplicaEnvironment>;
+  /** By the SHA-256 of the whole credential in {@link DIGEST_ENCODING}. */
+  credential(digest: string): ReplicaCredential | undefined;
+  token(digest: string): ReplicaToken | undefined;
+  /** State of limits and quotas. */
+  readonly slots: SlotTable;
+  /** Applies one record, an upsert by id. */
+  apply(record: FeedRecord): void;
+  /** An empty replica that shares this one's limit and quota state with the keys it is given. */
+  successor(): Replica;
+  /** Ends the predecessor: from now on this one alone holds the state. */
+  takeOver(): void;
+  /** Live credentials held. */
+  readonly size: number;
+}
+
+/** 32 one-byte characters instead of 64: digests are the largest part of a replica. */
+export const DIGEST_ENCODING = 'latin1';
+
+export interface ReplicaEnvironment {
+  readonly id: string;
+  readonly projectId: string;
+  readonly project: string;
+  readonly name: string;
+  readonly qualifiedName: string;
+  readonly prefix: string;
+  readonly afterLease: AfterLease;
+  /** Permission settings by id. */
+  readonly settings: Map<string, ReplicaSetting>;
+}
+
+export interface ReplicaSetting {
+  readonly resource: string;
+  readonly action: string;
+  readonly confirm: boolean;
+  readonly everyUse: boolean;
+}
+
+export interface ReplicaConsumer extends LimitHolder {
+  readonly id: string;
+}
+
+export interface ReplicaKey extends LimitHolder {
+  readonly id: string;
+  readonly environment: ReplicaEnvironment;
+  readonly consumer: ReplicaConsumer;
+  readonly state: State;
+  readonly startsAt: number | null;
+  readonly expiresAt: number | null;
+  readonly permissions: GrantedPermissions;
+  /** Empty: from anywhere. */
+  readonly networks: PackedNetworks;
+  /** Its state follows the limits' slots: period start, units used. */
+  readonly quota: Quota | null;
+  readonly metadata: Readonly<Record<string, unknown>> | null;
+}
+
+export interface ReplicaCredential {
+  readonly id: string;
+  readonly key: ReplicaKey;
+  readonly state: State;
+  readonly startsAt: number | null;
+  readonly expiresAt: number | null;
+}
+
+export interface ReplicaToken {
+  readonly id: string;
+  readonly scopes: readonly Scope[];
+  readonly projects: readonly string[] | null;
+  readonly environment: string | null;
+  readonly state: State;
+  readonly expiresAt: number | null;
+}
