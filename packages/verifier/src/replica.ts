@@ -24,8 +24,8 @@ export interface Replica {
   readonly size: number;
 }
 
-/** 32 one-byte characters instead of 64: digests are the largest part of a replica. */
-export const DIGEST_ENCODING = 'latin1';
+/** 32 one-byte characters (Latin-1) instead of 64: digests are the largest part of a replica. */
+export const DIGEST_ENCODING = 'binary';
 
 export interface ReplicaEnvironment {
   readonly id: string;

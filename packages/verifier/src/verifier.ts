@@ -31,6 +31,7 @@ export class Verifier {
   readonly #feed: FeedClient;
   readonly #requirements = new Requirements();
   readonly #usage = new Usage();
+  readonly #verdicts = new Map<VerdictCode, number>();
   #cancelReport: () => void = () => {};
 
   constructor(clock: Clock, feed: FeedClient) {
@@ -69,6 +70,11 @@ export class Verifier {
     return this.#feed.replica.size;
   }
 
+  /** Verdicts by code since the start. */
+  get verdicts(): ReadonlyMap<VerdictCode, number> {
+    return this.#verdicts;
+  }
+
   /** True when it holds a lease for every environment that it knows. */
   get ready(): boolean {
     if (this.#feed.position === null || this.#feed.fenced !== null) return false;
@@ -81,6 +87,14 @@ export class Verifier {
 
   environment(qualifiedName: string): ReplicaEnvironment | undefined {
     return this.#feed.replica.environment(qualifiedName);
+  }
+
+  /** By the id of its project and its bare name. */
+  environmentOf(projectId: string, name: string): ReplicaEnvironment | undefined {
+    for (const environment of this.#feed.replica.environments()) {
+      if (environment.projectId === projectId && environment.name === name) return environment;
+    }
+    return undefined;
   }
 
   environmentById(id: string): ReplicaEnvironment | undefined {
@@ -163,8 +177,14 @@ export class Verifier {
     return this.#conclude(request, { ...second, code: answer.code });
   }
 
-  /** Takes from limits and quota, counts, and words the verdict. */
   #conclude(request: VerificationRequest, step: Step): Verdict {
+    const verdict = this.#word(request, step);
+    this.#verdicts.set(verdict.code, (this.#verdicts.get(verdict.code) ?? 0) + 1);
+    return verdict;
+  }
+
+  /** Takes from limits and quota, counts, and words the verdict. */
+  #word(request: VerificationRequest, step: Step): Verdict {
     if (step.credential === null || step.code !== 'VALID') {
       this.#usage.denied(step.environment?.id ?? '', step.code);
       return refused(step.code, step.credential, step.stale);

@@ -1,0 +1,35 @@
+import { hash } from 'node:crypto';
+import { credentialPrefixLength } from '@keyhold/protocol/credential-format';
+import type { Scope } from '@keyhold/protocol/state';
+import type { Kysely } from 'kysely';
+import type { Clock } from '../clock.ts';
+import type { Database } from '../database/schema.ts';
+import { rowDigest } from '../ledger/row-digest.ts';
+import { isAlive, type Principal } from './principal.ts';
+import { findTokenByDigest } from './tokens.store.ts';
+
+/**
+ * Finds who holds this secret; null for a stranger. Reads the committed row each time, so a token revoked a moment
+ * ago opens nothing, and a row written past the ledger neither.
+ */
+export async function authenticate(
+  db: Kysely<Database>,
+  clock: Clock,
+  secret: string,
+  tampered: (rowId: string) => void,
+): Promise<Principal | null> {
+  if (credentialPrefixLength(secret) < 0) return null;
+  const found = await findTokenByDigest(db, hash('sha256', secret, 'hex'));
+  if (found === undefined || !isAlive(found.token, clock.wall())) return null;
+  const { token, recorded } = found;
+  if (rowDigest(token) !== recorded) {
+    tampered(token.id);
+    return null;
+  }
+  return {
+    id: token.id,
+    scopes: JSON.parse(token.scopes) as Scope[],
+    projects: token.projects === null ? null : (JSON.parse(token.projects) as string[]),
+    environment: token.environment_id,
+  };
+}

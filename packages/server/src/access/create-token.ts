@@ -1,0 +1,69 @@
+import { hash } from 'node:crypto';
+import { credentialHint, formatCredential, TOKEN_PREFIX } from '@keyhold/protocol/credential-format';
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { Scope } from '@keyhold/protocol/state';
+import type { TokenRow } from '../database/schema.ts';
+import type { Recorded } from '../ledger/entry.ts';
+import { Secret } from '../vault/secret.ts';
+import { attribution, type Caller, type ChangeContext } from './change-context.ts';
+import type { Principal } from './principal.ts';
+
+export interface NewToken {
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  /** Project ids; null: bound to none. */
+  readonly projects: readonly string[] | null;
+  readonly environment: string | null;
+  readonly expiresAt: number | null;
+}
+
+export interface CreatedToken {
+  readonly token: TokenRow;
+  readonly secret: Secret;
+}
+
+/** Creates a token; its secret is in the result only. Nobody can give more than he has. */
+export async function createToken(
+  context: ChangeContext,
+  caller: Caller,
+  input: NewToken,
+): Promise<Recorded<CreatedToken> | Refusal> {
+  const excess = refuseExcess(caller.principal, input);
+  if (excess !== null) return excess;
+  const { ledger, random, clock, propagation } = context;
+  if (input.expiresAt !== null && input.expiresAt <= clock.wall()) {
+    return refuse('INVALID_INPUT', 'This time is past.', '/expiresAt');
+  }
+  const secret = formatCredential(TOKEN_PREFIX, random.bytes(32));
+  const id = random.newId('token');
+  const recorded = await ledger.record(
+    { ...attribution(caller), action: 'token.created', subject: id },
+    async (facts) => {
+      const token = await facts.insert('tokens', {
+        id,
+        name: input.name,
+        scopes: JSON.stringify(input.scopes),
+        projects: input.projects === null ? null : JSON.stringify(input.projects),
+        environment_id: input.environment,
+        digest: hash('sha256', secret, 'hex'),
+        hint: credentialHint(secret),
+        state: 'active',
+        expires_at: input.expiresAt,
+        created_at: clock.wall(),
+      });
+      return { token, secret: new Secret(secret) };
+    },
+  );
+  if (!isRefusal(recorded)) await propagation.given(recorded.sequence);
+  return recorded;
+}
+
+function refuseExcess(principal: Principal, { projects, environment }: NewToken): Refusal | null {
+  const within =
+    principal.environment !== null
+      ? environment === principal.environment
+      : principal.projects === null ||
+        environment !== null ||
+        (projects?.every((project) => principal.projects?.includes(project)) ?? false);
+  return within ? null : refuse('FORBIDDEN', 'A bound token can only create tokens within its own binding.');
+}

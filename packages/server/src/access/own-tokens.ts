@@ -1,0 +1,75 @@
+import { hash } from 'node:crypto';
+import { existsSync, readFileSync, unlinkSync } from 'node:fs';
+import { credentialHint, formatCredential, TOKEN_PREFIX } from '@keyhold/protocol/credential-format';
+import type { Scope } from '@keyhold/protocol/state';
+import type { Kysely } from 'kysely';
+import type { Clock } from '../clock.ts';
+import type { Database } from '../database/schema.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { Random } from '../random.ts';
+import { writeSecretFile } from '../vault/secret-file.ts';
+import { isAlive } from './principal.ts';
+import { findTokenByDigest } from './tokens.store.ts';
+
+const BOOTSTRAP_CREATED = 'bootstrap.created';
+
+interface OwnTokens {
+  readonly ledger: Ledger;
+  readonly reader: Kysely<Database>;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/**
+ * Makes the bootstrap token at the very first start, in a file that only the owner of the data can read. Once
+ * removed it doesn't come back.
+ * @returns its id, to enter each use of it
+ */
+export async function ensureBootstrapToken(own: OwnTokens, file: string): Promise<string> {
+  const known = await own.reader
+    .selectFrom('entries')
+    .select('subject')
+    .where('action', '=', BOOTSTRAP_CREATED)
+    .orderBy('sequence')
+    .limit(1)
+    .executeTakeFirst();
+  return known?.subject ?? (await createTokenFile(own, file, BOOTSTRAP_CREATED, 'bootstrap', ['admin']));
+}
+
+/** Makes the token of this installation's own verifier process, where the file holds none that is alive. */
+export async function ensureVerifierToken(own: OwnTokens, file: string): Promise<void> {
+  if (existsSync(file)) {
+    const found = await findTokenByDigest(own.reader, hash('sha256', readFileSync(file, 'utf8').trim(), 'hex'));
+    if (found !== undefined && isAlive(found.token, own.clock.wall())) return;
+    unlinkSync(file);
+  }
+  await createTokenFile(own, file, 'token.created', 'verifier process', ['feed']);
+}
+
+/** The file is there before the entry: a token that nobody can read would lock everybody out. */
+async function createTokenFile(
+  { ledger, random, clock }: OwnTokens,
+  file: string,
+  action: string,
+  name: string,
+  scopes: readonly Scope[],
+): Promise<string> {
+  const secret = formatCredential(TOKEN_PREFIX, random.bytes(32));
+  writeSecretFile(file, `${secret}\n`);
+  const id = random.newId('token');
+  await ledger.record({ actor: 'system', action, subject: id }, (facts) =>
+    facts.insert('tokens', {
+      id,
+      name,
+      scopes: JSON.stringify(scopes),
+      projects: null,
+      environment_id: null,
+      digest: hash('sha256', secret, 'hex'),
+      hint: credentialHint(secret),
+      state: 'active',
+      expires_at: null,
+      created_at: clock.wall(),
+    }),
+  );
+  return id;
+}

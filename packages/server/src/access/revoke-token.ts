@@ -1,0 +1,24 @@
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { Barrier } from '@keyhold/protocol/operations/shapes';
+import type { TokenRow } from '../database/schema.ts';
+import { attribution, type Caller, type ChangeContext } from './change-context.ts';
+
+/** Revokes a token; when this returns it opens nothing, anywhere. Repeating it waits for the same entry again. */
+export async function revokeToken(
+  { ledger, propagation }: ChangeContext,
+  caller: Caller,
+  id: string,
+): Promise<{ token: TokenRow; barrier: Barrier } | Refusal> {
+  const recorded = await ledger.record(
+    { ...attribution(caller), action: 'token.revoked', subject: id, locks: [id] },
+    async (facts) => {
+      const token = await facts.findUnchecked('tokens', id);
+      if (token === undefined) return refuse('TOKEN_NOT_FOUND', `There is no token ${id}.`, 'id');
+      return await facts.update('tokens', token, { state: 'deactivated' });
+    },
+  );
+  if (isRefusal(recorded)) return recorded;
+  const token = recorded.value;
+  const concerned = token.environment_id === null ? null : new Set([token.environment_id]);
+  return { token, barrier: await propagation.taken(recorded.sequence, concerned) };
+}

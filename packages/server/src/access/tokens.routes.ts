@@ -1,0 +1,106 @@
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import { createToken as createTokenOperation, listTokens as listTokensOperation, revokeToken as revokeTokenOperation } from '@keyhold/protocol/operations/access';
+import type { FastifyInstance } from 'fastify';
+import type { Kysely } from 'kysely';
+import type { Database, TokenRow } from '../database/schema.ts';
+import type { Cursors } from '../http/cursor.ts';
+import { type Gate, mount } from '../http/mount.ts';
+import { pageOf } from '../http/page.ts';
+import { expose } from '../vault/expose.ts';
+import type { ChangeContext } from './change-context.ts';
+import { createToken } from './create-token.ts';
+import { allow } from './locate.ts';
+import { covers, type Principal } from './principal.ts';
+import { revokeToken } from './revoke-token.ts';
+import { type PlaceNames, showToken } from './token.ts';
+import { findToken, listTokens } from './tokens.store.ts';
+
+/** What lies on a higher floor and is handed in: ids and names of the places that tokens are bound to. */
+export interface Places {
+  projectIds(principal: Principal, slugs: readonly string[]): Promise<string[] | Refusal>;
+  /** `project/environment` */
+  environmentId(principal: Principal, qualifiedName: string): Promise<string | Refusal>;
+  names(tokens: readonly TokenRow[]): Promise<PlaceNames>;
+}
+
+export interface TokenRoutes {
+  readonly gate: Gate<Principal>;
+  readonly context: ChangeContext;
+  readonly reader: Kysely<Database>;
+  readonly cursors: Cursors;
+  readonly places: Places;
+}
+
+export function mountTokens(app: FastifyInstance, { gate, context, reader, cursors, places }: TokenRoutes): void {
+  const show = async (rows: readonly TokenRow[]) => {
+    const names = await places.names(rows);
+    return rows.map((row) => showToken(row, names, context.clock.wall()));
+  };
+
+  mount(app, gate, createTokenOperation, async ({ principal, body, ip, idempotency }) => {
+    const denied = allow(principal, 'tokens.create', within(principal));
+    if (denied !== null) return denied;
+    if (body.projects !== undefined && body.environment !== undefined) {
+      return refuse('INVALID_INPUT', 'Give either projects or environment.', '/environment');
+    }
+    const projects = body.projects === undefined ? null : await places.projectIds(principal, body.projects);
+    if (isRefusal(projects)) return projects;
+    const environment = body.environment === undefined ? null : await places.environmentId(principal, body.environment);
+    if (isRefusal(environment)) return environment;
+    const expiresAt = body.expiresAt === undefined ? null : Date.parse(body.expiresAt);
+    if (Number.isNaN(expiresAt)) return refuse('INVALID_INPUT', 'There is no such time.', '/expiresAt');
+    const input = { name: body.name, scopes: body.scopes, projects, environment, expiresAt };
+    const created = await createToken(context, { principal, ip, idempotency }, input);
+    if (isRefusal(created)) return created;
+    const [token] = await show([created.value.token]);
+    if (token === undefined) return refuse('TOKEN_NOT_FOUND', 'It is gone.');
+    if (created.repeated) return { body: { token, secretShown: true as const }, repeated: true };
+    return { body: { token, secret: expose(created.value.secret) } };
+  });
+
+  mount(app, gate, listTokensOperation, async ({ principal, query }) => {
+    const denied = allow(principal, 'tokens.read', within(principal));
+    if (denied !== null) return denied;
+    const page = { list: listTokensOperation.id, principal: principal.id, query };
+    const found = await pageOf(cursors, page, (after, limit) => listVisible(reader, principal, after, limit), ({ id }) => id, show);
+    return isRefusal(found) ? found : { body: found };
+  });
+
+  mount(app, gate, revokeTokenOperation, async ({ principal, params, ip, idempotency }) => {
+    const absent = refuse('TOKEN_NOT_FOUND', `There is no token ${params.id}.`, 'id');
+    const token = await findToken(reader, params.id);
+    const denied = allow(principal, 'tokens.revoke', within(principal));
+    if (denied !== null) return denied;
+    if (token === undefined || !isVisible(principal, token)) return absent;
+    const revoked = await revokeToken(context, { principal, ip, idempotency }, params.id);
+    if (isRefusal(revoked)) return revoked;
+    const [shown] = await show([revoked.token]);
+    return shown === undefined ? absent : { body: { token: shown, barrier: revoked.barrier } };
+  });
+}
+
+/** Tokens live in the installation; what a bound caller may do to them is judged by their bindings. */
+function within(principal: Principal) {
+  const resource = { project: principal.projects?.[0] ?? null, environment: principal.environment };
+  return { resource, absent: refuse('FORBIDDEN', 'This token is bound elsewhere.') };
+}
+
+/** A bound caller sees tokens bound within its own binding. */
+function isVisible(principal: Principal, token: TokenRow): boolean {
+  if (principal.environment === null && principal.projects === null) return true;
+  const projects = token.projects === null ? null : (JSON.parse(token.projects) as string[]);
+  if (token.environment_id !== null) return principal.environment === token.environment_id;
+  return projects?.every((project) => covers(principal, { project, environment: null })) ?? false;
+}
+
+/** Bound callers' pages are filtered here: tokens are few. */
+async function listVisible(
+  reader: Kysely<Database>,
+  principal: Principal,
+  after: string | undefined,
+  limit: number,
+): Promise<TokenRow[]> {
+  if (principal.environment === null && principal.projects === null) return await listTokens(reader, after, limit);
+  const visible = (await listTokens(reader, after, Number.MAX_SAFE_INTEGER)).filter((token) => isVisible(principal, token));
+  return visible.slice(0, limit);
+}

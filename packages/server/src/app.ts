@@ -1,0 +1,142 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { sql } from 'kysely';
+import { authenticate } from './access/authenticate.ts';
+import { authorise } from './access/authorise.ts';
+import { BootstrapUse } from './access/bootstrap-use.ts';
+import { allowOnInstallation } from './access/locate.ts';
+import { ensureBootstrapToken, ensureVerifierToken } from './access/own-tokens.ts';
+import type { Principal } from './access/principal.ts';
+import { mountTokens } from './access/tokens.routes.ts';
+import { mountEntries } from './audit/entries.routes.ts';
+import { systemClock } from './clock.ts';
+import type { Config } from './config.ts';
+import { lockFolder, lockPostgres } from './database/instance-lock.ts';
+import { Scratch } from './database/scratch.ts';
+import { openPostgres, openSqlite } from './database/store.ts';
+import { startFeed } from './feed/start-feed.ts';
+import { serveFeed } from './feed/feed-socket.ts';
+import { logAccess } from './http/access-log.ts';
+import { Cursors } from './http/cursor.ts';
+import { mountHealth } from './http/health.ts';
+import type { Log } from './http/log.ts';
+import { mountMetrics } from './http/metrics.ts';
+import type { Gate } from './http/mount.ts';
+import { serveReference } from './http/reference.ts';
+import { createHttpServer } from './http/server.ts';
+import { readTls } from './http/tls.ts';
+import { mountKeys } from './keys/keys.routes.ts';
+import { Alarms } from './ledger/alarms.ts';
+import { startMaintenance } from './maintenance.ts';
+import { registerControlMetrics } from './metrics.ts';
+import { mountConsumers, mountEnvironments, mountProjects, type Routes } from './projects/projects.routes.ts';
+import { tokenPlaces } from './projects/token-places.ts';
+import { systemRandom } from './random.ts';
+import { openInstallationKey } from './vault/installation-key.ts';
+import { answerOnline } from './verification/answer-online.ts';
+import { VerificationSource } from './verification/feed-source.ts';
+import { mountInstallation } from './verification/installation.routes.ts';
+import { Places } from './verification/places.ts';
+import { takeReport } from './verification/take-report.ts';
+import { urlOf } from './verification/verifier-process.ts';
+
+/** A running control plane. */
+export interface ControlPlane extends AsyncDisposable {
+  /** `http(s)://host:port` */
+  readonly url: string;
+  /** Holds the feed token of this installation's own verifier process. */
+  readonly verifierTokenFile: string;
+  readonly bootstrapTokenFile: string;
+}
+
+/** Starts the control plane. Everything is wired here, by hand, from the lowest floor up. */
+export async function startControlPlane(config: Config, log: Log): Promise<ControlPlane> {
+  await using stack = new AsyncDisposableStack();
+  mkdirSync(config.dataFolder, { recursive: true, mode: 0o700 });
+  const [clock, random] = [systemClock, systemRandom];
+
+  // database
+  const url = config.databaseUrl;
+  const file = (name: string) => join(config.dataFolder, name);
+  stack.use(await (url === undefined ? lockFolder(file('keyhold.lock')) : lockPostgres(url)));
+  const store = stack.use(await (url === undefined ? openSqlite(file('keyhold.db')) : openPostgres(url)));
+  const scratch = new Scratch(store);
+
+  // ledger, vault, feed
+  const alarms = new Alarms(clock, (alarm) => log.error({ alarm }, 'ALARM'));
+  const tampered = (rowId: string) =>
+    alarms.raise('ROW_TAMPERED', rowId, 'the stored row is not the one that the ledger recorded');
+  const places = new Places();
+  const online = { reader: store.reader, clock, places };
+  const source = new VerificationSource({
+    store,
+    clock,
+    places,
+    tampered,
+    report: (_scope, payload) => takeReport({ scratch, clock, tokensUsed: feed.tokensUsed }, payload),
+    answer: (scope, payload) => answerOnline({ ...online, ledger: feed.ledger }, scope, payload),
+  });
+  const feed = await startFeed({ store, clock, random, alarms, source });
+  const rootKey = await openInstallationKey(store, config.keyFile, config.userDataFolder, feed.ledger.head.installation);
+  await places.load(store.reader);
+
+  // access
+  const { ledger, propagation, hub, book } = feed;
+  const own = { ledger, reader: store.reader, clock, random };
+  const bootstrapTokenFile = file('bootstrap-token');
+  const bootstrapUse = new BootstrapUse(ledger, clock, await ensureBootstrapToken(own, bootstrapTokenFile));
+  feed.onTokensUsed((ids) => {
+    for (const id of ids) bootstrapUse.note(id).catch(() => {});
+  });
+  const verifierTokenFile = file('verifier-token');
+  if (config.withVerifier) await ensureVerifierToken(own, verifierTokenFile);
+  const find = (secret: string) => authenticate(store.reader, clock, secret, tampered);
+  const gate: Gate<Principal> = {
+    authenticate: async (secret) => {
+      const principal = secret === null ? null : await find(secret);
+      if (principal !== null) await bootstrapUse.note(principal.id);
+      return principal;
+    },
+  };
+
+  // http
+  const tls = readTls(config);
+  const app = createHttpServer({ log, tls, trustedProxies: config.trustedProxies });
+  stack.defer(() => app.close());
+  logAccess(app, log, Math.random);
+  await serveReference(app, 'Keyhold');
+  mountHealth(app, async () => (await sql`select 1`.execute(store.reader)).rows.length === 1);
+  const cursors = new Cursors(rootKey.derive('cursor'));
+  const context = { ledger, propagation, clock, random };
+  const routes: Routes = { gate, context, reader: store.reader, cursors };
+  mountProjects(app, routes);
+  mountEnvironments(app, routes);
+  mountConsumers(app, routes);
+  mountKeys(app, routes);
+  mountTokens(app, { ...routes, places: tokenPlaces(store.reader) });
+  mountEntries(app, gate, (principal) => allowOnInstallation(principal, 'audit.read'), routes);
+  mountInstallation(app, { ...routes, hub, book, alarms });
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  registerControlMetrics(registry, { ledger, writer: store.writer, book, alarms });
+  mountMetrics(app, gate, registry, (principal) => authorise(principal, 'installation.read').allowed);
+  await app.ready();
+  const closeFeed = serveFeed(app.server, hub, async (secret) => {
+    const principal = secret === null ? null : await find(secret);
+    if (principal === null || !principal.scopes.includes('feed')) return null;
+    const { id, projects, environment } = principal;
+    return { scope: { projects, environment }, tokenId: id };
+  });
+  await app.listen({ host: config.host, port: config.port });
+  stack.defer(closeFeed);
+  stack.defer(startMaintenance({ store, scratch, clock, ledger, book, alarms }));
+  const running = stack.move();
+  return {
+    url: urlOf(app.server.address(), config.host, tls !== undefined),
+    verifierTokenFile,
+    bootstrapTokenFile,
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+

@@ -1,0 +1,116 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+
+/** Everything that can be set, read once. Nobody else reads the environment or the arguments. */
+export interface Config {
+  readonly command: 'serve' | 'verifier';
+  /** Folder of database and token files. */
+  readonly dataFolder: string;
+  readonly host: string;
+  readonly port: number;
+  readonly verifierPort: number;
+  /** PostgreSQL; undefined: SQLite in the data folder. */
+  readonly databaseUrl: string | undefined;
+  /** Root key file; undefined: in the user's data directory, named by installation id. */
+  readonly keyFile: string | undefined;
+  readonly userDataFolder: string;
+  readonly tls: { readonly certificateFile: string; readonly keyFile: string } | undefined;
+  /** A proxy terminates TLS, so addresses beyond loopback may be served in the clear. */
+  readonly behindProxy: boolean;
+  /** Networks whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
+  /** `keyhold serve` runs one verifier process, unless told not to. */
+  readonly withVerifier: boolean;
+  /** Of a verifier process: the control plane, and the file that holds its feed token. */
+  readonly controlUrl: string | undefined;
+  readonly tokenFile: string | undefined;
+  /** PEM of the one certificate to trust at the control plane. */
+  readonly controlCertificateFile: string | undefined;
+  readonly logLevel: string;
+}
+
+/** A setting that can't be used, in words for whoever set it. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const OPTIONS = {
+  data: { type: 'string' },
+  host: { type: 'string' },
+  port: { type: 'string' },
+  'verifier-port': { type: 'string' },
+  'tls-cert': { type: 'string' },
+  'tls-key': { type: 'string' },
+  'behind-proxy': { type: 'boolean' },
+  'no-verifier': { type: 'boolean' },
+  control: { type: 'string' },
+  'token-file': { type: 'string' },
+  'control-cert': { type: 'string' },
+} as const;
+
+/**
+ * Reads the configuration; flags win over the environment.
+ * @throws ConfigError naming what is wrong
+ */
+export function readConfig(args: readonly string[], env: Environment): Config {
+  const { values, positionals } = parse(args);
+  const command = positionals[0] ?? 'serve';
+  if (command !== 'serve' && command !== 'verifier') throw new ConfigError(`unknown command "${command}"`);
+  if (positionals.length > 1) throw new ConfigError(`"${positionals[1]}" is one argument too many`);
+  const config: Config = {
+    command,
+    dataFolder: resolve(values.data ?? env['KEYHOLD_DATA'] ?? './data'),
+    host: values.host ?? env['KEYHOLD_HOST'] ?? '127.0.0.1',
+    port: port('KEYHOLD_PORT', values.port ?? env['KEYHOLD_PORT'], 7070),
+    verifierPort: port('KEYHOLD_VERIFIER_PORT', values['verifier-port'] ?? env['KEYHOLD_VERIFIER_PORT'], 7071),
+    databaseUrl: env['KEYHOLD_DATABASE_URL'] || undefined,
+    keyFile: env['KEYHOLD_KEY_FILE'] || undefined,
+    userDataFolder: join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'keyhold'),
+    tls: tls(values['tls-cert'] ?? env['KEYHOLD_TLS_CERT'], values['tls-key'] ?? env['KEYHOLD_TLS_KEY']),
+    behindProxy: values['behind-proxy'] ?? env['KEYHOLD_BEHIND_PROXY'] === 'true',
+    trustedProxies: (env['KEYHOLD_TRUSTED_PROXIES'] ?? '').split(',').map((text) => text.trim()).filter(Boolean),
+    withVerifier: values['no-verifier'] !== true,
+    controlUrl: values.control ?? env['KEYHOLD_CONTROL_URL'],
+    tokenFile: values['token-file'] ?? env['KEYHOLD_TOKEN_FILE'],
+    controlCertificateFile: values['control-cert'] ?? env['KEYHOLD_CONTROL_CERT'],
+    logLevel: env['KEYHOLD_LOG_LEVEL'] ?? 'info',
+  };
+  refuseOpenPlaintext(config);
+  return config;
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    throw new ConfigError((error as Error).message);
+  }
+}
+
+function port(name: string, text: string | undefined, fallback: number): number {
+  if (text === undefined || text === '') return fallback;
+  const value = Number(text);
+  if (!/^\d{1,5}$/.test(text) || value > 65_535) throw new ConfigError(`${name} is "${text}"; it takes a port, 0–65535`);
+  return value;
+}
+
+function tls(certificateFile: string | undefined, keyFile: string | undefined): Config['tls'] {
+  if (certificateFile === undefined && keyFile === undefined) return undefined;
+  if (certificateFile === undefined || keyFile === undefined) {
+    throw new ConfigError('--tls-cert and --tls-key go together');
+  }
+  return { certificateFile, keyFile };
+}
+
+const LOOPBACK = /^(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|localhost)$/;
+
+/** Keys and tokens in the clear on a network are lost: only loopback is served so. */
+function refuseOpenPlaintext({ host, tls: given, behindProxy }: Config): void {
+  if (LOOPBACK.test(host) || given !== undefined || behindProxy) return;
+  throw new ConfigError(
+    `${host} is not a loopback address: give --tls-cert and --tls-key, or --behind-proxy when a proxy terminates TLS`,
+  );
+}

@@ -1,0 +1,32 @@
+import { type Kysely, sql } from 'kysely';
+import type { Dialect } from './dialect.ts';
+import { foundation } from './migrations/0001-foundation.ts';
+import type { Database } from './schema.ts';
+
+/** In order; a number never changes its meaning once released. */
+const MIGRATIONS: readonly (readonly string[])[] = [foundation];
+
+/**
+ * Brings the schema up to date, each migration in one transaction.
+ * @throws when the database was written by a newer Keyhold.
+ */
+export async function migrate(db: Kysely<Database>, dialect: Dialect): Promise<void> {
+  await db.connection().execute(async (connection) => {
+    await sql`create table if not exists schema_version (version integer not null)`.execute(connection);
+    const { rows } = await sql<{ version: number | null }>`select max(version) as version from schema_version`.execute(
+      connection,
+    );
+    const current = rows[0]?.version ?? 0;
+    if (current > MIGRATIONS.length) {
+      throw new Error(`the database has schema version ${current}; this Keyhold knows ${MIGRATIONS.length}: upgrade it`);
+    }
+    for (let version = current + 1; version <= MIGRATIONS.length; version++) {
+      await dialect.begin(connection);
+      for (const statement of MIGRATIONS[version - 1] as readonly string[]) {
+        await sql.raw(dialect.ddl(statement)).execute(connection);
+      }
+      await sql`insert into schema_version (version) values (${version})`.execute(connection);
+      await sql`commit`.execute(connection);
+    }
+  });
+}

@@ -1,0 +1,170 @@
+import type { CredentialKind, EnvironmentKind, State } from '@keyhold/protocol/state';
+
+/**
+ * Tables. Times are epoch milliseconds; JSON, hashes and random bytes (lower-case hex) are text, so that a row has
+ * the same canonical form on every database.
+ */
+export interface Database extends FactTables, LedgerTables, ScratchTables {}
+
+/** What every fact has: an id and its own 32 random bytes, which its digests in the ledger are salted with. */
+interface Fact {
+  readonly id: string;
+  readonly salt: string;
+}
+
+/** Written through `ledger.record` only. */
+export interface FactTables {
+  projects: ProjectRow;
+  environments: EnvironmentRow;
+  permission_settings: PermissionSettingRow;
+  consumers: ConsumerRow;
+  keys: KeyRow;
+  credentials: CredentialRow;
+  tokens: TokenRow;
+}
+
+export interface ProjectRow extends Fact {
+  readonly slug: string;
+  readonly name: string;
+  readonly created_at: number;
+}
+
+export interface EnvironmentRow extends Fact {
+  readonly project_id: string;
+  readonly name: string;
+  readonly prefix: string;
+  readonly kind: EnvironmentKind;
+  readonly lease_seconds: number;
+  readonly after_lease: 'refuse' | 'serve';
+  readonly created_at: number;
+}
+
+export interface PermissionSettingRow extends Fact {
+  readonly environment_id: string;
+  readonly permission: string;
+  readonly confirm: 'online' | null;
+  readonly audit: 'every-use' | null;
+}
+
+export interface ConsumerRow extends Fact {
+  readonly project_id: string;
+  readonly name: string;
+  readonly external_id: string | null;
+  /** JSON */
+  readonly rate_limits: string;
+  /** JSON */
+  readonly metadata: string | null;
+  readonly created_at: number;
+}
+
+export interface KeyRow extends Fact {
+  readonly project_id: string;
+  readonly environment_id: string;
+  readonly consumer_id: string;
+  readonly name: string;
+  readonly state: State;
+  readonly reason: string | null;
+  /** JSON */
+  readonly permissions: string;
+  /** JSON */
+  readonly allowed_networks: string;
+  /** JSON */
+  readonly rate_limits: string;
+  /** JSON */
+  readonly quota: string | null;
+  /** JSON */
+  readonly metadata: string | null;
+  readonly starts_at: number | null;
+  readonly expires_at: number | null;
+  readonly created_at: number;
+}
+
+export interface CredentialRow extends Fact {
+  readonly project_id: string;
+  readonly environment_id: string;
+  readonly key_id: string;
+  readonly kind: CredentialKind;
+  /** SHA-256 of the whole credential. */
+  readonly digest: string;
+  readonly hint: string;
+  readonly state: State;
+  readonly reason: string | null;
+  readonly starts_at: number | null;
+  readonly expires_at: number | null;
+  readonly created_at: number;
+}
+
+export interface TokenRow extends Fact {
+  readonly name: string;
+  /** JSON */
+  readonly scopes: string;
+  /** JSON array of project ids; null: bound to none. */
+  readonly projects: string | null;
+  readonly environment_id: string | null;
+  readonly digest: string;
+  readonly hint: string;
+  readonly state: State;
+  readonly expires_at: number | null;
+  readonly created_at: number;
+}
+
+/** Written by the ledger itself. */
+export interface LedgerTables {
+  ledger_head: {
+    readonly one: 1;
+    readonly installation: string;
+    readonly epoch: number;
+    readonly sequence: number;
+    readonly hash: string | null;
+    readonly accepted_epoch: number | null;
+    /** What the root key must derive, so that a wrong key file is noticed at start. */
+    readonly root_key_check: string | null;
+  };
+  entries: {
+    readonly sequence: number;
+    readonly id: string;
+    readonly at: number;
+    readonly actor: string;
+    readonly action: string;
+    readonly subject: string;
+    /** Canonical JSON: the leaf's bytes as text. */
+    readonly leaf: string;
+    readonly hash: string;
+  };
+  entry_sides: { readonly sequence: number; readonly salt: string; readonly body: string };
+  /** The newest digest of every row; derived from the entries and checked against them. */
+  row_heads: { readonly row_id: string; readonly sequence: number; readonly digest: string | null };
+  /** Shares the transaction of what it repeats; holds no secret. */
+  idempotency: {
+    readonly principal: string;
+    readonly idempotency_key: string;
+    readonly request_digest: string;
+    readonly response: string;
+    readonly sequence: number;
+    readonly created_at: number;
+  };
+}
+
+/** Written through `scratch`: no facts, no entries. */
+export interface ScratchTables {
+  lease_holders: {
+    readonly verifier_id: string;
+    readonly environment_id: string;
+    readonly lease_seconds: number;
+  };
+  credential_usage: {
+    readonly credential_id: string;
+    readonly uses: number;
+    readonly last_used_at: number;
+    readonly last_used_from: string | null;
+  };
+  quota_usage: { readonly key_id: string; readonly period_start: number; readonly used: number };
+  denials: {
+    readonly minute: number;
+    readonly environment_id: string;
+    readonly code: string;
+    readonly count: number;
+  };
+}
+
+export type FactTable = keyof FactTables;

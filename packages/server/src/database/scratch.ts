@@ -1,0 +1,18 @@
+import type { Kysely } from 'kysely';
+import type { ScratchTables } from './schema.ts';
+import type { Store } from './store.ts';
+
+/** Writes what is no fact: usage, leases, counters. Its type reaches only the scratch tables. */
+export class Scratch {
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Runs `work` in a transaction of its own, between group commits. */
+  write<T>(work: (tables: Kysely<ScratchTables>) => Promise<T>): Promise<T> {
+    const { writer } = this.#store;
+    return writer.alone(() => writer.transaction((connection) => work(connection as unknown as Kysely<ScratchTables>)));
+  }
+}

@@ -1,0 +1,101 @@
+import { CompiledQuery, Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import { type Dialect, postgresDialect, sqliteDialect } from './dialect.ts';
+import { migrate } from './migrate.ts';
+import type { Database } from './schema.ts';
+import { sqliteKyselyDialect } from './sqlite.ts';
+import { Writer } from './writer.ts';
+
+/** The open database: one writer, many readers. */
+export interface Store extends AsyncDisposable {
+  readonly dialect: Dialect;
+  readonly writer: Writer;
+  /** For reading committed state only. */
+  readonly reader: Kysely<Database>;
+  /** Runs `read` on one unchanging state of the database. */
+  readSnapshot<T>(read: (connection: Kysely<Database>) => Promise<T>): Promise<T>;
+}
+
+const READER_CONNECTIONS = 8;
+const CONNECT_TIMEOUT_MS = 5_000;
+const INT8_OID = 20;
+const ROLLBACK = CompiledQuery.raw('rollback');
+
+/** Opens (and where needed makes) the SQLite database at `path` and brings its schema up to date. */
+export async function openSqlite(path: string): Promise<Store> {
+  const writing = new Kysely<Database>({ dialect: sqliteKyselyDialect(path, { readOnly: false }) });
+  await migrate(writing, sqliteDialect);
+  const open = () => new Kysely<Database>({ dialect: sqliteKyselyDialect(path, { readOnly: true }) });
+  const reader = open();
+  return assemble(sqliteDialect, writing, reader, async (read) => {
+    // A connection of its own, so that a long snapshot holds up no other reader.
+    const connection = open();
+    try {
+      return await inSnapshot(sqliteDialect, connection, read);
+    } finally {
+      await connection.destroy();
+    }
+  });
+}
+
+/** Connects to PostgreSQL and brings the schema up to date. */
+export async function openPostgres(url: string): Promise<Store> {
+  const writing = postgres(url, 1);
+  await migrate(writing, postgresDialect);
+  const reader = postgres(url, READER_CONNECTIONS);
+  return assemble(postgresDialect, writing, reader, (read) =>
+    reader.connection().execute((connection) => inSnapshot(postgresDialect, connection, read)),
+  );
+}
+
+function postgres(url: string, connections: number): Kysely<Database> {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: connections,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    types: {
+      // Sequences, times and counts stay far below 2^53.
+      getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+        oid === INT8_OID ? Number : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
+    },
+  });
+  // An idle connection that dies is replaced at the next use; without a listener it would end the process.
+  pool.on('error', () => {});
+  return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+}
+
+function assemble(
+  dialect: Dialect,
+  writing: Kysely<Database>,
+  reader: Kysely<Database>,
+  readSnapshot: Store['readSnapshot'],
+): Store {
+  const writer = new Writer(writing, dialect);
+  return {
+    dialect,
+    writer,
+    reader,
+    readSnapshot,
+    [Symbol.asyncDispose]: async () => {
+      await writer.idle();
+      await writing.destroy();
+      await reader.destroy();
+    },
+  };
+}
+
+async function inSnapshot<T>(
+  dialect: Dialect,
+  connection: Kysely<Database>,
+  read: (connection: Kysely<Database>) => Promise<T>,
+): Promise<T> {
+  return await connection.connection().execute(async (held) => {
+    await dialect.beginSnapshot(held);
+    try {
+      return await read(held);
+    } finally {
+      await held.executeQuery(ROLLBACK).catch(() => {});
+    }
+  });
+}

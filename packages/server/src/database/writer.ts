@@ -1,0 +1,85 @@
+import { CompiledQuery, type Kysely } from 'kysely';
+import type { Dialect } from './dialect.ts';
+import type { Database } from './schema.ts';
+import { CommitDoubtful, isStoreFault, Overloaded, StoreUnavailable } from './store-fault.ts';
+
+const COMMIT = CompiledQuery.raw('commit');
+const ROLLBACK = CompiledQuery.raw('rollback');
+
+/** Pieces of work that may wait; the next caller is told to come back. */
+const MAX_WAITING = 10_000;
+
+/**
+ * The one writing connection. Its work runs one piece after another: this is the lock that commits and lease grants
+ * share (DESIGN §5). SQLite's commits block the event loop, which is why no verifier lives in this process.
+ */
+export class Writer {
+  readonly #db: Kysely<Database>;
+  readonly #dialect: Dialect;
+  #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+
+  constructor(db: Kysely<Database>, dialect: Dialect) {
+    this.#db = db;
+    this.#dialect = dialect;
+  }
+
+  /** Pieces of work not yet done. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /**
+   * Runs `work` alone.
+   * @throws Overloaded when too much is waiting.
+   */
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#waiting >= MAX_WAITING) return Promise.reject(new Overloaded('too much is waiting to be written'));
+    this.#waiting++;
+    const result = this.#last.then(work);
+    this.#last = result.then(
+      () => this.#waiting--,
+      () => this.#waiting--,
+    );
+    return result;
+  }
+
+  /**
+   * Runs `work` in one transaction on one connection; call it from within {@link alone} only.
+   * @throws CommitDoubtful when COMMIT failed; StoreUnavailable for other faults of the store.
+   */
+  async transaction<T>(work: (connection: Kysely<Database>) => Promise<T>): Promise<T> {
+    try {
+      return await this.#db.connection().execute((connection) => this.#inTransaction(connection, work));
+    } catch (error) {
+      if (error instanceof StoreUnavailable || !isStoreFault(error)) throw error;
+      throw new StoreUnavailable('the store cannot be used', { cause: error });
+    }
+  }
+
+  async #inTransaction<T>(
+    connection: Kysely<Database>,
+    work: (connection: Kysely<Database>) => Promise<T>,
+  ): Promise<T> {
+    await this.#dialect.begin(connection);
+    let result: T;
+    try {
+      result = await work(connection);
+    } catch (error) {
+      await connection.executeQuery(ROLLBACK).catch(() => {});
+      throw error;
+    }
+    try {
+      await connection.executeQuery(COMMIT);
+    } catch (error) {
+      await connection.executeQuery(ROLLBACK).catch(() => {});
+      throw new CommitDoubtful('the outcome of a commit is unknown', { cause: error });
+    }
+    return result;
+  }
+
+  /** Resolves when nothing is waiting. */
+  async idle(): Promise<void> {
+    await this.#last;
+  }
+}

@@ -1,0 +1,41 @@
+import type { Kysely } from 'kysely';
+import type { Database, ScratchTables } from '../database/schema.ts';
+import type { GrantedLease } from './lease-book.ts';
+
+/** Makes holders durable before their grant is sent, so that a restarted control plane waits for them. */
+export async function storeHolder(
+  db: Kysely<Database>,
+  verifier: string,
+  leases: readonly GrantedLease[],
+): Promise<void> {
+  if (leases.length === 0) return;
+  await db
+    .insertInto('lease_holders')
+    .values(leases.map(({ environment, seconds }) => ({
+      verifier_id: verifier,
+      environment_id: environment,
+      lease_seconds: seconds,
+    })))
+    .onConflict((conflict) =>
+      conflict
+        .columns(['verifier_id', 'environment_id'])
+        .doUpdateSet((eb) => ({ lease_seconds: eb.ref('excluded.lease_seconds') })),
+    )
+    .execute();
+}
+
+export async function loadHolders(
+  db: Kysely<Database>,
+): Promise<{ verifier: string; environment: string; seconds: number }[]> {
+  const rows = await db.selectFrom('lease_holders').selectAll().execute();
+  return rows.map(({ verifier_id, environment_id, lease_seconds }) => ({
+    verifier: verifier_id,
+    environment: environment_id,
+    seconds: lease_seconds,
+  }));
+}
+
+export async function forgetHolders(tables: Kysely<ScratchTables>, verifiers: readonly string[]): Promise<void> {
+  if (verifiers.length === 0) return;
+  await tables.deleteFrom('lease_holders').where('verifier_id', 'in', [...verifiers]).execute();
+}

@@ -1,0 +1,81 @@
+import type { Clock } from '../clock.ts';
+import type { Store } from '../database/store.ts';
+import type { Alarms } from '../ledger/alarms.ts';
+import { Ledger, takeEpoch } from '../ledger/ledger.ts';
+import type { Random } from '../random.ts';
+import { Barrier } from './barrier.ts';
+import { FeedHub } from './feed-hub.ts';
+import type { FeedSource } from './feed-source.ts';
+import { LeaseBook } from './lease-book.ts';
+import { loadHolders } from './lease-holders.store.ts';
+import { createPropagation, type Propagation } from './propagation.ts';
+
+export interface FeedStart {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly alarms: Alarms;
+  readonly source: FeedSource;
+}
+
+/** The ledger with everything that follows it. */
+export interface Feed {
+  readonly ledger: Ledger;
+  readonly book: LeaseBook;
+  readonly hub: FeedHub;
+  readonly propagation: Propagation;
+  /** Tells that verifiers saw these tokens used. */
+  readonly tokensUsed: (ids: readonly string[]) => void;
+  onTokensUsed(listener: (ids: readonly string[]) => void): void;
+}
+
+/**
+ * Takes the ledger over for this process and starts feeding from it. INVARIANT: every stored holder of a lease
+ * counts as granted now, before anything can be taken away (DESIGN §5).
+ */
+export async function startFeed({ store, clock, random, alarms, source }: FeedStart): Promise<Feed> {
+  const { head, acceptedEpoch } = await takeEpoch(store, random.newId);
+  const book = new LeaseBook(clock);
+  await restoreHolders(store, book, source);
+  const ledger: Ledger = new Ledger(
+    {
+      store,
+      clock,
+      newId: random.newId,
+      newSalt: () => Buffer.from(random.bytes(32)).toString('hex'),
+      committed: (committed) => hub.publish(committed),
+      recovered: () => hub.resync(),
+      tampered: (rowId) => alarms.raise('ROW_TAMPERED', rowId, 'found when it was to be changed'),
+    },
+    head,
+  );
+  const hub: FeedHub = new FeedHub({
+    store,
+    ledger: () => ledger,
+    book,
+    source,
+    acceptedEpoch,
+    alarm: (verifier, { epoch, sequence }) =>
+      alarms.raise('VERIFIER_AHEAD', verifier, `it stands at sequence ${sequence} of epoch ${epoch}: was this database restored?`),
+  });
+  const propagation = createPropagation(new Barrier(clock, book), hub);
+  let listener: (ids: readonly string[]) => void = () => {};
+  return {
+    ledger,
+    book,
+    hub,
+    propagation,
+    tokensUsed: (ids) => listener(ids),
+    onTokensUsed: (given) => {
+      listener = given;
+    },
+  };
+}
+
+async function restoreHolders(store: Store, book: LeaseBook, source: FeedSource): Promise<void> {
+  const all = await source.leasesFor(store.reader, { projects: null, environment: null });
+  const afterLease = new Map(all.map(({ environment, afterLease }) => [environment, afterLease]));
+  for (const { verifier, environment, seconds } of await loadHolders(store.reader)) {
+    book.granted(verifier, [{ environment, seconds, afterLease: afterLease.get(environment) ?? 'refuse' }]);
+  }
+}

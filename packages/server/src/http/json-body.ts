@@ -1,0 +1,48 @@
+import { isUtf8 } from 'node:buffer';
+import { type Refusal, refuse } from '@keyhold/protocol/errors';
+
+/** No operation takes anything nested deeper; it also bounds every recursion over a body. */
+const MAX_DEPTH = 32;
+
+/** Reads a JSON body, or says what is wrong with it. Empty is `undefined`. */
+export function parseJsonBody(bytes: Buffer): { value: unknown } | Refusal {
+  if (bytes.length === 0) return { value: undefined };
+  if (!isUtf8(bytes)) return refuse('INVALID_JSON', 'The body is not UTF-8.');
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return refuse('INVALID_JSON', 'The body does not parse as JSON.');
+  }
+  return findBadText(value, '', 0) ?? { value };
+}
+
+/**
+ * Looks for what no store can hold and no program should be handed: NUL, lone surrogates, the names that reach into
+ * prototypes, bottomless nesting.
+ */
+export function findBadText(value: unknown, path: string, depth: number): Refusal | undefined {
+  if (depth > MAX_DEPTH) return refuse('INVALID_INPUT', `Nested deeper than ${MAX_DEPTH}.`, path || '/');
+  if (typeof value === 'string') return badString(value, path);
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const [name, member] of Object.entries(value)) {
+    const field = `${path}/${printable(name)}`;
+    if (name === '__proto__' || name === 'constructor' || name === 'prototype') {
+      return refuse('INVALID_INPUT', `"${name}" is not a name that a field can have.`, field);
+    }
+    const bad = badString(name, field) ?? findBadText(member, field, depth + 1);
+    if (bad !== undefined) return bad;
+  }
+  return undefined;
+}
+
+function badString(text: string, path: string): Refusal | undefined {
+  if (text.includes('\0')) return refuse('INVALID_INPUT', 'Text must not contain NUL characters.', path || '/');
+  if (!text.isWellFormed()) return refuse('INVALID_INPUT', 'Text must not contain lone surrogates.', path || '/');
+  return undefined;
+}
+
+/** A field name as it may be repeated in an error: short, and well-formed. A planted secret is cut off. */
+function printable(name: string): string {
+  return name.replace(/[^\w.-]/g, '?').slice(0, 40);
+}

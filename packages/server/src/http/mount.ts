@@ -1,0 +1,118 @@
+import { hash } from 'node:crypto';
+import { canonicalJson, type Json } from '@keyhold/protocol/canonical-json';
+import { ERRORS, isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { Body, Operation, Params, Query, Response } from '@keyhold/protocol/operation';
+import { Closed } from '@keyhold/protocol/operations/shapes';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { sendProblem } from './problem.ts';
+
+/** One authenticated request, as a route sees it. */
+export interface Call<O extends Operation, P> {
+  readonly principal: P;
+  readonly params: Params<O>;
+  readonly query: Query<O>;
+  readonly body: Body<O>;
+  /** Address of the peer. */
+  readonly ip: string;
+  readonly idempotency: IdempotencyClaim | undefined;
+}
+
+/** What a caller claims with an `Idempotency-Key`. */
+export interface IdempotencyClaim {
+  readonly principal: string;
+  readonly key: string;
+  readonly requestDigest: string;
+}
+
+/** How callers are found and judged; handed in by `app.ts`, since that is decided on a higher floor. */
+export interface Gate<P extends { readonly id: string }> {
+  authenticate(secret: string | null): Promise<P | null>;
+}
+
+/** An answer; `repeated` when an earlier call did the work. */
+export interface Answer<T> {
+  readonly body: T;
+  readonly repeated?: boolean;
+}
+
+const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,128}$/;
+
+/** Serves an operation. `handle` gets input of exactly the declared shape and answers with a value or a refusal. */
+export function mount<O extends Operation, P extends { readonly id: string }>(
+  app: FastifyInstance,
+  gate: Gate<P>,
+  operation: O,
+  handle: (call: Call<O, P>) => Promise<Answer<Response<O>> | Refusal>,
+): void {
+  app.route({
+    method: operation.method,
+    url: operation.path.replace(/\{(\w+)\}/g, ':$1'),
+    schema: routeSchema(operation),
+    // Before the body is parsed: a stranger's input is not even read.
+    onRequest: async (request, reply) => {
+      const principal = await gate.authenticate(bearerOf(request));
+      if (principal === null) return unauthenticated(request, reply);
+      (request as { principal?: P }).principal = principal;
+    },
+    // An operation without a body takes none or `{}`.
+    preValidation: async (request) => {
+      if (operation.body === undefined || request.body === undefined) request.body ??= {};
+    },
+    handler: async (request, reply) => {
+      const idempotency = idempotencyOf(operation, request);
+      if (isRefusal(idempotency)) return sendProblem(request, reply, idempotency);
+      const answer = await handle({
+        principal: (request as unknown as { principal: P }).principal,
+        params: request.params as Params<O>,
+        query: request.query as Query<O>,
+        body: request.body as Body<O>,
+        ip: request.ip,
+        idempotency,
+      });
+      if (isRefusal(answer)) return sendProblem(request, reply, answer);
+      reply.code(answer.repeated === true ? 200 : operation.status).header('cache-control', 'no-store');
+      return answer.body;
+    },
+  });
+}
+
+function routeSchema(operation: Operation) {
+  const { params, query, body, method } = operation;
+  const codes = ['INVALID_INPUT', 'UNAUTHENTICATED', 'FORBIDDEN', ...operation.errors] as const;
+  const statuses = new Set<number>(codes.map((code) => ERRORS[code].status));
+  const responses: Record<number, unknown> = { [operation.status]: operation.response };
+  if (operation.idempotent === true) responses[200] = operation.response;
+  for (const status of statuses) {
+    const here = codes.filter((code) => ERRORS[code].status === status).join(', ');
+    responses[status] = { description: here, type: 'object', additionalProperties: true };
+  }
+  return {
+    operationId: operation.id,
+    summary: operation.summary,
+    tags: [operation.tag],
+    response: responses,
+    ...(params === undefined ? {} : { params }),
+    querystring: query ?? Closed({}),
+    ...(method === 'GET' ? {} : { body: body ?? Closed({}) }),
+  };
+}
+
+export function bearerOf(request: FastifyRequest): string | null {
+  return /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1] ?? null;
+}
+
+/** Tells a stranger nothing but that a token is needed. */
+function unauthenticated(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return sendProblem(request, reply, refuse('UNAUTHENTICATED', 'Send a token as "Authorization: Bearer <token>".'));
+}
+
+function idempotencyOf(operation: Operation, request: FastifyRequest): IdempotencyClaim | Refusal | undefined {
+  const key = request.headers['idempotency-key'];
+  if (operation.idempotent !== true || key === undefined) return undefined;
+  if (typeof key !== 'string' || !IDEMPOTENCY_KEY.test(key)) {
+    return refuse('INVALID_INPUT', 'It takes 1 to 128 visible ASCII characters.', 'Idempotency-Key');
+  }
+  const principal = (request as unknown as { principal: { id: string } }).principal.id;
+  const content = canonicalJson([operation.id, request.params as Json, (request.body ?? null) as Json]);
+  return { principal, key, requestDigest: hash('sha256', content, 'hex') };
+}

@@ -1,0 +1,88 @@
+import { randomUUID } from 'node:crypto';
+import { type ErrorCode, ERRORS, refuse } from '@keyhold/protocol/errors';
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { isStoreFault, Overloaded } from '../database/store-fault.ts';
+import { parseJsonBody } from './json-body.ts';
+import type { Log } from './log.ts';
+import { sendProblem } from './problem.ts';
+import { findBadAddress, InvalidInput, validatorCompiler } from './validation.ts';
+
+export interface HttpOptions {
+  readonly log: Log;
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** Networks whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
+}
+
+const BODY_LIMIT_BYTES = 64 * 1024;
+const MAX_PARAM_LENGTH = 500;
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** A Fastify server with Keyhold's manners: strict input, problem details, no request logging of its own. */
+export function createHttpServer({ log, tls, trustedProxies }: HttpOptions): FastifyInstance {
+  const app = Fastify({
+    logger: false,
+    ...(tls === undefined ? {} : { https: tls }),
+    ...(trustedProxies.length === 0 ? {} : { trustProxy: [...trustedProxies] }),
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    genReqId: () => randomUUID(),
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH, ignoreTrailingSlash: false },
+    return503OnClosing: false,
+    // A path that doesn't decode never reaches a route.
+    frameworkErrors: (error, request, reply) => fail(error, request as FastifyRequest, reply as FastifyReply, log),
+    clientErrorHandler: (error, socket) => refuseUnreadable(error, socket),
+  }) as unknown as FastifyInstance;
+  app.server.headersTimeout = HEADERS_TIMEOUT_MS;
+  app.setValidatorCompiler(validatorCompiler);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, bytes, done) => {
+    const parsed = parseJsonBody(bytes as Buffer);
+    if ('value' in parsed) done(null, parsed.value);
+    else done(new InvalidInput(parsed));
+  });
+  app.addHook('preValidation', async (request) => {
+    const bad = findBadAddress(request.query, request.params);
+    if (bad !== undefined) throw new InvalidInput(bad);
+  });
+  app.setErrorHandler((error: FastifyError, request, reply) => fail(error, request, reply, log));
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(request, reply, refuse('NOT_FOUND', 'No operation has this method and address.')),
+  );
+  return app;
+}
+
+/** Fastify's own refusals, in our codes. */
+const CODE_OF_FASTIFY: Readonly<Record<string, ErrorCode>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'BODY_TOO_LARGE',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'UNSUPPORTED_MEDIA_TYPE',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'INVALID_JSON',
+  FST_ERR_BAD_URL: 'NOT_FOUND',
+  FST_ERR_MAX_PARAM_LENGTH: 'URI_TOO_LONG',
+};
+
+function fail(error: FastifyError, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
+  if (error instanceof InvalidInput) return sendProblem(request, reply, error.refusal);
+  const code = CODE_OF_FASTIFY[error.code];
+  if (code !== undefined) return sendProblem(request, reply, refuse(code, ERRORS[code].title));
+  if (error instanceof Overloaded) {
+    return sendProblem(request, reply, refuse('OVERLOADED', 'Try again after the time in Retry-After.'));
+  }
+  if (isStoreFault(error)) {
+    log.error({ error, request: request.id }, 'the store cannot be used');
+    return sendProblem(request, reply, refuse('STORE_UNAVAILABLE', 'Read the state again before you repeat the call.'));
+  }
+  if (typeof error.statusCode === 'number' && error.statusCode >= 400 && error.statusCode < 500) {
+    return sendProblem(request, reply, refuse('INVALID_INPUT', 'The request could not be read.'));
+  }
+  log.error({ error, request: request.id }, 'a request failed');
+  return sendProblem(request, reply, refuse('INTERNAL', 'Report the instance id to whoever runs this server.'));
+}
+
+/** What isn't HTTP gets a short answer and no more of our time. */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: import('node:net').Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}

@@ -1,0 +1,137 @@
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { Key } from '@keyhold/protocol/operations/keys';
+import type { Barrier } from '@keyhold/protocol/operations/shapes';
+import type { RevocationReason, State } from '@keyhold/protocol/state';
+import { attribution, type Caller, type ChangeContext } from '../access/change-context.ts';
+import type { CredentialRow, KeyRow } from '../database/schema.ts';
+import type { Recorded } from '../ledger/entry.ts';
+import type { Facts } from '../ledger/facts.ts';
+import { mayBecome, showCredential, stateAfterRevocation, stateAt } from './key.ts';
+import { findCredential, listCredentials, type PlacedKey } from './keys.store.ts';
+import { loadUses } from './usage.store.ts';
+import { viewKey } from './view-key.ts';
+
+interface StateChange {
+  readonly action: string;
+  readonly to: State;
+  readonly reason?: RevocationReason;
+  /** Taking away for good succeeds even when somebody wrote past the ledger. */
+  readonly evenIfTampered: boolean;
+}
+
+/** Suspends a key until it is resumed. */
+export function suspendKey(context: ChangeContext, caller: Caller, key: PlacedKey) {
+  return takeAway(context, caller, key, { action: 'key.suspended', to: 'suspended', evenIfTampered: false });
+}
+
+/** Revokes a key with all its credentials; when this returns it is dead everywhere. */
+export function revokeKey(context: ChangeContext, caller: Caller, key: PlacedKey, reason: RevocationReason) {
+  const to = stateAfterRevocation(reason);
+  return takeAway(context, caller, key, { action: 'key.revoked', to, reason, evenIfTampered: true });
+}
+
+/** Destroys a key for good: from now on no verifier knows it. */
+export function destroyKey(context: ChangeContext, caller: Caller, key: PlacedKey) {
+  return takeAway(context, caller, key, { action: 'key.destroyed', to: 'destroyed', evenIfTampered: true });
+}
+
+async function takeAway(
+  context: ChangeContext,
+  caller: Caller,
+  placed: PlacedKey,
+  change: StateChange,
+): Promise<{ key: Key; barrier: Barrier } | Refusal> {
+  const recorded = await recordState(context, caller, placed, change);
+  if (isRefusal(recorded)) return recorded;
+  const barrier = await context.propagation.taken(recorded.sequence, new Set([placed.environment_id]));
+  return { key: recorded.value, barrier };
+}
+
+/** Resumes a suspended key. */
+export async function resumeKey(
+  context: ChangeContext,
+  caller: Caller,
+  placed: PlacedKey,
+): Promise<{ key: Key } | Refusal> {
+  const change = { action: 'key.resumed', to: 'active', evenIfTampered: false } as const;
+  const recorded = await recordState(context, caller, placed, change);
+  if (isRefusal(recorded)) return recorded;
+  await context.propagation.given(recorded.sequence);
+  return { key: recorded.value };
+}
+
+function recordState(
+  { ledger, clock }: ChangeContext,
+  caller: Caller,
+  placed: PlacedKey,
+  change: StateChange,
+): Promise<Recorded<Key> | Refusal> {
+  const draft = {
+    ...attribution(caller),
+    action: change.action,
+    subject: placed.id,
+    project: placed.project_id,
+    environment: placed.environment_id,
+    code: change.reason,
+    locks: [placed.id],
+  };
+  return ledger.record(draft, async (facts) => {
+    const key = await (change.evenIfTampered ? facts.findUnchecked('keys', placed.id) : facts.find('keys', placed.id));
+    if (key === undefined) return refuse('KEY_NOT_FOUND', `There is no key ${placed.id}.`, 'id');
+    const now = clock.wall();
+    const changed = await move(facts, key, change, now);
+    if (isRefusal(changed)) return changed;
+    const place = { project: placed.project_slug, environment: placed.environment_name };
+    return await viewKey(facts.db, changed, place, now);
+  });
+}
+
+async function move(facts: Facts, key: KeyRow, { to, reason }: StateChange, nowMs: number): Promise<KeyRow | Refusal> {
+  // Repeated: nothing changes, and the caller waits for the entry that did it.
+  if (key.state === to) return key;
+  // A revocation of what is dead already repeats it, unless it says worse of it.
+  if (to === 'deactivated' && key.state === 'compromised') return key;
+  const from = key.state === 'deactivated' ? 'deactivated' : to === 'deactivated' ? key.state : stateAt(key, nowMs);
+  if (!mayBecome(from, to)) {
+    return refuse('ILLEGAL_TRANSITION', `The key is ${from}; from there it can't become ${to}.`);
+  }
+  if (to === 'destroyed') {
+    for (const credential of await listCredentials(facts.db, [key.id])) {
+      await facts.update('credentials', credential, { state: 'destroyed' });
+    }
+  }
+  return await facts.update('keys', key, { state: to, reason: reason ?? (to === 'active' ? null : key.reason) });
+}
+
+/** Revokes one credential of a key; the others go on. */
+export async function revokeCredential(
+  { ledger, clock, propagation }: ChangeContext,
+  caller: Caller,
+  found: CredentialRow,
+  reason: RevocationReason,
+) {
+  const to = stateAfterRevocation(reason);
+  const draft = {
+    ...attribution(caller),
+    action: 'credential.revoked',
+    subject: found.id,
+    project: found.project_id,
+    environment: found.environment_id,
+    code: reason,
+    locks: [found.id],
+  };
+  const recorded = await ledger.record(draft, async (facts) => {
+    const credential = await findCredential(facts.db, found.id);
+    if (credential === undefined) return refuse('CREDENTIAL_NOT_FOUND', `There is no credential ${found.id}.`, 'id');
+    if (credential.state === 'destroyed') {
+      return refuse('ILLEGAL_TRANSITION', `The credential is destroyed; from there it can't become ${to}.`);
+    }
+    const worse = to === 'compromised' && credential.state !== 'compromised';
+    const alive = credential.state === 'active' || credential.state === 'suspended';
+    const revoked = worse || alive ? await facts.update('credentials', credential, { state: to, reason }) : credential;
+    return showCredential(revoked, (await loadUses(facts.db, [found.id])).get(found.id), clock.wall());
+  });
+  if (isRefusal(recorded)) return recorded;
+  const barrier = await propagation.taken(recorded.sequence, new Set([found.environment_id]));
+  return { credential: recorded.value, barrier };
+}

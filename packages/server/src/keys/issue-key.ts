@@ -1,0 +1,105 @@
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { Quota, RateLimit } from '@keyhold/protocol/feed';
+import type { Credential, Key } from '@keyhold/protocol/operations/keys';
+import { attribution, type Caller, type ChangeContext } from '../access/change-context.ts';
+import type { EnvironmentRow, ProjectRow } from '../database/schema.ts';
+import type { Recorded } from '../ledger/entry.ts';
+import { checkMetadata, checkRateLimits } from '../projects/settings.ts';
+import type { Secret } from '../vault/secret.ts';
+import { showCredential, showKey } from './key.ts';
+import { checkNetworks, checkPeriod, readTime } from './key-settings.ts';
+import { newBearerCredential } from './new-credential.ts';
+
+export interface NewKey {
+  readonly consumer: string;
+  readonly name: string;
+  readonly permissions: readonly string[];
+  readonly allowedNetworks?: readonly string[];
+  readonly rateLimits?: readonly RateLimit[];
+  readonly quota?: Quota;
+  readonly startsAt?: string;
+  readonly ttlSeconds?: number;
+  readonly expiresAt?: string;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
+
+export interface IssuedKey {
+  readonly key: Key;
+  readonly credential: Credential;
+  readonly secret: Secret;
+}
+
+/** Issues a key with its first credential. */
+export async function issueKey(
+  context: ChangeContext,
+  caller: Caller,
+  { project, environment }: { readonly project: ProjectRow; readonly environment: EnvironmentRow },
+  input: NewKey,
+): Promise<Recorded<IssuedKey> | Refusal> {
+  const { ledger, propagation, clock, random } = context;
+  const now = clock.wall();
+  const period = periodOf(input, now);
+  const wrong = isRefusal(period) ? period : checkSettings(input);
+  if (wrong !== null || isRefusal(period)) return wrong as Refusal;
+  const keyId = random.newId('key');
+  const place = { projectId: project.id, environmentId: environment.id, keyId };
+  const { secret, columns } = newBearerCredential(random, place, environment.prefix, now);
+  const draft = {
+    ...attribution(caller),
+    action: 'key.issued',
+    subject: keyId,
+    project: project.id,
+    environment: environment.id,
+    locks: [input.consumer],
+  };
+  const recorded = await ledger.record(draft, async (facts) => {
+    const consumer = await facts.find('consumers', input.consumer);
+    if (consumer?.project_id !== project.id) {
+      return refuse('CONSUMER_NOT_FOUND', `${project.slug} has no consumer ${input.consumer}.`, '/consumer');
+    }
+    const row = await facts.insert('keys', {
+      id: keyId,
+      project_id: project.id,
+      environment_id: environment.id,
+      consumer_id: consumer.id,
+      name: input.name,
+      state: 'active',
+      reason: null,
+      permissions: JSON.stringify(input.permissions),
+      allowed_networks: JSON.stringify(input.allowedNetworks ?? []),
+      rate_limits: JSON.stringify(input.rateLimits ?? []),
+      quota: input.quota === undefined ? null : JSON.stringify(input.quota),
+      metadata: input.metadata === undefined ? null : JSON.stringify(input.metadata),
+      starts_at: period.startsAt,
+      expires_at: period.expiresAt,
+      created_at: now,
+    });
+    const credential = showCredential(await facts.insert('credentials', columns), undefined, now);
+    const names = { project: project.slug, environment: environment.name };
+    return { key: showKey(row, names, [credential], now), credential, secret };
+  });
+  if (!isRefusal(recorded)) await propagation.given(recorded.sequence);
+  return recorded;
+}
+
+function checkSettings(input: NewKey): Refusal | null {
+  return checkNetworks(input.allowedNetworks) ?? checkRateLimits(input.rateLimits) ?? checkMetadata(input.metadata);
+}
+
+function periodOf(
+  { startsAt, expiresAt, ttlSeconds }: NewKey,
+  nowMs: number,
+): { startsAt: number | null; expiresAt: number | null } | Refusal {
+  if (ttlSeconds !== undefined && expiresAt !== undefined) {
+    return refuse('INVALID_INPUT', 'Give either ttlSeconds or expiresAt.', '/ttlSeconds');
+  }
+  const start = readTime(startsAt, '/startsAt');
+  const end = readTime(expiresAt, '/expiresAt');
+  if (isRefusal(start)) return start;
+  if (isRefusal(end)) return end;
+  const period = {
+    startsAt: start,
+    expiresAt: ttlSeconds === undefined ? end : (start ?? nowMs) + ttlSeconds * 1000,
+  };
+  return checkPeriod(period.startsAt, period.expiresAt, nowMs) ?? period;
+}

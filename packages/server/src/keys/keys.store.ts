@@ -1,0 +1,107 @@
+import type { State } from '@keyhold/protocol/state';
+import type { Kysely } from 'kysely';
+import type { CredentialRow, Database, KeyRow } from '../database/schema.ts';
+import { likePart } from '../projects/projects.store.ts';
+
+type Db = Kysely<Database>;
+
+/** A key with the names of its place. */
+export type PlacedKey = KeyRow & {
+  readonly project_slug: string;
+  readonly environment_name: string;
+  readonly environment_prefix: string;
+};
+
+function placedKeys(db: Db) {
+  return db
+    .selectFrom('keys')
+    .innerJoin('projects', 'projects.id', 'keys.project_id')
+    .innerJoin('environments', 'environments.id', 'keys.environment_id')
+    .selectAll('keys')
+    .select([
+      'projects.slug as project_slug',
+      'environments.name as environment_name',
+      'environments.prefix as environment_prefix',
+    ]);
+}
+
+export async function findPlacedKey(db: Db, id: string): Promise<PlacedKey | undefined> {
+  return await placedKeys(db).where('keys.id', '=', id).executeTakeFirst();
+}
+
+export async function findCredential(db: Db, id: string): Promise<CredentialRow | undefined> {
+  return await db.selectFrom('credentials').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+/** Newest first within each key. */
+export async function listCredentials(db: Db, keyIds: readonly string[]): Promise<CredentialRow[]> {
+  if (keyIds.length === 0) return [];
+  return await db
+    .selectFrom('credentials')
+    .selectAll()
+    .where('key_id', 'in', [...keyIds])
+    .orderBy('id', 'desc')
+    .execute();
+}
+
+export interface KeyFilter {
+  readonly projects: readonly string[] | null;
+  readonly environment: string | null;
+  readonly consumer?: string | undefined;
+  readonly state?: State | undefined;
+  readonly q?: string | undefined;
+  readonly after?: string | undefined;
+  readonly limit: number;
+  /** Epoch milliseconds; decides states that time makes. */
+  readonly nowMs: number;
+}
+
+/** Newest first. */
+export async function listKeys(db: Db, filter: KeyFilter): Promise<PlacedKey[]> {
+  let query = placedKeys(db).orderBy('keys.id', 'desc').limit(filter.limit);
+  if (filter.projects !== null) query = query.where('keys.project_id', 'in', [...filter.projects]);
+  if (filter.environment !== null) query = query.where('keys.environment_id', '=', filter.environment);
+  if (filter.consumer !== undefined) query = query.where('keys.consumer_id', '=', filter.consumer);
+  if (filter.after !== undefined) query = query.where('keys.id', '<', filter.after);
+  if (filter.state !== undefined) query = whereState(query, filter.state, filter.nowMs);
+  if (filter.q !== undefined) query = whereFound(query, filter.q);
+  return await query.execute();
+}
+
+type KeysQuery = ReturnType<typeof placedKeys>;
+
+/** The SQL of `stateAt`; a test holds the two together. */
+function whereState(query: KeysQuery, state: State, nowMs: number): KeysQuery {
+  return query.where(({ and, or, eb, not }) => {
+    const stored = (value: State) => eb('keys.state', '=', value);
+    const over = and([eb('keys.expires_at', 'is not', null), eb('keys.expires_at', '<=', nowMs)]);
+    const early = and([eb('keys.starts_at', 'is not', null), eb('keys.starts_at', '>', nowMs)]);
+    switch (state) {
+      case 'active':
+        return and([stored('active'), not(over), not(early)]);
+      case 'pre-active':
+        return and([stored('active'), not(over), early]);
+      case 'suspended':
+        return and([stored('suspended'), not(over)]);
+      case 'deactivated':
+        return or([stored('deactivated'), and([or([stored('active'), stored('suspended')]), over])]);
+      default:
+        return stored(state);
+    }
+  });
+}
+
+function whereFound(query: KeysQuery, q: string): KeysQuery {
+  return query.where(({ or, eb, fn, val, exists, selectFrom }) =>
+    or([
+      eb('keys.id', '=', q),
+      eb(fn('lower', ['keys.name']), 'like', fn('lower', [val(likePart(q))])),
+      exists(
+        selectFrom('credentials')
+          .select('credentials.id')
+          .whereRef('credentials.key_id', '=', 'keys.id')
+          .where((inner) => inner.or([inner('credentials.hint', '=', q), inner('credentials.id', '=', q)])),
+      ),
+    ]),
+  );
+}

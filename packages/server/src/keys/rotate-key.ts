@@ -1,0 +1,95 @@
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { Credential } from '@keyhold/protocol/operations/keys';
+import type { Barrier } from '@keyhold/protocol/operations/shapes';
+import { attribution, type Caller, type ChangeContext } from '../access/change-context.ts';
+import type { CredentialRow } from '../database/schema.ts';
+import type { Recorded } from '../ledger/entry.ts';
+import type { Facts } from '../ledger/facts.ts';
+import type { Secret } from '../vault/secret.ts';
+import { showCredential, stateAt } from './key.ts';
+import { listCredentials, type PlacedKey } from './keys.store.ts';
+import { newBearerCredential } from './new-credential.ts';
+import { loadUses } from './usage.store.ts';
+
+export interface RotatedKey {
+  readonly credential: Credential;
+  readonly secret: Secret;
+  /** The credential that was the newest until now. */
+  readonly previous: Credential | null;
+}
+
+/**
+ * Adds a credential and gives the others an end. Without overlap they are deactivated, not just timed out: a
+ * verifier's clock may lag, a state may not.
+ */
+export async function rotateKey(
+  context: ChangeContext,
+  caller: Caller,
+  placed: PlacedKey,
+  prefix: string,
+  overlapSeconds: number,
+): Promise<(Recorded<RotatedKey> & { barrier?: Barrier }) | Refusal> {
+  const { ledger, propagation, clock, random } = context;
+  const now = clock.wall();
+  const place = { projectId: placed.project_id, environmentId: placed.environment_id, keyId: placed.id };
+  const { secret, columns } = newBearerCredential(random, place, prefix, now);
+  const draft = {
+    ...attribution(caller),
+    action: 'key.rotated',
+    subject: placed.id,
+    project: placed.project_id,
+    environment: placed.environment_id,
+    locks: [placed.id],
+  };
+  const recorded = await ledger.record(draft, async (facts) => {
+    const key = await facts.find('keys', placed.id);
+    if (key === undefined) return refuse('KEY_NOT_FOUND', `There is no key ${placed.id}.`, 'id');
+    const state = stateAt(key, now);
+    if (state === 'deactivated' || state === 'compromised' || state === 'destroyed') {
+      return refuse('ILLEGAL_TRANSITION', `The key is ${state}; issue a new one.`);
+    }
+    const previous = await endOthers(facts, placed.id, overlapSeconds, now);
+    const credential = await facts.insert('credentials', columns);
+    return {
+      credential: showCredential(credential, undefined, now),
+      secret,
+      previous: previous === null ? null : await show(facts, previous, now),
+    };
+  });
+  if (isRefusal(recorded)) return recorded;
+  if (overlapSeconds > 0) {
+    await propagation.given(recorded.sequence);
+    return recorded;
+  }
+  return { ...recorded, barrier: await propagation.taken(recorded.sequence, new Set([placed.environment_id])) };
+}
+
+async function show(facts: Facts, credential: CredentialRow, nowMs: number): Promise<Credential> {
+  const uses = await loadUses(facts.db, [credential.id]);
+  return showCredential(credential, uses.get(credential.id), nowMs);
+}
+
+/** Ends every living credential of the key; answers with the newest of them. */
+async function endOthers(
+  facts: Facts,
+  keyId: string,
+  overlapSeconds: number,
+  nowMs: number,
+): Promise<CredentialRow | null> {
+  const end = nowMs + overlapSeconds * 1000;
+  let newest: CredentialRow | null = null;
+  for (const { id } of await listCredentials(facts.db, [keyId])) {
+    const credential = await facts.find('credentials', id);
+    if (credential === undefined || stateAt(credential, nowMs) === 'deactivated') continue;
+    if (credential.state !== 'active' && credential.state !== 'suspended') continue;
+    const ended = await facts.update(
+      'credentials',
+      credential,
+      overlapSeconds === 0
+        ? { state: 'deactivated', reason: 'superseded' }
+        : { expires_at: Math.min(credential.expires_at ?? end, end) },
+    );
+    newest ??= ended;
+  }
+  return newest;
+}

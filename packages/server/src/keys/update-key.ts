@@ -1,0 +1,96 @@
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { Quota, RateLimit } from '@keyhold/protocol/feed';
+import type { Key } from '@keyhold/protocol/operations/keys';
+import type { Barrier } from '@keyhold/protocol/operations/shapes';
+import { attribution, type Caller, type ChangeContext } from '../access/change-context.ts';
+import type { KeyRow } from '../database/schema.ts';
+import { checkMetadata, checkRateLimits } from '../projects/settings.ts';
+import { stateAt } from './key.ts';
+import { checkNetworks, checkPeriod, readTime } from './key-settings.ts';
+import type { PlacedKey } from './keys.store.ts';
+import { viewKey } from './view-key.ts';
+
+export interface KeyPatch {
+  readonly name?: string;
+  readonly permissions?: readonly string[];
+  readonly allowedNetworks?: readonly string[];
+  readonly rateLimits?: readonly RateLimit[];
+  readonly quota?: Quota | null;
+  readonly startsAt?: string | null;
+  readonly expiresAt?: string | null;
+  readonly metadata?: Readonly<Record<string, unknown>> | null;
+}
+
+/** Changes settings of a key. What narrows is a taking-away and waits for the barrier. */
+export async function updateKey(
+  { ledger, propagation, clock }: ChangeContext,
+  caller: Caller,
+  placed: PlacedKey,
+  patch: KeyPatch,
+): Promise<{ key: Key; barrier?: Barrier } | Refusal> {
+  const wrong = checkNetworks(patch.allowedNetworks) ?? checkRateLimits(patch.rateLimits) ?? checkMetadata(patch.metadata);
+  if (wrong !== null) return wrong;
+  const draft = {
+    ...attribution(caller),
+    action: 'key.changed',
+    subject: placed.id,
+    project: placed.project_id,
+    environment: placed.environment_id,
+    locks: [placed.id],
+  };
+  const recorded = await ledger.record(draft, async (facts) => {
+    const key = await facts.find('keys', placed.id);
+    if (key === undefined) return refuse('KEY_NOT_FOUND', `There is no key ${placed.id}.`, 'id');
+    const now = clock.wall();
+    const state = stateAt(key, now);
+    if (state === 'deactivated' || state === 'compromised' || state === 'destroyed') {
+      return refuse('ILLEGAL_TRANSITION', `The key is ${state}; its settings are settled.`);
+    }
+    const columns = columnsOf(patch, key, now);
+    if (isRefusal(columns)) return columns;
+    const changed = await facts.update('keys', key, columns);
+    const place = { project: placed.project_slug, environment: placed.environment_name };
+    return { key: await viewKey(facts.db, changed, place, now), narrows: narrows(key, changed) || changed === key };
+  });
+  if (isRefusal(recorded)) return recorded;
+  const { key, narrows: taking } = recorded.value;
+  // An unchanged key may be a narrowing repeated: it waits for the entry that did it.
+  if (taking) return { key, barrier: await propagation.taken(recorded.sequence, new Set([placed.environment_id])) };
+  await propagation.given(recorded.sequence);
+  return { key };
+}
+
+type Columns = { -readonly [C in keyof KeyRow]?: KeyRow[C] };
+
+function columnsOf(patch: KeyPatch, key: KeyRow, nowMs: number): Columns | Refusal {
+  const startsAt = patch.startsAt === undefined ? key.starts_at : readTime(patch.startsAt, '/startsAt');
+  const expiresAt = patch.expiresAt === undefined ? key.expires_at : readTime(patch.expiresAt, '/expiresAt');
+  if (isRefusal(startsAt)) return startsAt;
+  if (isRefusal(expiresAt)) return expiresAt;
+  const wrong = checkPeriod(startsAt, expiresAt, nowMs);
+  if (wrong !== null) return wrong;
+  const columns: Columns = { starts_at: startsAt, expires_at: expiresAt };
+  if (patch.name !== undefined) columns.name = patch.name;
+  if (patch.permissions !== undefined) columns.permissions = JSON.stringify(patch.permissions);
+  if (patch.allowedNetworks !== undefined) columns.allowed_networks = JSON.stringify(patch.allowedNetworks);
+  if (patch.rateLimits !== undefined) columns.rate_limits = JSON.stringify(patch.rateLimits);
+  if (patch.quota !== undefined) columns.quota = patch.quota === null ? null : JSON.stringify(patch.quota);
+  if (patch.metadata !== undefined) columns.metadata = patch.metadata === null ? null : JSON.stringify(patch.metadata);
+  return columns;
+}
+
+/** True when a request that was valid may not be any more. In doubt it is: waiting costs little. */
+function narrows(before: KeyRow, after: KeyRow): boolean {
+  return (
+    drops(before.permissions, after.permissions) ||
+    (before.allowed_networks === '[]' && after.allowed_networks !== '[]') ||
+    (after.allowed_networks !== '[]' && drops(before.allowed_networks, after.allowed_networks)) ||
+    (after.expires_at ?? Number.POSITIVE_INFINITY) < (before.expires_at ?? Number.POSITIVE_INFINITY) ||
+    (after.starts_at ?? 0) > (before.starts_at ?? 0)
+  );
+}
+
+function drops(before: string, after: string): boolean {
+  const kept = new Set(JSON.parse(after) as string[]);
+  return (JSON.parse(before) as string[]).some((item) => !kept.has(item));
+}

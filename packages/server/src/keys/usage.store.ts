@@ -1,0 +1,91 @@
+import { type Kysely, sql } from 'kysely';
+import type { Database, ScratchTables } from '../database/schema.ts';
+import type { CredentialUse } from './key.ts';
+
+/** Uses of these credentials, by credential id. */
+export async function loadUses(
+  db: Kysely<Database>,
+  credentialIds: readonly string[],
+): Promise<ReadonlyMap<string, CredentialUse>> {
+  if (credentialIds.length === 0) return new Map();
+  const rows = await db.selectFrom('credential_usage').selectAll().where('credential_id', 'in', [...credentialIds]).execute();
+  return new Map(
+    rows.map(({ credential_id, uses, last_used_at, last_used_from }) => [
+      credential_id,
+      { uses, lastUsedAt: last_used_at, lastUsedFrom: last_used_from },
+    ]),
+  );
+}
+
+/** Rows of one statement, within SQLite's bound on parameters. */
+const ROWS_PER_STATEMENT = 1000;
+
+/** Adds what a verifier counted. Two verifiers' reports add up; of the last uses the later stays. */
+export async function addUses(
+  tables: Kysely<ScratchTables>,
+  uses: readonly { id: string; count: number; lastAt: number; lastIp: string | null }[],
+): Promise<void> {
+  for (let i = 0; i < uses.length; i += ROWS_PER_STATEMENT) {
+    const rows = uses.slice(i, i + ROWS_PER_STATEMENT).map(({ id, count, lastAt, lastIp }) => ({
+      credential_id: id,
+      uses: count,
+      last_used_at: lastAt,
+      last_used_from: lastIp,
+    }));
+    await tables
+      .insertInto('credential_usage')
+      .values(rows)
+      .onConflict((conflict) =>
+        conflict.column('credential_id').doUpdateSet({
+          uses: sql`credential_usage.uses + excluded.uses`,
+          last_used_from: sql`case when excluded.last_used_at >= credential_usage.last_used_at
+            then excluded.last_used_from else credential_usage.last_used_from end`,
+          last_used_at: sql`case when excluded.last_used_at >= credential_usage.last_used_at
+            then excluded.last_used_at else credential_usage.last_used_at end`,
+        }),
+      )
+      .execute();
+  }
+}
+
+/** Keeps the furthest quota count of the latest period, so that a restarted verifier goes on from there. */
+export async function keepQuotas(
+  tables: Kysely<ScratchTables>,
+  quotas: readonly { key: string; periodStart: number; used: number }[],
+): Promise<void> {
+  for (let i = 0; i < quotas.length; i += ROWS_PER_STATEMENT) {
+    const rows = quotas
+      .slice(i, i + ROWS_PER_STATEMENT)
+      .map(({ key, periodStart, used }) => ({ key_id: key, period_start: periodStart, used }));
+    await tables
+      .insertInto('quota_usage')
+      .values(rows)
+      .onConflict((conflict) =>
+        conflict.column('key_id').doUpdateSet({
+          used: sql`case when excluded.period_start > quota_usage.period_start then excluded.used
+            when excluded.period_start = quota_usage.period_start and excluded.used > quota_usage.used
+            then excluded.used else quota_usage.used end`,
+          period_start: sql`case when excluded.period_start > quota_usage.period_start
+            then excluded.period_start else quota_usage.period_start end`,
+        }),
+      )
+      .execute();
+  }
+}
+
+/** Adds up denials by minute; strangers are counted, not entered. */
+export async function addDenials(
+  tables: Kysely<ScratchTables>,
+  minute: number,
+  denials: readonly { environment: string; code: string; count: number }[],
+): Promise<void> {
+  for (const { environment, code, count } of denials) {
+    await tables
+      .insertInto('denials')
+      .values({ minute, environment_id: environment, code, count })
+      .onConflict((conflict) =>
+        conflict.columns(['minute', 'environment_id', 'code']).doUpdateSet({ count: sql`denials.count + excluded.count` }),
+      )
+      .execute();
+  }
+}

@@ -1,0 +1,23 @@
+import type { Kysely } from 'kysely';
+import type { Key } from '@keyhold/protocol/operations/keys';
+import type { Database, KeyRow } from '../database/schema.ts';
+import { type KeyPlace, showCredential, showKey } from './key.ts';
+import { listCredentials, type PlacedKey } from './keys.store.ts';
+import { loadUses } from './usage.store.ts';
+
+/** Keys with their credentials and each one's last use. */
+export async function viewKeys(db: Kysely<Database>, keys: readonly (KeyRow & Pick<PlacedKey, 'project_slug' | 'environment_name'>)[], nowMs: number): Promise<Key[]> {
+  const credentials = await listCredentials(db, keys.map(({ id }) => id));
+  const uses = await loadUses(db, credentials.map(({ id }) => id));
+  return keys.map((key) => {
+    const own = credentials.filter(({ key_id }) => key_id === key.id);
+    const shown = own.map((credential) => showCredential(credential, uses.get(credential.id), nowMs));
+    return showKey(key, { project: key.project_slug, environment: key.environment_name }, shown, nowMs);
+  });
+}
+
+/** One key as it stands. */
+export async function viewKey(db: Kysely<Database>, key: KeyRow, place: KeyPlace, nowMs: number): Promise<Key> {
+  const placed = { ...key, project_slug: place.project, environment_name: place.environment };
+  return (await viewKeys(db, [placed], nowMs))[0] as Key;
+}

@@ -1,0 +1,57 @@
+import type { Kysely } from 'kysely';
+import type { Database } from '../database/schema.ts';
+import type { ChainedEntry } from './chain.ts';
+
+/** Which entries to list. */
+export interface EntryFilter {
+  readonly action?: string | undefined;
+  readonly actor?: string | undefined;
+  readonly subject?: string | undefined;
+  readonly order: 'asc' | 'desc';
+  /** Only entries beyond this sequence, in the direction of `order`. */
+  readonly beyond?: number | undefined;
+  readonly limit: number;
+}
+
+/** Entries with their side rows. */
+export async function listEntries(db: Kysely<Database>, filter: EntryFilter): Promise<ChainedEntry[]> {
+  let query = db
+    .selectFrom('entries')
+    .leftJoin('entry_sides', 'entry_sides.sequence', 'entries.sequence')
+    .selectAll('entries')
+    .select(['entry_sides.salt', 'entry_sides.body'])
+    .orderBy('entries.sequence', filter.order)
+    .limit(filter.limit);
+  if (filter.action !== undefined) query = query.where('entries.action', '=', filter.action);
+  if (filter.actor !== undefined) query = query.where('entries.actor', '=', filter.actor);
+  if (filter.subject !== undefined) query = query.where('entries.subject', '=', filter.subject);
+  if (filter.beyond !== undefined) {
+    query = query.where('entries.sequence', filter.order === 'asc' ? '>' : '<', filter.beyond);
+  }
+  const rows = await query.execute();
+  return rows.map(({ salt, body, ...entry }) => ({
+    ...entry,
+    side: salt === null || body === null ? null : { salt, body },
+  }));
+}
+
+/** Hash of the leaf at `sequence`, or null where there is none. */
+export async function hashAt(db: Kysely<Database>, sequence: number): Promise<string | null> {
+  const row = await db.selectFrom('entries').select('hash').where('sequence', '=', sequence).executeTakeFirst();
+  return row?.hash ?? null;
+}
+
+/** Leaves after `from` up to and with `to`, in order. */
+export async function leavesBetween(
+  db: Kysely<Database>,
+  from: number,
+  to: number,
+): Promise<{ sequence: number; leaf: string; hash: string }[]> {
+  return await db
+    .selectFrom('entries')
+    .select(['sequence', 'leaf', 'hash'])
+    .where('sequence', '>', from)
+    .where('sequence', '<=', to)
+    .orderBy('sequence')
+    .execute();
+}

@@ -1,0 +1,40 @@
+import type { Json } from '@keyhold/protocol/canonical-json';
+
+/** What a change says of itself before it happens; ids and codes only, except in `side`. */
+export interface EntryDraft {
+  /** `noun.verbed`, e.g. `key.revoked`. */
+  readonly action: string;
+  /** Id of the principal that acts, or `system`. */
+  readonly actor: string;
+  /** Id of what is acted on. */
+  readonly subject: string;
+  readonly project?: string | undefined;
+  readonly environment?: string | undefined;
+  readonly code?: string | undefined;
+  /** Whatever must be erasable: addresses, free text. Never a secret. */
+  readonly side?: Json | undefined;
+  /** Rows that the change will touch, declared beforehand: they are locked in id order. */
+  readonly locks?: readonly string[];
+  /** Enter it even when no row changes: a use, a sign-in. */
+  readonly evenWithoutChange?: true;
+  readonly idempotency?: Idempotency | undefined;
+  /** Raises the epoch with this entry: an operator accepted a restore. */
+  readonly acceptsEpoch?: number;
+}
+
+/** Makes a repeated call answer what the first one made. */
+export interface Idempotency {
+  readonly principal: string;
+  readonly key: string;
+  /** SHA-256 of the request; another request under the same key is refused. */
+  readonly requestDigest: string;
+}
+
+/** A change that is durable, with its entry. */
+export interface Recorded<T> {
+  readonly value: T;
+  /** Sequence of its entry; of the newest entry that touched the subject when nothing changed. */
+  readonly sequence: number;
+  /** True when an earlier call under the same idempotency key did it. */
+  readonly repeated: boolean;
+}

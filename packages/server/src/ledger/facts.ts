@@ -1,0 +1,142 @@
+import type { RowChange } from '@keyhold/protocol/leaf';
+import { type CompiledQuery, type Kysely, sql } from 'kysely';
+import type { Database, FactTable, FactTables } from '../database/schema.ts';
+import { rowDigest } from './row-digest.ts';
+
+/** A stored row is not the one that the ledger recorded: somebody wrote past the ledger. */
+export class TamperedRow extends Error {
+  override readonly name = 'TamperedRow';
+  readonly rowId: string;
+
+  constructor(rowId: string) {
+    super(`the stored row ${rowId} is not the one that the ledger recorded`);
+    this.rowId = rowId;
+  }
+}
+
+/** A row as it stands after a change, for whoever follows the ledger. */
+export type ChangedRow = { [T in FactTable]: { readonly table: T; readonly row: FactTables[T] } }[FactTable];
+
+type WithHead<Row> = Row & { readonly head_digest: string | null };
+
+/** Statements by table, compiled once: building a query costs more than running it. */
+export class FactStatements {
+  readonly #compiled = new Map<string, CompiledQuery>();
+
+  get(name: string, parameters: readonly unknown[], build: () => CompiledQuery): CompiledQuery {
+    let compiled = this.#compiled.get(name);
+    if (compiled === undefined) this.#compiled.set(name, (compiled = build()));
+    return { ...compiled, parameters };
+  }
+}
+
+/**
+ * The facts within one change: reads what is there, checks it against the ledger, writes, and notes every digest.
+ * INVARIANT: nothing else inserts or updates a fact table, so every change has its entry.
+ */
+export class Facts {
+  /** For reading only; sees this transaction's own changes. */
+  readonly db: Kysely<Database>;
+  readonly changes: RowChange[] = [];
+  readonly changed: ChangedRow[] = [];
+  readonly #heads: ReadonlyMap<string, string>;
+  readonly #own = new Map<string, string>();
+  readonly #statements: FactStatements;
+  readonly #newSalt: () => string;
+
+  constructor(
+    db: Kysely<Database>,
+    heads: ReadonlyMap<string, string>,
+    statements: FactStatements,
+    newSalt: () => string,
+  ) {
+    this.db = db;
+    this.#heads = heads;
+    this.#statements = statements;
+    this.#newSalt = newSalt;
+  }
+
+  /** Digests of rows that this change wrote. */
+  get heads(): ReadonlyMap<string, string> {
+    return this.#own;
+  }
+
+  /**
+   * The row with that id, checked.
+   * @throws TamperedRow when it, present or missing, is not what its last entry says.
+   */
+  async find<T extends FactTable>(table: T, id: string): Promise<FactTables[T] | undefined> {
+    const { row, head } = await this.#load(table, id);
+    if ((row === undefined ? null : rowDigest(row)) !== head) throw new TamperedRow(id);
+    return row;
+  }
+
+  /** The row with that id though it may be tampered with: for taking away for good, which must always succeed. */
+  async findUnchecked<T extends FactTable>(table: T, id: string): Promise<FactTables[T] | undefined> {
+    return (await this.#load(table, id)).row;
+  }
+
+  async #load<T extends FactTable>(
+    table: T,
+    id: string,
+  ): Promise<{ row: FactTables[T] | undefined; head: string | null }> {
+    const find = this.#statements.get(`find ${table}`, [id], () =>
+      sql`select t.*, h.digest as head_digest from row_heads h left join ${sql.table(table)} t on t.id = h.row_id
+        where h.row_id = ${id}`.compile(this.db),
+    );
+    const { rows } = await this.db.executeQuery<WithHead<FactTables[T]>>(find as CompiledQuery<WithHead<FactTables[T]>>);
+    const joined = rows[0];
+    const known = this.#own.get(id) ?? this.#heads.get(id);
+    if (joined === undefined) {
+      // No head yet: either new in this group, or not there at all.
+      return { row: await this.#loadBare(table, id), head: known ?? null };
+    }
+    const { head_digest, ...row } = joined;
+    const present = (row as { id: string | null }).id !== null;
+    return { row: present ? (row as unknown as FactTables[T]) : undefined, head: known ?? head_digest };
+  }
+
+  async #loadBare<T extends FactTable>(table: T, id: string): Promise<FactTables[T] | undefined> {
+    const query = this.#statements.get(`bare ${table}`, [id], () =>
+      this.db.selectFrom(table as 'keys').selectAll().where('id', '=', '').compile(),
+    );
+    return (await this.db.executeQuery<FactTables[T]>(query as CompiledQuery<FactTables[T]>)).rows[0];
+  }
+
+  async insert<T extends FactTable>(table: T, columns: Omit<FactTables[T], 'salt'>): Promise<FactTables[T]> {
+    const row = { ...columns, salt: this.#newSalt() } as unknown as FactTables[T];
+    const values = Object.values(row);
+    const insert = this.#statements.get(`insert ${table} ${Object.keys(row)}`, values, () =>
+      this.db.insertInto(table as 'keys').values(row as never).compile(),
+    );
+    await this.db.executeQuery(insert);
+    this.#note(table, row, null);
+    return row;
+  }
+
+  async update<T extends FactTable>(
+    table: T,
+    row: FactTables[T],
+    patch: Partial<Omit<FactTables[T], 'id' | 'salt'>>,
+  ): Promise<FactTables[T]> {
+    const changed = { ...row, ...patch };
+    const before = rowDigest(row);
+    if (rowDigest(changed) === before) return row;
+    await this.db
+      .updateTable(table as 'keys')
+      .set(patch as never)
+      .where('id', '=', row.id)
+      .execute();
+    this.#note(table, changed, before);
+    return changed;
+  }
+
+  #note<T extends FactTable>(table: T, row: FactTables[T], before: string | null): void {
+    const after = rowDigest(row);
+    const first = this.changes.findIndex(({ id }) => id === row.id);
+    if (first >= 0) this.changes[first] = { ...(this.changes[first] as RowChange), after };
+    else this.changes.push({ id: row.id, before, after });
+    this.changed.push({ table, row } as unknown as ChangedRow);
+    this.#own.set(row.id, after);
+  }
+}

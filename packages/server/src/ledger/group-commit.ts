@@ -1,0 +1,164 @@
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { IdKind } from '@keyhold/protocol/id';
+import { CompiledQuery, type Kysely } from 'kysely';
+import type { Clock } from '../clock.ts';
+import type { Database } from '../database/schema.ts';
+import type { Store } from '../database/store.ts';
+import { isStoreFault } from '../database/store-fault.ts';
+import { appendEntries, chainEntries, type Head, type UnchainedEntry } from './chain.ts';
+import type { EntryDraft, Recorded } from './entry.ts';
+import { type ChangedRow, Facts, type FactStatements, TamperedRow } from './facts.ts';
+import { acceptEpoch, readOwnHead } from './head.ts';
+import { findRepeated, keepResponse } from './idempotency.store.ts';
+
+/** A change that waits for its commit. */
+export interface Pending {
+  readonly draft: EntryDraft;
+  readonly change: (facts: Facts) => Promise<unknown>;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+type Outcome = { readonly tampered?: string } & ({ readonly result: unknown } | { readonly error: unknown });
+
+/** What a committed group brought about. */
+export interface GroupResult {
+  readonly from: number;
+  readonly head: Head;
+  readonly changed: readonly ChangedRow[];
+  /** One for each pending change, in order. */
+  readonly outcomes: readonly Outcome[];
+}
+
+/** One change as run in its savepoint; `entry` is what it adds to the chain. */
+interface Ran {
+  readonly outcome: (sequence: number) => Outcome;
+  readonly entry: UnchainedEntry | null;
+  readonly facts: Facts | null;
+  /** Sequence to answer with when there is no entry. */
+  readonly stored: number;
+  readonly keep?: { readonly value: unknown };
+}
+
+interface GroupOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly newId: (kind: IdKind) => string;
+  readonly newSalt: () => string;
+}
+
+const SAVEPOINT = CompiledQuery.raw('savepoint change');
+const RELEASE = CompiledQuery.raw('release savepoint change');
+const UNDO = CompiledQuery.raw('rollback to savepoint change');
+
+/** Runs many changes in one transaction, one after another, each in its savepoint. */
+export class GroupCommit {
+  readonly #options: GroupOptions;
+  readonly #statements: FactStatements;
+
+  constructor(options: GroupOptions, statements: FactStatements) {
+    this.#options = options;
+    this.#statements = statements;
+  }
+
+  /** @throws StoreUnavailable, CommitDoubtful: then none of them happened for certain. */
+  commit(group: readonly Pending[], epoch: number): Promise<GroupResult> {
+    const { store } = this.#options;
+    return store.writer.transaction(async (db) => {
+      await store.dialect.lockRows(db, group.flatMap(({ draft }) => draft.locks ?? []));
+      const heads = new Map<string, string>();
+      const ran: Ran[] = [];
+      for (const pending of group) {
+        const one = await this.#run(db, pending, heads);
+        for (const [id, digest] of one.facts?.heads ?? []) heads.set(id, digest);
+        ran.push(one);
+      }
+      // INVARIANT: the counter is locked last, so that the wait for it is short (DESIGN §5).
+      await store.dialect.lockHead(db);
+      return await this.#append(db, group, ran, await readOwnHead(db, epoch));
+    });
+  }
+
+  async #append(db: Kysely<Database>, group: readonly Pending[], ran: readonly Ran[], before: Head): Promise<GroupResult> {
+    const entries = ran.flatMap(({ entry }) => (entry === null ? [] : [entry]));
+    const chained = chainEntries(before, entries);
+    const heads = new Map<string, { digest: string; sequence: number }>();
+    const outcomes: Outcome[] = [];
+    let next = before.sequence;
+    for (const [i, one] of ran.entries()) {
+      const sequence = one.entry === null ? one.stored : ++next;
+      for (const [id, digest] of one.facts?.heads ?? []) heads.set(id, { digest, sequence });
+      outcomes.push(one.outcome(sequence));
+      const idempotency = (group[i] as Pending).draft.idempotency;
+      if (one.keep !== undefined && idempotency !== undefined) {
+        await keepResponse(db, idempotency, one.keep.value, sequence, this.#options.clock.wall());
+      }
+    }
+    const epoch = Math.max(before.epoch, ...group.map(({ draft }) => draft.acceptsEpoch ?? 0));
+    const head = chained.length === 0 ? before : await appendEntries(db, { ...before, epoch }, chained, heads);
+    if (epoch > before.epoch) await acceptEpoch(db, epoch);
+    return { from: before.sequence, head, changed: ran.flatMap(({ facts }) => facts?.changed ?? []), outcomes };
+  }
+
+  async #run(db: Kysely<Database>, pending: Pending, heads: ReadonlyMap<string, string>): Promise<Ran> {
+    const { draft, change } = pending;
+    const repeated = draft.idempotency === undefined ? undefined : await findRepeated(db, draft.idempotency);
+    if (repeated !== undefined) return { ...nothing(repeated), stored: 0 };
+    const facts = new Facts(db, heads, this.#statements, this.#options.newSalt);
+    await db.executeQuery(SAVEPOINT);
+    try {
+      const value = await change(facts);
+      if (isRefusal(value)) {
+        await this.#undo(db);
+        return nothing(value);
+      }
+      await db.executeQuery(RELEASE);
+      return await this.#ran(db, draft, facts, value);
+    } catch (error) {
+      // When this throws too, the transaction is gone and with it the whole group.
+      await this.#undo(db);
+      if (error instanceof TamperedRow) return { ...nothing(tamperedRefusal(error)), outcome: () => tampered(error) };
+      if (isStoreFault(error)) throw error;
+      return { outcome: () => ({ error }), entry: null, facts: null, stored: 0 };
+    }
+  }
+
+  async #undo(db: Kysely<Database>): Promise<void> {
+    await db.executeQuery(UNDO);
+    await db.executeQuery(RELEASE);
+  }
+
+  async #ran(db: Kysely<Database>, draft: EntryDraft, facts: Facts, value: unknown): Promise<Ran> {
+    const result = (sequence: number): Outcome => ({
+      result: { value, sequence, repeated: false } satisfies Recorded<unknown>,
+    });
+    const keep = draft.idempotency === undefined ? {} : { keep: { value } };
+    if (facts.changes.length === 0 && draft.evenWithoutChange === undefined) {
+      return { outcome: result, entry: null, facts: null, stored: await lastSequence(db, draft.subject), ...keep };
+    }
+    const { newId, newSalt, clock } = this.#options;
+    const entry = { id: newId('entry'), atMs: clock.wall(), draft, changes: facts.changes, sideSalt: newSalt() };
+    return { outcome: result, entry, facts, stored: 0, ...keep };
+  }
+}
+
+function nothing(result: Refusal | Recorded<unknown>): Ran {
+  return { outcome: () => ({ result }), entry: null, facts: null, stored: 0 };
+}
+
+function tampered(error: TamperedRow): Outcome {
+  return { result: tamperedRefusal(error), tampered: error.rowId };
+}
+
+function tamperedRefusal({ rowId }: TamperedRow): Refusal {
+  return refuse(
+    'ROW_TAMPERED',
+    `${rowId} was changed past the ledger. It is fed to no verifier. Revoke it, or restore the database from a backup.`,
+  );
+}
+
+/** The stored sequence of the entry that last touched the row: what a repeated taking-away waits for. */
+async function lastSequence(db: Kysely<Database>, rowId: string): Promise<number> {
+  const row = await db.selectFrom('row_heads').select('sequence').where('row_id', '=', rowId).executeTakeFirst();
+  return row?.sequence ?? 0;
+}

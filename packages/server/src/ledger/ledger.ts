@@ -1,0 +1,179 @@
+import type { IdKind } from '@keyhold/protocol/id';
+import type { Refusal } from '@keyhold/protocol/errors';
+import type { Kysely } from 'kysely';
+import type { Clock } from '../clock.ts';
+import type { Database } from '../database/schema.ts';
+import type { Store } from '../database/store.ts';
+import { CommitDoubtful, Overloaded } from '../database/store-fault.ts';
+import type { Head } from './chain.ts';
+import type { EntryDraft, Recorded } from './entry.ts';
+import { type ChangedRow, type Facts, FactStatements } from './facts.ts';
+import { GroupCommit, type GroupResult, type Pending } from './group-commit.ts';
+import { readHead, readOwnHead } from './head.ts';
+
+/** A committed group, for whoever follows the ledger. */
+export interface Committed {
+  /** Head before. */
+  readonly from: number;
+  readonly head: Head;
+  readonly changed: readonly ChangedRow[];
+}
+
+/** What the ledger needs from outside; injected, so that simulations are repeatable. */
+export interface LedgerOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly newId: (kind: IdKind) => string;
+  /** 32 random bytes, hex. */
+  readonly newSalt: () => string;
+  /** Told under the writer's lock, right after COMMIT. */
+  readonly committed: (committed: Committed) => void;
+  /** Told when entries were committed whose outcome was unknown: followers have to read them. */
+  readonly recovered: (head: Head) => void;
+  readonly tampered: (rowId: string) => void;
+}
+
+/** Changes that one commit takes at most, and that may wait. */
+const MAX_GROUP = 256;
+const MAX_PENDING = 5_000;
+
+/** The one door for facts. */
+export class Ledger {
+  readonly #options: LedgerOptions;
+  readonly #groups: GroupCommit;
+  #pending: Pending[] = [];
+  #scheduled = false;
+  #head: Head;
+  #doubtful = false;
+
+  constructor(options: LedgerOptions, head: Head) {
+    this.#options = options;
+    this.#head = head;
+    this.#groups = new GroupCommit(options, new FactStatements());
+  }
+
+  get head(): Head {
+    return this.#head;
+  }
+
+  /** Changes waiting to be committed. */
+  get waiting(): number {
+    return this.#pending.length;
+  }
+
+  /**
+   * Makes a change with its entry: both durable when this resolves, or neither happened. `change` awaits nothing but
+   * `facts`; a refusal or a throw undoes it alone.
+   * @throws Overloaded, StoreUnavailable
+   */
+  record<T>(draft: EntryDraft, change: (facts: Facts) => Promise<T | Refusal>): Promise<Recorded<T> | Refusal> {
+    if (this.#pending.length >= MAX_PENDING) return Promise.reject(new Overloaded('too many changes are waiting'));
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ draft, change, resolve: resolve as (result: unknown) => void, reject });
+      this.#schedule();
+    });
+  }
+
+  /** Runs `work` under the lock of commits, in a transaction, with the head as it is there. */
+  locked<T>(work: (db: Kysely<Database>, head: Head) => Promise<T>, then: (result: T, head: Head) => void): Promise<void> {
+    const { store } = this.#options;
+    return store.writer.alone(async () => {
+      await this.#recover();
+      const result = await this.#guarded(() =>
+        store.writer.transaction(async (db) => {
+          await store.dialect.lockHead(db);
+          const head = await readOwnHead(db, this.#head.epoch);
+          return { head, value: await work(db, head) };
+        }),
+      );
+      then(result.value, result.head);
+    });
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    // After this turn of the event loop, so that all requests that arrived in it share one commit.
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#options.store.writer.alone(() => this.#commitGroup()).catch((error) => this.#failAll(error));
+    });
+  }
+
+  async #commitGroup(): Promise<void> {
+    const group = this.#pending.splice(0, MAX_GROUP);
+    if (this.#pending.length > 0) this.#schedule();
+    if (group.length === 0) return;
+    try {
+      await this.#recover();
+      const result = await this.#guarded(() => this.#groups.commit(group, this.#head.epoch));
+      this.#conclude(group, result);
+    } catch (error) {
+      for (const { reject } of group) reject(error);
+    }
+  }
+
+  #conclude(group: readonly Pending[], result: GroupResult): void {
+    const { from, head, changed, outcomes } = result;
+    this.#head = head;
+    if (head.sequence > from) this.#options.committed({ from, head, changed });
+    for (const [i, outcome] of outcomes.entries()) {
+      const { resolve, reject } = group[i] as Pending;
+      if (outcome.tampered !== undefined) this.#options.tampered(outcome.tampered);
+      if ('error' in outcome) reject(outcome.error);
+      else resolve(outcome.result);
+    }
+  }
+
+  #failAll(error: unknown): void {
+    for (const { reject } of this.#pending.splice(0)) reject(error);
+  }
+
+  async #guarded<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof CommitDoubtful) this.#doubtful = true;
+      throw error;
+    }
+  }
+
+  /** INVARIANT: after a doubtful COMMIT nothing is granted or acknowledged until the head was read again. */
+  async #recover(): Promise<void> {
+    if (!this.#doubtful) return;
+    const { store, recovered } = this.#options;
+    await store.writer.transaction(async (db) => {
+      const head = await readOwnHead(db, this.#head.epoch);
+      const missed = head.sequence > this.#head.sequence;
+      this.#head = head;
+      this.#doubtful = false;
+      if (missed) recovered(head);
+    });
+  }
+}
+
+/**
+ * Takes the ledger over for this process: makes it in an empty database, and starts a new epoch, under the lock.
+ * @returns the head, with the newest restore that an operator accepted
+ */
+export async function takeEpoch(
+  store: Store,
+  newId: (kind: IdKind) => string,
+): Promise<{ head: Head; acceptedEpoch: number | null }> {
+  return await store.writer.alone(() =>
+    store.writer.transaction(async (db) => {
+      await store.dialect.lockHead(db);
+      const found = await readHead(db);
+      if (found === undefined) {
+        const head = { installation: newId('installation'), epoch: 1, sequence: 0, hash: null };
+        await db.insertInto('ledger_head').values({ one: 1, ...head, accepted_epoch: null, root_key_check: null }).execute();
+        return { head, acceptedEpoch: null };
+      }
+      const { acceptedEpoch, ...head } = found;
+      const epoch = head.epoch + 1;
+      await db.updateTable('ledger_head').set({ epoch }).execute();
+      return { head: { ...head, epoch }, acceptedEpoch };
+    }),
+  );
+}
+

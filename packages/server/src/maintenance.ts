@@ -1,0 +1,59 @@
+import type { Clock } from './clock.ts';
+import type { Scratch } from './database/scratch.ts';
+import type { Store } from './database/store.ts';
+import type { LeaseBook } from './feed/lease-book.ts';
+import { forgetHolders } from './feed/lease-holders.store.ts';
+import type { Alarms } from './ledger/alarms.ts';
+import type { Ledger } from './ledger/ledger.ts';
+import { forgetOldKeys } from './ledger/idempotency.store.ts';
+import { verifyChain } from './ledger/verify-chain.ts';
+
+interface Maintained {
+  readonly store: Store;
+  readonly scratch: Scratch;
+  readonly clock: Clock;
+  readonly ledger: Ledger;
+  readonly book: LeaseBook;
+  readonly alarms: Alarms;
+}
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+/** Timed work of the control plane. The returned function ends it. */
+export function startMaintenance(maintained: Maintained): () => void {
+  const { clock } = maintained;
+  let stopped = false;
+  const cancels = new Set<() => void>();
+  const every = (milliseconds: number, work: () => Promise<void>) => {
+    const run = () => {
+      cancels.delete(cancel);
+      // A store that can't be used now is tried again the next time.
+      void work()
+        .catch(() => {})
+        .finally(() => stopped || every(milliseconds, work));
+    };
+    const cancel = clock.after(milliseconds, run);
+    cancels.add(cancel);
+  };
+  every(MINUTE_MS, () => forgetGoneVerifiers(maintained));
+  every(HOUR_MS, () => forgetOldKeys(maintained.store.writer, clock.wall() - DAY_MS));
+  every(HOUR_MS, () => checkChain(maintained));
+  void checkChain(maintained).catch(() => {});
+  return () => {
+    stopped = true;
+    for (const cancel of cancels) cancel();
+  };
+}
+
+async function forgetGoneVerifiers({ book, scratch }: Maintained): Promise<void> {
+  const gone = book.forgetGone();
+  if (gone.length > 0) await scratch.write((tables) => forgetHolders(tables, gone));
+}
+
+/** Somebody who wrote past the ledger is found even where no verifier is fed the row. */
+async function checkChain({ store, ledger, alarms }: Maintained): Promise<void> {
+  const fault = await verifyChain(store.reader, ledger.head);
+  if (fault !== null) alarms.raise('CHAIN_BROKEN', `entry ${fault.sequence}`, fault.detail);
+}

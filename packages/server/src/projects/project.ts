@@ -1,0 +1,38 @@
+import type { RateLimit } from '@keyhold/protocol/feed';
+import type { Consumer, Environment, PermissionSetting, Project } from '@keyhold/protocol/operations/projects';
+import type { ConsumerRow, EnvironmentRow, PermissionSettingRow, ProjectRow } from '../database/schema.ts';
+
+/** How the things of this room are shown. */
+
+export function showProject({ id, slug, name, created_at }: ProjectRow): Project {
+  return { id, slug, name, createdAt: new Date(created_at).toISOString() };
+}
+
+export function showEnvironment(row: EnvironmentRow, slug: string): Environment {
+  return {
+    id: row.id,
+    project: slug,
+    name: row.name,
+    prefix: row.prefix,
+    kind: row.kind,
+    leaseSeconds: row.lease_seconds,
+    afterLease: row.after_lease,
+    createdAt: new Date(row.created_at).toISOString(),
+  };
+}
+
+export function showSetting({ permission, confirm, audit }: PermissionSettingRow): PermissionSetting {
+  return { permission, confirm, audit };
+}
+
+export function showConsumer(row: ConsumerRow, slug: string): Consumer {
+  return {
+    id: row.id,
+    project: slug,
+    name: row.name,
+    externalId: row.external_id,
+    rateLimits: JSON.parse(row.rate_limits) as RateLimit[],
+    metadata: row.metadata === null ? null : (JSON.parse(row.metadata) as Record<string, unknown>),
+    createdAt: new Date(row.created_at).toISOString(),
+  };
+}

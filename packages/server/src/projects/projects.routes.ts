@@ -1,0 +1,131 @@
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import * as operations from '@keyhold/protocol/operations/projects';
+import type { FastifyInstance } from 'fastify';
+import type { Kysely } from 'kysely';
+import type { Action } from '../access/authorise.ts';
+import type { ChangeContext } from '../access/change-context.ts';
+import { allow, allowOnInstallation } from '../access/locate.ts';
+import type { Principal } from '../access/principal.ts';
+import type { Database } from '../database/schema.ts';
+import type { Cursors } from '../http/cursor.ts';
+import { type Gate, mount } from '../http/mount.ts';
+import { pageOf } from '../http/page.ts';
+import { createConsumer } from './create-consumer.ts';
+import { createEnvironment } from './create-environment.ts';
+import { createProject } from './create-project.ts';
+import { openConsumer, openEnvironment, openProject } from './locate.ts';
+import { showConsumer, showEnvironment, showProject, showSetting } from './project.ts';
+import { listConsumers, listEnvironments, listProjects, listSettings } from './projects.store.ts';
+import { setPermission } from './set-permission.ts';
+
+export interface Routes {
+  readonly gate: Gate<Principal>;
+  readonly context: ChangeContext;
+  readonly reader: Kysely<Database>;
+  readonly cursors: Cursors;
+}
+
+export function mountProjects(app: FastifyInstance, routes: Routes): void {
+  const { gate, context, reader, cursors } = routes;
+
+  mount(app, gate, operations.createProject, async ({ principal, body, ip, idempotency }) => {
+    const denied = allowOnInstallation(principal, 'projects.create');
+    if (denied !== null) return denied;
+    const created = await createProject(context, { principal, ip, idempotency }, body);
+    return isRefusal(created) ? created : { body: created.value, repeated: created.repeated };
+  });
+
+  mount(app, gate, operations.listProjects, async ({ principal, query }) => {
+    const visible = await visibleProjects(reader, principal, 'projects.read', undefined);
+    if (isRefusal(visible)) return visible;
+    const page = { list: operations.listProjects.id, principal: principal.id, query };
+    const load = (after: string | undefined, limit: number) => listProjects(reader, visible, after, limit);
+    const found = await pageOf(cursors, page, load, ({ id }) => id, (rows) => rows.map(showProject));
+    return isRefusal(found) ? found : { body: found };
+  });
+}
+
+export function mountEnvironments(app: FastifyInstance, { gate, context, reader, cursors }: Routes): void {
+  mount(app, gate, operations.createEnvironment, async ({ principal, params, body, ip, idempotency }) => {
+    const project = await openProject(reader, principal, 'environments.create', params.slug);
+    if (isRefusal(project)) return project;
+    if (principal.environment !== null) return refuse('FORBIDDEN', 'This token is bound to one environment.');
+    const created = await createEnvironment(context, { principal, ip, idempotency }, project, body);
+    return isRefusal(created) ? created : { body: created.value, repeated: created.repeated };
+  });
+
+  mount(app, gate, operations.listEnvironments, async ({ principal, params, query }) => {
+    const project = await openProject(reader, principal, 'environments.read', params.slug);
+    if (isRefusal(project)) return project;
+    const page = { list: `${operations.listEnvironments.id} ${params.slug}`, principal: principal.id, query };
+    const load = (after: string | undefined, limit: number) =>
+      listEnvironments(reader, { projects: [project.id], id: principal.environment, after, limit });
+    const show = (rows: Awaited<ReturnType<typeof load>>) => rows.map((row) => showEnvironment(row, row.slug));
+    const found = await pageOf(cursors, page, load, ({ id }) => id, (rows) => show([...rows]));
+    return isRefusal(found) ? found : { body: found };
+  });
+
+  mount(app, gate, operations.setPermission, async ({ principal, params, body, ip, idempotency }) => {
+    const place = await openEnvironment(reader, principal, 'permissions.set', params.slug, params.name);
+    if (isRefusal(place)) return place;
+    const setting = { permission: params.permission, ...body };
+    const set = await setPermission(context, { principal, ip, idempotency }, place.environment, setting);
+    return isRefusal(set) ? set : { body: set };
+  });
+
+  mount(app, gate, operations.listPermissions, async ({ principal, params, query }) => {
+    const place = await openEnvironment(reader, principal, 'permissions.read', params.slug, params.name);
+    if (isRefusal(place)) return place;
+    const list = `${operations.listPermissions.id} ${place.environment.id}`;
+    const load = (after: string | undefined, limit: number) => listSettings(reader, place.environment.id, after, limit);
+    const page = { list, principal: principal.id, query };
+    const found = await pageOf(cursors, page, load, ({ id }) => id, (rows) => rows.map(showSetting));
+    return isRefusal(found) ? found : { body: found };
+  });
+}
+
+export function mountConsumers(app: FastifyInstance, { gate, context, reader, cursors }: Routes): void {
+  mount(app, gate, operations.createConsumer, async ({ principal, body, ip, idempotency }) => {
+    const project = await openProject(reader, principal, 'consumers.create', body.project);
+    if (isRefusal(project)) return project;
+    const created = await createConsumer(context, { principal, ip, idempotency }, project, body);
+    return isRefusal(created) ? created : { body: created.value, repeated: created.repeated };
+  });
+
+  mount(app, gate, operations.listConsumers, async ({ principal, query }) => {
+    const projects = await visibleProjects(reader, principal, 'consumers.read', query.project);
+    if (isRefusal(projects)) return projects;
+    const load = (after: string | undefined, limit: number) =>
+      listConsumers(reader, { projects, q: query.q, after, limit });
+    const show = (rows: Awaited<ReturnType<typeof load>>) => rows.map((row) => showConsumer(row, row.slug));
+    const page = { list: operations.listConsumers.id, principal: principal.id, query };
+    const found = await pageOf(cursors, page, load, ({ id }) => id, (rows) => show([...rows]));
+    return isRefusal(found) ? found : { body: found };
+  });
+
+  mount(app, gate, operations.getConsumer, async ({ principal, params }) => {
+    const consumer = await openConsumer(reader, principal, 'consumers.read', params.id);
+    if (isRefusal(consumer)) return consumer;
+    const [project] = await listProjects(reader, [consumer.project_id], undefined, 1);
+    return { body: showConsumer(consumer, project?.slug ?? consumer.project_id) };
+  });
+}
+
+/** Ids of the projects that a list may show, null for all; with a slug, of that one. */
+export async function visibleProjects(
+  reader: Kysely<Database>,
+  principal: Principal,
+  action: Action,
+  slug: string | undefined,
+): Promise<readonly string[] | null | Refusal> {
+  if (slug !== undefined) {
+    const project = await openProject(reader, principal, action, slug);
+    return isRefusal(project) ? project : [project.id];
+  }
+  const own = { project: principal.projects?.[0] ?? null, environment: principal.environment };
+  const denied = allow(principal, action, { resource: own, absent: refuse('FORBIDDEN', 'This token is bound elsewhere.') });
+  if (denied !== null) return denied;
+  if (principal.environment === null) return principal.projects;
+  const environments = await listEnvironments(reader, { id: principal.environment });
+  return environments.map(({ project_id }) => project_id);
+}

@@ -1,0 +1,131 @@
+import type { Kysely } from 'kysely';
+import type {
+  ConsumerRow, Database, EnvironmentRow, PermissionSettingRow, ProjectRow,
+} from '../database/schema.ts';
+
+type Db = Kysely<Database>;
+
+export async function findProject(db: Db, slug: string): Promise<ProjectRow | undefined> {
+  return await db.selectFrom('projects').selectAll().where('slug', '=', slug).executeTakeFirst();
+}
+
+/** Oldest first; `ids` null for all. */
+export async function listProjects(
+  db: Db,
+  ids: readonly string[] | null,
+  after: string | undefined,
+  limit: number,
+): Promise<ProjectRow[]> {
+  let query = db.selectFrom('projects').selectAll().orderBy('id').limit(limit);
+  if (ids !== null) query = query.where('id', 'in', [...ids]);
+  if (after !== undefined) query = query.where('id', '>', after);
+  return await query.execute();
+}
+
+export async function findEnvironment(db: Db, projectId: string, name: string): Promise<EnvironmentRow | undefined> {
+  return await db
+    .selectFrom('environments')
+    .selectAll()
+    .where('project_id', '=', projectId)
+    .where('name', '=', name)
+    .executeTakeFirst();
+}
+
+export async function findEnvironmentByPrefix(db: Db, prefix: string): Promise<EnvironmentRow | undefined> {
+  return await db.selectFrom('environments').selectAll().where('prefix', '=', prefix).executeTakeFirst();
+}
+
+/** Environments with their project's slug, by any of project, id and place in the list. */
+export async function listEnvironments(
+  db: Db,
+  filter: { projects?: readonly string[]; id?: string | null; after?: string | undefined; limit?: number },
+): Promise<(EnvironmentRow & { slug: string })[]> {
+  let query = db
+    .selectFrom('environments')
+    .innerJoin('projects', 'projects.id', 'environments.project_id')
+    .selectAll('environments')
+    .select('projects.slug')
+    .orderBy('environments.id');
+  if (filter.projects !== undefined) query = query.where('environments.project_id', 'in', [...filter.projects]);
+  if (filter.id != null) query = query.where('environments.id', '=', filter.id);
+  if (filter.after !== undefined) query = query.where('environments.id', '>', filter.after);
+  if (filter.limit !== undefined) query = query.limit(filter.limit);
+  return await query.execute();
+}
+
+export async function findSetting(
+  db: Db,
+  environmentId: string,
+  permission: string,
+): Promise<PermissionSettingRow | undefined> {
+  return await db
+    .selectFrom('permission_settings')
+    .selectAll()
+    .where('environment_id', '=', environmentId)
+    .where('permission', '=', permission)
+    .executeTakeFirst();
+}
+
+export async function listSettings(
+  db: Db,
+  environmentId: string,
+  after: string | undefined,
+  limit: number,
+): Promise<PermissionSettingRow[]> {
+  let query = db
+    .selectFrom('permission_settings')
+    .selectAll()
+    .where('environment_id', '=', environmentId)
+    .orderBy('id')
+    .limit(limit);
+  if (after !== undefined) query = query.where('id', '>', after);
+  return await query.execute();
+}
+
+export async function findConsumer(db: Db, id: string): Promise<ConsumerRow | undefined> {
+  return await db.selectFrom('consumers').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+export async function findConsumerByExternalId(
+  db: Db,
+  projectId: string,
+  externalId: string,
+): Promise<ConsumerRow | undefined> {
+  return await db
+    .selectFrom('consumers')
+    .selectAll()
+    .where('project_id', '=', projectId)
+    .where('external_id', '=', externalId)
+    .executeTakeFirst();
+}
+
+/** Newest first, with the project's slug. */
+export async function listConsumers(
+  db: Db,
+  filter: { projects: readonly string[] | null; q?: string | undefined; after?: string | undefined; limit: number },
+): Promise<(ConsumerRow & { slug: string })[]> {
+  let query = db
+    .selectFrom('consumers')
+    .innerJoin('projects', 'projects.id', 'consumers.project_id')
+    .selectAll('consumers')
+    .select('projects.slug')
+    .orderBy('consumers.id', 'desc')
+    .limit(filter.limit);
+  if (filter.projects !== null) query = query.where('consumers.project_id', 'in', [...filter.projects]);
+  if (filter.after !== undefined) query = query.where('consumers.id', '<', filter.after);
+  if (filter.q !== undefined) {
+    const part = likePart(filter.q);
+    query = query.where(({ or, eb, fn, val }) =>
+      or([
+        eb(fn('lower', ['consumers.name']), 'like', fn('lower', [val(part)])),
+        eb(fn('lower', ['consumers.external_id']), 'like', fn('lower', [val(part)])),
+      ]),
+    );
+  }
+  return await query.execute();
+}
+
+/** A LIKE pattern for "contains"; wildcards in the text lose their meaning by becoming "any character". */
+export function likePart(text: string): string {
+  return `%${text.replace(/[%\\]/g, '_')}%`;
+}

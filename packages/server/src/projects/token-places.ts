@@ -1,0 +1,41 @@
+import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
+import type { Kysely } from 'kysely';
+import type { Principal } from '../access/principal.ts';
+import type { PlaceNames } from '../access/token.ts';
+import type { Places } from '../access/tokens.routes.ts';
+import type { Database, TokenRow } from '../database/schema.ts';
+import { openEnvironment, openProject } from './locate.ts';
+import { listEnvironments, listProjects } from './projects.store.ts';
+
+/** Finds the places that tokens are bound to, within what the caller may see. */
+export function tokenPlaces(reader: Kysely<Database>): Places {
+  return {
+    projectIds: async (principal: Principal, slugs: readonly string[]): Promise<string[] | Refusal> => {
+      const ids: string[] = [];
+      for (const slug of slugs) {
+        const project = await openProject(reader, principal, 'tokens.create', slug);
+        if (isRefusal(project)) return project;
+        ids.push(project.id);
+      }
+      return ids;
+    },
+    environmentId: async (principal: Principal, qualifiedName: string): Promise<string | Refusal> => {
+      const [slug = '', name = ''] = qualifiedName.split('/');
+      const place = await openEnvironment(reader, principal, 'tokens.create', slug, name);
+      return isRefusal(place) ? place : place.environment.id;
+    },
+    names: (tokens: readonly TokenRow[]) => namesOf(reader, tokens),
+  };
+}
+
+async function namesOf(reader: Kysely<Database>, tokens: readonly TokenRow[]): Promise<PlaceNames> {
+  const ids = tokens.flatMap(({ projects }) => (projects === null ? [] : (JSON.parse(projects) as string[])));
+  const projects = ids.length === 0 ? [] : await listProjects(reader, ids, undefined, ids.length);
+  const environments = new Map<string, string>();
+  for (const { environment_id } of tokens) {
+    if (environment_id === null || environments.has(environment_id)) continue;
+    const [found] = await listEnvironments(reader, { id: environment_id });
+    if (found !== undefined) environments.set(environment_id, `${found.slug}/${found.name}`);
+  }
+  return { projects: new Map(projects.map(({ id, slug }) => [id, slug])), environments };
+}

@@ -1,0 +1,2 @@
+/** Everybody may hold a secret; `expose.ts` is for the few who show one. */
+export { Secret } from './expose.ts';

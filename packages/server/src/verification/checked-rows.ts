@@ -1,0 +1,73 @@
+import { ID_PREFIXES, type IdKind } from '@keyhold/protocol/id';
+import { type Kysely, sql } from 'kysely';
+import type { Database, FactTable, FactTables } from '../database/schema.ts';
+import type { ChangedRow } from '../ledger/facts.ts';
+import { rowDigest } from '../ledger/row-digest.ts';
+
+/** Tables that verifiers are fed, in an order in which what a row refers to comes first. */
+export const FED_TABLES = ['environments', 'permission_settings', 'consumers', 'keys', 'credentials', 'tokens'] as const;
+
+const KIND_OF_TABLE: Readonly<Record<FactTable, IdKind>> = {
+  projects: 'project',
+  environments: 'environment',
+  permission_settings: 'setting',
+  consumers: 'consumer',
+  keys: 'key',
+  credentials: 'credential',
+  tokens: 'token',
+};
+
+/** A row that is what the ledger recorded, or the id of one that isn't. */
+export type CheckedRow = ChangedRow | { readonly table: FactTable; readonly tampered: string };
+
+/** The table that an id belongs to, or undefined. */
+export function tableOf(id: string): FactTable | undefined {
+  const prefix = id.slice(0, id.indexOf('_'));
+  return (Object.keys(KIND_OF_TABLE) as FactTable[]).find((table) => ID_PREFIXES[KIND_OF_TABLE[table]] === prefix);
+}
+
+/**
+ * Up to `limit` rows of a table beyond the id `after`, each checked. Starts from what the ledger knows, so a row that
+ * was deleted past it is found missing, and one that was slipped in is not found at all.
+ */
+export async function readChecked(
+  db: Kysely<Database>,
+  table: FactTable,
+  after: string,
+  limit: number,
+): Promise<{ rows: CheckedRow[]; last: string | null }> {
+  const prefix = ID_PREFIXES[KIND_OF_TABLE[table]];
+  const start = after === '' ? `${prefix}_` : after;
+  // '`' follows '_' in ASCII.
+  const { rows } = await sql<Joined>`select t.*, h.row_id as head_id, h.digest as head_digest
+    from row_heads h left join ${sql.table(table)} t on t.id = h.row_id
+    where h.row_id > ${start} and h.row_id < ${`${prefix}\``} order by h.row_id limit ${limit}`.execute(db);
+  return { rows: rows.map((row) => check(table, row)), last: rows.at(-1)?.head_id ?? null };
+}
+
+/** The rows with these ids, each checked. */
+export async function readCheckedRows(db: Kysely<Database>, ids: readonly string[]): Promise<CheckedRow[]> {
+  const checked: CheckedRow[] = [];
+  for (const table of FED_TABLES) {
+    const own = ids.filter((id) => tableOf(id) === table);
+    for (let i = 0; i < own.length; i += 500) {
+      const { rows } = await sql<Joined>`select t.*, h.row_id as head_id, h.digest as head_digest
+        from row_heads h left join ${sql.table(table)} t on t.id = h.row_id
+        where h.row_id in (${sql.join(own.slice(i, i + 500))})`.execute(db);
+      checked.push(...rows.map((row) => check(table, row)));
+    }
+  }
+  return checked;
+}
+
+type Joined = { readonly head_id: string; readonly head_digest: string | null; readonly id: string | null } & Record<
+  string,
+  unknown
+>;
+
+function check(table: FactTable, joined: Joined): CheckedRow {
+  const { head_id, head_digest, ...row } = joined;
+  const digest = row.id === null ? null : rowDigest(row as unknown as FactTables[FactTable]);
+  if (digest !== head_digest) return { table, tampered: head_id };
+  return { table, row } as unknown as ChangedRow;
+}

@@ -1,0 +1,106 @@
+import type { FeedRecord, Quota, RateLimit } from '@keyhold/protocol/feed';
+import type { Scope } from '@keyhold/protocol/state';
+import type {
+  ConsumerRow, CredentialRow, EnvironmentRow, KeyRow, PermissionSettingRow, TokenRow,
+} from '../database/schema.ts';
+import type { Addressed } from '../feed/scope.ts';
+
+/** How rows are fed to verifiers, one function a table. */
+
+type Fed = Addressed<FeedRecord>;
+
+export function feedEnvironment(row: EnvironmentRow, slug: string): Fed {
+  const { id, project_id, name, prefix, kind, after_lease } = row;
+  return {
+    record: {
+      kind: 'environment',
+      id,
+      projectId: project_id,
+      project: slug,
+      name,
+      prefix,
+      environmentKind: kind,
+      afterLease: after_lease,
+    },
+    projects: [project_id],
+    environment: id,
+  };
+}
+
+export function feedSetting({ id, environment_id, permission, confirm, audit }: PermissionSettingRow, project: string): Fed {
+  return {
+    record: { kind: 'setting', id, environment: environment_id, permission, confirm, audit },
+    projects: [project],
+    environment: environment_id,
+  };
+}
+
+export function feedConsumer({ id, project_id, rate_limits }: ConsumerRow): Fed {
+  return {
+    record: { kind: 'consumer', id, rateLimits: JSON.parse(rate_limits) as RateLimit[] },
+    projects: [project_id],
+    environment: null,
+  };
+}
+
+export function feedKey(row: KeyRow, quotaUsed?: { at: number; used: number }): Fed {
+  return {
+    record: {
+      kind: 'key',
+      id: row.id,
+      environment: row.environment_id,
+      consumer: row.consumer_id,
+      state: row.state,
+      startsAt: row.starts_at,
+      expiresAt: row.expires_at,
+      permissions: JSON.parse(row.permissions) as string[],
+      networks: JSON.parse(row.allowed_networks) as string[],
+      rateLimits: JSON.parse(row.rate_limits) as RateLimit[],
+      quota: row.quota === null ? null : (JSON.parse(row.quota) as Quota),
+      metadata: row.metadata === null ? null : (JSON.parse(row.metadata) as Record<string, unknown>),
+      ...(quotaUsed === undefined ? {} : { quotaUsed }),
+    },
+    projects: [row.project_id],
+    environment: row.environment_id,
+  };
+}
+
+export function feedCredential(row: CredentialRow): Fed {
+  return {
+    record: {
+      kind: 'credential',
+      id: row.id,
+      key: row.key_id,
+      digest: row.digest,
+      state: row.state,
+      startsAt: row.starts_at,
+      expiresAt: row.expires_at,
+    },
+    projects: [row.project_id],
+    environment: row.environment_id,
+  };
+}
+
+/** `projectOf` the environment that the token is bound to. */
+export function feedToken(row: TokenRow, projectOf: string | null): Fed {
+  const projects = row.projects === null ? null : (JSON.parse(row.projects) as string[]);
+  return {
+    record: {
+      kind: 'token',
+      id: row.id,
+      digest: row.digest,
+      scopes: JSON.parse(row.scopes) as Scope[],
+      projects,
+      environment: row.environment_id,
+      state: row.state,
+      expiresAt: row.expires_at,
+    },
+    projects: projectOf === null ? projects : [projectOf],
+    environment: row.environment_id,
+  };
+}
+
+/** A row that somebody wrote past the ledger is withheld from everybody. */
+export function feedRemoval(id: string): Fed {
+  return { record: { kind: 'removed', id }, projects: null, environment: null };
+}

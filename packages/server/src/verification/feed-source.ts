@@ -1,0 +1,131 @@
+import type { FeedRecord, Position } from '@keyhold/protocol/feed';
+import { decodeLeaf } from '@keyhold/protocol/leaf';
+import type { Kysely } from 'kysely';
+import { isAlive } from '../access/principal.ts';
+import { findToken } from '../access/tokens.store.ts';
+import type { Clock } from '../clock.ts';
+import type { Database } from '../database/schema.ts';
+import type { Store } from '../database/store.ts';
+import type { FeedSource } from '../feed/feed-source.ts';
+import type { GrantedLease } from '../feed/lease-book.ts';
+import type { Addressed, FeedScope } from '../feed/scope.ts';
+import { leavesBetween } from '../ledger/entries.store.ts';
+import type { ChangedRow } from '../ledger/facts.ts';
+import { readHead } from '../ledger/head.ts';
+import { listEnvironments } from '../projects/projects.store.ts';
+import { type CheckedRow, FED_TABLES, readChecked, readCheckedRows } from './checked-rows.ts';
+import { feedKey, feedRemoval } from './feed-records.ts';
+import type { Places } from './places.ts';
+import { recordOf } from './record-of.ts';
+
+export interface SourceOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly places: Places;
+  readonly tampered: (rowId: string) => void;
+  readonly report: FeedSource['report'];
+  readonly answer: FeedSource['answer'];
+}
+
+const ROWS_PER_PART = 500;
+/** Entries behind which a verifier gets a snapshot instead of what it missed. */
+const MAX_CATCH_UP = 5_000;
+
+/** What verifiers are fed: rows that are what the ledger recorded, and nothing else. */
+export class VerificationSource implements FeedSource {
+  readonly #options: SourceOptions;
+  readonly report: FeedSource['report'];
+  readonly answer: FeedSource['answer'];
+
+  constructor(options: SourceOptions) {
+    this.#options = options;
+    this.report = options.report;
+    this.answer = options.answer;
+  }
+
+  fromCommit(changed: readonly ChangedRow[]): Addressed<FeedRecord>[] {
+    const { places } = this.#options;
+    for (const row of changed) places.note(row);
+    return changed.flatMap((row) => recordOf(row, places) ?? []);
+  }
+
+  async snapshot(
+    part: (position: Position, records: readonly Addressed<FeedRecord>[], last: boolean) => Promise<void>,
+  ): Promise<void> {
+    await this.#options.store.readSnapshot(async (db) => {
+      const position = await positionIn(db);
+      for (const table of FED_TABLES) {
+        let after: string | null = '';
+        while (after !== null) {
+          const page: { rows: CheckedRow[]; last: string | null } = await readChecked(db, table, after, ROWS_PER_PART);
+          if (page.rows.length > 0) await part(position, await this.#records(db, page.rows), false);
+          after = page.rows.length < ROWS_PER_PART ? null : page.last;
+          // SQLite reads synchronously: let others have a turn between two parts.
+          await new Promise(setImmediate);
+        }
+      }
+      await part(position, [], true);
+    });
+  }
+
+  async changesSince(from: number): Promise<{ position: Position; records: Addressed<FeedRecord>[] } | null> {
+    return await this.#options.store.readSnapshot(async (db) => {
+      const position = await positionIn(db);
+      if (position.sequence - from > MAX_CATCH_UP) return null;
+      const ids = new Set<string>();
+      for (const { leaf } of await leavesBetween(db, from, position.sequence)) {
+        for (const { id } of decodeLeaf(Buffer.from(leaf)).changes) ids.add(id);
+      }
+      return { position, records: await this.#records(db, await readCheckedRows(db, [...ids])) };
+    });
+  }
+
+  async #records(db: Kysely<Database>, rows: readonly CheckedRow[]): Promise<Addressed<FeedRecord>[]> {
+    const { places, tampered } = this.#options;
+    const used = await this.#quotasUsed(db, rows);
+    return rows.flatMap((checked) => {
+      if ('tampered' in checked) {
+        tampered(checked.tampered);
+        return feedRemoval(checked.tampered);
+      }
+      if (checked.table === 'keys') return feedKey(checked.row, used.get(checked.row.id));
+      return recordOf(checked, places) ?? [];
+    });
+  }
+
+  async #quotasUsed(
+    db: Kysely<Database>,
+    rows: readonly CheckedRow[],
+  ): Promise<ReadonlyMap<string, { at: number; used: number }>> {
+    const ids = rows.flatMap((checked) =>
+      'row' in checked && checked.table === 'keys' && checked.row.quota !== null ? [checked.row.id] : [],
+    );
+    if (ids.length === 0) return new Map();
+    const found = await db.selectFrom('quota_usage').selectAll().where('key_id', 'in', ids).execute();
+    return new Map(found.map(({ key_id, period_start, used }) => [key_id, { at: period_start, used }]));
+  }
+
+  async leasesFor(db: Kysely<Database>, scope: FeedScope): Promise<GrantedLease[]> {
+    const rows = await listEnvironments(db, {
+      id: scope.environment,
+      ...(scope.projects === null || scope.environment !== null ? {} : { projects: scope.projects }),
+    });
+    return rows.map(({ id, lease_seconds, after_lease }) => ({
+      environment: id,
+      seconds: lease_seconds,
+      afterLease: after_lease,
+    }));
+  }
+
+  async isTokenAlive(db: Kysely<Database>, tokenId: string): Promise<boolean> {
+    const token = await findToken(db, tokenId);
+    return token !== undefined && isAlive(token, this.#options.clock.wall());
+  }
+}
+
+async function positionIn(db: Kysely<Database>): Promise<Position> {
+  const head = await readHead(db);
+  if (head === undefined) throw new Error('the ledger has no head');
+  const { installation, epoch, sequence, hash } = head;
+  return { installation, epoch, sequence, hash };
+}

@@ -1,0 +1,27 @@
+import type { FeedRecord } from '@keyhold/protocol/feed';
+import type { ChangedRow } from '../ledger/facts.ts';
+import type { Addressed } from '../feed/scope.ts';
+import {
+  feedConsumer, feedCredential, feedEnvironment, feedKey, feedSetting, feedToken,
+} from './feed-records.ts';
+import type { Places } from './places.ts';
+
+/** The feed record of a row; null for tables that verifiers need nothing of. */
+export function recordOf(changed: ChangedRow, places: Places): Addressed<FeedRecord> | null {
+  switch (changed.table) {
+    case 'projects':
+      return null;
+    case 'environments':
+      return feedEnvironment(changed.row, places.slugOf(changed.row.project_id));
+    case 'permission_settings':
+      return feedSetting(changed.row, places.projectOf(changed.row.environment_id));
+    case 'consumers':
+      return feedConsumer(changed.row);
+    case 'keys':
+      return feedKey(changed.row);
+    case 'credentials':
+      return feedCredential(changed.row);
+    case 'tokens':
+      return feedToken(changed.row, changed.row.environment_id === null ? null : places.projectOf(changed.row.environment_id));
+  }
+}

@@ -1,0 +1,85 @@
+import { readFileSync } from 'node:fs';
+import { connectVerifier } from '@keyhold/verifier/connect';
+import type { ReplicaToken } from '@keyhold/verifier/replica';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { type Config, ConfigError } from '../config.ts';
+import { StoreUnavailable } from '../database/store-fault.ts';
+import { logAccess } from '../http/access-log.ts';
+import { mountHealth } from '../http/health.ts';
+import type { Log } from '../http/log.ts';
+import { mountMetrics, registerMetric } from '../http/metrics.ts';
+import type { Gate } from '../http/mount.ts';
+import { serveReference } from '../http/reference.ts';
+import { createHttpServer } from '../http/server.ts';
+import { readTls } from '../http/tls.ts';
+import { mountVerify } from './verify-route.ts';
+
+/** A running verifier process. */
+export interface VerifierProcess extends AsyncDisposable {
+  /** `http(s)://host:port` */
+  readonly url: string;
+}
+
+/** Runs one verifier behind HTTP. It serves as soon as it has a snapshot and a lease, and never asks a database. */
+export async function startVerifierProcess(config: Config, log: Log): Promise<VerifierProcess> {
+  if (config.controlUrl === undefined) throw new ConfigError('a verifier needs --control URL');
+  if (config.tokenFile === undefined) throw new ConfigError('a verifier needs --token-file FILE with a feed token');
+  const certificate = config.controlCertificateFile;
+  const verifier = connectVerifier(
+    {
+      controlUrl: config.controlUrl,
+      token: readFileSync(config.tokenFile, 'utf8').trim(),
+      pinnedCertificate: certificate === undefined ? undefined : readFileSync(certificate, 'utf8'),
+    },
+    {
+      connected: () => log.info('following the control plane'),
+      disconnected: (reason) => log.warn({ reason }, 'the control plane is gone; deciding until the lease is over'),
+      fenced: (reason) => log.error({ reason }, 'fenced: refusing everything until an operator accepts the restore'),
+    },
+  );
+  const tls = readTls(config);
+  const app = createHttpServer({ log, tls, trustedProxies: config.trustedProxies });
+  logAccess(app, log, Math.random);
+  await serveReference(app, 'Keyhold verifier');
+  const gate: Gate<ReplicaToken> = {
+    authenticate: async (secret) => {
+      // Before the first snapshot nobody can be told apart from a stranger.
+      if (verifier.position === null) throw new StoreUnavailable('no snapshot yet');
+      return secret === null ? null : verifier.authenticate(secret);
+    },
+  };
+  mountHealth(app, async () => verifier.ready);
+  mountVerify(app, verifier, gate);
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  registerMetric(registry, {
+    name: 'keyhold_verdicts_total',
+    help: 'Verdicts by code since the start',
+    labels: ['code'],
+    read: () => [...verifier.verdicts].map(([code, value]) => ({ labels: { code }, value })),
+  });
+  registerMetric(registry, {
+    name: 'keyhold_replica_credentials',
+    help: 'Credentials held in memory',
+    read: () => [{ value: verifier.size }],
+  });
+  registerMetric(registry, {
+    name: 'keyhold_replica_sequence',
+    help: 'Newest ledger sequence applied',
+    read: () => [{ value: verifier.position?.sequence ?? 0 }],
+  });
+  mountMetrics(app, gate, registry, ({ scopes }) => scopes.some((scope) => scope !== 'feed' && scope !== 'keys'));
+  await app.listen({ host: config.host, port: config.verifierPort });
+  return {
+    url: urlOf(app.server.address(), config.host, tls !== undefined),
+    [Symbol.asyncDispose]: async () => {
+      await app.close();
+      verifier.stop();
+    },
+  };
+}
+
+export function urlOf(address: unknown, host: string, secure: boolean): string {
+  const { port } = address as { port: number };
+  return `${secure ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}

@@ -1,0 +1,30 @@
+// Installs what the lock file says, when that is not what lies in node_modules. Plain JavaScript, so that any Node
+// from 20 up can run it before anything is installed.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const stampFile = `${root}node_modules/.keyhold-setup`;
+const lock = readFileSync(`${root}package-lock.json`);
+const stamp = `${createHash('sha256').update(lock).digest('hex')} ${process.platform}-${process.arch}`;
+
+if (!existsSync(stampFile) || readFileSync(stampFile, 'utf8') !== stamp) {
+  rmSync(stampFile, { force: true });
+  console.log('Installing dependencies (once, or when package-lock.json changed) …');
+  const started = Date.now();
+  const npm = process.env.npm_execpath;
+  const [command, args] = npm === undefined ? ['npm', []] : [process.execPath, [npm]];
+  const { status } = spawnSync(command, [...args, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  if (status !== 0) {
+    console.error('npm ci failed: see above. With a network or registry problem, try again; nothing else was changed.');
+    process.exitCode = 1;
+  } else {
+    writeFileSync(stampFile, stamp);
+    console.log(`Installed in ${((Date.now() - started) / 1000).toFixed(0)} s.\n`);
+  }
+}

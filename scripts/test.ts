@@ -1,0 +1,35 @@
+// Runs every test on every database. Real parts are started here; what could not be had is named at the end, and in
+// CI it is a failure.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { startPostgres } from './postgres.ts';
+
+const DEFAULT_PATTERNS = ['packages/*/src/**/*.test.ts', 'examples/*/src/**/*.test.ts', 'scripts/**/*.test.ts'];
+
+const args = process.argv.slice(2);
+const options = args.filter((arg) => arg.startsWith('-'));
+const patterns = args.filter((arg) => !arg.startsWith('-'));
+
+const missing: string[] = [];
+await using postgres = await startPostgres().catch((error: Error) => {
+  missing.push(`PostgreSQL (${error.message}): nothing was tested on it`);
+  return null;
+});
+if (spawnSync('strace', ['-V']).status !== 0) missing.push('strace: that a sync precedes each reply was not tested');
+const vectors = process.env['KEYHOLD_VECTORS'];
+if (vectors === undefined || !existsSync(vectors)) missing.push('KEYHOLD_VECTORS: vectors of others were not tested');
+
+const child = spawn(
+  process.execPath,
+  ['--test', '--test-concurrency=2', ...options, ...(patterns.length > 0 ? patterns : DEFAULT_PATTERNS)],
+  {
+    stdio: 'inherit',
+    env: { ...process.env, ...(postgres === null ? {} : { KEYHOLD_TEST_POSTGRES: postgres.url }) },
+  },
+);
+process.on('SIGINT', () => child.kill('SIGINT'));
+process.on('SIGTERM', () => child.kill('SIGTERM'));
+const code = await new Promise<number>((resolve) => child.on('exit', (status) => resolve(status ?? 1)));
+
+for (const part of missing) console.error(`not run: ${part}`);
+process.exitCode = missing.length > 0 && process.env['CI'] === 'true' ? 1 : code;
