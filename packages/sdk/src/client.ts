@@ -1,0 +1,73 @@
+import type { Body, Operation, Params, Query, Response } from '@keyhold/protocol/operation';
+import * as access from '@keyhold/protocol/operations/access';
+import * as installation from '@keyhold/protocol/operations/installation';
+import * as keys from '@keyhold/protocol/operations/keys';
+import * as projects from '@keyhold/protocol/operations/projects';
+import { verify } from '@keyhold/protocol/operations/verify';
+import { type Connection, request } from './request.ts';
+
+/** Everything an operation takes, path parameters, query and body in one object; each name occurs once. */
+export type Input<O extends Operation> = Part<Params<O>> & Part<Query<O>> & Part<Body<O>>;
+
+type Part<T> = T extends object ? T : unknown;
+
+/** One operation as a function. */
+export type Call<O extends Operation> = unknown extends Input<O>
+  ? (input?: Record<string, never>, options?: CallOptions) => Promise<Response<O>>
+  : (input: Input<O>, options?: CallOptions) => Promise<Response<O>>;
+
+export interface CallOptions {
+  /** Makes the call safe to repeat: the same key and input do it once. */
+  readonly idempotencyKey?: string;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * A typed client of a control plane, made from the same operations that the server mounts.
+ * @throws KeyholdError for every refusal, with the server's code; TypeError from fetch when nobody answers
+ */
+export function createClient(connection: Connection) {
+  const bind = <O extends Operation>(operation: O): Call<O> =>
+    ((input: unknown, options: unknown) =>
+      request(connection, operation, (input ?? {}) as Record<string, unknown>, (options ?? {}) as CallOptions)) as Call<O>;
+  return {
+    projects: { create: bind(projects.createProject), list: bind(projects.listProjects) },
+    environments: {
+      create: bind(projects.createEnvironment),
+      list: bind(projects.listEnvironments),
+      setPermission: bind(projects.setPermission),
+      listPermissions: bind(projects.listPermissions),
+    },
+    consumers: {
+      create: bind(projects.createConsumer),
+      list: bind(projects.listConsumers),
+      get: bind(projects.getConsumer),
+    },
+    keys: {
+      issue: bind(keys.issueKey),
+      list: bind(keys.listKeys),
+      get: bind(keys.getKey),
+      update: bind(keys.updateKey),
+      rotate: bind(keys.rotateKey),
+      suspend: bind(keys.suspendKey),
+      resume: bind(keys.resumeKey),
+      revoke: bind(keys.revokeKey),
+      destroy: bind(keys.destroyKey),
+    },
+    credentials: { revoke: bind(keys.revokeCredential) },
+    tokens: { create: bind(access.createToken), list: bind(access.listTokens), revoke: bind(access.revokeToken) },
+    audit: { list: bind(installation.listEntries) },
+    installation: { get: bind(installation.getInstallation), acceptRestore: bind(installation.acceptRestore) },
+  };
+}
+
+export type Client = ReturnType<typeof createClient>;
+
+/** A typed client of a verifier process. */
+export function createVerifierClient(connection: Connection) {
+  return {
+    /** Decides one request; a refusal is a verdict, not an error. */
+    verify: (input: Input<typeof verify>, options: CallOptions = {}): Promise<Response<typeof verify>> =>
+      request(connection, verify, input, options),
+  };
+}

@@ -1,0 +1,33 @@
+import type { ErrorCode, Problem } from '@keyhold/protocol/errors';
+
+/** A refusal of the server: RFC 9457 problem details as an exception. */
+export class KeyholdError extends Error {
+  override readonly name = 'KeyholdError';
+  readonly code: ErrorCode | 'UNKNOWN';
+  readonly status: number;
+  /** What is wrong and how to mend it. */
+  readonly detail: string;
+  readonly field: string | undefined;
+  /** Finds the request in the server's log. */
+  readonly instance: string | undefined;
+
+  constructor(problem: Partial<Problem> & { readonly status: number }) {
+    const { code = 'UNKNOWN', status, title = `HTTP ${status}`, detail = '', field, instance } = problem;
+    super(`${code}: ${detail === '' ? title : detail}${field === undefined ? '' : ` (${field})`}`);
+    this.code = code;
+    this.status = status;
+    this.detail = detail;
+    this.field = field;
+    this.instance = instance;
+  }
+}
+
+/** The problem in a response, or as much as can be said without one. */
+export async function problemFrom(response: Response): Promise<Partial<Problem> & { readonly status: number }> {
+  try {
+    const problem = (await response.json()) as Partial<Problem>;
+    return { ...problem, status: response.status };
+  } catch {
+    return { status: response.status };
+  }
+}
