@@ -2,6 +2,7 @@ import { ConfigError, readConfig } from './config.ts';
 import { createLog } from './http/log.ts';
 import { startControlPlane } from './app.ts';
 import { AlreadyRunning } from './database/instance-lock.ts';
+import { RootKeyError } from './vault/root-key.ts';
 import { spawnVerifier } from './verification/spawn-verifier.ts';
 import { startVerifierProcess } from './verification/verifier-process.ts';
 
@@ -27,9 +28,19 @@ try {
   log.info(started, 'serving');
   process.send?.(started);
 } catch (error) {
-  const known = error instanceof ConfigError || error instanceof AlreadyRunning;
-  console.error(known ? `keyhold: ${error.message}` : error);
-  process.exit(known ? EXIT_CONFIGURATION : EXIT_FAULT);
+  const words = inWords(error);
+  console.error(words === null ? error : `keyhold: ${words}`);
+  process.exit(words === null ? EXIT_FAULT : EXIT_CONFIGURATION);
+}
+
+/** What whoever started us can mend, said so that he can; null for everything else. */
+function inWords(error: unknown): string | null {
+  if (error instanceof ConfigError || error instanceof AlreadyRunning || error instanceof RootKeyError) return error.message;
+  const { code, port, path } = error as { code?: string; port?: number; path?: string };
+  if (code === 'EADDRINUSE') return `port ${port} is taken: choose others with KEYHOLD_PORT and KEYHOLD_VERIFIER_PORT`;
+  if (code === 'EACCES' || code === 'ENOENT') return `cannot use ${path}: ${(error as Error).message}`;
+  if (code === 'ECONNREFUSED') return `the database does not answer: ${(error as Error).message}`;
+  return null;
 }
 
 async function serve(

@@ -1,0 +1,40 @@
+// `npm start`: runs Keyhold and the guarded example, and prints where everything is.
+import { startExample } from './start/example.ts';
+import { page } from './start/page.ts';
+import { startProcess } from './start/process.ts';
+
+const withExample = !process.argv.includes('--no-example');
+const flags = process.argv.slice(2).filter((arg) => arg !== '--no-example');
+
+const stack = new AsyncDisposableStack();
+let stopping = false;
+const stop = async (code: number) => {
+  if (stopping) return;
+  stopping = true;
+  await stack.disposeAsync();
+  process.exit(code);
+};
+process.on('SIGINT', () => void stop(0));
+process.on('SIGTERM', () => void stop(0));
+
+try {
+  const server = stack.use(
+    await startProcess('packages/server/src/main.ts', ['serve', ...flags], { KEYHOLD_LOG_LEVEL: 'warn', ...process.env }),
+  );
+  server.ended.then((code) => void stop(code));
+  const { url, verifierUrl, bootstrapTokenFile } = server.started as {
+    url: string;
+    verifierUrl: string;
+    bootstrapTokenFile: string;
+  };
+  const example = withExample ? await startExample({ url, verifierUrl, bootstrapTokenFile }) : null;
+  if (example !== null) {
+    stack.use(example.process);
+    example.process.ended.then((code) => void stop(code));
+  }
+  process.stdout.write(page({ url, verifierUrl, bootstrapTokenFile, example }));
+} catch (error) {
+  // What went wrong is on standard error already when a process said it itself.
+  if (!(error instanceof Error && error.name === 'ProcessEnded')) console.error(error);
+  await stop(1);
+}

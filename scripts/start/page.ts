@@ -1,0 +1,43 @@
+import { relative } from 'node:path';
+import type { Example, Planes } from './example.ts';
+
+/** What a person reads after `npm start`. */
+export function page({ url, verifierUrl, bootstrapTokenFile, example }: Planes & { example: Example | null }): string {
+  const tokenFile = relative(process.cwd(), bootstrapTokenFile) || bootstrapTokenFile;
+  const lines = [
+    '',
+    `  ${bold('Keyhold is running.')}`,
+    '',
+    `  Control plane   ${url}   reference at ${url}/docs`,
+    `  Verifier        ${verifierUrl}`,
+    ...(example === null ? [] : [`  Example API     ${example.url}   prices, candles and orders of a synthetic market`]),
+    `  Admin token     ${tokenFile}   opens both planes; keep it, or use it to make others`,
+    ...(example === null ? [] : tour(url, tokenFile, example)),
+    '',
+    '  Ctrl-C stops everything. The data stays; the next start goes on with it.',
+    '',
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function tour(url: string, tokenFile: string, { url: api, secret, keyId }: Example): string[] {
+  return [
+    '',
+    `  ${bold('A demo key')}, which may read prices and candles (shown once; the next start makes another):`,
+    '',
+    `    ${secret}`,
+    '',
+    '  Accepted:',
+    `    curl -i -H "Authorization: Bearer ${secret}" ${api}/v1/prices/BTC-USD`,
+    '',
+    '  Refused, since the key may not place orders:',
+    `    curl -i -H "Authorization: Bearer ${secret}" -d '{"symbol":"BTC-USD","side":"buy","quantity":1}' ${api}/v1/orders`,
+    '',
+    '  Revoked, and refused in the same moment:',
+    `    curl -H "Authorization: Bearer $(cat ${tokenFile})" -H "Content-Type: application/json" -d '{"reason":"unspecified"}' ${url}/v1/keys/${keyId}/revoke; curl -i -H "Authorization: Bearer ${secret}" ${api}/v1/prices/BTC-USD`,
+  ];
+}
+
+function bold(text: string): string {
+  return process.stdout.isTTY === true ? `\x1b[1m${text}\x1b[22m` : text;
+}
