@@ -28,6 +28,8 @@ const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
 /** An unanswered lease request means that the connection is dead, whatever TCP says. */
 const ANSWER_TIMEOUT_MS = 5_000;
+/** A start state of which nothing arrives for this long is given up. */
+const START_TIMEOUT_MS = 10_000;
 /** Renewal while no lease length is known, and the longest pause between renewals. */
 const LONGEST_RENEWAL_MS = 10_000;
 const SHORTEST_RENEWAL_MS = 250;
@@ -47,6 +49,8 @@ export class FeedClient {
   #cancelRenewal: () => void = () => {};
   #cancelTimeout: () => void = () => {};
   #cancelRetry: () => void = () => {};
+  #cancelPatience: () => void = () => {};
+  #expecting = false;
   #renewalMs = LONGEST_RENEWAL_MS;
   #nextQuestion = 1;
   readonly #questions = new Map<number, (answer: unknown) => void>();
@@ -172,7 +176,13 @@ export class FeedClient {
     this.#live = true;
     this.#retryMs = FIRST_RETRY_MS;
     this.#options.events.connected?.();
-    if (this.#position !== null) this.renew();
+    if (this.#position === null) this.#expectStart();
+    else this.renew();
+  }
+
+  #expectStart(): void {
+    this.#cancelPatience();
+    this.#cancelPatience = this.#options.clock.after(START_TIMEOUT_MS, () => this.#giveUp('no snapshot came'));
   }
 
   /** It never goes backwards by itself: what it holds is kept, and nothing is served from it. */
@@ -196,7 +206,8 @@ export class FeedClient {
   #takeSnapshot(message: ControlMessage & { type: 'snapshot' }): void {
     if (message.part === 0) this.#snapshot = new SnapshotBuilder(this.#replica.successor());
     if (this.#snapshot === null || !this.#snapshot.add(message)) return this.#giveUp('snapshot out of order');
-    if (!message.last) return;
+    if (!message.last) return this.#expectStart();
+    this.#cancelPatience();
     this.#replica = this.#snapshot.finish();
     this.#snapshot = null;
     this.#stand(message.position);
@@ -228,8 +239,19 @@ export class FeedClient {
     this.leases.granted(message.request, message.sequence, message.leases, this.#position?.sequence ?? -1);
     const shortest = Math.min(...message.leases.map(({ seconds }) => seconds * 1000), 3 * LONGEST_RENEWAL_MS);
     this.#renewalMs = Math.max(SHORTEST_RENEWAL_MS, shortest / 3);
+    this.#expectChanges(message.sequence);
     this.#cancelRenewal();
     if (this.#live) this.#cancelRenewal = this.#options.clock.after(this.#renewalMs, () => this.renew());
+  }
+
+  /** The head is ahead of the replica: what lies between is on its way, or lost. */
+  #expectChanges(sequence: number): void {
+    if (this.#expecting || this.#position === null || this.#position.sequence >= sequence) return;
+    this.#expecting = true;
+    this.#cancelPatience = this.#options.clock.after(ANSWER_TIMEOUT_MS, () => {
+      this.#expecting = false;
+      if ((this.#position?.sequence ?? -1) < sequence) this.#giveUp('changes are missing');
+    });
   }
 
   #answer(request: number, payload: unknown): void {
@@ -251,6 +273,8 @@ export class FeedClient {
     this.#snapshot = null;
     this.#cancelRenewal();
     this.#cancelTimeout();
+    this.#cancelPatience();
+    this.#expecting = false;
     for (const request of [...this.#questions.keys()]) this.#answer(request, null);
     if (wasLive) this.#options.events.disconnected?.(reason);
     if (this.#stopped) return;

@@ -104,7 +104,6 @@ export class FeedHub implements FeedHouse {
     if (theirs !== null) book.acknowledged(verifier, theirs.sequence);
     await this.#sendStart(session, theirs);
     session.follow();
-    book.acknowledged(verifier, -1);
   }
 
   async #hashAt(store: Store, { sequence }: Position): Promise<string | null> {

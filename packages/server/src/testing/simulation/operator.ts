@@ -1,0 +1,157 @@
+import { isRefusal } from '@keyhold/protocol/errors';
+import type { Barrier } from '@keyhold/protocol/operations/shapes';
+import type { Caller } from '../../access/change-context.ts';
+import { resumeKey, revokeKey, suspendKey } from '../../keys/change-key-state.ts';
+import { issueKey } from '../../keys/issue-key.ts';
+import { findPlacedKey } from '../../keys/keys.store.ts';
+import { rotateKey } from '../../keys/rotate-key.ts';
+import { updateKey } from '../../keys/update-key.ts';
+import { findEnvironment, findProject } from '../../projects/projects.store.ts';
+import { expose } from '../../vault/expose.ts';
+import type { ControlMachine } from './control-machine.ts';
+import type { Dice } from './dice.ts';
+import type { Ability, Oracle } from './oracle.ts';
+
+/** A key that the operator issued. */
+export interface IssuedKey {
+  readonly id: string;
+  readonly environment: string;
+  secret: string;
+  suspended: boolean;
+  narrowed: boolean;
+  revoked: boolean;
+  /** One change of a key at a time; two at once would leave nobody knowing what must be so. */
+  busy: boolean;
+}
+
+export const CALLER: Caller = {
+  principal: { id: 'operator', scopes: ['admin'], projects: null, environment: null },
+  ip: '127.0.0.1',
+  idempotency: undefined,
+};
+
+const BOTH: readonly Ability[] = ['prices:read', 'orders:write'];
+
+/** Makes changes through the shipped use cases, and tells the oracle what it was told. */
+export class Operator {
+  readonly keys: IssuedKey[] = [];
+  changes = 0;
+  readonly #dice: Dice;
+  readonly #oracle: Oracle;
+
+  constructor(dice: Dice, oracle: Oracle) {
+    this.#dice = dice;
+    this.#oracle = oracle;
+  }
+
+  /** Makes one change of a kind that the dice choose. Whatever fails or is never answered stays unknown. */
+  async change(control: ControlMachine, consumer: string): Promise<void> {
+    this.changes++;
+    const free = this.keys.filter(({ busy }) => !busy);
+    const key = free.length === 0 || (this.keys.length < 8 && this.#dice.chance(0.3)) ? null : this.#dice.pick(free);
+    if (key === null) return await this.#issue(control, consumer);
+    key.busy = true;
+    try {
+      await this.#changeKey(control, key);
+    } catch {
+      for (const ability of BOTH) this.#oracle.set(key.secret, ability, 'unknown');
+    } finally {
+      key.busy = false;
+    }
+  }
+
+  async #issue(control: ControlMachine, consumer: string): Promise<void> {
+    const environment = this.#dice.pick(['alpha', 'beta']);
+    const db = control.store.reader;
+    const project = await findProject(db, 'market');
+    const row = project === undefined ? undefined : await findEnvironment(db, project.id, environment);
+    if (project === undefined || row === undefined) throw new Error('the world was not set up');
+    const input = { consumer, name: 'key', permissions: BOTH };
+    const issued = await issueKey(control.context, CALLER, { project, environment: row }, input).catch(() => null);
+    if (issued === null || isRefusal(issued) || !control.alive) return;
+    const secret = expose(issued.value.secret);
+    const { id } = issued.value.key;
+    this.keys.push({ id, environment, secret, suspended: false, narrowed: false, revoked: false, busy: false });
+    for (const ability of BOTH) this.#oracle.set(secret, ability, 'alive');
+  }
+
+  async #changeKey(control: ControlMachine, key: IssuedKey): Promise<void> {
+    const roll = this.#dice.next();
+    if (key.revoked || roll < 0.25) return await this.#revoke(control, key);
+    if (roll < 0.4) return await this.#rotate(control, key);
+    if (key.suspended || roll < 0.7) return await (key.suspended ? this.#resume(control, key) : this.#suspend(control, key));
+    return await this.#narrowOrWiden(control, key);
+  }
+
+  /** From before a taking-away starts until it has returned, nobody knows. */
+  #doubt(key: IssuedKey, abilities: readonly Ability[] = BOTH): void {
+    for (const ability of abilities) {
+      if (!this.#isDead(key, ability)) this.#oracle.set(key.secret, ability, 'unknown');
+    }
+  }
+
+  #isDead(key: IssuedKey, ability: Ability): boolean {
+    return this.#oracle.get(key.secret, ability).startsWith('dead');
+  }
+
+  #taken(key: IssuedKey, abilities: readonly Ability[], barrier: Barrier): void {
+    for (const ability of abilities) {
+      const truth = barrier.unconfirmed > 0 ? 'deadUnlessStale' : 'dead';
+      if (this.#oracle.get(key.secret, ability) !== 'dead') this.#oracle.set(key.secret, ability, truth);
+    }
+  }
+
+  async #placed(control: ControlMachine, key: IssuedKey) {
+    const placed = await findPlacedKey(control.store.reader, key.id);
+    if (placed === undefined) throw new Error(`${key.id} was issued and is not there`);
+    return placed;
+  }
+
+  async #revoke(control: ControlMachine, key: IssuedKey): Promise<void> {
+    this.#doubt(key);
+    key.revoked = true;
+    const revoked = await revokeKey(control.context, CALLER, await this.#placed(control, key), 'key_compromise');
+    if (isRefusal(revoked) || !control.alive) throw new Error('not answered');
+    this.#taken(key, BOTH, revoked.barrier);
+  }
+
+  async #suspend(control: ControlMachine, key: IssuedKey): Promise<void> {
+    this.#doubt(key);
+    key.suspended = true;
+    const suspended = await suspendKey(control.context, CALLER, await this.#placed(control, key));
+    if (isRefusal(suspended) || !control.alive) throw new Error('not answered');
+    this.#taken(key, BOTH, suspended.barrier);
+  }
+
+  async #resume(control: ControlMachine, key: IssuedKey): Promise<void> {
+    for (const ability of BOTH) if (ability === 'prices:read' || !key.narrowed) this.#oracle.set(key.secret, ability, 'unknown');
+    const resumed = await resumeKey(control.context, CALLER, await this.#placed(control, key));
+    if (isRefusal(resumed) || !control.alive) throw new Error('not answered');
+    key.suspended = false;
+    for (const ability of BOTH) if (ability === 'prices:read' || !key.narrowed) this.#oracle.set(key.secret, ability, 'alive');
+  }
+
+  /** Without overlap: the old credential is dead when this returns. */
+  async #rotate(control: ControlMachine, key: IssuedKey): Promise<void> {
+    this.#doubt(key);
+    const rotated = await rotateKey(control.context, CALLER, await this.#placed(control, key), key.environment, 0);
+    if (isRefusal(rotated) || rotated.barrier === undefined || !control.alive) throw new Error('not answered');
+    this.#taken(key, BOTH, rotated.barrier);
+    key.secret = expose(rotated.value.secret);
+    if (key.suspended) return;
+    for (const ability of BOTH) if (ability === 'prices:read' || !key.narrowed) this.#oracle.set(key.secret, ability, 'alive');
+  }
+
+  async #narrowOrWiden(control: ControlMachine, key: IssuedKey): Promise<void> {
+    const narrow = !key.narrowed;
+    if (narrow) this.#doubt(key, ['orders:write']);
+    else this.#oracle.set(key.secret, 'orders:write', 'unknown');
+    key.narrowed = narrow;
+    const permissions = narrow ? ['prices:read'] : BOTH;
+    const updated = await updateKey(control.context, CALLER, await this.#placed(control, key), { permissions });
+    if (isRefusal(updated) || !control.alive) throw new Error('not answered');
+    if (narrow && updated.barrier === undefined) throw new Error('a narrowing without barrier');
+    if (narrow && updated.barrier !== undefined) this.#taken(key, ['orders:write'], updated.barrier);
+    else this.#oracle.set(key.secret, 'orders:write', 'alive');
+  }
+}

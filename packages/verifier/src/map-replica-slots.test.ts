@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { MapReplica } from './map-replica.ts';
+import type { Replica } from './replica.ts';
+import { consumerRecord, credentialRecord, environmentRecord, keyRecord, makeSecret } from './testing/records.ts';
+
+const LIMIT = { name: 'burst', limit: 10, windowSeconds: 60 };
+const SECRETS = Array.from({ length: 20 }, () => makeSecret());
+
+/** The first slot that nobody ever had: the size of the table. */
+function tableEnd(replica: Replica): number {
+  // Longer than any run that was given back, so that it comes from the end.
+  const run = 50;
+  const end = replica.slots.allocate(run);
+  replica.slots.release(end, run);
+  return end;
+}
+
+function fill(replica: Replica, limits: number, keys = SECRETS.length): void {
+  const rateLimits = Array.from({ length: limits }, (_, i) => ({ ...LIMIT, name: `l${i}` }));
+  replica.apply(environmentRecord());
+  replica.apply(consumerRecord({ rateLimits }));
+  for (const [i, secret] of SECRETS.slice(0, keys).entries()) {
+    replica.apply(keyRecord({ id: `key_${i}`, rateLimits, quota: { limit: 5, period: 'day' } }));
+    replica.apply(credentialRecord(secret, { id: `cred_${i}`, key: `key_${i}` }));
+  }
+}
+
+/** True when no two holders share a slot. */
+function slotsAreApart(replica: Replica): boolean {
+  const taken = new Set<number>();
+  for (const secret of SECRETS) {
+    const key = replica.credential(Buffer.from(credentialRecord(secret).digest, 'hex').toString('binary'))?.key;
+    if (key === undefined || key.state === 'destroyed') continue;
+    const count = key.rules.length + (key.quota === null ? 0 : 2);
+    for (let slot = key.slot; slot < key.slot + count; slot++) {
+      if (taken.has(slot)) return false;
+      taken.add(slot);
+    }
+  }
+  return true;
+}
+
+it('gives slots back: 10,000 changes of limits do not grow the table', () => {
+  const replica = new MapReplica();
+  for (let limits = 0; limits <= 4; limits++) fill(replica, limits);
+  const before = tableEnd(replica);
+  for (let i = 0; i < 250; i++) {
+    fill(replica, i % 5);
+    assert.ok(slotsAreApart(replica));
+  }
+  assert.equal(tableEnd(replica), before);
+  assert.equal(replica.size, SECRETS.length);
+});
+
+it('gives slots back: 10,000 keys issued and destroyed do not grow the table, nor what is held', () => {
+  const replica = new MapReplica();
+  replica.apply(environmentRecord());
+  replica.apply(consumerRecord());
+  const cycle = (i: number) => {
+    const key = { id: `key_${i}`, rateLimits: [LIMIT] };
+    const credential = credentialRecord(`secret ${i}`, { id: `cred_${i}`, key: key.id });
+    replica.apply(keyRecord(key));
+    replica.apply(credential);
+    replica.apply(keyRecord({ ...key, state: 'destroyed' }));
+    replica.apply({ ...credential, state: 'destroyed' });
+  };
+  cycle(0);
+  const before = tableEnd(replica);
+  for (let i = 1; i <= 10_000; i++) cycle(i);
+  assert.equal(tableEnd(replica), before);
+  assert.equal(replica.size, 0);
+});
+
+it('gives slots back: snapshot after snapshot does not grow the table, whatever changed in between', () => {
+  let replica: Replica = new MapReplica();
+  const round = (i: number) => {
+    const next = replica.successor();
+    fill(next, i % 5, 10 + (i % 10));
+    next.takeOver();
+    replica = next;
+    assert.ok(slotsAreApart(replica));
+  };
+  for (let i = 0; i < 50; i++) round(i);
+  const before = tableEnd(replica);
+  for (let i = 0; i < 500; i++) round(i);
+  assert.equal(tableEnd(replica), before);
+});
+
+it('forgets the credentials of a key that is removed', () => {
+  const replica = new MapReplica();
+  fill(replica, 1);
+  for (let i = 0; i < SECRETS.length; i++) replica.apply({ kind: 'removed', id: `key_${i}` });
+  assert.equal(replica.size, 0);
+});

@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import fc from 'fast-check';
+import ipaddr from 'ipaddr.js';
+import { containsAddress, packNetworks, parseAddress } from './networks.ts';
+
+function contains(networks: readonly string[], client: string): boolean {
+  const packed = packNetworks(networks);
+  if (typeof packed !== 'string') throw new Error(packed.error);
+  const address = parseAddress(client);
+  if (address === null) throw new Error(`${client} is no address`);
+  return containsAddress(packed, address);
+}
+
+function refusal(network: string): string | undefined {
+  const packed = packNetworks([network]);
+  return typeof packed === 'string' ? undefined : packed.error;
+}
+
+const ipv4 = fc.uint8Array({ minLength: 4, maxLength: 4 });
+const ipv6 = fc.uint8Array({ minLength: 16, maxLength: 16 });
+const bytes = fc.oneof(ipv4, ipv6);
+
+function text(address: Uint8Array): string {
+  return ipaddr.fromByteArray([...address]).toString();
+}
+
+/** The network's first address, and one that differs from it in the bit given, if any. */
+function masked(address: Uint8Array, bits: number): Uint8Array {
+  return address.map((byte, i) => byte & ~(0xff >> Math.min(8, Math.max(0, bits - i * 8))));
+}
+
+function flipped(address: Uint8Array, bit: number): Uint8Array {
+  return address.map((byte, i) => (i === bit >> 3 ? byte ^ (0x80 >> (bit & 7)) : byte));
+}
+
+it('agrees with ipaddr.js on every network of either family, near its edge and far from it', () => {
+  fc.assert(
+    fc.property(bytes, fc.nat(), bytes, fc.nat(), (base, length, stranger, bit) => {
+      const most = base.length * 8;
+      const bits = length % (most + 1);
+      const network = text(masked(base, bits));
+      const range: [ipaddr.IPv4 | ipaddr.IPv6, number] = [ipaddr.parse(network), bits];
+      for (const client of [base, flipped(base, bit % most), flipped(base, Math.max(0, bits - 1)), stranger]) {
+        const address = ipaddr.process(text(client));
+        const expected = address.kind() === range[0].kind() && address.match(range);
+        assert.equal(contains([`${network}/${bits}`], text(client)), expected, `${network}/${bits} ${text(client)}`);
+      }
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+it('allows what any one of several networks contains', () => {
+  const networks = ['10.0.0.0/8', '2001:db8::/32', '192.0.2.7'];
+  for (const client of ['10.255.255.255', '2001:db8:ffff::1', '192.0.2.7']) assert.ok(contains(networks, client), client);
+  for (const client of ['11.0.0.0', '9.255.255.255', '2001:db9::', '192.0.2.6']) assert.ok(!contains(networks, client), client);
+  assert.ok(!contains([], '10.0.0.1'));
+});
+
+it('takes a bare address as a network of one', () => {
+  assert.ok(contains(['192.0.2.1'], '192.0.2.1'));
+  assert.ok(!contains(['192.0.2.1'], '192.0.2.0'));
+  assert.ok(contains(['2001:db8::1'], '2001:0DB8:0:0:0:0:0:1'));
+  assert.ok(!contains(['2001:db8::1'], '2001:db8::'));
+});
+
+it('never lets a network of one family match an address of the other, not even one of length 0', () => {
+  assert.ok(contains(['0.0.0.0/0'], '255.255.255.255'));
+  assert.ok(!contains(['0.0.0.0/0'], '::1'));
+  assert.ok(contains(['::/0'], 'ffff::'));
+  assert.ok(!contains(['::/0'], '127.0.0.1'));
+  assert.ok(!contains(['::/0'], '::ffff:127.0.0.1'));
+  assert.ok(!contains(['::/80'], '::ffff:127.0.0.1'));
+});
+
+it('reads an IPv4-mapped address as the IPv4 address that it is, in clients and in networks', () => {
+  for (const client of ['::ffff:10.1.2.3', '::FFFF:a01:203', '0:0:0:0:0:ffff:10.1.2.3']) {
+    assert.deepEqual(parseAddress(client), [10, 1, 2, 3]);
+    assert.ok(contains(['10.0.0.0/8'], client));
+    assert.ok(!contains(['11.0.0.0/8'], client));
+  }
+  assert.ok(contains(['::ffff:10.0.0.0/104'], '10.1.2.3'));
+  assert.ok(!contains(['::ffff:10.0.0.0/104'], '11.1.2.3'));
+  assert.ok(contains(['::ffff:0:0/96'], '203.0.113.9'));
+  assert.ok(contains(['::ffff:10.1.2.3'], '10.1.2.3'));
+  for (const network of ['::ffff:0:0/95', '::ffff:10.0.0.0/8', '::ffff:10.0.0.0/32', '::ffff:10.0.0.0/129']) {
+    assert.ok(refusal(network), network);
+  }
+});
+
+it('refuses zone ids', () => {
+  for (const client of ['fe80::1%eth0', 'fe80::1%1', '::1%', '::ffff:10.0.0.1%eth0']) {
+    assert.equal(parseAddress(client), null, client);
+    assert.ok(refusal(`${client}/128`), client);
+  }
+});
+
+it('refuses leading zeros and other bases in IPv4, which others read as octal or hex', () => {
+  for (const quad of ['010.0.0.1', '10.00.0.1', '0x0a.0.0.1', '10.0.0.08', '00.0.0.0', '1e1.0.0.1', '+1.2.3.4']) {
+    assert.equal(parseAddress(quad), null, quad);
+    assert.ok(refusal(quad), quad);
+    assert.equal(parseAddress(`::ffff:${quad}`), null, `::ffff:${quad}`);
+  }
+  for (const bits of ['08', '+8', '8 ', '0x8', '', '-0', '1e1', '33']) assert.ok(refusal(`10.0.0.0/${bits}`), bits);
+});
+
+it('reads the two ways to write an IPv4-compatible IPv6 address (RFC 4291 §2.5.5.1) as one address', () => {
+  const [dotted, plain] = [parseAddress('::192.0.2.1'), parseAddress('::c000:201')];
+  assert.ok(dotted === null || plain?.join() === dotted.join(), `${dotted} and ${plain}`);
+});
+
+it('refuses host bits behind the prefix', () => {
+  for (const network of ['10.0.0.1/8', '10.128.0.0/8', '0.0.0.1/0', '2001:db8::1/32', '::1/127', '192.0.2.1/31']) {
+    assert.match(refusal(network) ?? '', /bits set after its prefix/, network);
+  }
+  for (const network of ['10.128.0.0/9', '192.0.2.0/31', '192.0.2.1/32', '::/0', '::1/128']) {
+    assert.equal(refusal(network), undefined, network);
+  }
+});
+
+it('refuses what is no address, and never throws', () => {
+  const wrong = [
+    '', ' ', '1.2.3', '1.2.3.4.5', '256.0.0.1', '1.2.3.4 ', '127.1', '2130706433', ':', ':::', '1::2::3', '12345::',
+    '[::1]', '1.2.3.4:80', '1:2:3:4:5:6:7', '1:2:3:4:5:6:7:8:9', '::ffff:256.1.1.1', '\u0661.1.1.1',
+  ];
+  for (const client of wrong) assert.equal(parseAddress(client), null, JSON.stringify(client));
+  const soup = fc.string({ unit: fc.constantFrom(...'0123456789abcdefx.:/% '), maxLength: 50 });
+  fc.assert(
+    fc.property(fc.oneof(soup, fc.string({ unit: 'binary', maxLength: 60 })), (address) => {
+      const parsed = parseAddress(address);
+      assert.ok(parsed === null || parsed.length === 4 || parsed.length === 16);
+      const packed = packNetworks([address]);
+      assert.ok(typeof packed === 'string' || packed.error.length > 0);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+it('says which of several networks is wrong', () => {
+  assert.equal((packNetworks(['10.0.0.0/8', '::/0', 'nonsense']) as { index: number }).index, 2);
+});

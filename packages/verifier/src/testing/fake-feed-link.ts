@@ -1,0 +1,68 @@
+import type { ControlMessage, VerifierMessage } from '@keyhold/protocol/feed';
+import type { ConnectFeed, FeedHandlers, FeedLink } from '../feed-link.ts';
+
+/** One connection of a {@link FakeFeed}, seen from the control plane's end. */
+export class FakeConnection implements FeedLink {
+  readonly sent: VerifierMessage[] = [];
+  readonly #handlers: FeedHandlers;
+  #closed = false;
+
+  constructor(handlers: FeedHandlers) {
+    this.#handlers = handlers;
+  }
+
+  send(message: VerifierMessage): void {
+    this.sent.push(structuredClone(message));
+  }
+
+  /** The verifier hangs up. */
+  close(): void {
+    this.#end('closed by the verifier');
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  open(): void {
+    this.#handlers.opened();
+  }
+
+  /** The control plane says something. A link that is closed still delivers: the client has to shut its own ears. */
+  say(message: ControlMessage): void {
+    this.#handlers.received(structuredClone(message));
+  }
+
+  /** The network breaks. */
+  break(reason = 'broken'): void {
+    this.#end(reason);
+  }
+
+  #end(reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#handlers.closed(reason);
+  }
+
+  sentOf<T extends VerifierMessage['type']>(type: T): (VerifierMessage & { type: T })[] {
+    return this.sent.filter((message): message is VerifierMessage & { type: T } => message.type === type);
+  }
+}
+
+/** A control plane's address without a network: every connection that the client opens lands in `connections`. */
+export class FakeFeed {
+  readonly connections: FakeConnection[] = [];
+
+  readonly connect: ConnectFeed = (handlers) => {
+    const connection = new FakeConnection(handlers);
+    this.connections.push(connection);
+    return connection;
+  };
+
+  /** The newest connection. */
+  get link(): FakeConnection {
+    const newest = this.connections.at(-1);
+    if (newest === undefined) throw new Error('nobody connected');
+    return newest;
+  }
+}
