@@ -21,7 +21,7 @@ try {
   const server = stack.use(
     await startProcess('packages/server/src/main.ts', ['serve', ...flags], { KEYHOLD_LOG_LEVEL: 'warn', ...process.env }),
   );
-  server.ended.then((code) => void stop(code));
+  void server.ended.then((code) => void stop(code));
   const { url, verifierUrl, bootstrapTokenFile } = server.started as {
     url: string;
     verifierUrl: string;
@@ -30,7 +30,7 @@ try {
   const example = withExample ? await startExample({ url, verifierUrl, bootstrapTokenFile }) : null;
   if (example !== null) {
     stack.use(example.process);
-    example.process.ended.then((code) => void stop(code));
+    void example.process.ended.then((code) => void stop(code));
   }
   process.stdout.write(page({ url, verifierUrl, bootstrapTokenFile, example }));
 } catch (error) {

@@ -12,7 +12,7 @@ export interface RunningProcess extends AsyncDisposable {
 }
 
 /** The process ended before it served; it said why itself. */
-export class ProcessEnded extends Error {
+class ProcessEnded extends Error {
   override readonly name = 'ProcessEnded';
 }
 

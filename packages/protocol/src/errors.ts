@@ -15,8 +15,6 @@ export const ERRORS = {
   KEY_NOT_FOUND: { status: 404, title: 'No such key.' },
   CREDENTIAL_NOT_FOUND: { status: 404, title: 'No such credential.' },
   TOKEN_NOT_FOUND: { status: 404, title: 'No such token.' },
-  ENTRY_NOT_FOUND: { status: 404, title: 'No such entry.' },
-  METHOD_NOT_ALLOWED: { status: 405, title: 'This address does not take that method.' },
   SLUG_TAKEN: { status: 409, title: 'Another project has this slug.' },
   ENVIRONMENT_EXISTS: { status: 409, title: 'The project has an environment of this name.' },
   PREFIX_TAKEN: { status: 409, title: 'Another environment has this prefix.' },
@@ -32,7 +30,6 @@ export const ERRORS = {
   INTERNAL: { status: 500, title: 'Something went wrong here; the instance id finds it in the log.' },
   OVERLOADED: { status: 503, title: 'Too much is waiting; try again shortly.' },
   STORE_UNAVAILABLE: { status: 503, title: 'The store cannot be used now; nothing was changed for certain.' },
-  STOPPING: { status: 503, title: 'The server is stopping.' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Verdict, VerdictCode, VerificationRequest } from '@keyhold/protocol/verdict';
+import { type Clock, systemClock } from '@keyhold/verifier/clock';
 import { ClientAddress } from './client-address.ts';
 
 export interface GuardOptions {
@@ -11,6 +12,8 @@ export interface GuardOptions {
   readonly trustedProxies?: readonly string[];
   /** Told of each refusal, with the code that the client doesn't get to see. */
   readonly refused?: (verdict: Verdict, request: IncomingMessage) => void;
+  /** Default: the machine's own. */
+  readonly clock?: Pick<Clock, 'wall'>;
 }
 
 /** What one route requires. */
@@ -40,7 +43,7 @@ export function createGuard(options: GuardOptions): Guard {
     const verdict = await decide(options, { key, environment: options.environment, permission, clientIp: address.of(request), cost });
     if (verdict.valid) return verdict;
     options.refused?.(verdict, request);
-    refuse(response, verdict);
+    refuse(response, verdict, (options.clock ?? systemClock).wall());
     return null;
   };
 }
@@ -79,19 +82,19 @@ const DETAIL: Partial<Readonly<Record<VerdictCode, string>>> = {
   STORE_UNAVAILABLE: 'Keys cannot be verified now; try again shortly.',
 };
 
-function refuse(response: ServerResponse, verdict: Verdict): void {
+function refuse(response: ServerResponse, verdict: Verdict, nowMs: number): void {
   const status = STATUS[verdict.code];
   if (status === undefined) return answer(response, 401, 'KEY_INVALID', 'This API key does not work.');
-  const retryAfter = retryAfterSeconds(verdict, status);
+  const retryAfter = retryAfterSeconds(verdict, status, nowMs);
   if (retryAfter !== null) response.setHeader('retry-after', String(retryAfter));
   const code = status === 503 ? 'UNAVAILABLE' : verdict.code;
   answer(response, status, code, DETAIL[verdict.code] ?? 'Refused.');
 }
 
-function retryAfterSeconds({ code, rateLimits, quota }: Verdict, status: number): number | null {
+function retryAfterSeconds({ code, rateLimits, quota }: Verdict, status: number, nowMs: number): number | null {
   if (code === 'RATE_LIMITED') return Math.max(1, ...(rateLimits ?? []).map(({ retryAfterSeconds = 1 }) => retryAfterSeconds));
   if (code === 'QUOTA_EXCEEDED' && quota !== undefined) {
-    return Math.max(1, Math.ceil((Date.parse(quota.resetsAt) - Date.now()) / 1000));
+    return Math.max(1, Math.ceil((Date.parse(quota.resetsAt) - nowMs) / 1000));
   }
   return status === 503 ? 1 : null;
 }

@@ -15,6 +15,7 @@ import type { Config } from './config.ts';
 import { lockFolder, lockPostgres } from './database/instance-lock.ts';
 import { Scratch } from './database/scratch.ts';
 import { openPostgres, openSqlite } from './database/store.ts';
+import { classifyFault } from './database/store-fault.ts';
 import { startFeed } from './feed/start-feed.ts';
 import { serveFeed } from './feed/feed-socket.ts';
 import { logAccess } from './http/access-log.ts';
@@ -79,7 +80,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   });
   const feed = await startFeed({ store, clock, random, alarms, source });
   const rootKey = await openInstallationKey(store, config.keyFile, config.userDataFolder, feed.ledger.head.installation);
-  await places.load(store.reader);
+  await places.load(store.reader, tampered);
 
   // access
   const { ledger, propagation, hub, book } = feed;
@@ -102,7 +103,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
 
   // http
   const tls = readTls(config);
-  const app = createHttpServer({ log, tls, trustedProxies: config.trustedProxies });
+  const app = createHttpServer({ log, tls, trustedProxies: config.trustedProxies, classify: classifyFault });
   stack.defer(() => app.close());
   logAccess(app, log, Math.random);
   await serveReference(app, 'Keyhold');
@@ -130,7 +131,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   });
   await app.listen({ host: config.host, port: config.port });
   stack.defer(closeFeed);
-  stack.defer(startMaintenance({ store, scratch, clock, ledger, book, alarms }));
+  stack.defer(startMaintenance({ store, scratch, clock, ledger, book, alarms, tampered }));
   const running = stack.move();
   return {
     url: urlOf(app.server.address(), config.host, tls !== undefined),

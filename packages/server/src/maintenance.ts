@@ -7,6 +7,7 @@ import type { Alarms } from './ledger/alarms.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import { forgetOldKeys } from './ledger/idempotency.store.ts';
 import { verifyChain } from './ledger/verify-chain.ts';
+import { type CheckedRow, FACT_TABLES, readChecked } from './verification/checked-rows.ts';
 
 interface Maintained {
   readonly store: Store;
@@ -15,8 +16,10 @@ interface Maintained {
   readonly ledger: Ledger;
   readonly book: LeaseBook;
   readonly alarms: Alarms;
+  readonly tampered: (rowId: string) => void;
 }
 
+const ROWS_PER_READ = 500;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
@@ -52,8 +55,16 @@ async function forgetGoneVerifiers({ book, scratch }: Maintained): Promise<void>
   if (gone.length > 0) await scratch.write((tables) => forgetHolders(tables, gone));
 }
 
-/** Somebody who wrote past the ledger is found even where no verifier is fed the row. */
-async function checkChain({ store, ledger, alarms }: Maintained): Promise<void> {
+/** Follows the chain, then compares every row with it: who wrote past the ledger is found within the hour. */
+async function checkChain({ store, ledger, alarms, tampered }: Maintained): Promise<void> {
   const fault = await verifyChain(store.reader, ledger.head);
   if (fault !== null) alarms.raise('CHAIN_BROKEN', `entry ${fault.sequence}`, fault.detail);
+  for (const table of FACT_TABLES) {
+    for (let after: string | null = ''; after !== null; ) {
+      const page: { rows: CheckedRow[]; last: string | null } = await readChecked(store.reader, table, after, ROWS_PER_READ);
+      for (const row of page.rows) if ('tampered' in row) tampered(row.tampered);
+      after = page.last;
+      await new Promise(setImmediate);
+    }
+  }
 }

@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { MapReplica } from './map-replica.ts';
 import type { Replica } from './replica.ts';
-import { consumerRecord, credentialRecord, environmentRecord, keyRecord, makeSecret } from './testing/records.ts';
+import { FedClient } from './testing/fed-client.ts';
+import {
+  consumerRecord, credentialRecord, environmentRecord, keyRecord, makeSecret, positionAt,
+} from './testing/records.ts';
 
 const LIMIT = { name: 'burst', limit: 10, windowSeconds: 60 };
 const SECRETS = Array.from({ length: 20 }, () => makeSecret());
@@ -92,4 +95,21 @@ it('forgets the credentials of a key that is removed', () => {
   fill(replica, 1);
   for (let i = 0; i < SECRETS.length; i++) replica.apply({ kind: 'removed', id: `key_${i}` });
   assert.equal(replica.size, 0);
+});
+
+it('gives slots back: snapshots torn on the way do not grow the table', () => {
+  const fed = new FedClient().lead();
+  const rateLimits = Array.from({ length: 5 }, (_, i) => ({ ...LIMIT, name: `l${i}` }));
+  const records = SECRETS.map((_, i) => keyRecord({ id: `key_${i}`, rateLimits }));
+  const tear = () => {
+    fed.snapshot([environmentRecord(), consumerRecord(), ...records], positionAt(2), 0, false);
+    fed.feed.link.break();
+    fed.reconnect();
+    fed.feed.link.open();
+    fed.welcome(positionAt(1));
+  };
+  tear();
+  const before = tableEnd(fed.client.replica);
+  for (let i = 0; i < 20; i++) tear();
+  assert.equal(tableEnd(fed.client.replica), before);
 });

@@ -12,9 +12,9 @@ export async function revokeToken(
   const recorded = await ledger.record(
     { ...attribution(caller), action: 'token.revoked', subject: id, locks: [id] },
     async (facts) => {
-      const token = await facts.findUnchecked('tokens', id);
+      const { row: token, tampered } = await facts.findForTakingAway('tokens', id);
       if (token === undefined) return refuse('TOKEN_NOT_FOUND', `There is no token ${id}.`, 'id');
-      return await facts.update('tokens', token, { state: 'deactivated' });
+      return await facts[tampered ? 'overwrite' : 'update']('tokens', token, { state: 'deactivated' });
     },
   );
   if (isRefusal(recorded)) return recorded;

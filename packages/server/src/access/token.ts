@@ -1,12 +1,22 @@
+import type { Refusal } from '@keyhold/protocol/errors';
 import type { Token } from '@keyhold/protocol/operations/access';
 import type { Scope } from '@keyhold/protocol/state';
 import type { TokenRow } from '../database/schema.ts';
+import type { Principal } from './principal.ts';
 
 /** Names that tokens are shown with, by id. */
 export interface PlaceNames {
   readonly projects: ReadonlyMap<string, string>;
   /** `project/environment` */
   readonly environments: ReadonlyMap<string, string>;
+}
+
+/** What lies on a higher floor and is handed in: ids and names of the places that tokens are bound to. */
+export interface TokenPlaces {
+  projectIds(principal: Principal, slugs: readonly string[]): Promise<string[] | Refusal>;
+  /** `project/environment` */
+  environmentId(principal: Principal, qualifiedName: string): Promise<string | Refusal>;
+  names(tokens: readonly TokenRow[]): Promise<PlaceNames>;
 }
 
 export function showToken(row: TokenRow, names: PlaceNames, nowMs: number): Token {

@@ -1,4 +1,4 @@
-import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import { isRefusal, refuse } from '@keyhold/protocol/errors';
 import { createToken as createTokenOperation, listTokens as listTokensOperation, revokeToken as revokeTokenOperation } from '@keyhold/protocol/operations/access';
 import type { FastifyInstance } from 'fastify';
 import type { Kysely } from 'kysely';
@@ -9,26 +9,19 @@ import { pageOf } from '../http/page.ts';
 import { expose } from '../vault/expose.ts';
 import type { ChangeContext } from './change-context.ts';
 import { createToken } from './create-token.ts';
-import { allow } from './locate.ts';
+import { allow, allowOnInstallation } from './locate.ts';
 import { covers, type Principal } from './principal.ts';
 import { revokeToken } from './revoke-token.ts';
-import { type PlaceNames, showToken } from './token.ts';
+import { showToken, type TokenPlaces } from './token.ts';
 import { findToken, listTokens } from './tokens.store.ts';
-
-/** What lies on a higher floor and is handed in: ids and names of the places that tokens are bound to. */
-export interface Places {
-  projectIds(principal: Principal, slugs: readonly string[]): Promise<string[] | Refusal>;
-  /** `project/environment` */
-  environmentId(principal: Principal, qualifiedName: string): Promise<string | Refusal>;
-  names(tokens: readonly TokenRow[]): Promise<PlaceNames>;
-}
+import { isKnownToLedger, withdrawMissing } from './withdraw-missing.ts';
 
 export interface TokenRoutes {
   readonly gate: Gate<Principal>;
   readonly context: ChangeContext;
   readonly reader: Kysely<Database>;
   readonly cursors: Cursors;
-  readonly places: Places;
+  readonly places: TokenPlaces;
 }
 
 export function mountTokens(app: FastifyInstance, { gate, context, reader, cursors, places }: TokenRoutes): void {
@@ -71,6 +64,10 @@ export function mountTokens(app: FastifyInstance, { gate, context, reader, curso
     const token = await findToken(reader, params.id);
     const denied = allow(principal, 'tokens.revoke', within(principal));
     if (denied !== null) return denied;
+    if (token === undefined && (await isKnownToLedger(reader, params.id))) {
+      const barred = allowOnInstallation(principal, 'tokens.revoke');
+      return barred ?? (await withdrawMissing(context, { principal, ip, idempotency }, 'tokens', params.id, absent));
+    }
     if (token === undefined || !isVisible(principal, token)) return absent;
     const revoked = await revokeToken(context, { principal, ip, idempotency }, params.id);
     if (isRefusal(revoked)) return revoked;

@@ -14,6 +14,11 @@ export function sqliteKyselyDialect(path: string, options: { readOnly: boolean }
   if (!options.readOnly) {
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
   }
+  return dialectOver(database);
+}
+
+/** A dialect over an open database. */
+export function dialectOver(database: DatabaseSync): SqliteDialect {
   return new SqliteDialect({ database: adapt(database) });
 }
 

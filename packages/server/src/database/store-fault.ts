@@ -11,6 +11,12 @@ export class Overloaded extends Error {
   override readonly name = 'Overloaded';
 }
 
+/** What a fault means for whoever asked, for `http/` to answer with. */
+export function classifyFault(error: unknown): 'OVERLOADED' | 'STORE_UNAVAILABLE' | null {
+  if (error instanceof Overloaded) return 'OVERLOADED';
+  return isStoreFault(error) ? 'STORE_UNAVAILABLE' : null;
+}
+
 /** SQLite primary result codes of a store that is full, read-only, locked, broken or gone (sqlite.org/rescode.html). */
 const SQLITE_FAULTS = new Set([5, 6, 8, 10, 11, 13, 14, 26]);
 

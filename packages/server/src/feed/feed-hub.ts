@@ -46,8 +46,8 @@ export class FeedHub implements FeedHouse {
   }
 
   /** Hands a committed group to every session; called under the writer's lock, so in order. */
-  publish({ from, head, changed }: Committed): void {
-    const records = this.#options.source.fromCommit(changed);
+  publish({ from, head, changed, removed }: Committed): void {
+    const records = this.#options.source.fromCommit(changed, removed);
     const position = positionOf(head);
     const texts = new Map<string, string>();
     const published: Published = {

@@ -8,7 +8,7 @@ import type { GrantedLease } from './lease-book.ts';
 /** What the feed carries is decided on higher floors and handed down by `app.ts`. */
 export interface FeedSource {
   /** Records for rows that a commit changed. */
-  fromCommit(changed: readonly ChangedRow[]): Addressed<FeedRecord>[];
+  fromCommit(changed: readonly ChangedRow[], removed: readonly string[]): Addressed<FeedRecord>[];
   /** Everything at one position, in parts, in an order in which each record's references come first. */
   snapshot(part: (position: Position, records: readonly Addressed<FeedRecord>[], last: boolean) => Promise<void>): Promise<void>;
   /** Present records of the rows that changed after `from`; null when there are too many to be worth it. */

@@ -32,6 +32,6 @@ function describeError(error: unknown): unknown {
 }
 
 /** Replaces whatever has the form of a credential. */
-export function redact(text: string): string {
+function redact(text: string): string {
   return text.replace(CREDENTIAL, '[redacted]');
 }

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type ErrorCode, ERRORS, refuse } from '@keyhold/protocol/errors';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { isStoreFault, Overloaded } from '../database/store-fault.ts';
 import { parseJsonBody } from './json-body.ts';
 import type { Log } from './log.ts';
 import { sendProblem } from './problem.ts';
@@ -12,6 +11,8 @@ export interface HttpOptions {
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   /** Networks whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[];
+  /** What a fault means for the caller, where it isn't one of ours; null for everything else. */
+  readonly classify: (error: unknown) => 'OVERLOADED' | 'STORE_UNAVAILABLE' | null;
 }
 
 const BODY_LIMIT_BYTES = 64 * 1024;
@@ -20,7 +21,8 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 
 /** A Fastify server with Keyhold's manners: strict input, problem details, no request logging of its own. */
-export function createHttpServer({ log, tls, trustedProxies }: HttpOptions): FastifyInstance {
+export function createHttpServer(options: HttpOptions): FastifyInstance {
+  const { tls, trustedProxies } = options;
   const app = Fastify({
     logger: false,
     ...(tls === undefined ? {} : { https: tls }),
@@ -31,7 +33,7 @@ export function createHttpServer({ log, tls, trustedProxies }: HttpOptions): Fas
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH, ignoreTrailingSlash: false },
     return503OnClosing: false,
     // A path that doesn't decode never reaches a route.
-    frameworkErrors: (error, request, reply) => fail(error, request as FastifyRequest, reply as FastifyReply, log),
+    frameworkErrors: (error, request, reply) => fail(error, request as FastifyRequest, reply as FastifyReply, options),
     clientErrorHandler: (error, socket) => refuseUnreadable(error, socket),
   }) as unknown as FastifyInstance;
   app.server.headersTimeout = HEADERS_TIMEOUT_MS;
@@ -46,7 +48,7 @@ export function createHttpServer({ log, tls, trustedProxies }: HttpOptions): Fas
     const bad = findBadAddress(request.query, request.params);
     if (bad !== undefined) throw new InvalidInput(bad);
   });
-  app.setErrorHandler((error: FastifyError, request, reply) => fail(error, request, reply, log));
+  app.setErrorHandler((error: FastifyError, request, reply) => fail(error, request, reply, options));
   app.setNotFoundHandler((request, reply) =>
     sendProblem(request, reply, refuse('NOT_FOUND', 'No operation has this method and address.')),
   );
@@ -62,14 +64,20 @@ const CODE_OF_FASTIFY: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_MAX_PARAM_LENGTH: 'URI_TOO_LONG',
 };
 
-function fail(error: FastifyError, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
+function fail(
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { log, classify }: HttpOptions,
+): FastifyReply {
   if (error instanceof InvalidInput) return sendProblem(request, reply, error.refusal);
   const code = CODE_OF_FASTIFY[error.code];
   if (code !== undefined) return sendProblem(request, reply, refuse(code, ERRORS[code].title));
-  if (error instanceof Overloaded) {
+  const known = classify(error);
+  if (known === 'OVERLOADED') {
     return sendProblem(request, reply, refuse('OVERLOADED', 'Try again after the time in Retry-After.'));
   }
-  if (isStoreFault(error)) {
+  if (known === 'STORE_UNAVAILABLE') {
     log.error({ error, request: request.id }, 'the store cannot be used');
     return sendProblem(request, reply, refuse('STORE_UNAVAILABLE', 'Read the state again before you repeat the call.'));
   }
@@ -83,6 +91,13 @@ function fail(error: FastifyError, request: FastifyRequest, reply: FastifyReply,
 /** What isn't HTTP gets a short answer and no more of our time. */
 function refuseUnreadable(error: NodeJS.ErrnoException, socket: import('node:net').Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-  const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  const overflow = error.code === 'HPE_HEADER_OVERFLOW';
+  const status = overflow ? '431 Request Header Fields Too Large' : '400 Bad Request';
+  const code = overflow ? 'HEADERS_TOO_LARGE' : 'INVALID_INPUT';
+  const problem = { type: `urn:keyhold:error:${code}`, title: ERRORS[code].title, status: ERRORS[code].status, code };
+  const body = JSON.stringify({ ...problem, detail: 'The request could not be read as HTTP.', instance: randomUUID() });
+  socket.end(
+    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
 }

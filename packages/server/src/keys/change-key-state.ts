@@ -7,7 +7,7 @@ import type { CredentialRow, KeyRow } from '../database/schema.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import type { Facts } from '../ledger/facts.ts';
 import { mayBecome, showCredential, stateAfterRevocation, stateAt } from './key.ts';
-import { findCredential, listCredentials, type PlacedKey } from './keys.store.ts';
+import { listCredentials, type PlacedKey } from './keys.store.ts';
 import { loadUses } from './usage.store.ts';
 import { viewKey } from './view-key.ts';
 
@@ -76,14 +76,28 @@ function recordState(
     locks: [placed.id],
   };
   return ledger.record(draft, async (facts) => {
-    const key = await (change.evenIfTampered ? facts.findUnchecked('keys', placed.id) : facts.find('keys', placed.id));
+    const { row: key, tampered } = change.evenIfTampered
+      ? await facts.findForTakingAway('keys', placed.id)
+      : { row: await facts.find('keys', placed.id), tampered: false };
     if (key === undefined) return refuse('KEY_NOT_FOUND', `There is no key ${placed.id}.`, 'id');
     const now = clock.wall();
-    const changed = await move(facts, key, change, now);
+    const changed = await (tampered ? seize(facts, key, change) : move(facts, key, change, now));
     if (isRefusal(changed)) return changed;
     const place = { project: placed.project_slug, environment: placed.environment_name };
     return await viewKey(facts.db, changed, place, now);
   });
+}
+
+/** A row that somebody wrote past the ledger says nothing about what verifiers hold: it is ended whatever it says. */
+async function seize(facts: Facts, key: KeyRow, { to, reason }: StateChange): Promise<KeyRow> {
+  if (to === 'destroyed') await destroyCredentials(facts, key.id);
+  return await facts.overwrite('keys', key, { state: to, reason: reason ?? null });
+}
+
+async function destroyCredentials(facts: Facts, keyId: string): Promise<void> {
+  for (const credential of await listCredentials(facts.db, [keyId])) {
+    await facts.update('credentials', credential, { state: 'destroyed' });
+  }
 }
 
 async function move(facts: Facts, key: KeyRow, { to, reason }: StateChange, nowMs: number): Promise<KeyRow | Refusal> {
@@ -95,11 +109,7 @@ async function move(facts: Facts, key: KeyRow, { to, reason }: StateChange, nowM
   if (!mayBecome(from, to)) {
     return refuse('ILLEGAL_TRANSITION', `The key is ${from}; from there it can't become ${to}.`);
   }
-  if (to === 'destroyed') {
-    for (const credential of await listCredentials(facts.db, [key.id])) {
-      await facts.update('credentials', credential, { state: 'destroyed' });
-    }
-  }
+  if (to === 'destroyed') await destroyCredentials(facts, key.id);
   return await facts.update('keys', key, { state: to, reason: reason ?? (to === 'active' ? null : key.reason) });
 }
 
@@ -121,14 +131,18 @@ export async function revokeCredential(
     locks: [found.id],
   };
   const recorded = await ledger.record(draft, async (facts) => {
-    const credential = await findCredential(facts.db, found.id);
+    const { row: credential, tampered } = await facts.findForTakingAway('credentials', found.id);
     if (credential === undefined) return refuse('CREDENTIAL_NOT_FOUND', `There is no credential ${found.id}.`, 'id');
-    if (credential.state === 'destroyed') {
+    if (credential.state === 'destroyed' && !tampered) {
       return refuse('ILLEGAL_TRANSITION', `The credential is destroyed; from there it can't become ${to}.`);
     }
     const worse = to === 'compromised' && credential.state !== 'compromised';
     const alive = credential.state === 'active' || credential.state === 'suspended';
-    const revoked = worse || alive ? await facts.update('credentials', credential, { state: to, reason }) : credential;
+    const revoked = tampered
+      ? await facts.overwrite('credentials', credential, { state: to, reason })
+      : worse || alive
+        ? await facts.update('credentials', credential, { state: to, reason })
+        : credential;
     return showCredential(revoked, (await loadUses(facts.db, [found.id])).get(found.id), clock.wall());
   });
   if (isRefusal(recorded)) return recorded;

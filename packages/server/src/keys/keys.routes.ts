@@ -2,8 +2,10 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import * as operations from '@keyhold/protocol/operations/keys';
 import type { FastifyInstance } from 'fastify';
 import type { Action } from '../access/authorise.ts';
-import { allow } from '../access/locate.ts';
+import type { Caller } from '../access/change-context.ts';
+import { allow, allowOnInstallation } from '../access/locate.ts';
 import type { Principal } from '../access/principal.ts';
+import { isKnownToLedger, withdrawMissing } from '../access/withdraw-missing.ts';
 import type { CredentialRow } from '../database/schema.ts';
 import { mount } from '../http/mount.ts';
 import { pageOf } from '../http/page.ts';
@@ -77,7 +79,7 @@ export function mountKeys(app: FastifyInstance, { gate, context, reader, cursors
     const key = await open(principal, 'keys.rotate', params.id);
     if (isRefusal(key)) return key;
     const caller = { principal, ip, idempotency };
-    const rotated = await rotateKey(context, caller, key, key.environment_prefix, body.overlapSeconds);
+    const rotated = await rotateKey(context, caller, key, body.overlapSeconds);
     if (isRefusal(rotated)) return rotated;
     const { credential, secret, previous } = rotated.value;
     const barrier = rotated.barrier === undefined ? {} : { barrier: rotated.barrier };
@@ -101,15 +103,23 @@ export function mountKeys(app: FastifyInstance, { gate, context, reader, cursors
     return isRefusal(resumed) ? resumed : { body: resumed };
   });
 
+  /** A key whose row was deleted past the ledger can be ended by who may end any key. */
+  const openForTakingAway = async (principal: Principal, action: Action, caller: Caller, id: string) => {
+    const key = await open(principal, action, id);
+    if (!isRefusal(key) || key.refused !== 'KEY_NOT_FOUND' || !(await isKnownToLedger(reader, id))) return key;
+    const denied = allowOnInstallation(principal, action);
+    return denied === null ? await withdrawMissing(context, caller, 'keys', id, key) : key;
+  };
+
   mount(app, gate, operations.revokeKey, async ({ principal, params, body, ip, idempotency }) => {
-    const key = await open(principal, 'keys.revoke', params.id);
+    const key = await openForTakingAway(principal, 'keys.revoke', { principal, ip, idempotency }, params.id);
     if (isRefusal(key)) return key;
     const revoked = await revokeKey(context, { principal, ip, idempotency }, key, body.reason);
     return isRefusal(revoked) ? revoked : { body: revoked };
   });
 
   mount(app, gate, operations.destroyKey, async ({ principal, params, ip, idempotency }) => {
-    const key = await open(principal, 'keys.destroy', params.id);
+    const key = await openForTakingAway(principal, 'keys.destroy', { principal, ip, idempotency }, params.id);
     if (isRefusal(key)) return key;
     const destroyed = await destroyKey(context, { principal, ip, idempotency }, key);
     return isRefusal(destroyed) ? destroyed : { body: destroyed };
@@ -119,6 +129,10 @@ export function mountKeys(app: FastifyInstance, { gate, context, reader, cursors
     const absent = refuse('CREDENTIAL_NOT_FOUND', `There is no credential ${params.id}.`, 'id');
     const credential = await findCredential(reader, params.id);
     const denied = allow(principal, 'keys.revoke', credential === undefined ? absent : locate(credential, absent));
+    if (credential === undefined && (await isKnownToLedger(reader, params.id))) {
+      const barred = allowOnInstallation(principal, 'keys.revoke');
+      return barred ?? (await withdrawMissing(context, { principal, ip, idempotency }, 'credentials', params.id, absent));
+    }
     if (denied !== null || credential === undefined) return denied ?? absent;
     const revoked = await revokeCredential(context, { principal, ip, idempotency }, credential, body.reason);
     return isRefusal(revoked) ? revoked : { body: revoked };

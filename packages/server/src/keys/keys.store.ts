@@ -10,6 +10,7 @@ export type PlacedKey = KeyRow & {
   readonly project_slug: string;
   readonly environment_name: string;
   readonly environment_prefix: string;
+  readonly environment_lease_seconds: number;
 };
 
 function placedKeys(db: Db) {
@@ -22,6 +23,7 @@ function placedKeys(db: Db) {
       'projects.slug as project_slug',
       'environments.name as environment_name',
       'environments.prefix as environment_prefix',
+      'environments.lease_seconds as environment_lease_seconds',
     ]);
 }
 

@@ -19,6 +19,12 @@ export interface RotatedKey {
 }
 
 /**
+ * With an overlap of two leases every verifier that decides at its end has learned of that end, since it holds a lease
+ * granted after it. A shorter one is a taking-away like none at all.
+ */
+const LEASES_TO_LEARN = 2;
+
+/**
  * Adds a credential and gives the others an end. Without overlap they are deactivated, not just timed out: a
  * verifier's clock may lag, a state may not.
  */
@@ -26,13 +32,12 @@ export async function rotateKey(
   context: ChangeContext,
   caller: Caller,
   placed: PlacedKey,
-  prefix: string,
   overlapSeconds: number,
 ): Promise<(Recorded<RotatedKey> & { barrier?: Barrier }) | Refusal> {
   const { ledger, propagation, clock, random } = context;
   const now = clock.wall();
   const place = { projectId: placed.project_id, environmentId: placed.environment_id, keyId: placed.id };
-  const { secret, columns } = newBearerCredential(random, place, prefix, now);
+  const { secret, columns } = newBearerCredential(random, place, placed.environment_prefix, now);
   const draft = {
     ...attribution(caller),
     action: 'key.rotated',
@@ -57,7 +62,7 @@ export async function rotateKey(
     };
   });
   if (isRefusal(recorded)) return recorded;
-  if (overlapSeconds > 0) {
+  if (overlapSeconds > placed.environment_lease_seconds * LEASES_TO_LEARN) {
     await propagation.given(recorded.sequence);
     return recorded;
   }

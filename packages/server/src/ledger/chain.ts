@@ -94,7 +94,7 @@ export async function appendEntries(
   db: Kysely<Database>,
   head: Head,
   entries: readonly ChainedEntry[],
-  heads: ReadonlyMap<string, { digest: string; sequence: number }>,
+  heads: ReadonlyMap<string, { digest: string | null; sequence: number }>,
 ): Promise<Head> {
   for (const part of parts(entries)) {
     await db

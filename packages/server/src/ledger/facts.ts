@@ -39,14 +39,18 @@ export class Facts {
   readonly db: Kysely<Database>;
   readonly changes: RowChange[] = [];
   readonly changed: ChangedRow[] = [];
-  readonly #heads: ReadonlyMap<string, string>;
-  readonly #own = new Map<string, string>();
+  /** Ids of rows that are gone from now on. */
+  readonly removed: string[] = [];
+  /** Ids of rows that were found tampered with and overwritten. */
+  readonly tampered: string[] = [];
+  readonly #heads: ReadonlyMap<string, string | null>;
+  readonly #own = new Map<string, string | null>();
   readonly #statements: FactStatements;
   readonly #newSalt: () => string;
 
   constructor(
     db: Kysely<Database>,
-    heads: ReadonlyMap<string, string>,
+    heads: ReadonlyMap<string, string | null>,
     statements: FactStatements,
     newSalt: () => string,
   ) {
@@ -57,7 +61,7 @@ export class Facts {
   }
 
   /** Digests of rows that this change wrote. */
-  get heads(): ReadonlyMap<string, string> {
+  get heads(): ReadonlyMap<string, string | null> {
     return this.#own;
   }
 
@@ -71,9 +75,18 @@ export class Facts {
     return row;
   }
 
-  /** The row with that id though it may be tampered with: for taking away for good, which must always succeed. */
-  async findUnchecked<T extends FactTable>(table: T, id: string): Promise<FactTables[T] | undefined> {
-    return (await this.#load(table, id)).row;
+  /**
+   * The row with that id though it may be tampered with: for taking away for good, which must always succeed. What
+   * somebody made look dead already is still alive in every replica, so who finds it tampered has to `overwrite` it.
+   */
+  async findForTakingAway<T extends FactTable>(
+    table: T,
+    id: string,
+  ): Promise<{ readonly row: FactTables[T] | undefined; readonly tampered: boolean; readonly known: boolean }> {
+    const { row, head } = await this.#load(table, id);
+    const tampered = (row === undefined ? null : rowDigest(row)) !== head;
+    if (tampered) this.tampered.push(id);
+    return { row, tampered, known: head !== null };
   }
 
   async #load<T extends FactTable>(
@@ -86,14 +99,14 @@ export class Facts {
     );
     const { rows } = await this.db.executeQuery<WithHead<FactTables[T]>>(find as CompiledQuery<WithHead<FactTables[T]>>);
     const joined = rows[0];
-    const known = this.#own.get(id) ?? this.#heads.get(id);
+    const known = this.#own.has(id) ? this.#own.get(id) : this.#heads.get(id);
     if (joined === undefined) {
       // No head yet: either new in this group, or not there at all.
       return { row: await this.#loadBare(table, id), head: known ?? null };
     }
     const { head_digest, ...row } = joined;
     const present = (row as { id: string | null }).id !== null;
-    return { row: present ? (row as unknown as FactTables[T]) : undefined, head: known ?? head_digest };
+    return { row: present ? (row as unknown as FactTables[T]) : undefined, head: known === undefined ? head_digest : known };
   }
 
   async #loadBare<T extends FactTable>(table: T, id: string): Promise<FactTables[T] | undefined> {
@@ -129,6 +142,23 @@ export class Facts {
       .execute();
     this.#note(table, changed, before);
     return changed;
+  }
+
+  /** Like `update`, and an entry even when nothing seems to change: with new random bytes the digest is another. */
+  async overwrite<T extends FactTable>(
+    table: T,
+    row: FactTables[T],
+    patch: Partial<Omit<FactTables[T], 'id' | 'salt'>>,
+  ): Promise<FactTables[T]> {
+    return await this.update(table, row, { ...patch, salt: this.#newSalt() } as typeof patch);
+  }
+
+  /** Enters that a row is gone which somebody deleted past the ledger. */
+  async withdraw(id: string): Promise<void> {
+    const head = await this.db.selectFrom('row_heads').select('digest').where('row_id', '=', id).executeTakeFirst();
+    this.changes.push({ id, before: head?.digest ?? null, after: null });
+    this.removed.push(id);
+    this.#own.set(id, null);
   }
 
   #note<T extends FactTable>(table: T, row: FactTables[T], before: string | null): void {

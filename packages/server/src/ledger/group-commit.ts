@@ -19,13 +19,14 @@ export interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
-type Outcome = { readonly tampered?: string } & ({ readonly result: unknown } | { readonly error: unknown });
+type Outcome = { readonly tampered?: readonly string[] } & ({ readonly result: unknown } | { readonly error: unknown });
 
 /** What a committed group brought about. */
 export interface GroupResult {
   readonly from: number;
   readonly head: Head;
   readonly changed: readonly ChangedRow[];
+  readonly removed: readonly string[];
   /** One for each pending change, in order. */
   readonly outcomes: readonly Outcome[];
 }
@@ -66,7 +67,7 @@ export class GroupCommit {
     const { store } = this.#options;
     return store.writer.transaction(async (db) => {
       await store.dialect.lockRows(db, group.flatMap(({ draft }) => draft.locks ?? []));
-      const heads = new Map<string, string>();
+      const heads = new Map<string, string | null>();
       const ran: Ran[] = [];
       for (const pending of group) {
         const one = await this.#run(db, pending, heads);
@@ -82,7 +83,7 @@ export class GroupCommit {
   async #append(db: Kysely<Database>, group: readonly Pending[], ran: readonly Ran[], before: Head): Promise<GroupResult> {
     const entries = ran.flatMap(({ entry }) => (entry === null ? [] : [entry]));
     const chained = chainEntries(before, entries);
-    const heads = new Map<string, { digest: string; sequence: number }>();
+    const heads = new Map<string, { digest: string | null; sequence: number }>();
     const outcomes: Outcome[] = [];
     let next = before.sequence;
     for (const [i, one] of ran.entries()) {
@@ -97,10 +98,16 @@ export class GroupCommit {
     const epoch = Math.max(before.epoch, ...group.map(({ draft }) => draft.acceptsEpoch ?? 0));
     const head = chained.length === 0 ? before : await appendEntries(db, { ...before, epoch }, chained, heads);
     if (epoch > before.epoch) await acceptEpoch(db, epoch);
-    return { from: before.sequence, head, changed: ran.flatMap(({ facts }) => facts?.changed ?? []), outcomes };
+    return {
+      from: before.sequence,
+      head,
+      changed: ran.flatMap(({ facts }) => facts?.changed ?? []),
+      removed: ran.flatMap(({ facts }) => facts?.removed ?? []),
+      outcomes,
+    };
   }
 
-  async #run(db: Kysely<Database>, pending: Pending, heads: ReadonlyMap<string, string>): Promise<Ran> {
+  async #run(db: Kysely<Database>, pending: Pending, heads: ReadonlyMap<string, string | null>): Promise<Ran> {
     const { draft, change } = pending;
     const repeated = draft.idempotency === undefined ? undefined : await findRepeated(db, draft.idempotency);
     if (repeated !== undefined) return { ...nothing(repeated), stored: 0 };
@@ -131,6 +138,7 @@ export class GroupCommit {
   async #ran(db: Kysely<Database>, draft: EntryDraft, facts: Facts, value: unknown): Promise<Ran> {
     const result = (sequence: number): Outcome => ({
       result: { value, sequence, repeated: false } satisfies Recorded<unknown>,
+      tampered: facts.tampered,
     });
     const keep = draft.idempotency === undefined ? {} : { keep: { value } };
     if (facts.changes.length === 0 && draft.evenWithoutChange === undefined) {
@@ -147,7 +155,7 @@ function nothing(result: Refusal | Recorded<unknown>): Ran {
 }
 
 function tampered(error: TamperedRow): Outcome {
-  return { result: tamperedRefusal(error), tampered: error.rowId };
+  return { result: tamperedRefusal(error), tampered: [error.rowId] };
 }
 
 function tamperedRefusal({ rowId }: TamperedRow): Refusal {

@@ -4,7 +4,7 @@ import { StoreUnavailable } from '../database/store-fault.ts';
 import type { Head } from './chain.ts';
 
 /** Another control plane has taken over this database: this one may neither commit nor grant. */
-export class Superseded extends StoreUnavailable {
+class Superseded extends StoreUnavailable {
   override readonly name = 'Superseded';
 }
 

@@ -17,6 +17,8 @@ export interface Committed {
   readonly from: number;
   readonly head: Head;
   readonly changed: readonly ChangedRow[];
+  /** Ids of rows that are gone. */
+  readonly removed: readonly string[];
 }
 
 /** What the ledger needs from outside; injected, so that simulations are repeatable. */
@@ -114,12 +116,12 @@ export class Ledger {
   }
 
   #conclude(group: readonly Pending[], result: GroupResult): void {
-    const { from, head, changed, outcomes } = result;
+    const { from, head, changed, removed, outcomes } = result;
     this.#head = head;
-    if (head.sequence > from) this.#options.committed({ from, head, changed });
+    if (head.sequence > from) this.#options.committed({ from, head, changed, removed });
     for (const [i, outcome] of outcomes.entries()) {
       const { resolve, reject } = group[i] as Pending;
-      if (outcome.tampered !== undefined) this.#options.tampered(outcome.tampered);
+      for (const rowId of outcome.tampered ?? []) this.#options.tampered(rowId);
       if ('error' in outcome) reject(outcome.error);
       else resolve(outcome.result);
     }

@@ -1,14 +1,13 @@
 import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import type { Kysely } from 'kysely';
 import type { Principal } from '../access/principal.ts';
-import type { PlaceNames } from '../access/token.ts';
-import type { Places } from '../access/tokens.routes.ts';
+import type { PlaceNames, TokenPlaces } from '../access/token.ts';
 import type { Database, TokenRow } from '../database/schema.ts';
 import { openEnvironment, openProject } from './locate.ts';
 import { listEnvironments, listProjects } from './projects.store.ts';
 
 /** Finds the places that tokens are bound to, within what the caller may see. */
-export function tokenPlaces(reader: Kysely<Database>): Places {
+export function tokenPlaces(reader: Kysely<Database>): TokenPlaces {
   return {
     projectIds: async (principal: Principal, slugs: readonly string[]): Promise<string[] | Refusal> => {
       const ids: string[] = [];

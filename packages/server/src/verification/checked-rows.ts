@@ -7,6 +7,9 @@ import { rowDigest } from '../ledger/row-digest.ts';
 /** Tables that verifiers are fed, in an order in which what a row refers to comes first. */
 export const FED_TABLES = ['environments', 'permission_settings', 'consumers', 'keys', 'credentials', 'tokens'] as const;
 
+/** Every table of facts. */
+export const FACT_TABLES = ['projects', ...FED_TABLES] as const;
+
 const KIND_OF_TABLE: Readonly<Record<FactTable, IdKind>> = {
   projects: 'project',
   environments: 'environment',
@@ -21,7 +24,7 @@ const KIND_OF_TABLE: Readonly<Record<FactTable, IdKind>> = {
 export type CheckedRow = ChangedRow | { readonly table: FactTable; readonly tampered: string };
 
 /** The table that an id belongs to, or undefined. */
-export function tableOf(id: string): FactTable | undefined {
+function tableOf(id: string): FactTable | undefined {
   const prefix = id.slice(0, id.indexOf('_'));
   return (Object.keys(KIND_OF_TABLE) as FactTable[]).find((table) => ID_PREFIXES[KIND_OF_TABLE[table]] === prefix);
 }
@@ -42,7 +45,7 @@ export async function readChecked(
   const { rows } = await sql<Joined>`select t.*, h.row_id as head_id, h.digest as head_digest
     from row_heads h left join ${sql.table(table)} t on t.id = h.row_id
     where h.row_id > ${start} and h.row_id < ${`${prefix}\``} order by h.row_id limit ${limit}`.execute(db);
-  return { rows: rows.map((row) => check(table, row)), last: rows.at(-1)?.head_id ?? null };
+  return { rows: rows.flatMap((row) => check(table, row) ?? []), last: rows.length < limit ? null : (rows.at(-1)?.head_id ?? null) };
 }
 
 /** The rows with these ids, each checked. */
@@ -54,7 +57,7 @@ export async function readCheckedRows(db: Kysely<Database>, ids: readonly string
       const { rows } = await sql<Joined>`select t.*, h.row_id as head_id, h.digest as head_digest
         from row_heads h left join ${sql.table(table)} t on t.id = h.row_id
         where h.row_id in (${sql.join(own.slice(i, i + 500))})`.execute(db);
-      checked.push(...rows.map((row) => check(table, row)));
+      checked.push(...rows.flatMap((row) => check(table, row) ?? []));
     }
   }
   return checked;
@@ -65,9 +68,11 @@ type Joined = { readonly head_id: string; readonly head_digest: string | null; r
   unknown
 >;
 
-function check(table: FactTable, joined: Joined): CheckedRow {
+/** Null for a row that the ledger knows to be gone. */
+function check(table: FactTable, joined: Joined): CheckedRow | null {
   const { head_id, head_digest, ...row } = joined;
   const digest = row.id === null ? null : rowDigest(row as unknown as FactTables[FactTable]);
+  if (digest === null && head_digest === null) return null;
   if (digest !== head_digest) return { table, tampered: head_id };
   return { table, row } as unknown as ChangedRow;
 }

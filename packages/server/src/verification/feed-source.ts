@@ -43,10 +43,10 @@ export class VerificationSource implements FeedSource {
     this.answer = options.answer;
   }
 
-  fromCommit(changed: readonly ChangedRow[]): Addressed<FeedRecord>[] {
+  fromCommit(changed: readonly ChangedRow[], removed: readonly string[]): Addressed<FeedRecord>[] {
     const { places } = this.#options;
     for (const row of changed) places.note(row);
-    return changed.flatMap((row) => recordOf(row, places) ?? []);
+    return [...changed.flatMap((row) => recordOf(row, places) ?? []), ...removed.map(feedRemoval)];
   }
 
   async snapshot(
@@ -59,7 +59,7 @@ export class VerificationSource implements FeedSource {
         while (after !== null) {
           const page: { rows: CheckedRow[]; last: string | null } = await readChecked(db, table, after, ROWS_PER_PART);
           if (page.rows.length > 0) await part(position, await this.#records(db, page.rows), false);
-          after = page.rows.length < ROWS_PER_PART ? null : page.last;
+          after = page.last;
           // SQLite reads synchronously: let others have a turn between two parts.
           await new Promise(setImmediate);
         }
@@ -110,11 +110,12 @@ export class VerificationSource implements FeedSource {
       id: scope.environment,
       ...(scope.projects === null || scope.environment !== null ? {} : { projects: scope.projects }),
     });
-    return rows.map(({ id, lease_seconds, after_lease }) => ({
-      environment: id,
-      seconds: lease_seconds,
-      afterLease: after_lease,
-    }));
+    const checked = await readCheckedRows(db, rows.map(({ id }) => id));
+    return checked.flatMap((found) =>
+      'tampered' in found || found.table !== 'environments'
+        ? []
+        : { environment: found.row.id, seconds: found.row.lease_seconds, afterLease: found.row.after_lease },
+    );
   }
 
   async isTokenAlive(db: Kysely<Database>, tokenId: string): Promise<boolean> {

@@ -1,17 +1,27 @@
 import type { Kysely } from 'kysely';
 import type { Database, FactTables } from '../database/schema.ts';
 import type { ChangedRow } from '../ledger/facts.ts';
-import { listEnvironments, listProjects } from '../projects/projects.store.ts';
+import { type CheckedRow, readChecked } from './checked-rows.ts';
+
+const ROWS_PER_READ = 500;
 
 /** Projects of environments and slugs of projects: few, needed for every record, and never changing. */
 export class Places {
   readonly #slugs = new Map<string, string>();
   readonly #projects = new Map<string, string>();
 
-  /** Reads all of them. */
-  async load(db: Kysely<Database>): Promise<void> {
-    for (const { id, slug } of await listProjects(db, null, undefined, Number.MAX_SAFE_INTEGER)) this.#slugs.set(id, slug);
-    for (const { id, project_id } of await listEnvironments(db, {})) this.#projects.set(id, project_id);
+  /** Reads all of them; those that were tampered with stay unknown, and so does what lies in them. */
+  async load(db: Kysely<Database>, tampered: (rowId: string) => void): Promise<void> {
+    for (const table of ['projects', 'environments'] as const) {
+      for (let after: string | null = ''; after !== null; ) {
+        const page: { rows: CheckedRow[]; last: string | null } = await readChecked(db, table, after, ROWS_PER_READ);
+        for (const row of page.rows) {
+          if ('tampered' in row) tampered(row.tampered);
+          else this.note(row);
+        }
+        after = page.last;
+      }
+    }
   }
 
   /** Notes what a commit added. */
@@ -20,8 +30,9 @@ export class Places {
     if (table === 'environments') this.#projects.set(row.id, (row as FactTables['environments']).project_id);
   }
 
-  slugOf(projectId: string): string {
-    return this.#slugs.get(projectId) ?? projectId;
+  /** Undefined: the project's row was tampered with. */
+  slugOf(projectId: string): string | undefined {
+    return this.#slugs.get(projectId);
   }
 
   projectOf(environmentId: string): string {

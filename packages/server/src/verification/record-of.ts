@@ -2,8 +2,9 @@ import type { FeedRecord } from '@keyhold/protocol/feed';
 import type { ChangedRow } from '../ledger/facts.ts';
 import type { Addressed } from '../feed/scope.ts';
 import {
-  feedConsumer, feedCredential, feedEnvironment, feedKey, feedSetting, feedToken,
+  feedConsumer, feedCredential, feedEnvironment, feedKey, feedRemoval, feedSetting, feedToken,
 } from './feed-records.ts';
+import type { EnvironmentRow } from '../database/schema.ts';
 import type { Places } from './places.ts';
 
 /** The feed record of a row; null for tables that verifiers need nothing of. */
@@ -12,7 +13,7 @@ export function recordOf(changed: ChangedRow, places: Places): Addressed<FeedRec
     case 'projects':
       return null;
     case 'environments':
-      return feedEnvironment(changed.row, places.slugOf(changed.row.project_id));
+      return environmentRecord(changed.row, places.slugOf(changed.row.project_id));
     case 'permission_settings':
       return feedSetting(changed.row, places.projectOf(changed.row.environment_id));
     case 'consumers':
@@ -24,4 +25,8 @@ export function recordOf(changed: ChangedRow, places: Places): Addressed<FeedRec
     case 'tokens':
       return feedToken(changed.row, changed.row.environment_id === null ? null : places.projectOf(changed.row.environment_id));
   }
+}
+
+function environmentRecord(row: EnvironmentRow, slug: string | undefined): Addressed<FeedRecord> {
+  return slug === undefined ? feedRemoval(row.id) : feedEnvironment(row, slug);
 }

@@ -16,6 +16,7 @@ const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
 /** Starts it and starts it again when it dies. It ends with its parent: the channel between them closes. */
 export function spawnVerifier(config: Config, controlUrl: string, tokenFile: string, log: Log): SpawnedVerifier {
   let stopping = false;
+  let restart: NodeJS.Timeout | undefined;
   let child: ChildProcess | null = null;
   let pauseMs = FIRST_PAUSE_MS;
   const { promise: url, resolve, reject } = Promise.withResolvers<string>();
@@ -32,7 +33,7 @@ export function spawnVerifier(config: Config, controlUrl: string, tokenFile: str
       if (stopping) return;
       log.error({ code, signal }, 'the verifier process ended; starting it again');
       reject(new Error('the verifier process did not start'));
-      setTimeout(start, pauseMs);
+      restart = setTimeout(start, pauseMs);
       pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2);
     });
   };
@@ -42,6 +43,7 @@ export function spawnVerifier(config: Config, controlUrl: string, tokenFile: str
     url,
     [Symbol.asyncDispose]: async () => {
       stopping = true;
+      clearTimeout(restart);
       const running = child;
       if (running === null) return;
       const ended = new Promise((done) => running.once('exit', done));

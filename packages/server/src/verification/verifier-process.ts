@@ -3,7 +3,7 @@ import { connectVerifier } from '@keyhold/verifier/connect';
 import type { ReplicaToken } from '@keyhold/verifier/replica';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { type Config, ConfigError } from '../config.ts';
-import { StoreUnavailable } from '../database/store-fault.ts';
+import { classifyFault, StoreUnavailable } from '../database/store-fault.ts';
 import { logAccess } from '../http/access-log.ts';
 import { mountHealth } from '../http/health.ts';
 import type { Log } from '../http/log.ts';
@@ -38,7 +38,7 @@ export async function startVerifierProcess(config: Config, log: Log): Promise<Ve
     },
   );
   const tls = readTls(config);
-  const app = createHttpServer({ log, tls, trustedProxies: config.trustedProxies });
+  const app = createHttpServer({ log, tls, trustedProxies: config.trustedProxies, classify: classifyFault });
   logAccess(app, log, Math.random);
   await serveReference(app, 'Keyhold verifier');
   const gate: Gate<ReplicaToken> = {

@@ -52,10 +52,13 @@ export class FakeConnection implements FeedLink {
 /** A control plane's address without a network: every connection that the client opens lands in `connections`. */
 export class FakeFeed {
   readonly connections: FakeConnection[] = [];
+  /** Connections that end before they are handed to the client. */
+  refusals = 0;
 
   readonly connect: ConnectFeed = (handlers) => {
     const connection = new FakeConnection(handlers);
     this.connections.push(connection);
+    if (this.refusals-- > 0) connection.break('refused');
     return connection;
   };
 

@@ -9,11 +9,12 @@ import { VirtualClock } from './virtual-clock.ts';
 /** A feed client under virtual time, and the control plane's side of its conversation. */
 export class FedClient {
   readonly clock = new VirtualClock();
-  readonly feed = new FakeFeed();
+  readonly feed: FakeFeed;
   readonly events: string[] = [];
   readonly client: FeedClient;
 
-  constructor() {
+  constructor(feed: FakeFeed = new FakeFeed()) {
+    this.feed = feed;
     this.client = new FeedClient({
       verifierId: `ver_${randomUUID()}`,
       clock: this.clock,

@@ -136,7 +136,7 @@ function cachedWhileAsking(clock: Clock, client: () => FeedClient): Clock {
 /** Records of one state under the position of a later one. */
 function tornSnapshots(shipped: FeedSource, head: () => Position): FeedSource {
   return {
-    fromCommit: (changed) => shipped.fromCommit(changed),
+    fromCommit: (changed, removed) => shipped.fromCommit(changed, removed),
     changesSince: async () => null,
     leasesFor: (db, scope) => shipped.leasesFor(db, scope),
     isTokenAlive: (db, tokenId) => shipped.isTokenAlive(db, tokenId),

@@ -43,14 +43,15 @@ export class ControlMachine {
     tampering: ControlTampering,
   ): Promise<ControlMachine> {
     const places = new Places();
+    const tampered = (rowId: string) => {
+      throw new Error(`the simulation never tampers, but ${rowId} was found tampered`);
+    };
     const alarms = new Alarms(clock, () => {});
     const shipped = new VerificationSource({
       store,
       clock,
       places,
-      tampered: (rowId) => {
-        throw new Error(`the simulation never tampers, but ${rowId} was found tampered`);
-      },
+      tampered,
       report: async () => {},
       answer: (scope, payload) =>
         answerOnline({ ledger: feed.ledger, reader: store.reader, clock, places }, scope, payload),
@@ -58,7 +59,7 @@ export class ControlMachine {
     const source = tampering.source?.(shipped, () => feed) ?? shipped;
     const random = dice.asRandom();
     const feed: Feed = await startFeed({ store, clock, random, alarms, source });
-    await places.load(store.reader);
+    await places.load(store.reader, tampered);
     const propagation = tampering.propagation?.(feed.propagation, feed) ?? feed.propagation;
     tampering.started?.(feed, source, clock);
     return new ControlMachine(clock, store, feed, { ledger: feed.ledger, propagation, clock, random }, feedToken);

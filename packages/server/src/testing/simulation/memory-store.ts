@@ -1,8 +1,9 @@
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { Kysely, SqliteDialect } from 'kysely';
+import { DatabaseSync } from 'node:sqlite';
+import { Kysely } from 'kysely';
 import { sqliteDialect } from '../../database/dialect.ts';
 import { migrate } from '../../database/migrate.ts';
 import type { Database } from '../../database/schema.ts';
+import { dialectOver } from '../../database/sqlite.ts';
 import type { Store } from '../../database/store.ts';
 import { CommitDoubtful } from '../../database/store-fault.ts';
 import { Writer } from '../../database/writer.ts';
@@ -19,25 +20,7 @@ export class MemoryDisk {
   readonly #kysely: Kysely<Database>;
 
   private constructor() {
-    const prepared = new Map<string, StatementSync>();
-    this.#kysely = new Kysely<Database>({
-      dialect: new SqliteDialect({
-        database: {
-          close: () => this.#database.close(),
-          prepare: (sql) => {
-            let statement = prepared.get(sql);
-            if (statement === undefined) prepared.set(sql, (statement = this.#database.prepare(sql)));
-            const known = statement;
-            return {
-              reader: known.columns().length > 0,
-              all: (parameters) => known.all(...(parameters as SQLInputValue[])),
-              run: (parameters) => known.run(...(parameters as SQLInputValue[])),
-              iterate: (parameters) => known.iterate(...(parameters as SQLInputValue[])),
-            };
-          },
-        },
-      }),
-    });
+    this.#kysely = new Kysely<Database>({ dialect: dialectOver(this.#database) });
   }
 
   static async create(): Promise<MemoryDisk> {

@@ -134,7 +134,7 @@ export class Operator {
   /** Without overlap: the old credential is dead when this returns. */
   async #rotate(control: ControlMachine, key: IssuedKey): Promise<void> {
     this.#doubt(key);
-    const rotated = await rotateKey(control.context, CALLER, await this.#placed(control, key), key.environment, 0);
+    const rotated = await rotateKey(control.context, CALLER, await this.#placed(control, key), 0);
     if (isRefusal(rotated) || rotated.barrier === undefined || !control.alive) throw new Error('not answered');
     this.#taken(key, BOTH, rotated.barrier);
     key.secret = expose(rotated.value.secret);

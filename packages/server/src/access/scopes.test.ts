@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict';
+import { before, it } from 'node:test';
+import { MANAGEMENT_OPERATIONS, VERIFIER_OPERATIONS } from '@keyhold/protocol/operations/registry';
+import { onEachDatabase } from '../testing/databases.ts';
+import { send } from '../testing/installation.ts';
+import { shareMarket } from '../testing/shared-market.ts';
+
+/**
+ * Every operation of both planes against every scope and binding. The outcomes are written by hand, so that a rule
+ * that moves has to be moved here too. All of them act on environment market/test (or project market, or the
+ * installation):
+ *   + done      - FORBIDDEN      . not found, as if it were not there
+ * Columns of `scopes`: admin keys read verify feed.
+ * Columns of `bindings`, for a scope that opens the operation: unbound, own project, other project, own environment,
+ * other environment of the same project, environment of another project.
+ */
+const MATRIX: Readonly<Record<string, { scopes: string; bindings: string }>> = {
+  'create-project': { scopes: '+----', bindings: '+-----' },
+  'list-projects': { scopes: '+++--', bindings: '++++++' },
+  'create-environment': { scopes: '+----', bindings: '++.--.' },
+  'list-environments': { scopes: '+++--', bindings: '++.++.' },
+  'set-permission': { scopes: '+----', bindings: '++.+..' },
+  'list-permissions': { scopes: '+++--', bindings: '++.+..' },
+  'create-consumer': { scopes: '++---', bindings: '++.++.' },
+  'list-consumers': { scopes: '+++--', bindings: '++.++.' },
+  'get-consumer': { scopes: '+++--', bindings: '++.++.' },
+  'issue-key': { scopes: '++---', bindings: '++.+..' },
+  'list-keys': { scopes: '+++--', bindings: '++.+..' },
+  'get-key': { scopes: '+++--', bindings: '++.+..' },
+  'update-key': { scopes: '++---', bindings: '++.+..' },
+  'rotate-key': { scopes: '++---', bindings: '++.+..' },
+  'suspend-key': { scopes: '++---', bindings: '++.+..' },
+  'resume-key': { scopes: '++---', bindings: '++.+..' },
+  'revoke-key': { scopes: '++---', bindings: '++.+..' },
+  'destroy-key': { scopes: '++---', bindings: '++.+..' },
+  'revoke-credential': { scopes: '++---', bindings: '++.+..' },
+  'create-token': { scopes: '+----', bindings: '++.+..' },
+  'list-tokens': { scopes: '+----', bindings: '++++++' },
+  'revoke-token': { scopes: '+----', bindings: '++.+..' },
+  'list-entries': { scopes: '+-+--', bindings: '+-----' },
+  'get-installation': { scopes: '+-+--', bindings: '+-----' },
+  'accept-restore': { scopes: '+----', bindings: '+-----' },
+  verify: { scopes: '+--+-', bindings: '++.+..' },
+};
+
+const SCOPES = ['admin', 'keys', 'read', 'verify', 'feed'] as const;
+const BINDINGS = [
+  {},
+  { projects: ['market'] },
+  { projects: ['other'] },
+  { environment: 'market/test' },
+  { environment: 'market/live' },
+  { environment: 'other/test' },
+] as const;
+
+interface Request {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: object;
+}
+
+onEachDatabase('scopes and bindings', (createPlace) => {
+  const shared = shareMarket(createPlace);
+  const tokens = new Map<string, string>();
+  let count = 0;
+
+  before(async () => {
+    const { expect } = shared();
+    await expect(201, 'POST', '/v1/projects/market/environments', { name: 'live', prefix: 'mkt_live' });
+    await expect(201, 'POST', '/v1/projects', { slug: 'other', name: 'Other' });
+    await expect(201, 'POST', '/v1/projects/other/environments', { name: 'test', prefix: 'oth_test' });
+    for (const scope of SCOPES) {
+      for (const [i, binding] of BINDINGS.entries()) {
+        const body = { name: 'matrix', scopes: [scope], ...binding };
+        tokens.set(`${scope} ${i}`, (await expect(201, 'POST', '/v1/tokens', body)).secret);
+      }
+    }
+  });
+
+  /** A request of the operation that succeeds when it is allowed, whatever was done before. */
+  const requestFor = async (operation: string): Promise<Request> => {
+    const { market, expect } = shared();
+    const name = `n${++count}`;
+    const [post, get] = [(path: string, body: object = {}) => ({ method: 'POST', path, body }), (path: string) => ({ method: 'GET', path })];
+    const key = async () => (await market.issue()).keyId;
+    switch (operation) {
+      case 'create-project': return post('/v1/projects', { slug: name, name });
+      case 'list-projects': return get('/v1/projects');
+      case 'create-environment': return post('/v1/projects/market/environments', { name, prefix: name });
+      case 'list-environments': return get('/v1/projects/market/environments');
+      case 'set-permission':
+        return { method: 'PUT', path: '/v1/projects/market/environments/test/permissions/rare:thing', body: {} };
+      case 'list-permissions': return get('/v1/projects/market/environments/test/permissions');
+      case 'create-consumer': return post('/v1/consumers', { project: 'market', name });
+      case 'list-consumers': return get('/v1/consumers?project=market');
+      case 'get-consumer': return get(`/v1/consumers/${market.consumer}`);
+      case 'issue-key': {
+        const place = { project: 'market', environment: 'test', consumer: market.consumer };
+        return post('/v1/keys', { ...place, name, permissions: [] });
+      }
+      case 'list-keys': return get('/v1/keys?project=market&environment=test');
+      case 'get-key': return get(`/v1/keys/${await key()}`);
+      case 'update-key': return { method: 'PATCH', path: `/v1/keys/${await key()}`, body: { name } };
+      case 'rotate-key': return post(`/v1/keys/${await key()}/rotate`, { overlapSeconds: 60 });
+      case 'suspend-key': return post(`/v1/keys/${await key()}/suspend`);
+      case 'resume-key': {
+        const id = await key();
+        await expect(200, 'POST', `/v1/keys/${id}/suspend`);
+        return post(`/v1/keys/${id}/resume`);
+      }
+      case 'revoke-key': return post(`/v1/keys/${await key()}/revoke`, { reason: 'unspecified' });
+      case 'destroy-key': return post(`/v1/keys/${await key()}/destroy`);
+      case 'revoke-credential':
+        return post(`/v1/credentials/${(await market.issue()).credentialId}/revoke`, { reason: 'unspecified' });
+      case 'create-token': return post('/v1/tokens', { name, scopes: ['read'], environment: 'market/test' });
+      case 'list-tokens': return get('/v1/tokens');
+      case 'revoke-token': {
+        const bound = { name, scopes: ['read'], environment: 'market/test' };
+        return post(`/v1/tokens/${(await expect(201, 'POST', '/v1/tokens', bound)).token.id}/revoke`);
+      }
+      case 'list-entries': return get('/v1/audit/entries');
+      case 'get-installation': return get('/v1/installation');
+      case 'accept-restore': return post('/v1/installation/accept-restore');
+      case 'verify': return post('/v1/verify', { key: (await market.issue()).secret, environment: 'market/test' });
+      default: throw new Error(`no request for ${operation}`);
+    }
+  };
+
+  const outcome = async (operation: string, scope: string, binding: number): Promise<string> => {
+    const { method, path, body } = await requestFor(operation);
+    const { controlUrl, verifierUrl } = shared().installation;
+    const url = new URL(path, operation === 'verify' ? verifierUrl : controlUrl);
+    const token = tokens.get(`${scope} ${binding}`) as string;
+    const answer = await send(url, method, body, { token });
+    if (answer.status === 403) return answer.body.code === 'FORBIDDEN' ? '-' : '?';
+    if (answer.status === 404) return '.';
+    // That nothing waits to be accepted is found only by who may accept.
+    return answer.status < 300 || answer.body.code === 'NOTHING_TO_ACCEPT' ? '+' : `${answer.status}`;
+  };
+
+  it('are tested for every operation there is', () => {
+    const ids = [...MANAGEMENT_OPERATIONS, ...VERIFIER_OPERATIONS].map(({ id }) => id);
+    assert.deepEqual(Object.keys(MATRIX).sort(), ids.sort());
+  });
+
+  for (const [operation, { scopes, bindings }] of Object.entries(MATRIX)) {
+    it(`${operation} opens to the scopes ${scopes} and the bindings ${bindings}`, async () => {
+      const byScope: string[] = [];
+      for (const scope of SCOPES) byScope.push(await outcome(operation, scope, 0));
+      assert.equal(byScope.join(''), scopes);
+      const opening = SCOPES.filter((_, i) => scopes[i] === '+');
+      for (const scope of opening) {
+        const byBinding: string[] = [];
+        for (const i of BINDINGS.keys()) byBinding.push(await outcome(operation, scope, i));
+        assert.equal(byBinding.join(''), bindings, scope);
+      }
+    });
+  }
+
+  it('tell a stranger nothing: no token, a mistyped one and a foreign one all answer 401 before the body is read', async () => {
+    const good = tokens.get('admin 0') as string;
+    const mistyped = `${good.slice(0, -1)}${good.endsWith('0') ? '1' : '0'}`;
+    const { secret } = await shared().market.issue();
+    const { controlUrl, verifierUrl } = shared().installation;
+    for (const token of [undefined, 'x', mistyped, secret]) {
+      for (const url of [new URL('/v1/keys', controlUrl), new URL('/v1/verify', verifierUrl)]) {
+        const answer = await send(url, 'POST', { nonsense: true }, token === undefined ? {} : { token });
+        assert.deepEqual([answer.status, answer.body.code], [401, 'UNAUTHENTICATED']);
+        assert.match(answer.headers.get('www-authenticate') ?? '', /^Bearer/);
+      }
+    }
+  });
+
+  it('answer for what lies beyond a binding exactly as for what is not there', async () => {
+    const { keyId } = await shared().market.issue();
+    const token = tokens.get('admin 2') as string;
+    const absent = keyId.replace(/.$/, (last) => (last === '0' ? '1' : '0'));
+    const [hidden, missing] = await Promise.all(
+      [keyId, absent].map((id) => shared().installation.call('GET', `/v1/keys/${id}`, undefined, { token })),
+    );
+    const { instance: _one, ...seen } = hidden?.body ?? {};
+    const { instance: _two, ...expected } = missing?.body ?? {};
+    assert.deepEqual({ ...seen, detail: seen.detail.replace(keyId, '') }, { ...expected, detail: expected.detail.replace(absent, '') });
+  });
+
+  it('show in lists only what lies within the binding', async () => {
+    const { market, installation } = shared();
+    await market.issue();
+    const lists: [path: string, token: string, seen: (item: { [name: string]: string }) => boolean][] = [
+      ['/v1/keys', 'read 4', () => false],
+      ['/v1/keys', 'read 2', () => false],
+      ['/v1/keys', 'read 3', ({ environment }) => environment === 'test'],
+      ['/v1/projects', 'read 2', ({ slug }) => slug === 'other'],
+      ['/v1/projects', 'read 4', ({ slug }) => slug === 'market'],
+      ['/v1/consumers', 'read 2', () => false],
+      ['/v1/projects/market/environments', 'read 4', ({ name }) => name === 'live'],
+      ['/v1/tokens', 'admin 2', ({ projects }) => JSON.stringify(projects) === '["other"]'],
+      ['/v1/tokens', 'admin 4', ({ environment }) => environment === 'market/live'],
+    ];
+    for (const [path, token, seen] of lists) {
+      const { body } = await installation.call('GET', path, undefined, { token: tokens.get(token) as string });
+      for (const item of body.items) assert.ok(seen(item), `${path} by ${token} shows ${JSON.stringify(item)}`);
+      if (token !== 'read 2' && path !== '/v1/keys') assert.ok(body.items.length > 0, path);
+    }
+  });
+});

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { before, it } from 'node:test';
+import { connectVerifier } from '@keyhold/verifier/connect';
+import { onEachDatabase } from '../testing/databases.ts';
+import { eventually } from '../testing/eventually.ts';
+import { send } from '../testing/installation.ts';
+import { shareMarket } from '../testing/shared-market.ts';
+
+onEachDatabase('tokens', (createPlace) => {
+  // Short leases: a verifier whose token is revoked has its lease waited out.
+  const shared = shareMarket(createPlace, { leaseSeconds: 2 });
+  const create = (body: object, token?: string) =>
+    shared().installation.call('POST', '/v1/tokens', { name: 't', ...body }, token === undefined ? {} : { token });
+  const created = async (body: object): Promise<{ id: string; secret: string }> => {
+    const answer = await create(body);
+    assert.equal(answer.status, 201, JSON.stringify(answer.body));
+    return { id: answer.body.token.id, secret: answer.body.secret };
+  };
+  /** Status of a call with this token on the control plane and on the verifier. */
+  const opens = async (token: string): Promise<[number, number]> => {
+    const { installation } = shared();
+    const body = { key: 'x', environment: 'market/test' };
+    const verified = await send(new URL('/v1/verify', installation.verifierUrl), 'POST', body, { token });
+    return [(await installation.call('GET', '/v1/installation', undefined, { token })).status, verified.status];
+  };
+
+  before(async () => {
+    await shared().expect(201, 'POST', '/v1/projects', { slug: 'other', name: 'Other' });
+    await shared().expect(201, 'POST', '/v1/projects/other/environments', { name: 'live', prefix: 'oth_live', leaseSeconds: 2 });
+    await shared().expect(201, 'POST', '/v1/projects/market/environments', { name: 'live', prefix: 'mkt_live', leaseSeconds: 2 });
+  });
+
+  it('open both planes when the reply returns, and say what they are bound to', async () => {
+    const answer = await create({ scopes: ['admin'], projects: ['market', 'other'] });
+    assert.match(answer.body.secret, /^keyhold_[0-9A-Za-z]{49}$/);
+    assert.deepEqual(answer.body.token.projects, ['market', 'other']);
+    const free = await created({ scopes: ['admin'] });
+    assert.deepEqual(await opens(free.secret), [200, 200]);
+  });
+
+  it('can not create what reaches further than they do', async () => {
+    const ofProject = await created({ scopes: ['admin'], projects: ['market'] });
+    const ofEnvironment = await created({ scopes: ['admin'], environment: 'market/test' });
+    const attempts: [token: string, body: object, status: number][] = [
+      [ofProject.secret, { scopes: ['read'] }, 403],
+      [ofProject.secret, { scopes: ['read'], projects: ['market', 'other'] }, 404],
+      [ofProject.secret, { scopes: ['read'], environment: 'other/live' }, 404],
+      [ofProject.secret, { scopes: ['feed'] }, 403],
+      [ofProject.secret, { scopes: ['read'], projects: ['market'] }, 201],
+      [ofProject.secret, { scopes: ['read'], environment: 'market/live' }, 201],
+      [ofEnvironment.secret, { scopes: ['read'] }, 403],
+      [ofEnvironment.secret, { scopes: ['read'], projects: ['market'] }, 403],
+      [ofEnvironment.secret, { scopes: ['read'], environment: 'market/live' }, 404],
+      [ofEnvironment.secret, { scopes: ['read'], environment: 'market/test' }, 201],
+    ];
+    for (const [token, body, status] of attempts) {
+      assert.equal((await create(body, token)).status, status, JSON.stringify(body));
+    }
+  });
+
+  it('are refused when they are wrong, by field', async () => {
+    for (const [body, status, field] of [
+      [{ scopes: [] }, 400, '/scopes'],
+      [{ scopes: ['root'] }, 400, '/scopes/0'],
+      [{ scopes: ['read', 'read'] }, 400, '/scopes'],
+      [{ scopes: ['read'], projects: [] }, 400, '/projects'],
+      [{ scopes: ['read'], projects: ['market'], environment: 'market/test' }, 400, '/environment'],
+      [{ scopes: ['read'], expiresAt: '2001-01-01T00:00:00Z' }, 400, '/expiresAt'],
+      [{ scopes: ['read'], projects: ['absent'] }, 404, 'project'],
+    ] as const) {
+      const { status: actual, body: problem } = await create(body);
+      assert.deepEqual([actual, problem.field], [status, field], JSON.stringify(body));
+    }
+  });
+
+  it('open nothing on either plane once their revocation returns', async () => {
+    const { id, secret } = await created({ scopes: ['admin'] });
+    assert.deepEqual(await opens(secret), [200, 200]);
+    const { token, barrier } = await shared().expect(200, 'POST', `/v1/tokens/${id}/revoke`);
+    assert.equal(token.state, 'deactivated');
+    assert.equal(barrier.acknowledged, 1);
+    assert.deepEqual(await opens(secret), [401, 401]);
+    const again = await shared().expect(200, 'POST', `/v1/tokens/${id}/revoke`);
+    assert.equal(again.barrier.sequence, barrier.sequence);
+  });
+
+  it('open nothing on either plane once their time is over', async () => {
+    const expiresAt = Date.now() + 600;
+    const { secret } = await created({ scopes: ['admin'], expiresAt: new Date(expiresAt).toISOString() });
+    assert.deepEqual(await opens(secret), [200, 200]);
+    await new Promise((resolve) => setTimeout(resolve, expiresAt - Date.now() + 5));
+    assert.deepEqual(await opens(secret), [401, 401]);
+  });
+
+  it('of a verifier cut it off when they are revoked: it decides nothing after the revocation returned', async () => {
+    const { id, secret } = await created({ scopes: ['feed'] });
+    const key = (await shared().market.issue()).secret;
+    const verifier = connectVerifier({ controlUrl: shared().installation.controlUrl, token: secret });
+    try {
+      await eventually('the verifier is ready', async () => verifier.ready);
+      assert.equal((await verifier.verify({ key, environment: 'market/test' })).code, 'VALID');
+      const { barrier } = await shared().expect(200, 'POST', `/v1/tokens/${id}/revoke`);
+      assert.deepEqual([barrier.acknowledged, barrier.waitedOut], [1, 1]);
+      assert.equal((await verifier.verify({ key, environment: 'market/test' })).code, 'VERIFIER_FENCED');
+      assert.equal(verifier.connected, false);
+    } finally {
+      verifier.stop();
+    }
+  });
+
+  it('bound to an environment are fed no key of another', async () => {
+    const { secret } = await created({ scopes: ['feed'], environment: 'market/live' });
+    await shared().market.issue();
+    const verifier = connectVerifier({ controlUrl: shared().installation.controlUrl, token: secret });
+    try {
+      await eventually('the verifier is ready', async () => verifier.ready);
+      assert.equal(verifier.size, 0);
+      assert.equal(verifier.environment('market/test'), undefined);
+      assert.notEqual(verifier.environment('market/live'), undefined);
+    } finally {
+      verifier.stop();
+    }
+  });
+
+  it('of the beginning leave an entry when they are used, on either plane', async () => {
+    const { items } = await shared().expect(200, 'GET', '/v1/audit/entries?action=bootstrap.used');
+    assert.ok(items.length >= 1);
+    const [creation] = (await shared().expect(200, 'GET', '/v1/audit/entries?action=bootstrap.created')).items;
+    assert.equal(items.at(-1).actor, creation.subject);
+    assert.equal(items.at(-1).sequence > creation.sequence, true);
+  });
+});

@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { copyFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { connectVerifier } from '@keyhold/verifier/connect';
+import pg from 'pg';
+import { type ControlPlane, startControlPlane } from '../app.ts';
+import { createLog } from '../http/log.ts';
+import { onEachDatabase, type TestPlace } from '../testing/databases.ts';
+import { eventually } from '../testing/eventually.ts';
+import { send, type TestAnswer, testConfig } from '../testing/installation.ts';
+import { assertStatus } from '../testing/shared-market.ts';
+
+const log = createLog('silent', 'test');
+
+/** A control plane that can be stopped and started again at the same address, with another state of its database. */
+class Restartable implements AsyncDisposable {
+  readonly #place: TestPlace;
+  #control: ControlPlane | null = null;
+  #port = 0;
+
+  constructor(place: TestPlace) {
+    this.#place = place;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  get verifierToken(): string {
+    return readFileSync(join(this.#place.folder, 'verifier-token'), 'utf8').trim();
+  }
+
+  async start(databaseUrl = this.#place.databaseUrl): Promise<void> {
+    const config = testConfig({ folder: this.#place.folder, databaseUrl }, { port: this.#port });
+    this.#control = await startControlPlane(config, log);
+    this.#port = Number(new URL(this.#control.url).port);
+  }
+
+  async stop(): Promise<void> {
+    await this.#control?.[Symbol.asyncDispose]();
+    this.#control = null;
+  }
+
+  async expect(status: number, method: string, path: string, body?: unknown): Promise<TestAnswer['body']> {
+    const token = readFileSync(join(this.#place.folder, 'bootstrap-token'), 'utf8').trim();
+    return assertStatus(await send(new URL(path, this.url), method, body, { token }), status);
+  }
+
+  /** Makes project, environment and consumer, and returns what issues a key there. */
+  async market(): Promise<() => Promise<{ keyId: string; secret: string }>> {
+    await this.expect(201, 'POST', '/v1/projects', { slug: 'market', name: 'Market' });
+    const environment = { name: 'test', prefix: 'mkt_test', leaseSeconds: 1 };
+    await this.expect(201, 'POST', '/v1/projects/market/environments', environment);
+    const consumer = (await this.expect(201, 'POST', '/v1/consumers', { project: 'market', name: 'bot' })).id;
+    const place = { project: 'market', environment: 'test', consumer };
+    return async () => {
+      const { key, secret } = await this.expect(201, 'POST', '/v1/keys', { ...place, name: 'key', permissions: [] });
+      return { keyId: key.id, secret };
+    };
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}
+
+/** Keeps a copy of a stopped installation's database, and returns what starts from that copy. */
+async function backUp(place: TestPlace): Promise<(control: Restartable) => Promise<void>> {
+  const { folder, databaseUrl } = place;
+  const file = join(folder, 'keyhold.db');
+  if (databaseUrl === undefined) {
+    const files = [file, `${file}-wal`].filter((path) => existsSync(path));
+    for (const path of files) copyFileSync(path, `${path}.backup`);
+    return async (control) => {
+      for (const end of ['-wal', '-shm']) rmSync(file + end, { force: true });
+      for (const path of files) copyFileSync(`${path}.backup`, path);
+      await control.start();
+    };
+  }
+  const copy = new URL(databaseUrl);
+  copy.pathname += '_backup';
+  const admin = new URL(databaseUrl);
+  admin.pathname = '/postgres';
+  const client = new pg.Client({ connectionString: admin.href });
+  await client.connect();
+  await client.query(`create database "${copy.pathname.slice(1)}" template "${new URL(databaseUrl).pathname.slice(1)}"`);
+  await client.end();
+  return (control) => control.start(copy.href);
+}
+
+onEachDatabase('a control plane started again', (createPlace) => {
+  it('waits for the lease of a verifier that it never saw', async () => {
+    await using place = await createPlace();
+    await using control = new Restartable(place);
+    await control.start();
+    const { keyId } = await (await control.market())();
+    const verifier = connectVerifier({ controlUrl: control.url, token: control.verifierToken });
+    await eventually('the verifier is ready', async () => verifier.ready);
+    await control.stop();
+    // Its process is gone without a word; nobody but the database remembers its lease.
+    verifier.stop();
+    await control.start();
+    const { barrier } = await control.expect(200, 'POST', `/v1/keys/${keyId}/revoke`, { reason: 'key_compromise' });
+    assert.deepEqual([barrier.acknowledged, barrier.waitedOut], [0, 1]);
+  });
+
+  it('goes on with the same facts, and its verifier follows without a fence', async () => {
+    await using place = await createPlace();
+    await using control = new Restartable(place);
+    await control.start();
+    const { keyId, secret } = await (await control.market())();
+    const verifier = connectVerifier({ controlUrl: control.url, token: control.verifierToken });
+    try {
+      await eventually('the verifier is ready', async () => verifier.ready);
+      const before = await control.expect(200, 'GET', '/v1/installation');
+      await control.stop();
+      await control.start();
+      await eventually('the verifier is back', async () => verifier.connected && verifier.ready);
+      const after = await control.expect(200, 'GET', '/v1/installation');
+      assert.equal(after.id, before.id);
+      assert.ok(after.epoch > before.epoch);
+      assert.equal((await verifier.verify({ key: secret, environment: 'market/test' })).code, 'VALID');
+      const { barrier } = await control.expect(200, 'POST', `/v1/keys/${keyId}/revoke`, { reason: 'superseded' });
+      assert.equal(barrier.acknowledged, 1);
+      assert.equal((await verifier.verify({ key: secret, environment: 'market/test' })).code, 'REVOKED');
+    } finally {
+      verifier.stop();
+    }
+  });
+
+  it('refuses to run beside another one on the same data', async () => {
+    await using place = await createPlace();
+    await using control = new Restartable(place);
+    await using second = new Restartable(place);
+    await control.start();
+    await assert.rejects(second.start(), { name: 'AlreadyRunning' });
+  });
+});
+
+onEachDatabase('a restored backup', (createPlace) => {
+  it('is followed by no running verifier until an operator accepts it', async () => {
+    await using place = await createPlace();
+    await using control = new Restartable(place);
+    await control.start();
+    const issue = await control.market();
+    const { secret } = await issue();
+    await control.stop();
+    const restore = await backUp(place);
+    await control.start();
+    const lost = await issue();
+    const verifier = connectVerifier({ controlUrl: control.url, token: control.verifierToken });
+    const decide = async (key: string) => (await verifier.verify({ key, environment: 'market/test' })).code;
+    try {
+      await eventually('the verifier is ready', async () => verifier.ready);
+      assert.deepEqual([await decide(secret), await decide(lost.secret)], ['VALID', 'VALID']);
+      await control.stop();
+      await restore(control);
+      await eventually('the verifier fences itself', async () => verifier.fenced);
+      assert.equal(await decide(secret), 'VERIFIER_FENCED');
+      const { alarms, verifiers } = await control.expect(200, 'GET', '/v1/installation');
+      assert.deepEqual(alarms.map(({ code }: { code: string }) => code), ['VERIFIER_AHEAD']);
+      assert.ok(verifiers.some(({ fenced }: { fenced: boolean }) => fenced));
+      const { sequence, acceptedEpoch } = await control.expect(200, 'POST', '/v1/installation/accept-restore');
+      const [entry] = (await control.expect(200, 'GET', '/v1/audit/entries?action=restore.accepted')).items;
+      assert.deepEqual([entry.sequence, JSON.parse(entry.leaf).code], [sequence, `epoch-${acceptedEpoch}`]);
+      await eventually('the verifier starts anew', async () => verifier.ready);
+      assert.deepEqual([await decide(secret), await decide(lost.secret)], ['VALID', 'NOT_FOUND']);
+      const nothing = await control.expect(409, 'POST', '/v1/installation/accept-restore');
+      assert.equal(nothing.code, 'NOTHING_TO_ACCEPT');
+    } finally {
+      verifier.stop();
+    }
+  });
+});

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { connectVerifier } from '@keyhold/verifier/connect';
+import { type ControlPlane, startControlPlane } from '../app.ts';
+import { createPlace, type TestPlace } from '../testing/databases.ts';
+import { eventually } from '../testing/eventually.ts';
+import { testConfig } from '../testing/installation.ts';
+import { startVerifierProcess } from '../verification/verifier-process.ts';
+import { createLog } from './log.ts';
+
+const log = createLog('silent', 'test');
+
+/** Makes a self-signed certificate; the name is nobody's, so only pinning can trust it. */
+function makeCertificate(folder: string, name: string): { certificateFile: string; keyFile: string } {
+  const [certificateFile, keyFile] = [join(folder, `${name}.crt`), join(folder, `${name}.pem`)];
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', keyFile];
+  const made = spawnSync('openssl', ['req', '-x509', ...key, '-out', certificateFile, '-days', '1', '-subj', `/CN=${name}.invalid`]);
+  assert.equal(made.status, 0, `openssl is needed to make a certificate: ${made.error?.message ?? made.stderr}`);
+  return { certificateFile, keyFile };
+}
+
+/** Status of a GET over TLS that trusts this certificate, whatever name it carries. */
+function statusOf(url: string, ca: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const sent = request(url, { ca, checkServerIdentity: () => undefined }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+    sent.on('error', reject);
+    sent.end();
+  });
+}
+
+describe('TLS', () => {
+  const stack = new AsyncDisposableStack();
+  let place: TestPlace;
+  let tls: { certificateFile: string; keyFile: string };
+  let control: ControlPlane;
+
+  before(async () => {
+    place = stack.use(await createPlace('sqlite'));
+    tls = makeCertificate(place.folder, 'own');
+    control = stack.use(await startControlPlane(testConfig(place, { tls }), log));
+  });
+  after(() => stack.disposeAsync());
+
+  it('serves both planes, and a verifier that pins the certificate follows its control plane', async () => {
+    const config = testConfig(place, {
+      tls,
+      controlUrl: control.url,
+      tokenFile: control.verifierTokenFile,
+      controlCertificateFile: tls.certificateFile,
+    });
+    await using verifier = await startVerifierProcess(config, log);
+    const ca = readFileSync(tls.certificateFile, 'utf8');
+    assert.match(verifier.url, /^https:/);
+    await eventually('the verifier is ready', async () => (await statusOf(`${verifier.url}/health/ready`, ca)) === 200);
+    assert.equal(await statusOf(`${control.url}/health/ready`, ca), 200);
+  });
+
+  it('keeps a verifier away that pins another certificate, or none', async () => {
+    const other = makeCertificate(place.folder, 'other');
+    const token = readFileSync(control.verifierTokenFile, 'utf8').trim();
+    for (const pinnedCertificate of [readFileSync(other.certificateFile, 'utf8'), undefined]) {
+      const { promise, resolve } = Promise.withResolvers<string>();
+      const events = { disconnected: resolve, connected: () => resolve('connected') };
+      const verifier = connectVerifier({ controlUrl: control.url, token, pinnedCertificate }, events);
+      const ended = await Promise.race([promise, new Promise<string>((late) => setTimeout(late, 500, 'never connected'))]);
+      assert.equal(ended, 'never connected');
+      assert.equal(verifier.position, null);
+      verifier.stop();
+    }
+  });
+
+  it('answers nothing to who speaks in the clear', async () => {
+    await assert.rejects(fetch(`${control.url.replace('https:', 'http:')}/health/live`));
+  });
+});

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { REVOCATION_REASONS } from '@keyhold/protocol/state';
+import { onEachDatabase } from '../testing/databases.ts';
+import { shareMarket } from '../testing/shared-market.ts';
+
+onEachDatabase('taking a key away', (createPlace) => {
+  const shared = shareMarket(createPlace);
+  const post = (keyId: string, verb: string, body: object = {}) =>
+    shared().expect(200, 'POST', `/v1/keys/${keyId}/${verb}`, body);
+
+  it('suspends at once and gives back at once', async () => {
+    const { keyId, secret } = await shared().market.issue();
+    const { key, barrier } = await post(keyId, 'suspend');
+    assert.equal(key.state, 'suspended');
+    assert.equal(barrier.acknowledged, 1);
+    assert.equal(await shared().codeOf(secret), 'SUSPENDED');
+    assert.equal((await post(keyId, 'resume')).key.state, 'active');
+    assert.equal(await shared().codeOf(secret), 'VALID');
+  });
+
+  it('resumes a key whose time has not come into pre-active', async () => {
+    const startsAt = new Date(Date.now() + 3_600_000).toISOString();
+    const { keyId, secret } = await shared().market.issue({ startsAt });
+    await post(keyId, 'suspend');
+    assert.equal((await post(keyId, 'resume')).key.state, 'pre-active');
+    assert.equal(await shared().codeOf(secret), 'NOT_YET_VALID');
+  });
+
+  for (const reason of REVOCATION_REASONS) {
+    const state = reason === 'key_compromise' ? 'compromised' : 'deactivated';
+    it(`revokes for ${reason} into ${state}, and the entry says why`, async () => {
+      const { keyId, secret } = await shared().market.issue();
+      const { key, barrier } = await post(keyId, 'revoke', { reason });
+      assert.deepEqual([key.state, key.reason], [state, reason]);
+      assert.equal(barrier.acknowledged, 1);
+      assert.equal(await shared().codeOf(secret), 'REVOKED');
+      const { items } = await shared().expect(200, 'GET', `/v1/audit/entries?subject=${keyId}&action=key.revoked`);
+      assert.equal(items.length, 1);
+      assert.equal(items[0].sequence, barrier.sequence);
+      assert.equal(JSON.parse(items[0].leaf).code, reason);
+    });
+  }
+
+  it('answers a repeated revocation with the barrier of the entry that did it', async () => {
+    const { keyId } = await shared().market.issue();
+    const first = await post(keyId, 'revoke', { reason: 'superseded' });
+    await shared().market.issue();
+    const again = await post(keyId, 'revoke', { reason: 'superseded' });
+    assert.equal(again.barrier.sequence, first.barrier.sequence);
+    assert.equal(again.barrier.acknowledged, 1);
+    const { items } = await shared().expect(200, 'GET', `/v1/audit/entries?subject=${keyId}`);
+    assert.equal(items.length, 2);
+  });
+
+  it('lets a deactivated key become compromised, and never the other way', async () => {
+    const { keyId } = await shared().market.issue();
+    await post(keyId, 'revoke', { reason: 'superseded' });
+    assert.equal((await post(keyId, 'revoke', { reason: 'key_compromise' })).key.state, 'compromised');
+    const back = await post(keyId, 'revoke', { reason: 'superseded' });
+    assert.deepEqual([back.key.state, back.key.reason], ['compromised', 'key_compromise']);
+  });
+
+  it('revokes one credential and leaves the others', async () => {
+    const { keyId, credentialId, secret } = await shared().market.issue();
+    const rotated = await shared().expect(201, 'POST', `/v1/keys/${keyId}/rotate`, { overlapSeconds: 60 });
+    const path = `/v1/credentials/${credentialId}/revoke`;
+    const { credential, barrier } = await shared().expect(200, 'POST', path, { reason: 'key_compromise' });
+    assert.deepEqual([credential.state, credential.reason], ['compromised', 'key_compromise']);
+    assert.equal(barrier.acknowledged, 1);
+    assert.equal(await shared().codeOf(secret), 'REVOKED');
+    assert.equal(await shared().codeOf(rotated.secret), 'VALID');
+    const again = await shared().expect(200, 'POST', path, { reason: 'key_compromise' });
+    assert.equal(again.barrier.sequence, barrier.sequence);
+    assert.equal((await shared().expect(200, 'GET', `/v1/keys/${keyId}`)).state, 'active');
+  });
+
+  it('destroys a key with its credentials: to verifiers it was never there', async () => {
+    const { keyId, credentialId, secret } = await shared().market.issue();
+    const { key, barrier } = await post(keyId, 'destroy');
+    assert.equal(key.state, 'destroyed');
+    assert.equal(key.credentials[0].state, 'destroyed');
+    assert.equal(barrier.acknowledged, 1);
+    const verdict = await shared().installation.verify({ key: secret, environment: 'market/test' });
+    assert.deepEqual(verdict, { valid: false, code: 'NOT_FOUND' });
+    const refused = await shared().expect(409, 'POST', `/v1/credentials/${credentialId}/revoke`, { reason: 'superseded' });
+    assert.equal(refused.code, 'ILLEGAL_TRANSITION');
+  });
+
+  it('refuses a reason that is none and a key that is not there', async () => {
+    const { keyId } = await shared().market.issue();
+    const wrong = await shared().expect(400, 'POST', `/v1/keys/${keyId}/revoke`, { reason: 'because' });
+    assert.equal(wrong.field, '/reason');
+    const absent = keyId.replace(/.$/, (last) => (last === '0' ? '1' : '0'));
+    for (const verb of ['suspend', 'resume', 'destroy']) {
+      assert.equal((await shared().expect(404, 'POST', `/v1/keys/${absent}/${verb}`, {})).code, 'KEY_NOT_FOUND');
+    }
+  });
+
+  it('revokes each of many keys once, however many callers ask at the same time', async () => {
+    const issued = await Promise.all(Array.from({ length: 5 }, () => shared().market.issue()));
+    await Promise.all(
+      issued.flatMap(({ keyId }) => [1, 2, 3].map(() => post(keyId, 'revoke', { reason: 'privilege_withdrawn' }))),
+    );
+    for (const { keyId, secret } of issued) {
+      assert.equal(await shared().codeOf(secret), 'REVOKED');
+      const { items } = await shared().expect(200, 'GET', `/v1/audit/entries?subject=${keyId}&action=key.revoked`);
+      assert.equal(items.length, 1);
+    }
+  });
+});

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { isRefusal, refuse } from '@keyhold/protocol/errors';
+import { systemClock } from '../clock.ts';
+import { openPostgres, openSqlite, type Store } from '../database/store.ts';
+import { systemRandom } from '../random.ts';
+import { onEachDatabase, type TestPlace } from '../testing/databases.ts';
+import { type Committed, Ledger, takeEpoch } from './ledger.ts';
+import type { Facts } from './facts.ts';
+
+async function openLedger({ folder, databaseUrl }: TestPlace) {
+  const store: Store = await (databaseUrl === undefined ? openSqlite(join(folder, 'keyhold.db')) : openPostgres(databaseUrl));
+  const { head } = await takeEpoch(store, systemRandom.newId);
+  const groups: Committed[] = [];
+  const options = {
+    store,
+    clock: systemClock,
+    newId: systemRandom.newId,
+    newSalt: () => Buffer.from(systemRandom.bytes(32)).toString('hex'),
+    committed: (group: Committed) => groups.push(group),
+    recovered: () => {},
+    tampered: () => {},
+  };
+  return { store, groups, ledger: new Ledger(options, head) };
+}
+
+const createProject = (slug: string) => (facts: Facts) =>
+  facts.insert('projects', { id: `proj_${slug}`, slug, name: slug, created_at: 0 });
+const draft = (subject: string) => ({ actor: 'system', action: 'project.created', subject });
+const slugs = async (store: Store) =>
+  (await store.reader.selectFrom('projects').select('slug').orderBy('slug').execute()).map(({ slug }) => slug);
+
+onEachDatabase('changes that share one commit', (createPlace) => {
+  it('are undone alone: a refusal, a throw and a broken constraint leave the others committed', async () => {
+    await using place = await createPlace();
+    const { store, ledger, groups } = await openLedger(place);
+    await using _ = store;
+    const results = await Promise.allSettled([
+      ledger.record(draft('proj_a'), createProject('a')),
+      ledger.record(draft('proj_b'), async (facts) => {
+        await createProject('b')(facts);
+        return refuse('SLUG_TAKEN', 'no');
+      }),
+      ledger.record(draft('proj_c'), async (facts) => {
+        await createProject('c')(facts);
+        throw new Error('broken');
+      }),
+      ledger.record(draft('proj_a2'), (facts) =>
+        facts.insert('projects', { id: 'proj_a2', slug: 'a', name: 'a', created_at: 0 }),
+      ),
+      ledger.record(draft('proj_d'), createProject('d')),
+    ]);
+    assert.deepEqual(results.map(({ status }) => status), ['fulfilled', 'fulfilled', 'rejected', 'rejected', 'fulfilled']);
+    assert.ok(results[1]?.status === 'fulfilled' && isRefusal(results[1].value));
+    assert.deepEqual(await slugs(store), ['a', 'd']);
+    assert.equal(groups.length, 1);
+    assert.equal(ledger.head.sequence, 2);
+    const subjects = await store.reader.selectFrom('entries').select('subject').orderBy('sequence').execute();
+    assert.deepEqual(subjects.map(({ subject }) => subject), ['proj_a', 'proj_d']);
+  });
+
+  it('see what the ones before them did, row and digest', async () => {
+    await using place = await createPlace();
+    const { store, ledger, groups } = await openLedger(place);
+    await using _ = store;
+    const rename = (name: string) =>
+      ledger.record({ actor: 'system', action: 'project.renamed', subject: 'proj_a' }, async (facts) => {
+        const row = await facts.find('projects', 'proj_a');
+        if (row === undefined) throw new Error('the row of the same group is missing');
+        return await facts.update('projects', row, { name: `${row.name} ${name}` });
+      });
+    await Promise.all([ledger.record(draft('proj_a'), createProject('a')), rename('b'), rename('c')]);
+    assert.equal(groups.length, 1);
+    assert.equal(ledger.head.sequence, 3);
+    const row = await store.reader.selectFrom('projects').select('name').executeTakeFirstOrThrow();
+    assert.equal(row.name, 'a b c');
+  });
+
+  it('write nothing when all of them refuse or change nothing', async () => {
+    await using place = await createPlace();
+    const { store, ledger, groups } = await openLedger(place);
+    await using _ = store;
+    await Promise.all([
+      ledger.record(draft('proj_a'), async () => refuse('SLUG_TAKEN', 'no')),
+      ledger.record(draft('proj_b'), async () => 'nothing'),
+    ]);
+    assert.deepEqual([groups.length, ledger.head.sequence, ledger.head.hash], [0, 0, null]);
+  });
+
+  it('are refused once another control plane has taken the ledger over', async () => {
+    await using place = await createPlace();
+    const { store, ledger } = await openLedger(place);
+    await using _ = store;
+    await takeEpoch(store, systemRandom.newId);
+    await assert.rejects(ledger.record(draft('proj_a'), createProject('a')), { name: 'Superseded' });
+    assert.deepEqual(await slugs(store), []);
+  });
+
+  it('become entries that link, each with the digests before and after', async () => {
+    await using place = await createPlace();
+    const { store, ledger } = await openLedger(place);
+    await using _ = store;
+    await Promise.all(['a', 'b', 'c'].map((slug) => ledger.record(draft(`proj_${slug}`), createProject(slug))));
+    const entries = await store.reader.selectFrom('entries').selectAll().orderBy('sequence').execute();
+    const leaves = entries.map(({ leaf }) => JSON.parse(leaf));
+    assert.deepEqual(leaves.map(({ previous }) => previous), [null, entries[0]?.hash, entries[1]?.hash]);
+    for (const { changes } of leaves) assert.deepEqual([changes.length, changes[0].before], [1, null]);
+    assert.equal(ledger.head.hash, entries[2]?.hash);
+  });
+});

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { BUGS } from './testing/simulation/bugs.ts';
+import { CHANGES } from './testing/simulation/world.ts';
+import { runSeeds } from './testing/simulation/run-seeds.ts';
+
+/** Schedules of one run; `npm run soak` runs 100,000. */
+const SCHEDULES = Number(process.env['KEYHOLD_SIMULATIONS'] ?? 200);
+const FIRST_SEED = Number(process.env['KEYHOLD_SIMULATION_SEED'] ?? 1);
+/** Schedules within which every planted bug has to be found. */
+const SCHEDULES_PER_BUG = 400;
+const LEAST_ACCEPTED = 0.99;
+
+describe('the feed under faults, simulated', () => {
+  it('accepts nothing that was taken away, and what was given at least 99 % of the time outside faults', async (t) => {
+    const found = await runSeeds(FIRST_SEED, SCHEDULES);
+    const { schedules, changes, verifications, expected, accepted } = found;
+    t.diagnostic(`${schedules} schedules from seed ${FIRST_SEED}, ${changes} changes, ${verifications} verifications`);
+    t.diagnostic(`${accepted} of ${expected} verifications of living keys outside faults were accepted`);
+    assert.deepEqual(found.violations, []);
+    assert.equal(changes >= schedules * (CHANGES - 1), true, 'the changes were made');
+    assert.equal(expected > schedules, true, 'living keys were asked for');
+    assert.equal(accepted / expected >= LEAST_ACCEPTED, true, `${accepted} of ${expected} accepted`);
+  });
+
+  for (const [name, bug] of Object.entries(BUGS)) {
+    it(`finds the planted bug: ${name}`, async (t) => {
+      const { schedules, violations } = await runSeeds(1, SCHEDULES_PER_BUG, bug, true);
+      assert.notEqual(violations.length, 0, `not found in ${SCHEDULES_PER_BUG} schedules`);
+      t.diagnostic(`found after ${schedules} schedules: ${violations[0]?.violation.what}`);
+    });
+  }
+});

@@ -1,0 +1,15 @@
+import { spawnSync } from 'node:child_process';
+import type { TestContext } from 'node:test';
+
+/** True when strace can be run. Where it can't: in CI a failure, elsewhere named as not tested. */
+export function haveStrace(t: TestContext): boolean {
+  return have(t, 'strace', spawnSync('strace', ['-V']).status === 0);
+}
+
+/** A part that a test needs; in CI none may be missing, elsewhere the test says what it did not test. */
+export function have(t: TestContext, part: string, isThere: boolean): boolean {
+  if (isThere) return true;
+  if (process.env['CI'] === 'true') throw new Error(`${part} is missing, and in CI everything is tested`);
+  t.diagnostic(`not tested: ${part} is missing`);
+  return false;
+}

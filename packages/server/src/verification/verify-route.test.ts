@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { before, it } from 'node:test';
+import { onEachDatabase } from '../testing/databases.ts';
+import { send } from '../testing/installation.ts';
+import { shareMarket } from '../testing/shared-market.ts';
+
+onEachDatabase('the environment of a verification', (createPlace) => {
+  const shared = shareMarket(createPlace);
+  const tokens: Record<string, string> = {};
+  let key = '';
+
+  before(async () => {
+    const { expect, market } = shared();
+    await expect(201, 'POST', '/v1/projects', { slug: 'other', name: 'Other' });
+    await expect(201, 'POST', '/v1/projects/other/environments', { name: 'test', prefix: 'oth_test' });
+    await expect(201, 'POST', '/v1/projects/market/environments', { name: 'live', prefix: 'mkt_live' });
+    for (const [name, binding] of Object.entries({
+      free: {},
+      project: { projects: ['market'] },
+      projects: { projects: ['market', 'other'] },
+      environment: { environment: 'market/test' },
+    })) {
+      tokens[name] = (await expect(201, 'POST', '/v1/tokens', { name, scopes: ['verify'], ...binding })).secret;
+    }
+    key = (await market.issue()).secret;
+  });
+
+  /** Verdict code, or error code with field. */
+  const answer = async (token: string, environment?: string): Promise<string> => {
+    const url = new URL('/v1/verify', shared().installation.verifierUrl);
+    const body = { key, ...(environment === undefined ? {} : { environment }) };
+    const { body: answered } = await send(url, 'POST', body, { token: tokens[token] as string });
+    return 'field' in answered ? `${answered.code} ${answered.field}` : answered.code;
+  };
+
+  const ABSENT = 'ENVIRONMENT_NOT_FOUND /environment';
+  const cases: readonly [token: string, environment: string | undefined, answer: string][] = [
+    ['free', 'market/test', 'VALID'],
+    ['free', 'market/live', 'WRONG_ENVIRONMENT'],
+    ['free', 'other/test', 'WRONG_ENVIRONMENT'],
+    ['free', 'market/absent', ABSENT],
+    ['free', 'test', ABSENT],
+    ['free', undefined, 'INVALID_INPUT /environment'],
+    ['project', 'market/test', 'VALID'],
+    ['project', 'test', 'VALID'],
+    ['project', 'other/test', ABSENT],
+    ['project', undefined, 'INVALID_INPUT /environment'],
+    ['projects', 'market/test', 'VALID'],
+    ['projects', 'test', ABSENT],
+    ['environment', 'market/test', 'VALID'],
+    ['environment', 'test', 'VALID'],
+    ['environment', undefined, 'VALID'],
+    ['environment', 'market/live', ABSENT],
+    ['environment', 'live', ABSENT],
+    ['environment', 'other/test', ABSENT],
+  ];
+  for (const [token, environment, expected] of cases) {
+    it(`${environment ?? 'left out'} by a token bound to ${token}: ${expected}`, async () => {
+      assert.equal(await answer(token, environment), expected);
+    });
+  }
+
+  it('is usable when the reply that created it returns', async () => {
+    for (let i = 0; i < 3; i++) {
+      const name = `fresh-${i}`;
+      await shared().expect(201, 'POST', '/v1/projects/market/environments', { name, prefix: `fresh${i}` });
+      const fresh = await shared().market.issue({ environment: name });
+      const verdict = await shared().installation.verify({ key: fresh.secret, environment: `market/${name}` });
+      assert.equal(verdict.code, 'VALID');
+    }
+  });
+
+  it('and a permission that no one can read are errors of the caller, not verdicts on his client', async () => {
+    const url = new URL('/v1/verify', shared().installation.verifierUrl);
+    const body = { key, environment: 'market/test', permission: 'prices:read and' };
+    const problem = await send(url, 'POST', body, { token: tokens['free'] as string });
+    assert.deepEqual([problem.status, problem.body.code, problem.body.field], [400, 'INVALID_INPUT', '/permission']);
+  });
+
+  it('decides expressions over permissions, networks and what is no key', async () => {
+    const { secret } = await shared().market.issue({
+      permissions: ['prices:*', 'orders:read'],
+      allowedNetworks: ['192.0.2.0/24', '2001:db8::/32'],
+    });
+    const cases: readonly [request: Record<string, unknown>, code: string][] = [
+      [{ permission: 'prices:read and (orders:write or orders:read)', clientIp: '192.0.2.1' }, 'VALID'],
+      [{ permission: 'prices:read and orders:write', clientIp: '192.0.2.1' }, 'INSUFFICIENT_PERMISSIONS'],
+      [{ clientIp: '::ffff:192.0.2.1' }, 'VALID'],
+      [{ clientIp: '2001:db8::1' }, 'VALID'],
+      [{ clientIp: '198.51.100.1' }, 'NETWORK_NOT_ALLOWED'],
+      [{ clientIp: 'nonsense' }, 'NETWORK_NOT_ALLOWED'],
+      [{}, 'NETWORK_NOT_ALLOWED'],
+    ];
+    for (const [request, code] of cases) assert.equal(await shared().codeOf(secret, request), code, JSON.stringify(request));
+    assert.equal(await shared().codeOf('nonsense'), 'MALFORMED');
+    assert.equal(await shared().codeOf(`${secret}0`), 'MALFORMED');
+  });
+});

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { UsageReport } from '@keyhold/protocol/verification-messages';
+import { FedVerifier } from './testing/fed-verifier.ts';
+import { credentialRecord, keyRecord, makeSecret, tokenRecord } from './testing/records.ts';
+
+const DAILY = { limit: 100, period: 'day' } as const;
+const NOON = Date.UTC(2026, 0, 15, 12);
+const MIDNIGHT = Date.UTC(2026, 0, 15);
+
+function reported(held: FedVerifier): UsageReport[] {
+  return held.fed.feed.link.sentOf('report').map(({ payload }) => payload as UsageReport);
+}
+
+it('reports uses, denials, quotas and tokens once a second, each once', async () => {
+  const token = makeSecret('keyhold');
+  const held = new FedVerifier({ quota: DAILY }, [tokenRecord(token)]);
+  for (let i = 0; i < 3; i++) await held.verify({ cost: 2, clientIp: '10.0.0.1' });
+  await held.verify({ key: 'nonsense' });
+  await held.verify({ permission: 'orders:write' });
+  held.verifier.authenticate(token);
+  assert.deepEqual(reported(held), []);
+  held.fed.clock.advance(1_000);
+  assert.deepEqual(reported(held), [
+    {
+      credentials: [{ id: 'cred_1', count: 3, lastAt: NOON, lastIp: '10.0.0.1' }],
+      quotas: [{ key: 'key_1', periodStart: MIDNIGHT, used: 6 }],
+      denials: [],
+      tokens: [],
+    },
+    {
+      credentials: [],
+      quotas: [],
+      denials: [
+        { environment: 'env_1', code: 'MALFORMED', count: 1 },
+        { environment: 'env_1', code: 'INSUFFICIENT_PERMISSIONS', count: 1 },
+      ],
+      tokens: ['tok_1'],
+    },
+  ]);
+  held.fed.clock.advance(3_000);
+  assert.equal(reported(held).length, 2);
+});
+
+it('keeps what it counted while there is nobody to report to', async () => {
+  const held = new FedVerifier();
+  await held.verify();
+  held.fed.feed.link.break();
+  held.fed.reconnect();
+  held.fed.clock.advance(2_000);
+  await held.verify();
+  held.fed.feed.link.open();
+  held.fed.welcome({ ...held.fed.client.position! });
+  held.fed.clock.advance(1_000);
+  assert.deepEqual(reported(held).map(({ credentials }) => credentials[0]?.count), [2]);
+});
+
+it('reports what is left to report when it stops', async () => {
+  const held = new FedVerifier();
+  await held.verify();
+  held.verifier.stop();
+  assert.equal(reported(held).length, 1);
+  assert.deepEqual(held.fed.feed.link.sent.slice(-2).map(({ type }) => type), ['report', 'bye']);
+  assert.equal(held.fed.clock.pending, 0);
+});
+
+it('reports of a quota that is gone nothing that is not its own', async () => {
+  const gone: ReturnType<typeof keyRecord>[] = [keyRecord(), keyRecord({ state: 'destroyed', quota: DAILY })];
+  for (const change of gone) {
+    const other = makeSecret();
+    const held = new FedVerifier({ quota: DAILY });
+    await held.verify();
+    held.fed.change([
+      change,
+      keyRecord({ id: 'key_2', rateLimits: [{ name: 'l', limit: 7, windowSeconds: 9 }, { name: 'm', limit: 7, windowSeconds: 9 }] }),
+      credentialRecord(other, { id: 'cred_2', key: 'key_2' }),
+    ]);
+    await held.verify({ key: other, cost: 5 });
+    held.fed.clock.advance(1_000);
+    for (const { key, periodStart, used } of reported(held).flatMap(({ quotas }) => quotas)) {
+      assert.deepEqual({ key, periodStart, used }, { key: 'key_1', periodStart: MIDNIGHT, used: 1 });
+    }
+    assert.equal(reported(held).flatMap(({ credentials }) => credentials).length, 2);
+  }
+});

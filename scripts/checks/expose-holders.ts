@@ -1,0 +1,28 @@
+import { isTest, target } from './places.ts';
+import type { Rule } from './tree.ts';
+
+const EXPOSE = 'packages/server/src/vault/expose.ts';
+
+/** Revealing is a capability, and the capability is this import. */
+const HOLDERS = new Set([
+  'packages/server/src/keys/keys.routes.ts',
+  'packages/server/src/access/tokens.routes.ts',
+  // Hands on the type `Secret`, which anybody may hold.
+  'packages/server/src/vault/secret.ts',
+]);
+
+export const exposeHolders: Rule = {
+  name: 'expose-holders',
+  *check({ sources }) {
+    for (const file of sources.filter(({ path }) => !HOLDERS.has(path) && !isTest(path))) {
+      for (const imported of file.imports) {
+        if (target(file, imported) !== EXPOSE) continue;
+        yield { path: file.path, line: imported.line, message: 'imports vault/expose.ts; only routes that reveal may' };
+      }
+    }
+    const holder = sources.find(({ path }) => path === 'packages/server/src/vault/secret.ts');
+    if (holder?.words.has('expose')) {
+      yield { path: holder.path, message: 'hands on expose(); it may hand on the type Secret only' };
+    }
+  },
+};

@@ -1,0 +1,23 @@
+import { type Exceptions, isExcepted, isProduct, isServer, roomOf } from './places.ts';
+import type { Rule } from './tree.ts';
+
+const ROOMS = new Set(['database', 'ledger']);
+const EXCEPTIONS: Exceptions = {
+  'packages/server/src/app.ts': 'asks once, at the start, whether the store answers',
+  'packages/server/src/verification/checked-rows.ts': 'reads each row beside its last entry, as one statement',
+};
+
+/** SQL is built in stores, and in the rooms that are about SQL. Elsewhere Kysely is a type that is handed on. */
+export const sqlPlaces: Rule = {
+  name: 'sql-places',
+  *check({ sources }) {
+    for (const file of sources.filter(({ path }) => isProduct(path))) {
+      const allowed = isServer(file.path) && (file.path.endsWith('.store.ts') || ROOMS.has(roomOf(file.path)));
+      if (allowed || isExcepted(EXCEPTIONS, file.path)) continue;
+      for (const { specifier, typeOnly, line } of file.imports) {
+        if (!/^(?:kysely|pg|node:sqlite)(?:\/|$)/.test(specifier) || (typeOnly && specifier === 'kysely')) continue;
+        yield { path: file.path, line, message: `imports ${specifier}; SQL belongs in a *.store.ts` };
+      }
+    }
+  },
+};

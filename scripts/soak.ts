@@ -1,0 +1,29 @@
+// `npm run soak`: the whole of every large count that `npm test` runs a share of. Takes hours on two cores.
+// `npm run soak -- simulation|crash|hostile …` runs those only.
+import { availableParallelism } from 'node:os';
+import { runTests } from './soak/run-tests.ts';
+import { simulate } from './soak/simulate.ts';
+
+const SCHEDULES = Number(process.env['KEYHOLD_SIMULATIONS'] ?? 100_000);
+const CRASH_ROUNDS = process.env['KEYHOLD_CRASH_ROUNDS'] ?? '50';
+const FUZZ_CASES = process.env['KEYHOLD_FUZZ_CASES'] ?? '100000';
+
+const parts: Readonly<Record<string, () => Promise<boolean>>> = {
+  simulation: () => simulate(SCHEDULES, availableParallelism()),
+  crash: () => runTests(['packages/server/src/crash.test.ts'], { KEYHOLD_CRASH_ROUNDS: CRASH_ROUNDS }),
+  hostile: () => runTests(['packages/server/src/hostile-input.test.ts'], { KEYHOLD_FUZZ_CASES: FUZZ_CASES }),
+};
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.find((name) => parts[name] === undefined);
+if (unknown !== undefined) {
+  console.error(`"${unknown}" is not one of ${Object.keys(parts).join(', ')}`);
+  process.exit(2);
+}
+for (const name of wanted.length > 0 ? wanted : Object.keys(parts)) {
+  console.log(`\n== ${name}`);
+  const started = performance.now();
+  const passed = await (parts[name] as () => Promise<boolean>)();
+  console.log(`== ${name} ${passed ? 'passed' : 'FAILED'} in ${Math.round((performance.now() - started) / 1000)} s`);
+  if (!passed) process.exitCode = 1;
+}
