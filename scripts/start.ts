@@ -19,7 +19,10 @@ process.on('SIGTERM', () => void stop(0));
 
 try {
   const server = stack.use(
-    await startProcess('packages/server/src/main.ts', ['serve', ...flags], { KEYHOLD_LOG_LEVEL: 'warn', ...process.env }),
+    await startProcess('packages/server/src/main.ts', ['serve', ...flags], {
+      KEYHOLD_LOG_LEVEL: 'warn',
+      ...process.env,
+    }),
   );
   void server.ended.then((code) => void stop(code));
   const { url, verifierUrl, bootstrapTokenFile } = server.started as {

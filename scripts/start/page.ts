@@ -10,7 +10,9 @@ export function page({ url, verifierUrl, bootstrapTokenFile, example }: Planes &
     '',
     `  Control plane   ${url}   reference at ${url}/docs`,
     `  Verifier        ${verifierUrl}`,
-    ...(example === null ? [] : [`  Example API     ${example.url}   prices, candles and orders of a synthetic market`]),
+    ...(example === null
+      ? []
+      : [`  Example API     ${example.url}   prices, candles and orders of a synthetic market`]),
     `  Admin token     ${tokenFile}   opens both planes; keep it, or use it to make others`,
     ...(example === null ? [] : tour(url, tokenFile, example)),
     '',

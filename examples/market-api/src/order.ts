@@ -25,6 +25,7 @@ export async function readOrder(request: IncomingMessage): Promise<Order | { rea
   const { symbol, side, quantity } = body ?? {};
   if (typeof symbol !== 'string' || !isSymbol(symbol)) return { error: 'symbol looks like BTC-USD.' };
   if (side !== 'buy' && side !== 'sell') return { error: 'side is "buy" or "sell".' };
-  if (typeof quantity !== 'number' || !(quantity > 0) || quantity > 1e6) return { error: 'quantity is a positive number.' };
+  if (typeof quantity !== 'number' || !(quantity > 0) || quantity > 1e6)
+    return { error: 'quantity is a positive number.' };
   return { symbol, side, quantity };
 }

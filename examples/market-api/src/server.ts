@@ -55,7 +55,10 @@ function unknownSymbol(response: ServerResponse): void {
 }
 
 function notFound(response: ServerResponse): void {
-  send(response, 404, { code: 'NOT_FOUND', detail: 'GET /v1/prices/{symbol}, GET /v1/candles/{symbol}, POST /v1/orders' });
+  send(response, 404, {
+    code: 'NOT_FOUND',
+    detail: 'GET /v1/prices/{symbol}, GET /v1/candles/{symbol}, POST /v1/orders',
+  });
 }
 
 function send(response: ServerResponse, status: number, body: unknown): void {

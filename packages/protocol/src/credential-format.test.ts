@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { credentialHint, credentialPrefixLength, formatCredential, PREFIX_PATTERN, TOKEN_PREFIX } from './credential-format.ts';
+import {
+  credentialHint,
+  credentialPrefixLength,
+  formatCredential,
+  PREFIX_PATTERN,
+  TOKEN_PREFIX,
+} from './credential-format.ts';
 
 const PREFIX = 'mkt_live';
 const prefixes = fc.string({ unit: fc.constantFrom(...'abcxyz019_'), minLength: 2, maxLength: 24 });
@@ -43,7 +49,8 @@ it('refuses one credential cut anywhere, with any character missing, inserted or
     assert.ok(!isAccepted(text.slice(0, i)), `cut after ${i}`);
     if (i > 0) assert.ok(!isAccepted(text.slice(i)), `cut before ${i}`);
     assert.ok(!isAccepted(text.slice(0, i) + text.slice(i + 1)), `without ${i}`);
-    for (const inserted of '0zA_ \n') assert.ok(!isAccepted(text.slice(0, i) + inserted + text.slice(i)), `${inserted}`);
+    for (const inserted of '0zA_ \n')
+      assert.ok(!isAccepted(text.slice(0, i) + inserted + text.slice(i)), `${inserted}`);
     const swapped = `${text.slice(0, i)}${text.charAt(i + 1)}${text.charAt(i)}${text.slice(i + 2)}`;
     if (swapped !== text) assert.ok(!isAccepted(swapped), `swapped at ${i}`);
   }
@@ -64,8 +71,12 @@ it('refuses any credential with one character changed, cut off or added', () => 
 });
 
 it('refuses any text that it did not make, and never throws', () => {
-  fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 120 }), (text) => !isAccepted(text)), { numRuns: 1000 });
-  for (const text of ['', '_', 'a'.repeat(1_000_000), '_'.repeat(60), '\ud800'.repeat(60)]) assert.ok(!isAccepted(text));
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 120 }), (text) => !isAccepted(text)),
+    { numRuns: 1000 },
+  );
+  for (const text of ['', '_', 'a'.repeat(1_000_000), '_'.repeat(60), '\ud800'.repeat(60)])
+    assert.ok(!isAccepted(text));
 });
 
 it('takes prefixes of 2 to 24 lower-case letters, digits and underscores only', () => {

@@ -16,7 +16,12 @@ const Digest = Type.String({ pattern: '^[0-9a-f]{64}$' });
 
 /** Where a replica stands in its installation's ledger. */
 export const Position = Type.Object(
-  { installation: ShortText, epoch: Count, sequence: Count, hash: Type.Union([Digest, Type.Null()]) },
+  {
+    installation: ShortText,
+    epoch: Type.Integer({ minimum: 0, maximum: 2 ** 31 }),
+    sequence: Count,
+    hash: Type.Union([Digest, Type.Null()]),
+  },
   { additionalProperties: false },
 );
 export type Position = Static<typeof Position>;
@@ -32,15 +37,9 @@ const Hello = Type.Object(
   { additionalProperties: false },
 );
 
-const LeaseRequest = Type.Object(
-  { type: Type.Literal('lease'), request: Count },
-  { additionalProperties: false },
-);
+const LeaseRequest = Type.Object({ type: Type.Literal('lease'), request: Count }, { additionalProperties: false });
 
-const Acknowledgement = Type.Object(
-  { type: Type.Literal('ack'), sequence: Count },
-  { additionalProperties: false },
-);
+const Acknowledgement = Type.Object({ type: Type.Literal('ack'), sequence: Count }, { additionalProperties: false });
 
 const Report = Type.Object({ type: Type.Literal('report'), payload: Type.Unknown() }, { additionalProperties: false });
 

@@ -19,11 +19,25 @@ const leaves: fc.Arbitrary<Leaf> = fc.record(
     project: words,
     environment: words,
     code: words,
-    changes: fc.array(fc.record({ id: words, before: digests, after: digests }, { noNullPrototype: true }), { maxLength: 5 }),
+    changes: fc.array(fc.record({ id: words, before: digests, after: digests }, { noNullPrototype: true }), {
+      maxLength: 5,
+    }),
     side: digests,
   },
   {
-    requiredKeys: ['v', 'installation', 'sequence', 'id', 'at', 'previous', 'actor', 'action', 'subject', 'changes', 'side'],
+    requiredKeys: [
+      'v',
+      'installation',
+      'sequence',
+      'id',
+      'at',
+      'previous',
+      'actor',
+      'action',
+      'subject',
+      'changes',
+      'side',
+    ],
     noNullPrototype: true,
   },
 );

@@ -54,7 +54,7 @@ export function encodeLeaf(leaf: Leaf): Uint8Array {
  * @throws SyntaxError or TypeError when the bytes are not a leaf of version 1 in canonical form.
  */
 export function decodeLeaf(bytes: Uint8Array): Leaf {
-  const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   const leaf = JSON.parse(text) as Leaf;
   if (leaf.v !== 1) throw new TypeError('not a leaf of version 1');
   if (canonicalJson(leaf as unknown as Json) !== text) throw new TypeError('the leaf is not canonical JSON');

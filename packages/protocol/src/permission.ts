@@ -41,7 +41,9 @@ export function parsePermissionExpression(text: string): PermissionExpression | 
   const expression = parser.or(0);
   if ('error' in expression) return expression;
   const rest = parser.peek();
-  return rest === undefined ? expression : { error: `unexpected "${rest.text}"`, at: rest.at };
+  return rest === undefined
+    ? expression
+    : { error: 'nothing is expected here but "and", "or" or the end', at: rest.at };
 }
 
 function tokenize(text: string): Token[] {
@@ -92,7 +94,7 @@ class Parser {
     this.#next++;
     if (token.text === '(') return this.#parenthesis(token, depth);
     if (!CONCRETE.test(token.text)) {
-      return { error: `"${token.text}" is not resource:action`, at: token.at };
+      return { error: 'not a permission of the form resource:action', at: token.at };
     }
     const colon = token.text.indexOf(':');
     return { kind: 'permission', resource: token.text.slice(0, colon), action: token.text.slice(colon + 1) };

@@ -4,6 +4,10 @@ import { VERDICT_CODES } from './verdict.ts';
 /** What travels in the feed's `report`, `ask` and `answer`: opaque to the feed, agreed on by its two ends. */
 
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+/** The end of the year 9999: later times have no RFC 3339 form. */
+const Time = Type.Integer({ minimum: 0, maximum: Date.UTC(10_000, 0, 1) - 1 });
+/** Of one verifier in one second. */
+const Uses = Type.Integer({ minimum: 0, maximum: 1_000_000_000 });
 const Id = Type.String({ maxLength: 60 });
 const Ip = Type.Union([Type.String({ maxLength: 45 }), Type.Null()]);
 const MAX_ITEMS = 20_000;
@@ -12,22 +16,18 @@ const MAX_ITEMS = 20_000;
 export const UsageReport = Type.Object(
   {
     credentials: Type.Array(
-      Type.Object(
-        { id: Id, count: Count, lastAt: Count, lastIp: Ip },
-        { additionalProperties: false },
-      ),
+      Type.Object({ id: Id, count: Uses, lastAt: Time, lastIp: Ip }, { additionalProperties: false }),
       { maxItems: MAX_ITEMS },
     ),
-    quotas: Type.Array(
-      Type.Object({ key: Id, periodStart: Count, used: Count }, { additionalProperties: false }),
-      { maxItems: MAX_ITEMS },
-    ),
+    quotas: Type.Array(Type.Object({ key: Id, periodStart: Time, used: Count }, { additionalProperties: false }), {
+      maxItems: MAX_ITEMS,
+    }),
     denials: Type.Array(
       Type.Object(
         {
           environment: Id,
           code: Type.Enum([...VERDICT_CODES]),
-          count: Count,
+          count: Uses,
         },
         { additionalProperties: false },
       ),

@@ -12,9 +12,10 @@ export type Input<O extends Operation> = Part<Params<O>> & Part<Query<O>> & Part
 type Part<T> = T extends object ? T : unknown;
 
 /** One operation as a function. */
-export type Call<O extends Operation> = unknown extends Input<O>
-  ? (input?: Record<string, never>, options?: CallOptions) => Promise<Response<O>>
-  : (input: Input<O>, options?: CallOptions) => Promise<Response<O>>;
+export type Call<O extends Operation> =
+  unknown extends Input<O>
+    ? (input?: Record<string, never>, options?: CallOptions) => Promise<Response<O>>
+    : (input: Input<O>, options?: CallOptions) => Promise<Response<O>>;
 
 export interface CallOptions {
   /** Makes the call safe to repeat: the same key and input do it once. */
@@ -29,7 +30,12 @@ export interface CallOptions {
 export function createClient(connection: Connection) {
   const bind = <O extends Operation>(operation: O): Call<O> =>
     ((input: unknown, options: unknown) =>
-      request(connection, operation, (input ?? {}) as Record<string, unknown>, (options ?? {}) as CallOptions)) as Call<O>;
+      request(
+        connection,
+        operation,
+        (input ?? {}) as Record<string, unknown>,
+        (options ?? {}) as CallOptions,
+      )) as Call<O>;
   return {
     projects: { create: bind(projects.createProject), list: bind(projects.listProjects) },
     environments: {

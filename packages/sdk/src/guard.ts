@@ -25,7 +25,11 @@ export interface Requirement {
 }
 
 /** Answers the request and gives null when it is refused; else the verdict. */
-export type Guard = (request: IncomingMessage, response: ServerResponse, requirement: Requirement) => Promise<Verdict | null>;
+export type Guard = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  requirement: Requirement,
+) => Promise<Verdict | null>;
 
 /**
  * Guards a `node:http` server: verifies `Authorization: Bearer <key>` and answers what is refused.
@@ -40,7 +44,13 @@ export function createGuard(options: GuardOptions): Guard {
       answer(response, 401, 'KEY_REQUIRED', 'Send your API key as "Authorization: Bearer <key>".');
       return null;
     }
-    const verdict = await decide(options, { key, environment: options.environment, permission, clientIp: address.of(request), cost });
+    const verdict = await decide(options, {
+      key,
+      environment: options.environment,
+      permission,
+      clientIp: address.of(request),
+      cost,
+    });
     if (verdict.valid) return verdict;
     options.refused?.(verdict, request);
     refuse(response, verdict, (options.clock ?? systemClock).wall());
@@ -92,7 +102,8 @@ function refuse(response: ServerResponse, verdict: Verdict, nowMs: number): void
 }
 
 function retryAfterSeconds({ code, rateLimits, quota }: Verdict, status: number, nowMs: number): number | null {
-  if (code === 'RATE_LIMITED') return Math.max(1, ...(rateLimits ?? []).map(({ retryAfterSeconds = 1 }) => retryAfterSeconds));
+  if (code === 'RATE_LIMITED')
+    return Math.max(1, ...(rateLimits ?? []).map(({ retryAfterSeconds = 1 }) => retryAfterSeconds));
   if (code === 'QUOTA_EXCEEDED' && quota !== undefined) {
     return Math.max(1, Math.ceil((Date.parse(quota.resetsAt) - nowMs) / 1000));
   }

@@ -1,15 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { collectDefaultMetrics, Registry } from 'prom-client';
 import { sql } from 'kysely';
 import { authenticate } from './access/authenticate.ts';
-import { authorise } from './access/authorise.ts';
 import { BootstrapUse } from './access/bootstrap-use.ts';
-import { allowOnInstallation } from './access/locate.ts';
 import { ensureBootstrapToken, ensureVerifierToken } from './access/own-tokens.ts';
 import type { Principal } from './access/principal.ts';
-import { mountTokens } from './access/tokens.routes.ts';
-import { mountEntries } from './audit/entries.routes.ts';
 import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { lockFolder, lockPostgres } from './database/instance-lock.ts';
@@ -22,22 +17,17 @@ import { logAccess } from './http/access-log.ts';
 import { Cursors } from './http/cursor.ts';
 import { mountHealth } from './http/health.ts';
 import type { Log } from './http/log.ts';
-import { mountMetrics } from './http/metrics.ts';
 import type { Gate } from './http/mount.ts';
 import { serveReference } from './http/reference.ts';
 import { createHttpServer } from './http/server.ts';
 import { readTls } from './http/tls.ts';
-import { mountKeys } from './keys/keys.routes.ts';
 import { Alarms } from './ledger/alarms.ts';
 import { startMaintenance } from './maintenance.ts';
-import { registerControlMetrics } from './metrics.ts';
-import { mountConsumers, mountEnvironments, mountProjects, type Routes } from './projects/projects.routes.ts';
-import { tokenPlaces } from './projects/token-places.ts';
+import { mountControlPlane } from './routes.ts';
 import { systemRandom } from './random.ts';
 import { openInstallationKey } from './vault/installation-key.ts';
 import { answerOnline } from './verification/answer-online.ts';
 import { VerificationSource } from './verification/feed-source.ts';
-import { mountInstallation } from './verification/installation.routes.ts';
 import { Places } from './verification/places.ts';
 import { takeReport } from './verification/take-report.ts';
 import { urlOf } from './verification/verifier-process.ts';
@@ -75,11 +65,16 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
     clock,
     places,
     tampered,
-    report: (_scope, payload) => takeReport({ scratch, clock, tokensUsed: feed.tokensUsed }, payload),
+    report: (scope, payload) => takeReport({ ...online, scratch, tokensUsed: feed.tokensUsed }, scope, payload),
     answer: (scope, payload) => answerOnline({ ...online, ledger: feed.ledger }, scope, payload),
   });
   const feed = await startFeed({ store, clock, random, alarms, source });
-  const rootKey = await openInstallationKey(store, config.keyFile, config.userDataFolder, feed.ledger.head.installation);
+  const rootKey = await openInstallationKey(
+    store,
+    config.keyFile,
+    config.userDataFolder,
+    feed.ledger.head.installation,
+  );
   await places.load(store.reader, tampered);
 
   // access
@@ -109,19 +104,8 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   await serveReference(app, 'Keyhold');
   mountHealth(app, async () => (await sql`select 1`.execute(store.reader)).rows.length === 1);
   const cursors = new Cursors(rootKey.derive('cursor'));
-  const context = { ledger, propagation, clock, random };
-  const routes: Routes = { gate, context, reader: store.reader, cursors };
-  mountProjects(app, routes);
-  mountEnvironments(app, routes);
-  mountConsumers(app, routes);
-  mountKeys(app, routes);
-  mountTokens(app, { ...routes, places: tokenPlaces(store.reader) });
-  mountEntries(app, gate, (principal) => allowOnInstallation(principal, 'audit.read'), routes);
-  mountInstallation(app, { ...routes, hub, book, alarms });
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
-  registerControlMetrics(registry, { ledger, writer: store.writer, book, alarms });
-  mountMetrics(app, gate, registry, (principal) => authorise(principal, 'installation.read').allowed);
+  const routes = { gate, context: { ledger, propagation, clock, random }, reader: store.reader, cursors };
+  mountControlPlane(app, { ...routes, feed, alarms, writer: store.writer });
   await app.ready();
   const closeFeed = serveFeed(app.server, hub, async (secret) => {
     const principal = secret === null ? null : await find(secret);
@@ -140,4 +124,3 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
-

@@ -28,6 +28,8 @@ export interface Config {
   /** PEM of the one certificate to trust at the control plane. */
   readonly controlCertificateFile: string | undefined;
   readonly logLevel: string;
+  /** What our own child processes get to see: nothing of the database and the root key. */
+  readonly childEnvironment: Environment;
 }
 
 /** A setting that can't be used, in words for whoever set it. */
@@ -71,12 +73,16 @@ export function readConfig(args: readonly string[], env: Environment): Config {
     userDataFolder: join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'keyhold'),
     tls: tls(values['tls-cert'] ?? env['KEYHOLD_TLS_CERT'], values['tls-key'] ?? env['KEYHOLD_TLS_KEY']),
     behindProxy: values['behind-proxy'] ?? env['KEYHOLD_BEHIND_PROXY'] === 'true',
-    trustedProxies: (env['KEYHOLD_TRUSTED_PROXIES'] ?? '').split(',').map((text) => text.trim()).filter(Boolean),
+    trustedProxies: (env['KEYHOLD_TRUSTED_PROXIES'] ?? '')
+      .split(',')
+      .map((text) => text.trim())
+      .filter(Boolean),
     withVerifier: values['no-verifier'] !== true,
     controlUrl: values.control ?? env['KEYHOLD_CONTROL_URL'],
     tokenFile: values['token-file'] ?? env['KEYHOLD_TOKEN_FILE'],
     controlCertificateFile: values['control-cert'] ?? env['KEYHOLD_CONTROL_CERT'],
     logLevel: env['KEYHOLD_LOG_LEVEL'] ?? 'info',
+    childEnvironment: { ...env, KEYHOLD_DATABASE_URL: undefined, KEYHOLD_KEY_FILE: undefined },
   };
   refuseOpenPlaintext(config);
   return config;
@@ -93,7 +99,8 @@ function parse(args: readonly string[]) {
 function port(name: string, text: string | undefined, fallback: number): number {
   if (text === undefined || text === '') return fallback;
   const value = Number(text);
-  if (!/^\d{1,5}$/.test(text) || value > 65_535) throw new ConfigError(`${name} is "${text}"; it takes a port, 0–65535`);
+  if (!/^\d{1,5}$/.test(text) || value > 65_535)
+    throw new ConfigError(`${name} is "${text}"; it takes a port, 0–65535`);
   return value;
 }
 

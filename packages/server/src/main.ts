@@ -2,6 +2,7 @@ import { ConfigError, readConfig } from './config.ts';
 import { createLog } from './http/log.ts';
 import { startControlPlane } from './app.ts';
 import { AlreadyRunning } from './database/instance-lock.ts';
+import { UnsafeServer } from './database/store.ts';
 import { RootKeyError } from './vault/root-key.ts';
 import { spawnVerifier } from './verification/spawn-verifier.ts';
 import { startVerifierProcess } from './verification/verifier-process.ts';
@@ -35,7 +36,13 @@ try {
 
 /** What whoever started us can mend, said so that he can; null for everything else. */
 function inWords(error: unknown): string | null {
-  if (error instanceof ConfigError || error instanceof AlreadyRunning || error instanceof RootKeyError) return error.message;
+  if (
+    error instanceof ConfigError ||
+    error instanceof AlreadyRunning ||
+    error instanceof RootKeyError ||
+    error instanceof UnsafeServer
+  )
+    return error.message;
   const { code, port, path } = error as { code?: string; port?: number; path?: string };
   if (code === 'EADDRINUSE') return `port ${port} is taken: choose others with KEYHOLD_PORT and KEYHOLD_VERIFIER_PORT`;
   if (code === 'EACCES' || code === 'ENOENT') return `cannot use ${path}: ${(error as Error).message}`;

@@ -61,7 +61,12 @@ async function checkChain({ store, ledger, alarms, tampered }: Maintained): Prom
   if (fault !== null) alarms.raise('CHAIN_BROKEN', `entry ${fault.sequence}`, fault.detail);
   for (const table of FACT_TABLES) {
     for (let after: string | null = ''; after !== null; ) {
-      const page: { rows: CheckedRow[]; last: string | null } = await readChecked(store.reader, table, after, ROWS_PER_READ);
+      const page: { rows: CheckedRow[]; last: string | null } = await readChecked(
+        store.reader,
+        table,
+        after,
+        ROWS_PER_READ,
+      );
       for (const row of page.rows) if ('tampered' in row) tampered(row.tampered);
       after = page.last;
       await new Promise(setImmediate);

@@ -35,11 +35,16 @@ function spender({ own = [], consumer = [], quota }: Limits) {
 }
 
 it('allows the quota to the unit in each period, and all of it again in the next', () => {
-  for (const [period, length] of [['minute', MINUTE], ['hour', 60 * MINUTE], ['day', 1440 * MINUTE]] as const) {
+  for (const [period, length] of [
+    ['minute', MINUTE],
+    ['hour', 60 * MINUTE],
+    ['day', 1440 * MINUTE],
+  ] as const) {
     const { spend } = spender({ quota: { limit: 3, period } });
-    assert.deepEqual([spend(2, NOON), spend(2, NOON), spend(1, NOON), spend(1, NOON)], [
-      'VALID', 'QUOTA_EXCEEDED', 'VALID', 'QUOTA_EXCEEDED',
-    ]);
+    assert.deepEqual(
+      [spend(2, NOON), spend(2, NOON), spend(1, NOON), spend(1, NOON)],
+      ['VALID', 'QUOTA_EXCEEDED', 'VALID', 'QUOTA_EXCEEDED'],
+    );
     const start = NOON - (NOON % length);
     assert.equal(spend(1, start + length - 1), 'QUOTA_EXCEEDED', period);
     assert.equal(spend(3, start + length), 'VALID', period);
@@ -76,10 +81,18 @@ it('takes from the limits of the key, those of its consumer and the quota togeth
   const tightQuota = spender({ own, consumer, quota: { limit: 1, period: 'day' } });
   assert.equal(tightQuota.spend(2, NOON), 'QUOTA_EXCEEDED');
   assert.deepEqual(left(tightQuota), [4, 4, 1]);
-  const tightConsumer = spender({ own, consumer: [{ ...consumer[0] as RateLimit, limit: 1 }], quota: { limit: 9, period: 'day' } });
+  const tightConsumer = spender({
+    own,
+    consumer: [{ ...(consumer[0] as RateLimit), limit: 1 }],
+    quota: { limit: 9, period: 'day' },
+  });
   assert.equal(tightConsumer.spend(2, NOON), 'RATE_LIMITED');
   assert.deepEqual(left(tightConsumer), [4, 1, 9]);
-  const tightKey = spender({ own: [{ ...own[0] as RateLimit, limit: 1 }], consumer, quota: { limit: 9, period: 'day' } });
+  const tightKey = spender({
+    own: [{ ...(own[0] as RateLimit), limit: 1 }],
+    consumer,
+    quota: { limit: 9, period: 'day' },
+  });
   assert.equal(tightKey.spend(2, NOON), 'RATE_LIMITED');
   assert.deepEqual(left(tightKey), [1, 4, 9]);
   assert.equal(tightKey.spend(1, NOON), 'VALID');
@@ -87,7 +100,10 @@ it('takes from the limits of the key, those of its consumer and the quota togeth
 });
 
 it('names the rate limit before the quota when both refuse', () => {
-  const { spend, ask } = spender({ own: [{ name: 'own', limit: 1, windowSeconds: 10 }], quota: { limit: 1, period: 'day' } });
+  const { spend, ask } = spender({
+    own: [{ name: 'own', limit: 1, windowSeconds: 10 }],
+    quota: { limit: 1, period: 'day' },
+  });
   assert.equal(spend(1, NOON), 'VALID');
   assert.equal(spend(1, NOON), 'RATE_LIMITED');
   assert.equal(ask(1, NOON).describe().rateLimits?.[0]?.retryAfterSeconds, 10);
@@ -105,7 +121,10 @@ it('tells when the quota is whole again, and that limits are exact within one ve
 });
 
 it('passes cost 0 when quota and limits are used up', () => {
-  const { spend } = spender({ own: [{ name: 'own', limit: 1, windowSeconds: 10 }], quota: { limit: 1, period: 'day' } });
+  const { spend } = spender({
+    own: [{ name: 'own', limit: 1, windowSeconds: 10 }],
+    quota: { limit: 1, period: 'day' },
+  });
   assert.equal(spend(1, NOON), 'VALID');
   assert.equal(spend(0, NOON), 'VALID');
 });

@@ -1,5 +1,5 @@
 import type { QuotaVerdict, RateLimitVerdict } from '@keyhold/protocol/verdict';
-import { describeLimits, limitsAllow, type SlotTable, takeFromLimits } from './limits.ts';
+import { describeLimits, limitsAllow, SLOTS_PER_LIMIT, type SlotTable, takeFromLimits } from './limits.ts';
 import { periodEnd, periodStart } from './quotas.ts';
 import type { ReplicaKey } from './replica.ts';
 
@@ -46,16 +46,19 @@ export class Allowance {
     const { quota } = this.#key;
     if (quota === null) return;
     const used = this.#quotaUsed();
-    this.#slots.set(this.#quotaSlot, Math.max(this.#slots.get(this.#quotaSlot), periodStart(quota.period, this.#wallMs)));
+    this.#slots.set(
+      this.#quotaSlot,
+      Math.max(this.#slots.get(this.#quotaSlot), periodStart(quota.period, this.#wallMs)),
+    );
     this.#slots.set(this.#quotaSlot + 1, used + this.#cost);
   }
 
   describe(): { rateLimits?: RateLimitVerdict[]; quota?: QuotaVerdict; scope?: 'verifier' } {
     if (!this.limited) return {};
     const refusedCost = this.code === 'RATE_LIMITED' ? this.#cost : null;
-    const limits = [this.#key, this.#key.consumer].flatMap((holder) =>
-      describeLimits(this.#slots, holder, refusedCost, this.#monotonicMs),
-    );
+    const limits: RateLimitVerdict[] = [];
+    describeLimits(this.#slots, this.#key, refusedCost, this.#monotonicMs, limits);
+    describeLimits(this.#slots, this.#key.consumer, refusedCost, this.#monotonicMs, limits);
     const described = limits.length > 0 ? { rateLimits: limits } : {};
     const { quota } = this.#key;
     if (quota === null) return { ...described, scope: 'verifier' };
@@ -68,7 +71,7 @@ export class Allowance {
   }
 
   get #quotaSlot(): number {
-    return this.#key.slot + this.#key.rules.length;
+    return this.#key.slot + this.#key.rules.length * SLOTS_PER_LIMIT;
   }
 
   /** Units used in the present period; a wall clock set back stays in the later period. */

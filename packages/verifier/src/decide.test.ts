@@ -4,7 +4,7 @@ import { STATES, type State } from '@keyhold/protocol/state';
 import { VERDICT_CODES } from '@keyhold/protocol/verdict';
 import { type DecisionRequest, decide } from './decide.ts';
 import { packNetworks } from './networks.ts';
-import { compileRequirement, GrantedPermissions } from './permissions.ts';
+import { compileRequirement, packPermissions } from './permissions.ts';
 import type { ReplicaCredential, ReplicaKey } from './replica.ts';
 
 const NOW = Date.UTC(2026, 0, 15, 12);
@@ -18,8 +18,14 @@ interface Case {
 
 function made({ key, credential, networks = [] }: Case): ReplicaCredential {
   const environment = {
-    id: 'env_1', projectId: 'proj_1', project: 'market', name: 'test', qualifiedName: 'market/test', prefix: 'mkt_test',
-    afterLease: 'refuse' as const, settings: new Map(),
+    id: 'env_1',
+    projectId: 'proj_1',
+    project: 'market',
+    name: 'test',
+    qualifiedName: 'market/test',
+    prefix: 'mkt_test',
+    afterLease: 'refuse' as const,
+    settings: new Map(),
   };
   const base: ReplicaKey = {
     id: 'key_1',
@@ -28,7 +34,7 @@ function made({ key, credential, networks = [] }: Case): ReplicaCredential {
     state: 'active',
     startsAt: null,
     expiresAt: null,
-    permissions: new GrantedPermissions(['prices:read']),
+    permissions: packPermissions(['prices:read']),
     networks: packNetworks(networks) as string,
     rules: [],
     slot: 0,
@@ -40,8 +46,12 @@ function made({ key, credential, networks = [] }: Case): ReplicaCredential {
 
 it('lets the stricter of the two states count, for every pair of them', () => {
   const code: Record<State, string> = {
-    active: 'VALID', 'pre-active': 'NOT_YET_VALID', suspended: 'SUSPENDED', deactivated: 'REVOKED',
-    compromised: 'REVOKED', destroyed: 'NOT_FOUND',
+    active: 'VALID',
+    'pre-active': 'NOT_YET_VALID',
+    suspended: 'SUSPENDED',
+    deactivated: 'REVOKED',
+    compromised: 'REVOKED',
+    destroyed: 'NOT_FOUND',
   };
   const strictness = ['VALID', 'NOT_YET_VALID', 'SUSPENDED', 'REVOKED', 'NOT_FOUND'];
   for (const key of STATES) {
@@ -55,7 +65,8 @@ it('lets the stricter of the two states count, for every pair of them', () => {
 
 it('is valid from its start on, and no longer at its end, for the key and for the credential', () => {
   for (const owner of ['key', 'credential'] as const) {
-    const during = (bounds: { startsAt?: number; expiresAt?: number }) => decide(made({ [owner]: bounds }), REQUEST, NOW);
+    const during = (bounds: { startsAt?: number; expiresAt?: number }) =>
+      decide(made({ [owner]: bounds }), REQUEST, NOW);
     assert.equal(during({ startsAt: NOW + 1 }), 'NOT_YET_VALID', owner);
     assert.equal(during({ startsAt: NOW }), 'VALID', owner);
     assert.equal(during({ expiresAt: NOW + 1 }), 'VALID', owner);
@@ -69,7 +80,10 @@ it('is valid from its start on, and no longer at its end, for the key and for th
 it('takes the narrower time of key and credential', () => {
   assert.equal(decide(made({ key: { expiresAt: NOW + 9 }, credential: { expiresAt: NOW } }), REQUEST, NOW), 'EXPIRED');
   assert.equal(decide(made({ key: { expiresAt: NOW }, credential: { expiresAt: NOW + 9 } }), REQUEST, NOW), 'EXPIRED');
-  assert.equal(decide(made({ key: { startsAt: NOW + 1 }, credential: { startsAt: 0 } }), REQUEST, NOW), 'NOT_YET_VALID');
+  assert.equal(
+    decide(made({ key: { startsAt: NOW + 1 }, credential: { startsAt: 0 } }), REQUEST, NOW),
+    'NOT_YET_VALID',
+  );
 });
 
 it('says EXPIRED of what time has ended and REVOKED of what a person has, also when both did', () => {
@@ -88,7 +102,7 @@ it('allows a network only by an address that the caller named and that can be re
 });
 
 it('denies a permission that is not granted, and requires none where none is required', () => {
-  const none = made({ key: { permissions: new GrantedPermissions([]) } });
+  const none = made({ key: { permissions: packPermissions([]) } });
   assert.equal(decide(none, REQUEST, NOW), 'INSUFFICIENT_PERMISSIONS');
   assert.equal(decide(none, { ...REQUEST, requirement: null }, NOW), 'VALID');
 });
@@ -101,10 +115,13 @@ it('gives a request that is wrong in several ways the earliest code', () => {
     ['NOT_YET_VALID', { key: { startsAt: NOW + 1 } }],
     ['EXPIRED', { credential: { expiresAt: NOW } }],
     ['NETWORK_NOT_ALLOWED', { networks: ['192.0.2.0/24'] }],
-    ['INSUFFICIENT_PERMISSIONS', { key: { permissions: new GrantedPermissions(['orders:*']) } }],
+    ['INSUFFICIENT_PERMISSIONS', { key: { permissions: packPermissions(['orders:*']) } }],
   ];
   const order = faults.map(([code]) => VERDICT_CODES.indexOf(code as (typeof VERDICT_CODES)[number]));
-  assert.deepEqual(order, order.toSorted((a, b) => a - b));
+  assert.deepEqual(
+    order,
+    order.toSorted((a, b) => a - b),
+  );
   for (let some = 1; some < 1 << faults.length; some++) {
     const chosen = faults.filter((_, i) => (some >> i) & 1);
     // Of several states the earliest is kept: a key has one.

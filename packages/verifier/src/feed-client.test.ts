@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { FedClient } from './testing/fed-client.ts';
-import { consumerRecord, credentialRecord, environmentRecord, keyRecord, makeSecret, positionAt } from './testing/records.ts';
+import {
+  consumerRecord,
+  credentialRecord,
+  environmentRecord,
+  keyRecord,
+  makeSecret,
+  positionAt,
+} from './testing/records.ts';
 
 const SECRET = makeSecret();
 const KEY = [keyRecord(), credentialRecord(SECRET)];
@@ -61,10 +68,23 @@ it('replaces all that it held by a whole snapshot, and acknowledges after the la
 it('refuses parts out of order, repeated or of two positions, and connects anew', () => {
   const parts: readonly (readonly [sequence: number, epoch: number, part: number][])[] = [
     [[5, 1, 1]],
-    [[5, 1, 0], [5, 1, 2]],
-    [[5, 1, 0], [5, 1, 1], [5, 1, 1]],
-    [[5, 1, 0], [6, 1, 1]],
-    [[5, 1, 0], [5, 2, 1]],
+    [
+      [5, 1, 0],
+      [5, 1, 2],
+    ],
+    [
+      [5, 1, 0],
+      [5, 1, 1],
+      [5, 1, 1],
+    ],
+    [
+      [5, 1, 0],
+      [6, 1, 1],
+    ],
+    [
+      [5, 1, 0],
+      [5, 2, 1],
+    ],
   ];
   for (const sequence of parts) {
     const fed = new FedClient().lead(KEY);
@@ -98,7 +118,10 @@ it('connects anew over a gap, applies and acknowledges nothing of what follows i
   fed.change([keyRecord({ state: 'suspended' })], 2, 3);
   assert.ok(link.closed);
   assert.equal(keyState(fed), 'active');
-  assert.deepEqual(link.sentOf('ack').map(({ sequence }) => sequence), [1]);
+  assert.deepEqual(
+    link.sentOf('ack').map(({ sequence }) => sequence),
+    [1],
+  );
   fed.change([keyRecord({ state: 'suspended' })], 1, 2);
   assert.equal(keyState(fed), 'active', 'a closed link is deaf');
   fed.reconnect();

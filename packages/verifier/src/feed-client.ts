@@ -51,6 +51,7 @@ export class FeedClient {
   #cancelRetry: () => void = () => {};
   #cancelPatience: () => void = () => {};
   #expecting = false;
+  #awaitingGrant = false;
   #renewalMs = LONGEST_RENEWAL_MS;
   #nextQuestion = 1;
   readonly #questions = new Map<number, (answer: unknown) => void>();
@@ -81,17 +82,18 @@ export class FeedClient {
   start(): void {
     if (this.#stopped || this.#link !== null) return;
     let closed = false;
-    const link = this.#options.connect({
+    let link: FeedLink | null = null;
+    link = this.#options.connect({
       opened: () => {
         if (!closed) this.#hello();
       },
       received: (message) => {
-        if (!closed && this.#link === link) this.#receive(message);
+        if (!closed && link !== null && this.#link === link) this.#receive(message);
       },
       closed: (reason) => {
         if (closed) return;
         closed = true;
-        if (this.#link === link) this.#lost(reason);
+        if (link !== null && this.#link === link) this.#lost(reason);
       },
     });
     if (closed) this.#lost('not connected');
@@ -136,11 +138,17 @@ export class FeedClient {
     const link = this.#link;
     if (!this.#live || link === null || this.#fenced !== null) return;
     this.#cancelRenewal();
-    this.#cancelTimeout();
     const request = this.leases.ask();
-    this.#cancelTimeout = this.#options.clock.after(ANSWER_TIMEOUT_MS, () => this.#giveUp('lease request unanswered'));
+    this.#expectGrant();
     this.#cancelRenewal = this.#options.clock.after(this.#renewalMs, () => this.renew());
     link.send({ type: 'lease', request });
+  }
+
+  /** From the oldest request without an answer on: asking again must not lengthen the patience. */
+  #expectGrant(): void {
+    if (this.#awaitingGrant) return;
+    this.#awaitingGrant = true;
+    this.#cancelTimeout = this.#options.clock.after(ANSWER_TIMEOUT_MS, () => this.#giveUp('lease request unanswered'));
   }
 
   #hello(): void {
@@ -149,6 +157,7 @@ export class FeedClient {
   }
 
   #receive(message: ControlMessage): void {
+    if (!this.#live && message.type !== 'welcome') return this.#giveUp('the welcome comes first');
     switch (message.type) {
       case 'welcome':
         return this.#welcome(message);
@@ -182,6 +191,7 @@ export class FeedClient {
 
   #expectStart(): void {
     this.#cancelPatience();
+    this.#expecting = false;
     this.#cancelPatience = this.#options.clock.after(START_TIMEOUT_MS, () => this.#giveUp('no snapshot came'));
   }
 
@@ -204,13 +214,19 @@ export class FeedClient {
   }
 
   #takeSnapshot(message: ControlMessage & { type: 'snapshot' }): void {
+    if (message.position.sequence < (this.#position?.sequence ?? 0)) return this.#giveUp('an older snapshot');
+    if (message.part === 0) this.#snapshot?.abandon();
     if (message.part === 0) this.#snapshot = new SnapshotBuilder(this.#replica.successor());
     if (this.#snapshot === null || !this.#snapshot.add(message)) return this.#giveUp('snapshot out of order');
     if (!message.last) return this.#expectStart();
     this.#cancelPatience();
+    this.#expecting = false;
     this.#replica = this.#snapshot.finish();
     this.#snapshot = null;
+    const first = this.#position === null;
     this.#stand(message.position);
+    // Renewals are also how a dead connection is noticed, so they run without any environment too.
+    if (first && !this.#lacksLease()) this.renew();
   }
 
   #takeChanges(message: ControlMessage & { type: 'changes' }): void {
@@ -236,6 +252,7 @@ export class FeedClient {
 
   #takeGrant(message: ControlMessage & { type: 'grant' }): void {
     this.#cancelTimeout();
+    this.#awaitingGrant = false;
     this.leases.granted(message.request, message.sequence, message.leases, this.#position?.sequence ?? -1);
     const shortest = Math.min(...message.leases.map(({ seconds }) => seconds * 1000), 3 * LONGEST_RENEWAL_MS);
     this.#renewalMs = Math.max(SHORTEST_RENEWAL_MS, shortest / 3);
@@ -270,9 +287,11 @@ export class FeedClient {
     this.#link = null;
     const wasLive = this.#live;
     this.#live = false;
+    this.#snapshot?.abandon();
     this.#snapshot = null;
     this.#cancelRenewal();
     this.#cancelTimeout();
+    this.#awaitingGrant = false;
     this.#cancelPatience();
     this.#expecting = false;
     for (const request of [...this.#questions.keys()]) this.#answer(request, null);

@@ -4,7 +4,12 @@ import type { ControlMessage, Position } from '@keyhold/protocol/feed';
 import { fenceReason, isAccepted } from './fence.ts';
 import { FedClient } from './testing/fed-client.ts';
 import {
-  consumerRecord, credentialRecord, environmentRecord, keyRecord, makeSecret, positionAt,
+  consumerRecord,
+  credentialRecord,
+  environmentRecord,
+  keyRecord,
+  makeSecret,
+  positionAt,
 } from './testing/records.ts';
 
 const KEY = [environmentRecord(), consumerRecord(), keyRecord(), credentialRecord(makeSecret())];

@@ -114,7 +114,15 @@ it('ignores answers to questions that it never asked, or asked too long ago', ()
 
 it('covers the environments granted and no other', () => {
   const { leases, clock, covers } = started();
-  leases.granted(leases.ask(), 1, [{ environment: 'env_1', seconds: 1 }, { environment: 'env_2', seconds: 300 }], 1);
+  leases.granted(
+    leases.ask(),
+    1,
+    [
+      { environment: 'env_1', seconds: 1 },
+      { environment: 'env_2', seconds: 300 },
+    ],
+    1,
+  );
   clock.advance(1_000);
   assert.ok(!covers('env_1'));
   assert.ok(covers('env_2'));

@@ -1,19 +1,31 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import type { RateLimitVerdict } from '@keyhold/protocol/verdict';
 import fc from 'fast-check';
-import { describeLimits, type LimitHolder, limitRules, limitsAllow, SlotTable, takeFromLimits } from './limits.ts';
+import {
+  describeLimits,
+  type LimitHolder,
+  limitRules,
+  limitsAllow,
+  SLOTS_PER_LIMIT,
+  SlotTable,
+  takeFromLimits,
+  writeLimits,
+} from './limits.ts';
 
 interface Limited {
   /** Takes the cost if every limit allows it. */
   take(cost: number, now: number): boolean;
   allows(cost: number, now: number): boolean;
-  describe(refusedCost: number | null, now: number): ReturnType<typeof describeLimits>;
+  describe(refusedCost: number | null, now: number): RateLimitVerdict[];
 }
 
 function limited(...limits: readonly [limit: number, windowSeconds: number][]): Limited {
   const table = new SlotTable();
-  const rules = limitRules(limits.map(([limit, windowSeconds], i) => ({ name: `l${i}`, limit, windowSeconds })));
-  const holder: LimitHolder = { rules, slot: table.allocate(rules.length) };
+  const set = limits.map(([limit, windowSeconds], i) => ({ name: `l${i}`, limit, windowSeconds }));
+  const rules = limitRules(set);
+  const holder: LimitHolder = { rules, slot: table.allocate(rules.length * SLOTS_PER_LIMIT) };
+  writeLimits(table, holder.slot, set);
   const allows = (cost: number, now: number) => limitsAllow(table, holder, cost, now);
   return {
     allows,
@@ -22,7 +34,11 @@ function limited(...limits: readonly [limit: number, windowSeconds: number][]): 
       if (allowed) takeFromLimits(table, holder, cost, now);
       return allowed;
     },
-    describe: (refusedCost, now) => describeLimits(table, holder, refusedCost, now),
+    describe: (refusedCost, now) => {
+      const described: RateLimitVerdict[] = [];
+      describeLimits(table, holder, refusedCost, now, described);
+      return described;
+    },
   };
 }
 
@@ -51,17 +67,25 @@ const windows = fc.integer({ min: 1, max: 3_600 });
 const starts = fc.integer({ min: 1, max: 10 ** 9 });
 
 it('decides every request as a naive model in whole numbers does', () => {
-  const requests = fc.array(fc.tuple(fc.integer({ min: 0, max: 20_000 }), fc.integer({ min: 0, max: 12 })), { maxLength: 60 });
+  const requests = fc.array(fc.tuple(fc.integer({ min: 0, max: 20_000 }), fc.integer({ min: 0, max: 12 })), {
+    maxLength: 60,
+  });
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 10 }), fc.integer({ min: 1, max: 60 }), starts, requests, (limit, window, start, steps) => {
-      const ours = limited([limit, window]);
-      const model = new NaiveGcra(limit, window * 1000);
-      let now = start;
-      for (const [pause, cost] of steps) {
-        now += pause;
-        assert.equal(ours.take(cost, now), model.take(cost, now), `cost ${cost} at ${now - start}`);
-      }
-    }),
+    fc.property(
+      fc.integer({ min: 1, max: 10 }),
+      fc.integer({ min: 1, max: 60 }),
+      starts,
+      requests,
+      (limit, window, start, steps) => {
+        const ours = limited([limit, window]);
+        const model = new NaiveGcra(limit, window * 1000);
+        let now = start;
+        for (const [pause, cost] of steps) {
+          now += pause;
+          assert.equal(ours.take(cost, now), model.take(cost, now), `cost ${cost} at ${now - start}`);
+        }
+      },
+    ),
     { numRuns: 500 },
   );
 });

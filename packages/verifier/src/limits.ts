@@ -3,16 +3,24 @@ import type { RateLimitVerdict } from '@keyhold/protocol/verdict';
 
 /**
  * GCRA (ITU-T I.371) with burst `limit`: a limit's whole state is its theoretical arrival time, one number, kept in
- * a slab by slot so that a million keys cost eight bytes each. Times are monotonic milliseconds.
+ * a slab by slot so that a million keys cost a few bytes each. Times are monotonic milliseconds.
  */
 export interface LimitRule {
   readonly name: string;
-  readonly limit: number;
   readonly windowMs: number;
 }
 
+/** Slots of one limit: its theoretical arrival time, and how many units it allows. */
+export const SLOTS_PER_LIMIT = 2;
+
+/** What keys have in common of their limits; how many units they allow lies in the slots. */
 export function limitRules(limits: readonly RateLimit[]): readonly LimitRule[] {
-  return limits.map(({ name, limit, windowSeconds }) => ({ name, limit, windowMs: windowSeconds * 1000 }));
+  return limits.map(({ name, windowSeconds }) => ({ name, windowMs: windowSeconds * 1000 }));
+}
+
+/** Writes how many units each limit allows. */
+export function writeLimits(table: SlotTable, slot: number, limits: readonly RateLimit[]): void {
+  for (const [i, { limit }] of limits.entries()) table.set(slot + i * SLOTS_PER_LIMIT + 1, limit);
 }
 
 /** Never used before: any time is later. */
@@ -64,45 +72,72 @@ export interface LimitHolder {
   readonly slot: number;
 }
 
-function nextArrival(table: SlotTable, slot: number, rule: LimitRule, cost: number, now: number): number {
-  return Math.max(now, table.get(slot)) + (cost * rule.windowMs) / rule.limit;
+/** One limit of a holder, with its state. */
+class Meter {
+  readonly #table: SlotTable;
+  readonly #slot: number;
+  readonly rule: LimitRule;
+  readonly limit: number;
+
+  constructor(table: SlotTable, { rules, slot }: LimitHolder, index: number) {
+    this.#table = table;
+    this.#slot = slot + index * SLOTS_PER_LIMIT;
+    this.rule = rules[index] as LimitRule;
+    this.limit = table.get(this.#slot + 1);
+  }
+
+  get arrival(): number {
+    return this.#table.get(this.#slot);
+  }
+
+  arrivalAfter(cost: number, now: number): number {
+    return Math.max(now, this.arrival) + (cost * this.rule.windowMs) / this.limit;
+  }
+
+  /** By how much `cost` units exceed the burst, in milliseconds of waiting; not above 0 when they don't. */
+  excessMs(cost: number, now: number): number {
+    // Rounding must not refuse the last unit: a thousandth of a unit, a microsecond at most, is let pass.
+    const slackMs = Math.min(0.001, this.rule.windowMs / this.limit / 1000);
+    return this.arrivalAfter(cost, now) - now - this.rule.windowMs - slackMs;
+  }
+
+  take(cost: number, now: number): void {
+    this.#table.set(this.#slot, this.arrivalAfter(cost, now));
+  }
 }
 
 /** True when every limit has `cost` units left. Touches nothing. */
 export function limitsAllow(table: SlotTable, holder: LimitHolder, cost: number, now: number): boolean {
-  const { rules, slot } = holder;
-  for (let i = 0; i < rules.length; i++) {
-    const rule = rules[i] as LimitRule;
-    if (nextArrival(table, slot + i, rule, cost, now) - now > rule.windowMs) return false;
+  for (let i = 0; i < holder.rules.length; i++) {
+    if (new Meter(table, holder, i).excessMs(cost, now) > 0) return false;
   }
   return true;
 }
 
 /** Takes `cost` units from every limit; ask {@link limitsAllow} first, in the same step. */
 export function takeFromLimits(table: SlotTable, holder: LimitHolder, cost: number, now: number): void {
-  const { rules, slot } = holder;
-  for (let i = 0; i < rules.length; i++) {
-    table.set(slot + i, nextArrival(table, slot + i, rules[i] as LimitRule, cost, now));
-  }
+  for (let i = 0; i < holder.rules.length; i++) new Meter(table, holder, i).take(cost, now);
 }
 
-/** What is left of every limit, and how long a request that was refused should wait. */
+/** Adds what is left of every limit, and how long a request that was refused should wait. */
 export function describeLimits(
   table: SlotTable,
   holder: LimitHolder,
   refusedCost: number | null,
   now: number,
-): RateLimitVerdict[] {
-  return holder.rules.map((rule, i) => {
-    const ahead = Math.max(0, table.get(holder.slot + i) - now);
-    const described = {
-      name: rule.name,
-      limit: rule.limit,
-      remaining: Math.max(0, Math.floor(((rule.windowMs - ahead) * rule.limit) / rule.windowMs + 1e-9)),
-      resetSeconds: Math.ceil(ahead / 1000),
-    };
-    if (refusedCost === null) return described;
-    const waitMs = nextArrival(table, holder.slot + i, rule, refusedCost, now) - now - rule.windowMs;
-    return waitMs > 0 ? { ...described, retryAfterSeconds: Math.ceil(waitMs / 1000) } : described;
-  });
+  described: RateLimitVerdict[],
+): void {
+  for (let i = 0; i < holder.rules.length; i++) {
+    const meter = new Meter(table, holder, i);
+    const { name, windowMs } = meter.rule;
+    const aheadMs = Math.max(0, meter.arrival - now);
+    const remaining = Math.max(0, Math.floor(((windowMs - aheadMs) * meter.limit) / windowMs + 1e-3));
+    const resetSeconds = Math.ceil(aheadMs / 1000);
+    const waitMs = refusedCost === null ? 0 : meter.excessMs(refusedCost, now);
+    described.push(
+      waitMs > 0
+        ? { name, limit: meter.limit, remaining, resetSeconds, retryAfterSeconds: Math.ceil(waitMs / 1000) }
+        : { name, limit: meter.limit, remaining, resetSeconds },
+    );
+  }
 }

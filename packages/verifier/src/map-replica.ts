@@ -1,14 +1,30 @@
 import type {
-  ConsumerRecord, CredentialRecord, EnvironmentRecord, FeedRecord, KeyRecord, Quota, RateLimit, SettingRecord,
+  ConsumerRecord,
+  CredentialRecord,
+  EnvironmentRecord,
+  FeedRecord,
+  KeyRecord,
+  Quota,
+  RateLimit,
+  SettingRecord,
   TokenRecord,
 } from '@keyhold/protocol/feed';
-import { type LimitRule, limitRules, SlotTable } from './limits.ts';
+import { ID_PREFIXES } from '@keyhold/protocol/id';
+import { DigestIndex } from './digest-index.ts';
+import { CompactCredential, CompactKey, keyExtras } from './compact-key.ts';
+import { flatString } from './flat-string.ts';
+import { type LimitRule, limitRules, SLOTS_PER_LIMIT, SlotTable, writeLimits } from './limits.ts';
 import { packNetworks } from './networks.ts';
-import { GrantedPermissions } from './permissions.ts';
+import { packPermissions } from './permissions.ts';
 import { periodStart } from './quotas.ts';
 import {
-  DIGEST_ENCODING, type Replica, type ReplicaConsumer, type ReplicaCredential, type ReplicaEnvironment,
-  type ReplicaKey, type ReplicaToken,
+  DIGEST_ENCODING,
+  type Replica,
+  type ReplicaConsumer,
+  type ReplicaCredential,
+  type ReplicaEnvironment,
+  type ReplicaKey,
+  type ReplicaToken,
 } from './replica.ts';
 
 type Mutable<T> = { -readonly [P in keyof T]: T[P] };
@@ -16,7 +32,7 @@ type Mutable<T> = { -readonly [P in keyof T]: T[P] };
 /** Slots of a quota, behind those of the limits: period start, units used. */
 const QUOTA_SLOTS = 2;
 /** Distinct settings that are shared; past it sharing starts anew, which costs memory and nothing else. */
-const MAX_INTERNED = 200_000;
+const MAX_INTERNED = 10_000;
 
 /** The plain replica: maps of small objects, with whatever keys have in common held once. */
 export class MapReplica implements Replica {
@@ -24,8 +40,8 @@ export class MapReplica implements Replica {
   readonly #environments = new Map<string, ReplicaEnvironment>();
   readonly #environmentsByName = new Map<string, ReplicaEnvironment>();
   readonly #consumers = new Map<string, Mutable<ReplicaConsumer>>();
-  readonly #keys = new Map<string, Mutable<ReplicaKey>>();
-  readonly #credentials = new Map<string, ReplicaCredential>();
+  readonly #keys = new Map<string, CompactKey>();
+  readonly #credentials = new DigestIndex<ReplicaCredential>();
   readonly #tokens = new Map<string, ReplicaToken>();
   readonly #interned = new Map<string, unknown>();
   #predecessor: MapReplica | null;
@@ -48,7 +64,11 @@ export class MapReplica implements Replica {
   }
 
   credential(digest: string): ReplicaCredential | undefined {
-    return this.#credentials.get(digest);
+    const credential = this.#credentials.get(digest);
+    if (credential?.key.state !== 'destroyed') return credential;
+    // Searching for them when their key went would have held up every verdict.
+    this.#credentials.delete(digest);
+    return undefined;
   }
 
   token(digest: string): ReplicaToken | undefined {
@@ -113,6 +133,7 @@ export class MapReplica implements Replica {
     const known = this.#consumers.get(record.id);
     const predecessor = known ?? this.#predecessor?.knownConsumer(record.id);
     const slot = this.#slotsFor(rules, null, predecessor, known !== undefined);
+    writeLimits(this.slots, slot, record.rateLimits);
     if (known === undefined) this.#consumers.set(record.id, { id: record.id, rules, slot });
     else {
       known.rules = rules;
@@ -126,34 +147,30 @@ export class MapReplica implements Replica {
     const known = this.#keys.get(record.id);
     const networks = packNetworks(record.networks);
     // Fail closed: without its environment or consumer, or with networks nobody can read, a key isn't decidable.
-    if (environment === undefined || consumer === undefined || typeof networks !== 'string') return this.#remove(record.id);
+    if (environment === undefined || consumer === undefined || typeof networks !== 'string')
+      return this.#remove(record.id);
     if (record.state === 'destroyed') return this.#remove(record.id);
     const rules = this.#rules(record.rateLimits);
     const quota = this.#intern<Quota | null>('q', record.quota, () => record.quota);
     const predecessor = known ?? this.#predecessor?.knownKey(record.id);
-    const key: ReplicaKey = {
-      id: record.id,
-      environment,
-      consumer,
-      state: record.state,
-      startsAt: record.startsAt,
-      expiresAt: record.expiresAt,
-      permissions: this.#intern('p', record.permissions, () => new GrantedPermissions(record.permissions)),
-      networks,
-      rules,
-      slot: this.#slotsFor(rules, quota, predecessor, known !== undefined),
-      quota,
-      metadata: record.metadata,
-    };
-    if (known === undefined) this.#keys.set(record.id, key);
+    const slot = this.#slotsFor(rules, quota, predecessor, known !== undefined);
+    writeLimits(this.slots, slot, record.rateLimits);
+    const permissions = packPermissions(record.permissions);
+    const { id, state, startsAt, expiresAt, metadata } = record;
+    const key = new CompactKey(
+      { id, environment, consumer, state, permissions, networks: flatString(networks), rules, slot },
+      keyExtras({ startsAt, expiresAt, quota, metadata }),
+    );
+    if (known === undefined) this.#keys.set(id, key);
     else Object.assign(known, key);
     this.#takeReportedUse(key, record);
   }
 
   #takeReportedUse(key: ReplicaKey, record: KeyRecord): void {
     if (key.quota === null || record.quotaUsed === undefined) return;
-    const slot = key.slot + key.rules.length;
+    const slot = key.slot + key.rules.length * SLOTS_PER_LIMIT;
     const start = periodStart(key.quota.period, record.quotaUsed.at);
+    if (this.slots.get(slot) > start) return;
     const used = this.slots.get(slot) === start ? this.slots.get(slot + 1) : 0;
     this.slots.set(slot, start);
     this.slots.set(slot + 1, Math.max(used, record.quotaUsed.used));
@@ -167,7 +184,7 @@ export class MapReplica implements Replica {
       return;
     }
     const { id, state, startsAt, expiresAt } = record;
-    this.#credentials.set(digest, { id, key, state, startsAt, expiresAt });
+    this.#credentials.set(digest, new CompactCredential(id, key, state, { startsAt, expiresAt }));
   }
 
   #applyToken(record: TokenRecord): void {
@@ -184,7 +201,7 @@ export class MapReplica implements Replica {
       // The credentials still point here: they are dead from now on.
       key.state = 'destroyed';
       key.rules = [];
-      key.quota = null;
+      key.extras = keyExtras({ ...key.extras, quota: null });
       this.#keys.delete(id);
     }
     const environment = this.#environments.get(id);
@@ -193,8 +210,9 @@ export class MapReplica implements Replica {
       this.#environmentsByName.delete(environment.qualifiedName);
     }
     if (this.#consumers.has(id)) this.#removeConsumer(id);
-    removeById(this.#credentials, id);
-    removeById(this.#tokens, id);
+    if (id.startsWith(`${ID_PREFIXES.credential}_`))
+      this.#credentials.deleteWhere((credential) => credential.id === id);
+    if (id.startsWith(`${ID_PREFIXES.token}_`)) removeById(this.#tokens, id);
   }
 
   #removeConsumer(id: string): void {
@@ -203,7 +221,8 @@ export class MapReplica implements Replica {
   }
 
   #rules(limits: readonly RateLimit[]): readonly LimitRule[] {
-    return this.#intern('l', limits, () => limitRules(limits));
+    const rules = limitRules(limits);
+    return this.#intern('l', rules, () => rules);
   }
 
   #intern<T>(space: string, value: unknown, make: () => T): T {
@@ -229,11 +248,15 @@ export class MapReplica implements Replica {
     if (before === undefined) return slot;
     for (const [i, rule] of rules.entries()) {
       const old = before.rules.findIndex(({ name }) => name === rule.name);
-      if (old >= 0) this.slots.set(slot + i, this.slots.get(before.slot + old));
+      if (old < 0) continue;
+      this.slots.set(slot + i * SLOTS_PER_LIMIT, this.slots.get(before.slot + old * SLOTS_PER_LIMIT));
     }
     if (quota !== null && oldQuota?.period === quota.period) {
       for (let i = 0; i < QUOTA_SLOTS; i++) {
-        this.slots.set(slot + rules.length + i, this.slots.get(before.slot + before.rules.length + i));
+        this.slots.set(
+          slot + rules.length * SLOTS_PER_LIMIT + i,
+          this.slots.get(before.slot + before.rules.length * SLOTS_PER_LIMIT + i),
+        );
       }
     }
     if (own) this.slots.release(before.slot, slotCount(before.rules, oldQuota));
@@ -248,19 +271,27 @@ export class MapReplica implements Replica {
     return this.#consumers.get(id);
   }
 
+  /** A successor that never takes over gives back what its predecessor doesn't hold. */
+  abandon(): void {
+    const predecessor = this.#predecessor;
+    if (predecessor !== null) this.releaseAllBut(predecessor.#keys, predecessor.#consumers);
+    this.#predecessor = null;
+  }
+
   /** Gives back the slots that the successor didn't take over. */
   releaseAllBut(keys: ReadonlyMap<string, ReplicaKey>, consumers: ReadonlyMap<string, ReplicaConsumer>): void {
     for (const key of this.#keys.values()) {
       if (keys.get(key.id)?.slot !== key.slot) this.slots.release(key.slot, slotCount(key.rules, key.quota));
     }
     for (const consumer of this.#consumers.values()) {
-      if (consumers.get(consumer.id)?.slot !== consumer.slot) this.slots.release(consumer.slot, consumer.rules.length);
+      if (consumers.get(consumer.id)?.slot !== consumer.slot)
+        this.slots.release(consumer.slot, slotCount(consumer.rules, null));
     }
   }
 }
 
 function slotCount(rules: readonly LimitRule[], quota: Quota | null): number {
-  return rules.length + (quota === null ? 0 : QUOTA_SLOTS);
+  return rules.length * SLOTS_PER_LIMIT + (quota === null ? 0 : QUOTA_SLOTS);
 }
 
 function sameRules(a: readonly LimitRule[], b: readonly LimitRule[]): boolean {

@@ -53,8 +53,10 @@ it('agrees with ipaddr.js on every network of either family, near its edge and f
 
 it('allows what any one of several networks contains', () => {
   const networks = ['10.0.0.0/8', '2001:db8::/32', '192.0.2.7'];
-  for (const client of ['10.255.255.255', '2001:db8:ffff::1', '192.0.2.7']) assert.ok(contains(networks, client), client);
-  for (const client of ['11.0.0.0', '9.255.255.255', '2001:db9::', '192.0.2.6']) assert.ok(!contains(networks, client), client);
+  for (const client of ['10.255.255.255', '2001:db8:ffff::1', '192.0.2.7'])
+    assert.ok(contains(networks, client), client);
+  for (const client of ['11.0.0.0', '9.255.255.255', '2001:db9::', '192.0.2.6'])
+    assert.ok(!contains(networks, client), client);
   assert.ok(!contains([], '10.0.0.1'));
 });
 
@@ -121,8 +123,24 @@ it('refuses host bits behind the prefix', () => {
 
 it('refuses what is no address, and never throws', () => {
   const wrong = [
-    '', ' ', '1.2.3', '1.2.3.4.5', '256.0.0.1', '1.2.3.4 ', '127.1', '2130706433', ':', ':::', '1::2::3', '12345::',
-    '[::1]', '1.2.3.4:80', '1:2:3:4:5:6:7', '1:2:3:4:5:6:7:8:9', '::ffff:256.1.1.1', '\u0661.1.1.1',
+    '',
+    ' ',
+    '1.2.3',
+    '1.2.3.4.5',
+    '256.0.0.1',
+    '1.2.3.4 ',
+    '127.1',
+    '2130706433',
+    ':',
+    ':::',
+    '1::2::3',
+    '12345::',
+    '[::1]',
+    '1.2.3.4:80',
+    '1:2:3:4:5:6:7',
+    '1:2:3:4:5:6:7:8:9',
+    '::ffff:256.1.1.1',
+    '\u0661.1.1.1',
   ];
   for (const client of wrong) assert.equal(parseAddress(client), null, JSON.stringify(client));
   const soup = fc.string({ unit: fc.constantFrom(...'0123456789abcdefx.:/% '), maxLength: 50 });

@@ -10,27 +10,41 @@ export type PackedNetworks = string;
 export type Address = readonly number[];
 
 const MAPPED_BITS = 96;
+const DOT = 46;
+const ZERO = 48;
+const NINE = 57;
 
 /** Reads an address as a client's is written: no zone, no leading zeros, no port. Null when it isn't one. */
 export function parseAddress(text: string): Address | null {
   return text.includes(':') ? parseIPv6(text) : parseIPv4(text);
 }
 
+/** Scanned by hand: with a list of networks this runs for every request. */
 function parseIPv4(text: string): Address | null {
-  const parts = text.split('.');
-  if (parts.length !== 4) return null;
-  const bytes: number[] = [];
-  for (const part of parts) {
-    if (!/^(?:0|[1-9][0-9]{0,2})$/.test(part)) return null;
-    const value = Number(part);
-    if (value > 255) return null;
-    bytes.push(value);
+  const bytes = [0, 0, 0, 0];
+  let part = 0;
+  let digits = 0;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit === DOT) {
+      if (digits === 0 || ++part > 3) return null;
+      digits = 0;
+      continue;
+    }
+    const value = (bytes[part] as number) * 10 + unit - ZERO;
+    // A leading zero would be octal to some and decimal to others.
+    if (unit < ZERO || unit > NINE || value > 255 || (digits > 0 && bytes[part] === 0)) return null;
+    bytes[part] = value;
+    digits++;
   }
-  return bytes;
+  return part === 3 && digits > 0 ? bytes : null;
 }
 
 function parseIPv6(text: string): Address | null {
   if (text.length > 45 || text.includes('%') || !ipaddr.IPv6.isValid(text)) return null;
+  // ipaddr.js reads octal and hex in a dotted tail, and "::1.2.3.4" (RFC 4291 §2.5.5.1) as IPv4-mapped.
+  const tail = text.slice(text.lastIndexOf(':') + 1);
+  if (tail.includes('.') && (parseIPv4(tail) === null || text === `::${tail}`)) return null;
   const address = ipaddr.IPv6.parse(text);
   return address.isIPv4MappedAddress() ? address.toIPv4Address().toByteArray() : address.toByteArray();
 }

@@ -1,48 +1,85 @@
 import { type PermissionExpression, parsePermissionExpression } from '@keyhold/protocol/permission';
+import { flatString } from './flat-string.ts';
 
-/** What a key was granted, compiled; keys with the same list share one. */
-export class GrantedPermissions {
-  readonly list: readonly string[];
-  readonly #exact = new Set<string>();
-  readonly #anyActionOf = new Set<string>();
-  readonly #anyResourceWith = new Set<string>();
-  #everything = false;
+/**
+ * Every permission that this process has met, numbered. A key's permissions are then one short string, a code unit
+ * each: with a million keys, sets of strings would be most of the memory.
+ */
+const names: string[] = [];
+const numbers = new Map<string, number>();
+/** A code unit's worth; an installation has a few hundred permissions. Beyond it a key holds its list itself. */
+const MAX_NUMBERED = 0xffff;
 
-  constructor(list: readonly string[]) {
-    this.list = list;
-    for (const permission of list) {
-      const colon = permission.indexOf(':');
-      const resource = permission.slice(0, colon);
-      const action = permission.slice(colon + 1);
-      if (resource === '*' && action === '*') this.#everything = true;
-      else if (action === '*') this.#anyActionOf.add(resource);
-      else if (resource === '*') this.#anyResourceWith.add(action);
-      else this.#exact.add(permission);
-    }
+function numberOf(permission: string): number | null {
+  const known = numbers.get(permission);
+  if (known !== undefined) return known;
+  if (names.length >= MAX_NUMBERED) return null;
+  numbers.set(permission, names.length);
+  return names.push(permission) - 1;
+}
+
+/** Packed permissions; a list where they could not be numbered. */
+export type PackedPermissions = string | readonly string[];
+
+export function packPermissions(list: readonly string[]): PackedPermissions {
+  let packed = '';
+  for (const permission of list) {
+    const number = numberOf(permission);
+    if (number === null) return list;
+    packed += String.fromCharCode(number);
   }
+  return flatString(packed);
+}
 
-  /** True when the concrete permission is granted, by itself or by a wildcard. */
-  includes(required: RequiredPermission): boolean {
-    return (
-      this.#exact.has(required.text) ||
-      this.#anyActionOf.has(required.resource) ||
-      this.#anyResourceWith.has(required.action) ||
-      this.#everything
-    );
-  }
+export function unpackPermissions(packed: PackedPermissions): readonly string[] {
+  if (typeof packed !== 'string') return packed;
+  const list: string[] = [];
+  for (let i = 0; i < packed.length; i++) list.push(names[packed.charCodeAt(i)] as string);
+  return list;
 }
 
 /** One concrete permission that an expression names. */
 export interface RequiredPermission {
-  readonly text: string;
   readonly resource: string;
   readonly action: string;
+}
+
+/** A required permission with everything that grants it: itself and its wildcards. */
+class Grantable implements RequiredPermission {
+  readonly resource: string;
+  readonly action: string;
+  readonly #granting: readonly string[];
+  #numbers: readonly number[] = [];
+  #knownNames = -1;
+
+  constructor(resource: string, action: string) {
+    this.resource = resource;
+    this.action = action;
+    this.#granting = [`${resource}:${action}`, `${resource}:*`, `*:${action}`, '*:*'];
+  }
+
+  isIn(granted: PackedPermissions): boolean {
+    if (typeof granted !== 'string') return this.#granting.some((permission) => granted.includes(permission));
+    // A wildcard that no key had when this was compiled may have got its number since.
+    if (this.#knownNames !== names.length) this.#renumber();
+    const numbered = this.#numbers;
+    for (let i = 0; i < granted.length; i++) {
+      const number = granted.charCodeAt(i);
+      for (let j = 0; j < numbered.length; j++) if (numbered[j] === number) return true;
+    }
+    return false;
+  }
+
+  #renumber(): void {
+    this.#numbers = this.#granting.flatMap((permission) => numbers.get(permission) ?? []);
+    this.#knownNames = names.length;
+  }
 }
 
 /** A required expression, compiled once and asked for every request. */
 export interface Requirement {
   readonly permissions: readonly RequiredPermission[];
-  readonly isMetBy: (granted: GrantedPermissions) => boolean;
+  readonly isMetBy: (granted: PackedPermissions) => boolean;
 }
 
 /** Compiles an expression; null when it isn't one. */
@@ -56,12 +93,11 @@ export function compileRequirement(text: string): Requirement | null {
 function compile(
   expression: PermissionExpression,
   seen: RequiredPermission[],
-): (granted: GrantedPermissions) => boolean {
+): (granted: PackedPermissions) => boolean {
   if (expression.kind === 'permission') {
-    const { resource, action } = expression;
-    const required = { text: `${resource}:${action}`, resource, action };
+    const required = new Grantable(expression.resource, expression.action);
     seen.push(required);
-    return (granted) => granted.includes(required);
+    return (granted) => required.isIn(granted);
   }
   const left = compile(expression.left, seen);
   const right = compile(expression.right, seen);

@@ -2,7 +2,7 @@ import type { AfterLease, FeedRecord, Quota } from '@keyhold/protocol/feed';
 import type { Scope, State } from '@keyhold/protocol/state';
 import type { LimitHolder, SlotTable } from './limits.ts';
 import type { PackedNetworks } from './networks.ts';
-import type { GrantedPermissions } from './permissions.ts';
+import type { PackedPermissions } from './permissions.ts';
 
 /** Everything a verifier needs to decide, in memory. Implementations may pack it as they like. */
 export interface Replica {
@@ -20,6 +20,8 @@ export interface Replica {
   successor(): Replica;
   /** Ends the predecessor: from now on this one alone holds the state. */
   takeOver(): void;
+  /** Gives up a successor that never took over: its slots are given back. */
+  abandon(): void;
   /** Live credentials held. */
   readonly size: number;
 }
@@ -57,7 +59,7 @@ export interface ReplicaKey extends LimitHolder {
   readonly state: State;
   readonly startsAt: number | null;
   readonly expiresAt: number | null;
-  readonly permissions: GrantedPermissions;
+  readonly permissions: PackedPermissions;
   /** Empty: from anywhere. */
   readonly networks: PackedNetworks;
   /** Its state follows the limits' slots: period start, units used. */

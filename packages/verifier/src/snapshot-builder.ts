@@ -25,6 +25,10 @@ export class SnapshotBuilder {
     return true;
   }
 
+  abandon(): void {
+    this.#replica.abandon();
+  }
+
   finish(): Replica {
     this.#replica.takeOver();
     return this.#replica;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { UsageReport } from '@keyhold/protocol/verification-messages';
+import type { UsageReport } from '@keyhold/protocol/verification-messages';
 import { FedVerifier } from './testing/fed-verifier.ts';
 import { credentialRecord, keyRecord, makeSecret, tokenRecord } from './testing/records.ts';
 
@@ -52,7 +52,10 @@ it('keeps what it counted while there is nobody to report to', async () => {
   held.fed.feed.link.open();
   held.fed.welcome({ ...held.fed.client.position! });
   held.fed.clock.advance(1_000);
-  assert.deepEqual(reported(held).map(({ credentials }) => credentials[0]?.count), [2]);
+  assert.deepEqual(
+    reported(held).map(({ credentials }) => credentials[0]?.count),
+    [2],
+  );
 });
 
 it('reports what is left to report when it stops', async () => {
@@ -60,7 +63,10 @@ it('reports what is left to report when it stops', async () => {
   await held.verify();
   held.verifier.stop();
   assert.equal(reported(held).length, 1);
-  assert.deepEqual(held.fed.feed.link.sent.slice(-2).map(({ type }) => type), ['report', 'bye']);
+  assert.deepEqual(
+    held.fed.feed.link.sent.slice(-2).map(({ type }) => type),
+    ['report', 'bye'],
+  );
   assert.equal(held.fed.clock.pending, 0);
 });
 
@@ -72,7 +78,13 @@ it('reports of a quota that is gone nothing that is not its own', async () => {
     await held.verify();
     held.fed.change([
       change,
-      keyRecord({ id: 'key_2', rateLimits: [{ name: 'l', limit: 7, windowSeconds: 9 }, { name: 'm', limit: 7, windowSeconds: 9 }] }),
+      keyRecord({
+        id: 'key_2',
+        rateLimits: [
+          { name: 'l', limit: 7, windowSeconds: 9 },
+          { name: 'm', limit: 7, windowSeconds: 9 },
+        ],
+      }),
       credentialRecord(other, { id: 'cred_2', key: 'key_2' }),
     ]);
     await held.verify({ key: other, cost: 5 });

@@ -45,7 +45,8 @@ export class Usage {
   /** Everything counted since the last call, in frames; empty when there was nothing. */
   take(quotaOf: (key: ReplicaKey) => { periodStart: number; used: number }): UsageReport[] {
     const credentials = [...this.#uses].map(([{ id }, use]) => ({ id, ...use }));
-    const quotas = [...this.#quotas].map((key) => ({ key: key.id, ...quotaOf(key) }));
+    const counted = [...this.#quotas].filter(({ quota }) => quota !== null);
+    const quotas = counted.map((key) => ({ key: key.id, ...quotaOf(key) }));
     const denials = [...this.#denials].flatMap(([environment, codes]) =>
       [...codes].map(([code, count]) => ({ environment, code, count })),
     );
@@ -53,7 +54,12 @@ export class Usage {
     const rounds = Math.ceil(Math.max(credentials.length, quotas.length) / MAX_REPORTED);
     for (let i = 0; i < rounds; i++) {
       const [from, to] = [i * MAX_REPORTED, (i + 1) * MAX_REPORTED];
-      reports.push({ credentials: credentials.slice(from, to), quotas: quotas.slice(from, to), denials: [], tokens: [] });
+      reports.push({
+        credentials: credentials.slice(from, to),
+        quotas: quotas.slice(from, to),
+        denials: [],
+        tokens: [],
+      });
     }
     if (denials.length > 0 || this.#tokens.size > 0) {
       reports.push({ credentials: [], quotas: [], denials, tokens: [...this.#tokens] });

@@ -1,5 +1,6 @@
 import type { Verdict, VerdictCode } from '@keyhold/protocol/verdict';
 import type { Allowance } from './allowance.ts';
+import { unpackPermissions } from './permissions.ts';
 import type { ReplicaCredential } from './replica.ts';
 
 /** A refusal names ids only where the caller proved to hold the secret of a credential that is known. */
@@ -19,7 +20,7 @@ export function accepted(credential: ReplicaCredential, allowance: Allowance, st
     keyId: key.id,
     credentialId: credential.id,
     consumerId: key.consumer.id,
-    permissions: key.permissions.list,
+    permissions: unpackPermissions(key.permissions),
   };
   if (allowance.limited) Object.assign(verdict, allowance.describe());
   if (key.metadata !== null) verdict.metadata = key.metadata;

@@ -17,9 +17,10 @@ it('asks the control plane for what a permission needs confirmed, and for nothin
   assert.equal(await asked.code({ cost: 0 }), 'VALID');
   assert.deepEqual(asked.questions, []);
   const verdict = asked.verify(WRITE);
-  assert.deepEqual(asked.questions.map(({ payload }) => payload), [
-    { credential: 'cred_1', environment: 'env_1', permission: 'orders:write', clientIp: '10.0.0.1', record: false },
-  ]);
+  assert.deepEqual(
+    asked.questions.map(({ payload }) => payload),
+    [{ credential: 'cred_1', environment: 'env_1', permission: 'orders:write', clientIp: '10.0.0.1', record: false }],
+  );
   asked.answer({ code: 'VALID' });
   assert.equal((await verdict).code, 'VALID');
   assert.equal(await asked.code(WRITE), 'RATE_LIMITED', 'the third of two');
@@ -33,6 +34,13 @@ it('lets the control plane refuse what its replica would allow', async () => {
     assert.equal((await verdict).code, code);
     assert.equal((await verdict).valid, false);
   }
+});
+
+it('names nobody where the control plane knows of no such credential', async () => {
+  const asked = held(settingRecord());
+  const verdict = asked.verify(WRITE);
+  asked.answer({ code: 'NOT_FOUND' });
+  assert.deepEqual(await verdict, { valid: false, code: 'NOT_FOUND' });
 });
 
 it('decides twice, and the second decision counts: what was taken away meanwhile is refused', async () => {
@@ -113,7 +121,11 @@ it('applies the strictest setting of all permissions that a request names', asyn
       const asked = held(...order);
       const verdict = asked.verify({ permission });
       const [question] = asked.questions;
-      assert.equal(question === undefined ? 'none' : question.payload.record ? 'record' : 'confirm', expected, permission);
+      assert.equal(
+        question === undefined ? 'none' : question.payload.record ? 'record' : 'confirm',
+        expected,
+        permission,
+      );
       if (question !== undefined) asked.answer({ code: 'VALID' });
       assert.equal((await verdict).code, 'VALID');
     }

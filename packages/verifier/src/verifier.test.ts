@@ -5,7 +5,14 @@ import type { VerificationRequest } from '@keyhold/protocol/verdict';
 import { VERDICT_CODES } from '@keyhold/protocol/verdict';
 import { FedVerifier } from './testing/fed-verifier.ts';
 import {
-  consumerRecord, credentialRecord, ENVIRONMENT, environmentRecord, keyRecord, makeSecret, PREFIX, tokenRecord,
+  consumerRecord,
+  credentialRecord,
+  ENVIRONMENT,
+  environmentRecord,
+  keyRecord,
+  makeSecret,
+  PREFIX,
+  tokenRecord,
 } from './testing/records.ts';
 
 const LIMIT = { name: 'burst', limit: 3, windowSeconds: 60 };
@@ -40,7 +47,9 @@ it('gives a request that is wrong in several ways the earliest code, from the fe
   assert.equal(await spent.code(wrong), 'NETWORK_NOT_ALLOWED');
   const ended = credentialRecord(spent.secret, { expiresAt: 0 });
   const later: [string, Parameters<typeof keyRecord>[0]][] = [
-    ['EXPIRED', {}], ['NOT_YET_VALID', { startsAt: 1e15 }], ['SUSPENDED', { state: 'suspended', startsAt: 1e15 }],
+    ['EXPIRED', {}],
+    ['NOT_YET_VALID', { startsAt: 1e15 }],
+    ['SUSPENDED', { state: 'suspended', startsAt: 1e15 }],
     ['REVOKED', { state: 'compromised', startsAt: 1e15 }],
   ];
   for (const [code, key] of later) {
@@ -81,7 +90,11 @@ it('does not know a credential of the right form that was never issued, and name
   }
   held.fed.change([keyRecord({ state: 'suspended' })]);
   assert.deepEqual(await held.verify(), {
-    valid: false, code: 'SUSPENDED', keyId: 'key_1', credentialId: 'cred_1', consumerId: 'cons_1',
+    valid: false,
+    code: 'SUSPENDED',
+    keyId: 'key_1',
+    credentialId: 'cred_1',
+    consumerId: 'cons_1',
   });
 });
 
@@ -105,7 +118,8 @@ it('refuses everything before its first snapshot, with whatever environment', as
   fed.reconnect();
   fed.feed.link.open();
   fed.welcome({ installation: 'inst_2', epoch: 1, sequence: 9, hash: null });
-  for (const environment of [ENVIRONMENT, 'nobody/knows']) assert.equal(await held.code({ environment }), 'VERIFIER_FENCED');
+  for (const environment of [ENVIRONMENT, 'nobody/knows'])
+    assert.equal(await held.code({ environment }), 'VERIFIER_FENCED');
   assert.notEqual(held.verifier.fenced, null);
 });
 
@@ -116,7 +130,12 @@ it('serves on after its lease where the environment says so, and marks every suc
   held.fed.feed.link.break();
   held.fed.clock.advance(30_000);
   assert.deepEqual(await held.verify(), {
-    valid: true, code: 'VALID', keyId: 'key_1', credentialId: 'cred_1', consumerId: 'cons_1', permissions: ['prices:read'],
+    valid: true,
+    code: 'VALID',
+    keyId: 'key_1',
+    credentialId: 'cred_1',
+    consumerId: 'cons_1',
+    permissions: ['prices:read'],
     stale: true,
   });
   for (const request of [{ key: 'nonsense' }, { key: makeSecret() }, { permission: 'orders:write' }]) {
@@ -158,9 +177,11 @@ it('spends nothing for a request that it refuses', async () => {
   assert.equal(await held.code(right), 'RATE_LIMITED');
 });
 
-it('shares limits and quota between all credentials of a key, and a consumer\'s between all its keys', async () => {
+it("shares limits and quota between all credentials of a key, and a consumer's between all its keys", async () => {
   const [second, third] = [makeSecret(), makeSecret()];
-  const held = new FedVerifier({ rateLimits: [LIMIT] }, [consumerRecord({ rateLimits: [{ ...LIMIT, name: 'all', limit: 4 }] })]);
+  const held = new FedVerifier({ rateLimits: [LIMIT] }, [
+    consumerRecord({ rateLimits: [{ ...LIMIT, name: 'all', limit: 4 }] }),
+  ]);
   held.fed.change([
     credentialRecord(second, { id: 'cred_2' }),
     keyRecord({ id: 'key_2' }),

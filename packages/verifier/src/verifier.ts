@@ -1,11 +1,12 @@
 import { hash } from 'node:crypto';
 import { credentialPrefixLength } from '@keyhold/protocol/credential-format';
 import type { Position } from '@keyhold/protocol/feed';
-import type { Verdict, VerdictCode, VerificationRequest } from '@keyhold/protocol/verdict';
+import { VERDICT_CODES, type Verdict, type VerdictCode, type VerificationRequest } from '@keyhold/protocol/verdict';
 import type { OnlineAnswer, OnlineQuestion } from '@keyhold/protocol/verification-messages';
 import type { Clock } from './clock.ts';
 import { decide } from './decide.ts';
 import type { FeedClient } from './feed-client.ts';
+import { SLOTS_PER_LIMIT } from './limits.ts';
 import { type Requirement, Requirements } from './permissions.ts';
 import { DIGEST_ENCODING, type ReplicaCredential, type ReplicaEnvironment, type ReplicaToken } from './replica.ts';
 import { Allowance } from './allowance.ts';
@@ -114,6 +115,7 @@ export class Verifier {
 
   /** Decides one request. Never rejects: whatever goes wrong is a code of the verdict. */
   verify(request: VerificationRequest): Promise<Verdict> {
+    if (!isReadable(request)) return Promise.resolve(this.#unreadable());
     const requirement = request.permission === undefined ? null : this.#requirements.get(request.permission);
     const step = this.#step(request, requirement);
     if (step.code !== 'VALID' || step.online === 'no') return Promise.resolve(this.#conclude(request, step));
@@ -168,13 +170,21 @@ export class Verifier {
       clientIp: request.clientIp ?? null,
       record: first.online === 'record',
     };
-    const answer = (await this.#feed.ask(question)) as OnlineAnswer | null;
+    const answer = readAnswer(await this.#feed.ask(question));
     const second = this.#step(request, requirement);
     if (second.code !== 'VALID') return this.#conclude(request, second);
     // What was asked must still be what is needed: a setting or the credential may have changed meanwhile.
     const weaker = second.online === 'record' && !question.record;
     if (answer === null || weaker) return this.#conclude(request, { ...second, code: 'STORE_UNAVAILABLE' });
     return this.#conclude(request, { ...second, code: answer.code });
+  }
+
+  #unreadable(): Verdict {
+    const usable = this.#feed.fenced === null && this.#feed.position !== null;
+    const code = usable ? 'MALFORMED' : 'VERIFIER_FENCED';
+    this.#usage.denied('', code);
+    this.#verdicts.set(code, (this.#verdicts.get(code) ?? 0) + 1);
+    return { valid: false, code };
   }
 
   #conclude(request: VerificationRequest, step: Step): Verdict {
@@ -215,11 +225,31 @@ export class Verifier {
     if (!this.#feed.connected) return;
     const { slots } = this.#feed.replica;
     const reports = this.#usage.take(({ slot, rules }) => ({
-      periodStart: slots.get(slot + rules.length),
-      used: slots.get(slot + rules.length + 1),
+      periodStart: slots.get(slot + rules.length * SLOTS_PER_LIMIT),
+      used: slots.get(slot + rules.length * SLOTS_PER_LIMIT + 1),
     }));
     for (const report of reports) this.#feed.report(report);
   }
+}
+
+const MAX_COST = 1_000_000_000;
+
+/** False for what types would have refused: a caller without them still gets a verdict. */
+function isReadable(request: VerificationRequest): boolean {
+  const { key, environment, permission, clientIp, cost } = request ?? {};
+  return (
+    typeof key === 'string' &&
+    typeof environment === 'string' &&
+    (permission === undefined || typeof permission === 'string') &&
+    (clientIp === undefined || typeof clientIp === 'string') &&
+    (cost === undefined || (Number.isSafeInteger(cost) && cost >= 0 && cost <= MAX_COST))
+  );
+}
+
+function readAnswer(answer: unknown): OnlineAnswer | null {
+  const code: unknown = typeof answer === 'object' && answer !== null && 'code' in answer ? answer.code : null;
+  const known = VERDICT_CODES.find((one) => one === code);
+  return known === undefined ? null : { code: known };
 }
 
 /** The strictest of all required permissions' settings applies. */

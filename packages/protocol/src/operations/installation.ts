@@ -35,7 +35,7 @@ export const listEntries = defineOperation({
 });
 
 export const VerifierShape = Closed({
-  id: IdOf('verifier'),
+  id: Type.String({ pattern: '^ver_[0-9a-f-]{36}$' }),
   connected: Type.Boolean(),
   acknowledged: Type.Integer({ description: 'Newest sequence that it has applied.' }),
   leases: Type.Integer({ description: 'Environments that it may hold a lease for.' }),

@@ -2,8 +2,20 @@ import { type Static, Type } from 'typebox';
 import { defineOperation } from '../operation.ts';
 import { CREDENTIAL_KINDS, REVOCATION_REASONS, STATES } from '../state.ts';
 import {
-  BarrierShape, Closed, IdOf, Metadata, Name, Networks, Nullable, Page, PageQuery, Permissions, QuotaShape, RateLimits,
-  Slug, Time,
+  BarrierShape,
+  Closed,
+  IdOf,
+  Metadata,
+  Name,
+  Networks,
+  Nullable,
+  Page,
+  PageQuery,
+  Permissions,
+  QuotaShape,
+  RateLimits,
+  Slug,
+  Time,
 } from './shapes.ts';
 
 const MAX_TTL_SECONDS = 100 * 365 * 86_400;

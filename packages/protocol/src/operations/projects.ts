@@ -3,7 +3,19 @@ import { defineOperation } from '../operation.ts';
 import { PREFIX_PATTERN } from '../credential-format.ts';
 import { ENVIRONMENT_KINDS } from '../state.ts';
 import {
-  BarrierShape, Closed, ExternalId, IdOf, Metadata, Name, Nullable, Page, PageQuery, Permission, RateLimits, Slug, Time,
+  BarrierShape,
+  Closed,
+  ExternalId,
+  IdOf,
+  Metadata,
+  Name,
+  Nullable,
+  Page,
+  PageQuery,
+  Permission,
+  RateLimits,
+  Slug,
+  Time,
 } from './shapes.ts';
 
 export const ProjectShape = Closed({ id: IdOf('project'), slug: Slug, name: Name, createdAt: Time });

@@ -49,7 +49,8 @@ export const verify = defineOperation({
       Type.String({
         minLength: 1,
         maxLength: 127,
-        description: '`project/environment`; a bare name for a token bound to one project; left out by one bound to one environment.',
+        description:
+          '`project/environment`; a bare name for a token bound to one project; left out by one bound to one environment.',
       }),
     ),
     permission: Type.Optional(

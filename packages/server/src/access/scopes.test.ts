@@ -81,48 +81,73 @@ onEachDatabase('scopes and bindings', (createPlace) => {
   const requestFor = async (operation: string): Promise<Request> => {
     const { market, expect } = shared();
     const name = `n${++count}`;
-    const [post, get] = [(path: string, body: object = {}) => ({ method: 'POST', path, body }), (path: string) => ({ method: 'GET', path })];
+    const [post, get] = [
+      (path: string, body: object = {}) => ({ method: 'POST', path, body }),
+      (path: string) => ({ method: 'GET', path }),
+    ];
     const key = async () => (await market.issue()).keyId;
     switch (operation) {
-      case 'create-project': return post('/v1/projects', { slug: name, name });
-      case 'list-projects': return get('/v1/projects');
-      case 'create-environment': return post('/v1/projects/market/environments', { name, prefix: name });
-      case 'list-environments': return get('/v1/projects/market/environments');
+      case 'create-project':
+        return post('/v1/projects', { slug: name, name });
+      case 'list-projects':
+        return get('/v1/projects');
+      case 'create-environment':
+        return post('/v1/projects/market/environments', { name, prefix: name });
+      case 'list-environments':
+        return get('/v1/projects/market/environments');
       case 'set-permission':
         return { method: 'PUT', path: '/v1/projects/market/environments/test/permissions/rare:thing', body: {} };
-      case 'list-permissions': return get('/v1/projects/market/environments/test/permissions');
-      case 'create-consumer': return post('/v1/consumers', { project: 'market', name });
-      case 'list-consumers': return get('/v1/consumers?project=market');
-      case 'get-consumer': return get(`/v1/consumers/${market.consumer}`);
+      case 'list-permissions':
+        return get('/v1/projects/market/environments/test/permissions');
+      case 'create-consumer':
+        return post('/v1/consumers', { project: 'market', name });
+      case 'list-consumers':
+        return get('/v1/consumers?project=market');
+      case 'get-consumer':
+        return get(`/v1/consumers/${market.consumer}`);
       case 'issue-key': {
         const place = { project: 'market', environment: 'test', consumer: market.consumer };
         return post('/v1/keys', { ...place, name, permissions: [] });
       }
-      case 'list-keys': return get('/v1/keys?project=market&environment=test');
-      case 'get-key': return get(`/v1/keys/${await key()}`);
-      case 'update-key': return { method: 'PATCH', path: `/v1/keys/${await key()}`, body: { name } };
-      case 'rotate-key': return post(`/v1/keys/${await key()}/rotate`, { overlapSeconds: 60 });
-      case 'suspend-key': return post(`/v1/keys/${await key()}/suspend`);
+      case 'list-keys':
+        return get('/v1/keys?project=market&environment=test');
+      case 'get-key':
+        return get(`/v1/keys/${await key()}`);
+      case 'update-key':
+        return { method: 'PATCH', path: `/v1/keys/${await key()}`, body: { name } };
+      case 'rotate-key':
+        return post(`/v1/keys/${await key()}/rotate`, { overlapSeconds: 60 });
+      case 'suspend-key':
+        return post(`/v1/keys/${await key()}/suspend`);
       case 'resume-key': {
         const id = await key();
         await expect(200, 'POST', `/v1/keys/${id}/suspend`);
         return post(`/v1/keys/${id}/resume`);
       }
-      case 'revoke-key': return post(`/v1/keys/${await key()}/revoke`, { reason: 'unspecified' });
-      case 'destroy-key': return post(`/v1/keys/${await key()}/destroy`);
+      case 'revoke-key':
+        return post(`/v1/keys/${await key()}/revoke`, { reason: 'unspecified' });
+      case 'destroy-key':
+        return post(`/v1/keys/${await key()}/destroy`);
       case 'revoke-credential':
         return post(`/v1/credentials/${(await market.issue()).credentialId}/revoke`, { reason: 'unspecified' });
-      case 'create-token': return post('/v1/tokens', { name, scopes: ['read'], environment: 'market/test' });
-      case 'list-tokens': return get('/v1/tokens');
+      case 'create-token':
+        return post('/v1/tokens', { name, scopes: ['read'], environment: 'market/test' });
+      case 'list-tokens':
+        return get('/v1/tokens');
       case 'revoke-token': {
         const bound = { name, scopes: ['read'], environment: 'market/test' };
         return post(`/v1/tokens/${(await expect(201, 'POST', '/v1/tokens', bound)).token.id}/revoke`);
       }
-      case 'list-entries': return get('/v1/audit/entries');
-      case 'get-installation': return get('/v1/installation');
-      case 'accept-restore': return post('/v1/installation/accept-restore');
-      case 'verify': return post('/v1/verify', { key: (await market.issue()).secret, environment: 'market/test' });
-      default: throw new Error(`no request for ${operation}`);
+      case 'list-entries':
+        return get('/v1/audit/entries');
+      case 'get-installation':
+        return get('/v1/installation');
+      case 'accept-restore':
+        return post('/v1/installation/accept-restore');
+      case 'verify':
+        return post('/v1/verify', { key: (await market.issue()).secret, environment: 'market/test' });
+      default:
+        throw new Error(`no request for ${operation}`);
     }
   };
 
@@ -145,13 +170,11 @@ onEachDatabase('scopes and bindings', (createPlace) => {
 
   for (const [operation, { scopes, bindings }] of Object.entries(MATRIX)) {
     it(`${operation} opens to the scopes ${scopes} and the bindings ${bindings}`, async () => {
-      const byScope: string[] = [];
-      for (const scope of SCOPES) byScope.push(await outcome(operation, scope, 0));
+      const byScope = await Promise.all(SCOPES.map((scope) => outcome(operation, scope, 0)));
       assert.equal(byScope.join(''), scopes);
       const opening = SCOPES.filter((_, i) => scopes[i] === '+');
       for (const scope of opening) {
-        const byBinding: string[] = [];
-        for (const i of BINDINGS.keys()) byBinding.push(await outcome(operation, scope, i));
+        const byBinding = await Promise.all(BINDINGS.map((_, i) => outcome(operation, scope, i)));
         assert.equal(byBinding.join(''), bindings, scope);
       }
     });
@@ -180,7 +203,10 @@ onEachDatabase('scopes and bindings', (createPlace) => {
     );
     const { instance: _one, ...seen } = hidden?.body ?? {};
     const { instance: _two, ...expected } = missing?.body ?? {};
-    assert.deepEqual({ ...seen, detail: seen.detail.replace(keyId, '') }, { ...expected, detail: expected.detail.replace(absent, '') });
+    assert.deepEqual(
+      { ...seen, detail: seen.detail.replace(keyId, '') },
+      { ...expected, detail: expected.detail.replace(absent, '') },
+    );
   });
 
   it('show in lists only what lies within the binding', async () => {

@@ -9,6 +9,8 @@ export interface PlaceNames {
   readonly projects: ReadonlyMap<string, string>;
   /** `project/environment` */
   readonly environments: ReadonlyMap<string, string>;
+  /** Project ids by environment id. */
+  readonly projectOf: ReadonlyMap<string, string>;
 }
 
 /** What lies on a higher floor and is handed in: ids and names of the places that tokens are bound to. */
@@ -27,7 +29,8 @@ export function showToken(row: TokenRow, names: PlaceNames, nowMs: number): Toke
     name: row.name,
     scopes: JSON.parse(row.scopes) as Scope[],
     projects: projects?.map((id) => names.projects.get(id) ?? id) ?? null,
-    environment: row.environment_id === null ? null : (names.environments.get(row.environment_id) ?? row.environment_id),
+    environment:
+      row.environment_id === null ? null : (names.environments.get(row.environment_id) ?? row.environment_id),
     hint: row.hint,
     state: over ? 'deactivated' : row.state,
     expiresAt: row.expires_at === null ? null : new Date(row.expires_at).toISOString(),

@@ -1,5 +1,9 @@
 import { isRefusal, refuse } from '@keyhold/protocol/errors';
-import { createToken as createTokenOperation, listTokens as listTokensOperation, revokeToken as revokeTokenOperation } from '@keyhold/protocol/operations/access';
+import {
+  createToken as createTokenOperation,
+  listTokens as listTokensOperation,
+  revokeToken as revokeTokenOperation,
+} from '@keyhold/protocol/operations/access';
 import type { FastifyInstance } from 'fastify';
 import type { Kysely } from 'kysely';
 import type { Database, TokenRow } from '../database/schema.ts';
@@ -12,7 +16,7 @@ import { createToken } from './create-token.ts';
 import { allow, allowOnInstallation } from './locate.ts';
 import { covers, type Principal } from './principal.ts';
 import { revokeToken } from './revoke-token.ts';
-import { showToken, type TokenPlaces } from './token.ts';
+import { type PlaceNames, showToken, type TokenPlaces } from './token.ts';
 import { findToken, listTokens } from './tokens.store.ts';
 import { isKnownToLedger, withdrawMissing } from './withdraw-missing.ts';
 
@@ -41,7 +45,8 @@ export function mountTokens(app: FastifyInstance, { gate, context, reader, curso
     const environment = body.environment === undefined ? null : await places.environmentId(principal, body.environment);
     if (isRefusal(environment)) return environment;
     const expiresAt = body.expiresAt === undefined ? null : Date.parse(body.expiresAt);
-    if (Number.isNaN(expiresAt)) return refuse('INVALID_INPUT', 'There is no such time.', '/expiresAt');
+    if (Number.isNaN(expiresAt) || (expiresAt ?? 0) < 0)
+      return refuse('INVALID_INPUT', 'There is no such time.', '/expiresAt');
     const input = { name: body.name, scopes: body.scopes, projects, environment, expiresAt };
     const created = await createToken(context, { principal, ip, idempotency }, input);
     if (isRefusal(created)) return created;
@@ -55,7 +60,13 @@ export function mountTokens(app: FastifyInstance, { gate, context, reader, curso
     const denied = allow(principal, 'tokens.read', within(principal));
     if (denied !== null) return denied;
     const page = { list: listTokensOperation.id, principal: principal.id, query };
-    const found = await pageOf(cursors, page, (after, limit) => listVisible(reader, principal, after, limit), ({ id }) => id, show);
+    const found = await pageOf(
+      cursors,
+      page,
+      (after, limit) => listVisible(reader, places, principal, after, limit),
+      ({ id }) => id,
+      show,
+    );
     return isRefusal(found) ? found : { body: found };
   });
 
@@ -68,7 +79,7 @@ export function mountTokens(app: FastifyInstance, { gate, context, reader, curso
       const barred = allowOnInstallation(principal, 'tokens.revoke');
       return barred ?? (await withdrawMissing(context, { principal, ip, idempotency }, 'tokens', params.id, absent));
     }
-    if (token === undefined || !isVisible(principal, token)) return absent;
+    if (token === undefined || !isVisible(principal, token, await places.names([token]))) return absent;
     const revoked = await revokeToken(context, { principal, ip, idempotency }, params.id);
     if (isRefusal(revoked)) return revoked;
     const [shown] = await show([revoked.token]);
@@ -82,22 +93,28 @@ function within(principal: Principal) {
   return { resource, absent: refuse('FORBIDDEN', 'This token is bound elsewhere.') };
 }
 
-/** A bound caller sees tokens bound within its own binding. */
-function isVisible(principal: Principal, token: TokenRow): boolean {
+/** A bound caller sees tokens bound within its own binding; `names` knows the environments' projects. */
+function isVisible(principal: Principal, token: TokenRow, names: PlaceNames): boolean {
   if (principal.environment === null && principal.projects === null) return true;
   const projects = token.projects === null ? null : (JSON.parse(token.projects) as string[]);
-  if (token.environment_id !== null) return principal.environment === token.environment_id;
+  if (token.environment_id !== null) {
+    const project = names.projectOf.get(token.environment_id) ?? null;
+    return covers(principal, { project, environment: token.environment_id });
+  }
   return projects?.every((project) => covers(principal, { project, environment: null })) ?? false;
 }
 
 /** Bound callers' pages are filtered here: tokens are few. */
 async function listVisible(
   reader: Kysely<Database>,
+  places: TokenPlaces,
   principal: Principal,
   after: string | undefined,
   limit: number,
 ): Promise<TokenRow[]> {
   if (principal.environment === null && principal.projects === null) return await listTokens(reader, after, limit);
-  const visible = (await listTokens(reader, after, Number.MAX_SAFE_INTEGER)).filter((token) => isVisible(principal, token));
+  const tokens = await listTokens(reader, after, Number.MAX_SAFE_INTEGER);
+  const names = await places.names(tokens);
+  const visible = tokens.filter((token) => isVisible(principal, token, names));
   return visible.slice(0, limit);
 }

@@ -26,8 +26,16 @@ onEachDatabase('tokens', (createPlace) => {
 
   before(async () => {
     await shared().expect(201, 'POST', '/v1/projects', { slug: 'other', name: 'Other' });
-    await shared().expect(201, 'POST', '/v1/projects/other/environments', { name: 'live', prefix: 'oth_live', leaseSeconds: 2 });
-    await shared().expect(201, 'POST', '/v1/projects/market/environments', { name: 'live', prefix: 'mkt_live', leaseSeconds: 2 });
+    await shared().expect(201, 'POST', '/v1/projects/other/environments', {
+      name: 'live',
+      prefix: 'oth_live',
+      leaseSeconds: 2,
+    });
+    await shared().expect(201, 'POST', '/v1/projects/market/environments', {
+      name: 'live',
+      prefix: 'mkt_live',
+      leaseSeconds: 2,
+    });
   });
 
   it('open both planes when the reply returns, and say what they are bound to', async () => {

@@ -21,9 +21,22 @@ export function mountEntries<P extends { readonly id: string }>(
     if (denied !== null) return denied;
     const { action, actor, subject, order = 'desc' } = query;
     const load = (after: string | undefined, limit: number) =>
-      listEntries(reader, { action, actor, subject, order, beyond: after === undefined ? undefined : Number(after), limit });
+      listEntries(reader, {
+        action,
+        actor,
+        subject,
+        order,
+        beyond: after === undefined ? undefined : Number(after),
+        limit,
+      });
     const page = { list: listEntriesOperation.id, principal: principal.id, query };
-    const found = await pageOf(cursors, page, load, ({ sequence }) => String(sequence), (rows) => rows.map(showEntry));
+    const found = await pageOf(
+      cursors,
+      page,
+      load,
+      ({ sequence }) => String(sequence),
+      (rows) => rows.map(showEntry),
+    );
     return isRefusal(found) ? found : { body: found };
   });
 }

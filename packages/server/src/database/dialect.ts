@@ -28,7 +28,13 @@ export const sqliteDialect: Dialect = {
 
 export const postgresDialect: Dialect = {
   name: 'postgres',
-  begin: async (connection) => void (await sql`begin`.execute(connection)),
+  // A server may acknowledge before it syncs (`synchronous_commit=off`); this transaction must not.
+  begin: async (connection) => {
+    await sql`begin`.execute(connection);
+    await sql`select set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off'`.execute(
+      connection,
+    );
+  },
   beginSnapshot: async (connection) =>
     void (await sql`begin isolation level repeatable read read only`.execute(connection)),
   lockRows: async (connection, rowIds) => {

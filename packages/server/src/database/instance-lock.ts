@@ -61,7 +61,9 @@ class AdvisoryLock {
     const client = new pg.Client({ connectionString: this.#url, keepAlive: true });
     client.on('error', () => {});
     await client.connect();
-    const { rows } = await client.query<{ taken: boolean }>('select pg_try_advisory_lock($1) as taken', [ADVISORY_LOCK]);
+    const { rows } = await client.query<{ taken: boolean }>('select pg_try_advisory_lock($1) as taken', [
+      ADVISORY_LOCK,
+    ]);
     if (rows[0]?.taken !== true) {
       await client.end();
       return false;

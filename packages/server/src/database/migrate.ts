@@ -18,7 +18,9 @@ export async function migrate(db: Kysely<Database>, dialect: Dialect): Promise<v
     );
     const current = rows[0]?.version ?? 0;
     if (current > MIGRATIONS.length) {
-      throw new Error(`the database has schema version ${current}; this Keyhold knows ${MIGRATIONS.length}: upgrade it`);
+      throw new Error(
+        `the database has schema version ${current}; this Keyhold knows ${MIGRATIONS.length}: upgrade it`,
+      );
     }
     for (let version = current + 1; version <= MIGRATIONS.length; version++) {
       await dialect.begin(connection);

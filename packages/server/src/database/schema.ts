@@ -151,6 +151,7 @@ export interface ScratchTables {
     readonly verifier_id: string;
     readonly environment_id: string;
     readonly lease_seconds: number;
+    readonly token_id: string;
   };
   credential_usage: {
     readonly credential_id: string;

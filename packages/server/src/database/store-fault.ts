@@ -32,5 +32,7 @@ export function isStoreFault(error: unknown): boolean {
   const { errcode, code } = error as { errcode?: unknown; code?: unknown };
   if (typeof errcode === 'number') return SQLITE_FAULTS.has(errcode & 0xff);
   if (typeof code === 'string' && (POSTGRES_FAULT.test(code) || NETWORK_FAULTS.test(code))) return true;
-  return /connection (?:terminated|error|timeout)|timeout exceeded when trying to connect|not queryable/i.test(error.message);
+  return /connection (?:terminated|error|timeout)|timeout exceeded when trying to connect|not queryable/i.test(
+    error.message,
+  );
 }

@@ -1,4 +1,4 @@
-import { CompiledQuery, Kysely, PostgresDialect } from 'kysely';
+import { CompiledQuery, Kysely, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
 import { type Dialect, postgresDialect, sqliteDialect } from './dialect.ts';
 import { migrate } from './migrate.ts';
@@ -41,6 +41,7 @@ export async function openSqlite(path: string): Promise<Store> {
 /** Connects to PostgreSQL and brings the schema up to date. */
 export async function openPostgres(url: string): Promise<Store> {
   const writing = postgres(url, 1);
+  await refuseUnsafeServer(writing);
   await migrate(writing, postgresDialect);
   const reader = postgres(url, READER_CONNECTIONS);
   return assemble(postgresDialect, writing, reader, (read) =>
@@ -60,9 +61,23 @@ function postgres(url: string, connections: number): Kysely<Database> {
         oid === INT8_OID ? Number : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
     },
   });
-  // An idle connection that dies is replaced at the next use; without a listener it would end the process.
+  // A connection that dies is replaced at the next use; without listeners, idle or in use, it would end the process.
   pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+}
+
+/** What this server acknowledges may be gone after a crash. */
+export class UnsafeServer extends Error {
+  override readonly name = 'UnsafeServer';
+}
+
+/** @throws UnsafeServer when the server doesn't sync, which nothing on our side can make up for */
+async function refuseUnsafeServer(db: Kysely<Database>): Promise<void> {
+  const { rows } = await sql<{ fsync: string }>`show fsync`.execute(db);
+  if (rows[0]?.fsync === 'on') return;
+  await db.destroy();
+  throw new UnsafeServer('PostgreSQL runs with fsync=off: after a crash it loses what it acknowledged. Turn fsync on');
 }
 
 function assemble(
@@ -79,8 +94,9 @@ function assemble(
     readSnapshot,
     [Symbol.asyncDispose]: async () => {
       await writer.idle();
-      await writing.destroy();
+      // The writer closes last: only then does SQLite fold the write-ahead log into the database file.
       await reader.destroy();
+      await writing.destroy();
     },
   };
 }

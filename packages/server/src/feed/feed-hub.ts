@@ -42,7 +42,7 @@ export class FeedHub implements FeedHouse {
   /** The network closed a session. */
   detach(session: FeedSession): void {
     session.lost();
-    if (this.#sessions.delete(session) && session.verifier !== null) this.#options.book.disconnected(session.verifier);
+    if (this.#sessions.delete(session) && session.claimed) this.#options.book.disconnected(session.verifier as string);
   }
 
   /** Hands a committed group to every session; called under the writer's lock, so in order. */
@@ -95,6 +95,8 @@ export class FeedHub implements FeedHouse {
 
   async welcome(session: FeedSession, verifier: string, theirs: Position | null): Promise<void> {
     const { book, ledger, store } = this.#options;
+    if (!book.claim(verifier, session.tokenId)) return session.close('this verifier id is of another token');
+    session.claimed = true;
     book.connected(verifier);
     const head = ledger().head;
     const hashAtYours = theirs === null ? null : await this.#hashAt(store, theirs);
@@ -112,7 +114,8 @@ export class FeedHub implements FeedHouse {
 
   #refuse(session: FeedSession, verifier: string, theirs: Position): void {
     this.#options.book.fenced(verifier);
-    this.#fencedEpochs.set(verifier, theirs.epoch);
+    if (theirs.installation === this.#options.ledger().head.installation)
+      this.#fencedEpochs.set(verifier, theirs.epoch);
     this.#options.alarm(verifier, theirs);
     this.#drop(session, 'the ledger is not a continuation of yours');
   }
@@ -134,17 +137,21 @@ export class FeedHub implements FeedHouse {
   async grant(session: FeedSession, request: number): Promise<void> {
     const { book, ledger, source } = this.#options;
     const verifier = session.verifier as string;
+    if (!session.claimed) return session.close('not welcome yet');
     await ledger().locked(
       async (db) => {
         if (!(await source.isTokenAlive(db, session.tokenId))) return null;
         const leases = await source.leasesFor(db, session.scope);
-        await storeHolder(db, verifier, leases);
+        // What is stored already need not be written at each renewal, also not on a full disk.
+        const unstored = leases.filter(({ environment, seconds }) => !book.isStored(verifier, environment, seconds));
+        await storeHolder(db, verifier, session.tokenId, unstored);
         return leases;
       },
       (leases, head) => {
         if (leases === null) return this.#drop(session, 'the token is no longer alive');
         // Booked even when the connection is gone by now: what was sent before it closed may have arrived.
         book.granted(verifier, leases);
+        book.stored(verifier, leases);
         session.send({
           type: 'grant',
           request,
@@ -157,12 +164,12 @@ export class FeedHub implements FeedHouse {
 
   acknowledged(session: FeedSession, sequence: number): void {
     // Nobody has applied what was not sent to him.
-    if (sequence > session.sentUpTo) return session.close('acknowledged what was not sent');
+    if (!session.claimed || sequence > session.sentUpTo) return session.close('acknowledged what was not sent');
     this.#options.book.acknowledged(session.verifier as string, sequence);
   }
 
   released(session: FeedSession): void {
-    this.#options.book.released(session.verifier as string);
+    if (session.claimed) this.#options.book.released(session.verifier as string);
   }
 
   async report(session: FeedSession, payload: unknown): Promise<void> {

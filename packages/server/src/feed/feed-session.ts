@@ -36,6 +36,8 @@ const MAX_HELD_BACK = 50_000;
 export class FeedSession {
   readonly scope: FeedScope;
   readonly tokenId: string;
+  /** True once the verifier's id was found to be this token's to use. */
+  claimed = false;
   readonly #connection: FeedConnection;
   readonly #house: FeedHouse;
   #verifier: string | null = null;

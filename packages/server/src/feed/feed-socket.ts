@@ -13,13 +13,18 @@ const PING_INTERVAL_MS = 15_000;
 const POLICY_VIOLATION = 1008;
 const UNAUTHORIZED = 'HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
 const NOT_FOUND = 'HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
-const UNAVAILABLE = 'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
+const UNAVAILABLE =
+  'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
 
 const messages = Compile(VerifierMessage);
 
 /** Serves the feed on a running HTTP server. The returned function closes every connection. */
 export function serveFeed(server: Server, hub: FeedHub, authenticate: AuthenticateFeed): () => void {
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_VERIFIER_FRAME_BYTES, perMessageDeflate: false });
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_VERIFIER_FRAME_BYTES,
+    perMessageDeflate: false,
+  });
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
     if (request.url !== FEED_PATH) return socket.end(NOT_FOUND);

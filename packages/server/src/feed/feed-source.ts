@@ -10,7 +10,9 @@ export interface FeedSource {
   /** Records for rows that a commit changed. */
   fromCommit(changed: readonly ChangedRow[], removed: readonly string[]): Addressed<FeedRecord>[];
   /** Everything at one position, in parts, in an order in which each record's references come first. */
-  snapshot(part: (position: Position, records: readonly Addressed<FeedRecord>[], last: boolean) => Promise<void>): Promise<void>;
+  snapshot(
+    part: (position: Position, records: readonly Addressed<FeedRecord>[], last: boolean) => Promise<void>,
+  ): Promise<void>;
   /** Present records of the rows that changed after `from`; null when there are too many to be worth it. */
   changesSince(from: number): Promise<{ position: Position; records: Addressed<FeedRecord>[] } | null>;
   /** Leases that a connection of this scope may be granted. */

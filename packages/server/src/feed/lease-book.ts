@@ -35,6 +35,9 @@ interface MutableHolder extends Holder {
   connections: number;
   fenced: boolean;
   readonly leases: Map<string, BookedLease>;
+  tokenId: string | null;
+  /** Lease lengths that are stored, by environment. */
+  readonly durable: Map<string, number>;
 }
 
 /**
@@ -71,6 +74,16 @@ export class LeaseBook {
     this.#changed();
   }
 
+  /** Notes that these leases' holder is durable. */
+  stored(verifier: string, leases: readonly GrantedLease[]): void {
+    const { durable } = this.#holder(verifier);
+    for (const { environment, seconds } of leases) durable.set(environment, seconds);
+  }
+
+  isStored(verifier: string, environment: string, seconds: number): boolean {
+    return this.#holders.get(verifier)?.durable.get(environment) === seconds;
+  }
+
   /** The verifier has applied everything up to `sequence`. */
   acknowledged(verifier: string, sequence: number): void {
     const holder = this.#holder(verifier);
@@ -83,6 +96,16 @@ export class LeaseBook {
   released(verifier: string): void {
     this.#holders.get(verifier)?.leases.clear();
     this.#changed();
+  }
+
+  /**
+   * True when the verifier's id is this token's to use: of who came with it first. An id is no secret, and whoever
+   * could speak for another's verifier could acknowledge and give up in its name.
+   */
+  claim(verifier: string, tokenId: string): boolean {
+    const holder = this.#holder(verifier);
+    holder.tokenId ??= tokenId;
+    return holder.tokenId === tokenId;
   }
 
   connected(verifier: string): void {
@@ -128,7 +151,15 @@ export class LeaseBook {
   #holder(verifier: string): MutableHolder {
     let holder = this.#holders.get(verifier);
     if (holder === undefined) {
-      holder = { verifier, acknowledged: -1, connections: 0, fenced: false, leases: new Map() };
+      holder = {
+        verifier,
+        acknowledged: -1,
+        connections: 0,
+        fenced: false,
+        leases: new Map(),
+        tokenId: null,
+        durable: new Map(),
+      };
       this.#holders.set(verifier, holder);
     }
     return holder;

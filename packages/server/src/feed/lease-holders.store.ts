@@ -6,16 +6,20 @@ import type { GrantedLease } from './lease-book.ts';
 export async function storeHolder(
   db: Kysely<Database>,
   verifier: string,
+  tokenId: string,
   leases: readonly GrantedLease[],
 ): Promise<void> {
   if (leases.length === 0) return;
   await db
     .insertInto('lease_holders')
-    .values(leases.map(({ environment, seconds }) => ({
-      verifier_id: verifier,
-      environment_id: environment,
-      lease_seconds: seconds,
-    })))
+    .values(
+      leases.map(({ environment, seconds }) => ({
+        verifier_id: verifier,
+        environment_id: environment,
+        lease_seconds: seconds,
+        token_id: tokenId,
+      })),
+    )
     .onConflict((conflict) =>
       conflict
         .columns(['verifier_id', 'environment_id'])
@@ -26,10 +30,11 @@ export async function storeHolder(
 
 export async function loadHolders(
   db: Kysely<Database>,
-): Promise<{ verifier: string; environment: string; seconds: number }[]> {
+): Promise<{ verifier: string; tokenId: string; environment: string; seconds: number }[]> {
   const rows = await db.selectFrom('lease_holders').selectAll().execute();
-  return rows.map(({ verifier_id, environment_id, lease_seconds }) => ({
+  return rows.map(({ verifier_id, token_id, environment_id, lease_seconds }) => ({
     verifier: verifier_id,
+    tokenId: token_id,
     environment: environment_id,
     seconds: lease_seconds,
   }));
@@ -37,5 +42,8 @@ export async function loadHolders(
 
 export async function forgetHolders(tables: Kysely<ScratchTables>, verifiers: readonly string[]): Promise<void> {
   if (verifiers.length === 0) return;
-  await tables.deleteFrom('lease_holders').where('verifier_id', 'in', [...verifiers]).execute();
+  await tables
+    .deleteFrom('lease_holders')
+    .where('verifier_id', 'in', [...verifiers])
+    .execute();
 }

@@ -84,7 +84,9 @@ async function backUp(place: TestPlace): Promise<(control: Restartable) => Promi
   admin.pathname = '/postgres';
   const client = new pg.Client({ connectionString: admin.href });
   await client.connect();
-  await client.query(`create database "${copy.pathname.slice(1)}" template "${new URL(databaseUrl).pathname.slice(1)}"`);
+  await client.query(
+    `create database "${copy.pathname.slice(1)}" template "${new URL(databaseUrl).pathname.slice(1)}"`,
+  );
   await client.end();
   return (control) => control.start(copy.href);
 }
@@ -159,7 +161,10 @@ onEachDatabase('a restored backup', (createPlace) => {
       await eventually('the verifier fences itself', async () => verifier.fenced);
       assert.equal(await decide(secret), 'VERIFIER_FENCED');
       const { alarms, verifiers } = await control.expect(200, 'GET', '/v1/installation');
-      assert.deepEqual(alarms.map(({ code }: { code: string }) => code), ['VERIFIER_AHEAD']);
+      assert.deepEqual(
+        alarms.map(({ code }: { code: string }) => code),
+        ['VERIFIER_AHEAD'],
+      );
       assert.ok(verifiers.some(({ fenced }: { fenced: boolean }) => fenced));
       const { sequence, acceptedEpoch } = await control.expect(200, 'POST', '/v1/installation/accept-restore');
       const [entry] = (await control.expect(200, 'GET', '/v1/audit/entries?action=restore.accepted')).items;

@@ -56,7 +56,11 @@ export async function startFeed({ store, clock, random, alarms, source }: FeedSt
     source,
     acceptedEpoch,
     alarm: (verifier, { epoch, sequence }) =>
-      alarms.raise('VERIFIER_AHEAD', verifier, `it stands at sequence ${sequence} of epoch ${epoch}: was this database restored?`),
+      alarms.raise(
+        'VERIFIER_AHEAD',
+        verifier,
+        `it stands at sequence ${sequence} of epoch ${epoch}: was this database restored?`,
+      ),
   });
   const propagation = createPropagation(new Barrier(clock, book), hub);
   let listener: (ids: readonly string[]) => void = () => {};
@@ -75,7 +79,8 @@ export async function startFeed({ store, clock, random, alarms, source }: FeedSt
 async function restoreHolders(store: Store, book: LeaseBook, source: FeedSource): Promise<void> {
   const all = await source.leasesFor(store.reader, { projects: null, environment: null });
   const afterLease = new Map(all.map(({ environment, afterLease }) => [environment, afterLease]));
-  for (const { verifier, environment, seconds } of await loadHolders(store.reader)) {
+  for (const { verifier, tokenId, environment, seconds } of await loadHolders(store.reader)) {
+    book.claim(verifier, tokenId);
     book.granted(verifier, [{ environment, seconds, afterLease: afterLease.get(environment) ?? 'refuse' }]);
   }
 }

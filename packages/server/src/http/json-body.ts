@@ -24,6 +24,9 @@ export function parseJsonBody(bytes: Buffer): { value: unknown } | Refusal {
 export function findBadText(value: unknown, path: string, depth: number): Refusal | undefined {
   if (depth > MAX_DEPTH) return refuse('INVALID_INPUT', `Nested deeper than ${MAX_DEPTH}.`, path || '/');
   if (typeof value === 'string') return badString(value, path);
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    return refuse('INVALID_INPUT', 'This number is too large.', path || '/');
+  }
   if (typeof value !== 'object' || value === null) return undefined;
   for (const [name, member] of Object.entries(value)) {
     const field = `${path}/${printable(name)}`;
@@ -42,7 +45,7 @@ function badString(text: string, path: string): Refusal | undefined {
   return undefined;
 }
 
-/** A field name as it may be repeated in an error: short, and well-formed. A planted secret is cut off. */
-function printable(name: string): string {
-  return name.replace(/[^\w.-]/g, '?').slice(0, 40);
+/** A field name as it may be repeated in an error. Every name of ours is a short word; anything else may be a secret. */
+export function printable(name: string): string {
+  return /^[A-Za-z][A-Za-z0-9]{0,19}$/.test(name) || /^[0-9]{1,4}$/.test(name) ? name : '?';
 }

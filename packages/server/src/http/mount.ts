@@ -114,5 +114,6 @@ function idempotencyOf(operation: Operation, request: FastifyRequest): Idempoten
   }
   const principal = (request as unknown as { principal: { id: string } }).principal.id;
   const content = canonicalJson([operation.id, request.params as Json, (request.body ?? null) as Json]);
-  return { principal, key, requestDigest: hash('sha256', content, 'hex') };
+  // What is kept is a digest: a caller may have put a secret there.
+  return { principal, key: hash('sha256', key, 'hex'), requestDigest: hash('sha256', content, 'hex') };
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ErrorCode, ERRORS, refuse } from '@keyhold/protocol/errors';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { parseJsonBody } from './json-body.ts';
@@ -17,15 +18,22 @@ export interface HttpOptions {
 
 const BODY_LIMIT_BYTES = 64 * 1024;
 const MAX_PARAM_LENGTH = 500;
+const CLOSE_PATIENCE_MS = 3_000;
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 
 /** A Fastify server with Keyhold's manners: strict input, problem details, no request logging of its own. */
 export function createHttpServer(options: HttpOptions): FastifyInstance {
   const { tls, trustedProxies } = options;
+  const manners = {
+    // Refused below with a problem, not by Node with an empty answer.
+    requireHostHeader: false,
+    // Whoever offers HTTP/2 by an upgrade is answered over HTTP/1.1 (RFC 9110 §7.8 lets us ignore it).
+    shouldUpgradeCallback: ({ headers }: IncomingMessage) => /^websocket$/i.test(headers.upgrade ?? ''),
+  };
   const app = Fastify({
     logger: false,
-    ...(tls === undefined ? {} : { https: tls }),
+    ...(tls === undefined ? { http: manners } : { https: { ...tls, ...manners } }),
     ...(trustedProxies.length === 0 ? {} : { trustProxy: [...trustedProxies] }),
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -44,6 +52,17 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
     if ('value' in parsed) done(null, parsed.value);
     else done(new InvalidInput(parsed));
   });
+  app.server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) =>
+    refuseRaw(response, 'Expect', 'Only 100-continue can be expected.'),
+  );
+  // A connection that never sends a request is neither idle nor busy, and would hold up the stop for ever.
+  app.addHook('preClose', async () => {
+    setTimeout(() => app.server.closeAllConnections(), CLOSE_PATIENCE_MS).unref();
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.headers.host !== undefined) return;
+    return sendProblem(request, reply, refuse('INVALID_INPUT', 'This field is missing.', 'Host'));
+  });
   app.addHook('preValidation', async (request) => {
     const bad = findBadAddress(request.query, request.params);
     if (bad !== undefined) throw new InvalidInput(bad);
@@ -53,6 +72,25 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
     sendProblem(request, reply, refuse('NOT_FOUND', 'No operation has this method and address.')),
   );
   return app;
+}
+
+/** Refuses before Fastify sees the request. */
+function refuseRaw(response: ServerResponse, field: string, detail: string): void {
+  response.writeHead(400, { 'content-type': 'application/problem+json', connection: 'close' });
+  response.end(rawProblem('INVALID_INPUT', detail, field));
+}
+
+function rawProblem(code: ErrorCode, detail: string, field: string): string {
+  const { status, title } = ERRORS[code];
+  return JSON.stringify({
+    type: `urn:keyhold:error:${code}`,
+    title,
+    status,
+    code,
+    detail,
+    instance: randomUUID(),
+    field,
+  });
 }
 
 /** Fastify's own refusals, in our codes. */
@@ -94,8 +132,7 @@ function refuseUnreadable(error: NodeJS.ErrnoException, socket: import('node:net
   const overflow = error.code === 'HPE_HEADER_OVERFLOW';
   const status = overflow ? '431 Request Header Fields Too Large' : '400 Bad Request';
   const code = overflow ? 'HEADERS_TOO_LARGE' : 'INVALID_INPUT';
-  const problem = { type: `urn:keyhold:error:${code}`, title: ERRORS[code].title, status: ERRORS[code].status, code };
-  const body = JSON.stringify({ ...problem, detail: 'The request could not be read as HTTP.', instance: randomUUID() });
+  const body = rawProblem(code, 'The request could not be read as HTTP.', 'request');
   socket.end(
     `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,

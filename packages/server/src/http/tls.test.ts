@@ -18,7 +18,17 @@ const log = createLog('silent', 'test');
 function makeCertificate(folder: string, name: string): { certificateFile: string; keyFile: string } {
   const [certificateFile, keyFile] = [join(folder, `${name}.crt`), join(folder, `${name}.pem`)];
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', keyFile];
-  const made = spawnSync('openssl', ['req', '-x509', ...key, '-out', certificateFile, '-days', '1', '-subj', `/CN=${name}.invalid`]);
+  const made = spawnSync('openssl', [
+    'req',
+    '-x509',
+    ...key,
+    '-out',
+    certificateFile,
+    '-days',
+    '1',
+    '-subj',
+    `/CN=${name}.invalid`,
+  ]);
   assert.equal(made.status, 0, `openssl is needed to make a certificate: ${made.error?.message ?? made.stderr}`);
   return { certificateFile, keyFile };
 }
@@ -69,7 +79,10 @@ describe('TLS', () => {
       const { promise, resolve } = Promise.withResolvers<string>();
       const events = { disconnected: resolve, connected: () => resolve('connected') };
       const verifier = connectVerifier({ controlUrl: control.url, token, pinnedCertificate }, events);
-      const ended = await Promise.race([promise, new Promise<string>((late) => setTimeout(late, 500, 'never connected'))]);
+      const ended = await Promise.race([
+        promise,
+        new Promise<string>((late) => setTimeout(late, 500, 'never connected')),
+      ]);
       assert.equal(ended, 'never connected');
       assert.equal(verifier.position, null);
       verifier.stop();

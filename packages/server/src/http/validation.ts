@@ -3,7 +3,7 @@ import type { FastifySchemaCompiler } from 'fastify';
 import { Compile } from 'typebox/compile';
 import { Value } from 'typebox/value';
 import type { TSchema } from 'typebox';
-import { findBadText } from './json-body.ts';
+import { findBadText, printable } from './json-body.ts';
 
 /** Carries a refusal through Fastify's validation. */
 export class InvalidInput extends Error {
@@ -39,7 +39,12 @@ function describe(errors: readonly SchemaError[], httpPart: string | undefined):
   const params = (error?.params ?? {}) as Record<string, unknown>;
   const names = (params['requiredProperties'] ?? params['additionalProperties']) as string[] | undefined;
   const name = names?.[0];
-  const field = `${error?.instancePath ?? ''}${name === undefined ? '' : `/${name.replace(/[^\w.-]/g, '?').slice(0, 40)}`}`;
+  const path = (error?.instancePath ?? '')
+    .split('/')
+    .slice(1)
+    .map((part) => `/${printable(part)}`)
+    .join('');
+  const field = `${path}${name === undefined ? '' : `/${printable(name)}`}`;
   const where = httpPart === 'body' ? field || '/' : field.replace(/^\//, '') || httpPart;
   if (error?.keyword === 'additionalProperties') return refuse('INVALID_INPUT', 'There is no such field here.', where);
   if (error?.keyword === 'required') return refuse('INVALID_INPUT', 'This field is missing.', where);

@@ -83,7 +83,9 @@ onEachDatabase('taking a key away', (createPlace) => {
     assert.equal(barrier.acknowledged, 1);
     const verdict = await shared().installation.verify({ key: secret, environment: 'market/test' });
     assert.deepEqual(verdict, { valid: false, code: 'NOT_FOUND' });
-    const refused = await shared().expect(409, 'POST', `/v1/credentials/${credentialId}/revoke`, { reason: 'superseded' });
+    const refused = await shared().expect(409, 'POST', `/v1/credentials/${credentialId}/revoke`, {
+      reason: 'superseded',
+    });
     assert.equal(refused.code, 'ILLEGAL_TRANSITION');
   });
 

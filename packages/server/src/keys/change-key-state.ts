@@ -7,7 +7,7 @@ import type { CredentialRow, KeyRow } from '../database/schema.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import type { Facts } from '../ledger/facts.ts';
 import { mayBecome, showCredential, stateAfterRevocation, stateAt } from './key.ts';
-import { listCredentials, type PlacedKey } from './keys.store.ts';
+import type { PlacedKey } from './keys.store.ts';
 import { loadUses } from './usage.store.ts';
 import { viewKey } from './view-key.ts';
 
@@ -90,14 +90,7 @@ function recordState(
 
 /** A row that somebody wrote past the ledger says nothing about what verifiers hold: it is ended whatever it says. */
 async function seize(facts: Facts, key: KeyRow, { to, reason }: StateChange): Promise<KeyRow> {
-  if (to === 'destroyed') await destroyCredentials(facts, key.id);
   return await facts.overwrite('keys', key, { state: to, reason: reason ?? null });
-}
-
-async function destroyCredentials(facts: Facts, keyId: string): Promise<void> {
-  for (const credential of await listCredentials(facts.db, [keyId])) {
-    await facts.update('credentials', credential, { state: 'destroyed' });
-  }
 }
 
 async function move(facts: Facts, key: KeyRow, { to, reason }: StateChange, nowMs: number): Promise<KeyRow | Refusal> {
@@ -109,7 +102,6 @@ async function move(facts: Facts, key: KeyRow, { to, reason }: StateChange, nowM
   if (!mayBecome(from, to)) {
     return refuse('ILLEGAL_TRANSITION', `The key is ${from}; from there it can't become ${to}.`);
   }
-  if (to === 'destroyed') await destroyCredentials(facts, key.id);
   return await facts.update('keys', key, { state: to, reason: reason ?? (to === 'active' ? null : key.reason) });
 }
 

@@ -7,7 +7,7 @@ import type { Recorded } from '../ledger/entry.ts';
 import { checkMetadata, checkRateLimits } from '../projects/settings.ts';
 import type { Secret } from '../vault/secret.ts';
 import { showCredential, showKey } from './key.ts';
-import { checkNetworks, checkPeriod, readTime } from './key-settings.ts';
+import { checkNetworks, checkPeriod, LATEST_MS, readTime } from './key-settings.ts';
 import { newBearerCredential } from './new-credential.ts';
 
 export interface NewKey {
@@ -101,5 +101,7 @@ function periodOf(
     startsAt: start,
     expiresAt: ttlSeconds === undefined ? end : (start ?? nowMs) + ttlSeconds * 1000,
   };
+  if ((period.expiresAt ?? 0) > LATEST_MS)
+    return refuse('INVALID_INPUT', 'The key would end after the year 9999.', '/ttlSeconds');
   return checkPeriod(period.startsAt, period.expiresAt, nowMs) ?? period;
 }

@@ -10,7 +10,7 @@ export function checkNetworks(networks: readonly string[] | undefined): Refusal 
 }
 
 /** Latest time that is taken: the end of the year 9999, which every client can read. */
-const LATEST_MS = Date.UTC(10_000, 0, 1) - 1;
+export const LATEST_MS = Date.UTC(10_000, 0, 1) - 1;
 
 /** Epoch milliseconds of an RFC 3339 text whose form is already checked; null for "not set". */
 export function readTime(text: string | null | undefined, field: string): number | null | Refusal {
@@ -23,7 +23,8 @@ export function readTime(text: string | null | undefined, field: string): number
 /** Refuses a period that is over before it began, or already. */
 export function checkPeriod(startsAt: number | null, expiresAt: number | null, nowMs: number): Refusal | null {
   if (expiresAt === null) return null;
-  if (expiresAt <= nowMs) return refuse('INVALID_INPUT', 'This time is past; to end a key now, revoke it.', '/expiresAt');
+  if (expiresAt <= nowMs)
+    return refuse('INVALID_INPUT', 'This time is past; to end a key now, revoke it.', '/expiresAt');
   if (startsAt !== null && expiresAt <= startsAt) {
     return refuse('INVALID_INPUT', 'The key would end before it starts.', '/expiresAt');
   }

@@ -42,12 +42,18 @@ describe('the transition table', () => {
   it('makes no living key of a dead one by letting time pass', () => {
     const times = fc.option(fc.integer({ min: 0, max: 20 }));
     fc.assert(
-      fc.property(fc.constantFrom(...STORED), times, times, fc.integer({ min: 0, max: 20 }), (state, start, end, now) => {
-        const shown = stateAt({ state, starts_at: start, expires_at: end }, now);
-        if (state === 'deactivated' || state === 'compromised' || state === 'destroyed') assert.equal(shown, state);
-        if (end !== null && now >= end) assert.equal(['pre-active', 'active', 'suspended'].includes(shown), false);
-        if (shown === 'active') assert.ok((start === null || start <= now) && (end === null || now < end));
-      }),
+      fc.property(
+        fc.constantFrom(...STORED),
+        times,
+        times,
+        fc.integer({ min: 0, max: 20 }),
+        (state, start, end, now) => {
+          const shown = stateAt({ state, starts_at: start, expires_at: end }, now);
+          if (state === 'deactivated' || state === 'compromised' || state === 'destroyed') assert.equal(shown, state);
+          if (end !== null && now >= end) assert.equal(['pre-active', 'active', 'suspended'].includes(shown), false);
+          if (shown === 'active') assert.ok((start === null || start <= now) && (end === null || now < end));
+        },
+      ),
     );
   });
 });
@@ -84,7 +90,13 @@ const VERDICTS: Partial<Record<State, string>> = {
 onEachDatabase('a key under any sequence of operations', (createPlace) => {
   const shared = shareMarket(createPlace);
   const steps = fc.constantFrom<Step>(
-    'suspend', 'resume', 'revoke superseded', 'revoke key_compromise', 'destroy', 'rotate', 'rename',
+    'suspend',
+    'resume',
+    'revoke superseded',
+    'revoke key_compromise',
+    'destroy',
+    'rotate',
+    'rename',
   );
 
   const perform = (keyId: string, step: Step) => {
@@ -103,7 +115,8 @@ onEachDatabase('a key under any sequence of operations', (createPlace) => {
         for (const step of sequence) {
           const { status, body } = await perform(keyId, step);
           const next = model(state, step);
-          if (next === null) assert.deepEqual([status, body.code], [409, 'ILLEGAL_TRANSITION'], `${step} when ${state}`);
+          if (next === null)
+            assert.deepEqual([status, body.code], [409, 'ILLEGAL_TRANSITION'], `${step} when ${state}`);
           else assert.ok(status < 300, `${step} when ${state}: ${JSON.stringify(body)}`);
           state = next ?? state;
           assert.equal(await shared().codeOf(secret), VERDICTS[state], `${step} led to ${state}`);

@@ -16,10 +16,18 @@ onEachDatabase('limits and quotas of a key', (createPlace) => {
     shared().installation.verify({ key, environment: 'market/test', ...request });
 
   it('counts several named limits and takes from all of them or from none', async () => {
-    const { secret } = await shared().market.issue({ rateLimits: [MINUTE_LIMIT('narrow', 3), MINUTE_LIMIT('wide', 10)] });
+    const { secret } = await shared().market.issue({
+      rateLimits: [MINUTE_LIMIT('narrow', 3), MINUTE_LIMIT('wide', 10)],
+    });
     const first = await verify(secret, { cost: 2 });
     assert.equal(first.scope, 'verifier');
-    assert.deepEqual(first.rateLimits?.map(({ name, remaining }) => [name, remaining]), [['narrow', 1], ['wide', 8]]);
+    assert.deepEqual(
+      first.rateLimits?.map(({ name, remaining }) => [name, remaining]),
+      [
+        ['narrow', 1],
+        ['wide', 8],
+      ],
+    );
     const refused = await verify(secret, { cost: 2 });
     assert.equal(refused.code, 'RATE_LIMITED');
     const [narrow, wide] = refused.rateLimits ?? [];
@@ -51,7 +59,10 @@ onEachDatabase('limits and quotas of a key', (createPlace) => {
   });
 
   it('takes nothing for a request that is refused by another rule', async () => {
-    const { secret } = await shared().market.issue({ rateLimits: [MINUTE_LIMIT('a', 1)], quota: { limit: 1, period: 'day' } });
+    const { secret } = await shared().market.issue({
+      rateLimits: [MINUTE_LIMIT('a', 1)],
+      quota: { limit: 1, period: 'day' },
+    });
     for (let i = 0; i < 3; i++) {
       assert.equal((await verify(secret, { permission: 'orders:write' })).code, 'INSUFFICIENT_PERMISSIONS');
     }

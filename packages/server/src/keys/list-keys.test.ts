@@ -36,7 +36,10 @@ onEachDatabase('listing keys', (createPlace) => {
     const seen: string[] = [];
     let cursor: string | null = null;
     do {
-      const page: { ids: string[]; next: string | null } = await list({ limit: '2', ...(cursor === null ? {} : { cursor }) });
+      const page: { ids: string[]; next: string | null } = await list({
+        limit: '2',
+        ...(cursor === null ? {} : { cursor }),
+      });
       assert.ok(page.ids.length <= 2);
       seen.push(...page.ids);
       cursor = page.next;

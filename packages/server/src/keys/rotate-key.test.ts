@@ -22,14 +22,24 @@ onEachDatabase('rotating a key', (createPlace) => {
     const { keyId, credentialId, secret } = await shared().market.issue();
     const rotated = await rotate(keyId, 1);
     assert.equal(rotated.previous.id, credentialId);
-    assert.equal('barrier' in rotated, false);
+    assert.equal(rotated.barrier.acknowledged, 1);
     assert.equal(await shared().codeOf(secret), 'VALID');
     assert.equal(await shared().codeOf(rotated.secret), 'VALID');
     await new Promise((resolve) => setTimeout(resolve, Date.parse(rotated.previous.expiresAt) - Date.now() + 5));
     assert.equal(await shared().codeOf(secret), 'EXPIRED');
     assert.equal(await shared().codeOf(rotated.secret), 'VALID');
     const states = (await get(keyId)).credentials.map(({ id, state }: ShownCredential) => [id, state]);
-    assert.deepEqual(states, [[rotated.credential.id, 'active'], [credentialId, 'deactivated']]);
+    assert.deepEqual(states, [
+      [rotated.credential.id, 'active'],
+      [credentialId, 'deactivated'],
+    ]);
+  });
+
+  it('waits for no barrier when every lease is renewed before the overlap ends', async () => {
+    const { keyId } = await shared().market.issue();
+    const { leaseSeconds } = (await shared().expect(200, 'GET', '/v1/projects/market/environments')).items[0];
+    assert.ok((await rotate(keyId, 2 * leaseSeconds)).barrier);
+    assert.equal('barrier' in (await rotate(keyId, 2 * leaseSeconds + 1)), false);
   });
 
   it('revokes the old secret at once without overlap, behind the barrier', async () => {
@@ -55,7 +65,10 @@ onEachDatabase('rotating a key', (createPlace) => {
   });
 
   it('keeps id, settings, counters and history of the key', async () => {
-    const { keyId, secret } = await shared().market.issue({ quota: { limit: 10, period: 'month' }, metadata: { a: 1 } });
+    const { keyId, secret } = await shared().market.issue({
+      quota: { limit: 10, period: 'month' },
+      metadata: { a: 1 },
+    });
     await shared().codeOf(secret, { cost: 4 });
     const { secret: fresh } = await rotate(keyId, 60);
     const verdict = await shared().installation.verify({ key: fresh, environment: 'market/test' });
@@ -77,7 +90,10 @@ onEachDatabase('rotating a key', (createPlace) => {
       return credentials.reduce((sum, { uses }) => sum + uses, 0) === 3 && credentials;
     });
     const seen = used.map(({ id, uses, lastUsedFrom }) => [id, uses, lastUsedFrom]);
-    assert.deepEqual(seen, [[rotated.credential.id, 1, '2001:db8::1'], [credentialId, 2, '192.0.2.8']]);
+    assert.deepEqual(seen, [
+      [rotated.credential.id, 1, '2001:db8::1'],
+      [credentialId, 2, '192.0.2.8'],
+    ]);
     for (const { lastUsedAt } of used) {
       assert.ok(Date.parse(lastUsedAt ?? '') >= from && Date.parse(lastUsedAt ?? '') <= Date.now());
     }

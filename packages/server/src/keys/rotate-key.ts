@@ -24,6 +24,9 @@ export interface RotatedKey {
  */
 const LEASES_TO_LEARN = 2;
 
+/** An entry names each credential that a rotation ends, and is bounded. */
+const MAX_LIVING = 32;
+
 /**
  * Adds a credential and gives the others an end. Without overlap they are deactivated, not just timed out: a
  * verifier's clock may lag, a state may not.
@@ -53,7 +56,11 @@ export async function rotateKey(
     if (state === 'deactivated' || state === 'compromised' || state === 'destroyed') {
       return refuse('ILLEGAL_TRANSITION', `The key is ${state}; issue a new one.`);
     }
-    const previous = await endOthers(facts, placed.id, overlapSeconds, now);
+    const living = await livingCredentials(facts, placed.id, now);
+    if (living.length >= MAX_LIVING) {
+      return refuse('ILLEGAL_TRANSITION', `The key has ${living.length} living credentials; end some of them first.`);
+    }
+    const previous = await endOthers(facts, living, overlapSeconds, now);
     const credential = await facts.insert('credentials', columns);
     return {
       credential: showCredential(credential, undefined, now),
@@ -74,19 +81,27 @@ async function show(facts: Facts, credential: CredentialRow, nowMs: number): Pro
   return showCredential(credential, uses.get(credential.id), nowMs);
 }
 
-/** Ends every living credential of the key; answers with the newest of them. */
+/** Newest first. */
+async function livingCredentials(facts: Facts, keyId: string, nowMs: number): Promise<CredentialRow[]> {
+  const living: CredentialRow[] = [];
+  for (const listed of await listCredentials(facts.db, [keyId])) {
+    if (listed.state !== 'active' || stateAt(listed, nowMs) === 'deactivated') continue;
+    const credential = await facts.find('credentials', listed.id);
+    if (credential !== undefined) living.push(credential);
+  }
+  return living;
+}
+
+/** Ends these credentials; answers with the newest of them. */
 async function endOthers(
   facts: Facts,
-  keyId: string,
+  living: readonly CredentialRow[],
   overlapSeconds: number,
   nowMs: number,
 ): Promise<CredentialRow | null> {
   const end = nowMs + overlapSeconds * 1000;
   let newest: CredentialRow | null = null;
-  for (const { id } of await listCredentials(facts.db, [keyId])) {
-    const credential = await facts.find('credentials', id);
-    if (credential === undefined || stateAt(credential, nowMs) === 'deactivated') continue;
-    if (credential.state !== 'active' && credential.state !== 'suspended') continue;
+  for (const credential of living) {
     const ended = await facts.update(
       'credentials',
       credential,

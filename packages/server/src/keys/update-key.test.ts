@@ -11,14 +11,41 @@ onEachDatabase('changing a key', (createPlace) => {
   const shared = shareMarket(createPlace);
   const patch = (keyId: string, body: object) => shared().expect(200, 'PATCH', `/v1/keys/${keyId}`, body);
 
-  const narrowings: readonly [name: string, before: Settings, after: () => Settings, request: Settings, code: string][] = [
-    ['fewer permissions', { permissions: ['prices:read', 'orders:write'] }, () => ({ permissions: ['prices:read'] }),
-      { permission: 'orders:write' }, 'INSUFFICIENT_PERMISSIONS'],
-    ['a wildcard made concrete', { permissions: ['*:read'] }, () => ({ permissions: ['prices:read'] }),
-      { permission: 'orders:read' }, 'INSUFFICIENT_PERMISSIONS'],
-    ['first networks', {}, () => ({ allowedNetworks: ['10.0.0.0/8'] }), { clientIp: '192.0.2.1' }, 'NETWORK_NOT_ALLOWED'],
-    ['fewer networks', { allowedNetworks: ['10.0.0.0/8', '192.0.2.0/24'] }, () => ({ allowedNetworks: ['10.0.0.0/8'] }),
-      { clientIp: '192.0.2.1' }, 'NETWORK_NOT_ALLOWED'],
+  const narrowings: readonly [
+    name: string,
+    before: Settings,
+    after: () => Settings,
+    request: Settings,
+    code: string,
+  ][] = [
+    [
+      'fewer permissions',
+      { permissions: ['prices:read', 'orders:write'] },
+      () => ({ permissions: ['prices:read'] }),
+      { permission: 'orders:write' },
+      'INSUFFICIENT_PERMISSIONS',
+    ],
+    [
+      'a wildcard made concrete',
+      { permissions: ['*:read'] },
+      () => ({ permissions: ['prices:read'] }),
+      { permission: 'orders:read' },
+      'INSUFFICIENT_PERMISSIONS',
+    ],
+    [
+      'first networks',
+      {},
+      () => ({ allowedNetworks: ['10.0.0.0/8'] }),
+      { clientIp: '192.0.2.1' },
+      'NETWORK_NOT_ALLOWED',
+    ],
+    [
+      'fewer networks',
+      { allowedNetworks: ['10.0.0.0/8', '192.0.2.0/24'] },
+      () => ({ allowedNetworks: ['10.0.0.0/8'] }),
+      { clientIp: '192.0.2.1' },
+      'NETWORK_NOT_ALLOWED',
+    ],
     ['a later start', {}, () => ({ startsAt: at(HOUR_MS) }), {}, 'NOT_YET_VALID'],
   ];
   for (const [name, before, after, request, code] of narrowings) {
@@ -94,10 +121,16 @@ onEachDatabase('changing a key', (createPlace) => {
   });
 
   it('changes nothing of a dead key', async () => {
-    for (const [path, body] of [['revoke', { reason: 'superseded' }], ['destroy', {}]] as const) {
+    for (const [path, body] of [
+      ['revoke', { reason: 'superseded' }],
+      ['destroy', {}],
+    ] as const) {
       const { keyId } = await shared().market.issue();
       await shared().expect(200, 'POST', `/v1/keys/${keyId}/${path}`, body);
-      assert.equal((await shared().expect(409, 'PATCH', `/v1/keys/${keyId}`, { name: 'x' })).code, 'ILLEGAL_TRANSITION');
+      assert.equal(
+        (await shared().expect(409, 'PATCH', `/v1/keys/${keyId}`, { name: 'x' })).code,
+        'ILLEGAL_TRANSITION',
+      );
     }
   });
 });

@@ -28,7 +28,8 @@ export async function updateKey(
   placed: PlacedKey,
   patch: KeyPatch,
 ): Promise<{ key: Key; barrier?: Barrier } | Refusal> {
-  const wrong = checkNetworks(patch.allowedNetworks) ?? checkRateLimits(patch.rateLimits) ?? checkMetadata(patch.metadata);
+  const wrong =
+    checkNetworks(patch.allowedNetworks) ?? checkRateLimits(patch.rateLimits) ?? checkMetadata(patch.metadata);
   if (wrong !== null) return wrong;
   const draft = {
     ...attribution(caller),

@@ -8,13 +8,42 @@ export async function loadUses(
   credentialIds: readonly string[],
 ): Promise<ReadonlyMap<string, CredentialUse>> {
   if (credentialIds.length === 0) return new Map();
-  const rows = await db.selectFrom('credential_usage').selectAll().where('credential_id', 'in', [...credentialIds]).execute();
+  const rows = await db
+    .selectFrom('credential_usage')
+    .selectAll()
+    .where('credential_id', 'in', [...credentialIds])
+    .execute();
   return new Map(
     rows.map(({ credential_id, uses, last_used_at, last_used_from }) => [
       credential_id,
       { uses, lastUsedAt: last_used_at, lastUsedFrom: last_used_from },
     ]),
   );
+}
+
+/** Where these credentials and keys lie, by id; what does not exist is left out. */
+export async function placesOf(
+  db: Kysely<Database>,
+  credentialIds: readonly string[],
+  keyIds: readonly string[],
+): Promise<ReadonlyMap<string, { readonly project: string; readonly environment: string }>> {
+  const places = new Map<string, { project: string; environment: string }>();
+  for (const [table, ids] of [
+    ['credentials', credentialIds],
+    ['keys', keyIds],
+  ] as const) {
+    for (let i = 0; i < ids.length; i += ROWS_PER_STATEMENT) {
+      const part = ids.slice(i, i + ROWS_PER_STATEMENT);
+      const rows = await db
+        .selectFrom(table)
+        .select(['id', 'project_id', 'environment_id'])
+        .where('id', 'in', part)
+        .execute();
+      for (const { id, project_id, environment_id } of rows)
+        places.set(id, { project: project_id, environment: environment_id });
+    }
+  }
+  return places;
 }
 
 /** Rows of one statement, within SQLite's bound on parameters. */
@@ -37,7 +66,9 @@ export async function addUses(
       .values(rows)
       .onConflict((conflict) =>
         conflict.column('credential_id').doUpdateSet({
-          uses: sql`credential_usage.uses + excluded.uses`,
+          // Far below 2^53, which not every driver can read.
+          uses: sql`case when credential_usage.uses > 4000000000000000 then credential_usage.uses
+            else credential_usage.uses + excluded.uses end`,
           last_used_from: sql`case when excluded.last_used_at >= credential_usage.last_used_at
             then excluded.last_used_from else credential_usage.last_used_from end`,
           last_used_at: sql`case when excluded.last_used_at >= credential_usage.last_used_at
@@ -48,7 +79,7 @@ export async function addUses(
   }
 }
 
-/** Keeps the furthest quota count of the latest period, so that a restarted verifier goes on from there. */
+/** Keeps the furthest quota count of the period, which may have changed its length, so that a restarted verifier goes on. */
 export async function keepQuotas(
   tables: Kysely<ScratchTables>,
   quotas: readonly { key: string; periodStart: number; used: number }[],
@@ -62,11 +93,9 @@ export async function keepQuotas(
       .values(rows)
       .onConflict((conflict) =>
         conflict.column('key_id').doUpdateSet({
-          used: sql`case when excluded.period_start > quota_usage.period_start then excluded.used
-            when excluded.period_start = quota_usage.period_start and excluded.used > quota_usage.used
+          used: sql`case when excluded.period_start <> quota_usage.period_start or excluded.used > quota_usage.used
             then excluded.used else quota_usage.used end`,
-          period_start: sql`case when excluded.period_start > quota_usage.period_start
-            then excluded.period_start else quota_usage.period_start end`,
+          period_start: sql`excluded.period_start`,
         }),
       )
       .execute();
@@ -79,12 +108,17 @@ export async function addDenials(
   minute: number,
   denials: readonly { environment: string; code: string; count: number }[],
 ): Promise<void> {
-  for (const { environment, code, count } of denials) {
+  for (let i = 0; i < denials.length; i += ROWS_PER_STATEMENT) {
+    const rows = denials
+      .slice(i, i + ROWS_PER_STATEMENT)
+      .map(({ environment, code, count }) => ({ minute, environment_id: environment, code, count }));
     await tables
       .insertInto('denials')
-      .values({ minute, environment_id: environment, code, count })
+      .values(rows)
       .onConflict((conflict) =>
-        conflict.columns(['minute', 'environment_id', 'code']).doUpdateSet({ count: sql`denials.count + excluded.count` }),
+        conflict
+          .columns(['minute', 'environment_id', 'code'])
+          .doUpdateSet({ count: sql`denials.count + excluded.count` }),
       )
       .execute();
   }

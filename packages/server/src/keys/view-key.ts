@@ -6,12 +6,24 @@ import { listCredentials, type PlacedKey } from './keys.store.ts';
 import { loadUses } from './usage.store.ts';
 
 /** Keys with their credentials and each one's last use. */
-export async function viewKeys(db: Kysely<Database>, keys: readonly (KeyRow & Pick<PlacedKey, 'project_slug' | 'environment_name'>)[], nowMs: number): Promise<Key[]> {
-  const credentials = await listCredentials(db, keys.map(({ id }) => id));
-  const uses = await loadUses(db, credentials.map(({ id }) => id));
+export async function viewKeys(
+  db: Kysely<Database>,
+  keys: readonly (KeyRow & Pick<PlacedKey, 'project_slug' | 'environment_name'>)[],
+  nowMs: number,
+): Promise<Key[]> {
+  const credentials = await listCredentials(
+    db,
+    keys.map(({ id }) => id),
+  );
+  const uses = await loadUses(
+    db,
+    credentials.map(({ id }) => id),
+  );
   return keys.map((key) => {
     const own = credentials.filter(({ key_id }) => key_id === key.id);
-    const shown = own.map((credential) => showCredential(credential, uses.get(credential.id), nowMs));
+    // Of the two states the stricter counts; what is destroyed with its key isn't written again.
+    const destroyed = key.state === 'destroyed' ? { state: key.state } : {};
+    const shown = own.map((row) => ({ ...showCredential(row, uses.get(row.id), nowMs), ...destroyed }));
     return showKey(key, { project: key.project_slug, environment: key.environment_name }, shown, nowMs);
   });
 }

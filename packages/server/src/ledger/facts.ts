@@ -97,7 +97,9 @@ export class Facts {
       sql`select t.*, h.digest as head_digest from row_heads h left join ${sql.table(table)} t on t.id = h.row_id
         where h.row_id = ${id}`.compile(this.db),
     );
-    const { rows } = await this.db.executeQuery<WithHead<FactTables[T]>>(find as CompiledQuery<WithHead<FactTables[T]>>);
+    const { rows } = await this.db.executeQuery<WithHead<FactTables[T]>>(
+      find as CompiledQuery<WithHead<FactTables[T]>>,
+    );
     const joined = rows[0];
     const known = this.#own.has(id) ? this.#own.get(id) : this.#heads.get(id);
     if (joined === undefined) {
@@ -106,12 +108,19 @@ export class Facts {
     }
     const { head_digest, ...row } = joined;
     const present = (row as { id: string | null }).id !== null;
-    return { row: present ? (row as unknown as FactTables[T]) : undefined, head: known === undefined ? head_digest : known };
+    return {
+      row: present ? (row as unknown as FactTables[T]) : undefined,
+      head: known === undefined ? head_digest : known,
+    };
   }
 
   async #loadBare<T extends FactTable>(table: T, id: string): Promise<FactTables[T] | undefined> {
     const query = this.#statements.get(`bare ${table}`, [id], () =>
-      this.db.selectFrom(table as 'keys').selectAll().where('id', '=', '').compile(),
+      this.db
+        .selectFrom(table as 'keys')
+        .selectAll()
+        .where('id', '=', '')
+        .compile(),
     );
     return (await this.db.executeQuery<FactTables[T]>(query as CompiledQuery<FactTables[T]>)).rows[0];
   }
@@ -120,7 +129,10 @@ export class Facts {
     const row = { ...columns, salt: this.#newSalt() } as unknown as FactTables[T];
     const values = Object.values(row);
     const insert = this.#statements.get(`insert ${table} ${Object.keys(row)}`, values, () =>
-      this.db.insertInto(table as 'keys').values(row as never).compile(),
+      this.db
+        .insertInto(table as 'keys')
+        .values(row as never)
+        .compile(),
     );
     await this.db.executeQuery(insert);
     this.#note(table, row, null);

@@ -10,7 +10,9 @@ import { type Committed, Ledger, takeEpoch } from './ledger.ts';
 import type { Facts } from './facts.ts';
 
 async function openLedger({ folder, databaseUrl }: TestPlace) {
-  const store: Store = await (databaseUrl === undefined ? openSqlite(join(folder, 'keyhold.db')) : openPostgres(databaseUrl));
+  const store: Store = await (databaseUrl === undefined
+    ? openSqlite(join(folder, 'keyhold.db'))
+    : openPostgres(databaseUrl));
   const { head } = await takeEpoch(store, systemRandom.newId);
   const groups: Committed[] = [];
   const options = {
@@ -51,13 +53,19 @@ onEachDatabase('changes that share one commit', (createPlace) => {
       ),
       ledger.record(draft('proj_d'), createProject('d')),
     ]);
-    assert.deepEqual(results.map(({ status }) => status), ['fulfilled', 'fulfilled', 'rejected', 'rejected', 'fulfilled']);
+    assert.deepEqual(
+      results.map(({ status }) => status),
+      ['fulfilled', 'fulfilled', 'rejected', 'rejected', 'fulfilled'],
+    );
     assert.ok(results[1]?.status === 'fulfilled' && isRefusal(results[1].value));
     assert.deepEqual(await slugs(store), ['a', 'd']);
     assert.equal(groups.length, 1);
     assert.equal(ledger.head.sequence, 2);
     const subjects = await store.reader.selectFrom('entries').select('subject').orderBy('sequence').execute();
-    assert.deepEqual(subjects.map(({ subject }) => subject), ['proj_a', 'proj_d']);
+    assert.deepEqual(
+      subjects.map(({ subject }) => subject),
+      ['proj_a', 'proj_d'],
+    );
   });
 
   it('see what the ones before them did, row and digest', async () => {
@@ -104,7 +112,10 @@ onEachDatabase('changes that share one commit', (createPlace) => {
     await Promise.all(['a', 'b', 'c'].map((slug) => ledger.record(draft(`proj_${slug}`), createProject(slug))));
     const entries = await store.reader.selectFrom('entries').selectAll().orderBy('sequence').execute();
     const leaves = entries.map(({ leaf }) => JSON.parse(leaf));
-    assert.deepEqual(leaves.map(({ previous }) => previous), [null, entries[0]?.hash, entries[1]?.hash]);
+    assert.deepEqual(
+      leaves.map(({ previous }) => previous),
+      [null, entries[0]?.hash, entries[1]?.hash],
+    );
     for (const { changes } of leaves) assert.deepEqual([changes.length, changes[0].before], [1, null]);
     assert.equal(ledger.head.hash, entries[2]?.hash);
   });

@@ -48,6 +48,9 @@ interface GroupOptions {
   readonly newSalt: () => string;
 }
 
+/** Each takes about 230 bytes of a leaf, of which there are 16 KiB. */
+const MAX_CHANGED_ROWS = 60;
+
 const SAVEPOINT = CompiledQuery.raw('savepoint change');
 const RELEASE = CompiledQuery.raw('release savepoint change');
 const UNDO = CompiledQuery.raw('rollback to savepoint change');
@@ -66,7 +69,10 @@ export class GroupCommit {
   commit(group: readonly Pending[], epoch: number): Promise<GroupResult> {
     const { store } = this.#options;
     return store.writer.transaction(async (db) => {
-      await store.dialect.lockRows(db, group.flatMap(({ draft }) => draft.locks ?? []));
+      await store.dialect.lockRows(
+        db,
+        group.flatMap(({ draft }) => draft.locks ?? []),
+      );
       const heads = new Map<string, string | null>();
       const ran: Ran[] = [];
       for (const pending of group) {
@@ -80,7 +86,12 @@ export class GroupCommit {
     });
   }
 
-  async #append(db: Kysely<Database>, group: readonly Pending[], ran: readonly Ran[], before: Head): Promise<GroupResult> {
+  async #append(
+    db: Kysely<Database>,
+    group: readonly Pending[],
+    ran: readonly Ran[],
+    before: Head,
+  ): Promise<GroupResult> {
     const entries = ran.flatMap(({ entry }) => (entry === null ? [] : [entry]));
     const chained = chainEntries(before, entries);
     const heads = new Map<string, { digest: string | null; sequence: number }>();
@@ -119,8 +130,9 @@ export class GroupCommit {
         await this.#undo(db);
         return nothing(value);
       }
+      const ran = await this.#ran(db, draft, facts, value);
       await db.executeQuery(RELEASE);
-      return await this.#ran(db, draft, facts, value);
+      return ran;
     } catch (error) {
       // When this throws too, the transaction is gone and with it the whole group.
       await this.#undo(db);
@@ -144,6 +156,9 @@ export class GroupCommit {
     if (facts.changes.length === 0 && draft.evenWithoutChange === undefined) {
       return { outcome: result, entry: null, facts: null, stored: await lastSequence(db, draft.subject), ...keep };
     }
+    // Before the savepoint is let go: one change that is too large must not take its group with it.
+    if (facts.changes.length > MAX_CHANGED_ROWS)
+      throw new RangeError(`${facts.changes.length} rows do not fit into one entry`);
     const { newId, newSalt, clock } = this.#options;
     const entry = { id: newId('entry'), atMs: clock.wall(), draft, changes: facts.changes, sideSalt: newSalt() };
     return { outcome: result, entry, facts, stored: 0, ...keep };

@@ -4,7 +4,7 @@ import type { Database } from '../database/schema.ts';
 import type { Writer } from '../database/writer.ts';
 import type { Idempotency, Recorded } from './entry.ts';
 
-/** A member of this name is never kept: a repeated call answers without the secret. */
+/** The member of this name in what a use case made is never kept: a repeated call answers without the secret. */
 const SECRET_MEMBER = 'secret';
 
 /** What an earlier call under this key made, a refusal when that was another request, or undefined. */
@@ -33,7 +33,8 @@ export async function keepResponse(
   sequence: number,
   atMs: number,
 ): Promise<void> {
-  const response = JSON.stringify(value, (name, member) => (name === SECRET_MEMBER ? undefined : member));
+  const { [SECRET_MEMBER]: _, ...kept } = value as Record<string, unknown>;
+  const response = JSON.stringify(kept);
   await db
     .insertInto('idempotency')
     .values({ principal, idempotency_key: key, request_digest: requestDigest, response, sequence, created_at: atMs })

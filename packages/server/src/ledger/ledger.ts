@@ -77,7 +77,10 @@ export class Ledger {
   }
 
   /** Runs `work` under the lock of commits, in a transaction, with the head as it is there. */
-  locked<T>(work: (db: Kysely<Database>, head: Head) => Promise<T>, then: (result: T, head: Head) => void): Promise<void> {
+  locked<T>(
+    work: (db: Kysely<Database>, head: Head) => Promise<T>,
+    then: (result: T, head: Head) => void,
+  ): Promise<void> {
     const { store } = this.#options;
     return store.writer.alone(async () => {
       await this.#recover();
@@ -168,7 +171,10 @@ export async function takeEpoch(
       const found = await readHead(db);
       if (found === undefined) {
         const head = { installation: newId('installation'), epoch: 1, sequence: 0, hash: null };
-        await db.insertInto('ledger_head').values({ one: 1, ...head, accepted_epoch: null, root_key_check: null }).execute();
+        await db
+          .insertInto('ledger_head')
+          .values({ one: 1, ...head, accepted_epoch: null, root_key_check: null })
+          .execute();
         return { head, acceptedEpoch: null };
       }
       const { acceptedEpoch, ...head } = found;
@@ -178,4 +184,3 @@ export async function takeEpoch(
     }),
   );
 }
-

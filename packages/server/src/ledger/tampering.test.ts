@@ -24,7 +24,9 @@ onEachDatabase('a row written past the ledger', (createPlace) => {
     const verifier: Verifier = connectVerifier({ controlUrl: shared().installation.controlUrl, token: token.secret });
     try {
       await eventually('the verifier is ready', async () => verifier.ready);
-      const verdicts = secrets.map((key) => verifier.verify({ key, environment: 'market/test', permission: 'prices:read' }));
+      const verdicts = secrets.map((key) =>
+        verifier.verify({ key, environment: 'market/test', permission: 'prices:read' }),
+      );
       return (await Promise.all(verdicts)).map(({ code }) => code);
     } finally {
       verifier.stop();
@@ -32,7 +34,9 @@ onEachDatabase('a row written past the ledger', (createPlace) => {
   };
   const alarmed = async (subject: string): Promise<boolean> => {
     const { alarms } = await shared().expect(200, 'GET', '/v1/installation');
-    return alarms.some((alarm: { code: string; subject: string }) => alarm.code === 'ROW_TAMPERED' && alarm.subject === subject);
+    return alarms.some(
+      (alarm: { code: string; subject: string }) => alarm.code === 'ROW_TAMPERED' && alarm.subject === subject,
+    );
   };
 
   it('is fed to no verifier and raises an alarm: a key with wider permissions', async () => {
@@ -47,7 +51,9 @@ onEachDatabase('a row written past the ledger', (createPlace) => {
   it('is fed to no verifier and raises an alarm: a credential with the digest of another secret', async () => {
     const { credentialId, secret } = await shared().market.issue();
     const stolen = (await shared().market.issue()).secret;
-    await shared().expect(201, 'POST', `/v1/keys/${(await shared().market.issue()).keyId}/rotate`, { overlapSeconds: 1 });
+    await shared().expect(201, 'POST', `/v1/keys/${(await shared().market.issue()).keyId}/rotate`, {
+      overlapSeconds: 1,
+    });
     await raw.run(`delete from credentials where digest = '${credentialDigest(stolen)}'`);
     await raw.run(`update credentials set digest = '${credentialDigest(stolen)}' where id = '${credentialId}'`);
     assert.deepEqual(await decideAnew(secret, stolen), ['NOT_FOUND', 'NOT_FOUND']);
@@ -56,7 +62,11 @@ onEachDatabase('a row written past the ledger', (createPlace) => {
 
   it('is fed to no verifier and raises an alarm: a consumer without its limits', async () => {
     const limits = [{ name: 'a', limit: 1, windowSeconds: 60 }];
-    const consumer = await shared().expect(201, 'POST', '/v1/consumers', { project: 'market', name: 'c', rateLimits: limits });
+    const consumer = await shared().expect(201, 'POST', '/v1/consumers', {
+      project: 'market',
+      name: 'c',
+      rateLimits: limits,
+    });
     const { secret } = await shared().market.issue({ consumer: consumer.id });
     await raw.run(`update consumers set rate_limits = '[]' where id = '${consumer.id}'`);
     assert.deepEqual(await decideAnew(secret), ['NOT_FOUND']);
@@ -84,7 +94,8 @@ onEachDatabase('a row written past the ledger', (createPlace) => {
     const { credentialId, secret } = await shared().market.issue();
     const id = credentialId.replace(/.{4}$/, 'ffff');
     const forged = formatCredential('mkt_test', randomBytes(32));
-    const columns = 'salt, project_id, environment_id, key_id, kind, hint, state, reason, starts_at, expires_at, created_at';
+    const columns =
+      'salt, project_id, environment_id, key_id, kind, hint, state, reason, starts_at, expires_at, created_at';
     await raw.run(`insert into credentials (id, digest, ${columns})
       select '${id}', '${credentialDigest(forged)}', ${columns} from credentials where id = '${credentialId}'`);
     assert.deepEqual(await decideAnew(secret, forged), ['VALID', 'NOT_FOUND']);
@@ -134,7 +145,11 @@ onEachDatabase('a row written past the ledger', (createPlace) => {
   }
 
   it('can be taken away although it already claims to be: the verifiers that hold the true row let go of it', async () => {
-    for (const [claimed, reason] of [['deactivated', 'superseded'], ['compromised', 'key_compromise'], ['destroyed', 'unspecified']]) {
+    for (const [claimed, reason] of [
+      ['deactivated', 'superseded'],
+      ['compromised', 'key_compromise'],
+      ['destroyed', 'unspecified'],
+    ]) {
       const { keyId, secret } = await shared().market.issue();
       await raw.run(`update keys set state = '${claimed}' where id = '${keyId}'`);
       const { status } = await shared().installation.call('POST', `/v1/keys/${keyId}/revoke`, { reason });
@@ -166,12 +181,19 @@ onEachDatabase('a row written past the ledger', (createPlace) => {
   });
 
   it('raises an alarm as a permission setting, and the environment fails closed', async () => {
-    await shared().expect(200, 'PUT', '/v1/projects/market/environments/test/permissions/orders:write', { confirm: 'online' });
+    await shared().expect(200, 'PUT', '/v1/projects/market/environments/test/permissions/orders:write', {
+      confirm: 'online',
+    });
     const [setting] = await raw.rows('select id from permission_settings');
     await raw.run(`update permission_settings set confirm = null where id = '${setting.id}'`);
     await decideAnew();
     assert.equal(await alarmed(setting.id), true);
-    const problem = await shared().expect(409, 'PUT', '/v1/projects/market/environments/test/permissions/orders:write', {});
+    const problem = await shared().expect(
+      409,
+      'PUT',
+      '/v1/projects/market/environments/test/permissions/orders:write',
+      {},
+    );
     assert.equal(problem.code, 'ROW_TAMPERED');
   });
 });

@@ -21,19 +21,25 @@ onEachDatabase('following the chain', (createPlace) => {
 
   const verify = async (): Promise<ChainFault | null> => {
     const { folder, databaseUrl } = shared().place;
-    await using store = await (databaseUrl === undefined ? openSqlite(join(folder, 'keyhold.db')) : openPostgres(databaseUrl));
+    await using store = await (databaseUrl === undefined
+      ? openSqlite(join(folder, 'keyhold.db'))
+      : openPostgres(databaseUrl));
     const head = await readHead(store.reader);
     assert.ok(head);
     return await verifyChain(store.reader, head);
   };
 
   const entry = async (raw: RawDatabase, action: string): Promise<{ sequence: number; leaf: string; hash: string }> => {
-    const [row] = await raw.rows(`select sequence, leaf, hash from entries where action = '${action}' order by sequence limit 1`);
+    const [row] = await raw.rows(
+      `select sequence, leaf, hash from entries where action = '${action}' order by sequence limit 1`,
+    );
     return { ...row, sequence: Number(row.sequence) };
   };
 
   /** Edits, verifies, and puts everything back as it was. */
-  const tampered = async (edit: (raw: RawDatabase) => Promise<number>): Promise<{ found: ChainFault | null; at: number }> => {
+  const tampered = async (
+    edit: (raw: RawDatabase) => Promise<number>,
+  ): Promise<{ found: ChainFault | null; at: number }> => {
     await using raw = await openRaw(shared().place);
     const [entries, heads] = [await raw.rows('select * from entries'), await raw.rows('select * from row_heads')];
     const at = await edit(raw);

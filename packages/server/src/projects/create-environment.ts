@@ -29,7 +29,13 @@ export async function createEnvironment(
     return refuse('PREFIX_TAKEN', `"${TOKEN_PREFIX}" starts Keyhold's own tokens.`, '/prefix');
   }
   const id = random.newId('environment');
-  const draft = { ...attribution(caller), action: 'environment.created', subject: id, project: project.id, environment: id };
+  const draft = {
+    ...attribution(caller),
+    action: 'environment.created',
+    subject: id,
+    project: project.id,
+    environment: id,
+  };
   const recorded = await ledger.record(draft, async (facts) => {
     if (await findEnvironment(facts.db, project.id, input.name)) {
       return refuse('ENVIRONMENT_EXISTS', `${project.slug} has an environment "${input.name}".`, '/name');

@@ -40,7 +40,13 @@ export function mountProjects(app: FastifyInstance, routes: Routes): void {
     if (isRefusal(visible)) return visible;
     const page = { list: operations.listProjects.id, principal: principal.id, query };
     const load = (after: string | undefined, limit: number) => listProjects(reader, visible, after, limit);
-    const found = await pageOf(cursors, page, load, ({ id }) => id, (rows) => rows.map(showProject));
+    const found = await pageOf(
+      cursors,
+      page,
+      load,
+      ({ id }) => id,
+      (rows) => rows.map(showProject),
+    );
     return isRefusal(found) ? found : { body: found };
   });
 }
@@ -61,7 +67,13 @@ export function mountEnvironments(app: FastifyInstance, { gate, context, reader,
     const load = (after: string | undefined, limit: number) =>
       listEnvironments(reader, { projects: [project.id], id: principal.environment, after, limit });
     const show = (rows: Awaited<ReturnType<typeof load>>) => rows.map((row) => showEnvironment(row, row.slug));
-    const found = await pageOf(cursors, page, load, ({ id }) => id, (rows) => show([...rows]));
+    const found = await pageOf(
+      cursors,
+      page,
+      load,
+      ({ id }) => id,
+      (rows) => show([...rows]),
+    );
     return isRefusal(found) ? found : { body: found };
   });
 
@@ -79,7 +91,13 @@ export function mountEnvironments(app: FastifyInstance, { gate, context, reader,
     const list = `${operations.listPermissions.id} ${place.environment.id}`;
     const load = (after: string | undefined, limit: number) => listSettings(reader, place.environment.id, after, limit);
     const page = { list, principal: principal.id, query };
-    const found = await pageOf(cursors, page, load, ({ id }) => id, (rows) => rows.map(showSetting));
+    const found = await pageOf(
+      cursors,
+      page,
+      load,
+      ({ id }) => id,
+      (rows) => rows.map(showSetting),
+    );
     return isRefusal(found) ? found : { body: found };
   });
 }
@@ -99,7 +117,13 @@ export function mountConsumers(app: FastifyInstance, { gate, context, reader, cu
       listConsumers(reader, { projects, q: query.q, after, limit });
     const show = (rows: Awaited<ReturnType<typeof load>>) => rows.map((row) => showConsumer(row, row.slug));
     const page = { list: operations.listConsumers.id, principal: principal.id, query };
-    const found = await pageOf(cursors, page, load, ({ id }) => id, (rows) => show([...rows]));
+    const found = await pageOf(
+      cursors,
+      page,
+      load,
+      ({ id }) => id,
+      (rows) => show([...rows]),
+    );
     return isRefusal(found) ? found : { body: found };
   });
 
@@ -123,7 +147,10 @@ export async function visibleProjects(
     return isRefusal(project) ? project : [project.id];
   }
   const own = { project: principal.projects?.[0] ?? null, environment: principal.environment };
-  const denied = allow(principal, action, { resource: own, absent: refuse('FORBIDDEN', 'This token is bound elsewhere.') });
+  const denied = allow(principal, action, {
+    resource: own,
+    absent: refuse('FORBIDDEN', 'This token is bound elsewhere.'),
+  });
   if (denied !== null) return denied;
   if (principal.environment === null) return principal.projects;
   const environments = await listEnvironments(reader, { id: principal.environment });

@@ -1,7 +1,5 @@
 import type { Kysely } from 'kysely';
-import type {
-  ConsumerRow, Database, EnvironmentRow, PermissionSettingRow, ProjectRow,
-} from '../database/schema.ts';
+import type { ConsumerRow, Database, EnvironmentRow, PermissionSettingRow, ProjectRow } from '../database/schema.ts';
 
 type Db = Kysely<Database>;
 

@@ -31,10 +31,13 @@ async function namesOf(reader: Kysely<Database>, tokens: readonly TokenRow[]): P
   const ids = tokens.flatMap(({ projects }) => (projects === null ? [] : (JSON.parse(projects) as string[])));
   const projects = ids.length === 0 ? [] : await listProjects(reader, ids, undefined, ids.length);
   const environments = new Map<string, string>();
+  const projectOf = new Map<string, string>();
   for (const { environment_id } of tokens) {
     if (environment_id === null || environments.has(environment_id)) continue;
     const [found] = await listEnvironments(reader, { id: environment_id });
-    if (found !== undefined) environments.set(environment_id, `${found.slug}/${found.name}`);
+    if (found === undefined) continue;
+    environments.set(environment_id, `${found.slug}/${found.name}`);
+    projectOf.set(environment_id, found.project_id);
   }
-  return { projects: new Map(projects.map(({ id, slug }) => [id, slug])), environments };
+  return { projects: new Map(projects.map(({ id, slug }) => [id, slug])), environments, projectOf };
 }

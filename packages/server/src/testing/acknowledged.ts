@@ -47,7 +47,11 @@ async function checkKey(installation: ProcessInstallation, key: LoadKey): Promis
 export async function checkVerdicts(installation: ProcessInstallation, model: LoadModel): Promise<void> {
   for (const key of model.keys.values()) {
     for (const { secret } of key.secrets) {
-      const { code } = await installation.verify({ key: secret, environment: 'market/test', permission: 'prices:read' });
+      const { code } = await installation.verify({
+        key: secret,
+        environment: 'market/test',
+        permission: 'prices:read',
+      });
       if (model.isTakenAway(secret)) assert.notEqual(code, 'VALID', `${key.id} was taken away`);
       else if (key.unanswered.length === 0) assert.equal(code, 'VALID', `${key.id} was given`);
     }

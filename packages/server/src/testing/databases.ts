@@ -28,6 +28,7 @@ export async function createPlace(database: DatabaseName): Promise<TestPlace> {
     [Symbol.asyncDispose]: async () => {
       await postgres?.[Symbol.asyncDispose]();
       rmSync(folder, { recursive: true, force: true });
+      rmSync(`${folder}.key`, { force: true });
     },
   };
 }

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Verdict } from '@keyhold/protocol/verdict';
 import { startControlPlane } from '../app.ts';
 import type { Config } from '../config.ts';
@@ -40,7 +39,7 @@ export function testConfig(place: Pick<TestPlace, 'folder' | 'databaseUrl'>, cha
     port: 0,
     verifierPort: 0,
     databaseUrl: place.databaseUrl,
-    keyFile: join(place.folder, '..', `${place.folder.split('/').at(-1)}.key`),
+    keyFile: `${place.folder}.key`,
     userDataFolder: place.folder,
     tls: undefined,
     behindProxy: false,
@@ -50,6 +49,7 @@ export function testConfig(place: Pick<TestPlace, 'folder' | 'databaseUrl'>, cha
     tokenFile: undefined,
     controlCertificateFile: undefined,
     logLevel: 'silent',
+    childEnvironment: {},
     ...changes,
   };
 }

@@ -2,7 +2,14 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Verdict } from '@keyhold/protocol/verdict';
 import type { TestPlace } from './databases.ts';
-import { type CallOptions, send, type TestAnswer, type TestInstallation, testConfig, untilReady } from './installation.ts';
+import {
+  type CallOptions,
+  send,
+  type TestAnswer,
+  type TestInstallation,
+  testConfig,
+  untilReady,
+} from './installation.ts';
 import { freePort, type ProcessOptions, type ServerProcess, startProcess } from './processes.ts';
 
 /** A control plane and, once started, a verifier, as processes that can be killed and started again in their place. */
@@ -21,7 +28,10 @@ export interface ProcessInstallation extends TestInstallation {
 export type ControlOptions = Pick<ProcessOptions, 'wrapper' | 'imports'>;
 
 /** How a control plane with its data in `place` is started. */
-export function controlProcess({ folder, databaseUrl }: Pick<TestPlace, 'folder' | 'databaseUrl'>, port: number): ProcessOptions {
+export function controlProcess(
+  { folder, databaseUrl }: Pick<TestPlace, 'folder' | 'databaseUrl'>,
+  port: number,
+): ProcessOptions {
   return {
     args: ['serve', '--no-verifier', '--data', folder, '--port', String(port)],
     env: {
@@ -37,7 +47,10 @@ function keyFileOf(folder: string): string {
 }
 
 /** Starts the control plane in `place`; the verifier is started when the test says so. */
-export async function startProcessInstallation(place: TestPlace, options: ControlOptions = {}): Promise<ProcessInstallation> {
+export async function startProcessInstallation(
+  place: TestPlace,
+  options: ControlOptions = {},
+): Promise<ProcessInstallation> {
   const [controlPort, verifierPort] = [await freePort(), await freePort()];
   const processes = new Map<'control' | 'verifier', ServerProcess>();
   const startControl = async () => {
@@ -73,7 +86,15 @@ export async function startProcessInstallation(place: TestPlace, options: Contro
     },
     startControl,
     startVerifier: async () => {
-      const args = ['verifier', '--control', controlUrl, '--token-file', tokenFile, '--verifier-port', String(verifierPort)];
+      const args = [
+        'verifier',
+        '--control',
+        controlUrl,
+        '--token-file',
+        tokenFile,
+        '--verifier-port',
+        String(verifierPort),
+      ];
       processes.set('verifier', await startProcess({ args, env: {} }));
       await untilReady(verifierUrl);
     },

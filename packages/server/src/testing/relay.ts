@@ -18,7 +18,10 @@ export async function startRelay(targetUrl: string): Promise<Relay> {
     for (const socket of [near, far]) {
       sockets.add(socket);
       socket.on('error', () => {});
-      socket.on('close', () => [near, far].forEach((end) => end.destroy()));
+      socket.on('close', () => {
+        near.destroy();
+        far.destroy();
+      });
     }
     near.pipe(far);
     far.pipe(near);

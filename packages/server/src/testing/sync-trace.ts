@@ -7,7 +7,16 @@ export interface TracedReply {
 }
 
 /** What strace is told: the calls that requests, replies, writes and syncs are made of, with the files' names. */
-export const TRACE = ['strace', '-f', '-qq', '-y', '-s', '64', '-e', 'trace=read,write,writev,pwrite64,fsync,fdatasync'];
+export const TRACE = [
+  'strace',
+  '-f',
+  '-qq',
+  '-y',
+  '-s',
+  '64',
+  '-e',
+  'trace=read,write,writev,pwrite64,fsync,fdatasync',
+];
 
 const LINE = /^(\d+) +(.*)$/;
 const CALL = /^(\w+)\((\d+)<([^>]*)>(.*)$/;

@@ -25,7 +25,9 @@ export class RootKeyError extends Error {
 export function openRootKey(file: string, expectedCheck: string | null): RootKey {
   if (!existsSync(file)) {
     if (expectedCheck !== null) {
-      throw new RootKeyError(`the root key file ${file} is missing: put it back, or name its place in KEYHOLD_KEY_FILE`);
+      throw new RootKeyError(
+        `the root key file ${file} is missing: put it back, or name its place in KEYHOLD_KEY_FILE`,
+      );
     }
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     writeSecretFile(file, `${randomBytes(ROOT_KEY_BYTES).toString('base64')}\n`);
@@ -33,11 +35,14 @@ export function openRootKey(file: string, expectedCheck: string | null): RootKey
   const mode = statSync(file).mode & 0o777;
   if ((mode & 0o077) !== 0) throw new RootKeyError(`the root key file ${file} is open to others: chmod 600 ${file}`);
   const bytes = Buffer.from(readFileSync(file, 'utf8').trim(), 'base64');
-  if (bytes.length !== ROOT_KEY_BYTES) throw new RootKeyError(`the root key file ${file} does not hold a 256-bit key in base64`);
+  if (bytes.length !== ROOT_KEY_BYTES)
+    throw new RootKeyError(`the root key file ${file} does not hold a 256-bit key in base64`);
   const rootKey = rootKeyFrom(bytes);
   bytes.fill(0);
   if (expectedCheck !== null && rootKey.check !== expectedCheck) {
-    throw new RootKeyError(`the root key file ${file} belongs to another installation: name the right one in KEYHOLD_KEY_FILE`);
+    throw new RootKeyError(
+      `the root key file ${file} belongs to another installation: name the right one in KEYHOLD_KEY_FILE`,
+    );
   }
   return rootKey;
 }

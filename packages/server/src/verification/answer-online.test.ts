@@ -67,7 +67,10 @@ onEachDatabase('a permission that is asked of the control plane', (createPlace) 
       }
       const codes = await Promise.all(uses);
       await Promise.all(changes);
-      assert.deepEqual(codes, codes.map(() => 'VALID'));
+      assert.deepEqual(
+        codes,
+        codes.map(() => 'VALID'),
+      );
     }
   });
 

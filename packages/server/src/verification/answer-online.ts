@@ -8,8 +8,9 @@ import { refuse } from '@keyhold/protocol/errors';
 import type { Kysely } from 'kysely';
 import { Compile } from 'typebox/compile';
 import type { Clock } from '../clock.ts';
-import type { CredentialRow, Database } from '../database/schema.ts';
+import type { CredentialRow, Database, FactTable } from '../database/schema.ts';
 import { type FeedScope, isAddressedTo } from '../feed/scope.ts';
+import type { ChangedRow, Facts } from '../ledger/facts.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { findCredential } from '../keys/keys.store.ts';
 import { readCheckedRows } from './checked-rows.ts';
@@ -31,8 +32,8 @@ export async function answerOnline(
   const credential = await findCredential(reader, payload.credential);
   const own = { projects: [credential?.project_id ?? ''], environment: credential?.environment_id ?? '' };
   if (credential === undefined || !isAddressedTo(own, scope)) return { code: 'NOT_FOUND' };
-  const decideIn = (db: Kysely<Database>) => decideByRows(db, places, credential, payload, clock.wall());
-  if (!payload.record) return { code: await decideIn(reader) };
+  const decideOn = (rows: readonly ChangedRow[]) => decideByRows(rows, places, credential, payload, clock.wall());
+  if (!payload.record) return { code: decideOn(await committedRows(reader, credential, payload.environment)) };
   const decided: { code: VerdictCode } = { code: 'STORE_UNAVAILABLE' };
   const draft = {
     actor: credential.id,
@@ -45,26 +46,51 @@ export async function answerOnline(
     evenWithoutChange: true as const,
   };
   await ledger.record(draft, async (facts) => {
-    decided.code = await decideIn(facts.db);
+    decided.code = decideOn(await rowsWithin(facts, credential, payload.environment));
     return decided.code === 'VALID' ? decided.code : refuse('FORBIDDEN', 'not valid by the committed state');
   });
   return decided;
 }
 
-async function decideByRows(
+/** What a decision needs, without what was tampered with: whatever depends on that is then not found. */
+async function committedRows(
   db: Kysely<Database>,
+  credential: CredentialRow,
+  environment: string,
+): Promise<ChangedRow[]> {
+  const ids = [environment, await consumerOf(db, credential), credential.key_id, credential.id];
+  return (await readCheckedRows(db, ids)).flatMap((checked) => ('tampered' in checked ? [] : checked));
+}
+
+/** The same within a change: rows that others changed in this very commit count as they are now. */
+async function rowsWithin(facts: Facts, credential: CredentialRow, environment: string): Promise<ChangedRow[]> {
+  const rows: ChangedRow[] = [];
+  const add = async <T extends FactTable>(table: T, id: string) => {
+    const row = await facts.find(table, id);
+    if (row !== undefined) rows.push({ table, row } as unknown as ChangedRow);
+  };
+  await add('environments', environment);
+  await add('consumers', await consumerOf(facts.db, credential));
+  await add('keys', credential.key_id);
+  await add('credentials', credential.id);
+  return rows;
+}
+
+async function consumerOf(db: Kysely<Database>, { key_id }: CredentialRow): Promise<string> {
+  const key = await db.selectFrom('keys').select('consumer_id').where('id', '=', key_id).executeTakeFirst();
+  return key?.consumer_id ?? '';
+}
+
+function decideByRows(
+  rows: readonly ChangedRow[],
   places: Places,
-  { id, key_id, digest }: CredentialRow,
+  { digest }: CredentialRow,
   question: OnlineQuestion,
   nowMs: number,
-): Promise<VerdictCode> {
-  const key = await db.selectFrom('keys').select('consumer_id').where('id', '=', key_id).executeTakeFirst();
-  const rows = await readCheckedRows(db, [question.environment, key?.consumer_id ?? '', key_id, id]);
+): VerdictCode {
   const replica = new MapReplica();
-  // A row that was tampered with is left out, and what depends on it is not found.
-  for (const checked of rows) {
-    if ('tampered' in checked) continue;
-    const record = recordOf(checked, places);
+  for (const row of rows) {
+    const record = recordOf(row, places);
     if (record !== null) replica.apply(record.record);
   }
   const credential = replica.credential(Buffer.from(digest, 'hex').toString(DIGEST_ENCODING));

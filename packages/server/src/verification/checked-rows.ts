@@ -5,7 +5,14 @@ import type { ChangedRow } from '../ledger/facts.ts';
 import { rowDigest } from '../ledger/row-digest.ts';
 
 /** Tables that verifiers are fed, in an order in which what a row refers to comes first. */
-export const FED_TABLES = ['environments', 'permission_settings', 'consumers', 'keys', 'credentials', 'tokens'] as const;
+export const FED_TABLES = [
+  'environments',
+  'permission_settings',
+  'consumers',
+  'keys',
+  'credentials',
+  'tokens',
+] as const;
 
 /** Every table of facts. */
 export const FACT_TABLES = ['projects', ...FED_TABLES] as const;
@@ -45,7 +52,10 @@ export async function readChecked(
   const { rows } = await sql<Joined>`select t.*, h.row_id as head_id, h.digest as head_digest
     from row_heads h left join ${sql.table(table)} t on t.id = h.row_id
     where h.row_id > ${start} and h.row_id < ${`${prefix}\``} order by h.row_id limit ${limit}`.execute(db);
-  return { rows: rows.flatMap((row) => check(table, row) ?? []), last: rows.length < limit ? null : (rows.at(-1)?.head_id ?? null) };
+  return {
+    rows: rows.flatMap((row) => check(table, row) ?? []),
+    last: rows.length < limit ? null : (rows.at(-1)?.head_id ?? null),
+  };
 }
 
 /** The rows with these ids, each checked. */

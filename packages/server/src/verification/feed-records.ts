@@ -1,7 +1,12 @@
 import type { FeedRecord, Quota, RateLimit } from '@keyhold/protocol/feed';
 import type { Scope } from '@keyhold/protocol/state';
 import type {
-  ConsumerRow, CredentialRow, EnvironmentRow, KeyRow, PermissionSettingRow, TokenRow,
+  ConsumerRow,
+  CredentialRow,
+  EnvironmentRow,
+  KeyRow,
+  PermissionSettingRow,
+  TokenRow,
 } from '../database/schema.ts';
 import type { Addressed } from '../feed/scope.ts';
 
@@ -27,7 +32,10 @@ export function feedEnvironment(row: EnvironmentRow, slug: string): Fed {
   };
 }
 
-export function feedSetting({ id, environment_id, permission, confirm, audit }: PermissionSettingRow, project: string): Fed {
+export function feedSetting(
+  { id, environment_id, permission, confirm, audit }: PermissionSettingRow,
+  project: string,
+): Fed {
   return {
     record: { kind: 'setting', id, environment: environment_id, permission, confirm, audit },
     projects: [project],

@@ -110,7 +110,10 @@ export class VerificationSource implements FeedSource {
       id: scope.environment,
       ...(scope.projects === null || scope.environment !== null ? {} : { projects: scope.projects }),
     });
-    const checked = await readCheckedRows(db, rows.map(({ id }) => id));
+    const checked = await readCheckedRows(
+      db,
+      rows.map(({ id }) => id),
+    );
     return checked.flatMap((found) =>
       'tampered' in found || found.table !== 'environments'
         ? []

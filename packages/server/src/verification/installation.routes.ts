@@ -16,7 +16,10 @@ export interface InstallationRoutes extends Routes {
   readonly alarms: Alarms;
 }
 
-export function mountInstallation(app: FastifyInstance, { gate, context, hub, book, alarms }: InstallationRoutes): void {
+export function mountInstallation(
+  app: FastifyInstance,
+  { gate, context, hub, book, alarms }: InstallationRoutes,
+): void {
   mount(app, gate, operations.getInstallation, async ({ principal }) => {
     const denied = allowOnInstallation(principal, 'installation.read');
     if (denied !== null) return denied;

@@ -2,7 +2,13 @@ import type { FeedRecord } from '@keyhold/protocol/feed';
 import type { ChangedRow } from '../ledger/facts.ts';
 import type { Addressed } from '../feed/scope.ts';
 import {
-  feedConsumer, feedCredential, feedEnvironment, feedKey, feedRemoval, feedSetting, feedToken,
+  feedConsumer,
+  feedCredential,
+  feedEnvironment,
+  feedKey,
+  feedRemoval,
+  feedSetting,
+  feedToken,
 } from './feed-records.ts';
 import type { EnvironmentRow } from '../database/schema.ts';
 import type { Places } from './places.ts';
@@ -23,7 +29,10 @@ export function recordOf(changed: ChangedRow, places: Places): Addressed<FeedRec
     case 'credentials':
       return feedCredential(changed.row);
     case 'tokens':
-      return feedToken(changed.row, changed.row.environment_id === null ? null : places.projectOf(changed.row.environment_id));
+      return feedToken(
+        changed.row,
+        changed.row.environment_id === null ? null : places.projectOf(changed.row.environment_id),
+      );
   }
 }
 

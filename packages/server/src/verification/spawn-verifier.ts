@@ -23,6 +23,8 @@ export function spawnVerifier(config: Config, controlUrl: string, tokenFile: str
   const start = () => {
     child = spawn(process.execPath, [MAIN, ...argumentsFor(config, controlUrl, tokenFile)], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      // It never asks the database, so it doesn't get to know the way there.
+      env: { ...config.childEnvironment },
     });
     child.on('message', (message) => {
       pauseMs = FIRST_PAUSE_MS;
@@ -58,7 +60,14 @@ function argumentsFor(config: Config, controlUrl: string, tokenFile: string): st
   const tls =
     config.tls === undefined
       ? []
-      : ['--tls-cert', config.tls.certificateFile, '--tls-key', config.tls.keyFile, '--control-cert', config.tls.certificateFile];
+      : [
+          '--tls-cert',
+          config.tls.certificateFile,
+          '--tls-key',
+          config.tls.keyFile,
+          '--control-cert',
+          config.tls.certificateFile,
+        ];
   return [
     'verifier',
     '--control',

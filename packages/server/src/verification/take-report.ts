@@ -1,25 +1,61 @@
 import { UsageReport } from '@keyhold/protocol/verification-messages';
+import type { Kysely } from 'kysely';
 import { Compile } from 'typebox/compile';
 import type { Clock } from '../clock.ts';
+import type { Database } from '../database/schema.ts';
 import type { Scratch } from '../database/scratch.ts';
-import { addDenials, addUses, keepQuotas } from '../keys/usage.store.ts';
+import { type FeedScope, isAddressedTo } from '../feed/scope.ts';
+import { addDenials, addUses, keepQuotas, placesOf } from '../keys/usage.store.ts';
+import type { Places } from './places.ts';
 
 const MINUTE_MS = 60_000;
 
 const reports = Compile(UsageReport);
 
-/** Writes down what a verifier counted. Denials of strangers are added up by the minute. */
-export async function takeReport(
-  { scratch, clock, tokensUsed }: { scratch: Scratch; clock: Clock; tokensUsed: (ids: readonly string[]) => void },
-  payload: unknown,
-): Promise<void> {
+interface Taking {
+  readonly scratch: Scratch;
+  readonly reader: Kysely<Database>;
+  readonly clock: Clock;
+  readonly places: Places;
+  readonly tokensUsed: (ids: readonly string[]) => void;
+}
+
+/**
+ * Writes down what a verifier counted, of what it is fed and nothing else. Denials of strangers are added up by the
+ * minute.
+ */
+export async function takeReport(taking: Taking, scope: FeedScope, payload: unknown): Promise<void> {
   if (!reports.Check(payload)) throw new TypeError('not a usage report');
-  tokensUsed(payload.tokens);
-  if (payload.credentials.length + payload.quotas.length + payload.denials.length === 0) return;
+  const { scratch, reader, clock, places } = taking;
+  taking.tokensUsed(payload.tokens);
   const now = clock.wall();
+  const credentials = lastOfEach(payload.credentials, ({ id }) => id);
+  const quotas = lastOfEach(payload.quotas, ({ key }) => key);
+  const fed = await placesOf(
+    reader,
+    credentials.map(({ id }) => id),
+    quotas.map(({ key }) => key),
+  );
+  const isFed = (id: string) => {
+    const place = fed.get(id);
+    return place !== undefined && isAddressedTo({ projects: [place.project], environment: place.environment }, scope);
+  };
+  const isItsOwn = (environment: string) =>
+    environment === '' || isAddressedTo({ projects: [places.projectOf(environment)], environment }, scope);
+  const uses = credentials.filter(({ id }) => isFed(id)).map((use) => ({ ...use, lastAt: Math.min(use.lastAt, now) }));
+  const kept = quotas.filter(({ key, periodStart }) => isFed(key) && periodStart <= now);
+  const denials = lastOfEach(payload.denials, ({ environment, code }) => `${environment} ${code}`).filter(
+    ({ environment }) => isItsOwn(environment),
+  );
+  if (uses.length + kept.length + denials.length === 0) return;
   await scratch.write(async (tables) => {
-    await addUses(tables, payload.credentials);
-    await keepQuotas(tables, payload.quotas);
-    await addDenials(tables, now - (now % MINUTE_MS), payload.denials);
+    await addUses(tables, uses);
+    await keepQuotas(tables, kept);
+    await addDenials(tables, now - (now % MINUTE_MS), denials);
   });
+}
+
+/** One statement takes each row once; a well-behaved verifier names each once. */
+function lastOfEach<T>(items: readonly T[], nameOf: (item: T) => string): T[] {
+  return [...new Map(items.map((item) => [nameOf(item), item])).values()];
 }

@@ -91,7 +91,8 @@ onEachDatabase('the environment of a verification', (createPlace) => {
       [{ clientIp: 'nonsense' }, 'NETWORK_NOT_ALLOWED'],
       [{}, 'NETWORK_NOT_ALLOWED'],
     ];
-    for (const [request, code] of cases) assert.equal(await shared().codeOf(secret, request), code, JSON.stringify(request));
+    for (const [request, code] of cases)
+      assert.equal(await shared().codeOf(secret, request), code, JSON.stringify(request));
     assert.equal(await shared().codeOf('nonsense'), 'MALFORMED');
     assert.equal(await shared().codeOf(`${secret}0`), 'MALFORMED');
   });

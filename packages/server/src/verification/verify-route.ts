@@ -29,7 +29,11 @@ function environmentFor(
   token: ReplicaToken,
   { environment: name }: Body<typeof verify>,
 ): ReplicaEnvironment | Refusal {
-  const absent = refuse('ENVIRONMENT_NOT_FOUND', 'There is no such environment; it may have been created a moment ago.', '/environment');
+  const absent = refuse(
+    'ENVIRONMENT_NOT_FOUND',
+    'There is no such environment; it may have been created a moment ago.',
+    '/environment',
+  );
   if (name === undefined) {
     if (token.environment === null) {
       return refuse('INVALID_INPUT', 'Only a token bound to one environment may leave it out.', '/environment');

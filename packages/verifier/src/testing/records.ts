@@ -1,7 +1,13 @@
 import { hash, randomBytes } from 'node:crypto';
 import { formatCredential } from '@keyhold/protocol/credential-format';
 import type {
-  ConsumerRecord, CredentialRecord, EnvironmentRecord, KeyRecord, Position, SettingRecord, TokenRecord,
+  ConsumerRecord,
+  CredentialRecord,
+  EnvironmentRecord,
+  KeyRecord,
+  Position,
+  SettingRecord,
+  TokenRecord,
 } from '@keyhold/protocol/feed';
 
 /** Feed records for tests: everything that a request needs to be accepted, until a test says otherwise. */

@@ -49,7 +49,7 @@ export const foundation: readonly string[] = [
 
   `CREATE TABLE lease_holders (
     verifier_id TEXT NOT NULL, environment_id TEXT NOT NULL, lease_seconds INTEGER NOT NULL,
-    PRIMARY KEY (verifier_id, environment_id))`,
+    token_id TEXT NOT NULL, PRIMARY KEY (verifier_id, environment_id))`,
   `CREATE TABLE credential_usage (
     credential_id TEXT PRIMARY KEY, uses BIGINT NOT NULL, last_used_at BIGINT NOT NULL, last_used_from TEXT)`,
   'CREATE TABLE quota_usage (key_id TEXT PRIMARY KEY, period_start BIGINT NOT NULL, used BIGINT NOT NULL)',

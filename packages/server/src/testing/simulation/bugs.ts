@@ -28,8 +28,7 @@ export const BUGS: Readonly<Record<string, Bug>> = {
   'lease counted from the answer': {
     verifier: () => ({
       network: (client) => ({
-        toVerifier: (message) =>
-          message.type === 'grant' ? { ...message, request: client().leases.ask() } : message,
+        toVerifier: (message) => (message.type === 'grant' ? { ...message, request: client().leases.ask() } : message),
       }),
     }),
   },

@@ -79,7 +79,8 @@ export class Operator {
     const roll = this.#dice.next();
     if (key.revoked || roll < 0.25) return await this.#revoke(control, key);
     if (roll < 0.4) return await this.#rotate(control, key);
-    if (key.suspended || roll < 0.7) return await (key.suspended ? this.#resume(control, key) : this.#suspend(control, key));
+    if (key.suspended || roll < 0.7)
+      return await (key.suspended ? this.#resume(control, key) : this.#suspend(control, key));
     return await this.#narrowOrWiden(control, key);
   }
 
@@ -124,11 +125,13 @@ export class Operator {
   }
 
   async #resume(control: ControlMachine, key: IssuedKey): Promise<void> {
-    for (const ability of BOTH) if (ability === 'prices:read' || !key.narrowed) this.#oracle.set(key.secret, ability, 'unknown');
+    for (const ability of BOTH)
+      if (ability === 'prices:read' || !key.narrowed) this.#oracle.set(key.secret, ability, 'unknown');
     const resumed = await resumeKey(control.context, CALLER, await this.#placed(control, key));
     if (isRefusal(resumed) || !control.alive) throw new Error('not answered');
     key.suspended = false;
-    for (const ability of BOTH) if (ability === 'prices:read' || !key.narrowed) this.#oracle.set(key.secret, ability, 'alive');
+    for (const ability of BOTH)
+      if (ability === 'prices:read' || !key.narrowed) this.#oracle.set(key.secret, ability, 'alive');
   }
 
   /** Without overlap: the old credential is dead when this returns. */
@@ -139,7 +142,8 @@ export class Operator {
     this.#taken(key, BOTH, rotated.barrier);
     key.secret = expose(rotated.value.secret);
     if (key.suspended) return;
-    for (const ability of BOTH) if (ability === 'prices:read' || !key.narrowed) this.#oracle.set(key.secret, ability, 'alive');
+    for (const ability of BOTH)
+      if (ability === 'prices:read' || !key.narrowed) this.#oracle.set(key.secret, ability, 'alive');
   }
 
   async #narrowOrWiden(control: ControlMachine, key: IssuedKey): Promise<void> {

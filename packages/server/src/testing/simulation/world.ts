@@ -216,7 +216,11 @@ export class World {
     const started = this.oracle.get(secret, ability);
     const startedAt = this.time.now;
     this.#verifications++;
-    const verdict = await machine.verifier.verify({ key: secret, environment: `market/${environment}`, permission: ability });
+    const verdict = await machine.verifier.verify({
+      key: secret,
+      environment: `market/${environment}`,
+      permission: ability,
+    });
     if (machine.clock.dead) return;
     const context = `${ability} in ${environment} on ${machine.id}, started ${startedAt}`;
     this.oracle.judge(this.time.now, started, verdict, context);
@@ -233,7 +237,8 @@ export class World {
     if (this.#control === null) return;
     const { store, feed } = this.#control;
     const fault = await verifyChain(store.reader, feed.ledger.head);
-    if (fault !== null) this.oracle.violated(this.time.now, `the chain is broken at ${fault.sequence}: ${fault.detail}`);
+    if (fault !== null)
+      this.oracle.violated(this.time.now, `the chain is broken at ${fault.sequence}: ${fault.detail}`);
   }
 
   /** Runs events while a promise of the set-up is pending. */

@@ -1,0 +1,50 @@
+/** One figure: what it is to reach, and how its script is started. */
+export interface Planned {
+  readonly name: string;
+  readonly script: string;
+  /** In words, for the table. */
+  readonly target: string;
+  readonly reached: (figure: { value: number; ratio: number | null }) => boolean;
+  readonly nodeOptions: readonly string[];
+}
+
+/** A million credentials with their secrets need more than the default heap. */
+const ROOM = '--max-old-space-size=8192';
+
+export const FIGURES: readonly Planned[] = [
+  {
+    name: 'verify-embedded',
+    script: 'verify-embedded.ts',
+    target: 'ratio ≥ 0.25',
+    reached: ({ ratio }) => ratio !== null && ratio >= 0.25,
+    nodeOptions: [ROOM],
+  },
+  {
+    name: 'replica-bytes',
+    script: 'replica-bytes.ts',
+    target: 'value ≤ 500',
+    reached: ({ value }) => value <= 500,
+    nodeOptions: [ROOM, '--expose-gc'],
+  },
+  {
+    name: 'verify-http',
+    script: 'verify-http.ts',
+    target: 'ratio ≥ 0.85',
+    reached: ({ ratio }) => ratio !== null && ratio >= 0.85,
+    nodeOptions: [],
+  },
+  {
+    name: 'issue-durable',
+    script: 'issue-durable.ts',
+    target: 'ratio ≥ 0.4',
+    reached: ({ ratio }) => ratio !== null && ratio >= 0.4,
+    nodeOptions: [],
+  },
+  {
+    name: 'revoke-barrier',
+    script: 'revoke-barrier.ts',
+    target: 'ratio ≤ 3',
+    reached: ({ ratio }) => ratio !== null && ratio <= 3,
+    nodeOptions: [],
+  },
+];

@@ -1,0 +1,35 @@
+import { type Agent, request } from 'node:http';
+
+export interface Post {
+  readonly url: string;
+  readonly token: string;
+  readonly body: string;
+  readonly expectStatus: number;
+  /** Text that the answer must contain: a refusal is quick, and would look like speed. */
+  readonly expectText: string;
+}
+
+/** Posts JSON over a kept connection. Rejects when the answer is not the expected one. */
+export function post(agent: Agent, { url, token, body, expectStatus, expectText }: Post): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const headers = {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+    };
+    const sent = request(url, { method: 'POST', agent, headers }, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        text += chunk;
+      });
+      response.on('error', reject);
+      response.on('end', () => {
+        if (response.statusCode === expectStatus && text.includes(expectText)) resolve();
+        else reject(new Error(`${url} answered ${response.statusCode}: ${text.slice(0, 500)}`));
+      });
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}

@@ -1,0 +1,122 @@
+import type { Operation, Response } from '@keyhold/protocol/operation';
+import type { Barrier } from '@keyhold/protocol/operations/shapes';
+import { type Call, type CallOptions, type Client, createClient } from '@keyhold/sdk/client';
+import { describeBarrier } from './barrier.ts';
+import type { Command, Context, Given, Positional } from './command.ts';
+import { connectionFor, URL_FLAGS } from './connection.ts';
+import { EXIT } from './exit-codes.ts';
+import { type Flag, flagsOf } from './flag.ts';
+import { type Field, renderTable } from './table.ts';
+
+/** One row: an operation, and how a person sees its answer. */
+export interface Row<O extends Operation> {
+  readonly words: readonly string[];
+  readonly operation: O;
+  readonly call: (client: Client) => Call<O>;
+  /** Labels of the path's parameters, in their order. */
+  readonly labels?: readonly string[];
+  readonly show: (answer: Response<O>) => readonly string[];
+  /** What holds everywhere once the barrier is closed. */
+  readonly taken?: string;
+}
+
+export interface ListRow<O extends Operation, Item> extends Omit<Row<O>, 'show' | 'taken'> {
+  readonly columns: readonly Field<Item>[];
+}
+
+export const JSON_FLAG: Flag = { name: 'json', about: "The API's JSON, for programs." };
+const IDEMPOTENCY_KEY: Flag = {
+  name: 'idempotency-key',
+  value: 'TEXT',
+  about: 'Makes the call safe to repeat: the same key and input do it once.',
+};
+const LIST_FLAGS: readonly Flag[] = [
+  { name: 'all', about: 'Follow the cursors to the end; else one page.' },
+  { name: 'json-lines', about: 'One JSON object a line.' },
+];
+
+type AnyCall = (input: Readonly<Record<string, unknown>>, options: CallOptions) => Promise<unknown>;
+
+/** A command that makes one call. */
+export function apiCommand<O extends Operation>({ call, show, taken = 'in force', ...row }: Row<O>): Command {
+  const run = async ({ input, own }: Given, { environment, terminal }: Context) => {
+    const client = createClient(connectionFor(own, environment));
+    const key = own['idempotency-key'];
+    // The types of input are lost at the terminal: the server checks it against the operation's schema.
+    const send = call(client) as unknown as AnyCall;
+    const answer = await send(input, typeof key === 'string' ? { idempotencyKey: key } : {});
+    if (own['json'] === true) terminal.print(JSON.stringify(answer, null, 2));
+    else {
+      for (const line of show(answer as Response<O>)) terminal.print(line);
+      showSecret(answer as Shown, terminal);
+      const { barrier } = answer as Shown;
+      if (barrier !== undefined) terminal.print(describeBarrier(taken, barrier));
+    }
+    return EXIT.done;
+  };
+  const repeat = row.operation.idempotent === true ? [IDEMPOTENCY_KEY] : [];
+  return { ...outline(row), flags: [...flagsOf(row.operation), ...repeat, JSON_FLAG, ...URL_FLAGS], run };
+}
+
+interface Shown {
+  readonly secret?: string;
+  readonly secretShown?: true;
+  readonly barrier?: Barrier;
+}
+
+function showSecret({ secret, secretShown }: Shown, terminal: Context['terminal']): void {
+  if (secret !== undefined) {
+    terminal.print(`secret  ${secret}`);
+    terminal.note('This secret will not be shown again.');
+  }
+  if (secretShown === true) terminal.note('This repeats an earlier call; its secret was shown then.');
+}
+
+/** A command that shows one page of a list, or all of it. */
+export function listCommand<O extends Operation, Item>({ call, columns, ...row }: ListRow<O, Item>): Command {
+  const run = async ({ input, own }: Given, { environment, terminal }: Context) => {
+    const client = createClient(connectionFor(own, environment));
+    const items: Item[] = [];
+    let nextCursor: string | null = null;
+    for await (const page of pages<Item>(call(client) as unknown as AnyCall, input, own['all'] === true)) {
+      nextCursor = page.nextCursor;
+      if (own['json-lines'] === true) for (const item of page.items) terminal.print(JSON.stringify(item));
+      else items.push(...page.items);
+    }
+    if (own['json'] === true && own['json-lines'] !== true)
+      terminal.print(JSON.stringify({ items, nextCursor }, null, 2));
+    else {
+      if (own['json-lines'] !== true)
+        for (const line of renderTable(columns, items, terminal.bold)) terminal.print(line);
+      if (nextCursor !== null) terminal.note(`There is more: --all, or --cursor ${nextCursor}`);
+    }
+    return EXIT.done;
+  };
+  return { ...outline(row), flags: [...flagsOf(row.operation), ...LIST_FLAGS, JSON_FLAG, ...URL_FLAGS], run };
+}
+
+interface PageOf<Item> {
+  readonly items: readonly Item[];
+  readonly nextCursor: string | null;
+}
+
+/** Pages of a list, one after another. */
+export async function* pages<Item>(
+  call: AnyCall,
+  input: Readonly<Record<string, unknown>>,
+  all: boolean,
+): AsyncGenerator<PageOf<Item>> {
+  let cursor = input['cursor'];
+  for (;;) {
+    const page = (await call({ ...input, cursor }, {})) as PageOf<Item>;
+    yield page;
+    if (!all || page.nextCursor === null) return;
+    cursor = page.nextCursor;
+  }
+}
+
+function outline({ words, operation, labels = [] }: Pick<Row<Operation>, 'words' | 'operation' | 'labels'>) {
+  const fields = [...operation.path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] as string);
+  const positionals: Positional[] = fields.map((field, i) => ({ field, label: labels[i] ?? field.toUpperCase() }));
+  return { words, summary: operation.summary, operation: operation.id, positionals };
+}

@@ -1,0 +1,102 @@
+import type { Consumer, Environment, PermissionSetting, Project } from '@keyhold/protocol/operations/projects';
+import * as operations from '@keyhold/protocol/operations/projects';
+import { apiCommand, listCommand } from '../api-command.ts';
+import type { Command } from '../command.ts';
+import { type Field, renderDetails, time } from '../table.ts';
+import { rateLimits } from './limits.ts';
+
+const PROJECT: readonly Field<Project>[] = [
+  ['slug', ({ slug }) => slug],
+  ['name', ({ name }) => name],
+  ['id', ({ id }) => id],
+  ['created', ({ createdAt }) => time(createdAt)],
+];
+
+const ENVIRONMENT: readonly Field<Environment>[] = [
+  ['name', ({ project, name }) => `${project}/${name}`],
+  ['prefix', ({ prefix }) => prefix],
+  ['kind', ({ kind }) => kind],
+  ['lease', ({ leaseSeconds, afterLease }) => `${leaseSeconds} s, then ${afterLease}`],
+  ['id', ({ id }) => id],
+  ['created', ({ createdAt }) => time(createdAt)],
+];
+
+const SETTING: readonly Field<PermissionSetting>[] = [
+  ['permission', ({ permission }) => permission],
+  ['confirm', ({ confirm }) => confirm],
+  ['audit', ({ audit }) => audit],
+];
+
+const CONSUMER: readonly Field<Consumer>[] = [
+  ['id', ({ id }) => id],
+  ['project', ({ project }) => project],
+  ['name', ({ name }) => name],
+  ['external id', ({ externalId }) => externalId],
+  ['rate limits', rateLimits],
+  ['created', ({ createdAt }) => time(createdAt)],
+];
+
+const CONSUMER_DETAILS: readonly Field<Consumer>[] = [...CONSUMER, ['metadata', ({ metadata }) => metadata]];
+
+/** `projects`, `environments`, `consumers`. */
+export const PROJECT_COMMANDS: readonly Command[] = [
+  apiCommand({
+    words: ['projects', 'create'],
+    operation: operations.createProject,
+    call: (client) => client.projects.create,
+    show: (project) => renderDetails(PROJECT, project),
+  }),
+  listCommand({
+    words: ['projects', 'list'],
+    operation: operations.listProjects,
+    call: (client) => client.projects.list,
+    columns: PROJECT,
+  }),
+  apiCommand({
+    words: ['environments', 'create'],
+    operation: operations.createEnvironment,
+    call: (client) => client.environments.create,
+    labels: ['PROJECT'],
+    show: (environment) => renderDetails(ENVIRONMENT, environment),
+  }),
+  listCommand({
+    words: ['environments', 'list'],
+    operation: operations.listEnvironments,
+    call: (client) => client.environments.list,
+    labels: ['PROJECT'],
+    columns: ENVIRONMENT,
+  }),
+  apiCommand({
+    words: ['environments', 'set-permission'],
+    operation: operations.setPermission,
+    call: (client) => client.environments.setPermission,
+    labels: ['PROJECT', 'ENVIRONMENT', 'PERMISSION'],
+    show: ({ setting }) => renderDetails(SETTING, setting),
+  }),
+  listCommand({
+    words: ['environments', 'list-permissions'],
+    operation: operations.listPermissions,
+    call: (client) => client.environments.listPermissions,
+    labels: ['PROJECT', 'ENVIRONMENT'],
+    columns: SETTING,
+  }),
+  apiCommand({
+    words: ['consumers', 'create'],
+    operation: operations.createConsumer,
+    call: (client) => client.consumers.create,
+    show: (consumer) => renderDetails(CONSUMER_DETAILS, consumer),
+  }),
+  listCommand({
+    words: ['consumers', 'list'],
+    operation: operations.listConsumers,
+    call: (client) => client.consumers.list,
+    columns: CONSUMER,
+  }),
+  apiCommand({
+    words: ['consumers', 'get'],
+    operation: operations.getConsumer,
+    call: (client) => client.consumers.get,
+    labels: ['CONSUMER'],
+    show: (consumer) => renderDetails(CONSUMER_DETAILS, consumer),
+  }),
+];

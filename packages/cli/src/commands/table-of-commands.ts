@@ -1,0 +1,23 @@
+import type { Command, PassThrough } from '../command.ts';
+import { TOKEN_COMMANDS } from './access.ts';
+import { INSTALLATION_COMMANDS } from './installation.ts';
+import { KEY_COMMANDS } from './keys.ts';
+import { PROJECT_COMMANDS } from './projects.ts';
+import { SERVER_COMMANDS } from './serve.ts';
+import { verifyCommand } from './verify.ts';
+
+/** Every command, in the order of `keyhold help`. */
+export const COMMANDS: readonly (Command | PassThrough)[] = [
+  ...SERVER_COMMANDS,
+  ...PROJECT_COMMANDS,
+  ...KEY_COMMANDS,
+  ...TOKEN_COMMANDS,
+  ...INSTALLATION_COMMANDS,
+  verifyCommand,
+];
+
+/** The command that the arguments begin with, and what stands behind its words. */
+export function findCommand(args: readonly string[]): { command: Command | PassThrough; rest: string[] } | undefined {
+  const command = COMMANDS.find(({ words }) => words.every((word, i) => args[i] === word));
+  return command === undefined ? undefined : { command, rest: args.slice(command.words.length) };
+}

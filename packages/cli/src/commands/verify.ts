@@ -1,0 +1,54 @@
+import { verify } from '@keyhold/protocol/operations/verify';
+import type { Verdict } from '@keyhold/protocol/verdict';
+import { createVerifierClient } from '@keyhold/sdk/client';
+import { JSON_FLAG } from '../api-command.ts';
+import type { Command } from '../command.ts';
+import { readSecretFile, VERIFIER_URL_FLAGS, verifierConnectionFor } from '../connection.ts';
+import { EXIT } from '../exit-codes.ts';
+import { UsageError } from '../failure.ts';
+import { type Flag, flagsOf } from '../flag.ts';
+import { type Field, renderDetails, time } from '../table.ts';
+
+const VERDICT: readonly Field<Verdict>[] = [
+  ['verdict', ({ code }) => code],
+  ['key', ({ keyId }) => keyId],
+  ['credential', ({ credentialId }) => credentialId],
+  ['consumer', ({ consumerId }) => consumerId],
+  ['permissions', ({ permissions }) => permissions],
+  [
+    'rate limits',
+    ({ rateLimits }) => rateLimits?.map(({ name, limit, remaining }) => `${name}: ${remaining} of ${limit} left`),
+  ],
+  ['quota', ({ quota: q }) => q && `${q.remaining} of ${q.limit} left until ${time(q.resetsAt)}`],
+  ['metadata', ({ metadata }) => metadata],
+  ['stale', ({ stale }) => stale],
+];
+
+const KEY_FILE: Flag = { name: 'key-file', value: 'FILE', about: 'File that holds the key; without it, stdin.' };
+
+/** One verification; the key comes from stdin or a file, never from an argument. */
+export const verifyCommand: Command = {
+  words: ['verify'],
+  summary: 'Verify a key at the verifier; it is read from stdin or --key-file, never from an argument',
+  operation: verify.id,
+  positionals: [],
+  flags: [KEY_FILE, ...flagsOf(verify).filter(({ field }) => field !== 'key'), JSON_FLAG, ...VERIFIER_URL_FLAGS],
+  run: async ({ input, own }, { environment, terminal }) => {
+    const connection = verifierConnectionFor(own, environment);
+    const file = own['key-file'];
+    const key = typeof file === 'string' ? readSecretFile(file, 'key') : (await terminal.readInput()).trim();
+    if (key === '') throw new UsageError('no key: give it on stdin or by --key-file FILE');
+    const verdict = await createVerifierClient(connection).verify({ ...input, key });
+    if (own['json'] === true) terminal.print(JSON.stringify(verdict, null, 2));
+    else for (const line of showVerdict(verdict as Verdict)) terminal.print(line);
+    return verdict.valid ? EXIT.done : EXIT.refused;
+  },
+};
+
+/** Only what the verdict carries: a stranger's key has no ids. */
+function showVerdict(verdict: Verdict): string[] {
+  return renderDetails(
+    VERDICT.filter(([, value]) => value(verdict) !== undefined),
+    verdict,
+  );
+}

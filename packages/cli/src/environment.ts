@@ -1,0 +1,25 @@
+import { join } from 'node:path';
+
+/** What the environment says about connections; the only file of the command that reads it. */
+export interface Environment {
+  readonly url: string;
+  readonly verifierUrl: string;
+  readonly tokenFile: string | undefined;
+  readonly token: string | undefined;
+  /** Where a control plane on this machine puts the token of the beginning. */
+  readonly bootstrapTokenFile: string;
+  readonly noColor: boolean;
+}
+
+/** Reads the environment once; an empty variable counts as absent. */
+export function readEnvironment(env: Readonly<Record<string, string | undefined>> = process.env): Environment {
+  return {
+    url: env['KEYHOLD_URL'] || 'http://127.0.0.1:7070',
+    verifierUrl: env['KEYHOLD_VERIFIER_URL'] || 'http://127.0.0.1:7071',
+    tokenFile: env['KEYHOLD_TOKEN_FILE'] || undefined,
+    token: env['KEYHOLD_TOKEN'] || undefined,
+    bootstrapTokenFile: join(env['KEYHOLD_DATA'] || './data', 'bootstrap-token'),
+    // https://no-color.org
+    noColor: (env['NO_COLOR'] ?? '') !== '',
+  };
+}

@@ -1,0 +1,77 @@
+import { KeyholdError } from '@keyhold/sdk/keyhold-error';
+import { EXIT } from './exit-codes.ts';
+
+/** Wrong usage, in words for whoever typed it. Never carries a value that was given: it may be a secret. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** No token could be found. */
+export class NoToken extends Error {
+  override readonly name = 'NoToken';
+}
+
+/** How a command ended that did not do what was asked. */
+export interface Failure {
+  readonly exitCode: number;
+  readonly code: string;
+  readonly message: string;
+  readonly status?: number;
+  readonly field?: string;
+  readonly instance?: string;
+}
+
+/** Puts whatever was thrown into words and an exit code. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof UsageError) return { exitCode: EXIT.usage, code: 'USAGE', message: error.message };
+  if (error instanceof NoToken) return { exitCode: EXIT.unauthorised, code: 'NO_TOKEN', message: error.message };
+  if (error instanceof KeyholdError) return ofServer(error);
+  const { name, message, cause } = error as Error & { cause?: { code?: string; message?: string } };
+  if (name === 'TimeoutError') {
+    return {
+      exitCode: EXIT.unreachable,
+      code: 'TIMEOUT',
+      message: 'no answer in time; whether it was done is not known',
+    };
+  }
+  if (name === 'TypeError' && message === 'fetch failed') {
+    const why = cause?.code ?? cause?.message ?? 'no reason given';
+    return {
+      exitCode: EXIT.unreachable,
+      code: 'UNREACHABLE',
+      message: `nobody answers (${why}); is the server running?`,
+    };
+  }
+  if (name === 'SyntaxError') {
+    return {
+      exitCode: EXIT.unreachable,
+      code: 'NOT_KEYHOLD',
+      message: 'the answer is not JSON; is this address Keyhold?',
+    };
+  }
+  return { exitCode: EXIT.unreachable, code: 'FAULT', message: `unexpected: ${message}` };
+}
+
+function ofServer({ status, code, detail, field, instance, message }: KeyholdError): Failure {
+  return {
+    exitCode: exitCodeOf(status),
+    code,
+    message: detail === '' ? message : detail,
+    status,
+    ...(field === undefined ? {} : { field }),
+    ...(instance === undefined ? {} : { instance }),
+  };
+}
+
+function exitCodeOf(status: number): number {
+  if (status === 401 || status === 403) return EXIT.unauthorised;
+  return status >= 400 && status < 500 ? EXIT.refused : EXIT.unreachable;
+}
+
+/** One line for people; the flag that carries the failing field is named as it is typed. */
+export function describeFailure({ code, message, field, instance, exitCode }: Failure): string {
+  if (exitCode === EXIT.usage) return `keyhold: ${message}`;
+  const where = field === undefined ? '' : ` (${field})`;
+  const trace = instance !== undefined && code === 'INTERNAL' ? ` [${instance}]` : '';
+  return `keyhold: ${code}: ${message}${where}${trace}`;
+}

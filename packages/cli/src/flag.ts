@@ -1,0 +1,119 @@
+import type { Operation } from '@keyhold/protocol/operation';
+import { UsageError } from './failure.ts';
+
+export type FlagValue = string | boolean | undefined;
+
+/** One `--flag`. */
+export interface Flag {
+  /** Without the dashes. */
+  readonly name: string;
+  /** Field of the API that it fills; undefined: about the command itself. */
+  readonly field?: string;
+  /** As help shows the value; undefined: a switch that takes none. */
+  readonly value?: string;
+  readonly repeatable?: boolean;
+  readonly required?: boolean;
+  /** `none` stands for null or an empty list. */
+  readonly clearable?: boolean;
+  readonly about?: string;
+  /** Turns the text into the API's value; returns undefined where it can't. */
+  readonly read?: (text: string) => unknown;
+}
+
+/** What is looked at in a field's JSON schema. */
+interface Schema {
+  readonly type?: string;
+  readonly enum?: readonly string[];
+  readonly const?: string;
+  readonly anyOf?: readonly Schema[];
+  readonly items?: Schema;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  readonly description?: string;
+}
+
+/** Makes the flags of an operation from its schemas, so that a field of the API is a flag without more work. */
+export function flagsOf({ query, body }: Pick<Operation, 'query' | 'body'>): Flag[] {
+  return [query, body].flatMap((part) => {
+    const schema = (part ?? {}) as Schema;
+    const required = new Set(schema.required);
+    return Object.entries(schema.properties ?? {}).map(([field, of]) => flagOf(field, of, required.has(field)));
+  });
+}
+
+function flagOf(field: string, given: Schema, required: boolean): Flag {
+  const nullable = given.anyOf?.some(({ type }) => type === 'null') ?? false;
+  const schema = nullable ? (given.anyOf?.find(({ type }) => type !== 'null') as Schema) : given;
+  const repeatable = schema.type === 'array';
+  const of = repeatable ? (schema.items as Schema) : schema;
+  const about = given.description ?? schema.description ?? of.description;
+  return {
+    name: kebab(repeatable ? field.replace(/s$/, '') : field),
+    field,
+    repeatable,
+    required,
+    clearable: nullable || repeatable,
+    ...(about === undefined ? {} : { about }),
+    ...reading(field, of),
+  };
+}
+
+function reading(field: string, of: Schema): Required<Pick<Flag, 'value' | 'read'>> {
+  if (field === 'rateLimits') return { value: 'NAME=LIMIT/SECONDS', read: readRateLimit };
+  if (field === 'quota') return { value: 'LIMIT/PERIOD', read: readQuota };
+  const choices = of.enum ?? (of.const === undefined ? undefined : [of.const]);
+  if (choices !== undefined) {
+    return { value: choices.join('|'), read: (text) => (choices.includes(text) ? text : undefined) };
+  }
+  if (of.type === 'integer') return { value: 'NUMBER', read: readInteger };
+  if (of.type === 'object') return { value: 'JSON', read: readObject };
+  return { value: field.endsWith('At') ? 'TIME' : 'TEXT', read: (text) => text };
+}
+
+function kebab(field: string): string {
+  return field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+function readInteger(text: string): number | undefined {
+  const value = Number(text);
+  return /^\d+$/.test(text) && Number.isSafeInteger(value) ? value : undefined;
+}
+
+function readObject(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** `minute=100/60` */
+function readRateLimit(text: string): unknown {
+  const [, name, limit = '', seconds = ''] = /^([^=]+)=(\d+)\/(\d+)$/.exec(text) ?? [];
+  const numbers = { limit: readInteger(limit), windowSeconds: readInteger(seconds) };
+  if (name === undefined || numbers.limit === undefined || numbers.windowSeconds === undefined) return undefined;
+  return { name, ...numbers };
+}
+
+/** `1000/day` */
+function readQuota(text: string): unknown {
+  const [, digits = '', period] = /^(\d+)\/([a-z]+)$/.exec(text) ?? [];
+  const limit = readInteger(digits);
+  return limit === undefined ? undefined : { limit, period };
+}
+
+/**
+ * The API's value of a flag that was given, once or several times.
+ * @throws UsageError naming the flag, never what was given
+ */
+export function readFlag(flag: Flag, texts: readonly string[]): unknown {
+  if (flag.clearable === true && texts.length === 1 && texts[0] === 'none') return flag.repeatable === true ? [] : null;
+  if (flag.repeatable !== true && texts.length > 1) throw new UsageError(`--${flag.name} is given more than once`);
+  const values = texts.map((text) => {
+    const value = flag.read === undefined ? text : flag.read(text);
+    if (value === undefined) throw new UsageError(`--${flag.name} takes ${flag.value}`);
+    return value;
+  });
+  return flag.repeatable === true ? values : values[0];
+}

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { describe, it } from 'node:test';
+import { formatCredential } from '@keyhold/protocol/credential-format';
+import { MANAGEMENT_OPERATIONS, VERIFIER_OPERATIONS } from '@keyhold/protocol/operations/registry';
+import type { Command, Given } from './command.ts';
+import { COMMANDS, findCommand } from './commands/table-of-commands.ts';
+import { EXIT_TEXTS } from './exit-codes.ts';
+import { UsageError } from './failure.ts';
+import { helpText } from './help.ts';
+import { parseGiven, refuseSecrets } from './parse.ts';
+import { documentedCommands, readDocs } from './testing/docs.ts';
+
+function given(line: string): Given {
+  const found = findCommand(line.split(' '));
+  return parseGiven(found?.command as Command, found?.rest ?? []);
+}
+
+const refused = (line: string, message: RegExp) =>
+  assert.throws(
+    () => given(line),
+    (error) => error instanceof UsageError && message.test(error.message),
+  );
+
+describe('the table of commands', () => {
+  it('has a command for every operation of both planes', () => {
+    const faces = COMMANDS.map((command) => ('operation' in command ? command.operation : undefined));
+    const operations = [...MANAGEMENT_OPERATIONS, ...VERIFIER_OPERATIONS].map(({ id }) => id);
+    assert.deepEqual(
+      operations.filter((id) => !faces.includes(id)),
+      [],
+    );
+  });
+
+  it('is the one in docs/cli.md, with the same exit codes', () => {
+    const docs = readDocs();
+    assert.deepEqual(
+      documentedCommands(docs),
+      COMMANDS.map(({ words }) => words.join(' ')),
+    );
+    for (const [code, text] of EXIT_TEXTS) assert.ok(docs.includes(`| ${code} | ${text} |`), `exit code ${code}`);
+    const help = helpText([]).join('\n');
+    for (const [code, text] of EXIT_TEXTS) assert.ok(help.includes(`${code}  ${text}`));
+  });
+
+  it('is explained, each command with each of its flags', () => {
+    for (const command of COMMANDS) {
+      const text = helpText(command.words).join('\n');
+      assert.ok(text.startsWith(`keyhold ${command.words.join(' ')}`));
+      if ('flags' in command) for (const { name } of command.flags) assert.ok(text.includes(`--${name}`), name);
+    }
+  });
+});
+
+describe('flags become the fields of the API', () => {
+  it('lists by repeating, limits and quotas by their short forms', () => {
+    const { input, own } = given(
+      'keys issue --project p --environment e --consumer c --name n --permission a:b --permission c:* ' +
+        '--allowed-network 10.0.0.0/8 --rate-limit minute=100/60 --quota 1000/day --ttl-seconds 60 --metadata {"a":[1]} --json',
+    );
+    assert.deepEqual(input, {
+      project: 'p',
+      environment: 'e',
+      consumer: 'c',
+      name: 'n',
+      permissions: ['a:b', 'c:*'],
+      allowedNetworks: ['10.0.0.0/8'],
+      rateLimits: [{ name: 'minute', limit: 100, windowSeconds: 60 }],
+      quota: { limit: 1000, period: 'day' },
+      ttlSeconds: 60,
+      metadata: { a: [1] },
+    });
+    assert.deepEqual(own, { json: true });
+  });
+
+  it('"none" clears what can be cleared, and is a value elsewhere', () => {
+    assert.deepEqual(given('keys update key_1 --quota none --permission none --name none').input, {
+      id: 'key_1',
+      quota: null,
+      permissions: [],
+      name: 'none',
+    });
+  });
+});
+
+describe('wrong usage names the flag', () => {
+  it('that is not known', () => refused('keys list --colour red', /'--colour'/));
+  it('that is missing', () => refused('keys revoke key_1', /^--reason key_compromise\|.* is missing$/));
+  it('that takes one of a few words', () =>
+    refused('keys revoke key_1 --reason because', /^--reason takes key_compromise\|/));
+  it('that takes a number', () =>
+    refused('keys rotate key_1 --overlap-seconds 1e3', /^--overlap-seconds takes NUMBER$/));
+  it('that takes a limit', () =>
+    refused('keys update key_1 --rate-limit 100', /^--rate-limit takes NAME=LIMIT\/SECONDS$/));
+  it('that takes a quota', () => refused('keys update key_1 --quota day', /^--quota takes LIMIT\/PERIOD$/));
+  it('that takes JSON', () => refused('keys update key_1 --metadata [1]', /^--metadata takes JSON$/));
+  it('that is given twice', () => refused('keys list --q a --q b', /^--q is given more than once$/));
+  it('that has no value', () => refused('keys list --q', /'--q <value>'/));
+  it('or the argument that is missing', () => refused('keys get', /^KEY is missing$/));
+  it('or how many are too many', () => refused('keys get a b', /^1 argument\(s\) too many$/));
+});
+
+describe('a secret in an argument is refused and not repeated', () => {
+  const secret = formatCredential('mkt_live', randomBytes(32));
+  for (const args of [
+    ['keys', 'list', '--token', secret],
+    ['keys', 'list', `--token=${secret}`],
+    ['verify', '--key', 'x'],
+    ['verify', secret],
+    ['keys', 'list', '--q', secret],
+    ['keys', 'list', `--q=${secret}`],
+    ['serve', secret],
+  ]) {
+    it(args.join(' ').replaceAll(secret, 'SECRET'), () => {
+      assert.throws(
+        () => refuseSecrets(args),
+        (error) =>
+          error instanceof UsageError &&
+          !error.message.includes(secret) &&
+          /arguments can be read/i.test(error.message),
+      );
+    });
+  }
+});

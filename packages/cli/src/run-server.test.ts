@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, it } from 'node:test';
+import { cleanEnvironment, MAIN, runKeyhold } from './testing/run-keyhold.ts';
+
+let folder: string;
+const children: ChildProcess[] = [];
+before(() => void (folder = mkdtempSync(join(tmpdir(), 'keyhold-cli-'))));
+after(() => {
+  // A server that a failed test left running would keep this file waiting.
+  for (const child of children) child.kill('SIGKILL');
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Starts `keyhold …` with a channel on which a server tells its parent that it serves. */
+async function start(args: readonly string[], env: Record<string, string>): Promise<[ChildProcess, { url: string }]> {
+  const stdio = ['ignore', 'ignore', 'inherit', 'ipc'] as const;
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: [...stdio], env: cleanEnvironment(env) });
+  children.push(child);
+  const ended = once(child, 'exit').then(([code]) => Promise.reject(new Error(`${args[0]} ended with ${code}`)));
+  ended.catch(() => {});
+  const [started] = (await Promise.race([once(child, 'message'), ended])) as [{ url: string }];
+  return [child, started];
+}
+
+async function stop(child: ChildProcess, signal: 'SIGINT' | 'SIGTERM'): Promise<number> {
+  const exit = once(child, 'exit');
+  child.kill(signal);
+  return (await exit)[0] as number;
+}
+
+const serve = () => {
+  const env = { KEYHOLD_KEY_FILE: join(folder, 'root.key'), KEYHOLD_LOG_LEVEL: 'warn' };
+  return start(['serve', '--data', join(folder, 'data'), '--port', '0', '--no-verifier'], env);
+};
+
+it('serve and verifier run the server with their flags, and end with it on SIGTERM and SIGINT', async () => {
+  const data = join(folder, 'data');
+  const [control, { url }] = await serve();
+  assert.ok(existsSync(join(data, 'bootstrap-token')));
+  assert.equal((await fetch(new URL('/health/ready', url))).status, 200);
+  const create = ['tokens', 'create', '--name', 'verifier', '--scope', 'feed', '--json'];
+  const created = await runKeyhold(create, { env: { KEYHOLD_URL: url, KEYHOLD_DATA: data } });
+  const tokenFile = join(folder, 'feed-token');
+  writeFileSync(tokenFile, JSON.parse(created.stdout).secret);
+  const [verifier, { url: verifierUrl }] = await start(
+    ['verifier', '--control', url, '--token-file', tokenFile, '--verifier-port', '0'],
+    { KEYHOLD_LOG_LEVEL: 'warn' },
+  );
+  assert.equal((await fetch(new URL('/health/live', verifierUrl))).status, 200);
+  assert.equal(await stop(verifier, 'SIGINT'), 0);
+  assert.equal(await stop(control, 'SIGTERM'), 0);
+  await assert.rejects(fetch(new URL('/health/live', url)), 'the server ended with the command');
+});
+
+it('a command that is killed takes its server with it', async () => {
+  const [control, { url }] = await serve();
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  socket.write('GET /health/live HTTP/1.1\r\nHost: keyhold\r\n\r\n');
+  await once(socket, 'data');
+  const closed = once(
+    socket.on('error', () => {}),
+    'close',
+  );
+  control.kill('SIGKILL');
+  await closed;
+});
+
+it("the server's own exit code and words come through", async () => {
+  const refused = await runKeyhold(['serve', '--colour', 'red']);
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /--colour/);
+});

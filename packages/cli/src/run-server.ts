@@ -1,0 +1,26 @@
+import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { fileURLToPath } from 'node:url';
+
+const FORWARDED = ['SIGINT', 'SIGTERM'] as const;
+
+/**
+ * Runs the server's own entry as a child with our streams.
+ * @returns its exit code; 128 + n when signal n ended it
+ */
+export function runServer(command: 'serve' | 'verifier', args: readonly string[]): Promise<number> {
+  const entry = fileURLToPath(import.meta.resolve('@keyhold/server/main'));
+  // The channel ends the server when this process dies without a word; what it says on it goes to our own parent.
+  const child = spawn(process.execPath, [entry, command, ...args], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
+  child.on('message', (message) => process.send?.(message));
+  for (const signal of FORWARDED) process.on(signal, () => child.kill(signal));
+  process.on('disconnect', () => child.kill('SIGTERM'));
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', (code, signal) => {
+      // The channel to our own parent would keep this process waiting.
+      if (process.connected) process.disconnect();
+      resolve(signal === null ? (code ?? 1) : 128 + constants.signals[signal]);
+    });
+  });
+}

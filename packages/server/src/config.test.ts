@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { resolve } from 'node:path';
+import { describe, it } from 'node:test';
+import { ConfigError, readConfig } from './config.ts';
+
+describe('the configuration', () => {
+  it('serves on loopback with SQLite where nothing is set', () => {
+    const config = readConfig([], {});
+    assert.equal(config.command, 'serve');
+    assert.equal(config.dataFolder, resolve('./data'));
+    assert.deepEqual([config.host, config.port, config.verifierPort], ['127.0.0.1', 7070, 7071]);
+    assert.deepEqual([config.databaseUrl, config.keyFile, config.tls], [undefined, undefined, undefined]);
+    assert.deepEqual([config.withVerifier, config.behindProxy, config.trustedProxies], [true, false, []]);
+  });
+
+  it('takes everything from the environment', () => {
+    const config = readConfig(['verifier'], {
+      KEYHOLD_DATA: '/srv/keyhold',
+      KEYHOLD_HOST: '::1',
+      KEYHOLD_PORT: '0',
+      KEYHOLD_VERIFIER_PORT: '65535',
+      KEYHOLD_DATABASE_URL: 'postgres://db/keyhold',
+      KEYHOLD_KEY_FILE: '/keys/root',
+      KEYHOLD_TRUSTED_PROXIES: '10.0.0.0/8, 192.0.2.1',
+      KEYHOLD_CONTROL_URL: 'https://control',
+      KEYHOLD_TOKEN_FILE: '/keys/token',
+      KEYHOLD_CONTROL_CERT: '/keys/cert',
+      KEYHOLD_LOG_LEVEL: 'warn',
+    });
+    const { command, dataFolder, host, port, verifierPort, databaseUrl, keyFile } = config;
+    assert.deepEqual(
+      { command, dataFolder, host, port, verifierPort, databaseUrl, keyFile },
+      {
+        command: 'verifier',
+        dataFolder: '/srv/keyhold',
+        host: '::1',
+        port: 0,
+        verifierPort: 65535,
+        databaseUrl: 'postgres://db/keyhold',
+        keyFile: '/keys/root',
+      },
+    );
+    assert.deepEqual(config.trustedProxies, ['10.0.0.0/8', '192.0.2.1']);
+    assert.deepEqual([config.controlUrl, config.tokenFile], ['https://control', '/keys/token']);
+    assert.deepEqual([config.controlCertificateFile, config.logLevel], ['/keys/cert', 'warn']);
+  });
+
+  it('lets a flag win over the environment', () => {
+    const env = { KEYHOLD_PORT: '1', KEYHOLD_DATA: '/a', KEYHOLD_VERIFIER_PORT: '2', KEYHOLD_HOST: '::1' };
+    const flags = ['--port', '3', '--data', '/b', '--verifier-port', '4', '--host', '127.0.0.2', '--no-verifier'];
+    const { port, dataFolder, verifierPort, host, withVerifier } = readConfig(['serve', ...flags], env);
+    assert.deepEqual([port, dataFolder, verifierPort, host, withVerifier], [3, '/b', 4, '127.0.0.2', false]);
+  });
+
+  const refusals: readonly [args: string[], env: Record<string, string>, says: RegExp][] = [
+    [['run'], {}, /unknown command "run"/],
+    [['serve', 'now'], {}, /"now" is one argument too many/],
+    [['--prot', '1'], {}, /--prot/],
+    [['--port', '70000'], {}, /KEYHOLD_PORT is "70000"/],
+    [['--port', '-1'], {}, /port/i],
+    [[], { KEYHOLD_PORT: '7070a' }, /KEYHOLD_PORT is "7070a"/],
+    [[], { KEYHOLD_VERIFIER_PORT: '1e3' }, /KEYHOLD_VERIFIER_PORT is "1e3"/],
+    [['--tls-cert', 'c.pem'], {}, /--tls-cert and --tls-key go together/],
+    [[], { KEYHOLD_TLS_KEY: 'k.pem' }, /--tls-cert and --tls-key go together/],
+    [['--host', '0.0.0.0'], {}, /0\.0\.0\.0 is not a loopback address/],
+    [[], { KEYHOLD_HOST: '::' }, /not a loopback address/],
+    [['--host', 'keyhold.internal'], {}, /not a loopback address/],
+    [['--host', '127.0.0.1.example'], {}, /not a loopback address/],
+  ];
+  for (const [args, env, says] of refusals) {
+    it(`refuses ${JSON.stringify(args)} with ${JSON.stringify(env)}, and says why`, () => {
+      assert.throws(
+        () => readConfig(args, env),
+        (error: unknown) => error instanceof ConfigError && says.test(error.message),
+      );
+    });
+  }
+
+  it('serves beyond loopback with TLS, or behind a proxy that terminates it', () => {
+    const tls = readConfig(['--host', '0.0.0.0', '--tls-cert', 'c', '--tls-key', 'k'], {});
+    assert.deepEqual(tls.tls, { certificateFile: 'c', keyFile: 'k' });
+    assert.equal(readConfig(['--host', '0.0.0.0', '--behind-proxy'], {}).behindProxy, true);
+    assert.equal(readConfig([], { KEYHOLD_HOST: '0.0.0.0', KEYHOLD_BEHIND_PROXY: 'true' }).behindProxy, true);
+  });
+});

@@ -1,0 +1,63 @@
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import * as operations from '@keyhold/protocol/operations/keys';
+import type { FastifyInstance } from 'fastify';
+import { allow, allowOnInstallation } from '../access/locate.ts';
+import { isKnownToLedger, withdrawMissing } from '../access/withdraw-missing.ts';
+import type { CredentialRow } from '../database/schema.ts';
+import { mount } from '../http/mount.ts';
+import type { Routes } from '../projects/projects.routes.ts';
+import { destroyKey, resumeKey, revokeCredential, revokeKey, suspendKey } from './change-key-state.ts';
+import { findCredential } from './keys.store.ts';
+import { openForTakingAway, openKey } from './open-key.ts';
+
+/** Suspending, resuming and ending keys and credentials. */
+export function mountKeyStates(app: FastifyInstance, routes: Routes): void {
+  const { gate, context, reader } = routes;
+
+  mount(app, gate, operations.suspendKey, async ({ principal, params, ip, idempotency }) => {
+    const key = await openKey(reader, principal, 'keys.suspend', params.id);
+    if (isRefusal(key)) return key;
+    const suspended = await suspendKey(context, { principal, ip, idempotency }, key);
+    return isRefusal(suspended) ? suspended : { body: suspended };
+  });
+
+  mount(app, gate, operations.resumeKey, async ({ principal, params, ip, idempotency }) => {
+    const key = await openKey(reader, principal, 'keys.resume', params.id);
+    if (isRefusal(key)) return key;
+    const resumed = await resumeKey(context, { principal, ip, idempotency }, key);
+    return isRefusal(resumed) ? resumed : { body: resumed };
+  });
+
+  mount(app, gate, operations.revokeKey, async ({ principal, params, body, ip, idempotency }) => {
+    const key = await openForTakingAway(routes, 'keys.revoke', { principal, ip, idempotency }, params.id);
+    if (isRefusal(key)) return key;
+    const revoked = await revokeKey(context, { principal, ip, idempotency }, key, body.reason);
+    return isRefusal(revoked) ? revoked : { body: revoked };
+  });
+
+  mount(app, gate, operations.destroyKey, async ({ principal, params, ip, idempotency }) => {
+    const key = await openForTakingAway(routes, 'keys.destroy', { principal, ip, idempotency }, params.id);
+    if (isRefusal(key)) return key;
+    const destroyed = await destroyKey(context, { principal, ip, idempotency }, key);
+    return isRefusal(destroyed) ? destroyed : { body: destroyed };
+  });
+
+  mount(app, gate, operations.revokeCredential, async ({ principal, params, body, ip, idempotency }) => {
+    const absent = refuse('CREDENTIAL_NOT_FOUND', `There is no credential ${params.id}.`, 'id');
+    const credential = await findCredential(reader, params.id);
+    const denied = allow(principal, 'keys.revoke', credential === undefined ? absent : locate(credential, absent));
+    if (credential === undefined && (await isKnownToLedger(reader, params.id))) {
+      const barred = allowOnInstallation(principal, 'keys.revoke');
+      return (
+        barred ?? (await withdrawMissing(context, { principal, ip, idempotency }, 'credentials', params.id, absent))
+      );
+    }
+    if (denied !== null || credential === undefined) return denied ?? absent;
+    const revoked = await revokeCredential(context, { principal, ip, idempotency }, credential, body.reason);
+    return isRefusal(revoked) ? revoked : { body: revoked };
+  });
+}
+
+function locate({ project_id, environment_id }: CredentialRow, absent: Refusal) {
+  return { resource: { project: project_id, environment: environment_id }, absent };
+}

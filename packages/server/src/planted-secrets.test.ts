@@ -1,0 +1,220 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { MANAGEMENT_OPERATIONS, VERIFIER_OPERATIONS } from '@keyhold/protocol/operations/registry';
+import { findPlanted, marker, plantIn, type Planted, variantsOf } from './testing/attacks-planted.ts';
+import { WireConnection } from './testing/attacks-wire.ts';
+import { type AttackedWorld, buildWorld } from './testing/attacks-world.ts';
+import { createPlace, type DatabaseName } from './testing/databases.ts';
+import { send, type TestInstallation, untilReady } from './testing/installation.ts';
+import { POSTGRES_URL } from './testing/postgres.ts';
+
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+/** What belongs to the installation itself and lies in these files on purpose. */
+const TOKEN_FILES = new Set(['bootstrap-token', 'verifier-token']);
+
+interface Running extends AsyncDisposable {
+  readonly installation: TestInstallation;
+  /** All that both processes have printed. */
+  output(): string;
+  readonly pid: number;
+}
+
+/** What was found where after everything was planted everywhere. */
+interface Findings {
+  requests: number;
+  /** A request that succeeds gets further than one that is refused: both are wanted. */
+  accepted: number;
+  readonly answers: string[];
+  readonly logs: string[];
+  readonly processes: string[];
+  readonly metrics: string[];
+  readonly entries: string[];
+  readonly database: string[];
+}
+
+for (const database of ['sqlite', 'postgres'] as const satisfies DatabaseName[]) {
+  if (database === 'postgres' && POSTGRES_URL === undefined) continue;
+  describe(`secrets planted in every field (${database})`, () => {
+    let found: Findings;
+    before(async () => {
+      found = await plantEverywhere(database);
+    });
+
+    it('turn up in no error', (t) => {
+      t.diagnostic(`${found.requests} requests with planted secrets, ${found.accepted} changes accepted`);
+      assert.ok(found.accepted > 50, 'hardly anything was accepted');
+      assert.deepEqual(distinct(found.answers), []);
+    });
+    it('turn up in no log', () => assert.deepEqual(distinct(found.logs), []));
+    it('turn up in no process title, argument or environment', () => assert.deepEqual(distinct(found.processes), []));
+    it('turn up in no metric', () => assert.deepEqual(distinct(found.metrics), []));
+    it('turn up in no ledger entry', () => assert.deepEqual(distinct(found.entries), []));
+    it('lie in no database file, unless put into a field that is stored as given', () =>
+      assert.deepEqual(distinct(found.database), []));
+  });
+}
+
+async function plantEverywhere(database: DatabaseName): Promise<Findings> {
+  await using place = await createPlace(database);
+  await using running = await start(place.folder, place.databaseUrl);
+  const { installation } = running;
+  const world = await buildWorld(installation);
+  // A second token of the same scope is planted; the one that asks goes over the wire in any case.
+  const { body } = await installation.call('POST', '/v1/tokens', { name: 'planted', scopes: ['admin'] });
+  const every = [...variantsOf('credential', world.credential), ...variantsOf('token', body.secret)];
+  // The routes are the same on both; what differs is the store and what its errors say.
+  const some = database === 'sqlite' ? every : every.filter((_, i) => i === 0 || i === every.length - 2);
+  const planted = [...some, marker(randomBytes(12).toString('hex'))];
+  const secrets = planted.filter(({ name }) => name !== 'marker');
+  const found: Findings = {
+    requests: 0,
+    accepted: 0,
+    answers: [],
+    logs: [],
+    processes: [],
+    metrics: [],
+    entries: [],
+    database: [],
+  };
+  await plantAll(installation, world, planted, false, found);
+  if (database === 'sqlite') found.database.push(...(await searchFiles(place.folder, secrets)));
+  await plantAll(installation, world, planted, true, found);
+  for (const url of [installation.controlUrl, installation.verifierUrl]) {
+    found.metrics.push(...findPlanted(await textOf(url, '/metrics', world.admin), planted, '/metrics'));
+  }
+  found.entries.push(...(await searchEntries(installation, planted)));
+  found.processes.push(...searchProcesses(running.pid, [...planted, ...ownTokens(place.folder)]));
+  await running[Symbol.asyncDispose]();
+  found.logs.push(...findPlanted(running.output(), [...planted, ...ownTokens(place.folder)], 'the log'));
+  assert.match(running.output(), /"serving"/, 'the log was not captured');
+  return found;
+}
+
+async function plantAll(
+  installation: TestInstallation,
+  { admin, real }: AttackedWorld,
+  planted: readonly Planted[],
+  stored: boolean,
+  found: Findings,
+): Promise<void> {
+  for (const operations of [MANAGEMENT_OPERATIONS, VERIFIER_OPERATIONS]) {
+    const url = operations === VERIFIER_OPERATIONS ? installation.verifierUrl : installation.controlUrl;
+    const waiting = operations.flatMap((operation) =>
+      planted.flatMap((one) => plantIn(operation, one, admin, real, stored)),
+    );
+    found.requests += waiting.length;
+    const work = async () => {
+      using connection = new WireConnection(url);
+      for (let request = waiting.pop(); request !== undefined; request = waiting.pop()) {
+        const answer = await connection.send(request);
+        assert.ok(typeof answer !== 'string', `${request.operation.id} ${request.target}: ${answer}`);
+        if (answer.status < 300 && request.method !== 'GET') found.accepted++;
+        if (answer.status < 400 || request.planted.name === 'marker') continue;
+        const text = `${[...answer.headers].join('\n')}\n${answer.body}`;
+        found.answers.push(...findPlanted(text, [request.planted], `an error of ${request.operation.id}`));
+      }
+    };
+    await Promise.all([work(), work(), work(), work()]);
+  }
+}
+
+/** Starts both processes as a user does, with everything logged that can be. */
+async function start(folder: string, databaseUrl: string | undefined): Promise<Running> {
+  const env = {
+    PATH: process.env['PATH'],
+    KEYHOLD_DATA: folder,
+    KEYHOLD_PORT: '0',
+    KEYHOLD_VERIFIER_PORT: '0',
+    KEYHOLD_KEY_FILE: join(folder, 'root-key'),
+    KEYHOLD_LOG_LEVEL: 'trace',
+    ...(databaseUrl === undefined ? {} : { KEYHOLD_DATABASE_URL: databaseUrl }),
+  };
+  const child: ChildProcess = spawn(process.execPath, [MAIN, 'serve'], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  let output = '';
+  child.stdout?.on('data', (chunk) => (output += chunk));
+  child.stderr?.on('data', (chunk) => (output += chunk));
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const started = await new Promise<{ url: string; verifierUrl: string; bootstrapTokenFile: string }>(
+    (resolve, reject) => {
+      child.once('message', (message) => resolve(message as never));
+      child.once('exit', () => reject(new Error(output)));
+    },
+  );
+  await untilReady(started.verifierUrl);
+  const token = readFileSync(started.bootstrapTokenFile, 'utf8').trim();
+  const call: TestInstallation['call'] = (method, path, body, options = {}) =>
+    send(new URL(path, started.url), method, body, { token, ...options });
+  const installation = { controlUrl: started.url, verifierUrl: started.verifierUrl, call } as TestInstallation;
+  return {
+    installation,
+    output: () => output,
+    pid: child.pid ?? 0,
+    [Symbol.asyncDispose]: async () => {
+      child.kill('SIGTERM');
+      await closed;
+    },
+  };
+}
+
+async function textOf(url: string, path: string, token: string): Promise<string> {
+  const response = await fetch(new URL(path, url), { headers: { authorization: `Bearer ${token}` } });
+  assert.equal(response.status, 200);
+  return await response.text();
+}
+
+async function searchEntries(installation: TestInstallation, planted: readonly Planted[]): Promise<string[]> {
+  const found: string[] = [];
+  let cursor = '';
+  do {
+    const { status, body } = await installation.call('GET', `/v1/audit/entries?limit=200${cursor}`);
+    assert.equal(status, 200);
+    for (const { leaf, side, action } of body.items) {
+      found.push(...findPlanted(leaf, planted, `a leaf of ${action}`));
+      found.push(...findPlanted(JSON.stringify(side), planted, `a side row of ${action}`));
+    }
+    cursor = body.nextCursor === null ? '' : `&cursor=${body.nextCursor}`;
+  } while (cursor !== '');
+  return found;
+}
+
+/** The tokens that the installation made for itself; they may be seen by nobody who lists processes or reads logs. */
+function ownTokens(folder: string): Planted[] {
+  return [...TOKEN_FILES].flatMap((file) =>
+    variantsOf(file, readFileSync(join(folder, file), 'utf8').trim()).slice(0, 1),
+  );
+}
+
+function searchProcesses(parent: number, planted: readonly Planted[]): string[] {
+  const children = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim().split(' ').filter(Boolean);
+  assert.equal(children.length, 1, 'the verifier process runs');
+  return [String(parent), ...children].flatMap((pid) =>
+    ['cmdline', 'environ', 'comm'].flatMap((file) =>
+      findPlanted(readFileSync(`/proc/${pid}/${file}`, 'latin1'), planted, `/proc/${file}`),
+    ),
+  );
+}
+
+async function searchFiles(folder: string, planted: readonly Planted[]): Promise<string[]> {
+  const files = readdirSync(folder).filter((file) => !TOKEN_FILES.has(file) && statSync(join(folder, file)).isFile());
+  assert.ok(
+    files.some((file) => file.includes('.db')),
+    'the database lies here',
+  );
+  return files.flatMap((file) => findPlanted(readFileSync(join(folder, file), 'latin1'), planted, file));
+}
+
+const MOST_SHOWN = 10;
+
+/** One example of each kind, by the member that leaks: the same leak through a hundred fields is one finding. */
+function distinct(found: readonly string[]): string[] {
+  const shapes = new Map(found.map((text) => [/.*"(\w+)":"/.exec(text)?.[1] ?? text.slice(0, 40), text] as const));
+  return [...shapes.values()].slice(0, MOST_SHOWN);
+}

@@ -1,0 +1,40 @@
+import type { FastifyInstance } from 'fastify';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { authorise } from './access/authorise.ts';
+import { allowOnInstallation } from './access/locate.ts';
+import { mountTokens } from './access/tokens.routes.ts';
+import { mountEntries } from './audit/entries.routes.ts';
+import type { Writer } from './database/writer.ts';
+import type { Feed } from './feed/start-feed.ts';
+import { mountMetrics } from './http/metrics.ts';
+import { mountKeyStates } from './keys/key-states.routes.ts';
+import { mountKeys } from './keys/keys.routes.ts';
+import type { Alarms } from './ledger/alarms.ts';
+import { registerControlMetrics } from './metrics.ts';
+import { mountConsumers, mountEnvironments, mountProjects, type Routes } from './projects/projects.routes.ts';
+import { tokenPlaces } from './projects/token-places.ts';
+import { mountInstallation } from './verification/installation.routes.ts';
+
+export interface ControlPlaneRoutes extends Routes {
+  readonly feed: Feed;
+  readonly alarms: Alarms;
+  readonly writer: Writer;
+}
+
+/** Every operation of the control plane, room by room, and its metrics. */
+export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRoutes): void {
+  const { gate, reader, feed, alarms, writer } = routes;
+  const { ledger, hub, book } = feed;
+  mountProjects(app, routes);
+  mountEnvironments(app, routes);
+  mountConsumers(app, routes);
+  mountKeys(app, routes);
+  mountKeyStates(app, routes);
+  mountTokens(app, { ...routes, places: tokenPlaces(reader) });
+  mountEntries(app, gate, (principal) => allowOnInstallation(principal, 'audit.read'), routes);
+  mountInstallation(app, { ...routes, hub, book, alarms });
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  registerControlMetrics(registry, { ledger, writer, book, alarms });
+  mountMetrics(app, gate, registry, (principal) => authorise(principal, 'installation.read').allowed);
+}
