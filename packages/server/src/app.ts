@@ -7,12 +7,11 @@ import { ensureBootstrapToken, ensureVerifierToken } from './access/own-tokens.t
 import type { Principal } from './access/principal.ts';
 import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
-import { lockFolder, lockPostgres } from './database/instance-lock.ts';
+import { openData } from './database/open-data.ts';
 import { Scratch } from './database/scratch.ts';
-import { openPostgres, openSqlite } from './database/store.ts';
 import { classifyFault } from './database/store-fault.ts';
 import { startFeed } from './feed/start-feed.ts';
-import { serveFeed } from './feed/feed-socket.ts';
+import { type AuthenticateFeed, serveFeed } from './feed/feed-socket.ts';
 import { logAccess } from './http/access-log.ts';
 import { Cursors } from './http/cursor.ts';
 import { mountHealth } from './http/health.ts';
@@ -48,10 +47,8 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const [clock, random] = [systemClock, systemRandom];
 
   // database
-  const url = config.databaseUrl;
   const file = (name: string) => join(config.dataFolder, name);
-  stack.use(await (url === undefined ? lockFolder(file('keyhold.lock')) : lockPostgres(url)));
-  const store = stack.use(await (url === undefined ? openSqlite(file('keyhold.db')) : openPostgres(url)));
+  const store = await openData(config, stack);
   const scratch = new Scratch(store);
 
   // ledger, vault, feed
@@ -107,12 +104,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const routes = { gate, context: { ledger, propagation, clock, random }, reader: store.reader, cursors };
   mountControlPlane(app, { ...routes, feed, alarms, writer: store.writer });
   await app.ready();
-  const closeFeed = serveFeed(app.server, hub, async (secret) => {
-    const principal = secret === null ? null : await find(secret);
-    if (principal === null || !principal.scopes.includes('feed')) return null;
-    const { id, projects, environment } = principal;
-    return { scope: { projects, environment }, tokenId: id };
-  });
+  const closeFeed = serveFeed(app.server, hub, feedGate(find));
   await app.listen({ host: config.host, port: config.port });
   stack.defer(closeFeed);
   stack.defer(startMaintenance({ store, scratch, clock, ledger, book, alarms, tampered }));
@@ -122,5 +114,15 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
     verifierTokenFile,
     bootstrapTokenFile,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+/** Opens the feed to tokens of the scope `feed`, as far as they are bound. */
+function feedGate(find: (secret: string) => Promise<Principal | null>): AuthenticateFeed {
+  return async (secret) => {
+    const principal = secret === null ? null : await find(secret);
+    if (principal === null || !principal.scopes.includes('feed')) return null;
+    const { id, projects, environment } = principal;
+    return { scope: { projects, environment }, tokenId: id };
   };
 }

@@ -12,7 +12,7 @@ export async function revokeToken(
   const recorded = await ledger.record(
     { ...attribution(caller), action: 'token.revoked', subject: id, locks: [id] },
     async (facts) => {
-      const { row: token, tampered } = await facts.findForTakingAway('tokens', id);
+      const { row: token, tampered } = await facts.examine('tokens', id);
       if (token === undefined) return refuse('TOKEN_NOT_FOUND', `There is no token ${id}.`, 'id');
       return await facts[tampered ? 'overwrite' : 'update']('tokens', token, { state: 'deactivated' });
     },

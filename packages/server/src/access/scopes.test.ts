@@ -220,7 +220,11 @@ onEachDatabase('scopes and bindings', (createPlace) => {
       ['/v1/projects', 'read 4', ({ slug }) => slug === 'market'],
       ['/v1/consumers', 'read 2', () => false],
       ['/v1/projects/market/environments', 'read 4', ({ name }) => name === 'live'],
-      ['/v1/tokens', 'admin 2', ({ projects }) => JSON.stringify(projects) === '["other"]'],
+      [
+        '/v1/tokens',
+        'admin 2',
+        ({ projects, environment }) => JSON.stringify(projects) === '["other"]' || environment === 'other/test',
+      ],
       ['/v1/tokens', 'admin 4', ({ environment }) => environment === 'market/live'],
     ];
     for (const [path, token, seen] of lists) {

@@ -22,7 +22,7 @@ export async function withdrawMissing(
 ): Promise<Refusal> {
   const draft = { ...attribution(caller), idempotency: undefined, action: 'row.withdrawn', subject: id, locks: [id] };
   const recorded = await ledger.record(draft, async (facts) => {
-    const { row, known } = await facts.findForTakingAway(table, id);
+    const { row, known } = await facts.examine(table, id);
     if (row !== undefined || !known) return absent;
     await facts.withdraw(id);
     return id;

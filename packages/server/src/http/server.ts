@@ -76,8 +76,10 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
 
 /** Refuses before Fastify sees the request. */
 function refuseRaw(response: ServerResponse, field: string, detail: string): void {
-  response.writeHead(400, { 'content-type': 'application/problem+json', connection: 'close' });
-  response.end(rawProblem('INVALID_INPUT', detail, field));
+  const body = rawProblem('INVALID_INPUT', detail, field);
+  const headers = { 'content-type': 'application/problem+json', 'content-length': Buffer.byteLength(body) };
+  response.writeHead(400, { ...headers, connection: 'close' });
+  response.end(body);
 }
 
 function rawProblem(code: ErrorCode, detail: string, field: string): string {

@@ -77,7 +77,7 @@ function recordState(
   };
   return ledger.record(draft, async (facts) => {
     const { row: key, tampered } = change.evenIfTampered
-      ? await facts.findForTakingAway('keys', placed.id)
+      ? await facts.examine('keys', placed.id)
       : { row: await facts.find('keys', placed.id), tampered: false };
     if (key === undefined) return refuse('KEY_NOT_FOUND', `There is no key ${placed.id}.`, 'id');
     const now = clock.wall();
@@ -123,9 +123,10 @@ export async function revokeCredential(
     locks: [found.id],
   };
   const recorded = await ledger.record(draft, async (facts) => {
-    const { row: credential, tampered } = await facts.findForTakingAway('credentials', found.id);
+    const { row: credential, tampered } = await facts.examine('credentials', found.id);
     if (credential === undefined) return refuse('CREDENTIAL_NOT_FOUND', `There is no credential ${found.id}.`, 'id');
-    if (credential.state === 'destroyed' && !tampered) {
+    const { row: key } = await facts.examine('keys', credential.key_id);
+    if ((credential.state === 'destroyed' || key?.state === 'destroyed') && !tampered) {
       return refuse('ILLEGAL_TRANSITION', `The credential is destroyed; from there it can't become ${to}.`);
     }
     const worse = to === 'compromised' && credential.state !== 'compromised';

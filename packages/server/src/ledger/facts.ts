@@ -76,10 +76,11 @@ export class Facts {
   }
 
   /**
-   * The row with that id though it may be tampered with: for taking away for good, which must always succeed. What
-   * somebody made look dead already is still alive in every replica, so who finds it tampered has to `overwrite` it.
+   * The row with that id, and whether it was tampered with, for whoever has to go on all the same: a taking-away for
+   * good must always succeed. What somebody made look dead already is still alive in every replica, so who takes a
+   * tampered row away has to `overwrite` it.
    */
-  async findForTakingAway<T extends FactTable>(
+  async examine<T extends FactTable>(
     table: T,
     id: string,
   ): Promise<{ readonly row: FactTables[T] | undefined; readonly tampered: boolean; readonly known: boolean }> {

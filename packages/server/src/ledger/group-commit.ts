@@ -128,7 +128,7 @@ export class GroupCommit {
       const value = await change(facts);
       if (isRefusal(value)) {
         await this.#undo(db);
-        return nothing(value);
+        return { ...nothing(value), outcome: () => ({ result: value, tampered: facts.tampered }) };
       }
       const ran = await this.#ran(db, draft, facts, value);
       await db.executeQuery(RELEASE);

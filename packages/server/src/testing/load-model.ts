@@ -111,7 +111,7 @@ export class LoadModel {
 }
 
 /** A 503 with all that DESIGN promises of it; one that lacks something is no such answer. */
-export function isTryLater({ status, body, headers }: TestAnswer): boolean {
+function isTryLater({ status, body, headers }: TestAnswer): boolean {
   return (
     status === 503 &&
     TRY_LATER.has(body?.code) &&

@@ -66,8 +66,8 @@ async function committedRows(
 async function rowsWithin(facts: Facts, credential: CredentialRow, environment: string): Promise<ChangedRow[]> {
   const rows: ChangedRow[] = [];
   const add = async <T extends FactTable>(table: T, id: string) => {
-    const row = await facts.find(table, id);
-    if (row !== undefined) rows.push({ table, row } as unknown as ChangedRow);
+    const { row, tampered } = await facts.examine(table, id);
+    if (row !== undefined && !tampered) rows.push({ table, row } as unknown as ChangedRow);
   };
   await add('environments', environment);
   await add('consumers', await consumerOf(facts.db, credential));

@@ -2,7 +2,7 @@ import type { ControlMessage, VerifierMessage } from '@keyhold/protocol/feed';
 import type { ConnectFeed, FeedHandlers, FeedLink } from '../feed-link.ts';
 
 /** One connection of a {@link FakeFeed}, seen from the control plane's end. */
-export class FakeConnection implements FeedLink {
+class FakeConnection implements FeedLink {
   readonly sent: VerifierMessage[] = [];
   readonly #handlers: FeedHandlers;
   #closed = false;
