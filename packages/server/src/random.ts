@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 import { ID_PREFIXES, type IdKind } from '@keyhold/protocol/id';
 import { v7 } from 'uuid';
 
@@ -10,6 +10,23 @@ export interface Random {
 }
 
 export const systemRandom: Random = {
-  bytes: (count) => randomBytes(count),
+  bytes: (count) => takeBytes(count),
   newId: (kind) => `${ID_PREFIXES[kind]}_${v7()}`,
 };
+
+/** Asking the system costs more than the bytes, so they are fetched by the page. */
+const pool = Buffer.alloc(4096);
+let taken = pool.length;
+
+function takeBytes(count: number): Uint8Array {
+  if (count > pool.length) return randomFillSync(Buffer.alloc(count));
+  if (taken + count > pool.length) {
+    randomFillSync(pool);
+    taken = 0;
+  }
+  const bytes = Buffer.from(pool.subarray(taken, taken + count));
+  // What was handed out becomes a secret somewhere: no copy of it stays here.
+  pool.fill(0, taken, taken + count);
+  taken += count;
+  return bytes;
+}

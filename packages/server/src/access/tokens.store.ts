@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import { compiledOnce } from '../database/compiled.ts';
 import type { Database, TokenRow } from '../database/schema.ts';
 
 /** The token with this digest, and the digest of its row that the ledger recorded last. */
@@ -6,13 +7,16 @@ export async function findTokenByDigest(
   db: Kysely<Database>,
   digest: string,
 ): Promise<{ token: TokenRow; recorded: string | null } | undefined> {
-  const row = await db
-    .selectFrom('tokens')
-    .leftJoin('row_heads', 'row_heads.row_id', 'tokens.id')
-    .selectAll('tokens')
-    .select('row_heads.digest as recorded')
-    .where('tokens.digest', '=', digest)
-    .executeTakeFirst();
+  const query = compiledOnce(db, 'token by digest', [digest], () =>
+    db
+      .selectFrom('tokens')
+      .leftJoin('row_heads', 'row_heads.row_id', 'tokens.id')
+      .selectAll('tokens')
+      .select('row_heads.digest as recorded')
+      .where('tokens.digest', '=', digest)
+      .compile(),
+  );
+  const row = (await db.executeQuery(query)).rows[0];
   if (row === undefined) return undefined;
   const { recorded, ...token } = row;
   return { token, recorded };

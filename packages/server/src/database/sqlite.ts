@@ -12,7 +12,9 @@ export function sqliteKyselyDialect(path: string, options: { readOnly: boolean }
   const database = new DatabaseSync(path, { readOnly: options.readOnly });
   database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
   if (!options.readOnly) {
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
+    database.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON',
+    );
   }
   return dialectOver(database);
 }

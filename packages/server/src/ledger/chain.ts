@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
 import { canonicalJson } from '@keyhold/protocol/canonical-json';
 import { encodeLeaf, type Leaf, type RowChange } from '@keyhold/protocol/leaf';
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
+import { compiledOnce } from '../database/compiled.ts';
 import type { Database } from '../database/schema.ts';
 import type { EntryDraft } from './entry.ts';
 import { saltedDigest } from './row-digest.ts';
@@ -86,9 +87,6 @@ function chainEntry(
   };
 }
 
-/** Rows of one INSERT; SQLite takes at most 32,766 parameters. */
-const ROWS_PER_INSERT = 500;
-
 /** Writes entries, side rows, the newest digest of every changed row, and the new head. */
 export async function appendEntries(
   db: Kysely<Database>,
@@ -96,32 +94,45 @@ export async function appendEntries(
   entries: readonly ChainedEntry[],
   heads: ReadonlyMap<string, { digest: string | null; sequence: number }>,
 ): Promise<Head> {
-  for (const part of parts(entries)) {
-    await db
-      .insertInto('entries')
-      .values(part.map(({ side: _, ...row }) => row))
-      .execute();
-  }
+  await insertRows(
+    db,
+    'entries',
+    entries.map(({ side: _, ...row }) => row),
+    '',
+  );
   const sides = entries.flatMap(({ sequence, side }) => (side === null ? [] : [{ sequence, ...side }]));
-  for (const part of parts(sides)) await db.insertInto('entry_sides').values(part).execute();
-  const rows = [...heads].map(([row_id, { digest, sequence }]) => ({ row_id, digest, sequence }));
-  for (const part of parts(rows)) {
-    await db
-      .insertInto('row_heads')
-      .values(part)
-      .onConflict((conflict) =>
-        conflict.column('row_id').doUpdateSet((eb) => ({
-          sequence: eb.ref('excluded.sequence'),
-          digest: eb.ref('excluded.digest'),
-        })),
-      )
-      .execute();
-  }
+  await insertRows(db, 'entry_sides', sides, '');
+  const rows = [...heads].map(([row_id, { digest, sequence }]) => ({ row_id, sequence, digest }));
+  const replace = 'on conflict (row_id) do update set sequence = excluded.sequence, digest = excluded.digest';
+  await insertRows(db, 'row_heads', rows, replace);
   const last = entries.at(-1) as ChainedEntry;
   await db.updateTable('ledger_head').set({ sequence: last.sequence, hash: last.hash }).execute();
   return { ...head, sequence: last.sequence, hash: last.hash };
 }
 
-function* parts<T>(items: readonly T[]): Generator<readonly T[]> {
-  for (let i = 0; i < items.length; i += ROWS_PER_INSERT) yield items.slice(i, i + ROWS_PER_INSERT);
+/** Rows of one INSERT, at most. */
+const MOST_ROWS = 64;
+
+/**
+ * Inserts rows in runs of a power of two, so that there are few statements to prepare, however large a group is.
+ * INVARIANT: all rows of one call have the same columns in the same order.
+ */
+async function insertRows(
+  db: Kysely<Database>,
+  table: 'entries' | 'entry_sides' | 'row_heads',
+  rows: readonly Readonly<Record<string, unknown>>[],
+  conflict: string,
+): Promise<void> {
+  for (let i = 0, count = MOST_ROWS; i < rows.length; i += count) {
+    while (count > rows.length - i) count /= 2;
+    const part = rows.slice(i, i + count);
+    const values = part.flatMap((row) => Object.values(row));
+    const insert = compiledOnce(db, `insert ${count} ${table}`, values, () => {
+      const columns = Object.keys(part[0] as object);
+      const tuples = part.map((row) => sql`(${sql.join(Object.values(row))})`);
+      return sql`insert into ${sql.table(table)} (${sql.join(columns.map((name) => sql.ref(name)))})
+        values ${sql.join(tuples)} ${sql.raw(conflict)}`.compile(db);
+    });
+    await db.executeQuery(insert);
+  }
 }

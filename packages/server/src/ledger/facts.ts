@@ -1,5 +1,6 @@
 import type { RowChange } from '@keyhold/protocol/leaf';
 import { type CompiledQuery, type Kysely, sql } from 'kysely';
+import { compiledOnce } from '../database/compiled.ts';
 import type { Database, FactTable, FactTables } from '../database/schema.ts';
 import { rowDigest } from './row-digest.ts';
 
@@ -19,17 +20,6 @@ export type ChangedRow = { [T in FactTable]: { readonly table: T; readonly row: 
 
 type WithHead<Row> = Row & { readonly head_digest: string | null };
 
-/** Statements by table, compiled once: building a query costs more than running it. */
-export class FactStatements {
-  readonly #compiled = new Map<string, CompiledQuery>();
-
-  get(name: string, parameters: readonly unknown[], build: () => CompiledQuery): CompiledQuery {
-    let compiled = this.#compiled.get(name);
-    if (compiled === undefined) this.#compiled.set(name, (compiled = build()));
-    return { ...compiled, parameters };
-  }
-}
-
 /**
  * The facts within one change: reads what is there, checks it against the ledger, writes, and notes every digest.
  * INVARIANT: nothing else inserts or updates a fact table, so every change has its entry.
@@ -45,18 +35,11 @@ export class Facts {
   readonly tampered: string[] = [];
   readonly #heads: ReadonlyMap<string, string | null>;
   readonly #own = new Map<string, string | null>();
-  readonly #statements: FactStatements;
   readonly #newSalt: () => string;
 
-  constructor(
-    db: Kysely<Database>,
-    heads: ReadonlyMap<string, string | null>,
-    statements: FactStatements,
-    newSalt: () => string,
-  ) {
+  constructor(db: Kysely<Database>, heads: ReadonlyMap<string, string | null>, newSalt: () => string) {
     this.db = db;
     this.#heads = heads;
-    this.#statements = statements;
     this.#newSalt = newSalt;
   }
 
@@ -94,7 +77,7 @@ export class Facts {
     table: T,
     id: string,
   ): Promise<{ row: FactTables[T] | undefined; head: string | null }> {
-    const find = this.#statements.get(`find ${table}`, [id], () =>
+    const find = compiledOnce(this.db, `find ${table}`, [id], () =>
       sql`select t.*, h.digest as head_digest from row_heads h left join ${sql.table(table)} t on t.id = h.row_id
         where h.row_id = ${id}`.compile(this.db),
     );
@@ -116,7 +99,7 @@ export class Facts {
   }
 
   async #loadBare<T extends FactTable>(table: T, id: string): Promise<FactTables[T] | undefined> {
-    const query = this.#statements.get(`bare ${table}`, [id], () =>
+    const query = compiledOnce(this.db, `bare ${table}`, [id], () =>
       this.db
         .selectFrom(table as 'keys')
         .selectAll()
@@ -129,7 +112,7 @@ export class Facts {
   async insert<T extends FactTable>(table: T, columns: Omit<FactTables[T], 'salt'>): Promise<FactTables[T]> {
     const row = { ...columns, salt: this.#newSalt() } as unknown as FactTables[T];
     const values = Object.values(row);
-    const insert = this.#statements.get(`insert ${table} ${Object.keys(row)}`, values, () =>
+    const insert = compiledOnce(this.db, `insert ${table} ${Object.keys(row)}`, values, () =>
       this.db
         .insertInto(table as 'keys')
         .values(row as never)

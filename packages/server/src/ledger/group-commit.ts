@@ -7,7 +7,7 @@ import type { Store } from '../database/store.ts';
 import { isStoreFault } from '../database/store-fault.ts';
 import { appendEntries, chainEntries, type Head, type UnchainedEntry } from './chain.ts';
 import type { EntryDraft, Recorded } from './entry.ts';
-import { type ChangedRow, Facts, type FactStatements, TamperedRow } from './facts.ts';
+import { type ChangedRow, Facts, TamperedRow } from './facts.ts';
 import { acceptEpoch, readOwnHead } from './head.ts';
 import { findRepeated, keepResponse } from './idempotency.store.ts';
 
@@ -58,11 +58,9 @@ const UNDO = CompiledQuery.raw('rollback to savepoint change');
 /** Runs many changes in one transaction, one after another, each in its savepoint. */
 export class GroupCommit {
   readonly #options: GroupOptions;
-  readonly #statements: FactStatements;
 
-  constructor(options: GroupOptions, statements: FactStatements) {
+  constructor(options: GroupOptions) {
     this.#options = options;
-    this.#statements = statements;
   }
 
   /** @throws StoreUnavailable, CommitDoubtful: then none of them happened for certain. */
@@ -122,7 +120,7 @@ export class GroupCommit {
     const { draft, change } = pending;
     const repeated = draft.idempotency === undefined ? undefined : await findRepeated(db, draft.idempotency);
     if (repeated !== undefined) return { ...nothing(repeated), stored: 0 };
-    const facts = new Facts(db, heads, this.#statements, this.#options.newSalt);
+    const facts = new Facts(db, heads, this.#options.newSalt);
     await db.executeQuery(SAVEPOINT);
     try {
       const value = await change(facts);

@@ -7,7 +7,7 @@ import type { Store } from '../database/store.ts';
 import { CommitDoubtful, Overloaded } from '../database/store-fault.ts';
 import type { Head } from './chain.ts';
 import type { EntryDraft, Recorded } from './entry.ts';
-import { type ChangedRow, type Facts, FactStatements } from './facts.ts';
+import type { ChangedRow, Facts } from './facts.ts';
 import { GroupCommit, type GroupResult, type Pending } from './group-commit.ts';
 import { readHead, readOwnHead } from './head.ts';
 
@@ -38,6 +38,8 @@ export interface LedgerOptions {
 /** Changes that one commit takes at most, and that may wait. */
 const MAX_GROUP = 256;
 const MAX_PENDING = 5_000;
+/** Turns of the event loop that a group waits for more, at most. */
+const MAX_GATHERING_TURNS = 16;
 
 /** The one door for facts. */
 export class Ledger {
@@ -51,7 +53,7 @@ export class Ledger {
   constructor(options: LedgerOptions, head: Head) {
     this.#options = options;
     this.#head = head;
-    this.#groups = new GroupCommit(options, new FactStatements());
+    this.#groups = new GroupCommit(options);
   }
 
   get head(): Head {
@@ -98,15 +100,21 @@ export class Ledger {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    // After this turn of the event loop, so that all requests that arrived in it share one commit.
+    this.#gather(0, 0);
+  }
+
+  /** Waits while more keeps arriving, so that changes made at the same time share a commit and its sync. */
+  #gather(turns: number, before: number): void {
     setImmediate(() => {
+      const { length } = this.#pending;
+      if (length > before && length < MAX_GROUP && turns < MAX_GATHERING_TURNS) return this.#gather(turns + 1, length);
       this.#scheduled = false;
       this.#options.store.writer.alone(() => this.#commitGroup()).catch((error) => this.#failAll(error));
     });
   }
 
   async #commitGroup(): Promise<void> {
-    const group = this.#pending.splice(0, MAX_GROUP);
+    const group = this.#takeGroup();
     if (this.#pending.length > 0) this.#schedule();
     if (group.length === 0) return;
     try {
@@ -116,6 +124,22 @@ export class Ledger {
     } catch (error) {
       for (const { reject } of group) reject(error);
     }
+  }
+
+  /** At most one call of each idempotency key: the second has to find what the first one made. */
+  #takeGroup(): Pending[] {
+    const claimed = new Set<string>();
+    const group: Pending[] = [];
+    const later: Pending[] = [];
+    for (const pending of this.#pending.splice(0, MAX_GROUP)) {
+      const { idempotency } = pending.draft;
+      const name = idempotency === undefined ? undefined : `${idempotency.principal} ${idempotency.key}`;
+      if (name !== undefined && claimed.has(name)) later.push(pending);
+      else group.push(pending);
+      if (name !== undefined) claimed.add(name);
+    }
+    this.#pending.unshift(...later);
+    return group;
   }
 
   #conclude(group: readonly Pending[], result: GroupResult): void {

@@ -1,10 +1,14 @@
 import type { Kysely } from 'kysely';
+import { compiledOnce } from '../database/compiled.ts';
 import type { ConsumerRow, Database, EnvironmentRow, PermissionSettingRow, ProjectRow } from '../database/schema.ts';
 
 type Db = Kysely<Database>;
 
 export async function findProject(db: Db, slug: string): Promise<ProjectRow | undefined> {
-  return await db.selectFrom('projects').selectAll().where('slug', '=', slug).executeTakeFirst();
+  const query = compiledOnce(db, 'project by slug', [slug], () =>
+    db.selectFrom('projects').selectAll().where('slug', '=', slug).compile(),
+  );
+  return (await db.executeQuery(query)).rows[0];
 }
 
 /** Oldest first; `ids` null for all. */
@@ -21,12 +25,10 @@ export async function listProjects(
 }
 
 export async function findEnvironment(db: Db, projectId: string, name: string): Promise<EnvironmentRow | undefined> {
-  return await db
-    .selectFrom('environments')
-    .selectAll()
-    .where('project_id', '=', projectId)
-    .where('name', '=', name)
-    .executeTakeFirst();
+  const query = compiledOnce(db, 'environment by name', [projectId, name], () =>
+    db.selectFrom('environments').selectAll().where('project_id', '=', projectId).where('name', '=', name).compile(),
+  );
+  return (await db.executeQuery(query)).rows[0];
 }
 
 export async function findEnvironmentByPrefix(db: Db, prefix: string): Promise<EnvironmentRow | undefined> {
