@@ -295,7 +295,7 @@ export class FeedClient {
     this.#cancelPatience();
     this.#expecting = false;
     for (const request of [...this.#questions.keys()]) this.#answer(request, null);
-    if (wasLive) this.#options.events.disconnected?.(reason);
+    if (wasLive && !this.#stopped) this.#options.events.disconnected?.(reason);
     if (this.#stopped) return;
     this.#cancelRetry();
     this.#cancelRetry = this.#options.clock.after(this.#retryMs * (0.5 + this.#options.random()), () => this.start());

@@ -21,7 +21,7 @@ export async function serveReference(app: FastifyInstance, title: string): Promi
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     indexPrefix: '',
-    uiConfig: { docExpansion: 'list', defaultModelsExpandDepth: 0 },
+    uiConfig: { docExpansion: 'list', defaultModelsExpandDepth: 0, layout: 'BaseLayout' },
     staticCSP: true,
     transformStaticCSP: () => PAGE_POLICY,
     theme: { title },

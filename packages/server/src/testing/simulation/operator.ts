@@ -18,7 +18,8 @@ export interface IssuedKey {
   readonly environment: string;
   secret: string;
   suspended: boolean;
-  narrowed: boolean;
+  /** Null: a change of it was never answered. */
+  narrowed: boolean | null;
   revoked: boolean;
   /** One change of a key at a time; two at once would leave nobody knowing what must be so. */
   busy: boolean;
@@ -102,6 +103,17 @@ export class Operator {
     }
   }
 
+  /** What a resumption or a rotation may bring back to life. */
+  #revivable(key: IssuedKey): readonly Ability[] {
+    return key.narrowed === true ? ['prices:read'] : BOTH;
+  }
+
+  #revived(key: IssuedKey): void {
+    this.#oracle.set(key.secret, 'prices:read', 'alive');
+    if (key.narrowed !== true)
+      this.#oracle.set(key.secret, 'orders:write', key.narrowed === null ? 'unknown' : 'alive');
+  }
+
   async #placed(control: ControlMachine, key: IssuedKey) {
     const placed = await findPlacedKey(control.store.reader, key.id);
     if (placed === undefined) throw new Error(`${key.id} was issued and is not there`);
@@ -125,13 +137,11 @@ export class Operator {
   }
 
   async #resume(control: ControlMachine, key: IssuedKey): Promise<void> {
-    for (const ability of BOTH)
-      if (ability === 'prices:read' || !key.narrowed) this.#oracle.set(key.secret, ability, 'unknown');
+    for (const ability of this.#revivable(key)) this.#oracle.set(key.secret, ability, 'unknown');
     const resumed = await resumeKey(control.context, CALLER, await this.#placed(control, key));
     if (isRefusal(resumed) || !control.alive) throw new Error('not answered');
     key.suspended = false;
-    for (const ability of BOTH)
-      if (ability === 'prices:read' || !key.narrowed) this.#oracle.set(key.secret, ability, 'alive');
+    this.#revived(key);
   }
 
   /** Without overlap: the old credential is dead when this returns. */
@@ -142,18 +152,18 @@ export class Operator {
     this.#taken(key, BOTH, rotated.barrier);
     key.secret = expose(rotated.value.secret);
     if (key.suspended) return;
-    for (const ability of BOTH)
-      if (ability === 'prices:read' || !key.narrowed) this.#oracle.set(key.secret, ability, 'alive');
+    this.#revived(key);
   }
 
   async #narrowOrWiden(control: ControlMachine, key: IssuedKey): Promise<void> {
-    const narrow = !key.narrowed;
+    const narrow = key.narrowed !== true;
     if (narrow) this.#doubt(key, ['orders:write']);
     else this.#oracle.set(key.secret, 'orders:write', 'unknown');
-    key.narrowed = narrow;
+    key.narrowed = null;
     const permissions = narrow ? ['prices:read'] : BOTH;
     const updated = await updateKey(control.context, CALLER, await this.#placed(control, key), { permissions });
     if (isRefusal(updated) || !control.alive) throw new Error('not answered');
+    key.narrowed = narrow;
     if (narrow && updated.barrier === undefined) throw new Error('a narrowing without barrier');
     if (narrow && updated.barrier !== undefined) this.#taken(key, ['orders:write'], updated.barrier);
     else this.#oracle.set(key.secret, 'orders:write', 'alive');
