@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+interface Started {
+  readonly page: string;
+  readonly process: ChildProcess;
+}
+
+/** Starts as `npm start` does, on free ports, and waits for its page. */
+async function start(folder: string, ...flags: string[]): Promise<Started> {
+  const child = spawn(process.execPath, ['scripts/start.ts', ...flags], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      ...process.env,
+      KEYHOLD_DATA: join(folder, 'data'),
+      XDG_DATA_HOME: join(folder, 'home'),
+      KEYHOLD_PORT: '0',
+      KEYHOLD_VERIFIER_PORT: '0',
+      KEYHOLD_EXAMPLE_PORT: '0',
+    },
+  });
+  let page = '';
+  for await (const chunk of child.stdout) {
+    page += String(chunk);
+    if (page.includes('Ctrl-C')) return { page, process: child };
+  }
+  throw new Error(`it ended before it had started: ${page}`);
+}
+
+async function stop({ process: child }: Started): Promise<number | null> {
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  child.kill('SIGINT');
+  return await ended;
+}
+
+function curlLines(page: string): string[] {
+  return page.split('\n').flatMap((line) => (line.trim().startsWith('curl ') ? [line.trim()] : []));
+}
+
+function run(line: string): string {
+  return execFileSync('bash', ['-c', line], { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+}
+
+it('shows three lines that do what they say, keeps its data, replaces the demo key, and leaves nothing running', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'keyhold-start-'));
+  try {
+    const first = await start(folder);
+    const [accepted = '', refused = '', revoked = ''] = curlLines(first.page);
+    assert.match(run(accepted), /HTTP\/1\.1 200/);
+    assert.match(run(refused), /HTTP\/1\.1 403/);
+    assert.match(run(accepted), /HTTP\/1\.1 200/);
+    assert.match(run(revoked), /"barrier":.*HTTP\/1\.1 401/s);
+    assert.match(run(accepted), /HTTP\/1\.1 401/);
+    const token = readFileSync(join(folder, 'data', 'bootstrap-token'), 'utf8');
+    assert.equal(statSync(join(folder, 'data', 'bootstrap-token')).mode & 0o777, 0o600);
+    assert.equal(await stop(first), 0);
+
+    const second = await start(folder);
+    assert.equal(readFileSync(join(folder, 'data', 'bootstrap-token'), 'utf8'), token);
+    const [again = ''] = curlLines(second.page);
+    assert.match(run(again), /HTTP\/1\.1 200/);
+    const old = /Bearer (\S+)"/.exec(accepted)?.[1] as string;
+    assert.match(run(again.replace(/Bearer \S+"/, `Bearer ${old}"`)), /HTTP\/1\.1 401/);
+    assert.equal(await stop(second), 0);
+    assert.throws(() => run(again), 'the example still answers');
+
+    const alone = await start(folder, '--no-example');
+    assert.deepEqual(curlLines(alone.page), []);
+    assert.equal(alone.page.includes('Example API'), false);
+    assert.equal(await stop(alone), 0);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
