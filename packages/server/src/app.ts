@@ -107,7 +107,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const closeFeed = serveFeed(app.server, hub, feedGate(find));
   await app.listen({ host: config.host, port: config.port });
   stack.defer(closeFeed);
-  stack.defer(startMaintenance({ store, scratch, clock, ledger, book, alarms, tampered }));
+  stack.defer(startMaintenance({ store, scratch, clock, ledger, book, hub, alarms, tampered }));
   const running = stack.move();
   return {
     url: urlOf(app.server.address(), config.host, tls !== undefined),

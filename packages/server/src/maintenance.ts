@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts';
 import type { Scratch } from './database/scratch.ts';
 import type { Store } from './database/store.ts';
+import type { FeedHub } from './feed/feed-hub.ts';
 import type { LeaseBook } from './feed/lease-book.ts';
 import { forgetHolders } from './feed/lease-holders.store.ts';
 import type { Alarms } from './ledger/alarms.ts';
@@ -15,11 +16,13 @@ interface Maintained {
   readonly clock: Clock;
   readonly ledger: Ledger;
   readonly book: LeaseBook;
+  readonly hub: FeedHub;
   readonly alarms: Alarms;
   readonly tampered: (rowId: string) => void;
 }
 
 const ROWS_PER_READ = 500;
+const QUARTER_MINUTE_MS = 15_000;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
@@ -41,6 +44,7 @@ export function startMaintenance(maintained: Maintained): () => void {
     cancels.add(cancel);
   };
   every(MINUTE_MS, () => forgetGoneVerifiers(maintained));
+  every(QUARTER_MINUTE_MS, () => maintained.hub.dropExpired());
   every(HOUR_MS, () => forgetOldKeys(maintained.store.writer, clock.wall() - DAY_MS));
   every(HOUR_MS, () => checkChain(maintained));
   void checkChain(maintained).catch(() => {});
@@ -51,8 +55,8 @@ export function startMaintenance(maintained: Maintained): () => void {
 }
 
 async function forgetGoneVerifiers({ book, scratch }: Maintained): Promise<void> {
-  const gone = book.forgetGone();
-  if (gone.length > 0) await scratch.write((tables) => forgetHolders(tables, gone));
+  // Chosen and deleted under the lock of grants: else one could be booked as stored while its row goes.
+  await scratch.write(async (tables) => forgetHolders(tables, book.forgetGone()));
 }
 
 /** Follows the chain, then compares every row with it: who wrote past the ledger is found within the hour. */

@@ -1,6 +1,5 @@
 import type { FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import { authorise } from './access/authorise.ts';
 import { allowOnInstallation } from './access/locate.ts';
 import { mountTokens } from './access/tokens.routes.ts';
 import { mountEntries } from './audit/entries.routes.ts';
@@ -36,5 +35,5 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   registerControlMetrics(registry, { ledger, writer, book, alarms });
-  mountMetrics(app, gate, registry, (principal) => authorise(principal, 'installation.read').allowed);
+  mountMetrics(app, gate, registry, (principal) => allowOnInstallation(principal, 'installation.read') === null);
 }

@@ -75,6 +75,11 @@ export class FeedClient {
     return this.#fenced;
   }
 
+  /** True once it was told to stop: it has said that it decides nothing any more. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
   get connected(): boolean {
     return this.#live;
   }

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { type ControlMessage, FEED_PATH } from '@keyhold/protocol/feed';
 import WebSocket from 'ws';
 import type { ConnectFeed } from './feed-link.ts';
@@ -28,7 +29,7 @@ export function feedOverWebSocket(address: FeedAddress): ConnectFeed {
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       maxPayload: MAX_FRAME_BYTES,
       perMessageDeflate: false,
-      ...(pinned === undefined ? {} : { ca: pinned, checkServerIdentity: () => undefined }),
+      ...(pinned === undefined ? {} : pinTo(pinned)),
     });
     let failure = 'closed';
     socket.on('open', () => handlers.opened());
@@ -52,6 +53,18 @@ export function feedOverWebSocket(address: FeedAddress): ConnectFeed {
         socket.close();
       },
     };
+  };
+}
+
+/** Trusts this very certificate, whoever signed it and whatever name it carries, and no other. */
+function pinTo(pinned: string) {
+  const expected = new X509Certificate(pinned).raw;
+  return {
+    ca: pinned,
+    // A leaf may be trusted by itself, without the authorities above it.
+    allowPartialTrustChain: true,
+    checkServerIdentity: (_host: string, { raw }: { readonly raw: Buffer }) =>
+      raw.equals(expected) ? undefined : new Error('the control plane does not have the pinned certificate'),
   };
 }
 

@@ -66,6 +66,10 @@ export class Verifier {
     return this.#feed.connected;
   }
 
+  get #usable(): boolean {
+    return this.#feed.position !== null && this.#feed.fenced === null && !this.#feed.stopped;
+  }
+
   /** Credentials held. */
   get size(): number {
     return this.#feed.replica.size;
@@ -78,12 +82,25 @@ export class Verifier {
 
   /** True when it holds a lease for every environment that it knows. */
   get ready(): boolean {
-    if (this.#feed.position === null || this.#feed.fenced !== null) return false;
+    if (!this.#usable) return false;
     const [monotonic, wall] = [this.#clock.monotonic(), this.#clock.wall()];
     for (const { id, afterLease } of this.#feed.replica.environments()) {
       if (afterLease === 'refuse' && !this.#feed.leases.covers(id, monotonic, wall)) return false;
     }
     return true;
+  }
+
+  /** True when it may decide for any environment at all: else also who asks can't be told apart from a stranger. */
+  get mayDecide(): boolean {
+    if (!this.#usable) return false;
+    const [monotonic, wall] = [this.#clock.monotonic(), this.#clock.wall()];
+    let known = false;
+    for (const { id, afterLease } of this.#feed.replica.environments()) {
+      if (afterLease === 'serve' || this.#feed.leases.covers(id, monotonic, wall)) return true;
+      known = true;
+    }
+    // Before the first environment there is nothing to hold a lease for.
+    return !known;
   }
 
   environment(qualifiedName: string): ReplicaEnvironment | undefined {
@@ -131,7 +148,7 @@ export class Verifier {
     const monotonicMs = this.#clock.monotonic();
     const environment = this.#feed.replica.environment(request.environment) ?? null;
     const step = { environment, credential: null, stale: false, wallMs, monotonicMs, online: 'no' as const };
-    if (this.#feed.fenced !== null || this.#feed.position === null) return { ...step, code: 'VERIFIER_FENCED' };
+    if (!this.#usable) return { ...step, code: 'VERIFIER_FENCED' };
     if (environment === null) return { ...step, code: 'WRONG_ENVIRONMENT' };
     const stale = !this.#feed.leases.covers(environment.id, monotonicMs, wallMs);
     if (stale && environment.afterLease === 'refuse') return { ...step, code: 'VERIFIER_FENCED' };
@@ -180,8 +197,7 @@ export class Verifier {
   }
 
   #unreadable(): Verdict {
-    const usable = this.#feed.fenced === null && this.#feed.position !== null;
-    const code = usable ? 'MALFORMED' : 'VERIFIER_FENCED';
+    const code = this.#usable ? 'MALFORMED' : 'VERIFIER_FENCED';
     this.#usage.denied('', code);
     this.#verdicts.set(code, (this.#verdicts.get(code) ?? 0) + 1);
     return { valid: false, code };

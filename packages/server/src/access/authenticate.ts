@@ -31,5 +31,6 @@ export async function authenticate(
     scopes: JSON.parse(token.scopes) as Scope[],
     projects: token.projects === null ? null : (JSON.parse(token.projects) as string[]),
     environment: token.environment_id,
+    expiresAt: token.expires_at,
   };
 }

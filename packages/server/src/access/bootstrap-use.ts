@@ -9,6 +9,7 @@ export class BootstrapUse {
   readonly #clock: Clock;
   readonly #tokenId: string;
   #enteredAt = Number.NEGATIVE_INFINITY;
+  #entered: Promise<void> | null = null;
 
   constructor(ledger: Ledger, clock: Clock, tokenId: string) {
     this.#ledger = ledger;
@@ -18,18 +19,19 @@ export class BootstrapUse {
 
   /** Returns when the use is entered; a use that can't be entered does not happen. */
   async note(tokenId: string): Promise<void> {
+    if (tokenId !== this.#tokenId) return;
     const now = this.#clock.monotonic();
-    if (tokenId !== this.#tokenId || now - this.#enteredAt < MINUTE_MS) return;
-    const before = this.#enteredAt;
-    this.#enteredAt = now;
-    try {
-      await this.#ledger.record(
-        { actor: tokenId, action: 'bootstrap.used', subject: tokenId, evenWithoutChange: true },
-        async () => null,
-      );
-    } catch (error) {
-      this.#enteredAt = before;
-      throw error;
+    if (this.#entered === null || now - this.#enteredAt >= MINUTE_MS) {
+      this.#enteredAt = now;
+      this.#entered = this.#enter();
+      // The next use tries again.
+      this.#entered.catch(() => (this.#entered = null));
     }
+    await this.#entered;
+  }
+
+  async #enter(): Promise<void> {
+    const draft = { actor: this.#tokenId, action: 'bootstrap.used', subject: this.#tokenId };
+    await this.#ledger.record({ ...draft, evenWithoutChange: true }, async () => null);
   }
 }

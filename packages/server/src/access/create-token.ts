@@ -58,7 +58,10 @@ export async function createToken(
   return recorded;
 }
 
-function refuseExcess(principal: Principal, { projects, environment }: NewToken): Refusal | null {
+function refuseExcess(principal: Principal, { projects, environment, expiresAt }: NewToken): Refusal | null {
+  if (principal.expiresAt !== null && (expiresAt ?? Number.POSITIVE_INFINITY) > principal.expiresAt) {
+    return refuse('FORBIDDEN', 'A token can only create tokens that end when it does, or before.', '/expiresAt');
+  }
   const within =
     principal.environment !== null
       ? environment === principal.environment

@@ -9,6 +9,8 @@ export interface Principal {
   readonly projects: readonly string[] | null;
   /** Environment id that it is bound to; null for all of its projects. */
   readonly environment: string | null;
+  /** Epoch milliseconds; null: no end. */
+  readonly expiresAt: number | null;
 }
 
 /** What is acted on: a place in the installation. Null members mean "the whole of". */

@@ -14,11 +14,13 @@ export async function revokeToken(
     async (facts) => {
       const { row: token, tampered } = await facts.examine('tokens', id);
       if (token === undefined) return refuse('TOKEN_NOT_FOUND', `There is no token ${id}.`, 'id');
-      return await facts[tampered ? 'overwrite' : 'update']('tokens', token, { state: 'deactivated' });
+      const revoked = await facts[tampered ? 'overwrite' : 'update']('tokens', token, { state: 'deactivated' });
+      return { token: revoked, tampered };
     },
   );
   if (isRefusal(recorded)) return recorded;
-  const token = recorded.value;
-  const concerned = token.environment_id === null ? null : new Set([token.environment_id]);
+  const { token, tampered } = recorded.value;
+  // Where a tampered row says that it is bound is not where verifiers hold it.
+  const concerned = tampered || token.environment_id === null ? null : new Set([token.environment_id]);
   return { token, barrier: await propagation.taken(recorded.sequence, concerned) };
 }

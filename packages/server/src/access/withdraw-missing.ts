@@ -22,8 +22,9 @@ export async function withdrawMissing(
 ): Promise<Refusal> {
   const draft = { ...attribution(caller), idempotency: undefined, action: 'row.withdrawn', subject: id, locks: [id] };
   const recorded = await ledger.record(draft, async (facts) => {
-    const { row, known } = await facts.examine(table, id);
-    if (row !== undefined || !known) return absent;
+    const { row, known, tampered } = await facts.examine(table, id);
+    // A row that was moved to where nobody finds it is as good as deleted.
+    if (!known || (row !== undefined && !tampered)) return absent;
     await facts.withdraw(id);
     return id;
   });

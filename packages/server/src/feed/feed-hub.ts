@@ -72,6 +72,15 @@ export class FeedHub implements FeedHouse {
     for (const session of [...this.#sessions]) this.#drop(session, 'read the head again');
   }
 
+  /** Ends the connections of tokens whose time is over; revoked ones are ended at their commit. */
+  async dropExpired(): Promise<void> {
+    const { source, store } = this.#options;
+    for (const session of [...this.#sessions]) {
+      if (!(await source.isTokenAlive(store.reader, session.tokenId)))
+        this.#drop(session, 'the token is no longer alive');
+    }
+  }
+
   /** Verifiers that follow and are sent what belongs to the environment. */
   verifiersOf(project: string, environment: string): Set<string> {
     const verifiers = [...this.#sessions].flatMap(({ live, scope, verifier }) =>
@@ -98,6 +107,10 @@ export class FeedHub implements FeedHouse {
     if (!book.claim(verifier, session.tokenId)) return session.close('this verifier id is of another token');
     session.claimed = true;
     book.connected(verifier);
+    // From here on a revocation finds this session; one that was committed just before is found here.
+    if (!(await this.#options.source.isTokenAlive(store.reader, session.tokenId))) {
+      return this.#drop(session, 'the token is no longer alive');
+    }
     const head = ledger().head;
     const hashAtYours = theirs === null ? null : await this.#hashAt(store, theirs);
     session.send({ type: 'welcome', position: positionOf(head), hashAtYours, acceptedEpoch: this.#acceptedEpoch });

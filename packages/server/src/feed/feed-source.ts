@@ -15,6 +15,8 @@ export interface FeedSource {
   ): Promise<void>;
   /** Present records of the rows that changed after `from`; null when there are too many to be worth it. */
   changesSince(from: number): Promise<{ position: Position; records: Addressed<FeedRecord>[] } | null>;
+  /** Commits were missed: whatever was kept of the database is read again. */
+  recovered(): Promise<void>;
   /** Leases that a connection of this scope may be granted. */
   leasesFor(db: Kysely<Database>, scope: FeedScope): Promise<GrantedLease[]>;
   /** False once the token is revoked or over; asked under the lock of commits. */

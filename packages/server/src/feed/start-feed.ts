@@ -44,7 +44,10 @@ export async function startFeed({ store, clock, random, alarms, source }: FeedSt
       newId: random.newId,
       newSalt: () => Buffer.from(random.bytes(32)).toString('hex'),
       committed: (committed) => hub.publish(committed),
-      recovered: () => hub.resync(),
+      recovered: async () => {
+        await source.recovered();
+        hub.resync();
+      },
       tampered: (rowId) => alarms.raise('ROW_TAMPERED', rowId, 'found when it was to be changed'),
     },
     head,

@@ -43,8 +43,10 @@ async function takeAway(
 ): Promise<{ key: Key; barrier: Barrier } | Refusal> {
   const recorded = await recordState(context, caller, placed, change);
   if (isRefusal(recorded)) return recorded;
-  const barrier = await context.propagation.taken(recorded.sequence, new Set([placed.environment_id]));
-  return { key: recorded.value, barrier };
+  // Where a tampered row says that it lies is not where verifiers hold it.
+  const { key, tampered } = recorded.value;
+  const concerned = tampered ? null : new Set([placed.environment_id]);
+  return { key, barrier: await context.propagation.taken(recorded.sequence, concerned) };
 }
 
 /** Resumes a suspended key. */
@@ -57,7 +59,7 @@ export async function resumeKey(
   const recorded = await recordState(context, caller, placed, change);
   if (isRefusal(recorded)) return recorded;
   await context.propagation.given(recorded.sequence);
-  return { key: recorded.value };
+  return { key: recorded.value.key };
 }
 
 function recordState(
@@ -65,7 +67,7 @@ function recordState(
   caller: Caller,
   placed: PlacedKey,
   change: StateChange,
-): Promise<Recorded<Key> | Refusal> {
+): Promise<Recorded<{ key: Key; tampered: boolean }> | Refusal> {
   const draft = {
     ...attribution(caller),
     action: change.action,
@@ -84,7 +86,7 @@ function recordState(
     const changed = await (tampered ? seize(facts, key, change) : move(facts, key, change, now));
     if (isRefusal(changed)) return changed;
     const place = { project: placed.project_slug, environment: placed.environment_name };
-    return await viewKey(facts.db, changed, place, now);
+    return { key: await viewKey(facts.db, changed, place, now), tampered };
   });
 }
 
@@ -136,9 +138,11 @@ export async function revokeCredential(
       : worse || alive
         ? await facts.update('credentials', credential, { state: to, reason })
         : credential;
-    return showCredential(revoked, (await loadUses(facts.db, [found.id])).get(found.id), clock.wall());
+    const uses = await loadUses(facts.db, [found.id]);
+    return { credential: showCredential(revoked, uses.get(found.id), clock.wall()), tampered };
   });
   if (isRefusal(recorded)) return recorded;
-  const barrier = await propagation.taken(recorded.sequence, new Set([found.environment_id]));
-  return { credential: recorded.value, barrier };
+  const { credential, tampered } = recorded.value;
+  const concerned = tampered ? null : new Set([found.environment_id]);
+  return { credential, barrier: await propagation.taken(recorded.sequence, concerned) };
 }

@@ -51,11 +51,13 @@ export async function updateKey(
     if (isRefusal(columns)) return columns;
     const changed = await facts.update('keys', key, columns);
     const place = { project: placed.project_slug, environment: placed.environment_name };
-    return { key: await viewKey(facts.db, changed, place, now), narrows: narrows(key, changed) || changed === key };
+    return {
+      key: await viewKey(facts.db, changed, place, now),
+      narrows: narrows(key, changed) || mayRepeat(patch, key, changed),
+    };
   });
   if (isRefusal(recorded)) return recorded;
   const { key, narrows: taking } = recorded.value;
-  // An unchanged key may be a narrowing repeated: it waits for the entry that did it.
   if (taking) return { key, barrier: await propagation.taken(recorded.sequence, new Set([placed.environment_id])) };
   await propagation.given(recorded.sequence);
   return { key };
@@ -78,6 +80,17 @@ function columnsOf(patch: KeyPatch, key: KeyRow, nowMs: number): Columns | Refus
   if (patch.quota !== undefined) columns.quota = patch.quota === null ? null : JSON.stringify(patch.quota);
   if (patch.metadata !== undefined) columns.metadata = patch.metadata === null ? null : JSON.stringify(patch.metadata);
   return columns;
+}
+
+/** A setting that was given and didn't change may be a narrowing repeated: it waits for the entry that did it. */
+function mayRepeat(patch: KeyPatch, before: KeyRow, after: KeyRow): boolean {
+  return (
+    before === after ||
+    (patch.permissions !== undefined && before.permissions === after.permissions) ||
+    (patch.allowedNetworks !== undefined && before.allowed_networks === after.allowed_networks) ||
+    (patch.startsAt !== undefined && before.starts_at === after.starts_at) ||
+    (patch.expiresAt !== undefined && before.expires_at === after.expires_at)
+  );
 }
 
 /** True when a request that was valid may not be any more. In doubt it is: waiting costs little. */

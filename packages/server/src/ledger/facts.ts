@@ -146,6 +146,9 @@ export class Facts {
     row: FactTables[T],
     patch: Partial<Omit<FactTables[T], 'id' | 'salt'>>,
   ): Promise<FactTables[T]> {
+    // Replicas may hold it under another digest or in another place, so it is taken out by its id, and put back dead.
+    this.changes.push({ id: row.id, before: rowDigest(row), after: null });
+    this.removed.push(row.id);
     return await this.update(table, row, { ...patch, salt: this.#newSalt() } as typeof patch);
   }
 
@@ -159,7 +162,7 @@ export class Facts {
 
   #note<T extends FactTable>(table: T, row: FactTables[T], before: string | null): void {
     const after = rowDigest(row);
-    const first = this.changes.findIndex(({ id }) => id === row.id);
+    const first = this.changes.findIndex(({ id, after }) => id === row.id && after !== null);
     if (first >= 0) this.changes[first] = { ...(this.changes[first] as RowChange), after };
     else this.changes.push({ id: row.id, before, after });
     this.changed.push({ table, row } as unknown as ChangedRow);

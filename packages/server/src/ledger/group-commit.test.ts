@@ -21,7 +21,7 @@ async function openLedger({ folder, databaseUrl }: TestPlace) {
     newId: systemRandom.newId,
     newSalt: () => Buffer.from(systemRandom.bytes(32)).toString('hex'),
     committed: (group: Committed) => groups.push(group),
-    recovered: () => {},
+    recovered: async () => {},
     tampered: () => {},
   };
   return { store, groups, ledger: new Ledger(options, head) };

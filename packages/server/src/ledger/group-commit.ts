@@ -1,3 +1,4 @@
+import { canonicalJson } from '@keyhold/protocol/canonical-json';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { IdKind } from '@keyhold/protocol/id';
 import { CompiledQuery, type Kysely } from 'kysely';
@@ -96,7 +97,9 @@ export class GroupCommit {
     const outcomes: Outcome[] = [];
     let next = before.sequence;
     for (const [i, one] of ran.entries()) {
-      const sequence = one.entry === null ? one.stored : ++next;
+      // INVARIANT: what repeats a change of this very group waits for that change's entry, not for an older one.
+      const { subject } = (group[i] as Pending).draft;
+      const sequence = one.entry === null ? Math.max(one.stored, heads.get(subject)?.sequence ?? 0) : ++next;
       for (const [id, digest] of one.facts?.heads ?? []) heads.set(id, { digest, sequence });
       outcomes.push(one.outcome(sequence));
       const idempotency = (group[i] as Pending).draft.idempotency;
@@ -154,9 +157,10 @@ export class GroupCommit {
     if (facts.changes.length === 0 && draft.evenWithoutChange === undefined) {
       return { outcome: result, entry: null, facts: null, stored: await lastSequence(db, draft.subject), ...keep };
     }
-    // Before the savepoint is let go: one change that is too large must not take its group with it.
+    // Before the savepoint is let go: one change that can't be entered must not take its group with it.
     if (facts.changes.length > MAX_CHANGED_ROWS)
       throw new RangeError(`${facts.changes.length} rows do not fit into one entry`);
+    if (draft.side !== undefined) canonicalJson(draft.side);
     const { newId, newSalt, clock } = this.#options;
     const entry = { id: newId('entry'), atMs: clock.wall(), draft, changes: facts.changes, sideSalt: newSalt() };
     return { outcome: result, entry, facts, stored: 0, ...keep };

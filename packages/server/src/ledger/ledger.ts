@@ -31,7 +31,7 @@ export interface LedgerOptions {
   /** Told under the writer's lock, right after COMMIT. */
   readonly committed: (committed: Committed) => void;
   /** Told when entries were committed whose outcome was unknown: followers have to read them. */
-  readonly recovered: (head: Head) => void;
+  readonly recovered: () => Promise<void>;
   readonly tampered: (rowId: string) => void;
 }
 
@@ -171,13 +171,11 @@ export class Ledger {
   async #recover(): Promise<void> {
     if (!this.#doubtful) return;
     const { store, recovered } = this.#options;
-    await store.writer.transaction(async (db) => {
-      const head = await readOwnHead(db, this.#head.epoch);
-      const missed = head.sequence > this.#head.sequence;
-      this.#head = head;
-      this.#doubtful = false;
-      if (missed) recovered(head);
-    });
+    const head = await store.writer.transaction((db) => readOwnHead(db, this.#head.epoch));
+    // Stays doubtful when this fails: then it is tried again before anything else.
+    if (head.sequence > this.#head.sequence) await recovered();
+    this.#head = head;
+    this.#doubtful = false;
   }
 }
 

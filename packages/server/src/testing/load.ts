@@ -88,7 +88,7 @@ export class Load implements AsyncDisposable {
     if (key.unanswered.length > 0 || chance < 0.3) return this.#revoke(key);
     if (key.state === 'suspended') return this.#resume(key);
     if (chance < 0.6) return this.#suspend(key);
-    return this.#rotate(key, chance < 0.8 ? 0 : 60);
+    return this.#rotate(key, chance < 0.8 ? 0 : 3600);
   }
 
   async #revoke(key: LoadKey): Promise<void> {

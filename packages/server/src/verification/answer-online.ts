@@ -2,6 +2,7 @@ import type { VerdictCode } from '@keyhold/protocol/verdict';
 import { type OnlineAnswer, OnlineQuestion } from '@keyhold/protocol/verification-messages';
 import { decide } from '@keyhold/verifier/decide';
 import { MapReplica } from '@keyhold/verifier/map-replica';
+import { parseAddress } from '@keyhold/verifier/networks';
 import { compileRequirement } from '@keyhold/verifier/permissions';
 import { DIGEST_ENCODING } from '@keyhold/verifier/replica';
 import { refuse } from '@keyhold/protocol/errors';
@@ -41,7 +42,8 @@ export async function answerOnline(
     subject: credential.key_id,
     project: credential.project_id,
     environment: credential.environment_id,
-    side: { permission: payload.permission, clientIp: payload.clientIp },
+    // An address that is none may hold what no entry can.
+    side: { permission: payload.permission, clientIp: readableAddress(payload.clientIp) },
     locks: [credential.key_id, credential.id],
     evenWithoutChange: true as const,
   };
@@ -50,6 +52,10 @@ export async function answerOnline(
     return decided.code === 'VALID' ? decided.code : refuse('FORBIDDEN', 'not valid by the committed state');
   });
   return decided;
+}
+
+function readableAddress(clientIp: string | null): string | null {
+  return clientIp !== null && parseAddress(clientIp) !== null ? clientIp : null;
 }
 
 /** What a decision needs, without what was tampered with: whatever depends on that is then not found. */

@@ -2,7 +2,6 @@ import type { FeedRecord, Position } from '@keyhold/protocol/feed';
 import { decodeLeaf } from '@keyhold/protocol/leaf';
 import type { Kysely } from 'kysely';
 import { isAlive } from '../access/principal.ts';
-import { findToken } from '../access/tokens.store.ts';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../database/schema.ts';
 import type { Store } from '../database/store.ts';
@@ -46,7 +45,7 @@ export class VerificationSource implements FeedSource {
   fromCommit(changed: readonly ChangedRow[], removed: readonly string[]): Addressed<FeedRecord>[] {
     const { places } = this.#options;
     for (const row of changed) places.note(row);
-    return [...changed.flatMap((row) => recordOf(row, places) ?? []), ...removed.map(feedRemoval)];
+    return [...removed.map(feedRemoval), ...changed.flatMap((row) => recordOf(row, places) ?? [])];
   }
 
   async snapshot(
@@ -73,10 +72,16 @@ export class VerificationSource implements FeedSource {
       const position = await positionIn(db);
       if (position.sequence - from > MAX_CATCH_UP) return null;
       const ids = new Set<string>();
+      const gone = new Set<string>();
       for (const { leaf } of await leavesBetween(db, from, position.sequence)) {
-        for (const { id } of decodeLeaf(Buffer.from(leaf)).changes) ids.add(id);
+        for (const { id, after } of decodeLeaf(Buffer.from(leaf)).changes) {
+          ids.add(id);
+          if (after === null) gone.add(id);
+        }
       }
-      return { position, records: await this.#records(db, await readCheckedRows(db, [...ids])) };
+      const records = await this.#records(db, await readCheckedRows(db, [...ids]));
+      // Removals come first: what was taken out may have been put back under another digest.
+      return { position, records: [...[...gone].map(feedRemoval), ...records] };
     });
   }
 
@@ -105,6 +110,10 @@ export class VerificationSource implements FeedSource {
     return new Map(found.map(({ key_id, period_start, used }) => [key_id, { at: period_start, used }]));
   }
 
+  async recovered(): Promise<void> {
+    await this.#options.places.load(this.#options.store.reader, this.#options.tampered);
+  }
+
   async leasesFor(db: Kysely<Database>, scope: FeedScope): Promise<GrantedLease[]> {
     const rows = await listEnvironments(db, {
       id: scope.environment,
@@ -122,8 +131,9 @@ export class VerificationSource implements FeedSource {
   }
 
   async isTokenAlive(db: Kysely<Database>, tokenId: string): Promise<boolean> {
-    const token = await findToken(db, tokenId);
-    return token !== undefined && isAlive(token, this.#options.clock.wall());
+    const [checked] = await readCheckedRows(db, [tokenId]);
+    if (checked === undefined || 'tampered' in checked || checked.table !== 'tokens') return false;
+    return isAlive(checked.row, this.#options.clock.wall());
   }
 }
 

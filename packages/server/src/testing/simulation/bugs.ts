@@ -137,6 +137,7 @@ function tornSnapshots(shipped: FeedSource, head: () => Position): FeedSource {
   return {
     fromCommit: (changed, removed) => shipped.fromCommit(changed, removed),
     changesSince: async () => null,
+    recovered: () => shipped.recovered(),
     leasesFor: (db, scope) => shipped.leasesFor(db, scope),
     isTokenAlive: (db, tokenId) => shipped.isTokenAlive(db, tokenId),
     report: (scope, payload) => shipped.report(scope, payload),
