@@ -164,7 +164,8 @@ export class Facts {
     const after = rowDigest(row);
     const first = this.changes.findIndex(({ id, after }) => id === row.id && after !== null);
     if (first >= 0) this.changes[first] = { ...(this.changes[first] as RowChange), after };
-    else this.changes.push({ id: row.id, before, after });
+    // What was taken out by its id comes back from nothing.
+    else this.changes.push({ id: row.id, before: this.removed.includes(row.id) ? null : before, after });
     this.changed.push({ table, row } as unknown as ChangedRow);
     this.#own.set(row.id, after);
   }

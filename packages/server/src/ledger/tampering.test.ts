@@ -140,7 +140,8 @@ onEachDatabase('a row written past the ledger', (createPlace) => {
       const body = verb === 'revoke' ? { reason: 'key_compromise' } : {};
       const { barrier } = await shared().expect(200, 'POST', `/v1/keys/${keyId}/${verb}`, body);
       assert.equal(barrier.acknowledged, 1);
-      assert.equal(await shared().codeOf(secret), verb === 'revoke' ? 'REVOKED' : 'NOT_FOUND');
+      // It was taken out by its id, since nobody knows what else was edited.
+      assert.equal(await shared().codeOf(secret), 'NOT_FOUND');
     });
   }
 
