@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { ERRORS } from '@keyhold/protocol/errors';
 import { VERDICT_CODES } from '@keyhold/protocol/verdict';
 import { createPlace } from '@keyhold/server/testing/databases';
+import { haveProgram } from '@keyhold/server/testing/missing-part';
 import { startInstallation, type TestInstallation } from '@keyhold/server/testing/installation';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -120,7 +121,8 @@ function namedPaths(text: string): string[] {
 }
 
 describe('the README', () => {
-  it('issues, verifies and revokes as written', async () => {
+  it('issues, verifies and revokes as written', async (t) => {
+    if (!haveProgram(t, 'curl')) return;
     await using place = await createPlace('sqlite');
     await using installation = await startInstallation(place);
     const output = await run('bash', ['-euo', 'pipefail', '-c', adapt(block('README.md', 'sh walk'), installation)]);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { haveProgram } from '@keyhold/server/testing/missing-part';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -49,7 +50,8 @@ function run(line: string): string {
   return execFileSync('bash', ['-c', line], { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
 }
 
-it('shows three lines that do what they say, keeps its data, replaces the demo key, and leaves nothing running', async () => {
+it('shows three lines that do what they say, keeps its data, replaces the demo key, and leaves nothing running', async (t) => {
+  if (!haveProgram(t, 'curl')) return;
   const folder = mkdtempSync(join(tmpdir(), 'keyhold-start-'));
   try {
     const first = await start(folder);

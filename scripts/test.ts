@@ -16,6 +16,11 @@ const postgres = await startPostgres().catch((error: Error) => {
 });
 if (spawnSync('strace', ['-V']).status !== 0) missing.push('strace: that a sync precedes each reply was not tested');
 
+const programs = { openssl: 'TLS', curl: 'the lines of npm start and of the README' };
+for (const [program, tested] of Object.entries(programs)) {
+  if (spawnSync(program, ['version']).error !== undefined) missing.push(`${program}: not tested: ${tested}`);
+}
+
 const child = spawn(
   process.execPath,
   ['--test', '--test-concurrency=2', ...options, ...(patterns.length > 0 ? patterns : DEFAULT_PATTERNS)],

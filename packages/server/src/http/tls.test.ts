@@ -11,6 +11,7 @@ import { eventually } from '../testing/eventually.ts';
 import { testConfig } from '../testing/installation.ts';
 import { startVerifierProcess } from '../verification/verifier-process.ts';
 import { createLog } from './log.ts';
+import { wantsOpenssl } from '../testing/missing-part.ts';
 
 const log = createLog('silent', 'test');
 
@@ -45,7 +46,7 @@ function statusOf(url: string, ca: string): Promise<number> {
   });
 }
 
-describe('TLS', () => {
+const suite = () => {
   const stack = new AsyncDisposableStack();
   let place: TestPlace;
   let tls: { certificateFile: string; keyFile: string };
@@ -92,4 +93,6 @@ describe('TLS', () => {
   it('answers nothing to who speaks in the clear', async () => {
     await assert.rejects(fetch(`${control.url.replace('https:', 'http:')}/health/live`));
   });
-});
+};
+
+if (wantsOpenssl()) describe('TLS', suite);

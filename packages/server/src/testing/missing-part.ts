@@ -6,6 +6,16 @@ export function haveStrace(t: TestContext): boolean {
   return have(t, 'strace', spawnSync('strace', ['-V']).status === 0);
 }
 
+/** True when that program can be run. */
+export function haveProgram(t: TestContext, program: 'curl'): boolean {
+  return have(t, program, spawnSync(program, ['--version']).error === undefined);
+}
+
+/** True when a suite that needs openssl is to be run: always in CI, where it then fails without. */
+export function wantsOpenssl(): boolean {
+  return process.env['CI'] === 'true' || spawnSync('openssl', ['version']).error === undefined;
+}
+
 /** A part that a test needs; in CI none may be missing, elsewhere the test says what it did not test. */
 export function have(t: TestContext, part: string, isThere: boolean): boolean {
   if (isThere) return true;
