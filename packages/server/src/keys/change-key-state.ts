@@ -7,6 +7,7 @@ import type { CredentialRow, KeyRow } from '../database/schema.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import type { Facts } from '../ledger/facts.ts';
 import { mayBecome, showCredential, stateAfterRevocation, stateAt } from './key.ts';
+import { keyEntry } from './key-entry.ts';
 import type { PlacedKey } from './keys.store.ts';
 import { loadUses } from './usage.store.ts';
 import { viewKey } from './view-key.ts';
@@ -68,15 +69,7 @@ function recordState(
   placed: PlacedKey,
   change: StateChange,
 ): Promise<Recorded<{ key: Key; tampered: boolean }> | Refusal> {
-  const draft = {
-    ...attribution(caller),
-    action: change.action,
-    subject: placed.id,
-    project: placed.project_id,
-    environment: placed.environment_id,
-    code: change.reason,
-    locks: [placed.id],
-  };
+  const draft = { ...keyEntry(caller, placed, change.action), code: change.reason };
   return ledger.record(draft, async (facts) => {
     const { row: key, tampered } = change.evenIfTampered
       ? await facts.examine('keys', placed.id)

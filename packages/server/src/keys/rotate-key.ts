@@ -1,12 +1,13 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Credential } from '@keyhold/protocol/operations/keys';
 import type { Barrier } from '@keyhold/protocol/operations/shapes';
-import { attribution, type Caller, type ChangeContext } from '../access/change-context.ts';
+import type { Caller, ChangeContext } from '../access/change-context.ts';
 import type { CredentialRow } from '../database/schema.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import type { Facts } from '../ledger/facts.ts';
 import type { Secret } from '../vault/secret.ts';
 import { showCredential, stateAt } from './key.ts';
+import { keyEntry } from './key-entry.ts';
 import { listCredentials, type PlacedKey } from './keys.store.ts';
 import { newBearerCredential } from './new-credential.ts';
 import { loadUses } from './usage.store.ts';
@@ -41,15 +42,7 @@ export async function rotateKey(
   const now = clock.wall();
   const place = { projectId: placed.project_id, environmentId: placed.environment_id, keyId: placed.id };
   const { secret, columns } = newBearerCredential(random, place, placed.environment_prefix, now);
-  const draft = {
-    ...attribution(caller),
-    action: 'key.rotated',
-    subject: placed.id,
-    project: placed.project_id,
-    environment: placed.environment_id,
-    locks: [placed.id],
-  };
-  const recorded = await ledger.record(draft, async (facts) => {
+  const recorded = await ledger.record(keyEntry(caller, placed, 'key.rotated'), async (facts) => {
     const key = await facts.find('keys', placed.id);
     if (key === undefined) return refuse('KEY_NOT_FOUND', `There is no key ${placed.id}.`, 'id');
     const state = stateAt(key, now);

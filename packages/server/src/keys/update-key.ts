@@ -2,10 +2,11 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Quota, RateLimit } from '@keyhold/protocol/feed';
 import type { Key } from '@keyhold/protocol/operations/keys';
 import type { Barrier } from '@keyhold/protocol/operations/shapes';
-import { attribution, type Caller, type ChangeContext } from '../access/change-context.ts';
+import type { Caller, ChangeContext } from '../access/change-context.ts';
 import type { KeyRow } from '../database/schema.ts';
 import { checkMetadata, checkRateLimits } from '../projects/settings.ts';
 import { stateAt } from './key.ts';
+import { keyEntry } from './key-entry.ts';
 import { checkNetworks, checkPeriod, readTime } from './key-settings.ts';
 import type { PlacedKey } from './keys.store.ts';
 import { viewKey } from './view-key.ts';
@@ -31,15 +32,7 @@ export async function updateKey(
   const wrong =
     checkNetworks(patch.allowedNetworks) ?? checkRateLimits(patch.rateLimits) ?? checkMetadata(patch.metadata);
   if (wrong !== null) return wrong;
-  const draft = {
-    ...attribution(caller),
-    action: 'key.changed',
-    subject: placed.id,
-    project: placed.project_id,
-    environment: placed.environment_id,
-    locks: [placed.id],
-  };
-  const recorded = await ledger.record(draft, async (facts) => {
+  const recorded = await ledger.record(keyEntry(caller, placed, 'key.changed'), async (facts) => {
     const key = await facts.find('keys', placed.id);
     if (key === undefined) return refuse('KEY_NOT_FOUND', `There is no key ${placed.id}.`, 'id');
     const now = clock.wall();
