@@ -5,17 +5,11 @@ const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 const NOT_A_DIGIT = 255;
 
 /** Value of each ASCII code unit, or 255. A table, because the verify path reads it for every character. */
-export const BASE62_VALUES: Uint8Array = (() => {
+const BASE62_VALUES: Uint8Array = (() => {
   const values = new Uint8Array(128).fill(NOT_A_DIGIT);
   for (let i = 0; i < ALPHABET.length; i++) values[ALPHABET.charCodeAt(i)] = i;
   return values;
 })();
-
-/** True when the code unit at `index` of `text` is a base62 digit. */
-export function isBase62At(text: string, index: number): boolean {
-  const unit = text.charCodeAt(index);
-  return unit < 128 && BASE62_VALUES[unit] !== NOT_A_DIGIT;
-}
 
 /**
  * Writes big-endian `bytes` as exactly `width` digits.

@@ -10,11 +10,21 @@ const TABLE: Int32Array = (() => {
   return table;
 })();
 
+/** The checksum of nothing, to be fed character by character. */
+export const CRC_START = -1;
+
+export function crcStep(crc: number, unit: number): number {
+  return (TABLE[(crc ^ unit) & 0xff] as number) ^ (crc >>> 8);
+}
+
+/** The checksum of everything fed, as an unsigned 32-bit number. */
+export function crcEnd(crc: number): number {
+  return (crc ^ -1) >>> 0;
+}
+
 /** CRC-32 of the first `end` code units of an ASCII string, as an unsigned 32-bit number. */
 export function crc32Ascii(text: string, end: number): number {
-  let crc = -1;
-  for (let i = 0; i < end; i++) {
-    crc = (TABLE[(crc ^ text.charCodeAt(i)) & 0xff] as number) ^ (crc >>> 8);
-  }
-  return (crc ^ -1) >>> 0;
+  let crc = CRC_START;
+  for (let i = 0; i < end; i++) crc = crcStep(crc, text.charCodeAt(i));
+  return crcEnd(crc);
 }

@@ -1,5 +1,5 @@
-import { decodeBase62, encodeBase62, isBase62At } from './base62.ts';
-import { crc32Ascii } from './crc32.ts';
+import { decodeBase62, encodeBase62 } from './base62.ts';
+import { CRC_START, crc32Ascii, crcEnd, crcStep } from './crc32.ts';
 
 /**
  * The shape of bearer credentials and of our own tokens (DESIGN §6):
@@ -13,7 +13,21 @@ const TAIL_WIDTH = 1 + SECRET_WIDTH + CHECKSUM_WIDTH;
 const MIN_LENGTH = 2 + TAIL_WIDTH;
 const MAX_LENGTH = 24 + TAIL_WIDTH;
 const HINT_WIDTH = 4;
-const UNDERSCORE = 95;
+
+/** Where an ASCII character may stand, as bits. */
+const OF_PREFIX = 1;
+const OF_SECRET = 2;
+const SEPARATOR = 4;
+const CLASSES: Uint8Array = (() => {
+  const classes = new Uint8Array(128);
+  for (let unit = 0; unit < 128; unit++) {
+    const character = String.fromCharCode(unit);
+    if (/[a-z0-9_]/.test(character)) classes[unit] = OF_PREFIX;
+    if (/[0-9A-Za-z]/.test(character)) classes[unit] = (classes[unit] as number) | OF_SECRET;
+    if (character === '_') classes[unit] = (classes[unit] as number) | SEPARATOR;
+  }
+  return classes;
+})();
 
 /** Prefix of Keyhold's own tokens; no environment may take it. */
 export const TOKEN_PREFIX = 'keyhold';
@@ -41,24 +55,20 @@ export function credentialPrefixLength(text: string): number {
   const length = text.length;
   if (length < MIN_LENGTH || length > MAX_LENGTH) return -1;
   const prefixLength = length - TAIL_WIDTH;
-  if (text.charCodeAt(prefixLength) !== UNDERSCORE) return -1;
-  for (let i = 0; i < prefixLength; i++) {
-    if (!isPrefixUnit(text.charCodeAt(i))) return -1;
-  }
   const checksumStart = length - CHECKSUM_WIDTH;
-  for (let i = prefixLength + 1; i < checksumStart; i++) {
-    if (!isBase62At(text, i)) return -1;
+  // One pass, since every verification begins with it: each character is of its class, and goes into the checksum.
+  let crc = CRC_START;
+  for (let i = 0; i < checksumStart; i++) {
+    const unit = text.charCodeAt(i);
+    const allowed = i < prefixLength ? OF_PREFIX : i === prefixLength ? SEPARATOR : OF_SECRET;
+    if (unit > 127 || ((CLASSES[unit] as number) & allowed) === 0) return -1;
+    crc = crcStep(crc, unit);
   }
-  if (decodeBase62(text, checksumStart, length) !== crc32Ascii(text, checksumStart)) return -1;
-  return prefixLength;
+  return decodeBase62(text, checksumStart, length) === crcEnd(crc) ? prefixLength : -1;
 }
 
 /** The first four characters after the prefix, kept to recognise a credential by. */
 export function credentialHint(text: string): string {
   const start = text.length - TAIL_WIDTH + 1;
   return text.slice(start, start + HINT_WIDTH);
-}
-
-function isPrefixUnit(unit: number): boolean {
-  return (unit >= 97 && unit <= 122) || (unit >= 48 && unit <= 57) || unit === UNDERSCORE;
 }
