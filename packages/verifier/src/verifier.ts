@@ -90,19 +90,6 @@ export class Verifier {
     return true;
   }
 
-  /** True when it may decide for any environment at all: else also who asks can't be told apart from a stranger. */
-  get mayDecide(): boolean {
-    if (!this.#usable) return false;
-    const [monotonic, wall] = [this.#clock.monotonic(), this.#clock.wall()];
-    let known = false;
-    for (const { id, afterLease } of this.#feed.replica.environments()) {
-      if (afterLease === 'serve' || this.#feed.leases.covers(id, monotonic, wall)) return true;
-      known = true;
-    }
-    // Before the first environment there is nothing to hold a lease for.
-    return !known;
-  }
-
   environment(qualifiedName: string): ReplicaEnvironment | undefined {
     return this.#feed.replica.environment(qualifiedName);
   }

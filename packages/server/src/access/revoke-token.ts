@@ -3,7 +3,11 @@ import type { Barrier } from '@keyhold/protocol/operations/shapes';
 import type { TokenRow } from '../database/schema.ts';
 import { attribution, type Caller, type ChangeContext } from './change-context.ts';
 
-/** Revokes a token; when this returns it opens nothing, anywhere. Repeating it waits for the same entry again. */
+/**
+ * Revokes a token; when this returns no verifier with a lease takes it, nor does the control plane. One that is cut off
+ * from us may still know it, and answers it with `VERIFIER_FENCED`, or `stale` where its environment serves on.
+ * Repeating it waits for the same entry again.
+ */
 export async function revokeToken(
   { ledger, propagation }: ChangeContext,
   caller: Caller,

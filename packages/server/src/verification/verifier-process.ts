@@ -43,7 +43,7 @@ export async function startVerifierProcess(config: Config, log: Log): Promise<Ve
   await serveReference(app, 'Keyhold verifier');
   const gate: Gate<ReplicaToken> = {
     authenticate: async (secret) => {
-      // Without snapshot or lease a token may be revoked by now: nobody can be told apart from a stranger.
+      // Before the first snapshot nobody can be told apart from a stranger.
       if (verifier.position === null) throw new StoreUnavailable('no snapshot yet');
       return secret === null ? null : verifier.authenticate(secret);
     },
