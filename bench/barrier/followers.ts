@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '@keyhold/verifier/clock';
 import { FeedClient } from '@keyhold/verifier/feed-client';
 import { feedOverWebSocket } from '@keyhold/verifier/feed-socket';
-import { MapReplica } from '@keyhold/verifier/map-replica';
+import { CompactReplica } from '@keyhold/verifier/compact-replica';
 import { WebSocket } from 'ws';
 import { serveQuestions } from '../measure/serve-questions.ts';
 
@@ -21,7 +21,7 @@ function follow(): FeedClient {
     verifierId: `ver_${randomUUID()}`,
     clock: systemClock,
     connect: feedOverWebSocket({ controlUrl, token }),
-    emptyReplica: () => new MapReplica(),
+    emptyReplica: () => new CompactReplica(),
     random: Math.random,
     events: {},
   });

@@ -2,7 +2,7 @@ import type { ControlMessage, FeedRecord, Position } from '@keyhold/protocol/fee
 import type { ConnectFeed } from '@keyhold/verifier/feed-link';
 import { systemClock } from '@keyhold/verifier/clock';
 import { FeedClient } from '@keyhold/verifier/feed-client';
-import { MapReplica } from '@keyhold/verifier/map-replica';
+import { CompactReplica } from '@keyhold/verifier/compact-replica';
 import { Verifier } from '@keyhold/verifier/verifier';
 import { environmentRecords, keyRecords, LEASED_ENVIRONMENT } from './population.ts';
 
@@ -48,7 +48,7 @@ export async function startFedVerifier(count: number): Promise<FedVerifier> {
     verifierId: 'ver_01900000-0000-7000-8000-000000000001',
     clock: systemClock,
     connect,
-    emptyReplica: () => new MapReplica(),
+    emptyReplica: () => new CompactReplica(),
     random: Math.random,
     events: {},
   });

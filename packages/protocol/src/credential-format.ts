@@ -47,13 +47,23 @@ export function formatCredential(prefix: string, secret: Uint8Array): string {
   return body + encodeBase62(bytes, CHECKSUM_WIDTH);
 }
 
+/** False for what is too short or too long to be one: nothing more has to be done with it. */
+export function mayBeCredential(text: string): boolean {
+  return text.length >= MIN_LENGTH && text.length <= MAX_LENGTH;
+}
+
+/** True when the text has this prefix and the length of such a credential. */
+export function hasPrefix(text: string, prefix: string): boolean {
+  return text.length === prefix.length + TAIL_WIDTH && text.startsWith(prefix);
+}
+
 /**
  * Length of the prefix of a well-formed credential, or -1: wrong length, alphabet or checksum.
  * Reads nothing but the text, so a mistyped key costs no look-up.
  */
 export function credentialPrefixLength(text: string): number {
+  if (!mayBeCredential(text)) return -1;
   const length = text.length;
-  if (length < MIN_LENGTH || length > MAX_LENGTH) return -1;
   const prefixLength = length - TAIL_WIDTH;
   const checksumStart = length - CHECKSUM_WIDTH;
   // One pass, since every verification begins with it: each character is of its class, and goes into the checksum.

@@ -11,7 +11,7 @@ export class ClientAddress {
   /** @throws TypeError naming what is not a network */
   constructor(trustedProxies: readonly string[]) {
     const packed = packNetworks(trustedProxies);
-    if (typeof packed !== 'string') throw new TypeError(`trustedProxies: ${packed.error}`);
+    if ('error' in packed) throw new TypeError(`trustedProxies: ${packed.error}`);
     this.#trusted = packed;
   }
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { Quota, RateLimit } from '@keyhold/protocol/feed';
+import { digestFromHex } from './digest.ts';
 import { Allowance } from './allowance.ts';
-import { MapReplica } from './map-replica.ts';
+import { CompactReplica } from './compact-replica.ts';
 import { consumerRecord, credentialRecord, environmentRecord, keyRecord, makeSecret } from './testing/records.ts';
 
 interface Limits {
@@ -16,14 +17,14 @@ const MINUTE = 60_000;
 
 /** A key with these limits: asked for a cost at a moment, and taken from when the answer is VALID. */
 function spender({ own = [], consumer = [], quota }: Limits) {
-  const replica = new MapReplica();
+  const replica = new CompactReplica();
   const secret = makeSecret();
   const { digest } = credentialRecord(secret);
   replica.apply(environmentRecord());
   replica.apply(consumerRecord({ rateLimits: consumer }));
   replica.apply(keyRecord({ rateLimits: own, quota: quota ?? null }));
   replica.apply(credentialRecord(secret));
-  const key = replica.credential(Buffer.from(digest, 'hex').toString('binary'))?.key;
+  const key = replica.credential(digestFromHex(digest))?.key;
   if (key === undefined) throw new Error('no key');
   const ask = (cost: number, wall: number, monotonic = 0) => new Allowance(replica.slots, key, cost, monotonic, wall);
   const spend = (cost: number, wall: number, monotonic = 0) => {

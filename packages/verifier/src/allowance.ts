@@ -1,5 +1,13 @@
+import type { Quota } from '@keyhold/protocol/feed';
 import type { QuotaVerdict, RateLimitVerdict } from '@keyhold/protocol/verdict';
-import { describeLimits, limitsAllow, SLOTS_PER_LIMIT, type SlotTable, takeFromLimits } from './limits.ts';
+import {
+  describeLimits,
+  type LimitHolder,
+  limitsAllow,
+  SLOTS_PER_LIMIT,
+  type SlotTable,
+  takeFromLimits,
+} from './limits.ts';
 import { periodEnd, periodStart } from './quotas.ts';
 import type { ReplicaKey } from './replica.ts';
 
@@ -9,76 +17,72 @@ import type { ReplicaKey } from './replica.ts';
  */
 export class Allowance {
   readonly code: 'VALID' | 'RATE_LIMITED' | 'QUOTA_EXCEEDED';
+  /** True when the key or its consumer has any limit or quota. */
+  readonly limited: boolean;
   readonly #slots: SlotTable;
-  readonly #key: ReplicaKey;
+  readonly #own: LimitHolder;
+  readonly #consumer: LimitHolder;
+  readonly #quota: Quota | null;
   readonly #cost: number;
   readonly #monotonicMs: number;
   readonly #wallMs: number;
 
   constructor(slots: SlotTable, key: ReplicaKey, cost: number, monotonicMs: number, wallMs: number) {
     this.#slots = slots;
-    this.#key = key;
+    this.#own = { rules: key.rules, slot: key.slot };
+    const { consumer } = key;
+    this.#consumer = { rules: consumer.rules, slot: consumer.slot };
+    this.#quota = key.quota;
     this.#cost = cost;
     this.#monotonicMs = monotonicMs;
     this.#wallMs = wallMs;
-    this.code = this.#judge();
-  }
-
-  /** True when the key or its consumer has any limit or quota. */
-  get limited(): boolean {
-    const { rules, consumer, quota } = this.#key;
-    return rules.length > 0 || consumer.rules.length > 0 || quota !== null;
+    this.limited = this.#own.rules.length > 0 || this.#consumer.rules.length > 0 || this.#quota !== null;
+    this.code = this.limited ? this.#judge() : 'VALID';
   }
 
   #judge(): 'VALID' | 'RATE_LIMITED' | 'QUOTA_EXCEEDED' {
     const allowed =
-      limitsAllow(this.#slots, this.#key, this.#cost, this.#monotonicMs) &&
-      limitsAllow(this.#slots, this.#key.consumer, this.#cost, this.#monotonicMs);
+      limitsAllow(this.#slots, this.#own, this.#cost, this.#monotonicMs) &&
+      limitsAllow(this.#slots, this.#consumer, this.#cost, this.#monotonicMs);
     if (!allowed) return 'RATE_LIMITED';
-    const { quota } = this.#key;
-    return quota !== null && this.#quotaUsed() + this.#cost > quota.limit ? 'QUOTA_EXCEEDED' : 'VALID';
+    return this.#quota !== null && this.#quotaUsed() + this.#cost > this.#quota.limit ? 'QUOTA_EXCEEDED' : 'VALID';
   }
 
   /** Takes the cost everywhere. */
   take(): void {
-    takeFromLimits(this.#slots, this.#key, this.#cost, this.#monotonicMs);
-    takeFromLimits(this.#slots, this.#key.consumer, this.#cost, this.#monotonicMs);
-    const { quota } = this.#key;
-    if (quota === null) return;
+    takeFromLimits(this.#slots, this.#own, this.#cost, this.#monotonicMs);
+    takeFromLimits(this.#slots, this.#consumer, this.#cost, this.#monotonicMs);
+    if (this.#quota === null) return;
     const used = this.#quotaUsed();
-    this.#slots.set(
-      this.#quotaSlot,
-      Math.max(this.#slots.get(this.#quotaSlot), periodStart(quota.period, this.#wallMs)),
-    );
-    this.#slots.set(this.#quotaSlot + 1, used + this.#cost);
+    const start = periodStart(this.#quota.period, this.#wallMs);
+    this.#slots.set(this.#quotaSlot(), Math.max(this.#slots.get(this.#quotaSlot()), start));
+    this.#slots.set(this.#quotaSlot() + 1, used + this.#cost);
   }
 
   describe(): { rateLimits?: RateLimitVerdict[]; quota?: QuotaVerdict; scope?: 'verifier' } {
     if (!this.limited) return {};
     const refusedCost = this.code === 'RATE_LIMITED' ? this.#cost : null;
-    const limits: RateLimitVerdict[] = [];
-    describeLimits(this.#slots, this.#key, refusedCost, this.#monotonicMs, limits);
-    describeLimits(this.#slots, this.#key.consumer, refusedCost, this.#monotonicMs, limits);
-    const described = limits.length > 0 ? { rateLimits: limits } : {};
-    const { quota } = this.#key;
-    if (quota === null) return { ...described, scope: 'verifier' };
-    return { ...described, quota: this.#describeQuota(quota.limit, quota.period), scope: 'verifier' };
+    const own = describeLimits(this.#slots, this.#own, refusedCost, this.#monotonicMs);
+    const theirs = describeLimits(this.#slots, this.#consumer, refusedCost, this.#monotonicMs);
+    const rateLimits = theirs.length === 0 ? own : [...own, ...theirs];
+    if (this.#quota === null) return { rateLimits, scope: 'verifier' };
+    const quota = this.#describeQuota(this.#quota);
+    return rateLimits.length > 0 ? { rateLimits, quota, scope: 'verifier' } : { quota, scope: 'verifier' };
   }
 
-  #describeQuota(limit: number, period: QuotaVerdict['period']): QuotaVerdict {
+  #describeQuota({ limit, period }: Quota): QuotaVerdict {
     const remaining = Math.max(0, limit - this.#quotaUsed());
     return { limit, remaining, period, resetsAt: new Date(periodEnd(period, this.#wallMs)).toISOString() };
   }
 
-  get #quotaSlot(): number {
-    return this.#key.slot + this.#key.rules.length * SLOTS_PER_LIMIT;
+  #quotaSlot(): number {
+    return this.#own.slot + this.#own.rules.length * SLOTS_PER_LIMIT;
   }
 
   /** Units used in the present period; a wall clock set back stays in the later period. */
   #quotaUsed(): number {
-    const { quota } = this.#key;
-    if (quota === null) return 0;
-    const current = this.#slots.get(this.#quotaSlot) >= periodStart(quota.period, this.#wallMs);
-    return current ? this.#slots.get(this.#quotaSlot + 1) : 0;
+    if (this.#quota === null) return 0;
+    const current = this.#slots.get(this.#quotaSlot()) >= periodStart(this.#quota.period, this.#wallMs);
+    return current ? this.#slots.get(this.#quotaSlot() + 1) : 0;
   }
 }

@@ -2,7 +2,7 @@ import { hash, randomUUID } from 'node:crypto';
 import { systemClock } from './clock.ts';
 import { FeedClient, type FeedEvents } from './feed-client.ts';
 import { type FeedAddress, feedOverWebSocket } from './feed-socket.ts';
-import { MapReplica } from './map-replica.ts';
+import { CompactReplica } from './compact-replica.ts';
 import { Verifier } from './verifier.ts';
 
 /** Starts a verifier in this process, fed by a control plane. It decides as soon as it holds a lease. */
@@ -11,7 +11,7 @@ export function connectVerifier(address: FeedAddress, events: FeedEvents = {}): 
     verifierId: `ver_${randomUUID()}`,
     clock: systemClock,
     connect: feedOverWebSocket(address),
-    emptyReplica: () => new MapReplica(),
+    emptyReplica: () => new CompactReplica(),
     random: Math.random,
     events,
   });

@@ -3,7 +3,7 @@ import { it } from 'node:test';
 import { STATES, type State } from '@keyhold/protocol/state';
 import { VERDICT_CODES } from '@keyhold/protocol/verdict';
 import { type DecisionRequest, decide } from './decide.ts';
-import { packNetworks } from './networks.ts';
+import { containsAddress, type PackedNetworks, packNetworks } from './networks.ts';
 import { compileRequirement, packPermissions } from './permissions.ts';
 import type { ReplicaCredential, ReplicaKey } from './replica.ts';
 
@@ -14,9 +14,10 @@ interface Case {
   readonly key?: Partial<ReplicaKey>;
   readonly credential?: Partial<ReplicaCredential>;
   readonly networks?: readonly string[];
+  readonly permissions?: readonly string[];
 }
 
-function made({ key, credential, networks = [] }: Case): ReplicaCredential {
+function made({ key, credential, networks = [], permissions = ['prices:read'] }: Case): ReplicaCredential {
   const environment = {
     id: 'env_1',
     projectId: 'proj_1',
@@ -34,14 +35,17 @@ function made({ key, credential, networks = [] }: Case): ReplicaCredential {
     state: 'active',
     startsAt: null,
     expiresAt: null,
-    permissions: packPermissions(['prices:read']),
-    networks: packNetworks(networks) as string,
+    permissions,
+    grants: (required) => required.isIn(packPermissions(permissions)),
+    anywhere: networks.length === 0,
+    allowsAddress: (address) => containsAddress(packNetworks(networks) as PackedNetworks, address),
     rules: [],
     slot: 0,
     quota: null,
     metadata: null,
   };
-  return { id: 'cred_1', key: { ...base, ...key }, state: 'active', startsAt: null, expiresAt: null, ...credential };
+  const always = { startsAt: null, expiresAt: null };
+  return { tally: 0, id: 'cred_1', key: { ...base, ...key }, state: 'active', ...always, ...credential };
 }
 
 it('lets the stricter of the two states count, for every pair of them', () => {
@@ -102,7 +106,7 @@ it('allows a network only by an address that the caller named and that can be re
 });
 
 it('denies a permission that is not granted, and requires none where none is required', () => {
-  const none = made({ key: { permissions: packPermissions([]) } });
+  const none = made({ permissions: [] });
   assert.equal(decide(none, REQUEST, NOW), 'INSUFFICIENT_PERMISSIONS');
   assert.equal(decide(none, { ...REQUEST, requirement: null }, NOW), 'VALID');
 });
@@ -115,7 +119,7 @@ it('gives a request that is wrong in several ways the earliest code', () => {
     ['NOT_YET_VALID', { key: { startsAt: NOW + 1 } }],
     ['EXPIRED', { credential: { expiresAt: NOW } }],
     ['NETWORK_NOT_ALLOWED', { networks: ['192.0.2.0/24'] }],
-    ['INSUFFICIENT_PERMISSIONS', { key: { permissions: packPermissions(['orders:*']) } }],
+    ['INSUFFICIENT_PERMISSIONS', { permissions: ['orders:*'] }],
   ];
   const order = faults.map(([code]) => VERDICT_CODES.indexOf(code as (typeof VERDICT_CODES)[number]));
   assert.deepEqual(
@@ -130,6 +134,7 @@ it('gives a request that is wrong in several ways the earliest code', () => {
         key: { ...all.key, ...fault.key },
         credential: { ...all.credential, ...fault.credential },
         networks: fault.networks ?? all.networks ?? [],
+        permissions: fault.permissions ?? all.permissions ?? ['prices:read'],
       }),
       {},
     );

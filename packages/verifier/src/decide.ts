@@ -1,6 +1,6 @@
 import type { State } from '@keyhold/protocol/state';
 import type { VerdictCode } from '@keyhold/protocol/verdict';
-import { containsAddress, parseAddress } from './networks.ts';
+import { parseAddress } from './networks.ts';
 import type { Requirement } from './permissions.ts';
 import type { ReplicaCredential, ReplicaKey } from './replica.ts';
 
@@ -30,12 +30,14 @@ const CODE_OF_STRICTNESS: readonly VerdictCode[] = ['VALID', 'NOT_YET_VALID', 'S
  */
 export function decide(credential: ReplicaCredential, request: DecisionRequest, wallMs: number): VerdictCode {
   const key = credential.key;
-  const strictness = Math.max(STRICTNESS[key.state], STRICTNESS[credential.state]);
-  if (strictness > 0) return CODE_OF_STRICTNESS[strictness] as VerdictCode;
+  if (key.state !== 'active' || credential.state !== 'active') {
+    const strictness = Math.max(STRICTNESS[key.state], STRICTNESS[credential.state]);
+    return CODE_OF_STRICTNESS[strictness] as VerdictCode;
+  }
   if (isBefore(wallMs, key.startsAt) || isBefore(wallMs, credential.startsAt)) return 'NOT_YET_VALID';
   if (isPast(wallMs, key.expiresAt) || isPast(wallMs, credential.expiresAt)) return 'EXPIRED';
   if (!networkAllows(key, request.clientIp)) return 'NETWORK_NOT_ALLOWED';
-  if (request.requirement !== null && !request.requirement.isMetBy(key.permissions)) return 'INSUFFICIENT_PERMISSIONS';
+  if (request.requirement !== null && !request.requirement.isMetBy(key)) return 'INSUFFICIENT_PERMISSIONS';
   return 'VALID';
 }
 
@@ -48,8 +50,8 @@ function isPast(wallMs: number, expiresAt: number | null): boolean {
 }
 
 function networkAllows(key: ReplicaKey, clientIp: string | undefined): boolean {
-  if (key.networks === '') return true;
+  if (key.anywhere) return true;
   if (clientIp === undefined) return false;
   const address = parseAddress(clientIp);
-  return address !== null && containsAddress(key.networks, address);
+  return address !== null && key.allowsAddress(address);
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { digestFromHex } from './digest.ts';
 import { FedClient } from './testing/fed-client.ts';
 import {
   consumerRecord,
@@ -14,7 +15,7 @@ const SECRET = makeSecret();
 const KEY = [keyRecord(), credentialRecord(SECRET)];
 
 function keyState(fed: FedClient): string | undefined {
-  const digest = Buffer.from(credentialRecord(SECRET).digest, 'hex').toString('binary');
+  const digest = digestFromHex(credentialRecord(SECRET).digest);
   return fed.client.replica.credential(digest)?.key.state;
 }
 

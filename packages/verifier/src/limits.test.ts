@@ -34,11 +34,7 @@ function limited(...limits: readonly [limit: number, windowSeconds: number][]): 
       if (allowed) takeFromLimits(table, holder, cost, now);
       return allowed;
     },
-    describe: (refusedCost, now) => {
-      const described: RateLimitVerdict[] = [];
-      describeLimits(table, holder, refusedCost, now, described);
-      return described;
-    },
+    describe: (refusedCost, now) => describeLimits(table, holder, refusedCost, now),
   };
 }
 

@@ -72,72 +72,56 @@ export interface LimitHolder {
   readonly slot: number;
 }
 
-/** One limit of a holder, with its state. */
-class Meter {
-  readonly #table: SlotTable;
-  readonly #slot: number;
-  readonly rule: LimitRule;
-  readonly limit: number;
+/** When the limit at `at` would be used up to, after `cost` units more. */
+function arrivalAfter(table: SlotTable, at: number, { windowMs }: LimitRule, cost: number, now: number): number {
+  return Math.max(now, table.get(at)) + (cost * windowMs) / table.get(at + 1);
+}
 
-  constructor(table: SlotTable, { rules, slot }: LimitHolder, index: number) {
-    this.#table = table;
-    this.#slot = slot + index * SLOTS_PER_LIMIT;
-    this.rule = rules[index] as LimitRule;
-    this.limit = table.get(this.#slot + 1);
-  }
+/** Rounding must not refuse the last unit: a thousandth of a unit, a microsecond at most, is let pass. */
+function slackMs(table: SlotTable, at: number, { windowMs }: LimitRule): number {
+  return Math.min(0.001, windowMs / table.get(at + 1) / 1000);
+}
 
-  get arrival(): number {
-    return this.#table.get(this.#slot);
-  }
-
-  arrivalAfter(cost: number, now: number): number {
-    return Math.max(now, this.arrival) + (cost * this.rule.windowMs) / this.limit;
-  }
-
-  /** By how much `cost` units exceed the burst, in milliseconds of waiting; not above 0 when they don't. */
-  excessMs(cost: number, now: number): number {
-    // Rounding must not refuse the last unit: a thousandth of a unit, a microsecond at most, is let pass.
-    const slackMs = Math.min(0.001, this.rule.windowMs / this.limit / 1000);
-    return this.arrivalAfter(cost, now) - now - this.rule.windowMs - slackMs;
-  }
-
-  take(cost: number, now: number): void {
-    this.#table.set(this.#slot, this.arrivalAfter(cost, now));
-  }
+/** By how much `cost` units exceed the burst, in milliseconds of waiting; not above 0 when they don't. */
+function excessMs(table: SlotTable, at: number, rule: LimitRule, cost: number, now: number): number {
+  const excess = arrivalAfter(table, at, rule, cost, now) - now - rule.windowMs;
+  return excess <= 0 ? excess : excess - slackMs(table, at, rule);
 }
 
 /** True when every limit has `cost` units left. Touches nothing. */
-export function limitsAllow(table: SlotTable, holder: LimitHolder, cost: number, now: number): boolean {
-  for (let i = 0; i < holder.rules.length; i++) {
-    if (new Meter(table, holder, i).excessMs(cost, now) > 0) return false;
+export function limitsAllow(table: SlotTable, { rules, slot }: LimitHolder, cost: number, now: number): boolean {
+  for (let i = 0; i < rules.length; i++) {
+    if (excessMs(table, slot + i * SLOTS_PER_LIMIT, rules[i] as LimitRule, cost, now) > 0) return false;
   }
   return true;
 }
 
 /** Takes `cost` units from every limit; ask {@link limitsAllow} first, in the same step. */
-export function takeFromLimits(table: SlotTable, holder: LimitHolder, cost: number, now: number): void {
-  for (let i = 0; i < holder.rules.length; i++) new Meter(table, holder, i).take(cost, now);
+export function takeFromLimits(table: SlotTable, { rules, slot }: LimitHolder, cost: number, now: number): void {
+  for (let i = 0; i < rules.length; i++) {
+    const at = slot + i * SLOTS_PER_LIMIT;
+    table.set(at, arrivalAfter(table, at, rules[i] as LimitRule, cost, now));
+  }
 }
 
-/** Adds what is left of every limit, and how long a request that was refused should wait. */
+/** What is left of every limit, and how long a request that was refused should wait. */
 export function describeLimits(
   table: SlotTable,
-  holder: LimitHolder,
+  { rules, slot }: LimitHolder,
   refusedCost: number | null,
   now: number,
-  described: RateLimitVerdict[],
-): void {
-  for (let i = 0; i < holder.rules.length; i++) {
-    const meter = new Meter(table, holder, i);
-    const { name, windowMs } = meter.rule;
-    const aheadMs = Math.max(0, meter.arrival - now);
-    const remaining = Math.max(0, Math.floor(((windowMs - aheadMs) * meter.limit) / windowMs + 1e-3));
+): RateLimitVerdict[] {
+  return rules.map((rule, i) => {
+    const at = slot + i * SLOTS_PER_LIMIT;
+    const { name, windowMs } = rule;
+    const limit = table.get(at + 1);
+    const aheadMs = Math.max(0, table.get(at) - now);
+    const leftMs = windowMs - aheadMs + slackMs(table, at, rule);
+    const remaining = Math.max(0, Math.floor((leftMs * limit) / windowMs));
     const resetSeconds = Math.ceil(aheadMs / 1000);
-    const waitMs = refusedCost === null ? 0 : meter.excessMs(refusedCost, now);
-    described.push(
-      waitMs > 0
-        ? { name, limit: meter.limit, remaining, resetSeconds, retryAfterSeconds: Math.ceil(waitMs / 1000) }
-        : { name, limit: meter.limit, remaining, resetSeconds },
-    );
-  }
+    const waitMs = refusedCost === null ? 0 : excessMs(table, at, rule, refusedCost, now);
+    return waitMs > 0
+      ? { name, limit, remaining, resetSeconds, retryAfterSeconds: Math.ceil(waitMs / 1000) }
+      : { name, limit, remaining, resetSeconds };
+  });
 }

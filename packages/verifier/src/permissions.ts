@@ -1,13 +1,12 @@
 import { type PermissionExpression, parsePermissionExpression } from '@keyhold/protocol/permission';
-import { flatString } from './flat-string.ts';
 
 /**
- * Every permission that this process has met, numbered. A key's permissions are then one short string, a code unit
- * each: with a million keys, sets of strings would be most of the memory.
+ * Every permission that this process has met, numbered, so that a key's permissions are 16 bits each: with a million
+ * keys, sets of strings would be most of the memory.
  */
 const names: string[] = [];
 const numbers = new Map<string, number>();
-/** A code unit's worth; an installation has a few hundred permissions. Beyond it a key holds its list itself. */
+/** What 16 bits hold; an installation has a few hundred permissions. Beyond it a key holds its list itself. */
 const MAX_NUMBERED = 0xffff;
 
 function numberOf(permission: string): number | null {
@@ -18,23 +17,27 @@ function numberOf(permission: string): number | null {
   return names.push(permission) - 1;
 }
 
-/** Packed permissions; a list where they could not be numbered. */
-export type PackedPermissions = string | readonly string[];
+/** Numbers of permissions; names where they could not be numbered. */
+export type PackedPermissions = Uint16Array | readonly string[];
 
 export function packPermissions(list: readonly string[]): PackedPermissions {
-  let packed = '';
+  const packed: number[] = [];
   for (const permission of list) {
     const number = numberOf(permission);
     if (number === null) return list;
-    packed += String.fromCharCode(number);
+    packed.push(number);
   }
-  return flatString(packed);
+  return Uint16Array.from(packed);
 }
 
 export function unpackPermissions(packed: PackedPermissions): readonly string[] {
-  if (typeof packed !== 'string') return packed;
-  const list: string[] = [];
-  for (let i = 0; i < packed.length; i++) list.push(names[packed.charCodeAt(i)] as string);
+  return packed instanceof Uint16Array ? unpackRange(packed, 0, packed.length) : packed;
+}
+
+/** Names of the permissions whose numbers lie in `units` from `start` to `end`. */
+export function unpackRange(units: Uint16Array, start: number, end: number): readonly string[] {
+  const list = new Array<string>(end - start);
+  for (let i = start; i < end; i++) list[i - start] = names[units[i] as number] as string;
   return list;
 }
 
@@ -45,7 +48,7 @@ export interface RequiredPermission {
 }
 
 /** A required permission with everything that grants it: itself and its wildcards. */
-class Grantable implements RequiredPermission {
+export class Grantable implements RequiredPermission {
   readonly resource: string;
   readonly action: string;
   readonly #granting: readonly string[];
@@ -59,12 +62,17 @@ class Grantable implements RequiredPermission {
   }
 
   isIn(granted: PackedPermissions): boolean {
-    if (typeof granted !== 'string') return this.#granting.some((permission) => granted.includes(permission));
+    if (granted instanceof Uint16Array) return this.isInRange(granted, 0, granted.length);
+    return this.#granting.some((permission) => granted.includes(permission));
+  }
+
+  /** True when a number in `units` from `start` to `end` is of a permission that grants this one. */
+  isInRange(units: Uint16Array, start: number, end: number): boolean {
     // A wildcard that no key had when this was compiled may have got its number since.
     if (this.#knownNames !== names.length) this.#renumber();
     const numbered = this.#numbers;
-    for (let i = 0; i < granted.length; i++) {
-      const number = granted.charCodeAt(i);
+    for (let i = start; i < end; i++) {
+      const number = units[i];
       for (let j = 0; j < numbered.length; j++) if (numbered[j] === number) return true;
     }
     return false;
@@ -76,10 +84,15 @@ class Grantable implements RequiredPermission {
   }
 }
 
+/** Who has permissions. */
+export interface Grantee {
+  grants(required: Grantable): boolean;
+}
+
 /** A required expression, compiled once and asked for every request. */
 export interface Requirement {
   readonly permissions: readonly RequiredPermission[];
-  readonly isMetBy: (granted: PackedPermissions) => boolean;
+  readonly isMetBy: (grantee: Grantee) => boolean;
 }
 
 /** Compiles an expression; null when it isn't one. */
@@ -90,20 +103,17 @@ export function compileRequirement(text: string): Requirement | null {
   return { isMetBy: compile(expression, permissions), permissions };
 }
 
-function compile(
-  expression: PermissionExpression,
-  seen: RequiredPermission[],
-): (granted: PackedPermissions) => boolean {
+function compile(expression: PermissionExpression, seen: RequiredPermission[]): (grantee: Grantee) => boolean {
   if (expression.kind === 'permission') {
     const required = new Grantable(expression.resource, expression.action);
     seen.push(required);
-    return (granted) => required.isIn(granted);
+    return (grantee) => grantee.grants(required);
   }
   const left = compile(expression.left, seen);
   const right = compile(expression.right, seen);
   return expression.kind === 'and'
-    ? (granted) => left(granted) && right(granted)
-    : (granted) => left(granted) || right(granted);
+    ? (grantee) => left(grantee) && right(grantee)
+    : (grantee) => left(grantee) || right(grantee);
 }
 
 /** Distinct expressions that are kept compiled; an application has a handful, a hostile caller any number. */

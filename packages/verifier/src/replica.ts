@@ -1,16 +1,20 @@
 import type { AfterLease, FeedRecord, Quota } from '@keyhold/protocol/feed';
 import type { Scope, State } from '@keyhold/protocol/state';
 import type { LimitHolder, SlotTable } from './limits.ts';
-import type { PackedNetworks } from './networks.ts';
-import type { PackedPermissions } from './permissions.ts';
+import type { Address } from './networks.ts';
+import type { Grantee } from './permissions.ts';
 
-/** Everything a verifier needs to decide, in memory. Implementations may pack it as they like. */
+/**
+ * Everything a verifier needs to decide, in memory. Implementations may pack it as they like: what they hand out is
+ * read in the same synchronous step, and not kept.
+ */
 export interface Replica {
   /** By `project/environment`. */
   environment(qualifiedName: string): ReplicaEnvironment | undefined;
   environments(): Iterable<ReplicaEnvironment>;
-  /** By the SHA-256 of the whole credential in {@link DIGEST_ENCODING}. */
+  /** By the SHA-256 of the whole credential in the form of `digest.ts`. */
   credential(digest: string): ReplicaCredential | undefined;
+  key(id: string): ReplicaKey | undefined;
   token(digest: string): ReplicaToken | undefined;
   /** State of limits and quotas. */
   readonly slots: SlotTable;
@@ -25,9 +29,6 @@ export interface Replica {
   /** Live credentials held. */
   readonly size: number;
 }
-
-/** 32 one-byte characters (Latin-1) instead of 64: digests are the largest part of a replica. */
-export const DIGEST_ENCODING = 'binary';
 
 export interface ReplicaEnvironment {
   readonly id: string;
@@ -52,27 +53,35 @@ export interface ReplicaConsumer extends LimitHolder {
   readonly id: string;
 }
 
-export interface ReplicaKey extends LimitHolder {
+/** When it begins and ends by itself, epoch milliseconds; null: it doesn't. */
+export interface Period {
+  readonly startsAt: number | null;
+  readonly expiresAt: number | null;
+}
+
+export const NO_PERIOD: Period = { startsAt: null, expiresAt: null };
+
+export interface ReplicaKey extends LimitHolder, Period, Grantee {
   readonly id: string;
   readonly environment: ReplicaEnvironment;
   readonly consumer: ReplicaConsumer;
   readonly state: State;
-  readonly startsAt: number | null;
-  readonly expiresAt: number | null;
-  readonly permissions: PackedPermissions;
-  /** Empty: from anywhere. */
-  readonly networks: PackedNetworks;
+  readonly permissions: readonly string[];
+  /** True when no network restricts it. */
+  readonly anywhere: boolean;
+  /** True when the address lies in one of its networks. */
+  allowsAddress(address: Address): boolean;
   /** Its state follows the limits' slots: period start, units used. */
   readonly quota: Quota | null;
   readonly metadata: Readonly<Record<string, unknown>> | null;
 }
 
-export interface ReplicaCredential {
+export interface ReplicaCredential extends Period {
+  /** Where its uses are counted; a hint of {@link Usage}, kept beside what a verification reads anyway. */
+  tally: number;
   readonly id: string;
   readonly key: ReplicaKey;
   readonly state: State;
-  readonly startsAt: number | null;
-  readonly expiresAt: number | null;
 }
 
 export interface ReplicaToken {

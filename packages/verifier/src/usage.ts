@@ -1,35 +1,43 @@
 import type { UsageReport } from '@keyhold/protocol/verification-messages';
 import type { VerdictCode } from '@keyhold/protocol/verdict';
-import type { ReplicaCredential, ReplicaKey } from './replica.ts';
+import type { ReplicaCredential } from './replica.ts';
 
 /** Distinct credentials and keys counted between two reports; what exceeds it goes uncounted, never unlimited. */
 const MAX_COUNTED = 20_000;
 /** Items of one report frame, well below the frame's limit in bytes. */
 const MAX_REPORTED = 4_000;
 
-interface Use {
-  count: number;
-  lastAt: number;
-  lastIp: string | null;
-}
-
 /** Counts uses and denials in memory; nothing is written on the way of a verification. */
 export class Usage {
-  readonly #uses = new Map<ReplicaCredential, Use>();
-  readonly #quotas = new Set<ReplicaKey>();
+  /** Columns of what was used since the last report. A credential notes its place, which a look at the id confirms. */
+  #ids: string[] = [];
+  readonly #counts = new Uint32Array(MAX_COUNTED);
+  readonly #lastAt = new Float64Array(MAX_COUNTED);
+  /** Empty where there was no address. */
+  #lastIps: string[] = [];
+  /** Ids of keys. */
+  readonly #quotas = new Set<string>();
   readonly #denials = new Map<string, Map<VerdictCode, number>>();
   readonly #tokens = new Set<string>();
 
-  used(credential: ReplicaCredential, wallMs: number, clientIp: string | undefined): void {
-    const use = this.#uses.get(credential);
-    if (use !== undefined) {
-      use.count++;
-      use.lastAt = wallMs;
-      use.lastIp = clientIp ?? null;
-    } else if (this.#uses.size < MAX_COUNTED) {
-      this.#uses.set(credential, { count: 1, lastAt: wallMs, lastIp: clientIp ?? null });
-    }
-    if (credential.key.quota !== null && this.#quotas.size < MAX_COUNTED) this.#quotas.add(credential.key);
+  used(credential: ReplicaCredential, wallMs: number, clientIp = ''): void {
+    const place = credential.tally;
+    if (place < this.#ids.length && this.#ids[place] === credential.id) {
+      this.#counts[place] = (this.#counts[place] as number) + 1;
+      this.#lastAt[place] = wallMs;
+      // Mostly the same: writing it would give the collector work.
+      if (this.#lastIps[place] !== clientIp) this.#lastIps[place] = clientIp;
+    } else if (this.#ids.length < MAX_COUNTED) this.#usedFirst(credential, wallMs, clientIp);
+    const { key } = credential;
+    if (key.quota !== null && this.#quotas.size < MAX_COUNTED) this.#quotas.add(key.id);
+  }
+
+  #usedFirst(credential: ReplicaCredential, wallMs: number, clientIp: string): void {
+    const place = this.#ids.push(credential.id) - 1;
+    this.#lastIps.push(clientIp);
+    this.#counts[place] = 1;
+    this.#lastAt[place] = wallMs;
+    credential.tally = place;
   }
 
   denied(environment: string, code: VerdictCode): void {
@@ -42,11 +50,21 @@ export class Usage {
     if (this.#tokens.size < MAX_COUNTED) this.#tokens.add(id);
   }
 
-  /** Everything counted since the last call, in frames; empty when there was nothing. */
-  take(quotaOf: (key: ReplicaKey) => { periodStart: number; used: number }): UsageReport[] {
-    const credentials = [...this.#uses].map(([{ id }, use]) => ({ id, ...use }));
-    const counted = [...this.#quotas].filter(({ quota }) => quota !== null);
-    const quotas = counted.map((key) => ({ key: key.id, ...quotaOf(key) }));
+  /**
+   * Everything counted since the last call, in frames; empty when there was nothing.
+   * @param quotaOf by a key's id; null when it has no quota any more
+   */
+  take(quotaOf: (key: string) => { periodStart: number; used: number } | null): UsageReport[] {
+    const credentials = this.#ids.map((id, place) => ({
+      id,
+      count: this.#counts[place] as number,
+      lastAt: this.#lastAt[place] as number,
+      lastIp: this.#lastIps[place] || null,
+    }));
+    const quotas = [...this.#quotas].flatMap((key) => {
+      const quota = quotaOf(key);
+      return quota === null ? [] : { key, ...quota };
+    });
     const denials = [...this.#denials].flatMap(([environment, codes]) =>
       [...codes].map(([code, count]) => ({ environment, code, count })),
     );
@@ -69,7 +87,8 @@ export class Usage {
   }
 
   #clear(): void {
-    this.#uses.clear();
+    this.#ids = [];
+    this.#lastIps = [];
     this.#quotas.clear();
     this.#denials.clear();
     this.#tokens.clear();

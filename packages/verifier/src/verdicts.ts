@@ -1,6 +1,5 @@
 import type { Verdict, VerdictCode } from '@keyhold/protocol/verdict';
 import type { Allowance } from './allowance.ts';
-import { unpackPermissions } from './permissions.ts';
 import type { ReplicaCredential } from './replica.ts';
 
 /** A refusal names ids only where the caller proved to hold the secret of a credential that is known. */
@@ -13,17 +12,18 @@ export function refused(code: VerdictCode, credential: ReplicaCredential | null,
 }
 
 export function accepted(credential: ReplicaCredential, allowance: Allowance, stale: boolean): Verdict {
-  const { key } = credential;
-  const verdict: { -readonly [P in keyof Verdict]: Verdict[P] } = {
-    valid: true,
-    code: 'VALID',
-    keyId: key.id,
-    credentialId: credential.id,
-    consumerId: key.consumer.id,
-    permissions: unpackPermissions(key.permissions),
-  };
-  if (allowance.limited) Object.assign(verdict, allowance.describe());
-  if (key.metadata !== null) verdict.metadata = key.metadata;
+  const { key, id: credentialId } = credential;
+  const { id: keyId, permissions, metadata } = key;
+  const consumerId = key.consumer.id;
+  const { rateLimits, quota, scope } = allowance.describe();
+  // The two that are common are made in one piece; adding a field to an object costs more than making it.
+  const verdict: { -readonly [P in keyof Verdict]: Verdict[P] } =
+    rateLimits !== undefined && scope !== undefined
+      ? { valid: true, code: 'VALID', keyId, credentialId, consumerId, permissions, rateLimits, scope }
+      : { valid: true, code: 'VALID', keyId, credentialId, consumerId, permissions };
+  if (scope !== undefined) verdict.scope = scope;
+  if (quota !== undefined) verdict.quota = quota;
+  if (metadata !== null) verdict.metadata = metadata;
   if (stale) verdict.stale = true;
   return verdict;
 }

@@ -1,14 +1,14 @@
-import { hash } from 'node:crypto';
-import { credentialPrefixLength } from '@keyhold/protocol/credential-format';
+import { credentialPrefixLength, hasPrefix, mayBeCredential } from '@keyhold/protocol/credential-format';
 import type { Position } from '@keyhold/protocol/feed';
 import { VERDICT_CODES, type Verdict, type VerdictCode, type VerificationRequest } from '@keyhold/protocol/verdict';
 import type { OnlineAnswer, OnlineQuestion } from '@keyhold/protocol/verification-messages';
+import { digestOf } from './digest.ts';
 import type { Clock } from './clock.ts';
 import { decide } from './decide.ts';
 import type { FeedClient } from './feed-client.ts';
 import { SLOTS_PER_LIMIT } from './limits.ts';
 import { type Requirement, Requirements } from './permissions.ts';
-import { DIGEST_ENCODING, type ReplicaCredential, type ReplicaEnvironment, type ReplicaToken } from './replica.ts';
+import type { ReplicaCredential, ReplicaEnvironment, ReplicaToken } from './replica.ts';
 import { Allowance } from './allowance.ts';
 import { Usage } from './usage.ts';
 import { accepted, refused } from './verdicts.ts';
@@ -32,7 +32,8 @@ export class Verifier {
   readonly #feed: FeedClient;
   readonly #requirements = new Requirements();
   readonly #usage = new Usage();
-  readonly #verdicts = new Map<VerdictCode, number>();
+  #accepted = 0;
+  readonly #refused = new Map<VerdictCode, number>();
   #cancelReport: () => void = () => {};
 
   constructor(clock: Clock, feed: FeedClient) {
@@ -66,7 +67,7 @@ export class Verifier {
     return this.#feed.connected;
   }
 
-  get #usable(): boolean {
+  #usable(): boolean {
     return this.#feed.position !== null && this.#feed.fenced === null && !this.#feed.stopped;
   }
 
@@ -77,12 +78,12 @@ export class Verifier {
 
   /** Verdicts by code since the start. */
   get verdicts(): ReadonlyMap<VerdictCode, number> {
-    return this.#verdicts;
+    return new Map<VerdictCode, number>([['VALID', this.#accepted], ...this.#refused]);
   }
 
   /** True when it holds a lease for every environment that it knows. */
   get ready(): boolean {
-    if (!this.#usable) return false;
+    if (!this.#usable()) return false;
     const [monotonic, wall] = [this.#clock.monotonic(), this.#clock.wall()];
     for (const { id, afterLease } of this.#feed.replica.environments()) {
       if (afterLease === 'refuse' && !this.#feed.leases.covers(id, monotonic, wall)) return false;
@@ -110,7 +111,7 @@ export class Verifier {
   /** One of Keyhold's own tokens by its secret, when it is alive; null otherwise. */
   authenticate(secret: string): ReplicaToken | null {
     if (credentialPrefixLength(secret) < 0) return null;
-    const token = this.#feed.replica.token(hash('sha256', secret, DIGEST_ENCODING));
+    const token = this.#feed.replica.token(digestOf(secret));
     if (token === undefined || token.state !== 'active') return null;
     if (token.expiresAt !== null && this.#clock.wall() >= token.expiresAt) return null;
     this.#usage.tokenUsed(token.id);
@@ -133,34 +134,41 @@ export class Verifier {
   #step(request: VerificationRequest, requirement: Requirement | null): Step {
     const wallMs = this.#clock.wall();
     const monotonicMs = this.#clock.monotonic();
-    const environment = this.#feed.replica.environment(request.environment) ?? null;
-    const step = { environment, credential: null, stale: false, wallMs, monotonicMs, online: 'no' as const };
-    if (!this.#usable) return { ...step, code: 'VERIFIER_FENCED' };
-    if (environment === null) return { ...step, code: 'WRONG_ENVIRONMENT' };
-    const stale = !this.#feed.leases.covers(environment.id, monotonicMs, wallMs);
-    if (stale && environment.afterLease === 'refuse') return { ...step, code: 'VERIFIER_FENCED' };
-    const found = this.#find(request.key, environment);
-    if (typeof found === 'string') return { ...step, stale, code: found };
-    const invalid = request.permission !== undefined && requirement === null;
-    const code = decide(found, { requirement, clientIp: request.clientIp }, wallMs);
-    return {
-      code: code === 'VALID' && invalid ? 'INSUFFICIENT_PERMISSIONS' : code,
-      environment,
-      credential: found,
-      stale,
-      wallMs,
-      monotonicMs,
-      online: environment.settings.size === 0 ? 'no' : onlineNeed(environment, requirement),
-    };
+    const { replica, leases } = this.#feed;
+    const environment = replica.environment(request.environment) ?? null;
+    let stale = false;
+    let credential: ReplicaCredential | null = null;
+    let code: VerdictCode = 'VALID';
+    if (!this.#usable()) code = 'VERIFIER_FENCED';
+    else if (environment === null) code = 'WRONG_ENVIRONMENT';
+    else {
+      const leased = leases.covers(environment.id, monotonicMs, wallMs);
+      stale = !leased && environment.afterLease === 'serve';
+      const found = leased || stale ? this.#find(request.key, environment) : 'VERIFIER_FENCED';
+      if (typeof found === 'string') code = found;
+      else {
+        credential = found;
+        code = decide(found, { requirement, clientIp: request.clientIp }, wallMs);
+        if (code === 'VALID' && request.permission !== undefined && requirement === null)
+          code = 'INSUFFICIENT_PERMISSIONS';
+      }
+    }
+    const asks = code === 'VALID' && environment !== null && environment.settings.size > 0;
+    const online = asks ? onlineNeed(environment, requirement) : 'no';
+    return { code, environment, credential, stale, wallMs, monotonicMs, online };
   }
 
+  /**
+   * Looks up before it parses: a digest that is known is of a text that was well formed when it was issued, so only
+   * what isn't found has to be told apart.
+   */
   #find(key: string, environment: ReplicaEnvironment): ReplicaCredential | VerdictCode {
-    const prefixLength = credentialPrefixLength(key);
-    if (prefixLength < 0) return 'MALFORMED';
-    if (prefixLength !== environment.prefix.length || !key.startsWith(environment.prefix)) return 'WRONG_ENVIRONMENT';
-    const credential = this.#feed.replica.credential(hash('sha256', key, DIGEST_ENCODING));
-    if (credential === undefined || credential.key.environment !== environment) return 'NOT_FOUND';
-    return credential;
+    if (!mayBeCredential(key)) return 'MALFORMED';
+    const credential = this.#feed.replica.credential(digestOf(key));
+    const prefixed = hasPrefix(key, environment.prefix);
+    if (prefixed && credential?.key.environment === environment) return credential;
+    if (credentialPrefixLength(key) < 0) return 'MALFORMED';
+    return prefixed ? 'NOT_FOUND' : 'WRONG_ENVIRONMENT';
   }
 
   /** Asks the control plane, then decides again: the second decision is the verdict. */
@@ -184,16 +192,21 @@ export class Verifier {
   }
 
   #unreadable(): Verdict {
-    const code = this.#usable ? 'MALFORMED' : 'VERIFIER_FENCED';
+    const code = this.#usable() ? 'MALFORMED' : 'VERIFIER_FENCED';
     this.#usage.denied('', code);
-    this.#verdicts.set(code, (this.#verdicts.get(code) ?? 0) + 1);
+    this.#countRefusal(code);
     return { valid: false, code };
   }
 
   #conclude(request: VerificationRequest, step: Step): Verdict {
     const verdict = this.#word(request, step);
-    this.#verdicts.set(verdict.code, (this.#verdicts.get(verdict.code) ?? 0) + 1);
+    if (verdict.valid) this.#accepted++;
+    else this.#countRefusal(verdict.code);
     return verdict;
+  }
+
+  #countRefusal(code: VerdictCode): void {
+    this.#refused.set(code, (this.#refused.get(code) ?? 0) + 1);
   }
 
   /** Takes from limits and quota, counts, and words the verdict. */
@@ -226,11 +239,14 @@ export class Verifier {
   /** Keeps counting while there is no control plane to report to. */
   #report(): void {
     if (!this.#feed.connected) return;
-    const { slots } = this.#feed.replica;
-    const reports = this.#usage.take(({ slot, rules }) => ({
-      periodStart: slots.get(slot + rules.length * SLOTS_PER_LIMIT),
-      used: slots.get(slot + rules.length * SLOTS_PER_LIMIT + 1),
-    }));
+    const { replica } = this.#feed;
+    const { slots } = replica;
+    const reports = this.#usage.take((id) => {
+      const key = replica.key(id);
+      if (key === undefined || key.quota === null) return null;
+      const slot = key.slot + key.rules.length * SLOTS_PER_LIMIT;
+      return { periodStart: slots.get(slot), used: slots.get(slot + 1) };
+    });
     for (const report of reports) this.#feed.report(report);
   }
 }

@@ -5,7 +5,7 @@ import { type Refusal, refuse } from '@keyhold/protocol/errors';
 export function checkNetworks(networks: readonly string[] | undefined): Refusal | null {
   if (networks === undefined) return null;
   const packed = packNetworks(networks);
-  if (typeof packed === 'string') return null;
+  if (!('error' in packed)) return null;
   return refuse('INVALID_INPUT', packed.error, `/allowedNetworks/${packed.index}`);
 }
 

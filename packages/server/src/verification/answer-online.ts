@@ -1,10 +1,10 @@
 import type { VerdictCode } from '@keyhold/protocol/verdict';
 import { type OnlineAnswer, OnlineQuestion } from '@keyhold/protocol/verification-messages';
 import { decide } from '@keyhold/verifier/decide';
-import { MapReplica } from '@keyhold/verifier/map-replica';
+import { CompactReplica } from '@keyhold/verifier/compact-replica';
 import { parseAddress } from '@keyhold/verifier/networks';
 import { compileRequirement } from '@keyhold/verifier/permissions';
-import { DIGEST_ENCODING } from '@keyhold/verifier/replica';
+import { digestFromHex } from '@keyhold/verifier/digest';
 import { refuse } from '@keyhold/protocol/errors';
 import type { Kysely } from 'kysely';
 import { Compile } from 'typebox/compile';
@@ -94,12 +94,12 @@ function decideByRows(
   question: OnlineQuestion,
   nowMs: number,
 ): VerdictCode {
-  const replica = new MapReplica();
+  const replica = new CompactReplica();
   for (const row of rows) {
     const record = recordOf(row, places);
     if (record !== null) replica.apply(record.record);
   }
-  const credential = replica.credential(Buffer.from(digest, 'hex').toString(DIGEST_ENCODING));
+  const credential = replica.credential(digestFromHex(digest));
   if (credential === undefined) return 'NOT_FOUND';
   const requirement = question.permission === null ? null : compileRequirement(question.permission);
   if (question.permission !== null && requirement === null) return 'INSUFFICIENT_PERMISSIONS';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ControlMessage, FeedRecord, Position } from '@keyhold/protocol/feed';
 import { FeedClient } from '../feed-client.ts';
-import { MapReplica } from '../map-replica.ts';
+import { CompactReplica } from '../compact-replica.ts';
 import { FakeFeed } from './fake-feed-link.ts';
 import { consumerRecord, environmentRecord, positionAt } from './records.ts';
 import { VirtualClock } from './virtual-clock.ts';
@@ -19,7 +19,7 @@ export class FedClient {
       verifierId: `ver_${randomUUID()}`,
       clock: this.clock,
       connect: this.feed.connect,
-      emptyReplica: () => new MapReplica(),
+      emptyReplica: () => new CompactReplica(),
       random: () => 0.5,
       events: {
         connected: () => this.events.push('connected'),

@@ -1,5 +1,5 @@
 import { FeedClient } from '@keyhold/verifier/feed-client';
-import { MapReplica } from '@keyhold/verifier/map-replica';
+import { CompactReplica } from '@keyhold/verifier/compact-replica';
 import { Verifier } from '@keyhold/verifier/verifier';
 import type { Clock } from '../../clock.ts';
 import type { ControlMachine } from './control-machine.ts';
@@ -35,7 +35,7 @@ export class VerifierMachine {
       verifierId: this.id,
       clock: this.clock,
       connect: (handlers) => network.connect(this.id, this.clock, control(), handlers, wire),
-      emptyReplica: () => new MapReplica(),
+      emptyReplica: () => new CompactReplica(),
       random: dice.next,
       events: {},
     });

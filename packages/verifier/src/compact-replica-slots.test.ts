@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { digestFromHex } from './digest.ts';
 import { SLOTS_PER_LIMIT, type SlotTable } from './limits.ts';
-import { MapReplica } from './map-replica.ts';
+import { CompactReplica } from './compact-replica.ts';
 import type { Replica } from './replica.ts';
 import { FedClient } from './testing/fed-client.ts';
 import {
@@ -38,7 +39,7 @@ function fill(replica: Replica, limits: number, keys = SECRETS.length): void {
 function slotsAreApart(replica: Replica): boolean {
   const taken = new Set<number>();
   for (const secret of SECRETS) {
-    const key = replica.credential(Buffer.from(credentialRecord(secret).digest, 'hex').toString('binary'))?.key;
+    const key = replica.credential(digestFromHex(credentialRecord(secret).digest))?.key;
     if (key === undefined || key.state === 'destroyed') continue;
     const count = key.rules.length * SLOTS_PER_LIMIT + (key.quota === null ? 0 : 2);
     for (let slot = key.slot; slot < key.slot + count; slot++) {
@@ -50,7 +51,7 @@ function slotsAreApart(replica: Replica): boolean {
 }
 
 it('gives slots back: 10,000 changes of limits do not grow the table', () => {
-  const replica = new MapReplica();
+  const replica = new CompactReplica();
   for (let limits = 0; limits <= 4; limits++) fill(replica, limits);
   const grown = growth(replica.slots, () => {
     for (let i = 0; i < 250; i++) {
@@ -63,7 +64,7 @@ it('gives slots back: 10,000 changes of limits do not grow the table', () => {
 });
 
 it('gives slots back: 10,000 keys issued and destroyed do not grow the table, nor what is held', () => {
-  const replica = new MapReplica();
+  const replica = new CompactReplica();
   replica.apply(environmentRecord());
   replica.apply(consumerRecord());
   const cycle = (i: number) => {
@@ -83,7 +84,7 @@ it('gives slots back: 10,000 keys issued and destroyed do not grow the table, no
 });
 
 it('gives slots back: snapshot after snapshot does not grow the table, whatever changed in between', () => {
-  let replica: Replica = new MapReplica();
+  let replica: Replica = new CompactReplica();
   const round = (i: number) => {
     const next = replica.successor();
     fill(next, i % 5, 10 + (i % 10));
@@ -99,11 +100,11 @@ it('gives slots back: snapshot after snapshot does not grow the table, whatever 
 });
 
 it('forgets the credentials of a key that is removed when they are next asked for', () => {
-  const replica = new MapReplica();
+  const replica = new CompactReplica();
   fill(replica, 1);
   for (let i = 0; i < SECRETS.length; i++) replica.apply({ kind: 'removed', id: `key_${i}` });
   for (const secret of SECRETS) {
-    const digest = Buffer.from(credentialRecord(secret).digest, 'hex').toString('binary');
+    const digest = digestFromHex(credentialRecord(secret).digest);
     assert.equal(replica.credential(digest), undefined);
   }
   assert.equal(replica.size, 0);

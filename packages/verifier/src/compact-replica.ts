@@ -10,43 +10,41 @@ import type {
   TokenRecord,
 } from '@keyhold/protocol/feed';
 import { ID_PREFIXES } from '@keyhold/protocol/id';
-import { DigestIndex } from './digest-index.ts';
-import { CompactCredential, CompactKey, keyExtras } from './compact-key.ts';
-import { flatString } from './flat-string.ts';
+import { digestFromHex } from './digest.ts';
+import { ConsumerTable } from './consumer-table.ts';
+import { CredentialTable } from './credential-table.ts';
+import { KeyTable } from './key-table.ts';
 import { type LimitRule, limitRules, SLOTS_PER_LIMIT, SlotTable, writeLimits } from './limits.ts';
 import { packNetworks } from './networks.ts';
 import { packPermissions } from './permissions.ts';
 import { periodStart } from './quotas.ts';
-import {
-  DIGEST_ENCODING,
-  type Replica,
-  type ReplicaConsumer,
-  type ReplicaCredential,
-  type ReplicaEnvironment,
-  type ReplicaKey,
-  type ReplicaToken,
+import type {
+  Replica,
+  ReplicaConsumer,
+  ReplicaCredential,
+  ReplicaEnvironment,
+  ReplicaKey,
+  ReplicaToken,
 } from './replica.ts';
-
-type Mutable<T> = { -readonly [P in keyof T]: T[P] };
 
 /** Slots of a quota, behind those of the limits: period start, units used. */
 const QUOTA_SLOTS = 2;
 /** Distinct settings that are shared; past it sharing starts anew, which costs memory and nothing else. */
 const MAX_INTERNED = 10_000;
 
-/** The plain replica: maps of small objects, with whatever keys have in common held once. */
-export class MapReplica implements Replica {
+/** Keys and credentials in tables of a few cache lines a row, with whatever keys have in common held once. */
+export class CompactReplica implements Replica {
   readonly slots: SlotTable;
   readonly #environments = new Map<string, ReplicaEnvironment>();
   readonly #environmentsByName = new Map<string, ReplicaEnvironment>();
-  readonly #consumers = new Map<string, Mutable<ReplicaConsumer>>();
-  readonly #keys = new Map<string, CompactKey>();
-  readonly #credentials = new DigestIndex<ReplicaCredential>();
+  readonly #consumers = new ConsumerTable();
+  readonly #keys = new KeyTable(this.#consumers);
+  readonly #credentials = new CredentialTable(this.#keys);
   readonly #tokens = new Map<string, ReplicaToken>();
   readonly #interned = new Map<string, unknown>();
-  #predecessor: MapReplica | null;
+  #predecessor: CompactReplica | null;
 
-  constructor(predecessor: MapReplica | null = null) {
+  constructor(predecessor: CompactReplica | null = null) {
     this.#predecessor = predecessor;
     this.slots = predecessor?.slots ?? new SlotTable();
   }
@@ -64,11 +62,11 @@ export class MapReplica implements Replica {
   }
 
   credential(digest: string): ReplicaCredential | undefined {
-    const credential = this.#credentials.get(digest);
-    if (credential?.key.state !== 'destroyed') return credential;
-    // Searching for them when their key went would have held up every verdict.
-    this.#credentials.delete(digest);
-    return undefined;
+    return this.#credentials.get(digest);
+  }
+
+  key(id: string): ReplicaKey | undefined {
+    return this.#keys.get(id);
   }
 
   token(digest: string): ReplicaToken | undefined {
@@ -76,7 +74,7 @@ export class MapReplica implements Replica {
   }
 
   successor(): Replica {
-    return new MapReplica(this);
+    return new CompactReplica(this);
   }
 
   takeOver(): void {
@@ -134,35 +132,26 @@ export class MapReplica implements Replica {
     const predecessor = known ?? this.#predecessor?.knownConsumer(record.id);
     const slot = this.#slotsFor(rules, null, predecessor, known !== undefined);
     writeLimits(this.slots, slot, record.rateLimits);
-    if (known === undefined) this.#consumers.set(record.id, { id: record.id, rules, slot });
-    else {
-      known.rules = rules;
-      known.slot = slot;
-    }
+    this.#consumers.set(record.id, rules, slot);
   }
 
   #applyKey(record: KeyRecord): void {
     const environment = this.#environments.get(record.environment);
-    const consumer = this.#consumers.get(record.consumer);
+    const consumer = this.#consumers.find(record.consumer);
     const known = this.#keys.get(record.id);
     const networks = packNetworks(record.networks);
     // Fail closed: without its environment or consumer, or with networks nobody can read, a key isn't decidable.
-    if (environment === undefined || consumer === undefined || typeof networks !== 'string')
-      return this.#remove(record.id);
+    if (environment === undefined || consumer < 0 || 'error' in networks) return this.#remove(record.id);
     if (record.state === 'destroyed') return this.#remove(record.id);
     const rules = this.#rules(record.rateLimits);
     const quota = this.#intern<Quota | null>('q', record.quota, () => record.quota);
-    const predecessor = known ?? this.#predecessor?.knownKey(record.id);
+    const predecessor = known ?? this.#predecessor?.key(record.id);
     const slot = this.#slotsFor(rules, quota, predecessor, known !== undefined);
     writeLimits(this.slots, slot, record.rateLimits);
     const permissions = packPermissions(record.permissions);
     const { id, state, startsAt, expiresAt, metadata } = record;
-    const key = new CompactKey(
-      { id, environment, consumer, state, permissions, networks: flatString(networks), rules, slot },
-      keyExtras({ startsAt, expiresAt, quota, metadata }),
-    );
-    if (known === undefined) this.#keys.set(id, key);
-    else Object.assign(known, key);
+    const few = { startsAt, expiresAt, quota, metadata };
+    const key = this.#keys.set({ id, environment, consumer, state, permissions, networks, rules, slot, ...few });
     this.#takeReportedUse(key, record);
   }
 
@@ -177,19 +166,16 @@ export class MapReplica implements Replica {
   }
 
   #applyCredential(record: CredentialRecord): void {
-    const digest = Buffer.from(record.digest, 'hex').toString(DIGEST_ENCODING);
-    const key = this.#keys.get(record.key);
-    if (key === undefined || record.state === 'destroyed') {
-      this.#credentials.delete(digest);
-      return;
-    }
+    const digest = digestFromHex(record.digest);
+    const key = this.#keys.find(record.key);
+    if (key < 0 || record.state === 'destroyed') return this.#credentials.delete(digest);
     const { id, state, startsAt, expiresAt } = record;
-    this.#credentials.set(digest, new CompactCredential(id, key, state, { startsAt, expiresAt }));
+    this.#credentials.set(digest, { id, key, state, startsAt, expiresAt });
   }
 
   #applyToken(record: TokenRecord): void {
     const { id, scopes, projects, environment, state, expiresAt } = record;
-    const digest = Buffer.from(record.digest, 'hex').toString(DIGEST_ENCODING);
+    const digest = digestFromHex(record.digest);
     this.#tokens.set(digest, { id, scopes, projects, environment, state, expiresAt });
   }
 
@@ -198,10 +184,6 @@ export class MapReplica implements Replica {
     const key = this.#keys.get(id);
     if (key !== undefined) {
       this.slots.release(key.slot, slotCount(key.rules, key.quota));
-      // The credentials still point here: they are dead from now on.
-      key.state = 'destroyed';
-      key.rules = [];
-      key.extras = keyExtras({ ...key.extras, quota: null });
       this.#keys.delete(id);
     }
     const environment = this.#environments.get(id);
@@ -209,14 +191,14 @@ export class MapReplica implements Replica {
       this.#environments.delete(id);
       this.#environmentsByName.delete(environment.qualifiedName);
     }
-    if (this.#consumers.has(id)) this.#removeConsumer(id);
-    if (id.startsWith(`${ID_PREFIXES.credential}_`))
-      this.#credentials.deleteWhere((credential) => credential.id === id);
+    if (this.#consumers.find(id) >= 0) this.#removeConsumer(id);
+    if (id.startsWith(`${ID_PREFIXES.credential}_`)) this.#credentials.deleteById(id);
     if (id.startsWith(`${ID_PREFIXES.token}_`)) removeById(this.#tokens, id);
   }
 
   #removeConsumer(id: string): void {
-    for (const key of [...this.#keys.values()]) if (key.consumer.id === id) this.#remove(key.id);
+    const theirs = [...this.#keys].filter((key) => key.consumer.id === id).map((key) => key.id);
+    for (const key of theirs) this.#remove(key);
     this.#consumers.delete(id);
   }
 
@@ -263,10 +245,6 @@ export class MapReplica implements Replica {
     return slot;
   }
 
-  knownKey(id: string): ReplicaKey | undefined {
-    return this.#keys.get(id);
-  }
-
   knownConsumer(id: string): ReplicaConsumer | undefined {
     return this.#consumers.get(id);
   }
@@ -279,11 +257,11 @@ export class MapReplica implements Replica {
   }
 
   /** Gives back the slots that the successor didn't take over. */
-  releaseAllBut(keys: ReadonlyMap<string, ReplicaKey>, consumers: ReadonlyMap<string, ReplicaConsumer>): void {
-    for (const key of this.#keys.values()) {
+  releaseAllBut(keys: KeyTable, consumers: ConsumerTable): void {
+    for (const key of this.#keys) {
       if (keys.get(key.id)?.slot !== key.slot) this.slots.release(key.slot, slotCount(key.rules, key.quota));
     }
-    for (const consumer of this.#consumers.values()) {
+    for (const consumer of this.#consumers) {
       if (consumers.get(consumer.id)?.slot !== consumer.slot)
         this.slots.release(consumer.slot, slotCount(consumer.rules, null));
     }

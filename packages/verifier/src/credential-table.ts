@@ -1,0 +1,174 @@
+import { STATES, type State } from '@keyhold/protocol/state';
+import { type KeyTable, TableKey } from './key-table.ts';
+import { PlaceTable } from './place-table.ts';
+import type { RecordSlab } from './record-slab.ts';
+import { NO_PERIOD, type Period, type ReplicaCredential } from './replica.ts';
+import {
+  CREDENTIAL_HEAD,
+  DIGEST,
+  DIGEST_UNITS,
+  HAS_EXTRAS,
+  IN_USE,
+  KEY_GENERATION,
+  KEY_HEAD,
+  KEY_ROW,
+  ROW_WORDS,
+  STATE_MASK,
+  TALLY,
+} from './row.ts';
+
+/** What a credential is fed with. */
+export interface CredentialSettings extends Period {
+  readonly id: string;
+  /** Row of its key. */
+  readonly key: number;
+  readonly state: State;
+}
+
+/**
+ * All credentials, by digest in the form of `digest.ts`. A digest is uniform already, so its first bytes are the hash;
+ * nobody can choose it without inverting SHA-256.
+ */
+export class CredentialTable {
+  readonly keys: KeyTable;
+  readonly slab: RecordSlab;
+  /** Of the few that begin or end by a time of their own. */
+  readonly periods = new Map<number, Period>();
+  readonly #places = new PlaceTable((row) => this.#hashAt(row));
+
+  /** @param keys whose rows the credentials share */
+  constructor(keys: KeyTable) {
+    this.keys = keys;
+    this.slab = keys.slab;
+  }
+
+  get size(): number {
+    return this.#places.size;
+  }
+
+  get(digest: string): TableCredential | undefined {
+    const place = this.#placeOf(digest);
+    if (place < 0) return undefined;
+    const credential = new TableCredential(this, this.#places.numberAt(place));
+    if (credential.isOfItsKey) return credential;
+    // Searching for them when their key went would have held up every verdict.
+    this.delete(digest);
+    return undefined;
+  }
+
+  set(digest: string, { id, key, state, startsAt, expiresAt }: CredentialSettings): void {
+    const known = this.#placeOf(digest);
+    const row = known >= 0 ? this.#places.numberAt(known) : this.#rowFor(key);
+    const start = row * ROW_WORDS;
+    const { words, units } = this.slab;
+    for (let i = 0; i < DIGEST_UNITS; i++) units[(start + DIGEST) * 2 + i] = digest.charCodeAt(i);
+    words[start + KEY_ROW] = key;
+    words[start + KEY_GENERATION] = this.keys.generation(key);
+    const plain = startsAt === null && expiresAt === null;
+    words[start + CREDENTIAL_HEAD] = STATES.indexOf(state) | IN_USE | (plain ? 0 : HAS_EXTRAS);
+    this.keys.texts[row * 2 + 1] = id;
+    if (plain) this.periods.delete(row);
+    else this.periods.set(row, { startsAt, expiresAt });
+    if (known < 0) this.#places.add(row);
+  }
+
+  /** That of the key where it is free. */
+  #rowFor(key: number): number {
+    const taken = ((this.slab.words[key * ROW_WORDS + CREDENTIAL_HEAD] as number) & IN_USE) !== 0;
+    return taken ? this.slab.allocate() : key;
+  }
+
+  delete(digest: string): void {
+    const place = this.#placeOf(digest);
+    if (place < 0) return;
+    const row = this.#places.numberAt(place);
+    this.#places.removeAt(place);
+    this.periods.delete(row);
+    this.slab.words[row * ROW_WORDS + CREDENTIAL_HEAD] = 0;
+    if (((this.slab.words[row * ROW_WORDS + KEY_HEAD] as number) & IN_USE) === 0) this.slab.release(row);
+  }
+
+  /** Looks at all of them: withheld rows are rare, and an index by id is not worth its memory. */
+  deleteById(id: string): void {
+    for (const row of this.#places.numbers()) {
+      if (this.keys.texts[row * 2 + 1] !== id) continue;
+      const start = (row * ROW_WORDS + DIGEST) * 2;
+      return this.delete(String.fromCharCode(...this.slab.units.subarray(start, start + DIGEST_UNITS)));
+    }
+  }
+
+  #placeOf(digest: string): number {
+    const hash = digest.charCodeAt(0) | (digest.charCodeAt(1) << 16);
+    let place = this.#places.first(hash);
+    while (place >= 0 && !this.#isAt(this.#places.numberAt(place), digest)) place = this.#places.next(hash, place);
+    return place;
+  }
+
+  #hashAt(row: number): number {
+    const start = (row * ROW_WORDS + DIGEST) * 2;
+    const { units } = this.slab;
+    return (units[start] as number) | ((units[start + 1] as number) << 16);
+  }
+
+  #isAt(row: number, digest: string): boolean {
+    const { units } = this.slab;
+    const start = (row * ROW_WORDS + DIGEST) * 2;
+    for (let i = 0; i < DIGEST_UNITS; i++) if (units[start + i] !== digest.charCodeAt(i)) return false;
+    return true;
+  }
+}
+
+/** One credential, read when asked. Not to be kept: its row may be another's after the next record. */
+class TableCredential implements ReplicaCredential {
+  readonly row: number;
+  readonly key: TableKey;
+  readonly #table: CredentialTable;
+  readonly #words: Int32Array;
+  readonly #start: number;
+
+  constructor(table: CredentialTable, row: number) {
+    this.row = row;
+    this.#table = table;
+    this.#words = table.slab.words;
+    this.#start = row * ROW_WORDS;
+    this.key = new TableKey(table.keys, this.#words[this.#start + KEY_ROW] as number);
+  }
+
+  /** False when its key was removed; the key's row may be another's by now. */
+  get isOfItsKey(): boolean {
+    return this.key.generation === this.#word(KEY_GENERATION);
+  }
+
+  get id(): string {
+    return this.#table.keys.texts[this.row * 2 + 1] as string;
+  }
+
+  get state(): State {
+    return STATES[this.#word(CREDENTIAL_HEAD) & STATE_MASK] as State;
+  }
+
+  get tally(): number {
+    return this.#word(TALLY);
+  }
+
+  set tally(place: number) {
+    this.#words[this.#start + TALLY] = place;
+  }
+
+  get startsAt(): number | null {
+    return this.#period().startsAt;
+  }
+
+  get expiresAt(): number | null {
+    return this.#period().expiresAt;
+  }
+
+  #period(): Period {
+    if ((this.#word(CREDENTIAL_HEAD) & HAS_EXTRAS) === 0) return NO_PERIOD;
+    return this.#table.periods.get(this.row) as Period;
+  }
+
+  #word(index: number): number {
+    return this.#words[this.#start + index] as number;
+  }
+}

@@ -1,0 +1,275 @@
+import type { Quota } from '@keyhold/protocol/feed';
+import { STATES, type State } from '@keyhold/protocol/state';
+import { type ConsumerTable, TableConsumer } from './consumer-table.ts';
+import type { LimitRule } from './limits.ts';
+import { type Address, type PackedNetworks, rangeContains } from './networks.ts';
+import { IdIndex } from './id-index.ts';
+import { type Grantable, type PackedPermissions, unpackPermissions, unpackRange } from './permissions.ts';
+import { RecordSlab } from './record-slab.ts';
+import { NO_PERIOD, type Period, type ReplicaConsumer, type ReplicaEnvironment, type ReplicaKey } from './replica.ts';
+import {
+  CONSUMER,
+  CREDENTIAL_HEAD,
+  ENVIRONMENT,
+  GENERATION,
+  HAS_EXTRAS,
+  IN_USE,
+  INLINE,
+  INLINE_BYTES,
+  KEY_HEAD,
+  LENGTH_MASK,
+  NETWORKS_SHIFT,
+  PERMISSIONS_SHIFT,
+  ROW_WORDS,
+  RULES,
+  SLOT,
+  STATE_MASK,
+} from './row.ts';
+
+/** Distinct rules of limits that are numbered; a key with others holds them itself. */
+const MAX_NUMBERED_RULES = 10_000;
+
+/** What few keys have, and what does not fit into a row. */
+interface KeyExtras extends Period {
+  readonly quota: Quota | null;
+  readonly metadata: Readonly<Record<string, unknown>> | null;
+  readonly long: { readonly networks: PackedNetworks; readonly permissions: PackedPermissions } | null;
+  readonly rules: readonly LimitRule[] | null;
+}
+
+const NO_EXTRAS: KeyExtras = { ...NO_PERIOD, quota: null, metadata: null, long: null, rules: null };
+
+/** What a key is fed with. */
+export interface KeySettings extends Period {
+  readonly id: string;
+  readonly environment: ReplicaEnvironment;
+  /** Number of its consumer. */
+  readonly consumer: number;
+  readonly state: State;
+  readonly networks: PackedNetworks;
+  readonly permissions: PackedPermissions;
+  /** One array for all keys that have these rules. */
+  readonly rules: readonly LimitRule[];
+  readonly slot: number;
+  readonly quota: Quota | null;
+  readonly metadata: Readonly<Record<string, unknown>> | null;
+}
+
+/** All keys, by id. Their rows have room for a credential each. */
+export class KeyTable {
+  readonly slab = new RecordSlab(ROW_WORDS);
+  readonly consumers: ConsumerTable;
+  /** Of each row, the id of its key and the id of its credential. */
+  readonly texts: string[] = [];
+  readonly environments: ReplicaEnvironment[] = [];
+  readonly rules: (readonly LimitRule[])[] = [];
+  readonly extras = new Map<number, KeyExtras>();
+  readonly #index = new IdIndex(this.texts, 2);
+  readonly #environmentNumbers = new Map<ReplicaEnvironment, number>();
+  readonly #ruleNumbers = new Map<readonly LimitRule[], number>();
+
+  constructor(consumers: ConsumerTable) {
+    this.consumers = consumers;
+  }
+
+  /** Row of the key, or -1. */
+  find(id: string): number {
+    return this.#index.find(id);
+  }
+
+  get(id: string): TableKey | undefined {
+    const row = this.find(id);
+    return row < 0 ? undefined : new TableKey(this, row);
+  }
+
+  /** Changes each time that a key gives its row up: who remembers another one remembers another key. */
+  generation(row: number): number {
+    return this.slab.words[row * ROW_WORDS + GENERATION] as number;
+  }
+
+  set(key: KeySettings): TableKey {
+    const known = this.find(key.id);
+    const row = known >= 0 ? known : this.slab.allocate();
+    this.texts[row * 2] = key.id;
+    if (known < 0) this.texts[row * 2 + 1] = '';
+    this.#write(row, key);
+    if (known < 0) this.#index.add(row);
+    return new TableKey(this, row);
+  }
+
+  delete(id: string): void {
+    const row = this.find(id);
+    if (row < 0) return;
+    this.#index.remove(id);
+    this.extras.delete(row);
+    const { words } = this.slab;
+    const start = row * ROW_WORDS;
+    words[start + GENERATION] = this.generation(row) + 1;
+    words[start + KEY_HEAD] = 0;
+    if (((words[start + CREDENTIAL_HEAD] as number) & IN_USE) === 0) this.slab.release(row);
+  }
+
+  *[Symbol.iterator](): Generator<TableKey> {
+    for (const row of this.#index.numbers()) yield new TableKey(this, row);
+  }
+
+  #write(row: number, key: KeySettings): void {
+    const { state, networks, permissions } = key;
+    const { words, bytes, units } = this.slab;
+    const start = row * ROW_WORDS;
+    const rules = this.#numberOfRules(key.rules);
+    const inline = permissions instanceof Uint16Array && fits(networks, permissions);
+    const extras = extrasOf(key, inline, rules === null);
+    if (extras === NO_EXTRAS) this.extras.delete(row);
+    else this.extras.set(row, extras);
+    words[start + SLOT] = key.slot;
+    words[start + ENVIRONMENT] = this.#numberOfEnvironment(key.environment);
+    words[start + CONSUMER] = key.consumer;
+    words[start + RULES] = rules ?? 0;
+    const lengths = inline ? (networks.length << NETWORKS_SHIFT) | (permissions.length << PERMISSIONS_SHIFT) : 0;
+    words[start + KEY_HEAD] = STATES.indexOf(state) | lengths | IN_USE | (extras === NO_EXTRAS ? 0 : HAS_EXTRAS);
+    if (!inline) return;
+    bytes.set(networks, (start + INLINE) * 4);
+    units.set(permissions, permissionsStart(start, networks.length));
+  }
+
+  #numberOfEnvironment(environment: ReplicaEnvironment): number {
+    const known = this.#environmentNumbers.get(environment);
+    if (known !== undefined) return known;
+    this.#environmentNumbers.set(environment, this.environments.length);
+    return this.environments.push(environment) - 1;
+  }
+
+  #numberOfRules(rules: readonly LimitRule[]): number | null {
+    const known = this.#ruleNumbers.get(rules);
+    if (known !== undefined) return known;
+    if (this.rules.length >= MAX_NUMBERED_RULES) return null;
+    this.#ruleNumbers.set(rules, this.rules.length);
+    return this.rules.push(rules) - 1;
+  }
+}
+
+function extrasOf(key: KeySettings, inline: boolean, unnumbered: boolean): KeyExtras {
+  const { startsAt, expiresAt, quota, metadata, networks, permissions } = key;
+  const few = startsAt !== null || expiresAt !== null || quota !== null || metadata !== null;
+  if (!few && inline && !unnumbered) return NO_EXTRAS;
+  const long = inline ? null : { networks, permissions };
+  return { startsAt, expiresAt, quota, metadata, long, rules: unnumbered ? key.rules : null };
+}
+
+function fits(networks: PackedNetworks, permissions: Uint16Array): boolean {
+  return networks.length + (networks.length & 1) + permissions.length * 2 <= INLINE_BYTES;
+}
+
+/** Unit where a row's permissions begin: behind its networks, rounded up. */
+function permissionsStart(start: number, networkBytes: number): number {
+  return (start + INLINE) * 2 + ((networkBytes + 1) >> 1);
+}
+
+/** One key, read when asked. Not to be kept: its row may be another's after the next record. */
+export class TableKey implements ReplicaKey {
+  readonly row: number;
+  readonly #table: KeyTable;
+  readonly #words: Int32Array;
+  readonly #start: number;
+  readonly #head: number;
+  #consumer: TableConsumer | null = null;
+
+  constructor(table: KeyTable, row: number) {
+    this.row = row;
+    this.#table = table;
+    this.#words = table.slab.words;
+    this.#start = row * ROW_WORDS;
+    this.#head = this.#words[this.#start + KEY_HEAD] as number;
+  }
+
+  get id(): string {
+    return this.#table.texts[this.row * 2] as string;
+  }
+
+  get environment(): ReplicaEnvironment {
+    return this.#table.environments[this.#word(ENVIRONMENT)] as ReplicaEnvironment;
+  }
+
+  get consumer(): ReplicaConsumer {
+    this.#consumer ??= new TableConsumer(this.#table.consumers, this.#word(CONSUMER));
+    return this.#consumer;
+  }
+
+  get rules(): readonly LimitRule[] {
+    return this.#extras().rules ?? (this.#table.rules[this.#word(RULES)] as readonly LimitRule[]);
+  }
+
+  get generation(): number {
+    return this.#word(GENERATION);
+  }
+
+  get slot(): number {
+    return this.#word(SLOT);
+  }
+
+  get state(): State {
+    return STATES[this.#head & STATE_MASK] as State;
+  }
+
+  get startsAt(): number | null {
+    return this.#extras().startsAt;
+  }
+
+  get expiresAt(): number | null {
+    return this.#extras().expiresAt;
+  }
+
+  get quota(): Quota | null {
+    return this.#extras().quota;
+  }
+
+  get metadata(): Readonly<Record<string, unknown>> | null {
+    return this.#extras().metadata;
+  }
+
+  get anywhere(): boolean {
+    const { long } = this.#extras();
+    return long === null ? this.#networkBytes() === 0 : long.networks.length === 0;
+  }
+
+  allowsAddress(address: Address): boolean {
+    const { long } = this.#extras();
+    if (long !== null) return rangeContains(long.networks, 0, long.networks.length, address);
+    const start = (this.#start + INLINE) * 4;
+    return rangeContains(this.#table.slab.bytes, start, start + this.#networkBytes(), address);
+  }
+
+  grants(required: Grantable): boolean {
+    const { long } = this.#extras();
+    if (long !== null) return required.isIn(long.permissions);
+    return required.isInRange(this.#table.slab.units, this.#permissionsStart(), this.#permissionsEnd());
+  }
+
+  get permissions(): readonly string[] {
+    const { long } = this.#extras();
+    if (long !== null) return unpackPermissions(long.permissions);
+    return unpackRange(this.#table.slab.units, this.#permissionsStart(), this.#permissionsEnd());
+  }
+
+  #extras(): KeyExtras {
+    if ((this.#head & HAS_EXTRAS) === 0) return NO_EXTRAS;
+    return this.#table.extras.get(this.row) as KeyExtras;
+  }
+
+  #networkBytes(): number {
+    return (this.#head >>> NETWORKS_SHIFT) & LENGTH_MASK;
+  }
+
+  #permissionsStart(): number {
+    return permissionsStart(this.#start, this.#networkBytes());
+  }
+
+  #permissionsEnd(): number {
+    return this.#permissionsStart() + ((this.#head >>> PERMISSIONS_SHIFT) & LENGTH_MASK);
+  }
+
+  #word(index: number): number {
+    return this.#words[this.#start + index] as number;
+  }
+}
