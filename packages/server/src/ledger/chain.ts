@@ -3,6 +3,7 @@ import { canonicalJson } from '@keyhold/protocol/canonical-json';
 import { encodeLeaf, type Leaf, type RowChange } from '@keyhold/protocol/leaf';
 import { type Kysely, sql } from 'kysely';
 import { compiledOnce } from '../database/compiled.ts';
+import { run } from '../database/run.ts';
 import type { Database } from '../database/schema.ts';
 import type { EntryDraft } from './entry.ts';
 import { saltedDigest } from './row-digest.ts';
@@ -133,6 +134,6 @@ async function insertRows(
       return sql`insert into ${sql.table(table)} (${sql.join(columns.map((name) => sql.ref(name)))})
         values ${sql.join(tuples)} ${sql.raw(conflict)}`.compile(db);
     });
-    await db.executeQuery(insert);
+    await run(db, insert);
   }
 }

@@ -1,6 +1,7 @@
 import type { RowChange } from '@keyhold/protocol/leaf';
 import { type CompiledQuery, type Kysely, sql } from 'kysely';
 import { compiledOnce } from '../database/compiled.ts';
+import { run } from '../database/run.ts';
 import type { Database, FactTable, FactTables } from '../database/schema.ts';
 import { rowDigest } from './row-digest.ts';
 
@@ -81,10 +82,7 @@ export class Facts {
       sql`select t.*, h.digest as head_digest from row_heads h left join ${sql.table(table)} t on t.id = h.row_id
         where h.row_id = ${id}`.compile(this.db),
     );
-    const { rows } = await this.db.executeQuery<WithHead<FactTables[T]>>(
-      find as CompiledQuery<WithHead<FactTables[T]>>,
-    );
-    const joined = rows[0];
+    const [joined] = await run(this.db, find as CompiledQuery<WithHead<FactTables[T]>>);
     const known = this.#own.has(id) ? this.#own.get(id) : this.#heads.get(id);
     if (joined === undefined) {
       // No head yet: either new in this group, or not there at all.
@@ -106,7 +104,7 @@ export class Facts {
         .where('id', '=', '')
         .compile(),
     );
-    return (await this.db.executeQuery<FactTables[T]>(query as CompiledQuery<FactTables[T]>)).rows[0];
+    return (await run(this.db, query as unknown as CompiledQuery<FactTables[T]>))[0];
   }
 
   async insert<T extends FactTable>(table: T, columns: Omit<FactTables[T], 'salt'>): Promise<FactTables[T]> {
@@ -118,7 +116,7 @@ export class Facts {
         .values(row as never)
         .compile(),
     );
-    await this.db.executeQuery(insert);
+    await run(this.db, insert);
     this.#note(table, row, null);
     return row;
   }
