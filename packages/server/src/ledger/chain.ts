@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { canonicalJson } from '@keyhold/protocol/canonical-json';
-import { encodeLeaf, type Leaf, type RowChange } from '@keyhold/protocol/leaf';
+import { type Leaf, type RowChange, writeLeaf } from '@keyhold/protocol/leaf';
 import { type Kysely, sql } from 'kysely';
 import { compiledOnce } from '../database/compiled.ts';
 import { run } from '../database/run.ts';
@@ -74,7 +74,7 @@ function chainEntry(
     changes,
     side: body === null ? null : saltedDigest(sideSalt, body),
   };
-  const bytes = encodeLeaf(leaf);
+  const text = writeLeaf(leaf);
   return {
     sequence,
     id,
@@ -82,8 +82,8 @@ function chainEntry(
     actor,
     action,
     subject,
-    leaf: Buffer.from(bytes).toString('utf8'),
-    hash: hash('sha256', bytes, 'hex'),
+    leaf: text,
+    hash: hash('sha256', text, 'hex'),
     side: body === null ? null : { salt: sideSalt, body },
   };
 }

@@ -3,11 +3,16 @@ import { canonicalJson, type Json } from '@keyhold/protocol/canonical-json';
 
 /** SHA-256(32 random bytes ‖ text), lower-case hex; `salt` is hex. */
 export function saltedDigest(salt: string, text: string): string {
-  return hash('sha256', Buffer.concat([Buffer.from(salt, 'hex'), Buffer.from(text)]), 'hex');
+  // As long as it is: in a row written past the ledger it may have any length.
+  const random = Buffer.from(salt, 'hex');
+  const bytes = Buffer.allocUnsafe(random.length + Buffer.byteLength(text));
+  bytes.set(random);
+  bytes.write(text, random.length);
+  return hash('sha256', bytes, 'hex');
 }
 
 /** Digest of a row: its own random bytes ‖ JCS of all its other columns (DESIGN §5, "Entries"). */
 export function rowDigest(row: { readonly salt: string }): string {
-  const { salt, ...columns } = row as { salt: string } & Record<string, Json>;
-  return saltedDigest(salt, canonicalJson(columns));
+  const columns = { ...row, salt: undefined } as Readonly<Record<string, Json | undefined>>;
+  return saltedDigest(row.salt, canonicalJson(columns));
 }
