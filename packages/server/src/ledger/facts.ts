@@ -109,14 +109,7 @@ export class Facts {
 
   async insert<T extends FactTable>(table: T, columns: Omit<FactTables[T], 'salt'>): Promise<FactTables[T]> {
     const row = { ...columns, salt: this.#newSalt() } as unknown as FactTables[T];
-    const values = Object.values(row);
-    const insert = compiledOnce(this.db, `insert ${table} ${Object.keys(row)}`, values, () =>
-      this.db
-        .insertInto(table as 'keys')
-        .values(row as never)
-        .compile(),
-    );
-    await run(this.db, insert);
+    await run(this.db, insertion(this.db, table, row));
     this.#note(table, row, null);
     return row;
   }
@@ -167,4 +160,21 @@ export class Facts {
     this.changed.push({ table, row } as unknown as ChangedRow);
     this.#own.set(row.id, after);
   }
+}
+
+/** Column names of each table's one INSERT, in its order. */
+const insertedColumns = new Map<FactTable, readonly string[]>();
+
+/** The insertion of a row; whoever makes rows of a table may name the columns in another order. */
+function insertion<T extends FactTable>(db: Kysely<Database>, table: T, row: FactTables[T]): CompiledQuery<unknown> {
+  let columns = insertedColumns.get(table);
+  if (columns === undefined) insertedColumns.set(table, (columns = Object.keys(row).sort()));
+  const values = columns.map((name) => (row as unknown as Record<string, unknown>)[name]);
+  return compiledOnce(db, `insert ${table}`, values, () => {
+    const ordered = Object.fromEntries((columns as readonly string[]).map((name, i) => [name, values[i]]));
+    return db
+      .insertInto(table as 'keys')
+      .values(ordered as never)
+      .compile() as CompiledQuery<unknown>;
+  });
 }
