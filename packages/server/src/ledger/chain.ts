@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto';
-import { canonicalJson } from '@keyhold/protocol/canonical-json';
 import { type Leaf, type RowChange, writeLeaf } from '@keyhold/protocol/leaf';
 import { type Kysely, sql } from 'kysely';
 import { compiledOnce } from '../database/compiled.ts';
@@ -23,6 +22,8 @@ export interface UnchainedEntry {
   readonly atMs: number;
   readonly draft: EntryDraft;
   readonly changes: readonly RowChange[];
+  /** Canonical JSON of the draft's side. */
+  readonly side: string | null;
   readonly sideSalt: string;
 }
 
@@ -54,10 +55,9 @@ function chainEntry(
   installation: string,
   sequence: number,
   previous: string | null,
-  { id, atMs, draft, changes, sideSalt }: UnchainedEntry,
+  { id, atMs, draft, changes, side, sideSalt }: UnchainedEntry,
 ): ChainedEntry {
   const { actor, action, subject } = draft;
-  const body = draft.side === undefined ? null : canonicalJson(draft.side);
   const leaf: Leaf = {
     v: 1,
     installation,
@@ -72,7 +72,7 @@ function chainEntry(
     ...(draft.environment === undefined ? {} : { environment: draft.environment }),
     ...(draft.code === undefined ? {} : { code: draft.code }),
     changes,
-    side: body === null ? null : saltedDigest(sideSalt, body),
+    side: side === null ? null : saltedDigest(sideSalt, side),
   };
   const text = writeLeaf(leaf);
   return {
@@ -84,7 +84,7 @@ function chainEntry(
     subject,
     leaf: text,
     hash: hash('sha256', text, 'hex'),
-    side: body === null ? null : { salt: sideSalt, body },
+    side: side === null ? null : { salt: sideSalt, body: side },
   };
 }
 

@@ -3,7 +3,7 @@ import { type CompiledQuery, type Kysely, sql } from 'kysely';
 import { compiledOnce } from '../database/compiled.ts';
 import { run } from '../database/run.ts';
 import type { Database, FactTable, FactTables } from '../database/schema.ts';
-import { rowDigest } from './row-digest.ts';
+import { digestOfRead, rowDigest } from './row-digest.ts';
 
 /** A stored row is not the one that the ledger recorded: somebody wrote past the ledger. */
 export class TamperedRow extends Error {
@@ -55,7 +55,7 @@ export class Facts {
    */
   async find<T extends FactTable>(table: T, id: string): Promise<FactTables[T] | undefined> {
     const { row, head } = await this.#load(table, id);
-    if ((row === undefined ? null : rowDigest(row)) !== head) throw new TamperedRow(id);
+    if ((row === undefined ? null : digestOfRead(row)) !== head) throw new TamperedRow(id);
     return row;
   }
 

@@ -161,9 +161,9 @@ export class GroupCommit {
     // Before the savepoint is let go: one change that can't be entered must not take its group with it.
     if (facts.changes.length > MAX_CHANGED_ROWS)
       throw new RangeError(`${facts.changes.length} rows do not fit into one entry`);
-    if (draft.side !== undefined) canonicalJson(draft.side);
+    const side = draft.side === undefined ? null : canonicalJson(draft.side);
     const { newId, newSalt, clock } = this.#options;
-    const entry = { id: newId('entry'), atMs: clock.wall(), draft, changes: facts.changes, sideSalt: newSalt() };
+    const entry = { id: newId('entry'), atMs: clock.wall(), draft, changes: facts.changes, side, sideSalt: newSalt() };
     return { outcome: result, entry, facts, stored: 0, ...keep };
   }
 }
