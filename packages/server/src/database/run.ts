@@ -19,8 +19,8 @@ export class AtOnceAdapter extends SqliteAdapter {
 }
 
 /**
- * Runs a compiled query. A database of this process answers without a promise: Kysely's way to it takes a dozen of
- * them, and costs more than a small statement does.
+ * Runs a compiled query. A database of this process answers without a promise: Kysely's way to it takes several,
+ * whose cost shows beside that of a small statement.
  */
 export function run<Row>(db: Kysely<Database>, query: CompiledQuery<Row>): Row[] | Promise<Row[]> {
   const { adapter } = db.getExecutor();
