@@ -11,20 +11,53 @@ const BASE62_VALUES: Uint8Array = (() => {
   return values;
 })();
 
+/** 62^5, and how many digits one division by it gives: what is left over times 2^16 stays far below 2^53. */
+const DIVISOR = 62 ** 5;
+const DIGITS_OF_DIVISION = 5;
+
 /**
  * Writes big-endian `bytes` as exactly `width` digits.
  * @throws RangeError when the number doesn't fit.
  */
 export function encodeBase62(bytes: Uint8Array, width: number): string {
-  let value = 0n;
-  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
+  const limbs = limbsOf(bytes);
   let digits = '';
-  for (let i = 0; i < width; i++) {
-    digits = ALPHABET.charAt(Number(value % 62n)) + digits;
-    value /= 62n;
+  while (digits.length < width) {
+    let value = divideBy62To5(limbs);
+    const count = Math.min(DIGITS_OF_DIVISION, width - digits.length);
+    for (let i = 0; i < count; i++) {
+      digits = ALPHABET.charAt(value % 62) + digits;
+      value = Math.floor(value / 62);
+    }
+    if (value !== 0) throw tooLarge(bytes, width);
   }
-  if (value !== 0n) throw new RangeError(`${bytes.length} bytes do not fit into ${width} base62 digits`);
+  if (limbs.some((limb) => limb !== 0)) throw tooLarge(bytes, width);
   return digits;
+}
+
+/** The number in 16-bit pieces, the greatest first. */
+function limbsOf(bytes: Uint8Array): Uint16Array {
+  const limbs = new Uint16Array(Math.ceil(bytes.length / 2));
+  for (let i = bytes.length - 1, limb = limbs.length - 1; i >= 0; i -= 2, limb--) {
+    limbs[limb] = (bytes[i] as number) | ((i > 0 ? (bytes[i - 1] as number) : 0) << 8);
+  }
+  return limbs;
+}
+
+/** Divides in place; returns what is left over. */
+function divideBy62To5(limbs: Uint16Array): number {
+  let rest = 0;
+  for (let i = 0; i < limbs.length; i++) {
+    const value = rest * 0x10000 + (limbs[i] as number);
+    const quotient = Math.floor(value / DIVISOR);
+    limbs[i] = quotient;
+    rest = value - quotient * DIVISOR;
+  }
+  return rest;
+}
+
+function tooLarge(bytes: Uint8Array, width: number): RangeError {
+  return new RangeError(`${bytes.length} bytes do not fit into ${width} base62 digits`);
 }
 
 /** Reads the base62 digits of `text` from `start` to `end` as a number below 2^53, or -1 when one is no digit. */

@@ -10,11 +10,18 @@ export function canonicalJson(value: Json): string {
   if (typeof value === 'string') return canonicalString(value);
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) throw new TypeError('canonical JSON has no number that is not finite');
-    return JSON.stringify(value);
+    // ECMAScript's Number::toString is what §3.2.2.3 prescribes; of -0 it makes 0.
+    return `${value}`;
   }
   if (value === null || typeof value === 'boolean') return String(value);
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (Array.isArray(value)) return canonicalArray(value);
   return canonicalObject(value as { readonly [name: string]: Json | undefined });
+}
+
+function canonicalArray(value: readonly Json[]): string {
+  let items = '';
+  for (const item of value) items += `${items === '' ? '' : ','}${canonicalJson(item)}`;
+  return `[${items}]`;
 }
 
 function canonicalObject(value: { readonly [name: string]: Json | undefined }): string {
@@ -22,12 +29,29 @@ function canonicalObject(value: { readonly [name: string]: Json | undefined }): 
   for (const name of Object.keys(value).sort()) {
     const member = value[name];
     if (member === undefined) continue;
-    members += `${members === '' ? '' : ','}${canonicalString(name)}:${canonicalJson(member)}`;
+    members += `${members === '' ? '' : ','}${canonicalName(name)}:${canonicalJson(member)}`;
   }
   return `{${members}}`;
 }
 
+/** Names are few and come again in every row and leaf. Metadata may bring any, so what is kept has a bound. */
+const canonicalNames = new Map<string, string>();
+const MAX_NAMES = 500;
+
+function canonicalName(name: string): string {
+  let text = canonicalNames.get(name);
+  if (text === undefined) {
+    text = canonicalString(name);
+    if (canonicalNames.size < MAX_NAMES) canonicalNames.set(name, text);
+  }
+  return text;
+}
+
+/** Nothing in it needs an escape (§3.2.2.2): ASCII without control characters, `"` and `\`. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
 function canonicalString(text: string): string {
+  if (PLAIN.test(text)) return `"${text}"`;
   if (!text.isWellFormed()) throw new TypeError('canonical JSON has no lone surrogates');
   return JSON.stringify(text);
 }

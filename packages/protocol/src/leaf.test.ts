@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { decodeLeaf, encodeLeaf, type Leaf, MAX_LEAF_BYTES } from './leaf.ts';
+import { decodeLeaf, type Leaf, MAX_LEAF_BYTES, writeLeaf } from './leaf.ts';
 
 const digests = fc.option(fc.stringMatching(/^[0-9a-f]{64}$/));
 const words = fc.string({ unit: 'grapheme', maxLength: 40 });
@@ -57,6 +57,7 @@ const LEAF: Leaf = {
 };
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
+const encodeLeaf = (leaf: Leaf) => bytesOf(writeLeaf(leaf));
 
 it('reads back every leaf as it was written, to the byte', () => {
   fc.assert(

@@ -37,16 +37,19 @@ export interface RowChange {
 /** Longest leaf, in bytes. */
 export const MAX_LEAF_BYTES = 16 * 1024;
 
+/** UTF-8 takes at most three bytes for a UTF-16 code unit. */
+const MAX_BYTES_OF_UNIT = 3;
+
 /**
- * The bytes of a leaf.
+ * The text whose UTF-8 bytes are the leaf.
  * @throws RangeError when longer than {@link MAX_LEAF_BYTES}.
  */
-export function encodeLeaf(leaf: Leaf): Uint8Array {
-  const bytes = new TextEncoder().encode(canonicalJson(leaf as unknown as Json));
-  if (bytes.length > MAX_LEAF_BYTES) {
-    throw new RangeError(`a leaf has ${bytes.length} bytes; ${MAX_LEAF_BYTES} is the most`);
-  }
-  return bytes;
+export function writeLeaf(leaf: Leaf): string {
+  const text = canonicalJson(leaf as unknown as Json);
+  if (text.length * MAX_BYTES_OF_UNIT <= MAX_LEAF_BYTES) return text;
+  const { length } = new TextEncoder().encode(text);
+  if (length > MAX_LEAF_BYTES) throw new RangeError(`a leaf has ${length} bytes; ${MAX_LEAF_BYTES} is the most`);
+  return text;
 }
 
 /**

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { encodeLeaf, type Leaf } from '@keyhold/protocol/leaf';
+import { type Leaf, writeLeaf } from '@keyhold/protocol/leaf';
 import type { Entry } from '@keyhold/protocol/operations/installation';
 import { ChainCheck } from './chain-check.ts';
 
@@ -24,7 +24,7 @@ function log(count: number, change: (leaf: Leaf) => Leaf = (leaf) => leaf): Entr
       changes: [{ id: 'key_1', before: DIGESTS[sequence - 2] ?? null, after: DIGESTS[sequence - 1] as string }],
       side: DIGESTS[0] as string,
     });
-    const text = Buffer.from(encodeLeaf(leaf)).toString();
+    const text = writeLeaf(leaf);
     const { id, at, actor, action, subject } = leaf;
     entries.push({
       sequence,

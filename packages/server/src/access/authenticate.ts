@@ -4,7 +4,7 @@ import type { Scope } from '@keyhold/protocol/state';
 import type { Kysely } from 'kysely';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../database/schema.ts';
-import { rowDigest } from '../ledger/row-digest.ts';
+import { digestOfRead } from '../ledger/row-digest.ts';
 import { isAlive, type Principal } from './principal.ts';
 import { findTokenByDigest } from './tokens.store.ts';
 
@@ -22,7 +22,7 @@ export async function authenticate(
   const found = await findTokenByDigest(db, hash('sha256', secret, 'hex'));
   if (found === undefined || !isAlive(found.token, clock.wall())) return null;
   const { token, recorded } = found;
-  if (rowDigest(token) !== recorded) {
+  if (digestOfRead(token) !== recorded) {
     tampered(token.id);
     return null;
   }

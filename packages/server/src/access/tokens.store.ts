@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import { compiledOnce } from '../database/compiled.ts';
+import { run } from '../database/run.ts';
 import type { Database, TokenRow } from '../database/schema.ts';
 
 /** The token with this digest, and the digest of its row that the ledger recorded last. */
@@ -16,7 +17,7 @@ export async function findTokenByDigest(
       .where('tokens.digest', '=', digest)
       .compile(),
   );
-  const row = (await db.executeQuery(query)).rows[0];
+  const row = (await run(db, query))[0];
   if (row === undefined) return undefined;
   const { recorded, ...token } = row;
   return { token, recorded };

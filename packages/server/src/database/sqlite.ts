@@ -1,5 +1,6 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { type SqliteDatabase, type SqliteStatement, SqliteDialect } from 'kysely';
+import { type DialectAdapter, type SqliteDatabase, type SqliteStatement, SqliteDialect } from 'kysely';
+import { AtOnceAdapter } from './run.ts';
 
 /** How often a waiting connection tries again before it gives up, in milliseconds. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -16,12 +17,26 @@ export function sqliteKyselyDialect(path: string, options: { readOnly: boolean }
       'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON',
     );
   }
-  return dialectOver(database);
+  return new AtOnceDialect(adapt(database));
 }
 
-/** A dialect over an open database. */
+/** A dialect over an open database that readers and the writer may share: Kysely lets them take turns. */
 export function dialectOver(database: DatabaseSync): SqliteDialect {
   return new SqliteDialect({ database: adapt(database) });
+}
+
+/** The dialect of a connection with one user: what is compiled is run without asking whose turn it is. */
+class AtOnceDialect extends SqliteDialect {
+  readonly #database: SqliteDatabase;
+
+  constructor(database: SqliteDatabase) {
+    super({ database });
+    this.#database = database;
+  }
+
+  override createAdapter(): DialectAdapter {
+    return new AtOnceAdapter(this.#database);
+  }
 }
 
 /** Distinct statements kept prepared; lists with varying filters make a few hundred at most. */
@@ -43,10 +58,26 @@ function adapt(database: DatabaseSync): SqliteDatabase {
 }
 
 function adaptStatement(statement: StatementSync): SqliteStatement {
+  const names = statement.columns().map(({ name }) => name);
+  // The rows that `node:sqlite` makes itself are hash tables, slow to read and slower to copy.
+  statement.setReturnArrays(true);
   return {
-    reader: statement.columns().length > 0,
-    all: (parameters) => statement.all(...(parameters as SQLInputValue[])),
+    reader: names.length > 0,
+    all: (parameters) => {
+      const rows = statement.all(...(parameters as SQLInputValue[])) as unknown as unknown[][];
+      return rows.map((values) => rowOf(names, values));
+    },
     run: (parameters) => statement.run(...(parameters as SQLInputValue[])),
-    iterate: (parameters) => statement.iterate(...(parameters as SQLInputValue[])),
+    iterate: (parameters) => iterateRows(names, statement.iterate(...(parameters as SQLInputValue[]))),
   };
+}
+
+function* iterateRows(names: readonly string[], rows: Iterable<unknown>): IterableIterator<unknown> {
+  for (const values of rows) yield rowOf(names, values as unknown[]);
+}
+
+function rowOf(names: readonly string[], values: readonly unknown[]): Record<string, unknown> {
+  const row: Record<string, unknown> = {};
+  for (let i = 0; i < names.length; i++) row[names[i] as string] = values[i];
+  return row;
 }

@@ -1,5 +1,6 @@
 import { CompiledQuery, type Kysely } from 'kysely';
 import type { Dialect } from './dialect.ts';
+import { run } from './run.ts';
 import type { Database } from './schema.ts';
 import { CommitDoubtful, isStoreFault, Overloaded, StoreUnavailable } from './store-fault.ts';
 
@@ -66,13 +67,13 @@ export class Writer {
     try {
       result = await work(connection);
     } catch (error) {
-      await connection.executeQuery(ROLLBACK).catch(() => {});
+      await rollback(connection);
       throw error;
     }
     try {
-      await connection.executeQuery(COMMIT);
+      await run(connection, COMMIT);
     } catch (error) {
-      await connection.executeQuery(ROLLBACK).catch(() => {});
+      await rollback(connection);
       throw new CommitDoubtful('the outcome of a commit is unknown', { cause: error });
     }
     return result;
@@ -82,4 +83,11 @@ export class Writer {
   async idle(): Promise<void> {
     await this.#last;
   }
+}
+
+/** What made it necessary is what the caller hears of. */
+async function rollback(connection: Kysely<Database>): Promise<void> {
+  try {
+    await run(connection, ROLLBACK);
+  } catch {}
 }

@@ -85,12 +85,13 @@ export class Barrier {
    * Waits until every connected verifier has applied `sequence` and `also` holds for it, `patienceMs` at most, and
    * never fails: who is given something should be able to use it at once.
    */
-  settle(sequence: number, patienceMs: number, also: (holder: Holder) => boolean): Promise<void> {
-    return new Promise((resolve) => {
-      const settled = () =>
-        [...this.#book.holders()].every(
-          (holder) => holder.connections <= 0 || holder.fenced || (holder.acknowledged >= sequence && also(holder)),
-        );
+  async settle(sequence: number, patienceMs: number, also: (holder: Holder) => boolean): Promise<void> {
+    const settled = () =>
+      [...this.#book.holders()].every(
+        (holder) => holder.connections <= 0 || holder.fenced || (holder.acknowledged >= sequence && also(holder)),
+      );
+    if (settled()) return;
+    await new Promise<void>((resolve) => {
       const done = () => {
         stop();
         cancel();
@@ -100,7 +101,6 @@ export class Barrier {
         if (settled()) done();
       });
       const cancel = this.#clock.after(patienceMs, done);
-      if (settled()) done();
     });
   }
 }

@@ -7,7 +7,8 @@ const SLOW_MS = 1_000;
 
 /** Logs the route, never the address: an address can carry what it shouldn't. */
 export function logAccess(app: FastifyInstance, log: Log, random: () => number): void {
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
+    done();
     const elapsedMs = Math.round(reply.elapsedTime);
     const remarkable = reply.statusCode >= 500 || elapsedMs >= SLOW_MS;
     if (!remarkable && random() >= SAMPLE) return;

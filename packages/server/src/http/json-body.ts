@@ -14,7 +14,27 @@ export function parseJsonBody(bytes: Buffer): { value: unknown } | Refusal {
   } catch {
     return refuse('INVALID_JSON', 'The body does not parse as JSON.');
   }
-  return findBadText(value, '', 0) ?? { value };
+  return isPlain(value, 0) ? { value } : (findBadText(value, '', 0) ?? { value });
+}
+
+/** True for what {@link findBadText} finds nothing in; says so without making the path of every field. */
+function isPlain(value: unknown, depth: number): boolean {
+  if (depth > MAX_DEPTH) return false;
+  if (typeof value === 'string') return PRINTABLE_ASCII.test(value);
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (typeof value !== 'object' || value === null) return true;
+  if (Array.isArray(value)) return value.every((item) => isPlain(item, depth + 1));
+  for (const name of Object.keys(value)) {
+    if (isReserved(name) || !PRINTABLE_ASCII.test(name)) return false;
+    if (!isPlain((value as Record<string, unknown>)[name], depth + 1)) return false;
+  }
+  return true;
+}
+
+const PRINTABLE_ASCII = /^[ -~]*$/;
+
+function isReserved(name: string): boolean {
+  return name === '__proto__' || name === 'constructor' || name === 'prototype';
 }
 
 /**
@@ -30,7 +50,7 @@ export function findBadText(value: unknown, path: string, depth: number): Refusa
   if (typeof value !== 'object' || value === null) return undefined;
   for (const [name, member] of Object.entries(value)) {
     const field = `${path}/${printable(name)}`;
-    if (name === '__proto__' || name === 'constructor' || name === 'prototype') {
+    if (isReserved(name)) {
       return refuse('INVALID_INPUT', `"${name}" is not a name that a field can have.`, field);
     }
     const bad = badString(name, field) ?? findBadText(member, field, depth + 1);

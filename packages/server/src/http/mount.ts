@@ -55,8 +55,9 @@ export function mount<O extends Operation, P extends { readonly id: string }>(
       (request as { principal?: P }).principal = principal;
     },
     // An operation without a body takes none or `{}`.
-    preValidation: async (request) => {
+    preValidation: (request, _reply, done) => {
       if (operation.body === undefined || request.body === undefined) request.body ??= {};
+      done();
     },
     handler: async (request, reply) => {
       const idempotency = idempotencyOf(operation, request);

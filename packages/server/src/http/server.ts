@@ -59,13 +59,14 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
   app.addHook('preClose', async () => {
     setTimeout(() => app.server.closeAllConnections(), CLOSE_PATIENCE_MS).unref();
   });
-  app.addHook('onRequest', async (request, reply) => {
-    if (request.headers.host !== undefined) return;
-    return sendProblem(request, reply, refuse('INVALID_INPUT', 'This field is missing.', 'Host'));
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.headers.host !== undefined) return done();
+    sendProblem(request, reply, refuse('INVALID_INPUT', 'This field is missing.', 'Host'));
   });
-  app.addHook('preValidation', async (request) => {
+  app.addHook('preValidation', (request, _reply, done) => {
     const bad = findBadAddress(request.query, request.params);
-    if (bad !== undefined) throw new InvalidInput(bad);
+    if (bad === undefined) done();
+    else done(new InvalidInput(bad) as unknown as FastifyError);
   });
   app.setErrorHandler((error: FastifyError, request, reply) => fail(error, request, reply, options));
   app.setNotFoundHandler((request, reply) =>

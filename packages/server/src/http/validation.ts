@@ -20,11 +20,17 @@ export class InvalidInput extends Error {
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   const validator = Compile(schema);
   return (data: unknown) => {
-    const value = httpPart === 'body' ? data : Value.Convert(schema, data);
+    const value = httpPart === 'body' || isEmpty(data) ? data : Value.Convert(schema, data);
     if (validator.Check(value)) return { value };
     return { error: new InvalidInput(describe(validator.Errors(value), httpPart)) };
   };
 };
+
+/** Most addresses have no query. */
+function isEmpty(data: unknown): boolean {
+  for (const _ in data as object) return false;
+  return true;
+}
 
 interface SchemaError {
   readonly keyword: string;
@@ -61,6 +67,7 @@ function mostSpecific(errors: readonly SchemaError[]): SchemaError | undefined {
 /** Checks query and path text like bodies are checked. */
 export function findBadAddress(...parts: readonly unknown[]): Refusal | undefined {
   for (const part of parts) {
+    if (isEmpty(part)) continue;
     const bad = findBadText({ ...(part as object) }, '', 0);
     if (bad !== undefined) return bad;
   }

@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
-import { canonicalJson } from '@keyhold/protocol/canonical-json';
-import { encodeLeaf, type Leaf, type RowChange } from '@keyhold/protocol/leaf';
+import { type Leaf, type RowChange, writeLeaf } from '@keyhold/protocol/leaf';
 import { type Kysely, sql } from 'kysely';
 import { compiledOnce } from '../database/compiled.ts';
+import { run } from '../database/run.ts';
 import type { Database } from '../database/schema.ts';
 import type { EntryDraft } from './entry.ts';
 import { saltedDigest } from './row-digest.ts';
@@ -22,6 +22,8 @@ export interface UnchainedEntry {
   readonly atMs: number;
   readonly draft: EntryDraft;
   readonly changes: readonly RowChange[];
+  /** Canonical JSON of the draft's side. */
+  readonly side: string | null;
   readonly sideSalt: string;
 }
 
@@ -53,10 +55,9 @@ function chainEntry(
   installation: string,
   sequence: number,
   previous: string | null,
-  { id, atMs, draft, changes, sideSalt }: UnchainedEntry,
+  { id, atMs, draft, changes, side, sideSalt }: UnchainedEntry,
 ): ChainedEntry {
   const { actor, action, subject } = draft;
-  const body = draft.side === undefined ? null : canonicalJson(draft.side);
   const leaf: Leaf = {
     v: 1,
     installation,
@@ -71,9 +72,9 @@ function chainEntry(
     ...(draft.environment === undefined ? {} : { environment: draft.environment }),
     ...(draft.code === undefined ? {} : { code: draft.code }),
     changes,
-    side: body === null ? null : saltedDigest(sideSalt, body),
+    side: side === null ? null : saltedDigest(sideSalt, side),
   };
-  const bytes = encodeLeaf(leaf);
+  const text = writeLeaf(leaf);
   return {
     sequence,
     id,
@@ -81,9 +82,9 @@ function chainEntry(
     actor,
     action,
     subject,
-    leaf: Buffer.from(bytes).toString('utf8'),
-    hash: hash('sha256', bytes, 'hex'),
-    side: body === null ? null : { salt: sideSalt, body },
+    leaf: text,
+    hash: hash('sha256', text, 'hex'),
+    side: side === null ? null : { salt: sideSalt, body: side },
   };
 }
 
@@ -133,6 +134,6 @@ async function insertRows(
       return sql`insert into ${sql.table(table)} (${sql.join(columns.map((name) => sql.ref(name)))})
         values ${sql.join(tuples)} ${sql.raw(conflict)}`.compile(db);
     });
-    await db.executeQuery(insert);
+    await run(db, insert);
   }
 }

@@ -1,8 +1,9 @@
 import type { RowChange } from '@keyhold/protocol/leaf';
 import { type CompiledQuery, type Kysely, sql } from 'kysely';
 import { compiledOnce } from '../database/compiled.ts';
+import { run } from '../database/run.ts';
 import type { Database, FactTable, FactTables } from '../database/schema.ts';
-import { rowDigest } from './row-digest.ts';
+import { digestOfRead, rowDigest } from './row-digest.ts';
 
 /** A stored row is not the one that the ledger recorded: somebody wrote past the ledger. */
 export class TamperedRow extends Error {
@@ -54,7 +55,7 @@ export class Facts {
    */
   async find<T extends FactTable>(table: T, id: string): Promise<FactTables[T] | undefined> {
     const { row, head } = await this.#load(table, id);
-    if ((row === undefined ? null : rowDigest(row)) !== head) throw new TamperedRow(id);
+    if ((row === undefined ? null : digestOfRead(row)) !== head) throw new TamperedRow(id);
     return row;
   }
 
@@ -81,10 +82,7 @@ export class Facts {
       sql`select t.*, h.digest as head_digest from row_heads h left join ${sql.table(table)} t on t.id = h.row_id
         where h.row_id = ${id}`.compile(this.db),
     );
-    const { rows } = await this.db.executeQuery<WithHead<FactTables[T]>>(
-      find as CompiledQuery<WithHead<FactTables[T]>>,
-    );
-    const joined = rows[0];
+    const [joined] = await run(this.db, find as CompiledQuery<WithHead<FactTables[T]>>);
     const known = this.#own.has(id) ? this.#own.get(id) : this.#heads.get(id);
     if (joined === undefined) {
       // No head yet: either new in this group, or not there at all.
@@ -106,19 +104,12 @@ export class Facts {
         .where('id', '=', '')
         .compile(),
     );
-    return (await this.db.executeQuery<FactTables[T]>(query as CompiledQuery<FactTables[T]>)).rows[0];
+    return (await run(this.db, query as unknown as CompiledQuery<FactTables[T]>))[0];
   }
 
   async insert<T extends FactTable>(table: T, columns: Omit<FactTables[T], 'salt'>): Promise<FactTables[T]> {
     const row = { ...columns, salt: this.#newSalt() } as unknown as FactTables[T];
-    const values = Object.values(row);
-    const insert = compiledOnce(this.db, `insert ${table} ${Object.keys(row)}`, values, () =>
-      this.db
-        .insertInto(table as 'keys')
-        .values(row as never)
-        .compile(),
-    );
-    await this.db.executeQuery(insert);
+    await run(this.db, insertion(this.db, table, row));
     this.#note(table, row, null);
     return row;
   }
@@ -169,4 +160,21 @@ export class Facts {
     this.changed.push({ table, row } as unknown as ChangedRow);
     this.#own.set(row.id, after);
   }
+}
+
+/** Column names of each table's one INSERT, in its order. */
+const insertedColumns = new Map<FactTable, readonly string[]>();
+
+/** The insertion of a row; whoever makes rows of a table may name the columns in another order. */
+function insertion<T extends FactTable>(db: Kysely<Database>, table: T, row: FactTables[T]): CompiledQuery<unknown> {
+  let columns = insertedColumns.get(table);
+  if (columns === undefined) insertedColumns.set(table, (columns = Object.keys(row).sort()));
+  const values = columns.map((name) => (row as unknown as Record<string, unknown>)[name]);
+  return compiledOnce(db, `insert ${table}`, values, () => {
+    const ordered = Object.fromEntries((columns as readonly string[]).map((name, i) => [name, values[i]]));
+    return db
+      .insertInto(table as 'keys')
+      .values(ordered as never)
+      .compile() as CompiledQuery<unknown>;
+  });
 }

@@ -3,6 +3,7 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { IdKind } from '@keyhold/protocol/id';
 import { CompiledQuery, type Kysely } from 'kysely';
 import type { Clock } from '../clock.ts';
+import { run } from '../database/run.ts';
 import type { Database } from '../database/schema.ts';
 import type { Store } from '../database/store.ts';
 import { isStoreFault } from '../database/store-fault.ts';
@@ -124,7 +125,7 @@ export class GroupCommit {
     const repeated = draft.idempotency === undefined ? undefined : await findRepeated(db, draft.idempotency);
     if (repeated !== undefined) return { ...nothing(repeated), stored: 0 };
     const facts = new Facts(db, heads, this.#options.newSalt);
-    await db.executeQuery(SAVEPOINT);
+    await run(db, SAVEPOINT);
     try {
       const value = await change(facts);
       if (isRefusal(value)) {
@@ -132,7 +133,7 @@ export class GroupCommit {
         return { ...nothing(value), outcome: () => ({ result: value, tampered: facts.tampered }) };
       }
       const ran = await this.#ran(db, draft, facts, value);
-      await db.executeQuery(RELEASE);
+      await run(db, RELEASE);
       return ran;
     } catch (error) {
       // When this throws too, the transaction is gone and with it the whole group.
@@ -144,8 +145,8 @@ export class GroupCommit {
   }
 
   async #undo(db: Kysely<Database>): Promise<void> {
-    await db.executeQuery(UNDO);
-    await db.executeQuery(RELEASE);
+    await run(db, UNDO);
+    await run(db, RELEASE);
   }
 
   async #ran(db: Kysely<Database>, draft: EntryDraft, facts: Facts, value: unknown): Promise<Ran> {
@@ -160,9 +161,9 @@ export class GroupCommit {
     // Before the savepoint is let go: one change that can't be entered must not take its group with it.
     if (facts.changes.length > MAX_CHANGED_ROWS)
       throw new RangeError(`${facts.changes.length} rows do not fit into one entry`);
-    if (draft.side !== undefined) canonicalJson(draft.side);
+    const side = draft.side === undefined ? null : canonicalJson(draft.side);
     const { newId, newSalt, clock } = this.#options;
-    const entry = { id: newId('entry'), atMs: clock.wall(), draft, changes: facts.changes, sideSalt: newSalt() };
+    const entry = { id: newId('entry'), atMs: clock.wall(), draft, changes: facts.changes, side, sideSalt: newSalt() };
     return { outcome: result, entry, facts, stored: 0, ...keep };
   }
 }

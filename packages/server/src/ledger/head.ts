@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import { compiledOnce } from '../database/compiled.ts';
+import { run } from '../database/run.ts';
 import type { Database } from '../database/schema.ts';
 import { StoreUnavailable } from '../database/store-fault.ts';
 import type { Head } from './chain.ts';
@@ -12,7 +13,7 @@ class Superseded extends StoreUnavailable {
 /** The ledger's head, or undefined in an empty database. */
 export async function readHead(db: Kysely<Database>): Promise<(Head & { acceptedEpoch: number | null }) | undefined> {
   const query = compiledOnce(db, 'head', [], () => db.selectFrom('ledger_head').selectAll().compile());
-  const row = (await db.executeQuery(query)).rows[0];
+  const row = (await run(db, query))[0];
   if (row === undefined) return undefined;
   const { installation, epoch, sequence, hash, accepted_epoch } = row;
   return { installation, epoch, sequence, hash, acceptedEpoch: accepted_epoch };

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import { compiledOnce } from '../database/compiled.ts';
+import { run } from '../database/run.ts';
 import type { ConsumerRow, Database, EnvironmentRow, PermissionSettingRow, ProjectRow } from '../database/schema.ts';
 
 type Db = Kysely<Database>;
@@ -8,7 +9,7 @@ export async function findProject(db: Db, slug: string): Promise<ProjectRow | un
   const query = compiledOnce(db, 'project by slug', [slug], () =>
     db.selectFrom('projects').selectAll().where('slug', '=', slug).compile(),
   );
-  return (await db.executeQuery(query)).rows[0];
+  return (await run(db, query))[0];
 }
 
 /** Oldest first; `ids` null for all. */
@@ -28,7 +29,7 @@ export async function findEnvironment(db: Db, projectId: string, name: string): 
   const query = compiledOnce(db, 'environment by name', [projectId, name], () =>
     db.selectFrom('environments').selectAll().where('project_id', '=', projectId).where('name', '=', name).compile(),
   );
-  return (await db.executeQuery(query)).rows[0];
+  return (await run(db, query))[0];
 }
 
 export async function findEnvironmentByPrefix(db: Db, prefix: string): Promise<EnvironmentRow | undefined> {
