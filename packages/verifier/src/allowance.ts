@@ -11,6 +11,8 @@ import {
 import { periodEnd, periodStart } from './quotas.ts';
 import type { ReplicaKey } from './replica.ts';
 
+const NO_LIMITS: LimitHolder = { rules: [], slot: 0 };
+
 /**
  * What a key may still use, of its own limits, its consumer's and its quota: all or nothing. Made, asked, and taken
  * from in one synchronous step, so that no other request comes between.
@@ -31,7 +33,9 @@ export class Allowance {
     this.#slots = slots;
     this.#own = { rules: key.rules, slot: key.slot };
     const { consumer } = key;
-    this.#consumer = { rules: consumer.rules, slot: consumer.slot };
+    // Most have none, and then its slot is not worth a look.
+    const { rules } = consumer;
+    this.#consumer = rules.length === 0 ? NO_LIMITS : { rules, slot: consumer.slot };
     this.#quota = key.quota;
     this.#cost = cost;
     this.#monotonicMs = monotonicMs;

@@ -3,14 +3,14 @@ import { IdIndex } from './id-index.ts';
 import type { ReplicaConsumer } from './replica.ts';
 
 const NO_RULES: readonly LimitRule[] = [];
-const NONE = -1;
 
-/** All consumers, by id. Most have no limits of their own, and then a verification reads one number here. */
+/** All consumers, by id. Most have no limits of their own, and then a verification reads one bit here. */
 export class ConsumerTable {
   readonly ids: string[] = [];
   readonly rules: (readonly LimitRule[])[] = [];
-  /** {@link NONE} where there are no limits. */
-  slots = new Int32Array(16);
+  readonly slots: number[] = [];
+  /** A bit a consumer: it has limits. Small enough to stay in the processor's cache. */
+  limited = new Uint32Array(1);
   readonly #freed: number[] = [];
   readonly #index = new IdIndex(this.ids, 1);
 
@@ -27,14 +27,10 @@ export class ConsumerTable {
   set(id: string, rules: readonly LimitRule[], slot: number): void {
     const known = this.find(id);
     const number = known >= 0 ? known : (this.#freed.pop() ?? this.ids.length);
-    if (number >= this.slots.length) {
-      const larger = new Int32Array(Math.ceil(number * 1.25) + 1);
-      larger.set(this.slots);
-      this.slots = larger;
-    }
     this.ids[number] = id;
     this.rules[number] = rules;
-    this.slots[number] = rules.length === 0 ? NONE : slot;
+    this.slots[number] = slot;
+    this.#setLimited(number, rules.length > 0);
     if (known < 0) this.#index.add(number);
   }
 
@@ -43,6 +39,18 @@ export class ConsumerTable {
     if (number < 0) return;
     this.#index.remove(id);
     this.#freed.push(number);
+  }
+
+  #setLimited(number: number, limited: boolean): void {
+    const word = number >>> 5;
+    if (word >= this.limited.length) {
+      const larger = new Uint32Array(word * 2);
+      larger.set(this.limited);
+      this.limited = larger;
+    }
+    const bit = 1 << (number & 31);
+    const others = (this.limited[word] as number) & ~bit;
+    this.limited[word] = limited ? others | bit : others;
   }
 
   *[Symbol.iterator](): Generator<TableConsumer> {
@@ -69,6 +77,8 @@ export class TableConsumer implements ReplicaConsumer {
   }
 
   get rules(): readonly LimitRule[] {
-    return this.slot === NONE ? NO_RULES : (this.#table.rules[this.number] as readonly LimitRule[]);
+    const word = this.#table.limited[this.number >>> 5] as number;
+    if ((word & (1 << (this.number & 31))) === 0) return NO_RULES;
+    return this.#table.rules[this.number] as readonly LimitRule[];
   }
 }

@@ -5,6 +5,7 @@ import type { RecordSlab } from './record-slab.ts';
 import { NO_PERIOD, type Period, type ReplicaCredential } from './replica.ts';
 import {
   CREDENTIAL_HEAD,
+  CREDENTIAL_TEXT,
   DIGEST,
   DIGEST_UNITS,
   HAS_EXTRAS,
@@ -12,6 +13,7 @@ import {
   KEY_GENERATION,
   KEY_HEAD,
   KEY_ROW,
+  ROW_TEXTS,
   ROW_WORDS,
   STATE_MASK,
   TALLY,
@@ -66,10 +68,12 @@ export class CredentialTable {
     words[start + KEY_GENERATION] = this.keys.generation(key);
     const plain = startsAt === null && expiresAt === null;
     words[start + CREDENTIAL_HEAD] = STATES.indexOf(state) | IN_USE | (plain ? 0 : HAS_EXTRAS);
-    this.keys.texts[row * 2 + 1] = id;
+    this.keys.texts[row * ROW_TEXTS + CREDENTIAL_TEXT] = id;
     if (plain) this.periods.delete(row);
     else this.periods.set(row, { startsAt, expiresAt });
-    if (known < 0) this.#places.add(row);
+    if (known >= 0) return;
+    words[start + TALLY] = 0;
+    this.#places.add(row);
   }
 
   /** That of the key where it is free. */
@@ -91,7 +95,7 @@ export class CredentialTable {
   /** Looks at all of them: withheld rows are rare, and an index by id is not worth its memory. */
   deleteById(id: string): void {
     for (const row of this.#places.numbers()) {
-      if (this.keys.texts[row * 2 + 1] !== id) continue;
+      if (this.keys.texts[row * ROW_TEXTS + CREDENTIAL_TEXT] !== id) continue;
       const start = (row * ROW_WORDS + DIGEST) * 2;
       return this.delete(String.fromCharCode(...this.slab.units.subarray(start, start + DIGEST_UNITS)));
     }
@@ -140,7 +144,7 @@ class TableCredential implements ReplicaCredential {
   }
 
   get id(): string {
-    return this.#table.keys.texts[this.row * 2 + 1] as string;
+    return this.#table.keys.texts[this.row * ROW_TEXTS + CREDENTIAL_TEXT] as string;
   }
 
   get state(): State {

@@ -32,6 +32,7 @@ function made({ key, credential, networks = [], permissions = ['prices:read'] }:
     id: 'key_1',
     environment,
     consumer: { id: 'cons_1', rules: [], slot: 0 },
+    consumerId: 'cons_1',
     state: 'active',
     startsAt: null,
     expiresAt: null,

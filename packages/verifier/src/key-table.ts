@@ -9,7 +9,9 @@ import { RecordSlab } from './record-slab.ts';
 import { NO_PERIOD, type Period, type ReplicaConsumer, type ReplicaEnvironment, type ReplicaKey } from './replica.ts';
 import {
   CONSUMER,
+  CONSUMER_TEXT,
   CREDENTIAL_HEAD,
+  CREDENTIAL_TEXT,
   ENVIRONMENT,
   GENERATION,
   HAS_EXTRAS,
@@ -17,9 +19,11 @@ import {
   INLINE,
   INLINE_BYTES,
   KEY_HEAD,
+  KEY_TEXT,
   LENGTH_MASK,
   NETWORKS_SHIFT,
   PERMISSIONS_SHIFT,
+  ROW_TEXTS,
   ROW_WORDS,
   RULES,
   SLOT,
@@ -59,12 +63,12 @@ export interface KeySettings extends Period {
 export class KeyTable {
   readonly slab = new RecordSlab(ROW_WORDS);
   readonly consumers: ConsumerTable;
-  /** Of each row, the id of its key and the id of its credential. */
+  /** Ids of each row: {@link ROW_TEXTS} of them. */
   readonly texts: string[] = [];
   readonly environments: ReplicaEnvironment[] = [];
   readonly rules: (readonly LimitRule[])[] = [];
   readonly extras = new Map<number, KeyExtras>();
-  readonly #index = new IdIndex(this.texts, 2);
+  readonly #index = new IdIndex(this.texts, ROW_TEXTS);
   readonly #environmentNumbers = new Map<ReplicaEnvironment, number>();
   readonly #ruleNumbers = new Map<readonly LimitRule[], number>();
 
@@ -90,8 +94,10 @@ export class KeyTable {
   set(key: KeySettings): TableKey {
     const known = this.find(key.id);
     const row = known >= 0 ? known : this.slab.allocate();
-    this.texts[row * 2] = key.id;
-    if (known < 0) this.texts[row * 2 + 1] = '';
+    const texts = row * ROW_TEXTS;
+    this.texts[texts + KEY_TEXT] = key.id;
+    if (known < 0) this.texts[texts + CREDENTIAL_TEXT] = '';
+    this.texts[texts + CONSUMER_TEXT] = this.consumers.ids[key.consumer] as string;
     this.#write(row, key);
     if (known < 0) this.#index.add(row);
     return new TableKey(this, row);
@@ -184,7 +190,11 @@ export class TableKey implements ReplicaKey {
   }
 
   get id(): string {
-    return this.#table.texts[this.row * 2] as string;
+    return this.#table.texts[this.row * ROW_TEXTS + KEY_TEXT] as string;
+  }
+
+  get consumerId(): string {
+    return this.#table.texts[this.row * ROW_TEXTS + CONSUMER_TEXT] as string;
   }
 
   get environment(): ReplicaEnvironment {

@@ -65,6 +65,7 @@ export interface ReplicaKey extends LimitHolder, Period, Grantee {
   readonly id: string;
   readonly environment: ReplicaEnvironment;
   readonly consumer: ReplicaConsumer;
+  readonly consumerId: string;
   readonly state: State;
   readonly permissions: readonly string[];
   /** True when no network restricts it. */
@@ -77,7 +78,7 @@ export interface ReplicaKey extends LimitHolder, Period, Grantee {
 }
 
 export interface ReplicaCredential extends Period {
-  /** Where its uses are counted; a hint of {@link Usage}, kept beside what a verification reads anyway. */
+  /** A note of {@link Usage}, kept beside what a verification reads anyway: 32 bits, 0 for a credential that is new. */
   tally: number;
   readonly id: string;
   readonly key: ReplicaKey;

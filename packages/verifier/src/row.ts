@@ -37,3 +37,9 @@ export const HAS_EXTRAS = 0x1000000;
 export const NETWORKS_SHIFT = 8;
 export const PERMISSIONS_SHIFT = 16;
 export const LENGTH_MASK = 0xff;
+
+/** Beside the words, ids: of the row's key, of its credential, of the key's consumer. */
+export const ROW_TEXTS = 3;
+export const KEY_TEXT = 0;
+export const CREDENTIAL_TEXT = 1;
+export const CONSUMER_TEXT = 2;

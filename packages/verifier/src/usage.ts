@@ -4,25 +4,34 @@ import type { ReplicaCredential } from './replica.ts';
 
 /** Distinct credentials and keys counted between two reports; what exceeds it goes uncounted, never unlimited. */
 const MAX_COUNTED = 20_000;
+/** Bits of a place among those counted; a note has the number of the report above them. */
+const PLACE_BITS = 15;
+const PLACE_MASK = (1 << PLACE_BITS) - 1;
+const LAST_REPORT = (1 << (32 - PLACE_BITS)) - 1;
 /** Items of one report frame, well below the frame's limit in bytes. */
 const MAX_REPORTED = 4_000;
 
 /** Counts uses and denials in memory; nothing is written on the way of a verification. */
 export class Usage {
-  /** Columns of what was used since the last report. A credential notes its place, which a look at the id confirms. */
+  /**
+   * Columns of what was used since the last report. A credential notes its place there, with the number of the report,
+   * so that nothing has to be looked at to know whether the note is of now.
+   */
   #ids: string[] = [];
   readonly #counts = new Uint32Array(MAX_COUNTED);
   readonly #lastAt = new Float64Array(MAX_COUNTED);
   /** Empty where there was no address. */
   #lastIps: string[] = [];
+  #report = 1;
   /** Ids of keys. */
   readonly #quotas = new Set<string>();
   readonly #denials = new Map<string, Map<VerdictCode, number>>();
   readonly #tokens = new Set<string>();
 
   used(credential: ReplicaCredential, wallMs: number, clientIp = ''): void {
-    const place = credential.tally;
-    if (place < this.#ids.length && this.#ids[place] === credential.id) {
+    const { tally } = credential;
+    if (tally >>> PLACE_BITS === this.#report) {
+      const place = tally & PLACE_MASK;
       this.#counts[place] = (this.#counts[place] as number) + 1;
       this.#lastAt[place] = wallMs;
       // Mostly the same: writing it would give the collector work.
@@ -37,7 +46,7 @@ export class Usage {
     this.#lastIps.push(clientIp);
     this.#counts[place] = 1;
     this.#lastAt[place] = wallMs;
-    credential.tally = place;
+    credential.tally = (this.#report << PLACE_BITS) | place;
   }
 
   denied(environment: string, code: VerdictCode): void {
@@ -87,6 +96,7 @@ export class Usage {
   }
 
   #clear(): void {
+    this.#report = this.#report === LAST_REPORT ? 1 : this.#report + 1;
     this.#ids = [];
     this.#lastIps = [];
     this.#quotas.clear();
