@@ -7,6 +7,8 @@ const EXPOSE = 'packages/server/src/vault/expose.ts';
 const HOLDERS = new Set([
   'packages/server/src/keys/keys.routes.ts',
   'packages/server/src/access/tokens.routes.ts',
+  'packages/server/src/vault/seal.routes.ts',
+  'packages/server/src/secrets/reveal.routes.ts',
   // Hands on the type `Secret`, which anybody may hold.
   'packages/server/src/vault/secret.ts',
 ]);

@@ -29,7 +29,7 @@ const BY_NAME: Readonly<Record<string, { readonly kind: Kind; readonly why: stri
   'packages/server/src/access/own-tokens.ts': { kind: 'use case', why: "makes the installation's own tokens" },
   'packages/server/src/keys/new-credential.ts': { kind: 'use case', why: 'makes a credential' },
   'packages/server/src/projects/token-places.ts': { kind: 'use case', why: 'finds what a token is bound to' },
-  'packages/server/src/verification/checked-rows.ts': { kind: 'use case', why: 'checks rows against their entries' },
+  'packages/server/src/ledger/checked-rows.ts': { kind: 'use case', why: 'checks rows against their entries' },
   'packages/server/src/verification/feed-source.ts': { kind: 'use case', why: 'reads what the feed sends' },
   'packages/server/src/verification/places.ts': { kind: 'use case', why: 'loads the names of projects' },
   'packages/server/src/verification/verifier-process.ts': { kind: 'mechanism', why: 'wires the verifier process' },

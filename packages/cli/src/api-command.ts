@@ -59,13 +59,14 @@ export function apiCommand<O extends Operation>({ call, show, taken = 'in force'
 }
 
 interface Shown {
-  readonly secret?: string;
+  /** Text where it is a credential or token; the answers about stored secrets have an object here. */
+  readonly secret?: unknown;
   readonly secretShown?: true;
   readonly barrier?: Barrier;
 }
 
 function showSecret({ secret, secretShown }: Shown, terminal: Context['terminal']): void {
-  if (secret !== undefined) {
+  if (typeof secret === 'string') {
     terminal.print(`secret  ${secret}`);
     terminal.note('This secret will not be shown again.');
   }

@@ -13,7 +13,7 @@ const terminal: Terminal = {
   print: (line) => void process.stdout.write(`${line}\n`),
   note: (line) => void process.stderr.write(`${line}\n`),
   readInput: async () => {
-    if (process.stdin.isTTY === true) terminal.note('Type the key, then Enter and Ctrl-D:');
+    if (process.stdin.isTTY === true) terminal.note('Type it, then Enter and Ctrl-D:');
     return Buffer.concat(await process.stdin.toArray()).toString('utf8');
   },
   bold: (text) => (coloured ? styleText('bold', text) : text),

@@ -7,8 +7,12 @@ export const ID_PREFIXES = {
   installation: 'inst',
   key: 'key',
   project: 'proj',
+  seal: 'seal',
+  secret: 'sec',
+  secretVersion: 'secv',
   setting: 'pset',
   token: 'tok',
+  vaultKey: 'vkey',
   verifier: 'ver',
 } as const;
 

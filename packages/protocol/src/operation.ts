@@ -16,6 +16,8 @@ export interface Operation {
   readonly params?: TSchema;
   readonly query?: TSchema;
   readonly body?: TSchema;
+  /** Where the usual 64 KiB are too few. */
+  readonly maxBodyBytes?: number;
   /** Success status. */
   readonly status: 200 | 201;
   readonly response: TSchema;

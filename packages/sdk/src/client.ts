@@ -3,6 +3,8 @@ import * as access from '@keyhold/protocol/operations/access';
 import * as installation from '@keyhold/protocol/operations/installation';
 import * as keys from '@keyhold/protocol/operations/keys';
 import * as projects from '@keyhold/protocol/operations/projects';
+import * as secrets from '@keyhold/protocol/operations/secrets';
+import * as seal from '@keyhold/protocol/operations/seal';
 import { verify } from '@keyhold/protocol/operations/verify';
 import { type Connection, request } from './request.ts';
 
@@ -62,6 +64,24 @@ export function createClient(connection: Connection) {
     },
     credentials: { revoke: bind(keys.revokeCredential) },
     tokens: { create: bind(access.createToken), list: bind(access.listTokens), revoke: bind(access.revokeToken) },
+    secrets: {
+      store: bind(secrets.storeSecret),
+      list: bind(secrets.listSecrets),
+      get: bind(secrets.getSecret),
+      listVersions: bind(secrets.listSecretVersions),
+      update: bind(secrets.updateSecret),
+      reveal: bind(secrets.revealSecret),
+      delete: bind(secrets.deleteSecretVersions),
+      undelete: bind(secrets.undeleteSecretVersions),
+      destroy: bind(secrets.destroySecretVersions),
+      remove: bind(secrets.removeSecret),
+    },
+    seal: {
+      get: bind(seal.getSeal),
+      unseal: bind(seal.unseal),
+      seal: bind(seal.sealInstallation),
+      change: bind(seal.changeSeal),
+    },
     audit: { list: bind(installation.listEntries) },
     installation: { get: bind(installation.getInstallation), acceptRestore: bind(installation.acceptRestore) },
   };

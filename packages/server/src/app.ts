@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { sql } from 'kysely';
@@ -24,7 +25,11 @@ import { Alarms } from './ledger/alarms.ts';
 import { startMaintenance } from './maintenance.ts';
 import { mountControlPlane } from './routes.ts';
 import { systemRandom } from './random.ts';
-import { openInstallationKey } from './vault/installation-key.ts';
+import { Keyring } from './vault/keyring.ts';
+import { KeyUses } from './vault/key-uses.ts';
+import { openVault } from './vault/open-vault.ts';
+import { SealGate } from './vault/seal-gate.ts';
+import type { Vault } from './vault/vault.ts';
 import { answerOnline } from './verification/answer-online.ts';
 import { VerificationSource } from './verification/feed-source.ts';
 import { Places } from './verification/places.ts';
@@ -66,12 +71,18 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
     answer: (scope, payload) => answerOnline({ ...online, ledger: feed.ledger }, scope, payload),
   });
   const feed = await startFeed({ store, clock, random, alarms, source });
-  const rootKey = await openInstallationKey(
-    store,
-    config.keyFile,
-    config.userDataFolder,
-    feed.ledger.head.installation,
-  );
+  const { installation } = feed.ledger.head;
+  const keyFile = config.keyFile ?? join(config.userDataFolder, `${installation}.key`);
+  const vault: Vault = {
+    keyring: new Keyring(),
+    uses: new KeyUses(scratch),
+    ledger: feed.ledger,
+    reader: store.reader,
+    clock,
+    random,
+    broken: ({ id }, detail) => alarms.raise('ENVELOPE_BROKEN', id, detail),
+  };
+  if ((await openVault(vault, keyFile)) === 'sealed') log.warn('SEALED: unseal it with POST /v1/unseal');
   await places.load(store.reader, tampered);
 
   // access
@@ -100,9 +111,11 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   logAccess(app, log, Math.random);
   await serveReference(app, 'Keyhold');
   mountHealth(app, async () => (await sql`select 1`.execute(store.reader)).rows.length === 1);
-  const cursors = new Cursors(rootKey.derive('cursor'));
+  // A cursor outlives no start: what it is bound with needs no key that could be sealed.
+  const cursors = new Cursors(createSecretKey(random.bytes(32)));
   const routes = { gate, context: { ledger, propagation, clock, random }, reader: store.reader, cursors };
-  mountControlPlane(app, { ...routes, feed, alarms, writer: store.writer });
+  const seals = new SealGate(vault, keyFile);
+  mountControlPlane(app, { ...routes, feed, alarms, writer: store.writer, vault, seals });
   await app.ready();
   const closeFeed = serveFeed(app.server, hub, feedGate(find));
   await app.listen({ host: config.host, port: config.port });

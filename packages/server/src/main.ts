@@ -3,7 +3,7 @@ import { createLog } from './http/log.ts';
 import { startControlPlane } from './app.ts';
 import { AlreadyRunning } from './database/instance-lock.ts';
 import { UnsafeServer } from './database/store.ts';
-import { RootKeyError } from './vault/root-key.ts';
+import { KeyFileError } from './vault/file-seal.ts';
 import { spawnVerifier } from './verification/spawn-verifier.ts';
 import { startVerifierProcess } from './verification/verifier-process.ts';
 
@@ -39,7 +39,7 @@ function inWords(error: unknown): string | null {
   if (
     error instanceof ConfigError ||
     error instanceof AlreadyRunning ||
-    error instanceof RootKeyError ||
+    error instanceof KeyFileError ||
     error instanceof UnsafeServer
   )
     return error.message;

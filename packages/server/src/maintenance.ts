@@ -8,7 +8,7 @@ import type { Alarms } from './ledger/alarms.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import { forgetOldKeys } from './ledger/idempotency.store.ts';
 import { verifyChain } from './ledger/verify-chain.ts';
-import { type CheckedRow, FACT_TABLES, readChecked } from './verification/checked-rows.ts';
+import { type CheckedRow, FACT_TABLES, readChecked } from './ledger/checked-rows.ts';
 
 interface Maintained {
   readonly store: Store;

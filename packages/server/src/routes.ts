@@ -12,17 +12,24 @@ import type { Alarms } from './ledger/alarms.ts';
 import { registerControlMetrics } from './metrics.ts';
 import { mountConsumers, mountEnvironments, mountProjects, type Routes } from './projects/projects.routes.ts';
 import { tokenPlaces } from './projects/token-places.ts';
+import { mountReveal } from './secrets/reveal.routes.ts';
+import { mountSecrets } from './secrets/secrets.routes.ts';
+import { mountSeal } from './vault/seal.routes.ts';
+import type { SealGate } from './vault/seal-gate.ts';
+import type { Vault } from './vault/vault.ts';
 import { mountInstallation } from './verification/installation.routes.ts';
 
 export interface ControlPlaneRoutes extends Routes {
   readonly feed: Feed;
   readonly alarms: Alarms;
   readonly writer: Writer;
+  readonly vault: Vault;
+  readonly seals: SealGate;
 }
 
 /** Every operation of the control plane, room by room, and its metrics. */
 export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRoutes): void {
-  const { gate, reader, feed, alarms, writer } = routes;
+  const { gate, reader, feed, alarms, writer, seals } = routes;
   const { ledger, hub, book } = feed;
   mountProjects(app, routes);
   mountEnvironments(app, routes);
@@ -30,6 +37,9 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   mountKeys(app, routes);
   mountKeyStates(app, routes);
   mountTokens(app, { ...routes, places: tokenPlaces(reader) });
+  mountSecrets(app, routes);
+  mountReveal(app, routes);
+  mountSeal(app, gate, { allow: allowOnInstallation }, seals);
   mountEntries(app, gate, (principal) => allowOnInstallation(principal, 'audit.read'), routes);
   mountInstallation(app, { ...routes, hub, book, alarms });
   const registry = new Registry();

@@ -3,6 +3,8 @@ import { TOKEN_COMMANDS } from './access.ts';
 import { INSTALLATION_COMMANDS } from './installation.ts';
 import { KEY_COMMANDS } from './keys.ts';
 import { PROJECT_COMMANDS } from './projects.ts';
+import { SECRET_COMMANDS } from './secrets.ts';
+import { SEAL_COMMANDS } from './seal.ts';
 import { SERVER_COMMANDS } from './serve.ts';
 import { verifyCommand } from './verify.ts';
 
@@ -12,6 +14,8 @@ export const COMMANDS: readonly (Command | PassThrough)[] = [
   ...PROJECT_COMMANDS,
   ...KEY_COMMANDS,
   ...TOKEN_COMMANDS,
+  ...SECRET_COMMANDS,
+  ...SEAL_COMMANDS,
   ...INSTALLATION_COMMANDS,
   verifyCommand,
 ];

@@ -2,6 +2,8 @@ import * as access from './access.ts';
 import * as installation from './installation.ts';
 import * as keys from './keys.ts';
 import * as projects from './projects.ts';
+import * as secrets from './secrets.ts';
+import * as seal from './seal.ts';
 import type { Operation } from '../operation.ts';
 import { verify } from './verify.ts';
 
@@ -29,6 +31,20 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
   access.createToken,
   access.listTokens,
   access.revokeToken,
+  secrets.storeSecret,
+  secrets.listSecrets,
+  secrets.getSecret,
+  secrets.listSecretVersions,
+  secrets.updateSecret,
+  secrets.revealSecret,
+  secrets.deleteSecretVersions,
+  secrets.undeleteSecretVersions,
+  secrets.destroySecretVersions,
+  secrets.removeSecret,
+  seal.getSeal,
+  seal.unseal,
+  seal.sealInstallation,
+  seal.changeSeal,
   installation.listEntries,
   installation.getInstallation,
   installation.acceptRestore,

@@ -26,6 +26,13 @@ const SCOPES_OF_ACTION = {
   'tokens.read': [],
   'tokens.revoke': [],
   'audit.read': ['read'],
+  'seal.read': ['read'],
+  'seal.unseal': [],
+  'seal.change': [],
+  'secrets.read': ['read'],
+  'secrets.write': [],
+  'secrets.reveal': [],
+  'secrets.destroy': [],
   'installation.read': ['read'],
   'installation.accept-restore': [],
 } as const satisfies Record<string, readonly Scope[]>;

@@ -21,6 +21,10 @@ export interface FactTables {
   keys: KeyRow;
   credentials: CredentialRow;
   tokens: TokenRow;
+  seals: SealRow;
+  vault_keys: VaultKeyRow;
+  secrets: SecretRow;
+  secret_versions: SecretVersionRow;
 }
 
 export interface ProjectRow extends Fact {
@@ -108,6 +112,59 @@ export interface TokenRow extends Fact {
   readonly created_at: number;
 }
 
+/** What protects the root key; there is one. */
+export interface SealRow extends Fact {
+  readonly kind: 'file' | 'passphrase' | 'shamir';
+  /** JSON: what the seal's own key is made or recognised by; never a secret. */
+  readonly parameters: string;
+  readonly root_version: number;
+  /** The root key, wrapped under the seal's key. */
+  readonly root_key: string;
+  readonly created_at: number;
+}
+
+/** A key of an environment, wrapped under the root key. */
+export interface VaultKeyRow extends Fact {
+  readonly project_id: string;
+  readonly environment_id: string;
+  readonly purpose: 'secrets';
+  /** From 1 on; the highest encrypts. */
+  readonly version: number;
+  readonly root_version: number;
+  readonly wrapped: string;
+  readonly created_at: number;
+}
+
+export interface SecretRow extends Fact {
+  readonly project_id: string;
+  readonly environment_id: string;
+  readonly path: string;
+  /** Newest version; 0 while there is none. */
+  readonly version: number;
+  /** Versions kept; 0: as many as the installation keeps by default. */
+  readonly max_versions: number;
+  /** 1: a write has to name the version that it replaces. */
+  readonly cas_required: 0 | 1;
+  /** JSON: what people want to know of it. */
+  readonly metadata: string;
+  readonly created_at: number;
+  readonly updated_at: number;
+}
+
+export interface SecretVersionRow extends Fact {
+  readonly project_id: string;
+  readonly environment_id: string;
+  readonly secret_id: string;
+  readonly version: number;
+  readonly vault_key_id: string;
+  /** Null once it is destroyed. */
+  readonly envelope: string | null;
+  readonly deleted_at: number | null;
+  /** It reads as deleted from then on. */
+  readonly expires_at: number | null;
+  readonly created_at: number;
+}
+
 /** Written by the ledger itself. */
 export interface LedgerTables {
   ledger_head: {
@@ -160,6 +217,8 @@ export interface ScratchTables {
     readonly last_used_from: string | null;
   };
   quota_usage: { readonly key_id: string; readonly period_start: number; readonly used: number };
+  /** Uses of a wrapping key set aside so far, in blocks: never fewer than there were. */
+  key_uses: { readonly key_id: string; readonly uses: number };
   denials: {
     readonly minute: number;
     readonly environment_id: string;

@@ -47,6 +47,7 @@ export function mount<O extends Operation, P extends { readonly id: string }>(
   app.route({
     method: operation.method,
     url: operation.path.replace(/\{(\w+)\}/g, ':$1'),
+    ...(operation.maxBodyBytes === undefined ? {} : { bodyLimit: operation.maxBodyBytes }),
     schema: routeSchema(operation),
     // Before the body is parsed: a stranger's input is not even read.
     onRequest: async (request, reply) => {

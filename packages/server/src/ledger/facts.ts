@@ -143,6 +143,16 @@ export class Facts {
     return await this.update(table, row, { ...patch, salt: this.#newSalt() } as typeof patch);
   }
 
+  /** Deletes a row. Its digest stays, as none, so that putting it back is noticed. */
+  async remove<T extends FactTable>(table: T, row: FactTables[T]): Promise<void> {
+    await this.db
+      .deleteFrom(table as 'keys')
+      .where('id', '=', row.id)
+      .execute();
+    this.changes.push({ id: row.id, before: rowDigest(row), after: null });
+    this.#own.set(row.id, null);
+  }
+
   /** Enters that a row is gone which somebody deleted past the ledger. */
   async withdraw(id: string): Promise<void> {
     const head = await this.db.selectFrom('row_heads').select('digest').where('row_id', '=', id).executeTakeFirst();

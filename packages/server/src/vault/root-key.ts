@@ -1,58 +1,45 @@
-import { createHash, createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { writeSecretFile } from './secret-file.ts';
+import { createHash, hkdfSync } from 'node:crypto';
+import type { SealRow } from '../database/schema.ts';
+import type { SealParameters } from './seal.ts';
+import type { Place } from './sealed-field.ts';
+import type { Unsealed } from './keyring.ts';
+import { keyFrom, unwrapKey, wrapKey } from './wrapped-key.ts';
 
-/** The root key of an installation: 256 bits, from which every other key is derived or under which it is wrapped. */
-export interface RootKey {
-  /** A key for one purpose (HKDF-SHA-256, RFC 5869); the same purpose always gives the same key. */
-  derive(purpose: string): KeyObject;
-  /** Recognises this root key without telling anything of it. */
-  readonly check: string;
+/** Id under which associated data knows the root key; there is one. */
+const ROOT = 'root-key';
+
+export function parametersOf({ parameters }: SealRow): SealParameters {
+  return JSON.parse(parameters) as SealParameters;
 }
 
-const ROOT_KEY_BYTES = 32;
-
-/** The root key can't be used; says what to do. */
-export class RootKeyError extends Error {
-  override readonly name = 'RootKeyError';
+/** The root key, wrapped under the key of a seal; `keyBytes` are the caller's to wipe. */
+export function wrapRootKey(
+  installation: string,
+  seal: { readonly id: string; readonly rootVersion: number },
+  sealKeyBytes: Buffer,
+  rootKeyBytes: Uint8Array,
+): string {
+  const under = { id: seal.id, version: seal.rootVersion, key: keyFrom(Buffer.from(sealKeyBytes)) };
+  return wrapKey(under, rootKeyBytes, rootPlace(installation, seal.rootVersion)).toString('hex');
 }
 
 /**
- * Reads the root key, or makes it where `expectedCheck` is null: at the very first start.
- * @throws with what to do, when the file is missing, readable by others, damaged or of another installation.
+ * What an unsealed installation has in memory. Wipes `sealKeyBytes`.
+ * @throws EnvelopeBroken when this is not the key of that seal
  */
-export function openRootKey(file: string, expectedCheck: string | null): RootKey {
-  if (!existsSync(file)) {
-    if (expectedCheck !== null) {
-      throw new RootKeyError(
-        `the root key file ${file} is missing: put it back, or name its place in KEYHOLD_KEY_FILE`,
-      );
-    }
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    writeSecretFile(file, `${randomBytes(ROOT_KEY_BYTES).toString('base64')}\n`);
-  }
-  const mode = statSync(file).mode & 0o777;
-  if ((mode & 0o077) !== 0) throw new RootKeyError(`the root key file ${file} is open to others: chmod 600 ${file}`);
-  const bytes = Buffer.from(readFileSync(file, 'utf8').trim(), 'base64');
-  if (bytes.length !== ROOT_KEY_BYTES)
-    throw new RootKeyError(`the root key file ${file} does not hold a 256-bit key in base64`);
-  const rootKey = rootKeyFrom(bytes);
-  bytes.fill(0);
-  if (expectedCheck !== null && rootKey.check !== expectedCheck) {
-    throw new RootKeyError(
-      `the root key file ${file} belongs to another installation: name the right one in KEYHOLD_KEY_FILE`,
-    );
-  }
-  return rootKey;
+export function unwrapRootKey(installation: string, seal: SealRow, sealKeyBytes: Buffer): Unsealed {
+  const sealKey = keyFrom(sealKeyBytes);
+  const under = { id: seal.id, version: seal.root_version, key: sealKey };
+  const bytes = unwrapKey(under, Buffer.from(seal.root_key, 'hex'), rootPlace(installation, seal.root_version));
+  return { root: { id: ROOT, version: seal.root_version, key: keyFrom(bytes) }, sealKey };
 }
 
-function rootKeyFrom(bytes: Buffer): RootKey {
-  const root = createSecretKey(bytes);
-  const derive = (purpose: string): Buffer =>
-    Buffer.from(hkdfSync('sha256', root, Buffer.alloc(0), `keyhold/v1/${purpose}`, ROOT_KEY_BYTES));
-  return {
-    derive: (purpose) => createSecretKey(derive(purpose)),
-    check: createHash('sha256').update(derive('root-key-check')).digest('hex'),
-  };
+/** True when this key file was the root key of an installation before there were seals. */
+export function isOldRootKey(keyBytes: Buffer, check: string): boolean {
+  const derived = hkdfSync('sha256', keyBytes, Buffer.alloc(0), 'keyhold/v1/root-key-check', keyBytes.length);
+  return createHash('sha256').update(Buffer.from(derived)).digest('hex') === check;
+}
+
+function rootPlace(installation: string, version: number): Place {
+  return { field: 'root-key', installation, project: null, environment: null, id: ROOT, version };
 }

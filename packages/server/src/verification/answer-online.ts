@@ -14,7 +14,8 @@ import { type FeedScope, isAddressedTo } from '../feed/scope.ts';
 import type { ChangedRow, Facts } from '../ledger/facts.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { findCredential } from '../keys/keys.store.ts';
-import { readCheckedRows } from './checked-rows.ts';
+import { readCheckedRows } from '../ledger/checked-rows.ts';
+import { FED_TABLES } from './fed-tables.ts';
 import type { Places } from './places.ts';
 import { recordOf } from './record-of.ts';
 
@@ -65,7 +66,7 @@ async function committedRows(
   environment: string,
 ): Promise<ChangedRow[]> {
   const ids = [environment, await consumerOf(db, credential), credential.key_id, credential.id];
-  return (await readCheckedRows(db, ids)).flatMap((checked) => ('tampered' in checked ? [] : checked));
+  return (await readCheckedRows(db, FED_TABLES, ids)).flatMap((checked) => ('tampered' in checked ? [] : checked));
 }
 
 /** The same within a change: rows that others changed in this very commit count as they are now. */

@@ -12,7 +12,8 @@ import { leavesBetween } from '../ledger/entries.store.ts';
 import type { ChangedRow } from '../ledger/facts.ts';
 import { readHead } from '../ledger/head.ts';
 import { listEnvironments } from '../projects/projects.store.ts';
-import { type CheckedRow, FED_TABLES, readChecked, readCheckedRows } from './checked-rows.ts';
+import { type CheckedRow, readChecked, readCheckedRows } from '../ledger/checked-rows.ts';
+import { FED_TABLES } from './fed-tables.ts';
 import { feedKey, feedRemoval } from './feed-records.ts';
 import type { Places } from './places.ts';
 import { recordOf } from './record-of.ts';
@@ -79,7 +80,7 @@ export class VerificationSource implements FeedSource {
           if (after === null) gone.add(id);
         }
       }
-      const records = await this.#records(db, await readCheckedRows(db, [...ids]));
+      const records = await this.#records(db, await readCheckedRows(db, FED_TABLES, [...ids]));
       // Removals come first: what was taken out may have been put back under another digest.
       return { position, records: [...[...gone].map(feedRemoval), ...records] };
     });
@@ -121,6 +122,7 @@ export class VerificationSource implements FeedSource {
     });
     const checked = await readCheckedRows(
       db,
+      FED_TABLES,
       rows.map(({ id }) => id),
     );
     return checked.flatMap((found) =>
@@ -131,7 +133,7 @@ export class VerificationSource implements FeedSource {
   }
 
   async isTokenAlive(db: Kysely<Database>, tokenId: string): Promise<boolean> {
-    const [checked] = await readCheckedRows(db, [tokenId]);
+    const [checked] = await readCheckedRows(db, FED_TABLES, [tokenId]);
     if (checked === undefined || 'tampered' in checked || checked.table !== 'tokens') return false;
     return isAlive(checked.row, this.#options.clock.wall());
   }

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { Database, FactTables } from '../database/schema.ts';
 import type { ChangedRow } from '../ledger/facts.ts';
-import { type CheckedRow, readChecked } from './checked-rows.ts';
+import { type CheckedRow, readChecked } from '../ledger/checked-rows.ts';
 
 const ROWS_PER_READ = 500;
 

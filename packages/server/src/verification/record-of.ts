@@ -16,8 +16,6 @@ import type { Places } from './places.ts';
 /** The feed record of a row; null for tables that verifiers need nothing of. */
 export function recordOf(changed: ChangedRow, places: Places): Addressed<FeedRecord> | null {
   switch (changed.table) {
-    case 'projects':
-      return null;
     case 'environments':
       return environmentRecord(changed.row, places.slugOf(changed.row.project_id));
     case 'permission_settings':
@@ -33,6 +31,8 @@ export function recordOf(changed: ChangedRow, places: Places): Addressed<FeedRec
         changed.row,
         changed.row.environment_id === null ? null : places.projectOf(changed.row.environment_id),
       );
+    default:
+      return null;
   }
 }
 

@@ -1,21 +1,8 @@
 import { ID_PREFIXES, type IdKind } from '@keyhold/protocol/id';
 import { type Kysely, sql } from 'kysely';
 import type { Database, FactTable, FactTables } from '../database/schema.ts';
-import type { ChangedRow } from '../ledger/facts.ts';
-import { rowDigest } from '../ledger/row-digest.ts';
-
-/** Tables that verifiers are fed, in an order in which what a row refers to comes first. */
-export const FED_TABLES = [
-  'environments',
-  'permission_settings',
-  'consumers',
-  'keys',
-  'credentials',
-  'tokens',
-] as const;
-
-/** Every table of facts. */
-export const FACT_TABLES = ['projects', ...FED_TABLES] as const;
+import type { ChangedRow } from './facts.ts';
+import { rowDigest } from './row-digest.ts';
 
 const KIND_OF_TABLE: Readonly<Record<FactTable, IdKind>> = {
   projects: 'project',
@@ -25,7 +12,14 @@ const KIND_OF_TABLE: Readonly<Record<FactTable, IdKind>> = {
   keys: 'key',
   credentials: 'credential',
   tokens: 'token',
+  seals: 'seal',
+  vault_keys: 'vaultKey',
+  secrets: 'secret',
+  secret_versions: 'secretVersion',
 };
+
+/** Every table of facts. */
+export const FACT_TABLES = Object.keys(KIND_OF_TABLE) as readonly FactTable[];
 
 /** A row that is what the ledger recorded, or the id of one that isn't. */
 export type CheckedRow = ChangedRow | { readonly table: FactTable; readonly tampered: string };
@@ -33,7 +27,7 @@ export type CheckedRow = ChangedRow | { readonly table: FactTable; readonly tamp
 /** The table that an id belongs to, or undefined. */
 function tableOf(id: string): FactTable | undefined {
   const prefix = id.slice(0, id.indexOf('_'));
-  return (Object.keys(KIND_OF_TABLE) as FactTable[]).find((table) => ID_PREFIXES[KIND_OF_TABLE[table]] === prefix);
+  return FACT_TABLES.find((table) => ID_PREFIXES[KIND_OF_TABLE[table]] === prefix);
 }
 
 /**
@@ -58,10 +52,14 @@ export async function readChecked(
   };
 }
 
-/** The rows with these ids, each checked. */
-export async function readCheckedRows(db: Kysely<Database>, ids: readonly string[]): Promise<CheckedRow[]> {
+/** The rows of these tables with these ids, each checked, table by table. */
+export async function readCheckedRows(
+  db: Kysely<Database>,
+  tables: readonly FactTable[],
+  ids: readonly string[],
+): Promise<CheckedRow[]> {
   const checked: CheckedRow[] = [];
-  for (const table of FED_TABLES) {
+  for (const table of tables) {
     const own = ids.filter((id) => tableOf(id) === table);
     for (let i = 0; i < own.length; i += 500) {
       const { rows } = await sql<Joined>`select t.*, h.row_id as head_id, h.digest as head_digest

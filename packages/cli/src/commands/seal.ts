@@ -1,0 +1,106 @@
+import type { Seal } from '@keyhold/protocol/operations/seal';
+import * as operations from '@keyhold/protocol/operations/seal';
+import { createClient } from '@keyhold/sdk/client';
+import { apiCommand, JSON_FLAG } from '../api-command.ts';
+import type { Command, Context, Given } from '../command.ts';
+import { connectionFor, readSecretFile, URL_FLAGS } from '../connection.ts';
+import { EXIT } from '../exit-codes.ts';
+import { UsageError } from '../failure.ts';
+import { type Flag, flagsOf } from '../flag.ts';
+import { type Field, renderDetails } from '../table.ts';
+
+const SEAL: readonly Field<Seal>[] = [
+  ['seal', ({ kind }) => kind],
+  ['state', ({ sealed }) => (sealed ? 'sealed' : 'unsealed')],
+  ['root key version', ({ rootVersion }) => rootVersion],
+];
+
+const INPUT_FILE: Flag = {
+  name: 'input-file',
+  value: 'FILE',
+  about: 'File that holds the passphrase or share; without it, stdin.',
+};
+
+function showSeal(seal: Seal): string[] {
+  const lines = renderDetails(SEAL, seal);
+  if (seal.shares !== null) lines.push(`shares  ${seal.threshold} of ${seal.shares} open it`);
+  if (seal.attempt === null) return lines;
+  const { given, threshold } = seal.attempt;
+  return [...lines, `given  ${given.length} of ${threshold}${given.length === 0 ? '' : `: ${given.join(', ')}`}`];
+}
+
+/** What opens a seal comes from a file or stdin, never from an argument. */
+async function readInput(own: Given['own'], terminal: Context['terminal'], what: string): Promise<string> {
+  const file = own['input-file'];
+  const text = typeof file === 'string' ? readSecretFile(file, what) : (await terminal.readInput()).trim();
+  if (text === '') throw new UsageError(`no ${what}: give it on stdin or by --input-file FILE`);
+  return text;
+}
+
+function print(answer: unknown, lines: readonly string[], own: Given['own'], terminal: Context['terminal']): number {
+  if (own['json'] === true) terminal.print(JSON.stringify(answer, null, 2));
+  else for (const line of lines) terminal.print(line);
+  return EXIT.done;
+}
+
+const unseal: Command = {
+  words: ['seal', 'open'],
+  summary: 'Unseal: reads the passphrase, or one share, from stdin or --input-file',
+  operation: operations.unseal.id,
+  positionals: [],
+  flags: [INPUT_FILE, { name: 'reset', about: 'Forget the shares given so far.' }, JSON_FLAG, ...URL_FLAGS],
+  run: async ({ own }, { environment, terminal }) => {
+    const { seal: client } = createClient(connectionFor(own, environment));
+    const { kind, attempt } = await client.get();
+    const input = async () => {
+      if (own['reset'] === true) return { reset: true as const };
+      if (kind === 'file') return {};
+      const text = await readInput(own, terminal, kind === 'passphrase' ? 'passphrase' : 'share');
+      return kind === 'passphrase' ? { passphrase: text } : { share: text, nonce: attempt?.nonce ?? '' };
+    };
+    const seal = await client.unseal(await input());
+    return print(seal, showSeal(seal), own, terminal);
+  },
+};
+
+const change: Command = {
+  words: ['seal', 'change'],
+  summary: 'Change the seal; a new passphrase is read from stdin or --input-file',
+  operation: operations.changeSeal.id,
+  positionals: [],
+  flags: [
+    ...flagsOf(operations.changeSeal).filter(({ field }) => field !== 'passphrase'),
+    INPUT_FILE,
+    JSON_FLAG,
+    ...URL_FLAGS,
+  ],
+  run: async ({ input, own }, { environment, terminal }) => {
+    const { seal: client } = createClient(connectionFor(own, environment));
+    const passphrase =
+      input['kind'] === 'passphrase' ? { passphrase: await readInput(own, terminal, 'passphrase') } : {};
+    // The types of input are lost at the terminal: the server checks it against the operation's schema.
+    const changed = await client.change({ ...input, ...passphrase } as Parameters<typeof client.change>[0]);
+    const { shares = [] } = changed;
+    const lines = [...showSeal(changed.seal), ...shares.map((share) => `share  ${share}`)];
+    if (shares.length > 0) terminal.note('The shares will not be shown again: give each to its holder.');
+    return print(changed, lines, own, terminal);
+  },
+};
+
+/** `seal`. */
+export const SEAL_COMMANDS: readonly Command[] = [
+  apiCommand({
+    words: ['seal', 'get'],
+    operation: operations.getSeal,
+    call: (client) => client.seal.get,
+    show: showSeal,
+  }),
+  unseal,
+  apiCommand({
+    words: ['seal', 'close'],
+    operation: operations.sealInstallation,
+    call: (client) => client.seal.seal,
+    show: showSeal,
+  }),
+  change,
+];

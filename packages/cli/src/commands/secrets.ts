@@ -1,0 +1,139 @@
+import { readFileSync } from 'node:fs';
+import type { SecretVersion, StoredSecret } from '@keyhold/protocol/operations/secrets';
+import * as operations from '@keyhold/protocol/operations/secrets';
+import { createClient } from '@keyhold/sdk/client';
+import { apiCommand, JSON_FLAG, listCommand } from '../api-command.ts';
+import type { Command } from '../command.ts';
+import { connectionFor, URL_FLAGS } from '../connection.ts';
+import { EXIT } from '../exit-codes.ts';
+import { UsageError } from '../failure.ts';
+import { type Flag, flagsOf } from '../flag.ts';
+import { type Field, renderDetails, renderTable, time } from '../table.ts';
+
+const SECRET: readonly Field<StoredSecret>[] = [
+  ['id', ({ id }) => id],
+  ['place', ({ project, environment }) => `${project}/${environment}`],
+  ['path', ({ path }) => path],
+  ['version', ({ version }) => version],
+  ['provider', ({ metadata }) => metadata.provider],
+  ['owner', ({ metadata }) => metadata.owner],
+  ['rotate every', ({ metadata }) => metadata.rotateEveryDays && `${metadata.rotateEveryDays} days`],
+  ['updated', ({ updatedAt }) => time(updatedAt)],
+];
+
+const VERSION: readonly Field<SecretVersion>[] = [
+  ['version', ({ version }) => version],
+  ['state', ({ state }) => state],
+  ['created', ({ createdAt }) => time(createdAt)],
+  ['deleted', ({ deletedAt }) => time(deletedAt)],
+  ['expires', ({ expiresAt }) => time(expiresAt)],
+];
+
+const DATA_FILE: Flag = {
+  name: 'data-file',
+  value: 'FILE',
+  about: 'File that holds the data, a JSON object; without it, stdin.',
+};
+
+/** The data comes from a file or stdin, never from an argument. */
+const store: Command = {
+  words: ['secrets', 'store'],
+  summary: operations.storeSecret.summary,
+  operation: operations.storeSecret.id,
+  positionals: [],
+  flags: [
+    ...flagsOf(operations.storeSecret).filter(({ field }) => field !== 'data'),
+    DATA_FILE,
+    JSON_FLAG,
+    ...URL_FLAGS,
+  ],
+  run: async ({ input, own }, { environment, terminal }) => {
+    const file = own['data-file'];
+    const text = typeof file === 'string' ? readFileSync(file, 'utf8') : await terminal.readInput();
+    const client = createClient(connectionFor(own, environment));
+    const body = { ...input, data: dataOf(text) } as Parameters<typeof client.secrets.store>[0];
+    const stored = await client.secrets.store(body);
+    if (own['json'] === true) terminal.print(JSON.stringify(stored, null, 2));
+    else for (const line of renderDetails(SECRET, stored.secret)) terminal.print(line);
+    return EXIT.done;
+  },
+};
+
+function dataOf(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const data: unknown = JSON.parse(text);
+    if (typeof data === 'object' && data !== null && !Array.isArray(data)) return data as Record<string, unknown>;
+  } catch {
+    // Said below, without repeating what was given.
+  }
+  throw new UsageError('the data is not a JSON object such as {"apiKey": "…", "apiSecret": "…"}');
+}
+
+const changed = ({ versions }: { readonly versions: readonly SecretVersion[] }) => renderTable(VERSION, [...versions]);
+
+/** `secrets`. */
+export const SECRET_COMMANDS: readonly Command[] = [
+  store,
+  listCommand({
+    words: ['secrets', 'list'],
+    operation: operations.listSecrets,
+    call: (client) => client.secrets.list,
+    columns: SECRET,
+  }),
+  apiCommand({
+    words: ['secrets', 'get'],
+    operation: operations.getSecret,
+    call: (client) => client.secrets.get,
+    labels: ['SECRET'],
+    show: (secret) => renderDetails(SECRET, secret),
+  }),
+  listCommand({
+    words: ['secrets', 'list-versions'],
+    operation: operations.listSecretVersions,
+    call: (client) => client.secrets.listVersions,
+    labels: ['SECRET'],
+    columns: VERSION,
+  }),
+  apiCommand({
+    words: ['secrets', 'update'],
+    operation: operations.updateSecret,
+    call: (client) => client.secrets.update,
+    labels: ['SECRET'],
+    show: (secret) => renderDetails(SECRET, secret),
+  }),
+  apiCommand({
+    words: ['secrets', 'reveal'],
+    operation: operations.revealSecret,
+    call: (client) => client.secrets.reveal,
+    labels: ['SECRET'],
+    show: ({ data }) => [JSON.stringify(data, null, 2)],
+  }),
+  apiCommand({
+    words: ['secrets', 'delete'],
+    operation: operations.deleteSecretVersions,
+    call: (client) => client.secrets.delete,
+    labels: ['SECRET'],
+    show: changed,
+  }),
+  apiCommand({
+    words: ['secrets', 'undelete'],
+    operation: operations.undeleteSecretVersions,
+    call: (client) => client.secrets.undelete,
+    labels: ['SECRET'],
+    show: changed,
+  }),
+  apiCommand({
+    words: ['secrets', 'destroy'],
+    operation: operations.destroySecretVersions,
+    call: (client) => client.secrets.destroy,
+    labels: ['SECRET'],
+    show: changed,
+  }),
+  apiCommand({
+    words: ['secrets', 'remove'],
+    operation: operations.removeSecret,
+    call: (client) => client.secrets.remove,
+    labels: ['SECRET'],
+    show: ({ id, versions }) => [`removed  ${id} with ${versions} versions`],
+  }),
+];

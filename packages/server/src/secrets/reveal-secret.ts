@@ -1,0 +1,67 @@
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { SecretVersion } from '@keyhold/protocol/operations/secrets';
+import type { Caller } from '../access/change-context.ts';
+import type { SecretVersionRow } from '../database/schema.ts';
+import { openEnvelope } from '../vault/envelope.ts';
+import { keyById } from '../vault/open-vault-key.ts';
+import { Secret } from '../vault/secret.ts';
+import { placeIn, SEALED, type Vault } from '../vault/vault.ts';
+import { EnvelopeBroken } from '../vault/wrapped-key.ts';
+import { secretEntry } from './open-secret.ts';
+import { type PlacedSecret, showVersion, stateOfVersion } from './secret-record.ts';
+import { findVersions } from './secrets.store.ts';
+
+/** What was revealed: canonical JSON of the data. */
+export interface Revealed {
+  readonly version: SecretVersion;
+  readonly json: Secret;
+}
+
+/** Reveals one version: its row is checked and the entry committed, and only then is it opened. */
+export async function revealSecret(
+  vault: Vault,
+  caller: Caller,
+  secret: PlacedSecret,
+  wanted: number | undefined,
+): Promise<Revealed | Refusal> {
+  if (vault.keyring.sealed) return SEALED;
+  const number = wanted ?? secret.version;
+  const [listed] = await findVersions(vault.reader, secret.id, [number]);
+  if (listed === undefined) return gone(number, 'There is no');
+  const now = vault.clock.wall();
+  const draft = {
+    ...secretEntry(caller, secret, 'secret.revealed'),
+    code: `version-${number}`,
+    evenWithoutChange: true as const,
+  };
+  const recorded = await vault.ledger.record(draft, async (facts) => {
+    const row = await facts.find('secret_versions', listed.id);
+    if (row === undefined) return gone(number, 'There is no');
+    const state = stateOfVersion(row, now);
+    return state === 'live' ? row : gone(number, `It is ${state}:`);
+  });
+  if (isRefusal(recorded)) return recorded;
+  const json = await openVersion(vault, recorded.value);
+  return isRefusal(json) ? json : { version: showVersion(recorded.value, now), json };
+}
+
+/** Opens a version that was checked and entered. */
+async function openVersion(vault: Vault, row: SecretVersionRow): Promise<Secret | Refusal> {
+  const key = await keyById(vault, row.vault_key_id);
+  if (isRefusal(key)) return key;
+  const place = placeIn(vault, 'secret.value', row, row.secret_id, row.version);
+  try {
+    const plaintext = openEnvelope(key, row.envelope ?? '', place);
+    const json = new Secret(plaintext.toString('utf8'));
+    plaintext.fill(0);
+    return json;
+  } catch (error) {
+    if (!(error instanceof EnvelopeBroken)) throw error;
+    vault.broken(place, error.message);
+    return refuse('ENVELOPE_BROKEN', `Version ${row.version} does not open where it lies.`);
+  }
+}
+
+function gone(version: number, what: string): Refusal {
+  return refuse('SECRET_VERSION_GONE', `${what} version ${version}.`, '/version');
+}

@@ -1,0 +1,94 @@
+import { type Kysely, sql } from 'kysely';
+import type { Database, SecretVersionRow } from '../database/schema.ts';
+import type { PlacedSecret } from './secret-record.ts';
+
+type Db = Kysely<Database>;
+
+function placedSecrets(db: Db) {
+  return db
+    .selectFrom('secrets')
+    .innerJoin('projects', 'projects.id', 'secrets.project_id')
+    .innerJoin('environments', 'environments.id', 'secrets.environment_id')
+    .selectAll('secrets')
+    .select(['projects.slug as project_slug', 'environments.name as environment_name']);
+}
+
+export async function findSecret(db: Db, id: string): Promise<PlacedSecret | undefined> {
+  return await placedSecrets(db).where('secrets.id', '=', id).executeTakeFirst();
+}
+
+export async function findSecretByPath(db: Db, environmentId: string, path: string): Promise<PlacedSecret | undefined> {
+  return await placedSecrets(db)
+    .where('secrets.environment_id', '=', environmentId)
+    .where('secrets.path', '=', path)
+    .executeTakeFirst();
+}
+
+export interface SecretFilter {
+  readonly environment: string;
+  readonly prefix?: string | undefined;
+  readonly after?: string | undefined;
+  readonly limit: number;
+}
+
+/** By path. */
+export async function listSecrets(
+  db: Db,
+  { environment, prefix, after, limit }: SecretFilter,
+): Promise<PlacedSecret[]> {
+  let query = placedSecrets(db).where('secrets.environment_id', '=', environment).orderBy('secrets.path').limit(limit);
+  if (after !== undefined) query = query.where('secrets.path', '>', after);
+  if (prefix !== undefined) {
+    // The range lets the index find it; the comparison makes it exact. U+10FFFF sorts behind every other character.
+    query = query.where('secrets.path', '>=', prefix).where('secrets.path', '<', `${prefix}\u{10ffff}`);
+    query = query.where(sql<boolean>`substr(secrets.path, 1, ${prefix.length}) = ${prefix}`);
+  }
+  return await query.execute();
+}
+
+/** A version without its envelope, but for whether there is one. */
+export type ListedVersion = Pick<
+  SecretVersionRow,
+  'id' | 'version' | 'envelope' | 'deleted_at' | 'expires_at' | 'created_at'
+>;
+
+function versionsOf(db: Db, secretId: string) {
+  return db
+    .selectFrom('secret_versions')
+    .select(['id', 'version', 'deleted_at', 'expires_at', 'created_at'])
+    .select(sql<string | null>`case when envelope is null then null else '' end`.as('envelope'))
+    .where('secret_id', '=', secretId);
+}
+
+/** Newest first, below the version `before`. */
+export async function listVersions(
+  db: Db,
+  secretId: string,
+  before: number | undefined,
+  limit: number,
+): Promise<ListedVersion[]> {
+  const query = versionsOf(db, secretId).orderBy('version', 'desc').limit(limit);
+  return await (before === undefined ? query : query.where('version', '<', before)).execute();
+}
+
+/** Ids of these versions that there are. */
+export async function findVersions(db: Db, secretId: string, versions: readonly number[]): Promise<ListedVersion[]> {
+  return await versionsOf(db, secretId)
+    .where('version', 'in', [...versions])
+    .orderBy('version')
+    .execute();
+}
+
+/** Ids of versions up to `last` that are not destroyed yet, oldest first. */
+export async function findUndestroyed(db: Db, secretId: string, last: number, limit: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom('secret_versions')
+    .select('id')
+    .where('secret_id', '=', secretId)
+    .where('version', '<=', last)
+    .where('envelope', 'is not', null)
+    .orderBy('version')
+    .limit(limit)
+    .execute();
+  return rows.map(({ id }) => id);
+}

@@ -1,0 +1,123 @@
+import { canonicalJson, type Json } from '@keyhold/protocol/canonical-json';
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import {
+  MAX_SECRET_BYTES,
+  type SecretMetadata,
+  type SecretVersion,
+  type StoredSecret,
+} from '@keyhold/protocol/operations/secrets';
+import type { Caller } from '../access/change-context.ts';
+import type { EnvironmentRow, ProjectRow, SecretRow } from '../database/schema.ts';
+import type { Recorded } from '../ledger/entry.ts';
+import type { Facts } from '../ledger/facts.ts';
+import { sealEnvelope } from '../vault/envelope.ts';
+import { keyToEncrypt } from '../vault/open-vault-key.ts';
+import { placeIn, type Vault } from '../vault/vault.ts';
+import type { WrappingKey } from '../vault/wrapped-key.ts';
+import { secretEntry } from './open-secret.ts';
+import { showSecret, showVersion, versionsKept } from './secret-record.ts';
+import { findSecretByPath, findUndestroyed } from './secrets.store.ts';
+
+export interface NewVersion {
+  readonly path: string;
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly cas?: number;
+  readonly ttlSeconds?: number;
+  readonly metadata?: SecretMetadata;
+}
+
+/** Versions destroyed with one write: the leaf of an entry is bounded. */
+const MAX_DESTROYED = 20;
+
+/** Stores a secret, or a new version of it. */
+export async function storeSecret(
+  vault: Vault,
+  caller: Caller,
+  { project, environment }: { readonly project: ProjectRow; readonly environment: EnvironmentRow },
+  input: NewVersion,
+): Promise<Recorded<{ secret: StoredSecret; version: SecretVersion }> | Refusal> {
+  const plaintext = Buffer.from(canonicalJson(input.data as Json));
+  if (plaintext.length > MAX_SECRET_BYTES) {
+    plaintext.fill(0);
+    return refuse('SECRET_TOO_LARGE', `${plaintext.length} bytes; ${MAX_SECRET_BYTES} is the most.`, '/data');
+  }
+  const place = { project_id: project.id, environment_id: environment.id };
+  const key = await keyToEncrypt(vault, place, 'secrets');
+  if (isRefusal(key)) return key;
+  const names = { project_slug: project.slug, environment_name: environment.name };
+  const known = await findSecretByPath(vault.reader, environment.id, input.path);
+  const id = known?.id ?? vault.random.newId('secret');
+  const recorded = await vault.ledger.record(secretEntry(caller, { id, ...place }, 'secret.stored'), async (facts) => {
+    const row = await findOrInsert(vault, facts, { id, ...place }, input);
+    if (isRefusal(row)) return row;
+    return await addVersion(vault, facts, row, { key, plaintext, input, names });
+  });
+  plaintext.fill(0);
+  return recorded;
+}
+
+async function findOrInsert(
+  { clock }: Vault,
+  facts: Facts,
+  place: { readonly id: string; readonly project_id: string; readonly environment_id: string },
+  { path, metadata }: NewVersion,
+): Promise<SecretRow | Refusal> {
+  const known = await facts.find('secrets', place.id);
+  if (known !== undefined) return known;
+  if ((await findSecretByPath(facts.db, place.environment_id, path)) !== undefined) {
+    return refuse('CAS_MISMATCH', 'Somebody stored the first version meanwhile; try again.');
+  }
+  const now = clock.wall();
+  const settings = { version: 0, max_versions: 0, cas_required: 0 as const, metadata: JSON.stringify(metadata ?? {}) };
+  return await facts.insert('secrets', { ...place, path, ...settings, created_at: now, updated_at: now });
+}
+
+interface Addition {
+  readonly key: WrappingKey;
+  readonly plaintext: Buffer;
+  readonly input: NewVersion;
+  readonly names: { readonly project_slug: string; readonly environment_name: string };
+}
+
+async function addVersion(
+  vault: Vault,
+  facts: Facts,
+  row: SecretRow,
+  { key, plaintext, input, names }: Addition,
+): Promise<{ secret: StoredSecret; version: SecretVersion } | Refusal> {
+  const refusal = checkAndSet(row, input.cas);
+  if (refusal !== null) return refusal;
+  const now = vault.clock.wall();
+  const version = row.version + 1;
+  const added = await facts.insert('secret_versions', {
+    id: vault.random.newId('secretVersion'),
+    project_id: row.project_id,
+    environment_id: row.environment_id,
+    secret_id: row.id,
+    version,
+    vault_key_id: key.id,
+    envelope: sealEnvelope(key, plaintext, placeIn(vault, 'secret.value', row, row.id, version)),
+    deleted_at: null,
+    expires_at: input.ttlSeconds === undefined ? null : now + input.ttlSeconds * 1000,
+    created_at: now,
+  });
+  const metadata = input.metadata === undefined ? {} : { metadata: JSON.stringify(input.metadata) };
+  const updated = await facts.update('secrets', row, { version, updated_at: now, ...metadata });
+  const past = version - versionsKept(row);
+  for (const old of past < 1 ? [] : await findUndestroyed(facts.db, row.id, past, MAX_DESTROYED)) {
+    const found = await facts.find('secret_versions', old);
+    if (found !== undefined) await facts.update('secret_versions', found, { envelope: null });
+  }
+  return { secret: showSecret(updated, names), version: showVersion(added, now) };
+}
+
+function checkAndSet({ version, cas_required }: SecretRow, cas: number | undefined): Refusal | null {
+  if (cas === undefined) {
+    return cas_required === 0
+      ? null
+      : refuse('CAS_MISMATCH', `Name the version that this one replaces; the newest is ${version}.`, '/cas');
+  }
+  return cas === version
+    ? null
+    : refuse('CAS_MISMATCH', `The newest version is ${version}, not ${cas}; read it first.`, '/cas');
+}

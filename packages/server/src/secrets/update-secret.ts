@@ -1,0 +1,32 @@
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { SecretMetadata, StoredSecret } from '@keyhold/protocol/operations/secrets';
+import type { Caller } from '../access/change-context.ts';
+import type { Vault } from '../vault/vault.ts';
+import { secretEntry } from './open-secret.ts';
+import { type PlacedSecret, showSecret } from './secret-record.ts';
+
+export interface SecretSettings {
+  readonly metadata?: SecretMetadata;
+  readonly maxVersions?: number;
+  readonly casRequired?: boolean;
+}
+
+/** Changes what is known of a secret. */
+export async function updateSecret(
+  { ledger, clock }: Vault,
+  caller: Caller,
+  secret: PlacedSecret,
+  { metadata, maxVersions, casRequired }: SecretSettings,
+): Promise<StoredSecret | Refusal> {
+  const recorded = await ledger.record(secretEntry(caller, secret, 'secret.updated'), async (facts) => {
+    const row = await facts.find('secrets', secret.id);
+    if (row === undefined) return refuse('SECRET_NOT_FOUND', `There is no secret ${secret.id}.`, 'id');
+    const patch = {
+      ...(metadata === undefined ? {} : { metadata: JSON.stringify(metadata) }),
+      ...(maxVersions === undefined ? {} : { max_versions: maxVersions }),
+      ...(casRequired === undefined ? {} : { cas_required: casRequired ? (1 as const) : (0 as const) }),
+    };
+    return await facts.update('secrets', row, { ...patch, updated_at: clock.wall() });
+  });
+  return isRefusal(recorded) ? recorded : showSecret(recorded.value, secret);
+}

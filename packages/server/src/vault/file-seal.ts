@@ -1,0 +1,61 @@
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { FileParameters } from './seal.ts';
+import { writeSecretFile } from './secret-file.ts';
+import { commitmentTo, KEY_BYTES } from './wrapped-key.ts';
+
+/** The key file can't be used; says what to do. */
+export class KeyFileError extends Error {
+  override readonly name = 'KeyFileError';
+}
+
+/** Where a new key waits until the seal that it belongs to is committed. */
+const nextOf = (file: string) => `${file}.next`;
+
+/** Writes a new key beside the present one; {@link settleKeyFile} puts it in its place once it counts. */
+export function writeKeyFile(file: string, keyBytes: Buffer): FileParameters {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  writeSecretFile(nextOf(file), `${keyBytes.toString('base64')}\n`);
+  return { kind: 'file', check: commitmentTo(keyBytes).toString('hex') };
+}
+
+/**
+ * The seal's key; the caller's to wipe.
+ * @throws KeyFileError when it is missing, open to others, damaged or of another installation
+ */
+export function readKeyFile(file: string, { check }: FileParameters): Buffer {
+  settleKeyFile(file, check);
+  if (!existsSync(file)) {
+    throw new KeyFileError(`the root key file ${file} is missing: put it back, or name its place in KEYHOLD_KEY_FILE`);
+  }
+  const bytes = readKeyBytes(file);
+  if (commitmentTo(bytes).toString('hex') === check) return bytes;
+  bytes.fill(0);
+  throw new KeyFileError(
+    `the root key file ${file} belongs to another installation: name the right one in KEYHOLD_KEY_FILE`,
+  );
+}
+
+/** Puts a waiting key in its place when it is the one that counts; a crash may have come between. */
+export function settleKeyFile(file: string, check: string): void {
+  const next = nextOf(file);
+  if (!existsSync(next)) return;
+  const bytes = readKeyBytes(next);
+  if (commitmentTo(bytes).toString('hex') === check) renameSync(next, file);
+  bytes.fill(0);
+}
+
+/** The seal is another one: its key opens nothing any more. */
+export function removeKeyFile(file: string): void {
+  rmSync(file, { force: true });
+  rmSync(nextOf(file), { force: true });
+}
+
+function readKeyBytes(file: string): Buffer {
+  const mode = statSync(file).mode & 0o777;
+  if ((mode & 0o077) !== 0) throw new KeyFileError(`the root key file ${file} is open to others: chmod 600 ${file}`);
+  const bytes = Buffer.from(readFileSync(file, 'utf8').trim(), 'base64');
+  if (bytes.length !== KEY_BYTES)
+    throw new KeyFileError(`the root key file ${file} does not hold a 256-bit key in base64`);
+  return bytes;
+}

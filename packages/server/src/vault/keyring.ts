@@ -1,0 +1,63 @@
+import type { KeyObject } from 'node:crypto';
+import type { Purpose } from './sealed-field.ts';
+import type { WrappingKey } from './wrapped-key.ts';
+
+/** What is in memory while the installation is unsealed: the root key, and the key of its seal. */
+export interface Unsealed {
+  readonly root: WrappingKey;
+  /** Kept so that the root key can be rotated without asking for the seal's key again. */
+  readonly sealKey: KeyObject;
+}
+
+/** Keys of environments that may be in memory at once; the one used longest ago goes. */
+const MAX_LOADED = 20_000;
+
+/** Every key that is open. Sealing forgets them all; what Node still holds of them is garbage from then on. */
+export class Keyring {
+  #unsealed: Unsealed | null = null;
+  readonly #loaded = new Map<string, WrappingKey>();
+  readonly #newest = new Map<string, string>();
+
+  get sealed(): boolean {
+    return this.#unsealed === null;
+  }
+
+  get unsealed(): Unsealed | null {
+    return this.#unsealed;
+  }
+
+  unseal(unsealed: Unsealed): void {
+    this.#unsealed = unsealed;
+  }
+
+  seal(): void {
+    this.#unsealed = null;
+    this.#loaded.clear();
+    this.#newest.clear();
+  }
+
+  /** A key that was loaded, by id. */
+  loaded(id: string): WrappingKey | undefined {
+    const key = this.#loaded.get(id);
+    if (key === undefined) return undefined;
+    this.#loaded.delete(id);
+    this.#loaded.set(id, key);
+    return key;
+  }
+
+  /** The key that encrypts for this purpose now, where it is loaded. */
+  newest(environment: string, purpose: Purpose): WrappingKey | undefined {
+    const id = this.#newest.get(`${environment} ${purpose}`);
+    return id === undefined ? undefined : this.loaded(id);
+  }
+
+  /** Keeps a key of an environment; while sealed nothing is kept. */
+  load(key: WrappingKey, newestOf: { readonly environment: string; readonly purpose: Purpose } | null): void {
+    if (this.sealed) return;
+    this.#loaded.set(key.id, key);
+    if (newestOf !== null) this.#newest.set(`${newestOf.environment} ${newestOf.purpose}`, key.id);
+    if (this.#loaded.size <= MAX_LOADED) return;
+    const [oldest] = this.#loaded.keys();
+    this.#loaded.delete(oldest as string);
+  }
+}

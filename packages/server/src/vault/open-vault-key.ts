@@ -1,0 +1,128 @@
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import { readCheckedRows } from '../ledger/checked-rows.ts';
+import type { VaultKeyRow } from '../database/schema.ts';
+import { MAX_USES } from './key-uses.ts';
+import type { Purpose } from './sealed-field.ts';
+import { type InEnvironment, placeIn, SEALED, type Vault } from './vault.ts';
+import { findNewestKey } from './vault-keys.store.ts';
+import { EnvelopeBroken, keyFrom, newKeyBytes, unwrapKey, wrapKey, type WrappingKey } from './wrapped-key.ts';
+
+/** Being made right now, by environment and purpose, so that two writers don't make one each. */
+const making = new WeakMap<Vault, Map<string, Promise<WrappingKey | Refusal>>>();
+
+/**
+ * The key that encrypts for an environment and purpose, counted as used once more. Made where there is none, and
+ * replaced where it was used often enough.
+ */
+export async function keyToEncrypt(
+  vault: Vault,
+  place: InEnvironment,
+  purpose: Purpose,
+  maxUses = MAX_USES,
+): Promise<WrappingKey | Refusal> {
+  const newest = await newestKey(vault, place, purpose);
+  if (newest !== null && isRefusal(newest)) return newest;
+  if (newest !== null && (await vault.uses.take(newest.id)) <= maxUses) return newest;
+  const made = await madeOnce(vault, place, purpose, (newest?.version ?? 0) + 1);
+  if (isRefusal(made)) return made;
+  await vault.uses.take(made.id);
+  return made;
+}
+
+/** A key by its id, to decrypt with. */
+export async function keyById(vault: Vault, id: string): Promise<WrappingKey | Refusal> {
+  const { keyring, reader } = vault;
+  const { unsealed } = keyring;
+  if (unsealed === null) return SEALED;
+  const loaded = keyring.loaded(id);
+  if (loaded !== undefined) return loaded;
+  const [checked] = await readCheckedRows(reader, ['vault_keys'], [id]);
+  if (checked === undefined || 'tampered' in checked) return refuse('ROW_TAMPERED', `The key ${id} was tampered with.`);
+  const row = checked.row as VaultKeyRow;
+  const place = placeIn(vault, 'environment-key', row, id, row.version);
+  try {
+    const key = {
+      id,
+      version: row.version,
+      key: keyFrom(unwrapKey(unsealed.root, Buffer.from(row.wrapped, 'hex'), place)),
+    };
+    keyring.load(key, null);
+    return key;
+  } catch (error) {
+    if (!(error instanceof EnvelopeBroken)) throw error;
+    vault.broken(place, error.message);
+    return refuse('ENVELOPE_BROKEN', `The key ${id} does not open.`);
+  }
+}
+
+async function newestKey(
+  vault: Vault,
+  { environment_id }: InEnvironment,
+  purpose: Purpose,
+): Promise<WrappingKey | Refusal | null> {
+  const { keyring, reader } = vault;
+  if (keyring.sealed) return SEALED;
+  const loaded = keyring.newest(environment_id, purpose);
+  if (loaded !== undefined) return loaded;
+  const found = await findNewestKey(reader, environment_id, purpose);
+  if (found === undefined) return null;
+  const key = await keyById(vault, found.id);
+  if (!isRefusal(key)) keyring.load(key, { environment: environment_id, purpose });
+  return key;
+}
+
+function madeOnce(
+  vault: Vault,
+  place: InEnvironment,
+  purpose: Purpose,
+  version: number,
+): Promise<WrappingKey | Refusal> {
+  const pending = making.get(vault) ?? new Map<string, Promise<WrappingKey | Refusal>>();
+  making.set(vault, pending);
+  const name = `${place.environment_id} ${purpose}`;
+  const before = pending.get(name);
+  if (before !== undefined) return before;
+  const work = makeKey(vault, place, purpose, version).finally(() => pending.delete(name));
+  pending.set(name, work);
+  return work;
+}
+
+/** A fresh key, wrapped under the root key and entered. */
+async function makeKey(
+  vault: Vault,
+  place: InEnvironment,
+  purpose: Purpose,
+  version: number,
+): Promise<WrappingKey | Refusal> {
+  const { keyring, ledger, random, clock } = vault;
+  const { unsealed } = keyring;
+  if (unsealed === null) return SEALED;
+  const id = random.newId('vaultKey');
+  const bytes = newKeyBytes();
+  const wrapped = wrapKey(unsealed.root, bytes, placeIn(vault, 'environment-key', place, id, version));
+  const { project_id, environment_id } = place;
+  const draft = {
+    actor: 'system',
+    action: 'vault-key.created',
+    subject: id,
+    project: project_id,
+    environment: environment_id,
+    code: `version-${version}`,
+  };
+  const recorded = await ledger.record(draft, (facts) =>
+    facts.insert('vault_keys', {
+      id,
+      project_id,
+      environment_id,
+      purpose,
+      version,
+      root_version: unsealed.root.version,
+      wrapped: wrapped.toString('hex'),
+      created_at: clock.wall(),
+    }),
+  );
+  if (isRefusal(recorded)) return recorded;
+  const key = { id, version, key: keyFrom(bytes) };
+  keyring.load(key, { environment: environment_id, purpose });
+  return key;
+}

@@ -1,0 +1,64 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { isRefusal } from '@keyhold/protocol/errors';
+import { KeyFileError, readKeyFile, settleKeyFile, writeKeyFile } from './file-seal.ts';
+import { isOldRootKey, parametersOf, unwrapRootKey, wrapRootKey } from './root-key.ts';
+import { readOldCheck, readSeal } from './seals.store.ts';
+import type { Vault } from './vault.ts';
+import { commitmentTo, newKeyBytes } from './wrapped-key.ts';
+
+/**
+ * At the start: makes a `file` seal at the very first, and opens one where its key lies. Every other seal waits for
+ * somebody to open it; until then the installation is sealed.
+ * @throws KeyFileError with what to do
+ */
+export async function openVault(vault: Vault, keyFile: string): Promise<'unsealed' | 'sealed'> {
+  const { keyring, ledger, reader } = vault;
+  if ((await readSeal(reader)) === null) await createFileSeal(vault, keyFile);
+  const seal = await readSeal(reader);
+  // A seal that somebody wrote past the ledger opens nothing; what needs no key goes on, and the alarm tells.
+  if (seal === null || seal === 'tampered' || seal.kind !== 'file') return 'sealed';
+  const parameters = parametersOf(seal);
+  if (parameters.kind !== 'file') return 'sealed';
+  keyring.unseal(unwrapRootKey(ledger.head.installation, seal, readKeyFile(keyFile, parameters)));
+  return 'unsealed';
+}
+
+async function createFileSeal(vault: Vault, keyFile: string): Promise<void> {
+  const { ledger, random, clock, reader } = vault;
+  const keyBytes = keyOfBefore(keyFile, await readOldCheck(reader)) ?? newKeyBytes();
+  const rootBytes = newKeyBytes();
+  const parameters = writeKeyFile(keyFile, keyBytes);
+  const id = random.newId('seal');
+  const root_key = wrapRootKey(ledger.head.installation, { id, rootVersion: 1 }, keyBytes, rootBytes);
+  rootBytes.fill(0);
+  keyBytes.fill(0);
+  const draft = { actor: 'system', action: 'seal.created', subject: id, code: 'file' };
+  const recorded = await ledger.record(draft, (facts) =>
+    facts.insert('seals', {
+      id,
+      kind: 'file',
+      parameters: JSON.stringify(parameters),
+      root_version: 1,
+      root_key,
+      created_at: clock.wall(),
+    }),
+  );
+  if (isRefusal(recorded)) throw new Error(recorded.detail);
+  settleKeyFile(keyFile, parameters.check);
+}
+
+/** An installation from before there were seals goes on with its key file. */
+function keyOfBefore(keyFile: string, check: string | null): Buffer | null {
+  if (check === null) return null;
+  if (!existsSync(keyFile)) {
+    throw new KeyFileError(
+      `the root key file ${keyFile} is missing: put it back, or name its place in KEYHOLD_KEY_FILE`,
+    );
+  }
+  const bytes = Buffer.from(readFileSync(keyFile, 'utf8').trim(), 'base64');
+  if (isOldRootKey(bytes, check))
+    return readKeyFile(keyFile, { kind: 'file', check: commitmentTo(bytes).toString('hex') });
+  throw new KeyFileError(
+    `the root key file ${keyFile} belongs to another installation: name the right one in KEYHOLD_KEY_FILE`,
+  );
+}

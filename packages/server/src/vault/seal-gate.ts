@@ -1,0 +1,212 @@
+import { randomBytes } from 'node:crypto';
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { Seal } from '@keyhold/protocol/operations/seal';
+import type { SealRow } from '../database/schema.ts';
+import type { EntryDraft } from '../ledger/entry.ts';
+import { readKeyFile, removeKeyFile, settleKeyFile, writeKeyFile } from './file-seal.ts';
+import { keyOfPassphrase, newPassphraseParameters } from './passphrase-seal.ts';
+import { parametersOf, unwrapRootKey, wrapRootKey } from './root-key.ts';
+import { SEAL_NEEDS, type SealParameters } from './seal.ts';
+import { readSeal } from './seals.store.ts';
+import { checkShare, combineShares, makeShares } from './shamir-seal.ts';
+import { Secret } from './secret.ts';
+import type { Share } from './share.ts';
+import { SEALED, type Vault } from './vault.ts';
+import { EnvelopeBroken, newKeyBytes } from './wrapped-key.ts';
+
+/** Who acts on the seal, as entries say it. */
+export type SealCaller = Pick<EntryDraft, 'actor' | 'side'>;
+
+export interface UnsealInput {
+  readonly passphrase?: string;
+  readonly share?: string;
+  readonly nonce?: string;
+  readonly reset?: true;
+}
+
+export interface SealChange {
+  readonly kind: SealParameters['kind'];
+  readonly passphrase?: string;
+  readonly shares?: number;
+  readonly threshold?: number;
+}
+
+/** Opens, closes and changes the seal. Every attempt is an entry. */
+export class SealGate {
+  readonly #vault: Vault;
+  readonly #keyFile: string;
+  #nonce = newNonce();
+  #given: Share[] = [];
+
+  constructor(vault: Vault, keyFile: string) {
+    this.#vault = vault;
+    this.#keyFile = keyFile;
+  }
+
+  async show(): Promise<Seal | Refusal> {
+    const seal = await this.#seal();
+    return isRefusal(seal) ? seal : this.#view(seal);
+  }
+
+  /** One try, or one share of a try. */
+  async unseal(caller: SealCaller, input: UnsealInput): Promise<Seal | Refusal> {
+    const seal = await this.#seal();
+    if (isRefusal(seal)) return seal;
+    if (!this.#vault.keyring.sealed) return refuse('ALREADY_UNSEALED', 'There is nothing to do.');
+    if (input.reset === true) {
+      this.#begin();
+      await this.#enter(caller, 'seal.attempt-reset', seal);
+      return this.#view(seal);
+    }
+    const keyBytes = await this.#keyOf(seal, input);
+    if (keyBytes === null) {
+      await this.#enter(caller, 'seal.attempted', seal, `share-${this.#given.at(-1)?.number}`);
+      return this.#view(seal);
+    }
+    const refusal = isRefusal(keyBytes) ? keyBytes : this.#tryKey(seal, keyBytes);
+    await this.#enter(
+      caller,
+      refusal === null ? 'seal.opened' : 'seal.attempted',
+      seal,
+      refusal?.refused.toLowerCase(),
+    );
+    return refusal ?? this.#view(seal);
+  }
+
+  /** The entry first, then the keys go. */
+  async close(caller: SealCaller): Promise<Seal | Refusal> {
+    const seal = await this.#seal();
+    if (isRefusal(seal)) return seal;
+    if (this.#vault.keyring.sealed) return SEALED;
+    await this.#enter(caller, 'seal.closed', seal);
+    this.#vault.keyring.seal();
+    this.#begin();
+    return this.#view(seal);
+  }
+
+  /** Wraps the same root key under a new seal. Until the entry is committed the old seal counts, then only the new. */
+  async change(caller: SealCaller, change: SealChange): Promise<{ seal: Seal; shares?: readonly Secret[] } | Refusal> {
+    const seal = await this.#seal();
+    if (isRefusal(seal)) return seal;
+    const { keyring, ledger, clock } = this.#vault;
+    const { unsealed } = keyring;
+    if (unsealed === null) return SEALED;
+    const made = await this.#make(change);
+    if (isRefusal(made)) return made;
+    const { parameters, keyBytes, shares } = made;
+    const { installation } = ledger.head;
+    const rootBytes = unsealed.root.key.export();
+    const rootVersion = seal.root_version;
+    const root_key = wrapRootKey(installation, { id: seal.id, rootVersion }, keyBytes, rootBytes);
+    rootBytes.fill(0);
+    const draft = { ...caller, action: 'seal.changed', subject: seal.id, code: change.kind, locks: [seal.id] };
+    const recorded = await ledger.record(draft, async (facts) => {
+      const row = await facts.find('seals', seal.id);
+      if (row?.root_key !== seal.root_key) return refuse('ATTEMPT_OVER', 'The seal was changed meanwhile; look again.');
+      const patch = { kind: change.kind, parameters: JSON.stringify(parameters), root_key, created_at: clock.wall() };
+      return await facts.update('seals', row, patch);
+    });
+    if (isRefusal(recorded)) {
+      keyBytes.fill(0);
+      return recorded;
+    }
+    if (parameters.kind === 'file') settleKeyFile(this.#keyFile, parameters.check);
+    else removeKeyFile(this.#keyFile);
+    keyring.unseal(unwrapRootKey(installation, recorded.value, keyBytes));
+    this.#begin();
+    const view = this.#view(recorded.value);
+    return shares === undefined ? { seal: view } : { seal: view, shares };
+  }
+
+  /** The key that was given; null while shares are missing. */
+  async #keyOf(seal: SealRow, input: UnsealInput): Promise<Buffer | Refusal | null> {
+    const parameters = parametersOf(seal);
+    if (parameters.kind === 'file') return readKeyFile(this.#keyFile, parameters);
+    if (parameters.kind === 'passphrase') {
+      if (input.passphrase === undefined) return needs(parameters.kind, '/passphrase');
+      return await keyOfPassphrase(parameters, input.passphrase);
+    }
+    if (input.share === undefined) return needs(parameters.kind, '/share');
+    if (input.nonce !== this.#nonce) return refuse('ATTEMPT_OVER', 'Ask GET /v1/seal for the present nonce.', '/nonce');
+    const share = checkShare(parameters, input.share);
+    if (typeof share === 'string') return refuse('UNSEAL_REFUSED', share, '/share');
+    if (this.#given.some(({ number }) => number === share.number)) {
+      return refuse('UNSEAL_REFUSED', `Share ${share.number} was given already.`, '/share');
+    }
+    this.#given.push(share);
+    if (this.#given.length < parameters.threshold) return null;
+    const key = await combineShares(this.#given);
+    this.#begin();
+    return key;
+  }
+
+  #tryKey(seal: SealRow, keyBytes: Buffer): Refusal | null {
+    const { keyring, ledger } = this.#vault;
+    try {
+      keyring.unseal(unwrapRootKey(ledger.head.installation, seal, keyBytes));
+      return null;
+    } catch (error) {
+      if (!(error instanceof EnvelopeBroken)) throw error;
+      return refuse('UNSEAL_REFUSED', `This is not ${SEAL_NEEDS[parametersOf(seal).kind]} of this seal.`);
+    }
+  }
+
+  async #make(
+    change: SealChange,
+  ): Promise<{ parameters: SealParameters; keyBytes: Buffer; shares?: readonly Secret[] } | Refusal> {
+    if (change.kind === 'passphrase') {
+      if (change.passphrase === undefined) return needs(change.kind, '/passphrase');
+      const parameters = newPassphraseParameters();
+      return { parameters, keyBytes: await keyOfPassphrase(parameters, change.passphrase) };
+    }
+    const keyBytes = newKeyBytes();
+    if (change.kind === 'file') return { parameters: writeKeyFile(this.#keyFile, keyBytes), keyBytes };
+    const { shares = 5, threshold = 3 } = change;
+    if (threshold > shares)
+      return refuse('INVALID_INPUT', 'The threshold is above the number of shares.', '/threshold');
+    const { parameters, texts } = await makeShares(keyBytes, shares, threshold);
+    return { parameters, keyBytes, shares: texts.map((text) => new Secret(text)) };
+  }
+
+  async #seal(): Promise<SealRow | Refusal> {
+    const seal = await readSeal(this.#vault.reader);
+    if (seal !== null && seal !== 'tampered') return seal;
+    return refuse('ROW_TAMPERED', 'The stored seal is not the one that the ledger recorded.');
+  }
+
+  #begin(): void {
+    for (const { bytes } of this.#given) bytes.fill(0);
+    this.#given = [];
+    this.#nonce = newNonce();
+  }
+
+  async #enter(caller: SealCaller, action: string, { id }: SealRow, code?: string): Promise<void> {
+    const draft = { ...caller, action, subject: id, code, evenWithoutChange: true as const };
+    await this.#vault.ledger.record(draft, async () => null);
+  }
+
+  #view(seal: SealRow): Seal {
+    const parameters = parametersOf(seal);
+    const { sealed } = this.#vault.keyring;
+    const shamir = parameters.kind === 'shamir' ? parameters : null;
+    return {
+      kind: parameters.kind,
+      sealed,
+      rootVersion: seal.root_version,
+      shares: shamir?.shares ?? null,
+      threshold: shamir?.threshold ?? null,
+      attempt:
+        sealed && shamir !== null
+          ? { nonce: this.#nonce, given: this.#given.map(({ number }) => number), threshold: shamir.threshold }
+          : null,
+    };
+  }
+}
+
+function newNonce(): string {
+  return randomBytes(16).toString('hex');
+}
+
+function needs(kind: SealParameters['kind'], field: string): Refusal {
+  return refuse('INVALID_INPUT', `This seal takes ${SEAL_NEEDS[kind]}.`, field);
+}

@@ -1,0 +1,50 @@
+import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
+import * as operations from '@keyhold/protocol/operations/seal';
+import type { FastifyInstance } from 'fastify';
+import { type Gate, mount } from '../http/mount.ts';
+import { expose } from './expose.ts';
+import type { SealCaller, SealGate } from './seal-gate.ts';
+
+/** What a higher floor decides: who may, and how an entry names him. */
+export interface SealAccess<P> {
+  allow(principal: P, action: 'seal.read' | 'seal.unseal' | 'seal.change'): Refusal | null;
+}
+
+export function mountSeal<P extends { readonly id: string }>(
+  app: FastifyInstance,
+  gate: Gate<P>,
+  { allow }: SealAccess<P>,
+  seals: SealGate,
+): void {
+  const callerOf = (principal: P, ip: string): SealCaller => ({ actor: principal.id, side: { ip } });
+
+  mount(app, gate, operations.getSeal, async ({ principal }) => {
+    const denied = allow(principal, 'seal.read');
+    if (denied !== null) return denied;
+    const seal = await seals.show();
+    return isRefusal(seal) ? seal : { body: seal };
+  });
+
+  mount(app, gate, operations.unseal, async ({ principal, body, ip }) => {
+    const denied = allow(principal, 'seal.unseal');
+    if (denied !== null) return denied;
+    const seal = await seals.unseal(callerOf(principal, ip), body);
+    return isRefusal(seal) ? seal : { body: seal };
+  });
+
+  mount(app, gate, operations.sealInstallation, async ({ principal, ip }) => {
+    const denied = allow(principal, 'seal.change');
+    if (denied !== null) return denied;
+    const seal = await seals.close(callerOf(principal, ip));
+    return isRefusal(seal) ? seal : { body: seal };
+  });
+
+  mount(app, gate, operations.changeSeal, async ({ principal, body, ip }) => {
+    const denied = allow(principal, 'seal.change');
+    if (denied !== null) return denied;
+    const changed = await seals.change(callerOf(principal, ip), body);
+    if (isRefusal(changed)) return changed;
+    const { seal, shares } = changed;
+    return { body: shares === undefined ? { seal } : { seal, shares: shares.map(expose) } };
+  });
+}

@@ -1,0 +1,36 @@
+import { canonicalJson } from '@keyhold/protocol/canonical-json';
+
+/**
+ * Every field that lies encrypted, with the purpose of the key that encrypts it. Logical names, never tables or
+ * columns: a field keeps its name when it moves. The tests that swap, cut and put back go through this list, so that
+ * a new field can't be forgotten.
+ */
+export const SEALED_FIELDS = {
+  'root-key': 'seal',
+  'environment-key': 'root',
+  'secret.value': 'secrets',
+} as const;
+
+export type SealedField = keyof typeof SEALED_FIELDS;
+
+/** What a key of an environment may encrypt. */
+export type Purpose = 'secrets';
+
+/** Where an encrypted value belongs. It opens there and nowhere else (DESIGN §6, "Associated data"). */
+export interface Place {
+  readonly field: SealedField;
+  readonly installation: string;
+  /** Null: of the installation itself. */
+  readonly project: string | null;
+  readonly environment: string | null;
+  readonly id: string;
+  readonly version: number;
+}
+
+/** A layer of an envelope: the key that is wrapped, or the data that it encrypts. */
+export type Layer = 'key' | 'data';
+
+/** Associated data of one layer: the place, and whatever else has to stay as it was written. */
+export function associatedData(layer: Layer, place: Place, bound: Readonly<Record<string, string>>): Buffer {
+  return Buffer.from(canonicalJson({ ...place, purpose: SEALED_FIELDS[place.field], layer, bound }));
+}

@@ -1,0 +1,31 @@
+import { randomBytes } from 'node:crypto';
+import { combine, split } from 'shamir-secret-sharing';
+import type { ShamirParameters } from './seal.ts';
+import { readShare, type Share, shareDigest, writeShare } from './share.ts';
+
+/** Splits a seal's key; the shares are shown once, each to whom it was meant for. */
+export async function makeShares(
+  keyBytes: Uint8Array,
+  shares: number,
+  threshold: number,
+): Promise<{ readonly parameters: ShamirParameters; readonly texts: readonly string[] }> {
+  const set = randomBytes(8).toString('hex');
+  const parts = await split(Uint8Array.from(keyBytes), shares, threshold);
+  const made: Share[] = parts.map((bytes, i) => ({ set, number: i + 1, bytes: Buffer.from(bytes) }));
+  const digests = made.map(shareDigest);
+  return { parameters: { kind: 'shamir', shares, threshold, set, digests }, texts: made.map(writeShare) };
+}
+
+/** Why a share is not one of this seal's, or the share. */
+export function checkShare(parameters: ShamirParameters, text: string): Share | string {
+  const share = readShare(text);
+  if (share === null) return 'It is not a share, or was mistyped.';
+  if (share.set !== parameters.set) return `Share ${share.number} belongs to another set of shares.`;
+  if (parameters.digests[share.number - 1] !== shareDigest(share)) return `Share ${share.number} is wrong.`;
+  return share;
+}
+
+/** The seal's key, of enough shares; the caller's to wipe. */
+export async function combineShares(shares: readonly Share[]): Promise<Buffer> {
+  return Buffer.from(await combine(shares.map(({ bytes }) => Uint8Array.from(bytes))));
+}

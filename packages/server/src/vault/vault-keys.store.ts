@@ -1,0 +1,21 @@
+import type { Kysely } from 'kysely';
+import type { Database, VaultKeyRow } from '../database/schema.ts';
+import type { Purpose } from './sealed-field.ts';
+
+type Db = Kysely<Database>;
+
+/** Id and version of the key that encrypts for this purpose now. */
+export async function findNewestKey(
+  db: Db,
+  environmentId: string,
+  purpose: Purpose,
+): Promise<Pick<VaultKeyRow, 'id' | 'version'> | undefined> {
+  return await db
+    .selectFrom('vault_keys')
+    .select(['id', 'version'])
+    .where('environment_id', '=', environmentId)
+    .where('purpose', '=', purpose)
+    .orderBy('version', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+}

@@ -1,0 +1,40 @@
+import { type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { Kysely } from 'kysely';
+import type { Clock } from '../clock.ts';
+import type { Database } from '../database/schema.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { Random } from '../random.ts';
+import type { KeyUses } from './key-uses.ts';
+import type { Keyring } from './keyring.ts';
+import type { Place, SealedField } from './sealed-field.ts';
+
+/** What encrypts and decrypts here, with what it needs to find and enter its keys. */
+export interface Vault {
+  readonly keyring: Keyring;
+  readonly uses: KeyUses;
+  readonly ledger: Ledger;
+  readonly reader: Kysely<Database>;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Raises the alarm that something encrypted is not what was written. */
+  readonly broken: (place: Place, detail: string) => void;
+}
+
+export const SEALED: Refusal = refuse('SEALED', 'The installation is sealed: unseal it first (POST /v1/unseal).');
+
+/** An environment, as far as a place names it. */
+export interface InEnvironment {
+  readonly project_id: string;
+  readonly environment_id: string;
+}
+
+export function placeIn(
+  { ledger }: Pick<Vault, 'ledger'>,
+  field: SealedField,
+  { project_id, environment_id }: InEnvironment,
+  id: string,
+  version: number,
+): Place {
+  const { installation } = ledger.head;
+  return { field, installation, project: project_id, environment: environment_id, id, version };
+}

@@ -1,0 +1,9 @@
+/** Tables that verifiers are fed, in an order in which what a row refers to comes first. */
+export const FED_TABLES = [
+  'environments',
+  'permission_settings',
+  'consumers',
+  'keys',
+  'credentials',
+  'tokens',
+] as const;
