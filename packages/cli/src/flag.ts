@@ -66,7 +66,7 @@ function reading(field: string, of: Schema): Required<Pick<Flag, 'value' | 'read
     return { value: choices.join('|'), read: (text) => (choices.includes(text) ? text : undefined) };
   }
   if (of.type === 'integer') return { value: 'NUMBER', read: readInteger };
-  if (of.type === 'object') return { value: 'JSON', read: readObject };
+  if (of.type === 'object' || of.anyOf !== undefined) return { value: 'JSON', read: readObject };
   return { value: field.endsWith('At') ? 'TIME' : 'TEXT', read: (text) => text };
 }
 

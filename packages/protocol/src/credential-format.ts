@@ -32,6 +32,9 @@ const CLASSES: Uint8Array = (() => {
 /** Prefix of Keyhold's own tokens; no environment may take it. */
 export const TOKEN_PREFIX = 'keyhold';
 
+/** Prefix of the tokens that take a delivery; no environment may take it. */
+export const ONCE_PREFIX = 'keyhold_once';
+
 /** Pattern of an environment's prefix: 2–24 of `[a-z0-9_]`. */
 export const PREFIX_PATTERN = '^[a-z0-9_]{2,24}$';
 

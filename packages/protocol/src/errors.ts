@@ -17,6 +17,7 @@ export const ERRORS = {
   TOKEN_NOT_FOUND: { status: 404, title: 'No such token.' },
   SECRET_NOT_FOUND: { status: 404, title: 'No such secret.' },
   SECRET_VERSION_GONE: { status: 404, title: 'The secret has no such version any more.' },
+  DELIVERY_GONE: { status: 404, title: 'Nothing waits for this token: taken, ended, or never there.' },
   SLUG_TAKEN: { status: 409, title: 'Another project has this slug.' },
   ENVIRONMENT_EXISTS: { status: 409, title: 'The project has an environment of this name.' },
   PREFIX_TAKEN: { status: 409, title: 'Another environment has this prefix.' },

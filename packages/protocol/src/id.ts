@@ -2,6 +2,7 @@
 export const ID_PREFIXES = {
   consumer: 'cons',
   credential: 'cred',
+  delivery: 'dlv',
   entry: 'entry',
   environment: 'env',
   installation: 'inst',
@@ -9,9 +10,12 @@ export const ID_PREFIXES = {
   project: 'proj',
   seal: 'seal',
   secret: 'sec',
+  secretSettings: 'sset',
   secretVersion: 'secv',
   setting: 'pset',
   token: 'tok',
+  transitKey: 'tkey',
+  transitKeyVersion: 'tkv',
   vaultKey: 'vkey',
   verifier: 'ver',
 } as const;

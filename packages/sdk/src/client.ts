@@ -3,6 +3,7 @@ import * as access from '@keyhold/protocol/operations/access';
 import * as installation from '@keyhold/protocol/operations/installation';
 import * as keys from '@keyhold/protocol/operations/keys';
 import * as projects from '@keyhold/protocol/operations/projects';
+import * as deliveries from '@keyhold/protocol/operations/deliveries';
 import * as secrets from '@keyhold/protocol/operations/secrets';
 import * as seal from '@keyhold/protocol/operations/seal';
 import { verify } from '@keyhold/protocol/operations/verify';
@@ -71,11 +72,13 @@ export function createClient(connection: Connection) {
       listVersions: bind(secrets.listSecretVersions),
       update: bind(secrets.updateSecret),
       reveal: bind(secrets.revealSecret),
+      deliver: bind(secrets.deliverSecret),
       delete: bind(secrets.deleteSecretVersions),
       undelete: bind(secrets.undeleteSecretVersions),
       destroy: bind(secrets.destroySecretVersions),
       remove: bind(secrets.removeSecret),
     },
+    deliveries: { take: bind(deliveries.takeDelivery) },
     seal: {
       get: bind(seal.getSeal),
       unseal: bind(seal.unseal),

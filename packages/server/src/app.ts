@@ -21,8 +21,11 @@ import type { Gate } from './http/mount.ts';
 import { serveReference } from './http/reference.ts';
 import { createHttpServer } from './http/server.ts';
 import { readTls } from './http/tls.ts';
+import { startVaultListener } from './compat/start-vault-listener.ts';
+import { mountVault } from './compat/vault.routes.ts';
 import { Alarms } from './ledger/alarms.ts';
 import { startMaintenance } from './maintenance.ts';
+import { ensureDefaultPlace } from './projects/ensure-default-place.ts';
 import { mountControlPlane } from './routes.ts';
 import { systemRandom } from './random.ts';
 import { Keyring } from './vault/keyring.ts';
@@ -40,6 +43,8 @@ import { urlOf } from './verification/verifier-process.ts';
 export interface ControlPlane extends AsyncDisposable {
   /** `http(s)://host:port` */
   readonly url: string;
+  /** Vault's wire API, at its root. */
+  readonly vaultUrl: string;
   /** Holds the feed token of this installation's own verifier process. */
   readonly verifierTokenFile: string;
   readonly bootstrapTokenFile: string;
@@ -71,23 +76,15 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
     answer: (scope, payload) => answerOnline({ ...online, ledger: feed.ledger }, scope, payload),
   });
   const feed = await startFeed({ store, clock, random, alarms, source });
-  const { installation } = feed.ledger.head;
-  const keyFile = config.keyFile ?? join(config.userDataFolder, `${installation}.key`);
-  const vault: Vault = {
-    keyring: new Keyring(),
-    uses: new KeyUses(scratch),
-    ledger: feed.ledger,
-    reader: store.reader,
-    clock,
-    random,
-    broken: ({ id }, detail) => alarms.raise('ENVELOPE_BROKEN', id, detail),
-  };
+  const own = { ledger: feed.ledger, reader: store.reader, clock, random };
+  const keyFile = config.keyFile ?? join(config.userDataFolder, `${feed.ledger.head.installation}.key`);
+  const vault = vaultOf(own, scratch, alarms);
   if ((await openVault(vault, keyFile)) === 'sealed') log.warn('SEALED: unseal it with POST /v1/unseal');
   await places.load(store.reader, tampered);
 
   // access
   const { ledger, propagation, hub, book } = feed;
-  const own = { ledger, reader: store.reader, clock, random };
+  await ensureDefaultPlace(own);
   const bootstrapTokenFile = file('bootstrap-token');
   const bootstrapUse = new BootstrapUse(ledger, clock, await ensureBootstrapToken(own, bootstrapTokenFile));
   feed.onTokensUsed((ids) => {
@@ -96,13 +93,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const verifierTokenFile = file('verifier-token');
   if (config.withVerifier) await ensureVerifierToken(own, verifierTokenFile);
   const find = (secret: string) => authenticate(store.reader, clock, secret, tampered);
-  const gate: Gate<Principal> = {
-    authenticate: async (secret) => {
-      const principal = secret === null ? null : await find(secret);
-      if (principal !== null) await bootstrapUse.note(principal.id);
-      return principal;
-    },
-  };
+  const gate = gateOf(find, bootstrapUse);
 
   // http
   const tls = readTls(config);
@@ -116,17 +107,42 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const routes = { gate, context: { ledger, propagation, clock, random }, reader: store.reader, cursors };
   const seals = new SealGate(vault, keyFile);
   mountControlPlane(app, { ...routes, feed, alarms, writer: store.writer, vault, seals });
+  const vaultApi = { authenticate: gate.authenticate, context: routes.context, reader: store.reader, vault, seals };
+  await mountVault(app, '/compat/vault', vaultApi, log);
   await app.ready();
   const closeFeed = serveFeed(app.server, hub, feedGate(find));
   await app.listen({ host: config.host, port: config.port });
   stack.defer(closeFeed);
+  const vaultListener = stack.use(await startVaultListener(config, vaultApi, log));
   stack.defer(startMaintenance({ store, scratch, clock, ledger, book, hub, alarms, tampered }));
   const running = stack.move();
   return {
     url: urlOf(app.server.address(), config.host, tls !== undefined),
+    vaultUrl: urlOf({ port: vaultListener.port }, config.host, tls !== undefined),
     verifierTokenFile,
     bootstrapTokenFile,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+function vaultOf(own: Pick<Vault, 'ledger' | 'reader' | 'clock' | 'random'>, scratch: Scratch, alarms: Alarms): Vault {
+  return {
+    ...own,
+    keyring: new Keyring(),
+    uses: new KeyUses(scratch),
+    broken: ({ id }, detail) => alarms.raise('ENVELOPE_BROKEN', id, detail),
+    takenTwice: (id) => alarms.raise('DELIVERY_TAKEN_TWICE', id, 'somebody came for a delivery that was taken before'),
+  };
+}
+
+/** Opens the API to tokens that are alive; each use of the bootstrap token is noted. */
+function gateOf(find: (secret: string) => Promise<Principal | null>, bootstrapUse: BootstrapUse): Gate<Principal> {
+  return {
+    authenticate: async (secret) => {
+      const principal = secret === null ? null : await find(secret);
+      if (principal !== null) await bootstrapUse.note(principal.id);
+      return principal;
+    },
   };
 }
 

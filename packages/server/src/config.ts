@@ -10,6 +10,8 @@ export interface Config {
   readonly host: string;
   readonly port: number;
   readonly verifierPort: number;
+  /** Of Vault's wire API, at its root. */
+  readonly vaultPort: number;
   /** PostgreSQL; undefined: SQLite in the data folder. */
   readonly databaseUrl: string | undefined;
   /** Root key file; undefined: in the user's data directory, named by installation id. */
@@ -44,6 +46,7 @@ const OPTIONS = {
   host: { type: 'string' },
   port: { type: 'string' },
   'verifier-port': { type: 'string' },
+  'vault-port': { type: 'string' },
   'tls-cert': { type: 'string' },
   'tls-key': { type: 'string' },
   'behind-proxy': { type: 'boolean' },
@@ -62,12 +65,16 @@ export function readConfig(args: readonly string[], env: Environment): Config {
   const command = positionals[0] ?? 'serve';
   if (command !== 'serve' && command !== 'verifier') throw new ConfigError(`unknown command "${command}"`);
   if (positionals.length > 1) throw new ConfigError(`"${positionals[1]}" is one argument too many`);
+  const controlPort = port('KEYHOLD_PORT', values.port ?? env['KEYHOLD_PORT'], 7070);
+  // Who takes any free port for one takes it for both.
+  const vaultPort = controlPort === 0 ? 0 : 7073;
   const config: Config = {
     command,
     dataFolder: resolve(values.data ?? env['KEYHOLD_DATA'] ?? './data'),
     host: values.host ?? env['KEYHOLD_HOST'] ?? '127.0.0.1',
-    port: port('KEYHOLD_PORT', values.port ?? env['KEYHOLD_PORT'], 7070),
+    port: controlPort,
     verifierPort: port('KEYHOLD_VERIFIER_PORT', values['verifier-port'] ?? env['KEYHOLD_VERIFIER_PORT'], 7071),
+    vaultPort: port('KEYHOLD_VAULT_PORT', values['vault-port'] ?? env['KEYHOLD_VAULT_PORT'], vaultPort),
     databaseUrl: env['KEYHOLD_DATABASE_URL'] || undefined,
     keyFile: env['KEYHOLD_KEY_FILE'] || undefined,
     userDataFolder: join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'keyhold'),

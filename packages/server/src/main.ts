@@ -11,6 +11,7 @@ import { startVerifierProcess } from './verification/verifier-process.ts';
 export interface Started {
   readonly url: string;
   readonly verifierUrl?: string;
+  readonly vaultUrl?: string;
   readonly bootstrapTokenFile?: string;
 }
 
@@ -44,7 +45,8 @@ function inWords(error: unknown): string | null {
   )
     return error.message;
   const { code, port, path } = error as { code?: string; port?: number; path?: string };
-  if (code === 'EADDRINUSE') return `port ${port} is taken: choose others with KEYHOLD_PORT and KEYHOLD_VERIFIER_PORT`;
+  if (code === 'EADDRINUSE')
+    return `port ${port} is taken: choose others with KEYHOLD_PORT, KEYHOLD_VERIFIER_PORT and KEYHOLD_VAULT_PORT`;
   if (code === 'EACCES' || code === 'ENOENT') return `cannot use ${path}: ${(error as Error).message}`;
   if (code === 'ECONNREFUSED') return `the database does not answer: ${(error as Error).message}`;
   return null;
@@ -56,10 +58,10 @@ async function serve(
   stack: AsyncDisposableStack,
 ): Promise<Started> {
   const control = stack.use(await startControlPlane(config, log));
-  const { url, bootstrapTokenFile } = control;
-  if (!config.withVerifier) return { url, bootstrapTokenFile };
+  const { url, vaultUrl, bootstrapTokenFile } = control;
+  if (!config.withVerifier) return { url, vaultUrl, bootstrapTokenFile };
   const verifier = stack.use(spawnVerifier(config, url, control.verifierTokenFile, log));
-  return { url, verifierUrl: await verifier.url, bootstrapTokenFile };
+  return { url, vaultUrl, verifierUrl: await verifier.url, bootstrapTokenFile };
 }
 
 async function verify(

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { SecretVersion, StoredSecret } from '@keyhold/protocol/operations/secrets';
 import * as operations from '@keyhold/protocol/operations/secrets';
+import { type Delivery, takeDelivery } from '@keyhold/protocol/operations/deliveries';
 import { createClient } from '@keyhold/sdk/client';
 import { apiCommand, JSON_FLAG, listCommand } from '../api-command.ts';
 import type { Command } from '../command.ts';
@@ -69,6 +70,34 @@ function dataOf(text: string): Readonly<Record<string, unknown>> {
   throw new UsageError('the data is not a JSON object such as {"apiKey": "…", "apiSecret": "…"}');
 }
 
+/** A link or an age file: either goes to whom the secret is meant for, and is printed this once. */
+export function showDelivery(delivery: Delivery): string[] {
+  if ('encrypted' in delivery) return [delivery.encrypted.trimEnd()];
+  return [`page     ${delivery.path}`, `token    ${delivery.token}`, `expires  ${time(delivery.expiresAt)}`];
+}
+
+const take: Command = {
+  words: ['deliveries', 'take'],
+  summary: takeDelivery.summary,
+  operation: takeDelivery.id,
+  positionals: [],
+  flags: [
+    { name: 'once-file', value: 'FILE', about: 'File that holds the one-time token; without it, stdin.' },
+    JSON_FLAG,
+    ...URL_FLAGS.filter(({ name }) => name === 'url'),
+  ],
+  run: async ({ own }, { environment, terminal }) => {
+    const file = own['once-file'];
+    const token = (typeof file === 'string' ? readFileSync(file, 'utf8') : await terminal.readInput()).trim();
+    if (token === '') throw new UsageError('no one-time token: give it on stdin or by --once-file FILE');
+    const connection = connectionFor({ url: own['url'] }, { ...environment, tokenFile: undefined, token });
+    const taken = await createClient(connection).deliveries.take();
+    if (own['json'] === true) terminal.print(JSON.stringify(taken, null, 2));
+    else terminal.print(typeof taken.content === 'string' ? taken.content : JSON.stringify(taken.content, null, 2));
+    return EXIT.done;
+  },
+};
+
 const changed = ({ versions }: { readonly versions: readonly SecretVersion[] }) => renderTable(VERSION, [...versions]);
 
 /** `secrets`. */
@@ -109,6 +138,13 @@ export const SECRET_COMMANDS: readonly Command[] = [
     show: ({ data }) => [JSON.stringify(data, null, 2)],
   }),
   apiCommand({
+    words: ['secrets', 'deliver'],
+    operation: operations.deliverSecret,
+    call: (client) => client.secrets.deliver,
+    labels: ['SECRET'],
+    show: ({ delivery }) => showDelivery(delivery),
+  }),
+  apiCommand({
     words: ['secrets', 'delete'],
     operation: operations.deleteSecretVersions,
     call: (client) => client.secrets.delete,
@@ -136,4 +172,5 @@ export const SECRET_COMMANDS: readonly Command[] = [
     labels: ['SECRET'],
     show: ({ id, versions }) => [`removed  ${id} with ${versions} versions`],
   }),
+  take,
 ];

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { defineOperation } from '../operation.ts';
+import { DeliverTo, DeliveryShape } from './deliveries.ts';
 import { CREDENTIAL_KINDS, REVOCATION_REASONS, STATES } from '../state.ts';
 import {
   BarrierShape,
@@ -85,10 +86,17 @@ export const issueKey = defineOperation({
     ttlSeconds: Type.Optional(Ttl),
     expiresAt: Type.Optional(Time),
     metadata: Type.Optional(Metadata),
+    deliverTo: Type.Optional(DeliverTo),
   }),
   status: 201,
-  response: Closed({ key: KeyShape, credential: CredentialShape, secret: Secret, secretShown: SecretShown }),
-  errors: ['PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND', 'CONSUMER_NOT_FOUND'],
+  response: Closed({
+    key: KeyShape,
+    credential: CredentialShape,
+    secret: Secret,
+    secretShown: SecretShown,
+    delivery: Type.Optional(DeliveryShape),
+  }),
+  errors: ['PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND', 'CONSUMER_NOT_FOUND', 'SEALED'],
   idempotent: true,
 });
 
@@ -159,12 +167,14 @@ export const rotateKey = defineOperation({
   params: KeyParams,
   body: Closed({
     overlapSeconds: Type.Integer({ minimum: 0, maximum: MAX_TTL_SECONDS, description: 'How long both are valid.' }),
+    deliverTo: Type.Optional(DeliverTo),
   }),
   status: 201,
   response: Closed({
     credential: CredentialShape,
     secret: Secret,
     secretShown: SecretShown,
+    delivery: Type.Optional(DeliveryShape),
     previous: Nullable(CredentialShape),
     barrier: Type.Optional(BarrierShape),
   }),

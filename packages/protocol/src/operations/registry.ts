@@ -2,6 +2,7 @@ import * as access from './access.ts';
 import * as installation from './installation.ts';
 import * as keys from './keys.ts';
 import * as projects from './projects.ts';
+import * as deliveries from './deliveries.ts';
 import * as secrets from './secrets.ts';
 import * as seal from './seal.ts';
 import type { Operation } from '../operation.ts';
@@ -41,6 +42,8 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
   secrets.undeleteSecretVersions,
   secrets.destroySecretVersions,
   secrets.removeSecret,
+  secrets.deliverSecret,
+  deliveries.takeDelivery,
   seal.getSeal,
   seal.unseal,
   seal.sealInstallation,

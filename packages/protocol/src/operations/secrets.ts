@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { defineOperation } from '../operation.ts';
+import { DeliverTo, DeliveryShape } from './deliveries.ts';
 import { Closed, IdOf, Nullable, Page, PageQuery, Slug, Time } from './shapes.ts';
 
 /** Bytes of a version's data as canonical JSON, at most. */
@@ -157,6 +158,19 @@ export const revealSecret = defineOperation({
   body: Closed({ version: Type.Optional(VersionNumber) }),
   status: 200,
   response: Closed({ secret: SecretShape, version: SecretVersionShape, data: Data }),
+  errors: ['SECRET_NOT_FOUND', 'SECRET_VERSION_GONE', 'ROW_TAMPERED', 'ENVELOPE_BROKEN', 'SEALED'],
+});
+
+export const deliverSecret = defineOperation({
+  id: 'deliver-secret',
+  method: 'POST',
+  path: '/v1/secrets/{id}/deliver',
+  tag: 'Secrets',
+  summary: 'Deliver one version to somebody else: by a link that works once, or encrypted to his own key',
+  params: SecretParams,
+  body: Closed({ version: Type.Optional(VersionNumber), deliverTo: DeliverTo }),
+  status: 201,
+  response: Closed({ secret: SecretShape, version: SecretVersionShape, delivery: DeliveryShape }),
   errors: ['SECRET_NOT_FOUND', 'SECRET_VERSION_GONE', 'ROW_TAMPERED', 'ENVELOPE_BROKEN', 'SEALED'],
 });
 

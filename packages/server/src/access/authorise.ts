@@ -33,6 +33,9 @@ const SCOPES_OF_ACTION = {
   'secrets.write': [],
   'secrets.reveal': [],
   'secrets.destroy': [],
+  'transit.read': ['read'],
+  'transit.use': [],
+  'transit.manage': [],
   'installation.read': ['read'],
   'installation.accept-restore': [],
 } as const satisfies Record<string, readonly Scope[]>;

@@ -25,6 +25,10 @@ export interface FactTables {
   vault_keys: VaultKeyRow;
   secrets: SecretRow;
   secret_versions: SecretVersionRow;
+  secret_settings: SecretSettingsRow;
+  deliveries: DeliveryRow;
+  transit_keys: TransitKeyRow;
+  transit_key_versions: TransitKeyVersionRow;
 }
 
 export interface ProjectRow extends Fact {
@@ -127,7 +131,7 @@ export interface SealRow extends Fact {
 export interface VaultKeyRow extends Fact {
   readonly project_id: string;
   readonly environment_id: string;
-  readonly purpose: 'secrets';
+  readonly purpose: 'secrets' | 'deliveries' | 'transit';
   /** From 1 on; the highest encrypts. */
   readonly version: number;
   readonly root_version: number;
@@ -162,6 +166,57 @@ export interface SecretVersionRow extends Fact {
   readonly deleted_at: number | null;
   /** It reads as deleted from then on. */
   readonly expires_at: number | null;
+  readonly created_at: number;
+}
+
+/** What holds for all secrets of an environment, where a secret doesn't say otherwise. */
+export interface SecretSettingsRow extends Fact {
+  readonly project_id: string;
+  readonly environment_id: string;
+  /** 0: the default. */
+  readonly max_versions: number;
+  readonly cas_required: 0 | 1;
+  /** A version reads as deleted so long after it was stored; 0: never. */
+  readonly delete_after_seconds: number;
+  readonly created_at: number;
+}
+
+/** Something that waits to be taken once. */
+export interface DeliveryRow extends Fact {
+  readonly project_id: string;
+  readonly environment_id: string;
+  /** Id of what is delivered. */
+  readonly subject: string;
+  /** SHA-256 of the token that takes it. */
+  readonly digest: string;
+  readonly vault_key_id: string;
+  /** Null once it is taken. */
+  readonly envelope: string | null;
+  readonly taken_at: number | null;
+  readonly expires_at: number;
+  readonly created_at: number;
+}
+
+/** A named key that encrypts for clients and never leaves. */
+export interface TransitKeyRow extends Fact {
+  readonly project_id: string;
+  readonly environment_id: string;
+  readonly name: string;
+  readonly latest_version: number;
+  readonly min_decryption_version: number;
+  /** 0: the latest. */
+  readonly min_encryption_version: number;
+  readonly deletion_allowed: 0 | 1;
+  readonly created_at: number;
+}
+
+export interface TransitKeyVersionRow extends Fact {
+  readonly project_id: string;
+  readonly environment_id: string;
+  readonly transit_key_id: string;
+  readonly version: number;
+  readonly vault_key_id: string;
+  readonly envelope: string;
   readonly created_at: number;
 }
 

@@ -3,6 +3,7 @@ import type { Quota, RateLimit } from '@keyhold/protocol/feed';
 import type { Credential, Key } from '@keyhold/protocol/operations/keys';
 import { attribution, type Caller, type ChangeContext } from '../access/change-context.ts';
 import type { EnvironmentRow, ProjectRow } from '../database/schema.ts';
+import { type Way, writeWay } from '../delivery/deliver.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import { checkMetadata, checkRateLimits } from '../projects/settings.ts';
 import type { Secret } from '../vault/secret.ts';
@@ -35,6 +36,7 @@ export async function issueKey(
   caller: Caller,
   { project, environment }: { readonly project: ProjectRow; readonly environment: EnvironmentRow },
   input: NewKey,
+  way?: Way,
 ): Promise<Recorded<IssuedKey> | Refusal> {
   const { ledger, propagation, clock, random } = context;
   const now = clock.wall();
@@ -43,7 +45,7 @@ export async function issueKey(
   if (wrong !== null || isRefusal(period)) return wrong as Refusal;
   const keyId = random.newId('key');
   const place = { projectId: project.id, environmentId: environment.id, keyId };
-  const { secret, columns } = newBearerCredential(random, place, environment.prefix, now);
+  const { secret, content, columns } = newBearerCredential(random, place, environment.prefix, now);
   const draft = {
     ...attribution(caller),
     action: 'key.issued',
@@ -75,6 +77,7 @@ export async function issueKey(
       created_at: now,
     });
     const credential = showCredential(await facts.insert('credentials', columns), undefined, now);
+    await writeWay(way, facts, columns.id, content);
     const names = { project: project.slug, environment: environment.name };
     return { key: showKey(row, names, [credential], now), credential, secret };
   });

@@ -2,11 +2,15 @@ import { isRefusal, refuse } from '@keyhold/protocol/errors';
 import * as operations from '@keyhold/protocol/operations/keys';
 import type { FastifyInstance } from 'fastify';
 import type { Principal } from '../access/principal.ts';
+import type { DeliverTo } from '@keyhold/protocol/operations/deliveries';
+import { describeWay, prepareWay } from '../delivery/deliver.ts';
+import { showDelivery } from '../delivery/delivery.routes.ts';
 import { mount } from '../http/mount.ts';
 import { pageOf } from '../http/page.ts';
 import { openEnvironment } from '../projects/locate.ts';
 import { type Routes, visibleProjects } from '../projects/projects.routes.ts';
 import { expose } from '../vault/expose.ts';
+import type { Vault } from '../vault/vault.ts';
 import { issueKey } from './issue-key.ts';
 import { listKeys } from './keys.store.ts';
 import { openKey } from './open-key.ts';
@@ -14,15 +18,22 @@ import { rotateKey } from './rotate-key.ts';
 import { updateKey } from './update-key.ts';
 import { viewKeys } from './view-key.ts';
 
-export function mountKeys(app: FastifyInstance, { gate, context, reader, cursors }: Routes): void {
+export interface KeyRoutes extends Routes {
+  readonly vault: Vault;
+}
+
+export function mountKeys(app: FastifyInstance, { gate, context, reader, cursors, vault }: KeyRoutes): void {
   mount(app, gate, operations.issueKey, async ({ principal, body, ip, idempotency }) => {
-    const { project, environment, ...input } = body;
+    const { project, environment, deliverTo, ...input } = body;
     const place = await openEnvironment(reader, principal, 'keys.issue', project, environment);
     if (isRefusal(place)) return place;
-    const issued = await issueKey(context, { principal, ip, idempotency }, place, input);
+    const way = await wayFor(vault, place.project.id, place.environment.id, deliverTo);
+    if (isRefusal(way)) return way;
+    const issued = await issueKey(context, { principal, ip, idempotency }, place, input, way);
     if (isRefusal(issued)) return issued;
     const { key, credential, secret } = issued.value;
     if (issued.repeated) return { body: { key, credential, secretShown: true as const }, repeated: true };
+    if (way !== undefined) return { body: { key, credential, delivery: await describeWay(way, secret, showDelivery) } };
     return { body: { key, credential, secret: expose(secret) } };
   });
 
@@ -67,18 +78,29 @@ export function mountKeys(app: FastifyInstance, { gate, context, reader, cursors
     const updated = await updateKey(context, { principal, ip, idempotency }, key, body);
     return isRefusal(updated) ? updated : { body: updated };
   });
+}
 
+export function mountRotation(app: FastifyInstance, { gate, context, reader, vault }: KeyRoutes): void {
   mount(app, gate, operations.rotateKey, async ({ principal, params, body, ip, idempotency }) => {
     const key = await openKey(reader, principal, 'keys.rotate', params.id);
     if (isRefusal(key)) return key;
+    const way = await wayFor(vault, key.project_id, key.environment_id, body.deliverTo);
+    if (isRefusal(way)) return way;
     const caller = { principal, ip, idempotency };
-    const rotated = await rotateKey(context, caller, key, body.overlapSeconds);
+    const rotated = await rotateKey(context, caller, key, body.overlapSeconds, way);
     if (isRefusal(rotated)) return rotated;
     const { credential, secret, previous } = rotated.value;
     const barrier = rotated.barrier === undefined ? {} : { barrier: rotated.barrier };
     if (rotated.repeated) {
       return { body: { credential, previous, secretShown: true as const, ...barrier }, repeated: true };
     }
+    if (way !== undefined) {
+      return { body: { credential, delivery: await describeWay(way, secret, showDelivery), previous, ...barrier } };
+    }
     return { body: { credential, secret: expose(secret), previous, ...barrier } };
   });
+}
+
+async function wayFor(vault: Vault, project_id: string, environment_id: string, to: DeliverTo | undefined) {
+  return to === undefined ? undefined : await prepareWay(vault, { project_id, environment_id }, to);
 }

@@ -10,10 +10,12 @@ export function newBearerCredential(
   place: { readonly projectId: string; readonly environmentId: string; readonly keyId: string },
   prefix: string,
   nowMs: number,
-): { readonly secret: Secret; readonly columns: Omit<CredentialRow, 'salt'> } {
+): { readonly secret: Secret; readonly content: Secret; readonly columns: Omit<CredentialRow, 'salt'> } {
   const text = formatCredential(prefix, random.bytes(32));
   return {
     secret: new Secret(text),
+    // The same as a delivery carries it.
+    content: new Secret(JSON.stringify(text)),
     columns: {
       id: random.newId('credential'),
       project_id: place.projectId,

@@ -3,6 +3,7 @@ import type { Credential } from '@keyhold/protocol/operations/keys';
 import type { Barrier } from '@keyhold/protocol/operations/shapes';
 import type { Caller, ChangeContext } from '../access/change-context.ts';
 import type { CredentialRow } from '../database/schema.ts';
+import { type Way, writeWay } from '../delivery/deliver.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import type { Facts } from '../ledger/facts.ts';
 import type { Secret } from '../vault/secret.ts';
@@ -37,11 +38,12 @@ export async function rotateKey(
   caller: Caller,
   placed: PlacedKey,
   overlapSeconds: number,
+  way?: Way,
 ): Promise<(Recorded<RotatedKey> & { barrier?: Barrier }) | Refusal> {
   const { ledger, propagation, clock, random } = context;
   const now = clock.wall();
   const place = { projectId: placed.project_id, environmentId: placed.environment_id, keyId: placed.id };
-  const { secret, columns } = newBearerCredential(random, place, placed.environment_prefix, now);
+  const { secret, content, columns } = newBearerCredential(random, place, placed.environment_prefix, now);
   const recorded = await ledger.record(keyEntry(caller, placed, 'key.rotated'), async (facts) => {
     const key = await facts.find('keys', placed.id);
     if (key === undefined) return refuse('KEY_NOT_FOUND', `There is no key ${placed.id}.`, 'id');
@@ -55,6 +57,7 @@ export async function rotateKey(
     }
     const previous = await endOthers(facts, living, overlapSeconds, now);
     const credential = await facts.insert('credentials', columns);
+    await writeWay(way, facts, columns.id, content);
     return {
       credential: showCredential(credential, undefined, now),
       secret,

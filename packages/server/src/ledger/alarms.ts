@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 
 /** Something that should not be, and that an operator has to look at. */
 export interface Alarm {
-  readonly code: 'ROW_TAMPERED' | 'ENVELOPE_BROKEN' | 'CHAIN_BROKEN' | 'VERIFIER_AHEAD';
+  readonly code: 'ROW_TAMPERED' | 'ENVELOPE_BROKEN' | 'DELIVERY_TAKEN_TWICE' | 'CHAIN_BROKEN' | 'VERIFIER_AHEAD';
   /** Id of what it is about. */
   readonly subject: string;
   readonly atMs: number;

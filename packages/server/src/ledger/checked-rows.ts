@@ -16,6 +16,10 @@ const KIND_OF_TABLE: Readonly<Record<FactTable, IdKind>> = {
   vault_keys: 'vaultKey',
   secrets: 'secret',
   secret_versions: 'secretVersion',
+  secret_settings: 'secretSettings',
+  deliveries: 'delivery',
+  transit_keys: 'transitKey',
+  transit_key_versions: 'transitKeyVersion',
 };
 
 /** Every table of facts. */

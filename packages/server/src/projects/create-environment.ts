@@ -1,4 +1,4 @@
-import { TOKEN_PREFIX } from '@keyhold/protocol/credential-format';
+import { ONCE_PREFIX, TOKEN_PREFIX } from '@keyhold/protocol/credential-format';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Environment } from '@keyhold/protocol/operations/projects';
 import type { EnvironmentKind } from '@keyhold/protocol/state';
@@ -25,8 +25,8 @@ export async function createEnvironment(
   project: ProjectRow,
   input: NewEnvironment,
 ): Promise<Recorded<Environment> | Refusal> {
-  if (input.prefix === TOKEN_PREFIX) {
-    return refuse('PREFIX_TAKEN', `"${TOKEN_PREFIX}" starts Keyhold's own tokens.`, '/prefix');
+  if (input.prefix === TOKEN_PREFIX || input.prefix === ONCE_PREFIX) {
+    return refuse('PREFIX_TAKEN', `"${input.prefix}" starts Keyhold's own tokens.`, '/prefix');
   }
   const id = random.newId('environment');
   const draft = {

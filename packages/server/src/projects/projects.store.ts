@@ -130,3 +130,9 @@ export async function listConsumers(
 export function likePart(text: string): string {
   return `%${text.replace(/[%\\]/g, '_')}%`;
 }
+
+/** Slug of its project and name, or nothing. */
+export async function findEnvironmentNames(db: Db, id: string): Promise<string[]> {
+  const [found] = await listEnvironments(db, { id });
+  return found === undefined ? [] : [found.slug, found.name];
+}

@@ -4,11 +4,11 @@ import type { SecretRow, SecretVersionRow } from '../database/schema.ts';
 /** A secret with the names of its place. */
 export type PlacedSecret = SecretRow & { readonly project_slug: string; readonly environment_name: string };
 
-/** Versions kept where the secret doesn't say. */
+/** Versions kept where neither the secret nor its environment says. */
 const DEFAULT_VERSIONS = 10;
 
-export function versionsKept({ max_versions }: Pick<SecretRow, 'max_versions'>): number {
-  return max_versions === 0 ? DEFAULT_VERSIONS : max_versions;
+export function versionsKept({ max_versions }: Pick<SecretRow, 'max_versions'>, inEnvironment: number): number {
+  return max_versions || inEnvironment || DEFAULT_VERSIONS;
 }
 
 export function showSecret(

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import type { Database, SecretVersionRow } from '../database/schema.ts';
+import type { Database, SecretSettingsRow, SecretVersionRow } from '../database/schema.ts';
 import type { PlacedSecret } from './secret-record.ts';
 
 type Db = Kysely<Database>;
@@ -91,4 +91,12 @@ export async function findUndestroyed(db: Db, secretId: string, last: number, li
     .limit(limit)
     .execute();
   return rows.map(({ id }) => id);
+}
+
+export async function findSettings(db: Db, environmentId: string): Promise<SecretSettingsRow | undefined> {
+  return await db
+    .selectFrom('secret_settings')
+    .selectAll()
+    .where('environment_id', '=', environmentId)
+    .executeTakeFirst();
 }

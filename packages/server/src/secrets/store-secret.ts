@@ -16,7 +16,7 @@ import { placeIn, type Vault } from '../vault/vault.ts';
 import type { WrappingKey } from '../vault/wrapped-key.ts';
 import { secretEntry } from './open-secret.ts';
 import { showSecret, showVersion, versionsKept } from './secret-record.ts';
-import { findSecretByPath, findUndestroyed } from './secrets.store.ts';
+import { findSecretByPath, findSettings, findUndestroyed } from './secrets.store.ts';
 
 export interface NewVersion {
   readonly path: string;
@@ -85,9 +85,11 @@ async function addVersion(
   row: SecretRow,
   { key, plaintext, input, names }: Addition,
 ): Promise<{ secret: StoredSecret; version: SecretVersion } | Refusal> {
-  const refusal = checkAndSet(row, input.cas);
+  const settings = await findSettings(facts.db, row.environment_id);
+  const refusal = checkAndSet(row, row.cas_required === 1 || settings?.cas_required === 1, input.cas);
   if (refusal !== null) return refusal;
   const now = vault.clock.wall();
+  const ttlSeconds = input.ttlSeconds ?? settings?.delete_after_seconds ?? 0;
   const version = row.version + 1;
   const added = await facts.insert('secret_versions', {
     id: vault.random.newId('secretVersion'),
@@ -98,12 +100,12 @@ async function addVersion(
     vault_key_id: key.id,
     envelope: sealEnvelope(key, plaintext, placeIn(vault, 'secret.value', row, row.id, version)),
     deleted_at: null,
-    expires_at: input.ttlSeconds === undefined ? null : now + input.ttlSeconds * 1000,
+    expires_at: ttlSeconds === 0 ? null : now + ttlSeconds * 1000,
     created_at: now,
   });
   const metadata = input.metadata === undefined ? {} : { metadata: JSON.stringify(input.metadata) };
   const updated = await facts.update('secrets', row, { version, updated_at: now, ...metadata });
-  const past = version - versionsKept(row);
+  const past = version - versionsKept(row, settings?.max_versions ?? 0);
   for (const old of past < 1 ? [] : await findUndestroyed(facts.db, row.id, past, MAX_DESTROYED)) {
     const found = await facts.find('secret_versions', old);
     if (found !== undefined) await facts.update('secret_versions', found, { envelope: null });
@@ -111,11 +113,11 @@ async function addVersion(
   return { secret: showSecret(updated, names), version: showVersion(added, now) };
 }
 
-function checkAndSet({ version, cas_required }: SecretRow, cas: number | undefined): Refusal | null {
+function checkAndSet({ version }: SecretRow, required: boolean, cas: number | undefined): Refusal | null {
   if (cas === undefined) {
-    return cas_required === 0
-      ? null
-      : refuse('CAS_MISMATCH', `Name the version that this one replaces; the newest is ${version}.`, '/cas');
+    return required
+      ? refuse('CAS_MISMATCH', `Name the version that this one replaces; the newest is ${version}.`, '/cas')
+      : null;
   }
   return cas === version
     ? null

@@ -18,6 +18,8 @@ export interface TestAnswer {
 export interface TestInstallation extends AsyncDisposable {
   readonly controlUrl: string;
   readonly verifierUrl: string;
+  /** Vault's wire API. */
+  readonly vaultUrl: string;
   readonly bootstrapToken: string;
   readonly verifierTokenFile: string;
   readonly config: Config;
@@ -38,6 +40,7 @@ export function testConfig(place: Pick<TestPlace, 'folder' | 'databaseUrl'>, cha
     host: '127.0.0.1',
     port: 0,
     verifierPort: 0,
+    vaultPort: 0,
     databaseUrl: place.databaseUrl,
     keyFile: `${place.folder}.key`,
     userDataFolder: place.folder,
@@ -67,6 +70,7 @@ export async function startInstallation(place: TestPlace, changes: Partial<Confi
   return {
     controlUrl: control.url,
     verifierUrl: verifier.url,
+    vaultUrl: control.vaultUrl,
     bootstrapToken,
     verifierTokenFile: control.verifierTokenFile,
     config,

@@ -35,6 +35,7 @@ export function controlProcess(
   return {
     args: ['serve', '--no-verifier', '--data', folder, '--port', String(port)],
     env: {
+      KEYHOLD_VAULT_PORT: '0',
       KEYHOLD_KEY_FILE: keyFileOf(folder),
       ...(databaseUrl === undefined ? {} : { KEYHOLD_DATABASE_URL: databaseUrl }),
     },
@@ -68,6 +69,9 @@ export async function startProcessInstallation(
   return {
     controlUrl,
     verifierUrl,
+    get vaultUrl() {
+      return (processes.get('control') as ServerProcess).vaultUrl;
+    },
     bootstrapToken: token,
     verifierTokenFile: tokenFile,
     config: testConfig(place),

@@ -9,6 +9,8 @@ import type { Started } from '../main.ts';
 /** A control plane or verifier in a process of its own, as an operator runs it. */
 export interface ServerProcess extends AsyncDisposable {
   readonly url: string;
+  /** Empty for a verifier. */
+  readonly vaultUrl: string;
   readonly pid: number;
   /** False once it has ended, for whatever reason. */
   readonly running: boolean;
@@ -70,20 +72,26 @@ export async function startProcess({ args, env, wrapper = [], imports = [] }: Pr
     once(child, 'message').then(([message]) => message as Started),
     closed.then((code) => Promise.reject(new StartFailed(code, output))),
   ]);
-  return wrap(child, started.url, closed, () => output);
+  return wrap(child, started, closed, () => output);
 }
 
 async function ended(stream: Readable | null): Promise<void> {
   if (stream !== null) await finished(stream);
 }
 
-function wrap(child: ChildProcess, url: string, closed: Promise<number | null>, output: () => string): ServerProcess {
+function wrap(
+  child: ChildProcess,
+  { url, vaultUrl = '' }: Started,
+  closed: Promise<number | null>,
+  output: () => string,
+): ServerProcess {
   const kill = async () => {
     child.kill('SIGKILL');
     await closed;
   };
   return {
     url,
+    vaultUrl,
     pid: child.pid as number,
     get running() {
       return child.exitCode === null && child.signalCode === null;

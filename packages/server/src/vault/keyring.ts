@@ -51,6 +51,11 @@ export class Keyring {
     return id === undefined ? undefined : this.loaded(id);
   }
 
+  /** Forgets one key. */
+  unload(id: string): void {
+    this.#loaded.delete(id);
+  }
+
   /** Keeps a key of an environment; while sealed nothing is kept. */
   load(key: WrappingKey, newestOf: { readonly environment: string; readonly purpose: Purpose } | null): void {
     if (this.sealed) return;

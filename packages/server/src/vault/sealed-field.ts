@@ -9,12 +9,14 @@ export const SEALED_FIELDS = {
   'root-key': 'seal',
   'environment-key': 'root',
   'secret.value': 'secrets',
+  'delivery.content': 'deliveries',
+  'transit.key': 'transit',
 } as const;
 
 export type SealedField = keyof typeof SEALED_FIELDS;
 
 /** What a key of an environment may encrypt. */
-export type Purpose = 'secrets';
+export type Purpose = 'secrets' | 'deliveries' | 'transit';
 
 /** Where an encrypted value belongs. It opens there and nowhere else (DESIGN §6, "Associated data"). */
 export interface Place {

@@ -18,6 +18,8 @@ export interface Vault {
   readonly random: Random;
   /** Raises the alarm that something encrypted is not what was written. */
   readonly broken: (place: Place, detail: string) => void;
+  /** Raises the alarm that somebody came for a delivery that was taken before. */
+  readonly takenTwice: (deliveryId: string) => void;
 }
 
 export const SEALED: Refusal = refuse('SEALED', 'The installation is sealed: unseal it first (POST /v1/unseal).');

@@ -18,5 +18,23 @@ export const vault: readonly string[] = [
     vault_key_id TEXT NOT NULL REFERENCES vault_keys (id), envelope TEXT, deleted_at BIGINT, expires_at BIGINT,
     created_at BIGINT NOT NULL, UNIQUE (secret_id, version))`,
   'CREATE INDEX secret_versions_key ON secret_versions (vault_key_id, id)',
+  `CREATE TABLE secret_settings (
+    id TEXT PRIMARY KEY, salt TEXT NOT NULL, project_id TEXT NOT NULL,
+    environment_id TEXT NOT NULL UNIQUE REFERENCES environments (id), max_versions INTEGER NOT NULL,
+    cas_required INTEGER NOT NULL, delete_after_seconds BIGINT NOT NULL, created_at BIGINT NOT NULL)`,
+  `CREATE TABLE deliveries (
+    id TEXT PRIMARY KEY, salt TEXT NOT NULL, project_id TEXT NOT NULL, environment_id TEXT NOT NULL,
+    subject TEXT NOT NULL, digest TEXT NOT NULL UNIQUE, vault_key_id TEXT NOT NULL REFERENCES vault_keys (id),
+    envelope TEXT, taken_at BIGINT, expires_at BIGINT NOT NULL, created_at BIGINT NOT NULL)`,
+  `CREATE TABLE transit_keys (
+    id TEXT PRIMARY KEY, salt TEXT NOT NULL, project_id TEXT NOT NULL,
+    environment_id TEXT NOT NULL REFERENCES environments (id), name TEXT NOT NULL, latest_version INTEGER NOT NULL,
+    min_decryption_version INTEGER NOT NULL, min_encryption_version INTEGER NOT NULL,
+    deletion_allowed INTEGER NOT NULL, created_at BIGINT NOT NULL, UNIQUE (environment_id, name))`,
+  `CREATE TABLE transit_key_versions (
+    id TEXT PRIMARY KEY, salt TEXT NOT NULL, project_id TEXT NOT NULL, environment_id TEXT NOT NULL,
+    transit_key_id TEXT NOT NULL REFERENCES transit_keys (id), version INTEGER NOT NULL,
+    vault_key_id TEXT NOT NULL REFERENCES vault_keys (id), envelope TEXT NOT NULL, created_at BIGINT NOT NULL,
+    UNIQUE (transit_key_id, version))`,
   'CREATE TABLE key_uses (key_id TEXT PRIMARY KEY, uses BIGINT NOT NULL)',
 ];

@@ -1,0 +1,50 @@
+import { type Static, Type } from 'typebox';
+import { defineOperation } from '../operation.ts';
+import { Closed, IdOf, Time } from './shapes.ts';
+
+const MAX_DAYS = 30;
+
+/** How a secret reaches whom it was meant for, when it shall not be in the answer. */
+export const DeliverTo = Type.Union(
+  [
+    Closed({
+      once: Closed({ ttlSeconds: Type.Integer({ minimum: 10, maximum: MAX_DAYS * 86_400 }) }),
+    }),
+    Closed({
+      age: Type.String({
+        minLength: 50,
+        maxLength: 4096,
+        pattern: '^age1[0-9a-z]+$',
+        description: "The recipient's own age public key: X25519 or its post-quantum hybrid.",
+      }),
+    }),
+  ],
+  { description: 'Either a link that works once, or encrypted to the recipient. The answer has no secret then.' },
+);
+export type DeliverTo = Static<typeof DeliverTo>;
+
+export const DeliveryShape = Type.Union([
+  Closed({
+    id: IdOf('delivery'),
+    token: Type.String({ description: 'Takes the secret, once.' }),
+    path: Type.String({ description: 'A page of this server that takes it on a click. The token is in its fragment.' }),
+    expiresAt: Time,
+  }),
+  Closed({ encrypted: Type.String({ description: 'An armored age file.' }) }),
+]);
+export type Delivery = Static<typeof DeliveryShape>;
+
+export const takeDelivery = defineOperation({
+  id: 'take-delivery',
+  method: 'POST',
+  path: '/v1/deliveries/take',
+  tag: 'Deliveries',
+  summary:
+    'Take what waits for a one-time token, which is the bearer token of this call; a second time raises an alarm',
+  status: 200,
+  response: Closed({
+    subject: Type.String({ description: 'Id of what is delivered.' }),
+    content: Type.Unknown({ description: 'A secret as text, or the data of a stored secret.' }),
+  }),
+  errors: ['DELIVERY_GONE', 'ROW_TAMPERED', 'ENVELOPE_BROKEN', 'SEALED'],
+});

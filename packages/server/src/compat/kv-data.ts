@@ -1,0 +1,158 @@
+import { isRefusal, refuse } from '@keyhold/protocol/errors';
+import type { SecretMetadata, SecretVersion } from '@keyhold/protocol/operations/secrets';
+import { changeVersions, type VersionChange } from '../secrets/change-versions.ts';
+import { revealSecret } from '../secrets/reveal-secret.ts';
+import type { PlacedSecret } from '../secrets/secret-record.ts';
+import { showVersion } from '../secrets/secret-record.ts';
+import { findSecretByPath, findVersions } from '../secrets/secrets.store.ts';
+import { storeSecret } from '../secrets/store-secret.ts';
+import { expose } from '../vault/expose.ts';
+import { secretPath } from './kv-path.ts';
+import { data, errors, NO_CONTENT, NOT_THERE, refusalAnswer, type VaultAnswer } from './vault-answer.ts';
+import type { VaultApi, VaultCall } from './vault-call.ts';
+
+/** `secret/data/…`: read, write, patch, delete the newest version. */
+export async function kvData(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
+  switch (call.method) {
+    case 'GET':
+      return await read(api, call);
+    case 'POST':
+      return await write(api, call);
+    case 'PATCH':
+      return await patch(api, call);
+    case 'DELETE':
+      return await removeNewest(api, call);
+    default:
+      return errors(405, 'unsupported operation');
+  }
+}
+
+async function read(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
+  const secret = await find(api, call, 'secrets.reveal');
+  if (isRefusal(secret)) return refusalAnswer(secret);
+  const { version = '0' } = call.query;
+  if (!/^\d{1,10}$/.test(version)) return errors(400, 'version must be a number');
+  const wanted = version === '0' ? undefined : Number(version);
+  const revealed = await revealSecret(api.vault, call.caller, secret, wanted);
+  if (!isRefusal(revealed)) {
+    const metadata = metadataOf(revealed.version, secret);
+    return data({ data: JSON.parse(expose(revealed.json)), metadata });
+  }
+  if (revealed.refused !== 'SECRET_VERSION_GONE') return refusalAnswer(revealed);
+  // What is deleted is told apart from what never was: 404 with its metadata.
+  const [gone] = await findVersions(api.reader, secret.id, [wanted ?? secret.version]);
+  if (gone === undefined) return NOT_THERE;
+  return data({ data: null, metadata: metadataOf(showVersion(gone, api.vault.clock.wall()), secret) }, 404);
+}
+
+async function write(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
+  const content = call.body['data'];
+  if (!isObject(content)) return errors(400, 'no data provided');
+  return await store(api, call, content);
+}
+
+/** RFC 7396, which is what Vault takes. */
+async function patch(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
+  const changes = call.body['data'];
+  if (!isObject(changes)) return errors(400, 'no data provided');
+  const secret = await find(api, call, 'secrets.reveal');
+  if (isRefusal(secret)) return refusalAnswer(secret);
+  const revealed = await revealSecret(api.vault, call.caller, secret, undefined);
+  if (isRefusal(revealed)) return refusalAnswer(revealed);
+  const merged = mergePatch(JSON.parse(expose(revealed.json)), changes) as Record<string, unknown>;
+  // On the version that was read: a write in between is not to be lost.
+  return await store(api, call, merged, secret.version);
+}
+
+async function store(
+  api: VaultApi,
+  call: VaultCall,
+  content: Readonly<Record<string, unknown>>,
+  readVersion?: number,
+): Promise<VaultAnswer> {
+  const path = secretPath(call.path);
+  if (path === null) return errors(400, 'this is not a path of a secret');
+  const place = await call.open('secrets.write');
+  if (isRefusal(place)) return refusalAnswer(place);
+  const options = isObject(call.body['options']) ? call.body['options'] : {};
+  const cas = options['cas'] ?? readVersion;
+  if (cas !== undefined && !(Number.isSafeInteger(cas) && (cas as number) >= 0)) {
+    return errors(400, 'cas must be a number');
+  }
+  const input = { path, data: content, ...(cas === undefined ? {} : { cas: cas as number }) };
+  const stored = await storeSecret(api.vault, call.caller, place, input);
+  if (isRefusal(stored)) return refusalAnswer(stored);
+  return data(metadataOf(stored.value.version, stored.value.secret.metadata));
+}
+
+async function removeNewest(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
+  const secret = await find(api, call, 'secrets.write');
+  // Vault answers 204 for what isn't there.
+  if (isRefusal(secret)) return secret.refused === 'SECRET_NOT_FOUND' ? NO_CONTENT : refusalAnswer(secret);
+  if (secret.version === 0) return NO_CONTENT;
+  const changed = await changeVersions(api.vault, call.caller, secret, 'delete', [secret.version]);
+  if (isRefusal(changed) && changed.refused !== 'SECRET_VERSION_GONE') return refusalAnswer(changed);
+  return NO_CONTENT;
+}
+
+/** `secret/delete|undelete|destroy/…` */
+export async function kvVersions(api: VaultApi, call: VaultCall, change: VersionChange): Promise<VaultAnswer> {
+  const versions = call.body['versions'];
+  const listed = Array.isArray(versions) ? versions.map(Number) : [];
+  if (listed.length === 0 || listed.some((version) => !Number.isSafeInteger(version) || version < 1)) {
+    return errors(400, 'no version number provided');
+  }
+  const secret = await find(api, call, change === 'destroy' ? 'secrets.destroy' : 'secrets.write');
+  if (isRefusal(secret)) return refusalAnswer(secret);
+  // Versions that aren't there, or are destroyed, are passed over, as Vault does.
+  const found = await findVersions(api.reader, secret.id, listed);
+  const changeable = found.filter(({ envelope }) => envelope !== null).map(({ version }) => version);
+  for (let i = 0; i < changeable.length; i += BATCH) {
+    const batch = changeable.slice(i, i + BATCH);
+    const changed = await changeVersions(api.vault, call.caller, secret, change, batch);
+    if (isRefusal(changed)) return refusalAnswer(changed);
+  }
+  return NO_CONTENT;
+}
+
+/** Versions of one entry, whose leaf is bounded. */
+const BATCH = 50;
+
+/** The secret at the call's path, where the caller may do this. */
+export async function find(api: VaultApi, call: VaultCall, action: Parameters<VaultCall['open']>[0]) {
+  const place = await call.open(action);
+  if (isRefusal(place)) return place;
+  const path = secretPath(call.path);
+  const secret = path === null ? undefined : await findSecretByPath(api.reader, place.environment.id, path);
+  return secret ?? refuse('SECRET_NOT_FOUND', 'There is no such secret.');
+}
+
+/** Metadata of a version in Vault's words. */
+export function versionMetadata({ createdAt, deletedAt, expiresAt, state, version }: SecretVersion) {
+  return {
+    created_time: createdAt,
+    deletion_time: deletedAt ?? expiresAt ?? '',
+    destroyed: state === 'destroyed',
+    version,
+  };
+}
+
+function metadataOf(version: SecretVersion, of: PlacedSecret | SecretMetadata) {
+  const metadata =
+    'path' in of ? (JSON.parse((of as PlacedSecret).metadata) as SecretMetadata) : (of as SecretMetadata);
+  return { ...versionMetadata(version), custom_metadata: metadata.custom ?? null };
+}
+
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function mergePatch(target: unknown, changes: unknown): unknown {
+  if (!isObject(changes)) return changes;
+  const merged: Record<string, unknown> = isObject(target) ? { ...target } : {};
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === null) delete merged[name];
+    else merged[name] = mergePatch(merged[name], value);
+  }
+  return merged;
+}

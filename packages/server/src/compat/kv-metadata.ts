@@ -1,0 +1,116 @@
+import { isRefusal } from '@keyhold/protocol/errors';
+import { type SecretMetadata as Metadata, SecretMetadata } from '@keyhold/protocol/operations/secrets';
+import { Compile } from 'typebox/compile';
+import { createSecret } from '../secrets/create-secret.ts';
+import { removeSecret } from '../secrets/remove-secret.ts';
+import { showSecret, showVersion } from '../secrets/secret-record.ts';
+import { findSecretByPath, listSecrets, listVersions } from '../secrets/secrets.store.ts';
+import { updateSecret } from '../secrets/update-secret.ts';
+import { readDuration } from './duration.ts';
+import { find, isObject, versionMetadata } from './kv-data.ts';
+import { folderPrefix, namesBelow, secretPath } from './kv-path.ts';
+import { data, errors, NO_CONTENT, NOT_THERE, refusalAnswer, type VaultAnswer } from './vault-answer.ts';
+import type { VaultApi, VaultCall } from './vault-call.ts';
+
+const metadataShape = Compile(SecretMetadata);
+const PAGE = 1_000;
+
+/** `secret/metadata/…`: read, list, settings, removal with all versions. */
+export async function kvMetadata(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
+  switch (call.method) {
+    case 'LIST':
+      return await list(api, call);
+    case 'GET':
+      return await read(api, call);
+    case 'POST':
+    case 'PATCH':
+      return await change(api, call);
+    case 'DELETE': {
+      const secret = await find(api, call, 'secrets.destroy');
+      if (isRefusal(secret)) return secret.refused === 'SECRET_NOT_FOUND' ? NO_CONTENT : refusalAnswer(secret);
+      const removed = await removeSecret(api.vault, call.caller, secret);
+      return isRefusal(removed) ? refusalAnswer(removed) : NO_CONTENT;
+    }
+  }
+}
+
+async function list({ reader }: VaultApi, call: VaultCall): Promise<VaultAnswer> {
+  const place = await call.open('secrets.read');
+  if (isRefusal(place)) return refusalAnswer(place);
+  const prefix = folderPrefix(call.path);
+  const paths: string[] = [];
+  for (let after: string | undefined; ; ) {
+    const filter = { environment: place.environment.id, ...(prefix === '' ? {} : { prefix }), after, limit: PAGE };
+    const page = await listSecrets(reader, filter);
+    paths.push(...page.map(({ path }) => path));
+    if (page.length < PAGE) break;
+    after = page.at(-1)?.path;
+  }
+  return paths.length === 0 ? NOT_THERE : data({ keys: namesBelow(prefix, paths) });
+}
+
+async function read(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
+  const secret = await find(api, call, 'secrets.read');
+  if (isRefusal(secret)) return refusalAnswer(secret);
+  const shown = showSecret(secret, secret);
+  const now = api.vault.clock.wall();
+  const rows = await listVersions(api.reader, secret.id, undefined, Number.MAX_SAFE_INTEGER);
+  const versions = Object.fromEntries(
+    rows.toReversed().map((row) => {
+      const { version, ...metadata } = versionMetadata(showVersion(row, now));
+      return [version, metadata];
+    }),
+  );
+  return data({
+    cas_required: shown.casRequired,
+    created_time: shown.createdAt,
+    current_version: shown.version,
+    custom_metadata: shown.metadata.custom ?? null,
+    delete_version_after: '0s',
+    max_versions: shown.maxVersions,
+    oldest_version: rows.at(-1)?.version ?? 0,
+    updated_time: shown.updatedAt,
+    versions,
+  });
+}
+
+async function change(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
+  const { max_versions, cas_required, custom_metadata, delete_version_after } = call.body;
+  const after = delete_version_after === undefined ? 0 : readDuration(delete_version_after);
+  if (after === null) return errors(400, 'delete_version_after is not a duration');
+  if (after !== 0) return errors(400, 'delete_version_after is set for the whole mount: secret/config');
+  const maxVersions = max_versions === undefined ? undefined : Number(max_versions);
+  if (maxVersions !== undefined && !(Number.isSafeInteger(maxVersions) && maxVersions >= 0 && maxVersions <= 10_000)) {
+    return errors(400, 'max_versions is a number from 0 to 10000');
+  }
+  const place = await call.open('secrets.write');
+  if (isRefusal(place)) return refusalAnswer(place);
+  const path = secretPath(call.path);
+  if (path === null) return errors(400, 'this is not a path of a secret');
+  const known = await findSecretByPath(api.reader, place.environment.id, path);
+  const before = known === undefined ? {} : (JSON.parse(known.metadata) as Metadata);
+  const custom = customMetadata(before.custom, custom_metadata, call.method === 'PATCH');
+  const metadata = custom === undefined ? before : { ...before, custom };
+  if (!metadataShape.Check(metadata)) return errors(400, 'custom_metadata is up to 64 texts of up to 512 characters');
+  const settings = {
+    metadata: metadata as Metadata,
+    ...(maxVersions === undefined ? {} : { maxVersions }),
+    ...(cas_required === undefined ? {} : { casRequired: cas_required === true || cas_required === 'true' }),
+  };
+  const changed =
+    known === undefined
+      ? await createSecret(api.vault, call.caller, place, { path, ...settings })
+      : await updateSecret(api.vault, call.caller, known, settings);
+  return isRefusal(changed) ? refusalAnswer(changed) : NO_CONTENT;
+}
+
+/** The given ones instead of those before; with PATCH laid over them, null taking one away. */
+function customMetadata(
+  before: Readonly<Record<string, string>> | undefined,
+  given: unknown,
+  merged: boolean,
+): Record<string, string> | undefined {
+  if (!isObject(given)) return undefined;
+  const all = merged ? { ...before, ...given } : given;
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null)) as Record<string, string>;
+}

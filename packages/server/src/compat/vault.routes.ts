@@ -1,0 +1,141 @@
+import type { Refusal } from '@keyhold/protocol/errors';
+import { ONCE_PREFIX } from '@keyhold/protocol/credential-format';
+import { isRefusal, refuse } from '@keyhold/protocol/errors';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Principal } from '../access/principal.ts';
+import { classifyFault } from '../database/store-fault.ts';
+import { parseJsonBody } from '../http/json-body.ts';
+import type { Log } from '../http/log.ts';
+import { InvalidInput } from '../http/validation.ts';
+import { openEnvironment } from '../projects/locate.ts';
+import { findEnvironmentNames } from '../projects/projects.store.ts';
+import { dispatch } from './dispatch.ts';
+import { health, sealStatus } from './sys.ts';
+import { lookup, unwrap } from './wrapping.ts';
+import { errors, PERMISSION_DENIED, refusalAnswer, type VaultAnswer } from './vault-answer.ts';
+import type { VaultApi, VaultCall } from './vault-call.ts';
+
+/** Room for a secret of 1 MiB, however it is escaped. */
+const MAX_BODY_BYTES = 4 * 1024 * 1024;
+
+const METHODS: Readonly<Record<string, VaultCall['method']>> = {
+  GET: 'GET',
+  HEAD: 'GET',
+  POST: 'POST',
+  PUT: 'POST',
+  PATCH: 'PATCH',
+  DELETE: 'DELETE',
+  // What `list-framer.ts` makes of LIST.
+  LINK: 'LIST',
+};
+
+/** Mounts Vault's wire API below a prefix: same secrets, rules and ledger as `/v1`, in words that its clients know. */
+export async function mountVault(app: FastifyInstance, prefix: string, api: VaultApi, log: Log): Promise<void> {
+  app.addHttpMethod('LINK', { hasBody: false });
+  await app.register(
+    (scope, _options, done) => {
+      // Clients send whatever Content-Type their HTTP library likes.
+      scope.removeAllContentTypeParsers();
+      const parse = (_request: unknown, bytes: string | Buffer, done: (error: Error | null, body?: unknown) => void) =>
+        done(null, bytes);
+      scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: MAX_BODY_BYTES }, parse);
+      scope.setErrorHandler((error: Error & { statusCode?: number }, request, reply) =>
+        send(reply, failure(error, request.id, log)),
+      );
+      const handle = async (request: FastifyRequest, reply: FastifyReply) => send(reply, await answer(api, request));
+      scope.route({
+        method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'LINK'],
+        url: '/v1/*',
+        bodyLimit: MAX_BODY_BYTES,
+        schema: { hide: true } as object,
+        handler: handle,
+      });
+      done();
+    },
+    { prefix },
+  );
+}
+
+async function answer(api: VaultApi, request: FastifyRequest): Promise<VaultAnswer> {
+  const path = (request.params as { '*': string })['*'];
+  if (path === 'sys/health') return health(api);
+  if (path === 'sys/seal-status') return await sealStatus(api);
+  const token = tokenOf(request);
+  // A wrapping token opens nothing but what waits for it.
+  if (token?.startsWith(`${ONCE_PREFIX}_`)) {
+    if (path === 'sys/wrapping/unwrap') return await unwrap(api, token, request.ip);
+    if (path === 'sys/wrapping/lookup') return await lookup(api, token);
+  }
+  const principal = await api.authenticate(token);
+  if (token === null || principal === null) return PERMISSION_DENIED;
+  const body = readBody(request.body);
+  if (isRefusal(body)) return errors(400, `error parsing JSON: ${body.detail}`);
+  const query = request.query as Record<string, string | undefined>;
+  const method = METHODS[request.method] as VaultCall['method'];
+  return await dispatch(api, {
+    method: method === 'GET' && query['list'] === 'true' ? 'LIST' : method,
+    path,
+    query,
+    body,
+    token,
+    wrapTtl: wrapTtlOf(request),
+    caller: { principal, ip: request.ip, idempotency: undefined },
+    open: (action) => openNamespace(api, principal, action, request),
+  });
+}
+
+/** The environment that the namespace names, else the token's own, else `default/production`. */
+async function openNamespace(
+  { reader }: VaultApi,
+  principal: Principal,
+  action: Parameters<VaultCall['open']>[0],
+  { headers }: FastifyRequest,
+): ReturnType<VaultCall['open']> {
+  const named = String(headers['x-vault-namespace'] ?? '').replace(/^\/+|\/+$/g, '');
+  const [project, environment, ...rest] =
+    named !== ''
+      ? named.split('/')
+      : principal.environment === null
+        ? ['default', 'production']
+        : await findEnvironmentNames(reader, principal.environment);
+  if (project === undefined || environment === undefined || rest.length > 0) {
+    return refuse('ENVIRONMENT_NOT_FOUND', 'X-Vault-Namespace is project/environment.');
+  }
+  return await openEnvironment(reader, principal, action, project, environment);
+}
+
+function tokenOf({ headers }: FastifyRequest): string | null {
+  const token = headers['x-vault-token'];
+  if (typeof token === 'string' && token !== '') return token;
+  return /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1] ?? null;
+}
+
+function wrapTtlOf({ headers }: FastifyRequest): string | null {
+  const ttl = headers['x-vault-wrap-ttl'];
+  return typeof ttl === 'string' && ttl !== '' && ttl !== '0' ? ttl : null;
+}
+
+function readBody(body: unknown): Readonly<Record<string, unknown>> | Refusal {
+  const parsed = parseJsonBody(Buffer.isBuffer(body) ? body : Buffer.alloc(0));
+  if (isRefusal(parsed)) return parsed;
+  const { value = {} } = parsed as { value?: unknown };
+  if (value === null) return {};
+  if (typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown>;
+  return refuse('INVALID_JSON', 'The body is not an object.');
+}
+
+function failure(error: Error & { statusCode?: number }, request: string, log: Log): VaultAnswer {
+  if (error instanceof InvalidInput) return errors(400, error.refusal.detail);
+  if (error.statusCode === 413) return errors(413, 'request body too large');
+  const known = classifyFault(error);
+  if (known !== null) return refusalAnswer(refuse(known, 'Try again shortly.'));
+  if (error.statusCode !== undefined && error.statusCode < 500) return errors(400, 'the request could not be read');
+  log.error({ error, request }, 'a request failed');
+  return errors(500, 'internal error');
+}
+
+function send(reply: FastifyReply, { status, body }: VaultAnswer): FastifyReply {
+  reply.code(status).header('cache-control', 'no-store');
+  if (status === 503) reply.header('retry-after', '5');
+  return body === null ? reply.send() : reply.type('application/json').send(JSON.stringify(body));
+}

@@ -1,0 +1,46 @@
+import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
+import type { Facts } from '../ledger/facts.ts';
+import { sealSecret } from '../vault/seal-secret.ts';
+import { keyToEncrypt } from '../vault/open-vault-key.ts';
+import { Secret } from '../vault/secret.ts';
+import { type InEnvironment, placeIn, type Vault } from '../vault/vault.ts';
+import { newOnceToken, onceDigest } from './delivery.ts';
+
+/** A delivery that is prepared: its key is open and its token made, so that it can be written within any change. */
+export interface PreparedDelivery {
+  readonly id: string;
+  readonly token: Secret;
+  readonly expiresAt: number;
+  /** Writes it with the change that it belongs to: both or neither. `content` is text, JSON by convention. */
+  readonly insert: (facts: Facts, subject: string, content: Secret) => Promise<void>;
+}
+
+/** Prepares something to be taken once, within a time. */
+export async function createDelivery(
+  vault: Vault,
+  place: InEnvironment,
+  ttlSeconds: number,
+): Promise<PreparedDelivery | Refusal> {
+  const key = await keyToEncrypt(vault, place, 'deliveries');
+  if (isRefusal(key)) return key;
+  const { random, clock } = vault;
+  const id = random.newId('delivery');
+  const token = newOnceToken(random.bytes(32));
+  const now = clock.wall();
+  const expiresAt = now + ttlSeconds * 1000;
+  const insert = async (facts: Facts, subject: string, content: Secret) => {
+    await facts.insert('deliveries', {
+      id,
+      project_id: place.project_id,
+      environment_id: place.environment_id,
+      subject,
+      digest: onceDigest(token),
+      vault_key_id: key.id,
+      envelope: sealSecret(key, content, placeIn(vault, 'delivery.content', place, id, 1)),
+      taken_at: null,
+      expires_at: expiresAt,
+      created_at: now,
+    });
+  };
+  return { id, token: new Secret(token), expiresAt, insert };
+}

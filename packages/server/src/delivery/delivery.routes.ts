@@ -1,0 +1,46 @@
+import { isRefusal } from '@keyhold/protocol/errors';
+import type { Delivery } from '@keyhold/protocol/operations/deliveries';
+import * as operations from '@keyhold/protocol/operations/deliveries';
+import type { FastifyInstance } from 'fastify';
+import { mount } from '../http/mount.ts';
+import { expose } from '../vault/expose.ts';
+import type { Vault } from '../vault/vault.ts';
+import type { PreparedDelivery } from './create-delivery.ts';
+import { oncePath } from './delivery.ts';
+import { ONCE_CSP, ONCE_PAGE } from './once-page.ts';
+import { takeDelivery } from './take-delivery.ts';
+
+/** Whoever has the token is whom it was meant for: nothing else of him is known. */
+interface Bearer {
+  readonly id: string;
+  readonly token: string;
+}
+
+export function mountDeliveries(app: FastifyInstance, vault: Vault): void {
+  const gate = {
+    authenticate: async (secret: string | null): Promise<Bearer | null> =>
+      secret === null ? null : { id: 'bearer', token: secret },
+  };
+  mount(app, gate, operations.takeDelivery, async ({ principal, ip }) => {
+    const taken = await takeDelivery(vault, principal.token, ip);
+    if (isRefusal(taken)) return taken;
+    return { body: { subject: taken.subject, content: JSON.parse(expose(taken.content)) } };
+  });
+
+  app.get('/once', { schema: { hide: true } as object }, (_request, reply) =>
+    reply
+      .header('content-security-policy', ONCE_CSP)
+      .header('cache-control', 'no-store')
+      .header('referrer-policy', 'no-referrer')
+      .header('x-content-type-options', 'nosniff')
+      .header('x-robots-tag', 'noindex')
+      .type('text/html; charset=utf-8')
+      .send(ONCE_PAGE),
+  );
+}
+
+/** What an answer says of a delivery that was just made; its token leaves with it. */
+export function showDelivery({ id, token, expiresAt }: PreparedDelivery): Delivery {
+  const text = expose(token);
+  return { id, token: text, path: oncePath(text), expiresAt: new Date(expiresAt).toISOString() };
+}

@@ -1,0 +1,46 @@
+import { isRefusal } from '@keyhold/protocol/errors';
+import type { Kysely } from 'kysely';
+import type { Clock } from '../clock.ts';
+import type { Database } from '../database/schema.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { Random } from '../random.ts';
+import { findEnvironment, findProject } from './projects.store.ts';
+
+const PROJECT = { slug: 'default', name: 'Default' };
+const ENVIRONMENT = 'production';
+const PREFIX = 'kh_default';
+const LEASE_SECONDS = 30;
+
+/** Makes `default/production`, where clients of Vault's wire API are when they name no place. */
+export async function ensureDefaultPlace({
+  ledger,
+  reader,
+  clock,
+  random,
+}: {
+  readonly ledger: Ledger;
+  readonly reader: Kysely<Database>;
+  readonly clock: Clock;
+  readonly random: Random;
+}): Promise<void> {
+  const known = await findProject(reader, PROJECT.slug);
+  if (known !== undefined && (await findEnvironment(reader, known.id, ENVIRONMENT)) !== undefined) return;
+  const projectId = known?.id ?? random.newId('project');
+  const id = random.newId('environment');
+  const draft = { actor: 'system', action: 'environment.created', subject: id, project: projectId, environment: id };
+  const recorded = await ledger.record(draft, async (facts) => {
+    const now = clock.wall();
+    if (known === undefined) await facts.insert('projects', { id: projectId, ...PROJECT, created_at: now });
+    return await facts.insert('environments', {
+      id,
+      project_id: projectId,
+      name: ENVIRONMENT,
+      prefix: PREFIX,
+      kind: 'production',
+      lease_seconds: LEASE_SECONDS,
+      after_lease: 'refuse',
+      created_at: now,
+    });
+  });
+  if (isRefusal(recorded)) throw new Error(recorded.detail);
+}

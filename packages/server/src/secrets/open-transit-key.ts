@@ -1,0 +1,69 @@
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { Caller } from '../access/change-context.ts';
+import type { TransitKeyRow, TransitKeyVersionRow } from '../database/schema.ts';
+import { readCheckedRows } from '../ledger/checked-rows.ts';
+import { openEnvelope } from '../vault/envelope.ts';
+import { MAX_USES } from '../vault/key-uses.ts';
+import { keyById } from '../vault/open-vault-key.ts';
+import type { TransitKey } from '../vault/transit-cipher.ts';
+import { placeIn, SEALED, type Vault } from '../vault/vault.ts';
+import { EnvelopeBroken, keyFrom } from '../vault/wrapped-key.ts';
+import { rotateTransitKey } from './create-transit-key.ts';
+import { findTransitVersion } from './transit.store.ts';
+
+/** The version that encrypts now, counted as used once more; a key that was used often enough is rotated first. */
+export async function transitKeyToEncrypt(
+  vault: Vault,
+  caller: Caller,
+  key: TransitKeyRow,
+  wanted: number,
+  maxUses = MAX_USES,
+): Promise<TransitKey | Refusal> {
+  const least = Math.max(1, key.min_encryption_version);
+  if (wanted !== 0 && (wanted < least || wanted > key.latest_version)) {
+    return refuse('INVALID_INPUT', `Versions from ${least} to ${key.latest_version} encrypt.`, '/key_version');
+  }
+  const version = wanted === 0 ? key.latest_version : wanted;
+  const opened = await transitVersion(vault, key, version);
+  if (isRefusal(opened)) return opened;
+  if ((await vault.uses.take(`${key.id}.${version}`)) <= maxUses) return opened;
+  const rotated = await rotateTransitKey(vault, caller, key);
+  return isRefusal(rotated) ? rotated : await transitVersion(vault, rotated, rotated.latest_version);
+}
+
+/** A version to decrypt with. */
+export async function transitKeyToDecrypt(
+  vault: Vault,
+  key: TransitKeyRow,
+  version: number,
+): Promise<TransitKey | Refusal> {
+  if (version < key.min_decryption_version || version > key.latest_version) {
+    return refuse('INVALID_INPUT', `Versions from ${key.min_decryption_version} to ${key.latest_version} decrypt.`);
+  }
+  return await transitVersion(vault, key, version);
+}
+
+async function transitVersion(vault: Vault, key: TransitKeyRow, version: number): Promise<TransitKey | Refusal> {
+  const { keyring, reader } = vault;
+  if (keyring.sealed) return SEALED;
+  const name = `${key.id}.${version}`;
+  const loaded = keyring.loaded(name);
+  if (loaded !== undefined) return { keyId: key.id, version, key: loaded.key };
+  const id = await findTransitVersion(reader, key.id, version);
+  const [checked] = id === undefined ? [] : await readCheckedRows(reader, ['transit_key_versions'], [id]);
+  if (checked === undefined || 'tampered' in checked)
+    return refuse('ROW_TAMPERED', `Version ${version} was tampered with.`);
+  const row = checked.row as TransitKeyVersionRow;
+  const under = await keyById(vault, row.vault_key_id);
+  if (isRefusal(under)) return under;
+  const place = placeIn(vault, 'transit.key', key, key.id, version);
+  try {
+    const opened = keyFrom(openEnvelope(under, row.envelope, place));
+    keyring.load({ id: name, version, key: opened }, null);
+    return { keyId: key.id, version, key: opened };
+  } catch (error) {
+    if (!(error instanceof EnvelopeBroken)) throw error;
+    vault.broken(place, error.message);
+    return refuse('ENVELOPE_BROKEN', `Version ${version} does not open where it lies.`);
+  }
+}
