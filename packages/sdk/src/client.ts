@@ -6,6 +6,7 @@ import * as projects from '@keyhold/protocol/operations/projects';
 import * as deliveries from '@keyhold/protocol/operations/deliveries';
 import * as secrets from '@keyhold/protocol/operations/secrets';
 import * as seal from '@keyhold/protocol/operations/seal';
+import * as vault from '@keyhold/protocol/operations/vault';
 import { verify } from '@keyhold/protocol/operations/verify';
 import { type Connection, request } from './request.ts';
 
@@ -79,6 +80,11 @@ export function createClient(connection: Connection) {
       remove: bind(secrets.removeSecret),
     },
     deliveries: { take: bind(deliveries.takeDelivery) },
+    vaultKeys: {
+      get: bind(vault.getRotation),
+      rotate: bind(vault.rotateEnvironmentKeys),
+      rotateRoot: bind(vault.rotateRootKey),
+    },
     seal: {
       get: bind(seal.getSeal),
       unseal: bind(seal.unseal),

@@ -31,6 +31,7 @@ import { systemRandom } from './random.ts';
 import { Keyring } from './vault/keyring.ts';
 import { KeyUses } from './vault/key-uses.ts';
 import { openVault } from './vault/open-vault.ts';
+import { Rewrapper } from './vault/rewrapper.ts';
 import { SealGate } from './vault/seal-gate.ts';
 import type { Vault } from './vault/vault.ts';
 import { answerOnline } from './verification/answer-online.ts';
@@ -105,8 +106,8 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   // A cursor outlives no start: what it is bound with needs no key that could be sealed.
   const cursors = new Cursors(createSecretKey(random.bytes(32)));
   const routes = { gate, context: { ledger, propagation, clock, random }, reader: store.reader, cursors };
-  const seals = new SealGate(vault, keyFile);
-  mountControlPlane(app, { ...routes, feed, alarms, writer: store.writer, vault, seals });
+  const { seals, rewrapper } = sealsOf(vault, keyFile, log, stack);
+  mountControlPlane(app, { ...routes, feed, alarms, writer: store.writer, vault, seals, rewrapper });
   const vaultApi = { authenticate: gate.authenticate, context: routes.context, reader: store.reader, vault, seals };
   await mountVault(app, '/compat/vault', vaultApi, log);
   await app.ready();
@@ -133,6 +134,14 @@ function vaultOf(own: Pick<Vault, 'ledger' | 'reader' | 'clock' | 'random'>, scr
     broken: ({ id }, detail) => alarms.raise('ENVELOPE_BROKEN', id, detail),
     takenTwice: (id) => alarms.raise('DELIVERY_TAKEN_TWICE', id, 'somebody came for a delivery that was taken before'),
   };
+}
+
+/** What opens and closes the seal, and re-wraps once it is open. */
+function sealsOf(vault: Vault, keyFile: string, log: Log, stack: AsyncDisposableStack) {
+  const rewrapper = new Rewrapper(vault, (error) => log.error({ error }, 're-wrapping stopped'));
+  stack.defer(() => rewrapper.stop());
+  rewrapper.kick();
+  return { rewrapper, seals: new SealGate(vault, keyFile, () => rewrapper.kick()) };
 }
 
 /** Opens the API to tokens that are alive; each use of the bootstrap token is noted. */

@@ -14,8 +14,10 @@ import { registerControlMetrics } from './metrics.ts';
 import { mountConsumers, mountEnvironments, mountProjects, type Routes } from './projects/projects.routes.ts';
 import { tokenPlaces } from './projects/token-places.ts';
 import { mountReveal } from './secrets/reveal.routes.ts';
+import { mountKeyRotation } from './secrets/key-rotation.routes.ts';
 import { mountSecrets } from './secrets/secrets.routes.ts';
 import { mountSeal } from './vault/seal.routes.ts';
+import type { Rewrapper } from './vault/rewrapper.ts';
 import type { SealGate } from './vault/seal-gate.ts';
 import type { Vault } from './vault/vault.ts';
 import { mountInstallation } from './verification/installation.routes.ts';
@@ -26,6 +28,7 @@ export interface ControlPlaneRoutes extends Routes {
   readonly writer: Writer;
   readonly vault: Vault;
   readonly seals: SealGate;
+  readonly rewrapper: Rewrapper;
 }
 
 /** Every operation of the control plane, room by room, and its metrics. */
@@ -42,6 +45,7 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   mountDeliveries(app, routes.vault);
   mountSecrets(app, routes);
   mountReveal(app, routes);
+  mountKeyRotation(app, routes);
   mountSeal(app, gate, { allow: allowOnInstallation }, seals);
   mountEntries(app, gate, (principal) => allowOnInstallation(principal, 'audit.read'), routes);
   mountInstallation(app, { ...routes, hub, book, alarms });

@@ -1,5 +1,7 @@
 import type { Seal } from '@keyhold/protocol/operations/seal';
 import * as operations from '@keyhold/protocol/operations/seal';
+import type { Rotation } from '@keyhold/protocol/operations/vault';
+import * as vault from '@keyhold/protocol/operations/vault';
 import { createClient } from '@keyhold/sdk/client';
 import { apiCommand, JSON_FLAG } from '../api-command.ts';
 import type { Command, Context, Given } from '../command.ts';
@@ -7,7 +9,7 @@ import { connectionFor, readSecretFile, URL_FLAGS } from '../connection.ts';
 import { EXIT } from '../exit-codes.ts';
 import { UsageError } from '../failure.ts';
 import { type Flag, flagsOf } from '../flag.ts';
-import { type Field, renderDetails } from '../table.ts';
+import { type Field, renderDetails, renderTable } from '../table.ts';
 
 const SEAL: readonly Field<Seal>[] = [
   ['seal', ({ kind }) => kind],
@@ -87,7 +89,20 @@ const change: Command = {
   },
 };
 
-/** `seal`. */
+const KEY: readonly Field<Rotation['keys'][number]>[] = [
+  ['key', ({ id }) => id],
+  ['purpose', ({ purpose }) => purpose],
+  ['version', ({ version }) => version],
+  ['root', ({ rootVersion }) => rootVersion],
+  ['encrypts', ({ newest }) => (newest ? 'yes' : 'no')],
+  ['envelopes', ({ rows }) => rows],
+];
+
+function showRotation({ keys, pending }: Rotation): string[] {
+  return [...renderTable(KEY, [...keys]), '', pending === 0 ? 'everything is re-wrapped' : `${pending} to re-wrap`];
+}
+
+/** `seal`, `vault-keys`. */
 export const SEAL_COMMANDS: readonly Command[] = [
   apiCommand({
     words: ['seal', 'get'],
@@ -103,4 +118,22 @@ export const SEAL_COMMANDS: readonly Command[] = [
     show: showSeal,
   }),
   change,
+  apiCommand({
+    words: ['vault-keys', 'get'],
+    operation: vault.getRotation,
+    call: (client) => client.vaultKeys.get,
+    show: showRotation,
+  }),
+  apiCommand({
+    words: ['vault-keys', 'rotate'],
+    operation: vault.rotateEnvironmentKeys,
+    call: (client) => client.vaultKeys.rotate,
+    show: showRotation,
+  }),
+  apiCommand({
+    words: ['vault-keys', 'rotate-root'],
+    operation: vault.rotateRootKey,
+    call: (client) => client.vaultKeys.rotateRoot,
+    show: ({ rootVersion, pending }) => [`root key version  ${rootVersion}`, `to re-wrap        ${pending}`],
+  }),
 ];

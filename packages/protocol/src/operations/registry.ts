@@ -6,6 +6,7 @@ import * as deliveries from './deliveries.ts';
 import * as secrets from './secrets.ts';
 import * as seal from './seal.ts';
 import type { Operation } from '../operation.ts';
+import * as vault from './vault.ts';
 import { verify } from './verify.ts';
 
 /** Every operation of the control plane, in the order of the reference page. */
@@ -44,6 +45,9 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
   secrets.removeSecret,
   secrets.deliverSecret,
   deliveries.takeDelivery,
+  vault.getRotation,
+  vault.rotateEnvironmentKeys,
+  vault.rotateRootKey,
   seal.getSeal,
   seal.unseal,
   seal.sealInstallation,

@@ -33,6 +33,8 @@ const SCOPES_OF_ACTION = {
   'secrets.write': [],
   'secrets.reveal': [],
   'secrets.destroy': [],
+  'vault-keys.read': ['read'],
+  'vault-keys.rotate': [],
   'transit.read': ['read'],
   'transit.use': [],
   'transit.manage': [],

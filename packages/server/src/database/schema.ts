@@ -124,6 +124,8 @@ export interface SealRow extends Fact {
   readonly root_version: number;
   /** The root key, wrapped under the seal's key. */
   readonly root_key: string;
+  /** The one before, while keys still lie under it. */
+  readonly previous_root_key: string | null;
   readonly created_at: number;
 }
 

@@ -5,6 +5,8 @@ import type { WrappingKey } from './wrapped-key.ts';
 /** What is in memory while the installation is unsealed: the root key, and the key of its seal. */
 export interface Unsealed {
   readonly root: WrappingKey;
+  /** While keys still lie under it. */
+  readonly previousRoot: WrappingKey | null;
   /** Kept so that the root key can be rotated without asking for the seal's key again. */
   readonly sealKey: KeyObject;
 }

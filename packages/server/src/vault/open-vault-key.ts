@@ -1,4 +1,5 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { EntryDraft } from '../ledger/entry.ts';
 import { readCheckedRows } from '../ledger/checked-rows.ts';
 import type { VaultKeyRow } from '../database/schema.ts';
 import { MAX_USES } from './key-uses.ts';
@@ -41,10 +42,11 @@ export async function keyById(vault: Vault, id: string): Promise<WrappingKey | R
   const row = checked.row as VaultKeyRow;
   const place = placeIn(vault, 'environment-key', row, id, row.version);
   try {
+    const root = row.root_version === unsealed.root.version ? unsealed.root : (unsealed.previousRoot ?? unsealed.root);
     const key = {
       id,
       version: row.version,
-      key: keyFrom(unwrapKey(unsealed.root, Buffer.from(row.wrapped, 'hex'), place)),
+      key: keyFrom(unwrapKey(root, Buffer.from(row.wrapped, 'hex'), place)),
     };
     keyring.load(key, null);
     return key;
@@ -82,14 +84,15 @@ function madeOnce(
   const name = `${place.environment_id} ${purpose}`;
   const before = pending.get(name);
   if (before !== undefined) return before;
-  const work = makeKey(vault, place, purpose, version).finally(() => pending.delete(name));
+  const work = makeKey(vault, { actor: 'system' }, place, purpose, version).finally(() => pending.delete(name));
   pending.set(name, work);
   return work;
 }
 
-/** A fresh key, wrapped under the root key and entered. */
-async function makeKey(
+/** A fresh key, wrapped under the root key and entered: it encrypts from now on. */
+export async function makeKey(
   vault: Vault,
+  caller: Pick<EntryDraft, 'actor' | 'side'>,
   place: InEnvironment,
   purpose: Purpose,
   version: number,
@@ -102,7 +105,7 @@ async function makeKey(
   const wrapped = wrapKey(unsealed.root, bytes, placeIn(vault, 'environment-key', place, id, version));
   const { project_id, environment_id } = place;
   const draft = {
-    actor: 'system',
+    ...caller,
     action: 'vault-key.created',
     subject: id,
     project: project_id,

@@ -4,7 +4,7 @@ import { KeyFileError, readKeyFile, settleKeyFile, writeKeyFile } from './file-s
 import { isOldRootKey, parametersOf, unwrapRootKey, wrapRootKey } from './root-key.ts';
 import { readOldCheck, readSeal } from './seals.store.ts';
 import type { Vault } from './vault.ts';
-import { commitmentTo, newKeyBytes } from './wrapped-key.ts';
+import { commitmentTo, keyFrom, newKeyBytes } from './wrapped-key.ts';
 
 /**
  * At the start: makes a `file` seal at the very first, and opens one where its key lies. Every other seal waits for
@@ -29,9 +29,8 @@ async function createFileSeal(vault: Vault, keyFile: string): Promise<void> {
   const rootBytes = newKeyBytes();
   const parameters = writeKeyFile(keyFile, keyBytes);
   const id = random.newId('seal');
-  const root_key = wrapRootKey(ledger.head.installation, { id, rootVersion: 1 }, keyBytes, rootBytes);
+  const root_key = wrapRootKey(ledger.head.installation, { id, rootVersion: 1 }, keyFrom(keyBytes), rootBytes);
   rootBytes.fill(0);
-  keyBytes.fill(0);
   const draft = { actor: 'system', action: 'seal.created', subject: id, code: 'file' };
   const recorded = await ledger.record(draft, (facts) =>
     facts.insert('seals', {
@@ -40,6 +39,7 @@ async function createFileSeal(vault: Vault, keyFile: string): Promise<void> {
       parameters: JSON.stringify(parameters),
       root_version: 1,
       root_key,
+      previous_root_key: null,
       created_at: clock.wall(),
     }),
   );

@@ -1,4 +1,4 @@
-import { createHash, hkdfSync } from 'node:crypto';
+import { createHash, hkdfSync, type KeyObject } from 'node:crypto';
 import type { SealRow } from '../database/schema.ts';
 import type { SealParameters } from './seal.ts';
 import type { Place } from './sealed-field.ts';
@@ -12,14 +12,14 @@ export function parametersOf({ parameters }: SealRow): SealParameters {
   return JSON.parse(parameters) as SealParameters;
 }
 
-/** The root key, wrapped under the key of a seal; `keyBytes` are the caller's to wipe. */
+/** The root key, wrapped under the key of a seal. */
 export function wrapRootKey(
   installation: string,
   seal: { readonly id: string; readonly rootVersion: number },
-  sealKeyBytes: Buffer,
+  sealKey: KeyObject,
   rootKeyBytes: Uint8Array,
 ): string {
-  const under = { id: seal.id, version: seal.rootVersion, key: keyFrom(Buffer.from(sealKeyBytes)) };
+  const under = { id: seal.id, version: seal.rootVersion, key: sealKey };
   return wrapKey(under, rootKeyBytes, rootPlace(installation, seal.rootVersion)).toString('hex');
 }
 
@@ -29,9 +29,14 @@ export function wrapRootKey(
  */
 export function unwrapRootKey(installation: string, seal: SealRow, sealKeyBytes: Buffer): Unsealed {
   const sealKey = keyFrom(sealKeyBytes);
-  const under = { id: seal.id, version: seal.root_version, key: sealKey };
-  const bytes = unwrapKey(under, Buffer.from(seal.root_key, 'hex'), rootPlace(installation, seal.root_version));
-  return { root: { id: ROOT, version: seal.root_version, key: keyFrom(bytes) }, sealKey };
+  const unwrap = (wrapped: string, version: number) => {
+    const under = { id: seal.id, version, key: sealKey };
+    const bytes = unwrapKey(under, Buffer.from(wrapped, 'hex'), rootPlace(installation, version));
+    return { id: ROOT, version, key: keyFrom(bytes) };
+  };
+  const { root_key, previous_root_key, root_version } = seal;
+  const previousRoot = previous_root_key === null ? null : unwrap(previous_root_key, root_version - 1);
+  return { root: unwrap(root_key, root_version), previousRoot, sealKey };
 }
 
 /** True when this key file was the root key of an installation before there were seals. */

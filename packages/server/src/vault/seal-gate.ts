@@ -12,7 +12,7 @@ import { checkShare, combineShares, makeShares } from './shamir-seal.ts';
 import { Secret } from './secret.ts';
 import type { Share } from './share.ts';
 import { SEALED, type Vault } from './vault.ts';
-import { EnvelopeBroken, newKeyBytes } from './wrapped-key.ts';
+import { EnvelopeBroken, keyFrom, newKeyBytes, type WrappingKey } from './wrapped-key.ts';
 
 /** Who acts on the seal, as entries say it. */
 export type SealCaller = Pick<EntryDraft, 'actor' | 'side'>;
@@ -35,12 +35,15 @@ export interface SealChange {
 export class SealGate {
   readonly #vault: Vault;
   readonly #keyFile: string;
+  readonly #opened: () => void;
   #nonce = newNonce();
   #given: Share[] = [];
 
-  constructor(vault: Vault, keyFile: string) {
+  /** @param opened told when the seal was opened */
+  constructor(vault: Vault, keyFile: string, opened: () => void) {
     this.#vault = vault;
     this.#keyFile = keyFile;
+    this.#opened = opened;
   }
 
   async show(): Promise<Seal | Refusal> {
@@ -70,6 +73,7 @@ export class SealGate {
       seal,
       refusal?.refused.toLowerCase(),
     );
+    if (refusal === null) this.#opened();
     return refusal ?? this.#view(seal);
   }
 
@@ -95,16 +99,21 @@ export class SealGate {
     if (isRefusal(made)) return made;
     const { parameters, keyBytes, shares } = made;
     const { installation } = ledger.head;
-    const rootBytes = unsealed.root.key.export();
-    const rootVersion = seal.root_version;
-    const root_key = wrapRootKey(installation, { id: seal.id, rootVersion }, keyBytes, rootBytes);
-    rootBytes.fill(0);
+    const sealKey = keyFrom(Buffer.from(keyBytes));
+    const wrap = ({ key, version }: WrappingKey) => {
+      const rootBytes = key.export();
+      const wrapped = wrapRootKey(installation, { id: seal.id, rootVersion: version }, sealKey, rootBytes);
+      rootBytes.fill(0);
+      return wrapped;
+    };
+    const root_key = wrap(unsealed.root);
+    const previous_root_key = unsealed.previousRoot === null ? null : wrap(unsealed.previousRoot);
     const draft = { ...caller, action: 'seal.changed', subject: seal.id, code: change.kind, locks: [seal.id] };
     const recorded = await ledger.record(draft, async (facts) => {
       const row = await facts.find('seals', seal.id);
       if (row?.root_key !== seal.root_key) return refuse('ATTEMPT_OVER', 'The seal was changed meanwhile; look again.');
-      const patch = { kind: change.kind, parameters: JSON.stringify(parameters), root_key, created_at: clock.wall() };
-      return await facts.update('seals', row, patch);
+      const made = { kind: change.kind, parameters: JSON.stringify(parameters), created_at: clock.wall() };
+      return await facts.update('seals', row, { ...made, root_key, previous_root_key });
     });
     if (isRefusal(recorded)) {
       keyBytes.fill(0);

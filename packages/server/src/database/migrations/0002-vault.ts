@@ -1,7 +1,7 @@
 export const vault: readonly string[] = [
   `CREATE TABLE seals (
     id TEXT PRIMARY KEY, salt TEXT NOT NULL, kind TEXT NOT NULL, parameters TEXT NOT NULL,
-    root_version INTEGER NOT NULL, root_key TEXT NOT NULL, created_at BIGINT NOT NULL)`,
+    root_version INTEGER NOT NULL, root_key TEXT NOT NULL, previous_root_key TEXT, created_at BIGINT NOT NULL)`,
   `CREATE TABLE vault_keys (
     id TEXT PRIMARY KEY, salt TEXT NOT NULL, project_id TEXT NOT NULL REFERENCES projects (id),
     environment_id TEXT NOT NULL REFERENCES environments (id), purpose TEXT NOT NULL, version INTEGER NOT NULL,

@@ -1,0 +1,64 @@
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import { makeKey } from './open-vault-key.ts';
+import { wrapRootKey } from './root-key.ts';
+import { listVaultKeys } from './rewrap.store.ts';
+import type { SealCaller } from './seal-gate.ts';
+import { readSeal } from './seals.store.ts';
+import { type InEnvironment, SEALED, type Vault } from './vault.ts';
+import { keyFrom, newKeyBytes } from './wrapped-key.ts';
+
+/** A new version of every key that the environment has: they encrypt from now on. */
+export async function rotateEnvironmentKeys(
+  vault: Vault,
+  caller: SealCaller,
+  place: InEnvironment,
+): Promise<null | Refusal> {
+  const keys = await listVaultKeys(vault.reader, place.environment_id);
+  for (const purpose of new Set(keys.map((key) => key.purpose))) {
+    const version = Math.max(...keys.filter((key) => key.purpose === purpose).map((key) => key.version)) + 1;
+    const made = await makeKey(vault, caller, place, purpose, version);
+    if (isRefusal(made)) return made;
+  }
+  return null;
+}
+
+/**
+ * A new root key under the same seal, in one entry with the old one kept beside it. Keys of environments move under it
+ * one batch after another, and when the last has moved the old root key goes.
+ */
+export async function rotateRootKey(vault: Vault, caller: SealCaller): Promise<number | Refusal> {
+  const { keyring, ledger, reader } = vault;
+  const seal = await readSeal(reader);
+  const { unsealed } = keyring;
+  if (unsealed === null) return SEALED;
+  if (seal === null || seal === 'tampered') return refuse('ROW_TAMPERED', 'The stored seal is not the one recorded.');
+  if (seal.previous_root_key !== null)
+    return refuse('ATTEMPT_OVER', 'The last rotation of the root key is not done yet.');
+  const version = seal.root_version + 1;
+  const bytes = newKeyBytes();
+  const root_key = wrapRootKey(
+    ledger.head.installation,
+    { id: seal.id, rootVersion: version },
+    unsealed.sealKey,
+    bytes,
+  );
+  const draft = {
+    ...caller,
+    action: 'root-key.rotated',
+    subject: seal.id,
+    code: `version-${version}`,
+    locks: [seal.id],
+  };
+  const recorded = await ledger.record(draft, async (facts) => {
+    const row = await facts.find('seals', seal.id);
+    if (row?.root_key !== seal.root_key) return refuse('ATTEMPT_OVER', 'The seal was changed meanwhile; look again.');
+    return await facts.update('seals', row, { root_version: version, root_key, previous_root_key: seal.root_key });
+  });
+  if (isRefusal(recorded)) {
+    bytes.fill(0);
+    return recorded;
+  }
+  const root = { id: unsealed.root.id, version, key: keyFrom(bytes) };
+  keyring.unseal({ ...unsealed, root, previousRoot: unsealed.root });
+  return version;
+}
