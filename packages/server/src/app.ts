@@ -1,4 +1,4 @@
-import { createSecretKey } from 'node:crypto';
+import { createSecretKey, hash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { sql } from 'kysely';
@@ -8,6 +8,8 @@ import { ensureBootstrapToken, ensureVerifierToken } from './access/own-tokens.t
 import type { Principal } from './access/principal.ts';
 import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
+import { openRollbackGuard } from './ledger/rollback-guard.ts';
+import { refuseLooseFolder } from './vault/os-protection.ts';
 import { openData } from './database/open-data.ts';
 import { Scratch } from './database/scratch.ts';
 import { classifyFault } from './database/store-fault.ts';
@@ -54,7 +56,7 @@ export interface ControlPlane extends AsyncDisposable {
 /** Starts the control plane. Everything is wired here, by hand, from the lowest floor up. */
 export async function startControlPlane(config: Config, log: Log): Promise<ControlPlane> {
   await using stack = new AsyncDisposableStack();
-  mkdirSync(config.dataFolder, { recursive: true, mode: 0o700 });
+  makeDataFolder(config.dataFolder);
   const [clock, random] = [systemClock, systemRandom];
 
   // database
@@ -76,7 +78,9 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
     report: (scope, payload) => takeReport({ ...online, scratch, tokensUsed: feed.tokensUsed }, scope, payload),
     answer: (scope, payload) => answerOnline({ ...online, ledger: feed.ledger }, scope, payload),
   });
-  const feed = await startFeed({ store, clock, random, alarms, source });
+  const guard = stack.use(await openRollbackGuard(store, headFileOf(config), config.acceptRollback));
+  const feed = await startFeed({ store, clock, random, alarms, source, committed: guard.committed });
+  await guard.enter(feed.ledger);
   const own = { ledger: feed.ledger, reader: store.reader, clock, random };
   const keyFile = config.keyFile ?? join(config.userDataFolder, `${feed.ledger.head.installation}.key`);
   const vault = vaultOf(own, scratch, alarms);
@@ -98,9 +102,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
 
   // http
   const tls = readTls(config);
-  const app = createHttpServer({ log, tls, trustedProxies: config.trustedProxies, classify: classifyFault });
-  stack.defer(() => app.close());
-  logAccess(app, log, Math.random);
+  const app = openHttp(config, tls, log, stack);
   await serveReference(app, 'Keyhold');
   mountHealth(app, async () => (await sql`select 1`.execute(store.reader)).rows.length === 1);
   // A cursor outlives no start: what it is bound with needs no key that could be sealed.
@@ -134,6 +136,23 @@ function vaultOf(own: Pick<Vault, 'ledger' | 'reader' | 'clock' | 'random'>, scr
     broken: ({ id }, detail) => alarms.raise('ENVELOPE_BROKEN', id, detail),
     takenTwice: (id) => alarms.raise('DELIVERY_TAKEN_TWICE', id, 'somebody came for a delivery that was taken before'),
   };
+}
+
+function makeDataFolder(folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  refuseLooseFolder(folder);
+}
+
+function openHttp({ trustedProxies }: Config, tls: ReturnType<typeof readTls>, log: Log, stack: AsyncDisposableStack) {
+  const app = createHttpServer({ log, tls, trustedProxies, classify: classifyFault });
+  stack.defer(() => app.close());
+  logAccess(app, log, Math.random);
+  return app;
+}
+
+/** Named by place, not by what the database says of itself: another's database has another name for itself. */
+function headFileOf({ headFile, userDataFolder, databaseUrl, dataFolder }: Config): string {
+  return headFile ?? join(userDataFolder, `${hash('sha256', databaseUrl ?? dataFolder, 'hex').slice(0, 16)}.head`);
 }
 
 /** What opens and closes the seal, and re-wraps once it is open. */

@@ -17,6 +17,10 @@ export interface Config {
   /** Root key file; undefined: in the user's data directory, named by installation id. */
   readonly keyFile: string | undefined;
   readonly userDataFolder: string;
+  /** Remembers the newest entry outside the data folder; undefined: in the user's data directory, by place. */
+  readonly headFile: string | undefined;
+  /** Why a database that is not a continuation is served all the same, this once. */
+  readonly acceptRollback: string | undefined;
   readonly tls: { readonly certificateFile: string; readonly keyFile: string } | undefined;
   /** A proxy terminates TLS, so addresses beyond loopback may be served in the clear. */
   readonly behindProxy: boolean;
@@ -47,6 +51,7 @@ const OPTIONS = {
   port: { type: 'string' },
   'verifier-port': { type: 'string' },
   'vault-port': { type: 'string' },
+  'accept-rollback': { type: 'string' },
   'tls-cert': { type: 'string' },
   'tls-key': { type: 'string' },
   'behind-proxy': { type: 'boolean' },
@@ -77,6 +82,8 @@ export function readConfig(args: readonly string[], env: Environment): Config {
     vaultPort: port('KEYHOLD_VAULT_PORT', values['vault-port'] ?? env['KEYHOLD_VAULT_PORT'], vaultPort),
     databaseUrl: env['KEYHOLD_DATABASE_URL'] || undefined,
     keyFile: env['KEYHOLD_KEY_FILE'] || undefined,
+    headFile: env['KEYHOLD_HEAD_FILE'] || undefined,
+    acceptRollback: values['accept-rollback'] || undefined,
     userDataFolder: join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'keyhold'),
     tls: tls(values['tls-cert'] ?? env['KEYHOLD_TLS_CERT'], values['tls-key'] ?? env['KEYHOLD_TLS_KEY']),
     behindProxy: values['behind-proxy'] ?? env['KEYHOLD_BEHIND_PROXY'] === 'true',

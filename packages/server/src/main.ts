@@ -3,6 +3,8 @@ import { createLog } from './http/log.ts';
 import { startControlPlane } from './app.ts';
 import { AlreadyRunning } from './database/instance-lock.ts';
 import { UnsafeServer } from './database/store.ts';
+import { LooseModes, leaveMemoryOutOfCoreDumps } from './vault/os-protection.ts';
+import { RolledBack } from './ledger/rollback-guard.ts';
 import { KeyFileError } from './vault/file-seal.ts';
 import { spawnVerifier } from './verification/spawn-verifier.ts';
 import { startVerifierProcess } from './verification/verifier-process.ts';
@@ -22,6 +24,7 @@ const EXIT_CONFIGURATION = 2;
 try {
   const config = readConfig(process.argv.slice(2), process.env);
   process.umask(0o077);
+  leaveMemoryOutOfCoreDumps();
   process.title = `keyhold ${config.command}`;
   const log = createLog(config.logLevel, `keyhold-${config.command}`);
   const stack = new AsyncDisposableStack();
@@ -41,6 +44,8 @@ function inWords(error: unknown): string | null {
     error instanceof ConfigError ||
     error instanceof AlreadyRunning ||
     error instanceof KeyFileError ||
+    error instanceof RolledBack ||
+    error instanceof LooseModes ||
     error instanceof UnsafeServer
   )
     return error.message;

@@ -31,8 +31,8 @@ class Restartable implements AsyncDisposable {
     return readFileSync(join(this.#place.folder, 'verifier-token'), 'utf8').trim();
   }
 
-  async start(databaseUrl = this.#place.databaseUrl): Promise<void> {
-    const config = testConfig({ folder: this.#place.folder, databaseUrl }, { port: this.#port });
+  async start(databaseUrl = this.#place.databaseUrl, acceptRollback?: string): Promise<void> {
+    const config = testConfig({ folder: this.#place.folder, databaseUrl }, { port: this.#port, acceptRollback });
     this.#control = await startControlPlane(config, log);
     this.#port = Number(new URL(this.#control.url).port);
   }
@@ -75,7 +75,7 @@ async function backUp(place: TestPlace): Promise<(control: Restartable) => Promi
     return async (control) => {
       for (const end of ['-wal', '-shm']) rmSync(file + end, { force: true });
       for (const path of files) copyFileSync(`${path}.backup`, path);
-      await control.start();
+      await control.start(undefined, 'a backup was put back');
     };
   }
   const copy = new URL(databaseUrl);

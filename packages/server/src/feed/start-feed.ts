@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { Store } from '../database/store.ts';
 import type { Alarms } from '../ledger/alarms.ts';
+import type { Head } from '../ledger/chain.ts';
 import { Ledger, takeEpoch } from '../ledger/ledger.ts';
 import type { Random } from '../random.ts';
 import { Barrier } from './barrier.ts';
@@ -16,6 +17,8 @@ export interface FeedStart {
   readonly random: Random;
   readonly alarms: Alarms;
   readonly source: FeedSource;
+  /** Told the new head after each commit, before anybody is answered. */
+  readonly committed: (head: Head) => void;
 }
 
 /** The ledger with everything that follows it. */
@@ -33,7 +36,7 @@ export interface Feed {
  * Takes the ledger over for this process and starts feeding from it. INVARIANT: every stored holder of a lease
  * counts as granted now, before anything can be taken away (DESIGN §5).
  */
-export async function startFeed({ store, clock, random, alarms, source }: FeedStart): Promise<Feed> {
+export async function startFeed({ store, clock, random, alarms, source, committed }: FeedStart): Promise<Feed> {
   const { head, acceptedEpoch } = await takeEpoch(store, random.newId);
   const book = new LeaseBook(clock);
   await restoreHolders(store, book, source);
@@ -43,7 +46,10 @@ export async function startFeed({ store, clock, random, alarms, source }: FeedSt
       clock,
       newId: random.newId,
       newSalt: () => Buffer.from(random.bytes(32)).toString('hex'),
-      committed: (committed) => hub.publish(committed),
+      committed: (group) => {
+        committed(group.head);
+        hub.publish(group);
+      },
       recovered: async () => {
         await source.recovered();
         hub.resync();

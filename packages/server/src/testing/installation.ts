@@ -44,6 +44,8 @@ export function testConfig(place: Pick<TestPlace, 'folder' | 'databaseUrl'>, cha
     databaseUrl: place.databaseUrl,
     keyFile: `${place.folder}.key`,
     userDataFolder: place.folder,
+    headFile: undefined,
+    acceptRollback: undefined,
     tls: undefined,
     behindProxy: false,
     trustedProxies: [],

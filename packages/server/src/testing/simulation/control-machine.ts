@@ -58,7 +58,7 @@ export class ControlMachine {
     });
     const source = tampering.source?.(shipped, () => feed) ?? shipped;
     const random = dice.asRandom();
-    const feed: Feed = await startFeed({ store, clock, random, alarms, source });
+    const feed: Feed = await startFeed({ store, clock, random, alarms, source, committed: () => {} });
     await places.load(store.reader, tampered);
     const propagation = tampering.propagation?.(feed.propagation, feed) ?? feed.propagation;
     tampering.started?.(feed, source, clock);

@@ -1,0 +1,61 @@
+import { hash } from 'node:crypto';
+import { closeSync, existsSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Head } from './chain.ts';
+
+/** Where the ledger stood when it last answered. */
+export type HeadMark = Pick<Head, 'installation' | 'sequence' | 'hash'>;
+
+/** Two places that are written in turn, so that a write that was cut off leaves the one before. */
+const SLOT_BYTES = 256;
+const SLOTS = 2;
+
+/**
+ * The rollback guard: the newest sequence and its hash, in a file that does not lie with the database. Written after
+ * COMMIT and before the reply. It is not synced: what a power cut takes of it only makes it older, never wrong.
+ */
+export class HeadRecord implements Disposable {
+  readonly #file: number;
+  #slot: number;
+
+  private constructor(file: number, slot: number) {
+    this.#file = file;
+    this.#slot = slot;
+  }
+
+  /** Opens the record, and reads what it says; null when it says nothing. */
+  static open(path: string): { record: HeadRecord; mark: HeadMark | null } {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const file = openSync(path, existsSync(path) ? 'r+' : 'w+', 0o600);
+    const marks = Array.from({ length: SLOTS }, (_, slot) => readSlot(file, slot));
+    const newest = marks.reduce<number>(
+      (best, mark, slot) => ((mark?.sequence ?? -1) > (marks[best]?.sequence ?? -1) ? slot : best),
+      0,
+    );
+    const record = new HeadRecord(file, (newest + 1) % SLOTS);
+    return { record, mark: marks[newest] ?? null };
+  }
+
+  write({ installation, sequence, hash: head }: HeadMark): void {
+    const text = JSON.stringify({ installation, sequence, hash: head });
+    const line = `${checkOf(text)} ${text}`.padEnd(SLOT_BYTES - 1);
+    writeSync(this.#file, `${line}\n`, this.#slot * SLOT_BYTES);
+    this.#slot = (this.#slot + 1) % SLOTS;
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#file);
+  }
+}
+
+function readSlot(file: number, slot: number): HeadMark | null {
+  const bytes = Buffer.alloc(SLOT_BYTES);
+  readSync(file, bytes, 0, SLOT_BYTES, slot * SLOT_BYTES);
+  const [check = '', ...rest] = bytes.toString('utf8').trim().split(' ');
+  const text = rest.join(' ');
+  return text !== '' && checkOf(text) === check ? (JSON.parse(text) as HeadMark) : null;
+}
+
+function checkOf(text: string): string {
+  return hash('sha256', `keyhold/v1/head ${text}`, 'hex').slice(0, 16);
+}

@@ -1,0 +1,70 @@
+import type { Store } from '../database/store.ts';
+import type { Head } from './chain.ts';
+import { hashAt } from './entries.store.ts';
+import { readHead } from './head.ts';
+import { type HeadMark, HeadRecord } from './head-record.ts';
+import type { Ledger } from './ledger.ts';
+
+/** The database is not a continuation of what was last answered; says what can be done. */
+export class RolledBack extends Error {
+  override readonly name = 'RolledBack';
+}
+
+/** Remembers the newest entry outside the database, and knows at the start whether the database still has it. */
+export interface RollbackGuard extends Disposable {
+  /** To be told each new head before anybody is answered. */
+  readonly committed: (head: Head) => void;
+  /** Enters why an operator had a database served that is not a continuation; nothing where it is one. */
+  enter(ledger: Ledger): Promise<void>;
+}
+
+/**
+ * Compares the database with where the ledger stood when it last answered.
+ * @param accepted why an operator wants it served all the same
+ * @throws RolledBack when it is not a continuation and nobody said why
+ */
+export async function openRollbackGuard(
+  store: Store,
+  path: string,
+  accepted: string | undefined,
+): Promise<RollbackGuard> {
+  const { record, mark } = HeadRecord.open(path);
+  const why = await rollbackOf(store, mark);
+  if (why !== null && accepted === undefined) {
+    record[Symbol.dispose]();
+    throw new RolledBack(
+      `the database is not the one that was last answered from: ${why}. It was restored from a backup, forked, or is ` +
+        `another's; keys that were revoked since may be alive in it. Put the right one back, or start once with ` +
+        `--accept-rollback 'why' (${path} remembers the newest entry)`,
+    );
+  }
+  return {
+    committed: (head) => record.write(head),
+    enter: async (ledger) => {
+      if (why === null) return;
+      const { installation, sequence } = ledger.head;
+      const draft = {
+        actor: 'system',
+        action: 'rollback.accepted',
+        subject: installation,
+        code: `sequence-${sequence}`,
+      };
+      const side = { why, reason: accepted ?? '' };
+      await ledger.record({ ...draft, side, evenWithoutChange: true }, async () => null);
+    },
+    [Symbol.dispose]: () => record[Symbol.dispose](),
+  };
+}
+
+async function rollbackOf(store: Store, mark: HeadMark | null): Promise<string | null> {
+  if (mark === null) return null;
+  const head = await readHead(store.reader);
+  // Nothing is alive in an empty one; it becomes another installation.
+  if (head === undefined) return null;
+  if (head.installation !== mark.installation) return `it is of ${head.installation}, not of ${mark.installation}`;
+  if (mark.sequence === 0) return null;
+  const found = await hashAt(store.reader, mark.sequence);
+  if (found === mark.hash) return null;
+  if (found === null) return `it ends at entry ${head.sequence}, and entry ${mark.sequence} was answered before`;
+  return `its entry ${mark.sequence} is another one than was answered before`;
+}
