@@ -47,4 +47,32 @@ export const FIGURES: readonly Planned[] = [
     reached: ({ ratio }) => ratio !== null && ratio <= 3,
     nodeOptions: [],
   },
+  {
+    name: 'envelope-open',
+    script: 'envelope-open.ts',
+    target: 'ratio ≥ 0.5',
+    reached: ({ ratio }) => ratio !== null && ratio >= 0.5,
+    nodeOptions: [],
+  },
+  {
+    name: 'kv-read',
+    script: 'kv-read.ts',
+    target: 'ratio ≥ 0.5',
+    reached: ({ ratio }) => ratio !== null && ratio >= 0.5,
+    nodeOptions: [],
+  },
+  {
+    name: 'rewrap',
+    script: 'rewrap.ts',
+    target: 'no reach set',
+    reached: () => true,
+    nodeOptions: [],
+  },
+  {
+    name: 'unseal',
+    script: 'unseal.ts',
+    target: 'no reach set',
+    reached: () => true,
+    nodeOptions: [],
+  },
 ];

@@ -9,7 +9,7 @@ import { placeIn, SEALED, type Vault } from '../vault/vault.ts';
 import { EnvelopeBroken } from '../vault/wrapped-key.ts';
 import { secretEntry } from './open-secret.ts';
 import { type PlacedSecret, showVersion, stateOfVersion } from './secret-record.ts';
-import { findVersions } from './secrets.store.ts';
+import { findVersionId } from './secrets.store.ts';
 
 /** What was revealed: canonical JSON of the data. */
 export interface Revealed {
@@ -26,8 +26,8 @@ export async function revealSecret(
 ): Promise<Revealed | Refusal> {
   if (vault.keyring.sealed) return SEALED;
   const number = wanted ?? secret.version;
-  const [listed] = await findVersions(vault.reader, secret.id, [number]);
-  if (listed === undefined) return gone(number, 'There is no');
+  const id = await findVersionId(vault.reader, secret.id, number);
+  if (id === undefined) return gone(number, 'There is no');
   const now = vault.clock.wall();
   const draft = {
     ...secretEntry(caller, secret, 'secret.revealed'),
@@ -35,7 +35,7 @@ export async function revealSecret(
     evenWithoutChange: true as const,
   };
   const recorded = await vault.ledger.record(draft, async (facts) => {
-    const row = await facts.find('secret_versions', listed.id);
+    const row = await facts.find('secret_versions', id);
     if (row === undefined) return gone(number, 'There is no');
     const state = stateOfVersion(row, now);
     return state === 'live' ? row : gone(number, `It is ${state}:`);

@@ -1,4 +1,6 @@
 import { type Kysely, sql } from 'kysely';
+import { compiledOnce } from '../database/compiled.ts';
+import { run } from '../database/run.ts';
 import type { Database, SecretSettingsRow, SecretVersionRow } from '../database/schema.ts';
 import type { PlacedSecret } from './secret-record.ts';
 
@@ -14,7 +16,8 @@ function placedSecrets(db: Db) {
 }
 
 export async function findSecret(db: Db, id: string): Promise<PlacedSecret | undefined> {
-  return await placedSecrets(db).where('secrets.id', '=', id).executeTakeFirst();
+  const query = compiledOnce(db, 'secret by id', [id], () => placedSecrets(db).where('secrets.id', '=', id).compile());
+  return (await run(db, query))[0];
 }
 
 export async function findSecretByPath(db: Db, environmentId: string, path: string): Promise<PlacedSecret | undefined> {
@@ -77,6 +80,19 @@ export async function findVersions(db: Db, secretId: string, versions: readonly 
     .where('version', 'in', [...versions])
     .orderBy('version')
     .execute();
+}
+
+/** Id of one version, to be read and checked within a change. */
+export async function findVersionId(db: Db, secretId: string, version: number): Promise<string | undefined> {
+  const query = compiledOnce(db, 'secret version', [secretId, version], () =>
+    db
+      .selectFrom('secret_versions')
+      .select('id')
+      .where('secret_id', '=', secretId)
+      .where('version', '=', version)
+      .compile(),
+  );
+  return (await run(db, query))[0]?.id;
 }
 
 /** Ids of versions up to `last` that are not destroyed yet, oldest first. */
