@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { it } from 'node:test';
+import { onEachDatabase, type TestPlace } from '../testing/databases.ts';
+import { eventually } from '../testing/eventually.ts';
+import { startInstallation, type TestInstallation } from '../testing/installation.ts';
+import { startProcessInstallation } from '../testing/process-installation.ts';
+
+const PLACE = { project: 'default', environment: 'production' };
+const QUERY = 'project=default&environment=production';
+
+type Calls = Pick<TestInstallation, 'call'>;
+
+async function store({ call }: Calls, count: number): Promise<string[]> {
+  const ids: string[] = [];
+  for (let i = 0; i < count; i++) {
+    const { status, body } = await call('POST', '/v1/secrets', { ...PLACE, path: `p/${i}`, data: { value: i } });
+    assert.equal(status, 201);
+    ids.push(body.secret.id);
+  }
+  return ids;
+}
+
+async function assertReadable({ call }: Calls, ids: readonly string[]): Promise<void> {
+  for (const [i, id] of ids.entries()) {
+    const { status, body } = await call('POST', `/v1/secrets/${id}/reveal`, {});
+    assert.equal(status, 200, `secret ${i}: ${JSON.stringify(body)}`);
+    assert.deepEqual(body.data, { value: i });
+  }
+}
+
+async function keysOf({ call }: Calls) {
+  const { status, body } = await call('GET', `/v1/vault/keys?${QUERY}`);
+  assert.equal(status, 200);
+  return body as { rootVersion: number; pending: number; keys: Record<string, unknown>[] };
+}
+
+const settled = (installation: Calls) =>
+  eventually('it is settled', async () => {
+    const rotation = await keysOf(installation);
+    const roots = new Set(rotation.keys.map(({ rootVersion }) => rootVersion));
+    return rotation.pending === 0 && roots.size === 1 && roots.has(rotation.rootVersion);
+  });
+
+onEachDatabase('rotation of keys', (createPlace: () => Promise<TestPlace>) => {
+  it('makes new versions encrypt at once, and re-wraps what is old while serving', async () => {
+    await using place = await createPlace();
+    await using installation = await startInstallation(place);
+    const ids = await store(installation, 95);
+    const rotated = await installation.call('POST', '/v1/vault/keys/rotate', PLACE);
+    assert.equal(rotated.status, 200);
+    const [more] = await store(
+      { call: (method, path, body) => installation.call(method, path, { ...(body as object), path: 'q' }) },
+      1,
+    );
+    await settled(installation);
+    const { keys } = await keysOf(installation);
+    assert.deepEqual(
+      keys.map(({ version, newest, rows }) => ({ version, newest, rows })),
+      [
+        { version: 1, newest: false, rows: 0 },
+        { version: 2, newest: true, rows: 96 },
+      ],
+    );
+    await assertReadable(installation, ids);
+    assert.equal((await installation.call('POST', `/v1/secrets/${more}/reveal`, {})).status, 200);
+    const { body } = await installation.call('GET', '/v1/audit/entries?action=vault-key.rewrapped');
+    assert.ok(body.items.length >= 3, 'each batch is an entry');
+  });
+
+  it('moves every key under a new root key, then forgets the old one; also after sealing and opening', async () => {
+    await using place = await createPlace();
+    await using installation = await startInstallation(place);
+    const ids = await store(installation, 3);
+    for (const version of [2, 3]) {
+      const rotated = await installation.call('POST', '/v1/vault/root/rotate');
+      assert.deepEqual([rotated.status, rotated.body.rootVersion], [200, version]);
+      await settled(installation);
+      await eventually('it is settled', async () => {
+        const { body } = await installation.call('GET', '/v1/audit/entries?action=root-key.retired');
+        return body.items.length === version - 1;
+      });
+      await installation.call('POST', '/v1/seal');
+      assert.equal((await installation.call('POST', '/v1/vault/root/rotate')).body.code, 'SEALED');
+      assert.equal((await installation.call('POST', '/v1/unseal', {})).status, 200);
+      await assertReadable(installation, ids);
+    }
+  });
+
+  it('goes on where it was after kill -9, with both root keys until the last key has moved', async () => {
+    await using place = await createPlace();
+    await using installation = await startProcessInstallation(place);
+    const ids = await store(installation, 60);
+    for (let round = 0; round < 4; round++) {
+      const work = [
+        installation.call('POST', '/v1/vault/keys/rotate', PLACE).catch(() => null),
+        installation.call('POST', '/v1/vault/root/rotate').catch(() => null),
+      ];
+      // Dies while the first answer is on its way, and later and later in what follows it.
+      await Promise.race(work);
+      for (let turn = 0; turn < round * 3; turn++) await new Promise(setImmediate);
+      await installation.control.kill();
+      await Promise.all(work);
+      await installation.startControl();
+      await assertReadable(installation, ids);
+      await settled(installation);
+    }
+    await assertReadable(installation, ids);
+  });
+
+  it('changes the seal in the middle of a rotation of the root key', async () => {
+    await using place = await createPlace();
+    await using installation = await startInstallation(place);
+    const ids = await store(installation, 2);
+    const passphrase = randomBytes(16).toString('hex');
+    const [rotated, changed] = await Promise.all([
+      installation.call('POST', '/v1/vault/root/rotate'),
+      installation.call('POST', '/v1/seal/change', { kind: 'passphrase', passphrase }),
+    ]);
+    assert.ok(rotated.status === 200 || changed.status === 200, 'one of them wins, or both');
+    for (const { status, body } of [rotated, changed]) assert.ok(status === 200 || body.code === 'ATTEMPT_OVER');
+    await settled(installation);
+    await installation.call('POST', '/v1/seal');
+    assert.equal(
+      (await installation.call('POST', '/v1/unseal', changed.status === 200 ? { passphrase } : {})).status,
+      200,
+    );
+    await assertReadable(installation, ids);
+  });
+});
