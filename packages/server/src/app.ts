@@ -71,23 +71,14 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
     answer: (scope, payload) => answerOnline({ ...online, ledger: feed.ledger }, scope, payload),
   });
   const feed = await startFeed({ store, clock, random, alarms, source });
-  const { installation } = feed.ledger.head;
-  const keyFile = config.keyFile ?? join(config.userDataFolder, `${installation}.key`);
-  const vault: Vault = {
-    keyring: new Keyring(),
-    uses: new KeyUses(scratch),
-    ledger: feed.ledger,
-    reader: store.reader,
-    clock,
-    random,
-    broken: ({ id }, detail) => alarms.raise('ENVELOPE_BROKEN', id, detail),
-  };
+  const own = { ledger: feed.ledger, reader: store.reader, clock, random };
+  const keyFile = config.keyFile ?? join(config.userDataFolder, `${feed.ledger.head.installation}.key`);
+  const vault = vaultOf(own, scratch, alarms);
   if ((await openVault(vault, keyFile)) === 'sealed') log.warn('SEALED: unseal it with POST /v1/unseal');
   await places.load(store.reader, tampered);
 
   // access
   const { ledger, propagation, hub, book } = feed;
-  const own = { ledger, reader: store.reader, clock, random };
   const bootstrapTokenFile = file('bootstrap-token');
   const bootstrapUse = new BootstrapUse(ledger, clock, await ensureBootstrapToken(own, bootstrapTokenFile));
   feed.onTokensUsed((ids) => {
@@ -127,6 +118,15 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
     verifierTokenFile,
     bootstrapTokenFile,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+function vaultOf(own: Pick<Vault, 'ledger' | 'reader' | 'clock' | 'random'>, scratch: Scratch, alarms: Alarms): Vault {
+  return {
+    ...own,
+    keyring: new Keyring(),
+    uses: new KeyUses(scratch),
+    broken: ({ id }, detail) => alarms.raise('ENVELOPE_BROKEN', id, detail),
   };
 }
 

@@ -8,7 +8,7 @@ import { type PlacedSecret, showSecret, showVersion } from './secret-record.ts';
 import { findVersions } from './secrets.store.ts';
 
 /** What becomes of versions, and the word of the entry. */
-export const VERSION_CHANGES = {
+const VERSION_CHANGES = {
   delete: { action: 'secret.deleted', patch: (now: number) => ({ deleted_at: now }) },
   undelete: { action: 'secret.undeleted', patch: () => ({ deleted_at: null, expires_at: null }) },
   destroy: { action: 'secret.destroyed', patch: () => ({ envelope: null }) },
