@@ -43,7 +43,7 @@ onEachDatabase('kill -9 during a change of the seal', (createPlace) => {
       const answer = await changing;
       await installation.startControl();
       const opener = await openWithEither(installation, present, next);
-      const when = `round ${round}: ${present.kind} into ${kind}, ${answer === null ? 'unanswered' : answer.status}`;
+      const when: string = `round ${round}: ${present.kind} into ${kind}, ${answer === null ? 'unanswered' : answer.status}`;
       if (answer?.status === 200) assert.equal(opener, next, `${when}: an acknowledged change is lost`);
       counts.acknowledged += answer?.status === 200 ? 1 : 0;
       counts.new += opener === next ? 1 : 0;
