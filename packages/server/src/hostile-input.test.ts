@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { it, type TestContext } from 'node:test';
 import { MANAGEMENT_OPERATIONS, VERIFIER_OPERATIONS } from '@keyhold/protocol/operations/registry';
 import fc from 'fast-check';
-import { attacksOn, type Attack } from './testing/attacks.ts';
+import { attackable, attacksOn, type Attack } from './testing/attacks.ts';
 import { flawOf, flawOfProblem } from './testing/attacks-judge.ts';
 import { encodeRequest, WireConnection } from './testing/attacks-wire.ts';
 import { buildWorld } from './testing/attacks-world.ts';
@@ -22,7 +22,7 @@ const CONNECTIONS = 8;
 const MOST_SHOWN = 12;
 
 const PLANES = [
-  { operations: MANAGEMENT_OPERATIONS, share: 0.9 },
+  { operations: attackable(MANAGEMENT_OPERATIONS), share: 0.9 },
   { operations: VERIFIER_OPERATIONS, share: 0.1 },
 ];
 

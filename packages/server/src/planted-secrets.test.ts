@@ -7,11 +7,13 @@ import { before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { MANAGEMENT_OPERATIONS, VERIFIER_OPERATIONS } from '@keyhold/protocol/operations/registry';
 import { findPlanted, marker, plantIn, type Planted, variantsOf } from './testing/attacks-planted.ts';
+import { attackable } from './testing/attacks.ts';
 import { WireConnection } from './testing/attacks-wire.ts';
 import { type AttackedWorld, buildWorld } from './testing/attacks-world.ts';
-import { createPlace, type DatabaseName } from './testing/databases.ts';
+import { createPlace, type DatabaseName, type TestPlace } from './testing/databases.ts';
 import { send, type TestInstallation, untilReady } from './testing/installation.ts';
 import { POSTGRES_URL } from './testing/postgres.ts';
+import { openRaw } from './testing/raw-database.ts';
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 /** What belongs to the installation itself and lies in these files on purpose. */
@@ -83,6 +85,12 @@ async function plantEverywhere(database: DatabaseName): Promise<Findings> {
   };
   await plantAll(installation, world, planted, false, found);
   if (database === 'sqlite') found.database.push(...(await searchFiles(place.folder, secrets)));
+  // What is stored as a secret is nowhere at any time, whatever becomes of it.
+  const stored = marker(randomBytes(12).toString('hex'));
+  await liveAsSecret(installation, stored);
+  planted.push(stored);
+  if (database === 'sqlite') found.database.push(...(await searchFiles(place.folder, [stored])));
+  found.database.push(...(await searchTables(place, [...secrets, stored])));
   await plantAll(installation, world, planted, true, found);
   for (const url of [installation.controlUrl, installation.verifierUrl]) {
     found.metrics.push(...findPlanted(await textOf(url, '/metrics', world.admin), planted, '/metrics'));
@@ -102,7 +110,7 @@ async function plantAll(
   stored: boolean,
   found: Findings,
 ): Promise<void> {
-  for (const operations of [MANAGEMENT_OPERATIONS, VERIFIER_OPERATIONS]) {
+  for (const operations of [attackable(MANAGEMENT_OPERATIONS), VERIFIER_OPERATIONS]) {
     const url = operations === VERIFIER_OPERATIONS ? installation.verifierUrl : installation.controlUrl;
     const waiting = operations.flatMap((operation) =>
       planted.flatMap((one) => plantIn(operation, one, admin, real, stored)),
@@ -121,6 +129,24 @@ async function plantAll(
     };
     await Promise.all([work(), work(), work(), work()]);
   }
+}
+
+/** The whole life of a secret, its data sent in every way that there is. */
+async function liveAsSecret(installation: TestInstallation, { text }: Planted): Promise<void> {
+  const call = async (status: number, method: string, path: string, body?: unknown, headers = {}) => {
+    const answer = await installation.call(method, path, body, { headers });
+    assert.equal(answer.status, status, JSON.stringify(answer.body));
+    return answer.body;
+  };
+  const body = { project: 'market', environment: 'test', path: 'planted', data: { [text]: [{ deep: text }] } };
+  const { secret } = await call(201, 'POST', '/v1/secrets', body, { 'idempotency-key': 'planted' });
+  await call(200, 'POST', '/v1/secrets', body, { 'idempotency-key': 'planted' });
+  await call(409, 'POST', '/v1/secrets', { ...body, cas: 7 });
+  await call(413, 'POST', '/v1/secrets', { ...body, data: { a: text.repeat(60_000) } });
+  await call(201, 'POST', '/v1/secrets', body);
+  const revealed = await call(200, 'POST', `/v1/secrets/${secret.id}/reveal`, {});
+  assert.deepEqual(revealed.data, body.data);
+  await call(200, 'POST', `/v1/secrets/${secret.id}/destroy`, { versions: [1] });
 }
 
 /** Starts both processes as a user does, with everything logged that can be. */
@@ -209,6 +235,22 @@ async function searchFiles(folder: string, planted: readonly Planted[]): Promise
     'the database lies here',
   );
   return files.flatMap((file) => findPlanted(readFileSync(join(folder, file), 'latin1'), planted, file));
+}
+
+/** As a dump would have it: every row of every table. */
+async function searchTables(place: TestPlace, planted: readonly Planted[]): Promise<string[]> {
+  await using raw = await openRaw(place);
+  const names = await raw.rows(
+    place.databaseUrl === undefined
+      ? "select name from sqlite_schema where type = 'table'"
+      : "select table_name as name from information_schema.tables where table_schema = 'public'",
+  );
+  assert.ok(names.length > 15, 'the tables lie here');
+  const found: string[] = [];
+  for (const { name } of names) {
+    found.push(...findPlanted(JSON.stringify(await raw.rows(`select * from ${name}`)), planted, `table ${name}`));
+  }
+  return found;
 }
 
 const MOST_SHOWN = 10;

@@ -8,7 +8,7 @@ import { MANAGEMENT_OPERATIONS, VERIFIER_OPERATIONS } from './registry.ts';
 const OPERATIONS: readonly Operation[] = [...MANAGEMENT_OPERATIONS, ...VERIFIER_OPERATIONS];
 
 /** Objects that hold whatever the user puts there. */
-const OPEN = new Set(['metadata']);
+const OPEN = new Set(['metadata', 'data']);
 
 it('names every operation once, in kebab case with the verb first', () => {
   assert.ok(OPERATIONS.length >= 25);

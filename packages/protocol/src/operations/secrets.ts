@@ -26,7 +26,10 @@ export const SecretMetadata = Closed({
   usedIn: Type.Optional(Type.Array(Note, { maxItems: 50, description: 'Where it is used.' })),
   rotateEveryDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 3650 })),
   custom: Type.Optional(
-    Type.Record(Type.String({ minLength: 1, maxLength: 128 }), Type.String({ maxLength: 512 }), { maxProperties: 64 }),
+    Type.Record(Type.String({ pattern: '^[^\\x00-\\x1f\\x7f]{1,128}$' }), Type.String({ maxLength: 512 }), {
+      additionalProperties: false,
+      maxProperties: 64,
+    }),
   ),
 });
 export type SecretMetadata = Static<typeof SecretMetadata>;
@@ -55,7 +58,10 @@ export const SecretVersionShape = Closed({
 export type SecretVersion = Static<typeof SecretVersionShape>;
 
 const SecretParams = Closed({ id: IdOf('secret') });
-const Data = Type.Record(Type.String({ minLength: 1, maxLength: 512 }), Type.Unknown(), {
+/** Not a record by pattern: `.` in a pattern knows no line feed, and what no pattern knows is left out of answers. */
+const Data = Type.Unsafe<Record<string, unknown>>({
+  type: 'object',
+  additionalProperties: true,
   description: 'Fields of the secret, for example `apiKey` and `apiSecret`; any JSON, 1 MiB at most.',
 });
 

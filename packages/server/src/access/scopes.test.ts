@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { before, it } from 'node:test';
+import { afterEach, before, it } from 'node:test';
 import { MANAGEMENT_OPERATIONS, VERIFIER_OPERATIONS } from '@keyhold/protocol/operations/registry';
 import { onEachDatabase } from '../testing/databases.ts';
 import { send } from '../testing/installation.ts';
@@ -37,11 +37,28 @@ const MATRIX: Readonly<Record<string, { scopes: string; bindings: string }>> = {
   'create-token': { scopes: '+----', bindings: '++.+..' },
   'list-tokens': { scopes: '+----', bindings: '++++++' },
   'revoke-token': { scopes: '+----', bindings: '++.+..' },
+  'store-secret': { scopes: '+----', bindings: '++.+..' },
+  'list-secrets': { scopes: '+-+--', bindings: '++.+..' },
+  'get-secret': { scopes: '+-+--', bindings: '++.+..' },
+  'list-secret-versions': { scopes: '+-+--', bindings: '++.+..' },
+  'update-secret': { scopes: '+----', bindings: '++.+..' },
+  'reveal-secret': { scopes: '+----', bindings: '++.+..' },
+  'delete-secret-versions': { scopes: '+----', bindings: '++.+..' },
+  'undelete-secret-versions': { scopes: '+----', bindings: '++.+..' },
+  'destroy-secret-versions': { scopes: '+----', bindings: '++.+..' },
+  'remove-secret': { scopes: '+----', bindings: '++.+..' },
+  'get-seal': { scopes: '+-+--', bindings: '+-----' },
+  unseal: { scopes: '+----', bindings: '+-----' },
+  'seal-installation': { scopes: '+----', bindings: '+-----' },
+  'change-seal': { scopes: '+----', bindings: '+-----' },
   'list-entries': { scopes: '+-+--', bindings: '+-----' },
   'get-installation': { scopes: '+-+--', bindings: '+-----' },
   'accept-restore': { scopes: '+----', bindings: '+-----' },
   verify: { scopes: '+--+-', bindings: '++.+..' },
 };
+
+/** That there is nothing to do is found only by who may do it. */
+const FOUND_BY_WHO_MAY = new Set(['NOTHING_TO_ACCEPT', 'ALREADY_UNSEALED']);
 
 const SCOPES = ['admin', 'keys', 'read', 'verify', 'feed'] as const;
 const BINDINGS = [
@@ -77,6 +94,9 @@ onEachDatabase('scopes and bindings', (createPlace) => {
     }
   });
 
+  // One operation seals; the others need an open seal. Where nothing is sealed this is refused.
+  afterEach(() => shared().installation.call('POST', '/v1/unseal'));
+
   /** A request of the operation that succeeds when it is allowed, whatever was done before. */
   const requestFor = async (operation: string): Promise<Request> => {
     const { market, expect } = shared();
@@ -86,6 +106,10 @@ onEachDatabase('scopes and bindings', (createPlace) => {
       (path: string) => ({ method: 'GET', path }),
     ];
     const key = async () => (await market.issue()).keyId;
+    const secret = async () => {
+      const body = { project: 'market', environment: 'test', path: name, data: {} };
+      return (await expect(201, 'POST', '/v1/secrets', body)).secret.id;
+    };
     switch (operation) {
       case 'create-project':
         return post('/v1/projects', { slug: name, name });
@@ -138,6 +162,35 @@ onEachDatabase('scopes and bindings', (createPlace) => {
         const bound = { name, scopes: ['read'], environment: 'market/test' };
         return post(`/v1/tokens/${(await expect(201, 'POST', '/v1/tokens', bound)).token.id}/revoke`);
       }
+      case 'store-secret':
+        return post('/v1/secrets', { project: 'market', environment: 'test', path: name, data: {} });
+      case 'list-secrets':
+        return get('/v1/secrets?project=market&environment=test');
+      case 'get-secret':
+        return get(`/v1/secrets/${await secret()}`);
+      case 'list-secret-versions':
+        return get(`/v1/secrets/${await secret()}/versions`);
+      case 'update-secret':
+        return { method: 'PATCH', path: `/v1/secrets/${await secret()}`, body: { casRequired: true } };
+      case 'reveal-secret':
+        return post(`/v1/secrets/${await secret()}/reveal`);
+      case 'delete-secret-versions':
+        return post(`/v1/secrets/${await secret()}/delete`, { versions: [1] });
+      case 'undelete-secret-versions':
+        return post(`/v1/secrets/${await secret()}/undelete`, { versions: [1] });
+      case 'destroy-secret-versions':
+        return post(`/v1/secrets/${await secret()}/destroy`, { versions: [1] });
+      case 'remove-secret':
+        return { method: 'DELETE', path: `/v1/secrets/${await secret()}` };
+      case 'get-seal':
+        return get('/v1/seal');
+      case 'unseal':
+        return post('/v1/unseal');
+      case 'seal-installation':
+        await shared().installation.call('POST', '/v1/unseal');
+        return post('/v1/seal');
+      case 'change-seal':
+        return post('/v1/seal/change', { kind: 'file' });
       case 'list-entries':
         return get('/v1/audit/entries');
       case 'get-installation':
@@ -159,8 +212,7 @@ onEachDatabase('scopes and bindings', (createPlace) => {
     const answer = await send(url, method, body, { token });
     if (answer.status === 403) return answer.body.code === 'FORBIDDEN' ? '-' : '?';
     if (answer.status === 404) return '.';
-    // That nothing waits to be accepted is found only by who may accept.
-    return answer.status < 300 || answer.body.code === 'NOTHING_TO_ACCEPT' ? '+' : `${answer.status}`;
+    return answer.status < 300 || FOUND_BY_WHO_MAY.has(answer.body.code) ? '+' : `${answer.status}`;
   };
 
   it('are tested for every operation there is', () => {

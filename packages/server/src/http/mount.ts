@@ -115,7 +115,8 @@ function idempotencyOf(operation: Operation, request: FastifyRequest): Idempoten
     return refuse('INVALID_INPUT', 'It takes 1 to 128 visible ASCII characters.', 'Idempotency-Key');
   }
   const principal = (request as unknown as { principal: { id: string } }).principal.id;
-  const content = canonicalJson([operation.id, request.params as Json, (request.body ?? null) as Json]);
-  // What is kept is a digest: a caller may have put a secret there.
+  // What is kept is a digest: a caller may have put a secret there. The key, of which the digest alone is kept too, is
+  // in it, so that nobody who has both can try short secrets against it.
+  const content = canonicalJson([operation.id, key, request.params as Json, (request.body ?? null) as Json]);
   return { principal, key: hash('sha256', key, 'hex'), requestDigest: hash('sha256', content, 'hex') };
 }

@@ -53,7 +53,9 @@ export async function storeSecret(
     return await addVersion(vault, facts, row, { key, plaintext, input, names });
   });
   plaintext.fill(0);
-  return recorded;
+  if (isRefusal(recorded)) return recorded;
+  const { stored, version } = recorded.value;
+  return { ...recorded, value: { secret: stored, version } };
 }
 
 async function findOrInsert(
@@ -84,7 +86,7 @@ async function addVersion(
   facts: Facts,
   row: SecretRow,
   { key, plaintext, input, names }: Addition,
-): Promise<{ secret: StoredSecret; version: SecretVersion } | Refusal> {
+): Promise<{ stored: StoredSecret; version: SecretVersion } | Refusal> {
   const settings = await findSettings(facts.db, row.environment_id);
   const refusal = checkAndSet(row, row.cas_required === 1 || settings?.cas_required === 1, input.cas);
   if (refusal !== null) return refusal;
@@ -110,7 +112,8 @@ async function addVersion(
     const found = await facts.find('secret_versions', old);
     if (found !== undefined) await facts.update('secret_versions', found, { envelope: null });
   }
-  return { secret: showSecret(updated, names), version: showVersion(added, now) };
+  // Not named `secret`: what has that name is never kept for a repeated call.
+  return { stored: showSecret(updated, names), version: showVersion(added, now) };
 }
 
 function checkAndSet({ version }: SecretRow, required: boolean, cas: number | undefined): Refusal | null {

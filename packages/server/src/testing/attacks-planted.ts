@@ -37,7 +37,7 @@ export function marker(random: string): Planted {
 }
 
 /** Members whose text is stored and shown as given: what the user puts there is his. */
-const STORED = /^(?:name|externalId|metadata)$/;
+const STORED = /^(?:name|externalId|metadata|path)$/;
 
 export interface PlantedRequest extends WireRequest {
   readonly planted: Planted;

@@ -15,6 +15,7 @@ export interface AttackedWorld {
 }
 
 const KEYS = 6;
+const SECRETS = 8;
 
 export async function buildWorld(installation: TestInstallation): Promise<AttackedWorld> {
   const post = async (path: string, body: unknown, status = 201) => {
@@ -31,6 +32,17 @@ export async function buildWorld(installation: TestInstallation): Promise<Attack
     leaseSeconds: 5,
   });
   const keys = await Promise.all(Array.from({ length: KEYS }, () => market.issue({ metadata: { plan: 'free' } })));
+  const secrets: string[] = [];
+  // In every environment, so that making its key is no entry that an attack would have to answer for.
+  for (const [project, environment] of [
+    ['market', 'test'],
+    ['other', 'alpha'],
+  ] as const) {
+    for (let i = 0; i < SECRETS; i++) {
+      const body = { project, environment, path: `exchanges/venue-${i}`, data: { apiKey: `${i}` } };
+      secrets.push((await post('/v1/secrets', body)).secret.id);
+    }
+  }
   const token = (settings: object) => post('/v1/tokens', { name: 'attacker', ...settings });
   const admin = await token({ scopes: ['admin'] });
   const bound = await token({ scopes: ['keys', 'read'], projects: ['market'] });
@@ -43,6 +55,7 @@ export async function buildWorld(installation: TestInstallation): Promise<Attack
     '^cons_': [market.consumer],
     '^key_': keys.map(({ keyId }) => keyId),
     '^cred_': keys.map(({ credentialId }) => credentialId),
+    '^sec_': secrets,
     '^tok_': [dead.token.id, narrow.token.id],
   };
   const names: Readonly<Record<string, readonly unknown[]>> = {
@@ -51,6 +64,7 @@ export async function buildWorld(installation: TestInstallation): Promise<Attack
     projects: ['market', 'other'],
     cursor: cursors,
     key: keys.map(({ secret }) => secret),
+    path: ['exchanges/venue-0', 'exchanges/venue-1', 'new/one'],
     permission: ['prices:read', 'prices:read and orders:write', '*:*'],
     startsAt: ['2020-02-29T00:00:00Z', '9999-12-31T23:59:59.999Z', '2031-01-01T00:00:00+23:59'],
     expiresAt: [
@@ -70,10 +84,20 @@ export async function buildWorld(installation: TestInstallation): Promise<Attack
   return { admin: admin.secret, others, cursors, credential: keys[0]?.secret ?? '', real };
 }
 
+const SECRETS_OF_MARKET = 'secrets?project=market&environment=test&';
+
 async function collectCursors(installation: TestInstallation, ...tokens: string[]): Promise<string[]> {
   const cursors: string[] = [];
   for (const token of tokens) {
-    for (const list of ['keys?', 'keys?project=market&', 'projects?', 'tokens?', 'audit/entries?', 'consumers?']) {
+    for (const list of [
+      'keys?',
+      'keys?project=market&',
+      'projects?',
+      'tokens?',
+      'audit/entries?',
+      'consumers?',
+      SECRETS_OF_MARKET,
+    ]) {
       const { body } = await installation.call('GET', `/v1/${list}limit=1`, undefined, { token });
       if (typeof body.nextCursor === 'string') cursors.push(body.nextCursor);
     }

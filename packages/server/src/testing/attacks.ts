@@ -1,5 +1,7 @@
 import type { Operation } from '@keyhold/protocol/operation';
+import { sealInstallation } from '@keyhold/protocol/operations/seal';
 import fc from 'fast-check';
+import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { addressAttacks, headerAttacks, targetOf } from './attacks-address.ts';
 import { arbitraryOf, type Schema } from './attacks-schema.ts';
@@ -35,8 +37,22 @@ export type Headers = WireRequest['headers'];
 
 const BODY_LIMIT_BYTES = 64 * 1024;
 
+/** Left out: `seal-installation` takes no input, and closes the seal for everything that follows. */
+export function attackable(operations: readonly Operation[]): readonly Operation[] {
+  return operations.filter(({ id }) => id !== sealInstallation.id);
+}
+
+/** Another operation's attack that ends there all the same, such as the other methods of `get-seal`. */
+function closesTheSeal({ method, target }: WireRequest): boolean {
+  return method === sealInstallation.method && /^\/v1\/seal\/?(?:[?#].*)?$/i.test(target);
+}
+
 /** Hostile requests of every kind to an operation. */
 export function attacksOn(operation: Operation, world: AttackedWorld): fc.Arbitrary<Attack> {
+  return everyAttackOn(operation, world).filter((attack) => !closesTheSeal(attack));
+}
+
+function everyAttackOn(operation: Operation, world: AttackedWorld): fc.Arbitrary<Attack> {
   const part = (schema: unknown) =>
     schema === undefined ? fc.constant({}) : arbitraryOf(schema as Schema, world.real);
   const valid = fc.record({ params: part(operation.params), query: part(operation.query), body: part(operation.body) });
@@ -68,6 +84,7 @@ function bodyAttacks(operation: Operation, request: Valid, headers: Headers): fc
     withBody(operation, request, headers, kind, text, certain);
   const text = toJsonText(body);
   const bytes = Buffer.from(text);
+  const limit = operation.maxBodyBytes ?? BODY_LIMIT_BYTES;
   const cut = fc.integer({ min: 1, max: Math.max(1, bytes.length - 1) });
   return [
     fc.tuple(place, hostileValue).map(([at, value]) => attack('wrong value', toJsonText(replaceAt(body, at, value)))),
@@ -97,9 +114,7 @@ function bodyAttacks(operation: Operation, request: Valid, headers: Headers): fc
       ),
     fc
       .constantFrom(1, 1000, BODY_LIMIT_BYTES)
-      .map((excess) =>
-        attack('huge', Buffer.concat([bytes, Buffer.alloc(BODY_LIMIT_BYTES + excess - bytes.length, ' ')]), true),
-      ),
+      .map((excess) => attack('huge', Buffer.concat([bytes, Buffer.alloc(limit + excess - bytes.length, ' ')]), true)),
     fc
       .constantFrom('', 'null', '[]', '"a"', '0', 'true', '{', '\ufeff{}', '{}{}', '{},', '/**/{}', '[{}]')
       .map((other) => attack('another body', other)),
@@ -111,7 +126,8 @@ const bodyChecks = new WeakMap<object, ReturnType<typeof Compile>>();
 
 /** Whether the operation's own schema refuses the body; an operation without a body takes none, `null` or `{}`. */
 function isRefusedBySchema({ body }: Operation, bytes: Buffer): boolean {
-  if (bytes.length === 0) return body !== undefined;
+  // No body is an empty one.
+  if (bytes.length === 0) return body !== undefined && !checkOf(body).Check({});
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
@@ -119,9 +135,13 @@ function isRefusedBySchema({ body }: Operation, bytes: Buffer): boolean {
     return true;
   }
   if (body === undefined) return !(value === null || (isRecord(value) && Object.keys(value).length === 0));
+  return !checkOf(body).Check(value);
+}
+
+function checkOf(body: TSchema): ReturnType<typeof Compile> {
   let check = bodyChecks.get(body);
   if (check === undefined) bodyChecks.set(body, (check = Compile(body)));
-  return !check.Check(value);
+  return check;
 }
 
 function isRecord(value: unknown): value is object {

@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 
 /** True when strace can be run. Where it can't: in CI a failure, elsewhere named as not tested. */
@@ -14,6 +16,13 @@ export function haveProgram(t: TestContext, program: 'curl'): boolean {
 /** True when a suite that needs openssl is to be run: always in CI, where it then fails without. */
 export function wantsOpenssl(): boolean {
   return process.env['CI'] === 'true' || spawnSync('openssl', ['version']).error === undefined;
+}
+
+/** A whole file of test vectors of others, or null where they were not handed over. */
+export function readVectors<T>(t: TestContext, file: string): T | null {
+  const folder = process.env['KEYHOLD_VECTORS'];
+  if (!have(t, 'KEYHOLD_VECTORS', folder !== undefined)) return null;
+  return JSON.parse(readFileSync(join(folder as string, file), 'utf8')) as T;
 }
 
 /** A part that a test needs; in CI none may be missing, elsewhere the test says what it did not test. */

@@ -51,7 +51,11 @@ export function removeKeyFile(file: string): void {
   rmSync(nextOf(file), { force: true });
 }
 
-function readKeyBytes(file: string): Buffer {
+/**
+ * What lies in a key file, whosever it is; the caller's to wipe.
+ * @throws KeyFileError when it is open to others or damaged
+ */
+export function readKeyBytes(file: string): Buffer {
   const mode = statSync(file).mode & 0o777;
   if ((mode & 0o077) !== 0) throw new KeyFileError(`the root key file ${file} is open to others: chmod 600 ${file}`);
   const bytes = Buffer.from(readFileSync(file, 'utf8').trim(), 'base64');

@@ -1,10 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { isRefusal } from '@keyhold/protocol/errors';
-import { KeyFileError, readKeyFile, settleKeyFile, writeKeyFile } from './file-seal.ts';
+import { KeyFileError, readKeyBytes, readKeyFile, settleKeyFile, writeKeyFile } from './file-seal.ts';
 import { isOldRootKey, parametersOf, unwrapRootKey, wrapRootKey } from './root-key.ts';
 import { readOldCheck, readSeal } from './seals.store.ts';
 import type { Vault } from './vault.ts';
-import { commitmentTo, keyFrom, newKeyBytes } from './wrapped-key.ts';
+import { keyFrom, newKeyBytes } from './wrapped-key.ts';
 
 /**
  * At the start: makes a `file` seal at the very first, and opens one where its key lies. Every other seal waits for
@@ -47,17 +47,20 @@ async function createFileSeal(vault: Vault, keyFile: string): Promise<void> {
   settleKeyFile(keyFile, parameters.check);
 }
 
-/** An installation from before there were seals goes on with its key file. */
+/**
+ * The key that lies there already: an installation from before there were seals goes on with its own, and a new one
+ * takes what the operator put there. It may be another installation's, so it is never overwritten.
+ */
 function keyOfBefore(keyFile: string, check: string | null): Buffer | null {
-  if (check === null) return null;
   if (!existsSync(keyFile)) {
+    if (check === null) return null;
     throw new KeyFileError(
       `the root key file ${keyFile} is missing: put it back, or name its place in KEYHOLD_KEY_FILE`,
     );
   }
-  const bytes = Buffer.from(readFileSync(keyFile, 'utf8').trim(), 'base64');
-  if (isOldRootKey(bytes, check))
-    return readKeyFile(keyFile, { kind: 'file', check: commitmentTo(bytes).toString('hex') });
+  const bytes = readKeyBytes(keyFile);
+  if (check === null || isOldRootKey(bytes, check)) return bytes;
+  bytes.fill(0);
   throw new KeyFileError(
     `the root key file ${keyFile} belongs to another installation: name the right one in KEYHOLD_KEY_FILE`,
   );

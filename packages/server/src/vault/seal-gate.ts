@@ -2,11 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Seal } from '@keyhold/protocol/operations/seal';
 import type { SealRow } from '../database/schema.ts';
+import { Overloaded } from '../database/store-fault.ts';
 import type { EntryDraft } from '../ledger/entry.ts';
-import { readKeyFile, removeKeyFile, settleKeyFile, writeKeyFile } from './file-seal.ts';
+import { KeyFileError, readKeyFile, removeKeyFile, settleKeyFile, writeKeyFile } from './file-seal.ts';
+import type { Unsealed } from './keyring.ts';
 import { keyOfPassphrase, newPassphraseParameters } from './passphrase-seal.ts';
 import { parametersOf, unwrapRootKey, wrapRootKey } from './root-key.ts';
-import { SEAL_NEEDS, type SealParameters } from './seal.ts';
+import { type FileParameters, SEAL_NEEDS, type SealParameters } from './seal.ts';
 import { readSeal } from './seals.store.ts';
 import { checkShare, combineShares, makeShares } from './shamir-seal.ts';
 import { Secret } from './secret.ts';
@@ -31,13 +33,22 @@ export interface SealChange {
   readonly threshold?: number;
 }
 
-/** Opens, closes and changes the seal. Every attempt is an entry. */
+/** Calls that may wait for the one that works. */
+const MAX_WAITING = 64;
+
+/**
+ * Opens, closes and changes the seal. Every attempt is an entry.
+ * INVARIANT: one call at a time. Of two changes at once one would write its key file over the other's before either is
+ * committed, and a change would open again what was closed while it was on its way.
+ */
 export class SealGate {
   readonly #vault: Vault;
   readonly #keyFile: string;
   readonly #opened: () => void;
   #nonce = newNonce();
   #given: Share[] = [];
+  #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
 
   /** @param opened told when the seal was opened */
   constructor(vault: Vault, keyFile: string, opened: () => void) {
@@ -52,7 +63,36 @@ export class SealGate {
   }
 
   /** One try, or one share of a try. */
-  async unseal(caller: SealCaller, input: UnsealInput): Promise<Seal | Refusal> {
+  unseal(caller: SealCaller, input: UnsealInput): Promise<Seal | Refusal> {
+    return this.#alone(() => this.#unseal(caller, input));
+  }
+
+  /** The entry first, then the keys go. */
+  close(caller: SealCaller): Promise<Seal | Refusal> {
+    return this.#alone(() => this.#close(caller));
+  }
+
+  /** Wraps the same root key under a new seal. Until the entry is committed the old seal counts, then only the new. */
+  change(caller: SealCaller, change: SealChange): Promise<{ seal: Seal; shares?: readonly Secret[] } | Refusal> {
+    return this.#alone(() => this.#change(caller, change));
+  }
+
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#waiting >= MAX_WAITING) throw new Overloaded('too many calls wait for the seal');
+    this.#waiting++;
+    const before = this.#last;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#last = promise;
+    await before;
+    try {
+      return await work();
+    } finally {
+      this.#waiting--;
+      resolve();
+    }
+  }
+
+  async #unseal(caller: SealCaller, input: UnsealInput): Promise<Seal | Refusal> {
     const seal = await this.#seal();
     if (isRefusal(seal)) return seal;
     if (!this.#vault.keyring.sealed) return refuse('ALREADY_UNSEALED', 'There is nothing to do.');
@@ -66,19 +106,19 @@ export class SealGate {
       await this.#enter(caller, 'seal.attempted', seal, `share-${this.#given.at(-1)?.number}`);
       return this.#view(seal);
     }
-    const refusal = isRefusal(keyBytes) ? keyBytes : this.#tryKey(seal, keyBytes);
-    await this.#enter(
-      caller,
-      refusal === null ? 'seal.opened' : 'seal.attempted',
-      seal,
-      refusal?.refused.toLowerCase(),
-    );
-    if (refusal === null) this.#opened();
-    return refusal ?? this.#view(seal);
+    const opened = isRefusal(keyBytes) ? keyBytes : this.#tryKey(seal, keyBytes);
+    if (isRefusal(opened)) {
+      await this.#enter(caller, 'seal.attempted', seal, opened.refused.toLowerCase());
+      return opened;
+    }
+    // INVARIANT: what can't be entered does not open.
+    await this.#enter(caller, 'seal.opened', seal);
+    this.#vault.keyring.unseal(opened);
+    this.#opened();
+    return this.#view(seal);
   }
 
-  /** The entry first, then the keys go. */
-  async close(caller: SealCaller): Promise<Seal | Refusal> {
+  async #close(caller: SealCaller): Promise<Seal | Refusal> {
     const seal = await this.#seal();
     if (isRefusal(seal)) return seal;
     if (this.#vault.keyring.sealed) return SEALED;
@@ -88,13 +128,15 @@ export class SealGate {
     return this.#view(seal);
   }
 
-  /** Wraps the same root key under a new seal. Until the entry is committed the old seal counts, then only the new. */
-  async change(caller: SealCaller, change: SealChange): Promise<{ seal: Seal; shares?: readonly Secret[] } | Refusal> {
+  async #change(caller: SealCaller, change: SealChange): Promise<{ seal: Seal; shares?: readonly Secret[] } | Refusal> {
     const seal = await this.#seal();
     if (isRefusal(seal)) return seal;
     const { keyring, ledger, clock } = this.#vault;
     const { unsealed } = keyring;
     if (unsealed === null) return SEALED;
+    // Its key may still wait beside, after a commit whose outcome was unknown: the next one would go over it.
+    const present = parametersOf(seal);
+    if (present.kind === 'file') settleKeyFile(this.#keyFile, present.check);
     const made = await this.#make(change);
     if (isRefusal(made)) return made;
     const { parameters, keyBytes, shares } = made;
@@ -130,7 +172,7 @@ export class SealGate {
   /** The key that was given; null while shares are missing. */
   async #keyOf(seal: SealRow, input: UnsealInput): Promise<Buffer | Refusal | null> {
     const parameters = parametersOf(seal);
-    if (parameters.kind === 'file') return readKeyFile(this.#keyFile, parameters);
+    if (parameters.kind === 'file') return readKey(this.#keyFile, parameters);
     if (parameters.kind === 'passphrase') {
       if (input.passphrase === undefined) return needs(parameters.kind, '/passphrase');
       return await keyOfPassphrase(parameters, input.passphrase);
@@ -149,11 +191,9 @@ export class SealGate {
     return key;
   }
 
-  #tryKey(seal: SealRow, keyBytes: Buffer): Refusal | null {
-    const { keyring, ledger } = this.#vault;
+  #tryKey(seal: SealRow, keyBytes: Buffer): Unsealed | Refusal {
     try {
-      keyring.unseal(unwrapRootKey(ledger.head.installation, seal, keyBytes));
-      return null;
+      return unwrapRootKey(this.#vault.ledger.head.installation, seal, keyBytes);
     } catch (error) {
       if (!(error instanceof EnvelopeBroken)) throw error;
       return refuse('UNSEAL_REFUSED', `This is not ${SEAL_NEEDS[parametersOf(seal).kind]} of this seal.`);
@@ -209,6 +249,16 @@ export class SealGate {
           ? { nonce: this.#nonce, given: this.#given.map(({ number }) => number), threshold: shamir.threshold }
           : null,
     };
+  }
+}
+
+/** What is wrong with the file is for whoever may unseal: he has to mend it. */
+function readKey(file: string, parameters: FileParameters): Buffer | Refusal {
+  try {
+    return readKeyFile(file, parameters);
+  } catch (error) {
+    if (!(error instanceof KeyFileError)) throw error;
+    return refuse('UNSEAL_REFUSED', error.message);
   }
 }
 

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { readKeyFile, removeKeyFile, settleKeyFile, writeKeyFile } from './file-seal.ts';
+import { newKeyBytes } from './wrapped-key.ts';
+
+describe('the key file of a seal', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'keyhold-test-'));
+  after(() => rmSync(folder, { recursive: true }));
+  let count = 0;
+  /** A key file in its place, with the parameters of its seal. */
+  const fresh = () => {
+    const file = join(folder, `${++count}`, 'root.key');
+    const key = newKeyBytes();
+    const parameters = writeKeyFile(file, key);
+    settleKeyFile(file, parameters.check);
+    return { file, key, parameters };
+  };
+
+  it('is for its owner alone, in a folder for its owner alone, with nothing beside it', () => {
+    const { file, key } = fresh();
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    assert.equal(statSync(dirname(file)).mode & 0o777, 0o700);
+    assert.equal(readFileSync(file, 'utf8'), `${key.toString('base64')}\n`);
+    assert.deepEqual(readdirSync(dirname(file)), ['root.key']);
+  });
+
+  it('gives the same key each time, and its check is not the key', () => {
+    const { file, key, parameters } = fresh();
+    for (let i = 0; i < 2; i++) assert.ok(readKeyFile(file, parameters).equals(key));
+    assert.ok(!JSON.stringify(parameters).includes(key.toString('hex')));
+  });
+
+  it('is refused when others can read it, in its place or waiting, and the refusal says what to do', () => {
+    for (const mode of [0o640, 0o604, 0o660, 0o666, 0o610]) {
+      const { file, parameters } = fresh();
+      chmodSync(file, mode);
+      assert.throws(() => readKeyFile(file, parameters), {
+        name: 'KeyFileError',
+        message: new RegExp(`chmod 600 ${file}`),
+      });
+      chmodSync(file, 0o600);
+      writeKeyFile(file, newKeyBytes());
+      chmodSync(`${file}.next`, mode);
+      assert.throws(() => readKeyFile(file, parameters), { message: new RegExp(`chmod 600 ${file}\\.next`) });
+    }
+  });
+
+  it('is never made anew when it is missing', () => {
+    const { file, parameters } = fresh();
+    rmSync(file);
+    assert.throws(() => readKeyFile(file, parameters), {
+      name: 'KeyFileError',
+      message: /is missing: put it back, or name its place in KEYHOLD_KEY_FILE/,
+    });
+    assert.equal(existsSync(file), false);
+  });
+
+  it('is refused when it belongs to another installation, or is damaged', () => {
+    const [own, foreign] = [fresh(), fresh()];
+    assert.throws(() => readKeyFile(foreign.file, own.parameters), {
+      name: 'KeyFileError',
+      message: /belongs to another installation.*KEYHOLD_KEY_FILE/,
+    });
+    for (const content of ['', 'AAAA\n', randomBytes(64).toString('base64')]) {
+      writeFileSync(own.file, content);
+      assert.throws(() => readKeyFile(own.file, own.parameters), { message: /does not hold a 256-bit key/ }, content);
+    }
+  });
+
+  it('gives way to a waiting one only when that one counts', () => {
+    const { file, key, parameters } = fresh();
+    const next = newKeyBytes();
+    const ofNext = writeKeyFile(file, next);
+    assert.ok(readKeyFile(file, parameters).equals(key), 'the change was not committed');
+    assert.ok(readKeyFile(file, ofNext).equals(next), 'the change was committed, and the process killed after that');
+    assert.throws(() => readKeyFile(file, parameters), /another installation/);
+    assert.deepEqual(readdirSync(dirname(file)), ['root.key']);
+  });
+
+  it('is gone with its waiting one once the seal is another', () => {
+    const { file } = fresh();
+    writeKeyFile(file, newKeyBytes());
+    removeKeyFile(file);
+    removeKeyFile(file);
+    assert.deepEqual(readdirSync(dirname(file)), []);
+  });
+});

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { onEachDatabase } from '../testing/databases.ts';
+import { createMarket } from '../testing/market.ts';
+import { startProcessInstallation } from '../testing/process-installation.ts';
+import { changeSeal, type Opener, openSeal } from '../testing/seals.ts';
+import { seededRandom } from '../testing/seeded-random.ts';
+import { checkWholeChain } from '../testing/whole-chain.ts';
+
+const ROUNDS = Number(process.env['KEYHOLD_SEAL_CRASH_ROUNDS'] ?? 12);
+const SEED = Number(process.env['KEYHOLD_CRASH_SEED'] ?? 1);
+/**
+ * Into `file` and `passphrase`, from every kind. Shares exist in the answer alone: when that is lost, so are they, and
+ * no kill can show otherwise.
+ */
+const INTO = ['file', 'file', 'passphrase'] as const;
+
+onEachDatabase('kill -9 during a change of the seal', (createPlace) => {
+  it('leaves an installation that opens with the old seal or the new one, and every secret with it', async (t) => {
+    await using place = await createPlace();
+    await using installation = await startProcessInstallation(place);
+    await createMarket(installation);
+    const data = { apiKey: randomUUID() };
+    const body = { project: 'market', environment: 'test', path: 'kept', data };
+    const { secret } = (await installation.call('POST', '/v1/secrets', body)).body;
+    const random = seededRandom(SEED);
+    const longestMs = {
+      passphrase: await timed(() => changeSeal(installation, 'passphrase')),
+      file: await timed(() => changeSeal(installation, 'file')),
+    };
+    const counts = { new: 0, acknowledged: 0 };
+    let present: Opener = { kind: 'file' };
+    for (let round = 0; round < ROUNDS; round++) {
+      // Now and then from shares, whose answer is waited for.
+      if (round % 4 === 3) present = await changeSeal(installation, 'shamir');
+      const kind = INTO[Math.floor(random() * INTO.length)] as keyof typeof longestMs;
+      const next: Opener = kind === 'file' ? { kind } : { kind, passphrase: randomUUID() };
+      const changing = installation.call('POST', '/v1/seal/change', next).catch(() => null);
+      await pause(random() * longestMs[kind] * 1.3);
+      await installation.control.kill();
+      const answer = await changing;
+      await installation.startControl();
+      const opener = await openWithEither(installation, present, next);
+      const when: string = `round ${round}: ${present.kind} into ${kind}, ${answer === null ? 'unanswered' : answer.status}`;
+      if (answer?.status === 200) assert.equal(opener, next, `${when}: an acknowledged change is lost`);
+      counts.acknowledged += answer?.status === 200 ? 1 : 0;
+      counts.new += opener === next ? 1 : 0;
+      present = opener;
+      const revealed = await installation.call('POST', `/v1/secrets/${secret.id}/reveal`, {});
+      assert.deepEqual([revealed.status, revealed.body.data], [200, data], when);
+    }
+    await checkWholeChain(installation);
+    t.diagnostic(
+      `seed ${SEED}: ${ROUNDS} kills, the new seal counted after ${counts.new}, ${counts.acknowledged} were acknowledged`,
+    );
+  });
+});
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}
+
+/** What opened it; a key file does so at the start, and of two key files it is the newer one that counts as well. */
+async function openWithEither(
+  installation: Parameters<typeof openSeal>[0],
+  present: Opener,
+  next: Opener,
+): Promise<Opener> {
+  const { kind, sealed } = (await installation.call('GET', '/v1/seal')).body;
+  assert.equal(sealed, kind !== 'file');
+  for (const opener of [next, present].filter((one) => one.kind === kind)) {
+    if (!sealed) return opener;
+    const { status, body } = await openSeal(installation, opener);
+    if (status === 200 && body.sealed === false) return opener;
+  }
+  assert.fail(`the ${kind} seal opens with neither`);
+}

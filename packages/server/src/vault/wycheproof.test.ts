@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { createHmac, createSecretKey, hkdfSync } from 'node:crypto';
+import { describe, it, type TestContext } from 'node:test';
+import { readVectors } from '../testing/missing-part.ts';
+import { NONCE_BYTES, open, seal, TAG_BYTES } from './aead.ts';
+import { KEY_BYTES } from './wrapped-key.ts';
+
+/** Members of a case are hex unless they are numbers. */
+interface Case {
+  readonly tcId: number;
+  readonly result: 'valid' | 'invalid' | 'acceptable';
+  readonly comment: string;
+  readonly [member: string]: string | number;
+}
+
+interface Group {
+  readonly keySize: number;
+  readonly ivSize?: number;
+  readonly tagSize?: number;
+  readonly tests: readonly Case[];
+}
+
+interface Vectors {
+  readonly numberOfTests: number;
+  readonly testGroups: readonly Group[];
+}
+
+const bytesOf = (test: Case, member: string): Buffer => Buffer.from(String(test[member]), 'hex');
+const nameOf = ({ tcId, comment }: Case): string => `case ${tcId} (${comment})`;
+
+/** Runs a whole file: each group is what we use, or counted as what we don't. */
+function eachCase(
+  t: TestContext,
+  file: string,
+  isUsed: (group: Group) => boolean,
+  check: (test: Case, group: Group) => void,
+): void {
+  const vectors = readVectors<Vectors>(t, `wycheproof/${file}`);
+  if (vectors === null) return;
+  const counts = { valid: 0, invalid: 0, acceptable: 0, notApplicable: 0 };
+  for (const group of vectors.testGroups) {
+    for (const test of group.tests) {
+      if (!isUsed(group)) counts.notApplicable++;
+      else {
+        check(test, group);
+        counts[test.result]++;
+      }
+    }
+  }
+  const { valid, invalid, acceptable, notApplicable } = counts;
+  assert.equal(valid + invalid + acceptable + notApplicable, vectors.numberOfTests, 'the whole file');
+  assert.ok(valid > 0 && invalid > 0);
+  t.diagnostic(
+    `${file}: ${vectors.numberOfTests} cases: ${valid} valid, ${invalid} invalid, ${notApplicable} not applicable`,
+  );
+}
+
+describe('Wycheproof', () => {
+  it('AES-GCM: opens what is valid with our sizes, and nothing that is not', (t) => {
+    const isUsed = ({ keySize, ivSize, tagSize }: Group) =>
+      keySize === KEY_BYTES * 8 && ivSize === NONCE_BYTES * 8 && tagSize === TAG_BYTES * 8;
+    eachCase(t, 'aes_gcm_test.json', isUsed, (test) => {
+      const [key, aad, message] = [createSecretKey(bytesOf(test, 'key')), bytesOf(test, 'aad'), bytesOf(test, 'msg')];
+      const sealed = Buffer.concat(['iv', 'ct', 'tag'].map((member) => bytesOf(test, member)));
+      const opened = open(key, sealed, aad);
+      assert.equal(opened?.toString('hex'), test.result === 'valid' ? test['msg'] : undefined, nameOf(test));
+      assert.ok(open(key, seal(key, message, aad), aad)?.equals(message), nameOf(test));
+    });
+  });
+
+  it('HMAC-SHA256: node:crypto makes every valid tag, whole or cut, and no other', (t) => {
+    eachCase(
+      t,
+      'hmac_sha256_test.json',
+      () => true,
+      (test, { tagSize = 0 }) => {
+        const mac = createHmac('sha256', bytesOf(test, 'key')).update(bytesOf(test, 'msg')).digest();
+        const isValid = mac.subarray(0, tagSize / 8).equals(bytesOf(test, 'tag'));
+        assert.equal(isValid, test.result === 'valid', nameOf(test));
+      },
+    );
+  });
+
+  it('HKDF-SHA256: node:crypto derives every valid key, and refuses a length beyond the bound', (t) => {
+    eachCase(
+      t,
+      'hkdf_sha256_test.json',
+      () => true,
+      (test) => {
+        const [ikm, salt, info] = ['ikm', 'salt', 'info'].map((member) => bytesOf(test, member)) as [
+          Buffer,
+          Buffer,
+          Buffer,
+        ];
+        const derive = () => Buffer.from(hkdfSync('sha256', ikm, salt, info, Number(test['size']))).toString('hex');
+        if (test.result === 'valid') assert.equal(derive(), test['okm'], nameOf(test));
+        else assert.throws(derive, nameOf(test));
+      },
+    );
+  });
+});
