@@ -47,6 +47,12 @@ const MATRIX: Readonly<Record<string, { scopes: string; bindings: string }>> = {
   'undelete-secret-versions': { scopes: '+----', bindings: '++.+..' },
   'destroy-secret-versions': { scopes: '+----', bindings: '++.+..' },
   'remove-secret': { scopes: '+----', bindings: '++.+..' },
+  'deliver-secret': { scopes: '+----', bindings: '++.+..' },
+  // Only a one-time token takes anything; to every other nothing is there.
+  'take-delivery': { scopes: '.....', bindings: '......' },
+  'get-rotation': { scopes: '+-+--', bindings: '++.+..' },
+  'rotate-environment-keys': { scopes: '+----', bindings: '++.+..' },
+  'rotate-root-key': { scopes: '+----', bindings: '+-----' },
   'get-seal': { scopes: '+-+--', bindings: '+-----' },
   unseal: { scopes: '+----', bindings: '+-----' },
   'seal-installation': { scopes: '+----', bindings: '+-----' },
@@ -58,7 +64,7 @@ const MATRIX: Readonly<Record<string, { scopes: string; bindings: string }>> = {
 };
 
 /** That there is nothing to do is found only by who may do it. */
-const FOUND_BY_WHO_MAY = new Set(['NOTHING_TO_ACCEPT', 'ALREADY_UNSEALED']);
+const FOUND_BY_WHO_MAY = new Set(['NOTHING_TO_ACCEPT', 'ALREADY_UNSEALED', 'ATTEMPT_OVER']);
 
 const SCOPES = ['admin', 'keys', 'read', 'verify', 'feed'] as const;
 const BINDINGS = [
@@ -182,6 +188,16 @@ onEachDatabase('scopes and bindings', (createPlace) => {
         return post(`/v1/secrets/${await secret()}/destroy`, { versions: [1] });
       case 'remove-secret':
         return { method: 'DELETE', path: `/v1/secrets/${await secret()}` };
+      case 'deliver-secret':
+        return post(`/v1/secrets/${await secret()}/deliver`, { deliverTo: { once: { ttlSeconds: 60 } } });
+      case 'take-delivery':
+        return post('/v1/deliveries/take');
+      case 'get-rotation':
+        return get('/v1/vault/keys?project=market&environment=test');
+      case 'rotate-environment-keys':
+        return post('/v1/vault/keys/rotate', { project: 'market', environment: 'test' });
+      case 'rotate-root-key':
+        return post('/v1/vault/root/rotate');
       case 'get-seal':
         return get('/v1/seal');
       case 'unseal':
