@@ -37,7 +37,10 @@ export async function keyById(vault: Vault, id: string): Promise<WrappingKey | R
   const loaded = keyring.loaded(id);
   if (loaded !== undefined) return loaded;
   const [checked] = await readCheckedRows(reader, ['vault_keys'], [id]);
-  if (checked === undefined || 'tampered' in checked) return refuse('ROW_TAMPERED', `The key ${id} was tampered with.`);
+  if (checked === undefined || 'tampered' in checked) {
+    vault.tampered(id);
+    return refuse('ROW_TAMPERED', `The key ${id} was tampered with.`);
+  }
   const row = checked.row as VaultKeyRow;
   const place = placeIn(vault, 'environment-key', row, id, row.version);
   try {

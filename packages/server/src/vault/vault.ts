@@ -18,6 +18,8 @@ export interface Vault {
   readonly random: Random;
   /** Raises the alarm that something encrypted is not what was written. */
   readonly broken: (place: Place, detail: string) => void;
+  /** Raises the alarm that a stored row is not the one that the ledger recorded. */
+  readonly tampered: (rowId: string) => void;
 }
 
 export const SEALED: Refusal = refuse('SEALED', 'The installation is sealed: unseal it first (POST /v1/unseal).');
