@@ -70,7 +70,7 @@ describe('every command answers people with a table and programs with JSON', () 
       json('projects list --all --limit 1'),
     ]);
     assert.equal(shown.stderr, '');
-    assert.equal(listed.items.length, 2, '--all follows the cursors');
+    assert.equal(listed.items.length, 3, '--all follows the cursors');
     assert.equal(listed.nextCursor, null);
   });
 

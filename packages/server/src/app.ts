@@ -83,7 +83,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   await guard.enter(feed.ledger);
   const own = { ledger: feed.ledger, reader: store.reader, clock, random };
   const keyFile = config.keyFile ?? join(config.userDataFolder, `${feed.ledger.head.installation}.key`);
-  const vault = vaultOf(own, scratch, alarms);
+  const vault = vaultOf({ ...own, tampered }, scratch, alarms);
   if ((await openVault(vault, keyFile)) === 'sealed') log.warn('SEALED: unseal it with POST /v1/unseal');
   await places.load(store.reader, tampered);
 
@@ -128,7 +128,9 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   };
 }
 
-function vaultOf(own: Pick<Vault, 'ledger' | 'reader' | 'clock' | 'random'>, scratch: Scratch, alarms: Alarms): Vault {
+type Handed = Pick<Vault, 'ledger' | 'reader' | 'clock' | 'random' | 'tampered'>;
+
+function vaultOf(own: Handed, scratch: Scratch, alarms: Alarms): Vault {
   return {
     ...own,
     keyring: new Keyring(),

@@ -43,7 +43,10 @@ export const rotateEnvironmentKeys = defineOperation({
   body: Closed({ project: Slug, environment: Slug }),
   status: 200,
   response: RotationShape,
-  errors: ['PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND', 'SEALED', 'ROW_TAMPERED', 'ENVELOPE_BROKEN'],
+  errors: [
+    ...(['PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND', 'SEALED', 'ATTEMPT_OVER'] as const),
+    ...(['ROW_TAMPERED', 'ENVELOPE_BROKEN'] as const),
+  ],
 });
 
 export const rotateRootKey = defineOperation({

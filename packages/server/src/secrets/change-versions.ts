@@ -3,7 +3,7 @@ import type { SecretVersion, StoredSecret } from '@keyhold/protocol/operations/s
 import type { Caller } from '../access/change-context.ts';
 import type { SecretVersionRow } from '../database/schema.ts';
 import type { Vault } from '../vault/vault.ts';
-import { secretEntry } from './open-secret.ts';
+import { findHeld, secretEntry } from './open-secret.ts';
 import { type PlacedSecret, showSecret, showVersion } from './secret-record.ts';
 import { findVersions } from './secrets.store.ts';
 
@@ -30,6 +30,8 @@ export async function changeVersions(
   const now = clock.wall();
   const { action, patch } = VERSION_CHANGES[change];
   const recorded = await ledger.record(secretEntry(caller, secret, action), async (facts) => {
+    const held = await findHeld(facts, secret);
+    if (isRefusal(held)) return held;
     const changed: SecretVersion[] = [];
     for (const { id, version } of listed) {
       const row = await facts.find('secret_versions', id);

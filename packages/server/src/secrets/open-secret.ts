@@ -4,8 +4,9 @@ import type { Action } from '../access/authorise.ts';
 import { attribution, type Caller } from '../access/change-context.ts';
 import { allow } from '../access/locate.ts';
 import type { Principal } from '../access/principal.ts';
-import type { Database } from '../database/schema.ts';
+import type { Database, SecretRow } from '../database/schema.ts';
 import type { EntryDraft } from '../ledger/entry.ts';
+import type { Facts } from '../ledger/facts.ts';
 import type { PlacedSecret } from './secret-record.ts';
 import { findSecret } from './secrets.store.ts';
 
@@ -21,6 +22,16 @@ export async function openSecret(
   if (secret === undefined) return allow(principal, action, absent) ?? absent;
   const resource = { project: secret.project_id, environment: secret.environment_id };
   return allow(principal, action, { resource, absent }) ?? secret;
+}
+
+/**
+ * The secret that was authorised, as the ledger recorded it: a row that somebody moved to an environment of his would
+ * else be authorised there.
+ */
+export async function findHeld(facts: Facts, { id, environment_id }: PlacedSecret): Promise<SecretRow | Refusal> {
+  const held = await facts.find('secrets', id);
+  if (held !== undefined && held.environment_id === environment_id) return held;
+  return refuse('SECRET_NOT_FOUND', `There is no secret ${id}.`, 'id');
 }
 
 /** What the entry of everything that is done to a secret says. */

@@ -13,25 +13,26 @@ const BATCH = 50;
  * them leaves a secret with fewer versions, and the call can be repeated.
  */
 export async function removeSecret(
-  { ledger, reader }: Vault,
+  { ledger }: Vault,
   caller: Caller,
   secret: PlacedSecret,
 ): Promise<{ id: string; versions: number } | Refusal> {
   let removed = 0;
   for (;;) {
-    const batch = await listVersions(reader, secret.id, undefined, BATCH);
-    const last = batch.length < BATCH;
     const recorded = await ledger.record(secretEntry(caller, secret, 'secret.removed'), async (facts) => {
+      // Under the lock of the secret: a version that is stored meanwhile comes before and goes too, or finds it gone.
+      const batch = await listVersions(facts.db, secret.id, undefined, BATCH);
+      const last = batch.length < BATCH;
       for (const { id } of batch) {
         const row = await facts.find('secret_versions', id);
         if (row !== undefined) await facts.remove('secret_versions', row);
       }
       const row = last ? await facts.find('secrets', secret.id) : undefined;
       if (row !== undefined) await facts.remove('secrets', row);
-      return batch.length;
+      return { count: batch.length, last };
     });
     if (isRefusal(recorded)) return recorded;
-    removed += recorded.value;
-    if (last) return { id: secret.id, versions: removed };
+    removed += recorded.value.count;
+    if (recorded.value.last) return { id: secret.id, versions: removed };
   }
 }

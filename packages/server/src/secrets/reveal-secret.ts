@@ -1,13 +1,13 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { SecretVersion } from '@keyhold/protocol/operations/secrets';
 import type { Caller } from '../access/change-context.ts';
-import type { SecretVersionRow } from '../database/schema.ts';
+import type { SecretRow, SecretVersionRow } from '../database/schema.ts';
 import { openEnvelope } from '../vault/envelope.ts';
 import { keyById } from '../vault/open-vault-key.ts';
 import { Secret } from '../vault/secret.ts';
 import { placeIn, SEALED, type Vault } from '../vault/vault.ts';
 import { EnvelopeBroken } from '../vault/wrapped-key.ts';
-import { secretEntry } from './open-secret.ts';
+import { findHeld, secretEntry } from './open-secret.ts';
 import { type PlacedSecret, showVersion, stateOfVersion } from './secret-record.ts';
 import { findVersionId } from './secrets.store.ts';
 
@@ -35,21 +35,25 @@ export async function revealSecret(
     evenWithoutChange: true as const,
   };
   const recorded = await vault.ledger.record(draft, async (facts) => {
+    const held = await findHeld(facts, secret);
+    if (isRefusal(held)) return held;
     const row = await facts.find('secret_versions', id);
     if (row === undefined) return gone(number, 'There is no');
     const state = stateOfVersion(row, now);
-    return state === 'live' ? row : gone(number, `It is ${state}:`);
+    return state === 'live' ? { held, row } : gone(number, `It is ${state}:`);
   });
   if (isRefusal(recorded)) return recorded;
-  const json = await openVersion(vault, recorded.value);
-  return isRefusal(json) ? json : { version: showVersion(recorded.value, now), json };
+  const { held, row } = recorded.value;
+  const json = await openVersion(vault, held, row);
+  return isRefusal(json) ? json : { version: showVersion(row, now), json };
 }
 
 /** Opens a version that was checked and entered. */
-async function openVersion(vault: Vault, row: SecretVersionRow): Promise<Secret | Refusal> {
+async function openVersion(vault: Vault, held: SecretRow, row: SecretVersionRow): Promise<Secret | Refusal> {
   const key = await keyById(vault, row.vault_key_id);
   if (isRefusal(key)) return key;
-  const place = placeIn(vault, 'secret.value', row, row.secret_id, row.version);
+  // INVARIANT: where the secret lies, for which it was authorised, and not where the version says that it does.
+  const place = placeIn(vault, 'secret.value', held, held.id, row.version);
   try {
     const plaintext = openEnvelope(key, row.envelope ?? '', place);
     const json = new Secret(plaintext.toString('utf8'));

@@ -48,7 +48,7 @@ export async function storeSecret(
   const known = await findSecretByPath(vault.reader, environment.id, input.path);
   const id = known?.id ?? vault.random.newId('secret');
   const recorded = await vault.ledger.record(secretEntry(caller, { id, ...place }, 'secret.stored'), async (facts) => {
-    const row = await findOrInsert(vault, facts, { id, ...place }, input);
+    const row = await findOrInsert(vault, facts, { id, ...place }, input, known !== undefined);
     if (isRefusal(row)) return row;
     return await addVersion(vault, facts, row, { key, plaintext, input, names });
   });
@@ -63,9 +63,12 @@ async function findOrInsert(
   facts: Facts,
   place: { readonly id: string; readonly project_id: string; readonly environment_id: string },
   { path, metadata }: NewVersion,
+  wasThere: boolean,
 ): Promise<SecretRow | Refusal> {
   const known = await facts.find('secrets', place.id);
   if (known !== undefined) return known;
+  // A removed secret never comes back under its id: its versions' places would be used twice.
+  if (wasThere) return refuse('CAS_MISMATCH', 'Somebody removed the secret meanwhile; try again.');
   if ((await findSecretByPath(facts.db, place.environment_id, path)) !== undefined) {
     return refuse('CAS_MISMATCH', 'Somebody stored the first version meanwhile; try again.');
   }

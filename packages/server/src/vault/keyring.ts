@@ -53,6 +53,11 @@ export class Keyring {
     return id === undefined ? undefined : this.loaded(id);
   }
 
+  /** The next who asks looks for the newest again. */
+  forgetNewest(environment: string, purpose: Purpose): void {
+    this.#newest.delete(`${environment} ${purpose}`);
+  }
+
   /** Forgets one key. */
   unload(id: string): void {
     this.#loaded.delete(id);

@@ -5,6 +5,7 @@ import type { VaultKeyRow } from '../database/schema.ts';
 import { MAX_USES } from './key-uses.ts';
 import type { Purpose } from './sealed-field.ts';
 import { type InEnvironment, placeIn, SEALED, type Vault } from './vault.ts';
+import { readRootVersion } from './seals.store.ts';
 import { findNewestKey } from './vault-keys.store.ts';
 import { EnvelopeBroken, keyFrom, newKeyBytes, unwrapKey, wrapKey, type WrappingKey } from './wrapped-key.ts';
 
@@ -24,7 +25,11 @@ export async function keyToEncrypt(
   const newest = await newestKey(vault, place, purpose);
   if (newest !== null && isRefusal(newest)) return newest;
   if (newest !== null && (await vault.uses.take(newest.id)) <= maxUses) return newest;
-  const made = await madeOnce(vault, place, purpose, (newest?.version ?? 0) + 1);
+  let made = await madeOnce(vault, place, purpose, (newest?.version ?? 0) + 1);
+  if (isRefusal(made) && made.refused === 'ATTEMPT_OVER') {
+    vault.keyring.forgetNewest(place.environment_id, purpose);
+    made = (await newestKey(vault, place, purpose)) ?? made;
+  }
   if (isRefusal(made)) return made;
   await vault.uses.take(made.id);
   return made;
@@ -38,7 +43,10 @@ export async function keyById(vault: Vault, id: string): Promise<WrappingKey | R
   const loaded = keyring.loaded(id);
   if (loaded !== undefined) return loaded;
   const [checked] = await readCheckedRows(reader, ['vault_keys'], [id]);
-  if (checked === undefined || 'tampered' in checked) return refuse('ROW_TAMPERED', `The key ${id} was tampered with.`);
+  if (checked === undefined || 'tampered' in checked) {
+    vault.tampered(id);
+    return refuse('ROW_TAMPERED', `The key ${id} was tampered with.`);
+  }
   const row = checked.row as VaultKeyRow;
   const place = placeIn(vault, 'environment-key', row, id, row.version);
   try {
@@ -89,6 +97,8 @@ function madeOnce(
   return work;
 }
 
+const ROTATED_MEANWHILE = refuse('ATTEMPT_OVER', 'The keys were rotated meanwhile; look again.');
+
 /** A fresh key, wrapped under the root key and entered: it encrypts from now on. */
 export async function makeKey(
   vault: Vault,
@@ -112,8 +122,12 @@ export async function makeKey(
     environment: environment_id,
     code: `version-${version}`,
   };
-  const recorded = await ledger.record(draft, (facts) =>
-    facts.insert('vault_keys', {
+  const recorded = await ledger.record(draft, async (facts) => {
+    // INVARIANT: no key is added under a root key that is being given up, and no version twice.
+    const rootVersion = await readRootVersion(facts.db);
+    const newest = await findNewestKey(facts.db, environment_id, purpose);
+    if (rootVersion !== unsealed.root.version || (newest?.version ?? 0) >= version) return ROTATED_MEANWHILE;
+    return await facts.insert('vault_keys', {
       id,
       project_id,
       environment_id,
@@ -122,9 +136,12 @@ export async function makeKey(
       root_version: unsealed.root.version,
       wrapped: wrapped.toString('hex'),
       created_at: clock.wall(),
-    }),
-  );
-  if (isRefusal(recorded)) return recorded;
+    });
+  });
+  if (isRefusal(recorded)) {
+    bytes.fill(0);
+    return recorded;
+  }
   const key = { id, version, key: keyFrom(bytes) };
   keyring.load(key, { environment: environment_id, purpose });
   return key;

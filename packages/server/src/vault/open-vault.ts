@@ -4,7 +4,7 @@ import { KeyFileError, readKeyBytes, readKeyFile, settleKeyFile, writeKeyFile } 
 import { isOldRootKey, parametersOf, unwrapRootKey, wrapRootKey } from './root-key.ts';
 import { readOldCheck, readSeal } from './seals.store.ts';
 import type { Vault } from './vault.ts';
-import { keyFrom, newKeyBytes } from './wrapped-key.ts';
+import { EnvelopeBroken, keyFrom, newKeyBytes } from './wrapped-key.ts';
 
 /**
  * At the start: makes a `file` seal at the very first, and opens one where its key lies. Every other seal waits for
@@ -16,10 +16,18 @@ export async function openVault(vault: Vault, keyFile: string): Promise<'unseale
   if ((await readSeal(reader)) === null) await createFileSeal(vault, keyFile);
   const seal = await readSeal(reader);
   // A seal that somebody wrote past the ledger opens nothing; what needs no key goes on, and the alarm tells.
-  if (seal === null || seal === 'tampered' || seal.kind !== 'file') return 'sealed';
+  if (seal !== null && 'tampered' in seal) vault.tampered(seal.tampered);
+  if (seal === null || 'tampered' in seal || seal.kind !== 'file') return 'sealed';
   const parameters = parametersOf(seal);
   if (parameters.kind !== 'file') return 'sealed';
-  keyring.unseal(unwrapRootKey(ledger.head.installation, seal, readKeyFile(keyFile, parameters)));
+  const keyBytes = readKeyFile(keyFile, parameters);
+  try {
+    keyring.unseal(unwrapRootKey(ledger.head.installation, seal, keyBytes));
+  } catch (error) {
+    if (!(error instanceof EnvelopeBroken)) throw error;
+    vault.broken(error.place, error.message);
+    return 'sealed';
+  }
   return 'unsealed';
 }
 

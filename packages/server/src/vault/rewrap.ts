@@ -1,4 +1,4 @@
-import { isRefusal } from '@keyhold/protocol/errors';
+import { isRefusal, refuse } from '@keyhold/protocol/errors';
 import type { DeliveryRow, SecretVersionRow, TransitKeyVersionRow, VaultKeyRow } from '../database/schema.ts';
 import type { Facts } from '../ledger/facts.ts';
 import { rewrapEnvelope } from './envelope.ts';
@@ -175,8 +175,7 @@ async function rewrapKey(
 async function forgetOldRoot(vault: Vault): Promise<void> {
   const seal = await readSeal(vault.reader);
   const { unsealed } = vault.keyring;
-  if (seal === null || seal === 'tampered' || unsealed === null) return;
-  if ((await countStaleKeys(vault.reader, unsealed.root.version)) > 0) return;
+  if (seal === null || 'tampered' in seal || unsealed === null) return;
   const draft = {
     actor: 'system',
     action: 'root-key.retired',
@@ -186,6 +185,7 @@ async function forgetOldRoot(vault: Vault): Promise<void> {
   };
   const recorded = await vault.ledger.record(draft, async (facts) => {
     const row = await facts.find('seals', seal.id);
+    if ((await countStaleKeys(facts.db, unsealed.root.version)) > 0) return refuse('ATTEMPT_OVER', 'A key was added.');
     return row === undefined ? null : await facts.update('seals', row, { previous_root_key: null });
   });
   if (!isRefusal(recorded)) vault.keyring.unseal({ ...unsealed, previousRoot: null });

@@ -31,7 +31,9 @@ export async function rotateRootKey(vault: Vault, caller: SealCaller): Promise<n
   const seal = await readSeal(reader);
   const { unsealed } = keyring;
   if (unsealed === null) return SEALED;
-  if (seal === null || seal === 'tampered') return refuse('ROW_TAMPERED', 'The stored seal is not the one recorded.');
+  if (seal === null || 'tampered' in seal) {
+    return refuse('ROW_TAMPERED', 'The stored seal is not the one that the ledger recorded.');
+  }
   if (seal.previous_root_key !== null)
     return refuse('ATTEMPT_OVER', 'The last rotation of the root key is not done yet.');
   const version = seal.root_version + 1;

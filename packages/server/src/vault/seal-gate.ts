@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
-import type { Seal } from '@keyhold/protocol/operations/seal';
+import type { Seal, SealKind } from '@keyhold/protocol/operations/seal';
 import type { SealRow } from '../database/schema.ts';
 import { Overloaded } from '../database/store-fault.ts';
 import type { EntryDraft } from '../ledger/entry.ts';
@@ -32,6 +32,9 @@ export interface SealChange {
   readonly shares?: number;
   readonly threshold?: number;
 }
+
+/** Kinds whose key is known to be the right one before it is tried: what doesn't open then was written by others. */
+const RECOGNISED: ReadonlySet<SealKind> = new Set(['file', 'shamir']);
 
 /** Calls that may wait for the one that works. */
 const MAX_WAITING = 64;
@@ -196,6 +199,10 @@ export class SealGate {
       return unwrapRootKey(this.#vault.ledger.head.installation, seal, keyBytes);
     } catch (error) {
       if (!(error instanceof EnvelopeBroken)) throw error;
+      if (RECOGNISED.has(seal.kind)) {
+        this.#vault.broken(error.place, error.message);
+        return refuse('ENVELOPE_BROKEN', 'The root key does not open under the key of its seal.');
+      }
       return refuse('UNSEAL_REFUSED', `This is not ${SEAL_NEEDS[parametersOf(seal).kind]} of this seal.`);
     }
   }
@@ -219,7 +226,8 @@ export class SealGate {
 
   async #seal(): Promise<SealRow | Refusal> {
     const seal = await readSeal(this.#vault.reader);
-    if (seal !== null && seal !== 'tampered') return seal;
+    if (seal !== null && !('tampered' in seal)) return seal;
+    if (seal !== null) this.#vault.tampered(seal.tampered);
     return refuse('ROW_TAMPERED', 'The stored seal is not the one that the ledger recorded.');
   }
 

@@ -20,6 +20,8 @@ export interface Vault {
   readonly broken: (place: Place, detail: string) => void;
   /** Raises the alarm that somebody came for a delivery that was taken before. */
   readonly takenTwice: (deliveryId: string) => void;
+  /** Raises the alarm that a stored row is not the one that the ledger recorded. */
+  readonly tampered: (rowId: string) => void;
 }
 
 export const SEALED: Refusal = refuse('SEALED', 'The installation is sealed: unseal it first (POST /v1/unseal).');
