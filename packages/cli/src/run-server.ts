@@ -8,11 +8,18 @@ const FORWARDED = ['SIGINT', 'SIGTERM'] as const;
  * Runs the server's own entry as a child with our streams.
  * @returns its exit code; 128 + n when signal n ended it
  */
-export function runServer(command: 'serve' | 'verifier', args: readonly string[]): Promise<number> {
+export function runServer(
+  command: 'serve' | 'verifier' | 'restore',
+  args: readonly string[],
+  told: (message: unknown) => void = () => {},
+): Promise<number> {
   const entry = fileURLToPath(import.meta.resolve('@keyhold/server/main'));
   // The channel ends the server when this process dies without a word; what it says on it goes to our own parent.
   const child = spawn(process.execPath, [entry, command, ...args], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
-  child.on('message', (message) => process.send?.(message));
+  child.on('message', (message) => {
+    told(message);
+    process.send?.(message);
+  });
   for (const signal of FORWARDED) process.on(signal, () => child.kill(signal));
   process.on('disconnect', () => child.kill('SIGTERM'));
   return new Promise((resolve, reject) => {

@@ -3,6 +3,7 @@ import * as access from '@keyhold/protocol/operations/access';
 import * as installation from '@keyhold/protocol/operations/installation';
 import * as keys from '@keyhold/protocol/operations/keys';
 import * as projects from '@keyhold/protocol/operations/projects';
+import * as backup from '@keyhold/protocol/operations/backup';
 import * as deliveries from '@keyhold/protocol/operations/deliveries';
 import * as secrets from '@keyhold/protocol/operations/secrets';
 import * as seal from '@keyhold/protocol/operations/seal';
@@ -85,6 +86,7 @@ export function createClient(connection: Connection) {
       rotate: bind(vault.rotateEnvironmentKeys),
       rotateRoot: bind(vault.rotateRootKey),
     },
+    backup: { recordDrill: bind(backup.recordDrill) },
     seal: {
       get: bind(seal.getSeal),
       unseal: bind(seal.unseal),

@@ -109,7 +109,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const cursors = new Cursors(createSecretKey(random.bytes(32)));
   const routes = { gate, context: { ledger, propagation, clock, random }, reader: store.reader, cursors };
   const { seals, rewrapper } = sealsOf(vault, keyFile, log, stack);
-  mountControlPlane(app, { ...routes, feed, alarms, writer: store.writer, vault, seals, rewrapper });
+  mountControlPlane(app, { ...routes, feed, alarms, store, vault, seals, rewrapper });
   const vaultApi = { authenticate: gate.authenticate, context: routes.context, reader: store.reader, vault, seals };
   await mountVault(app, '/compat/vault', vaultApi, log);
   await app.ready();

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 
 /** Everything that can be set, read once. Nobody else reads the environment or the arguments. */
 export interface Config {
-  readonly command: 'serve' | 'verifier';
+  readonly command: 'serve' | 'verifier' | 'restore';
   /** Folder of database and token files. */
   readonly dataFolder: string;
   readonly host: string;
@@ -28,6 +28,12 @@ export interface Config {
   readonly trustedProxies: readonly string[];
   /** `keyhold serve` runs one verifier process, unless told not to. */
   readonly withVerifier: boolean;
+  /** Of `restore`. */
+  readonly restore: {
+    readonly input: string | undefined;
+    readonly identityFile: string | undefined;
+    readonly drill: boolean;
+  };
   /** Of a verifier process: the control plane, and the file that holds its feed token. */
   readonly controlUrl: string | undefined;
   readonly tokenFile: string | undefined;
@@ -52,6 +58,9 @@ const OPTIONS = {
   'verifier-port': { type: 'string' },
   'vault-port': { type: 'string' },
   'accept-rollback': { type: 'string' },
+  input: { type: 'string' },
+  'identity-file': { type: 'string' },
+  drill: { type: 'boolean' },
   'tls-cert': { type: 'string' },
   'tls-key': { type: 'string' },
   'behind-proxy': { type: 'boolean' },
@@ -68,7 +77,8 @@ const OPTIONS = {
 export function readConfig(args: readonly string[], env: Environment): Config {
   const { values, positionals } = parse(args);
   const command = positionals[0] ?? 'serve';
-  if (command !== 'serve' && command !== 'verifier') throw new ConfigError(`unknown command "${command}"`);
+  if (command !== 'serve' && command !== 'verifier' && command !== 'restore')
+    throw new ConfigError(`unknown command "${command}"`);
   if (positionals.length > 1) throw new ConfigError(`"${positionals[1]}" is one argument too many`);
   const controlPort = port('KEYHOLD_PORT', values.port ?? env['KEYHOLD_PORT'], 7070);
   // Who takes any free port for one takes it for both.
@@ -92,6 +102,7 @@ export function readConfig(args: readonly string[], env: Environment): Config {
       .map((text) => text.trim())
       .filter(Boolean),
     withVerifier: values['no-verifier'] !== true,
+    restore: { input: values.input, identityFile: values['identity-file'], drill: values.drill === true },
     controlUrl: values.control ?? env['KEYHOLD_CONTROL_URL'],
     tokenFile: values['token-file'] ?? env['KEYHOLD_TOKEN_FILE'],
     controlCertificateFile: values['control-cert'] ?? env['KEYHOLD_CONTROL_CERT'],

@@ -1,4 +1,6 @@
 import { ConfigError, readConfig } from './config.ts';
+import { RestoreRefused } from './backup/restore-backup.ts';
+import { describeRestore, runRestore } from './backup/restore-command.ts';
 import { createLog } from './http/log.ts';
 import { startControlPlane } from './app.ts';
 import { AlreadyRunning } from './database/instance-lock.ts';
@@ -29,6 +31,13 @@ try {
   const log = createLog(config.logLevel, `keyhold-${config.command}`);
   const stack = new AsyncDisposableStack();
   stopWhenAsked(stack);
+  if (config.command === 'restore') {
+    const report = await runRestore(config);
+    for (const line of describeRestore(report)) console.log(line);
+    if (process.send === undefined) process.exit(0);
+    process.send(report, undefined, undefined, () => process.exit(0));
+    await new Promise(() => {});
+  }
   const started = config.command === 'serve' ? await serve(config, log, stack) : await verify(config, log, stack);
   log.info(started, 'serving');
   process.send?.(started);
@@ -45,6 +54,7 @@ function inWords(error: unknown): string | null {
     error instanceof AlreadyRunning ||
     error instanceof KeyFileError ||
     error instanceof RolledBack ||
+    error instanceof RestoreRefused ||
     error instanceof LooseModes ||
     error instanceof UnsafeServer
   )

@@ -3,7 +3,8 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { allowOnInstallation } from './access/locate.ts';
 import { mountTokens } from './access/tokens.routes.ts';
 import { mountEntries } from './audit/entries.routes.ts';
-import type { Writer } from './database/writer.ts';
+import { mountBackup } from './backup/backup.routes.ts';
+import type { Store } from './database/store.ts';
 import { mountDeliveries } from './delivery/delivery.routes.ts';
 import type { Feed } from './feed/start-feed.ts';
 import { mountMetrics } from './http/metrics.ts';
@@ -25,7 +26,7 @@ import { mountInstallation } from './verification/installation.routes.ts';
 export interface ControlPlaneRoutes extends Routes {
   readonly feed: Feed;
   readonly alarms: Alarms;
-  readonly writer: Writer;
+  readonly store: Store;
   readonly vault: Vault;
   readonly seals: SealGate;
   readonly rewrapper: Rewrapper;
@@ -33,7 +34,7 @@ export interface ControlPlaneRoutes extends Routes {
 
 /** Every operation of the control plane, room by room, and its metrics. */
 export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRoutes): void {
-  const { gate, reader, feed, alarms, writer, seals } = routes;
+  const { gate, reader, feed, alarms, store, seals } = routes;
   const { ledger, hub, book } = feed;
   mountProjects(app, routes);
   mountEnvironments(app, routes);
@@ -46,11 +47,12 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   mountSecrets(app, routes);
   mountReveal(app, routes);
   mountKeyRotation(app, routes);
+  mountBackup(app, routes);
   mountSeal(app, gate, { allow: allowOnInstallation }, seals);
   mountEntries(app, gate, (principal) => allowOnInstallation(principal, 'audit.read'), routes);
   mountInstallation(app, { ...routes, hub, book, alarms });
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  registerControlMetrics(registry, { ledger, writer, book, alarms });
+  registerControlMetrics(registry, { ledger, writer: store.writer, book, alarms });
   mountMetrics(app, gate, registry, (principal) => allowOnInstallation(principal, 'installation.read') === null);
 }

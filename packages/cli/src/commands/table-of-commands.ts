@@ -1,6 +1,7 @@
 import type { Command, PassThrough } from '../command.ts';
 import { TOKEN_COMMANDS } from './access.ts';
 import { INSTALLATION_COMMANDS } from './installation.ts';
+import { BACKUP_COMMANDS } from './backup.ts';
 import { KEY_COMMANDS } from './keys.ts';
 import { PROJECT_COMMANDS } from './projects.ts';
 import { SECRET_COMMANDS } from './secrets.ts';
@@ -16,6 +17,7 @@ export const COMMANDS: readonly (Command | PassThrough)[] = [
   ...TOKEN_COMMANDS,
   ...SECRET_COMMANDS,
   ...SEAL_COMMANDS,
+  ...BACKUP_COMMANDS,
   ...INSTALLATION_COMMANDS,
   verifyCommand,
 ];

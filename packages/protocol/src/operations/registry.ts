@@ -2,6 +2,7 @@ import * as access from './access.ts';
 import * as installation from './installation.ts';
 import * as keys from './keys.ts';
 import * as projects from './projects.ts';
+import * as backup from './backup.ts';
 import * as deliveries from './deliveries.ts';
 import * as secrets from './secrets.ts';
 import * as seal from './seal.ts';
@@ -48,6 +49,7 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
   vault.getRotation,
   vault.rotateEnvironmentKeys,
   vault.rotateRootKey,
+  backup.recordDrill,
   seal.getSeal,
   seal.unseal,
   seal.sealInstallation,

@@ -33,6 +33,7 @@ const SCOPES_OF_ACTION = {
   'secrets.write': [],
   'secrets.reveal': [],
   'secrets.destroy': [],
+  'backup.create': [],
   'vault-keys.read': ['read'],
   'vault-keys.rotate': [],
   'transit.read': ['read'],

@@ -53,6 +53,7 @@ const MATRIX: Readonly<Record<string, { scopes: string; bindings: string }>> = {
   'get-rotation': { scopes: '+-+--', bindings: '++.+..' },
   'rotate-environment-keys': { scopes: '+----', bindings: '++.+..' },
   'rotate-root-key': { scopes: '+----', bindings: '+-----' },
+  'record-drill': { scopes: '+----', bindings: '+-----' },
   'get-seal': { scopes: '+-+--', bindings: '+-----' },
   unseal: { scopes: '+----', bindings: '+-----' },
   'seal-installation': { scopes: '+----', bindings: '+-----' },
@@ -198,6 +199,10 @@ onEachDatabase('scopes and bindings', (createPlace) => {
         return post('/v1/vault/keys/rotate', { project: 'market', environment: 'test' });
       case 'rotate-root-key':
         return post('/v1/vault/root/rotate');
+      case 'record-drill': {
+        const installation = (await expect(200, 'GET', '/v1/installation')).id;
+        return post('/v1/backup/drills', { installation, sequence: 1, hash: null, rows: 1, envelopes: null });
+      }
       case 'get-seal':
         return get('/v1/seal');
       case 'unseal':

@@ -50,6 +50,7 @@ export function testConfig(place: Pick<TestPlace, 'folder' | 'databaseUrl'>, cha
     behindProxy: false,
     trustedProxies: [],
     withVerifier: true,
+    restore: { input: undefined, identityFile: undefined, drill: false },
     controlUrl: undefined,
     tokenFile: undefined,
     controlCertificateFile: undefined,

@@ -101,7 +101,7 @@ async function rewrapRow(
   const { row, tampered } = await facts.examine(table, id);
   const old = row === undefined ? undefined : from.get(row.vault_key_id);
   if (row === undefined || tampered || old === undefined || row.envelope === null || old.id === to.id) return false;
-  const place = placeOf(vault, table, row);
+  const place = placeOfEnvelope(vault, table, row);
   try {
     const envelope = rewrapEnvelope(old, to, row.envelope, place);
     await facts.update(table, row as never, { vault_key_id: to.id, envelope } as never);
@@ -113,7 +113,8 @@ async function rewrapRow(
   }
 }
 
-function placeOf(vault: Vault, table: EnvelopeTable, row: EnvelopeRow): Place {
+/** Where the envelope of a row belongs. */
+export function placeOfEnvelope(vault: Vault, table: EnvelopeTable, row: EnvelopeRow): Place {
   const { field, of } = CONTENT[table];
   const [id, version] = of(row as never);
   return placeIn(vault, field, row, id, version);

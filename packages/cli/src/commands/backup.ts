@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto';
+import { createWriteStream, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { ReadableStream } from 'node:stream/web';
+import { recordDrill } from '@keyhold/protocol/operations/backup';
+import { createClient } from '@keyhold/sdk/client';
+import { KeyholdError, problemFrom } from '@keyhold/sdk/keyhold-error';
+import { JSON_FLAG } from '../api-command.ts';
+import type { Command } from '../command.ts';
+import { connectionFor, URL_FLAGS } from '../connection.ts';
+import { EXIT } from '../exit-codes.ts';
+import { UsageError } from '../failure.ts';
+import { runServer } from '../run-server.ts';
+
+/** What lies beside a backup, in the clear: enough to find the right one and to see that it arrived whole. */
+interface Manifest {
+  readonly installation: string;
+  readonly sequence: number;
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly recipients: readonly string[];
+}
+
+const create: Command = {
+  words: ['backup', 'create'],
+  summary: 'Write a consistent backup of everything, encrypted to age recipients, while serving',
+  positionals: [],
+  flags: [
+    { name: 'recipient', field: 'recipients', value: 'AGE-PUBLIC-KEY', repeatable: true, required: true },
+    { name: 'output', value: 'FILE', required: true, about: 'A manifest lies beside it, as FILE.json.' },
+    JSON_FLAG,
+    ...URL_FLAGS,
+  ],
+  run: async ({ input, own }, { environment, terminal }) => {
+    const { url, token } = connectionFor(own, environment);
+    const output = String(own['output']);
+    const recipients = input['recipients'] as string[];
+    const response = await fetch(new URL('/v1/backup', url), {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ recipients }),
+    });
+    if (!response.ok || response.body === null) throw new KeyholdError(await problemFrom(response));
+    const written = await writeWhole(output, response.body as unknown as ReadableStream<Uint8Array>);
+    const manifest: Manifest = {
+      installation: response.headers.get('keyhold-installation') ?? '',
+      sequence: Number(response.headers.get('keyhold-sequence')),
+      ...written,
+      recipients,
+    };
+    writeFileSync(`${output}.json`, `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o600 });
+    if (own['json'] === true) terminal.print(JSON.stringify(manifest, null, 2));
+    else {
+      terminal.print(`backup  ${output}, ${manifest.bytes} bytes, up to entry ${manifest.sequence}`);
+      terminal.note('The key of the seal is not in it: keep the key file, passphrase or shares apart from it.');
+    }
+    return EXIT.done;
+  },
+};
+
+/** Whole or not at all: a file that was cut off never has the name. */
+async function writeWhole(
+  output: string,
+  body: ReadableStream<Uint8Array>,
+): Promise<Pick<Manifest, 'bytes' | 'sha256'>> {
+  const partial = `${output}.partial`;
+  const digest = createHash('sha256');
+  let bytes = 0;
+  const count = new Transform({
+    transform: (chunk: Buffer, _encoding, done) => {
+      digest.update(chunk);
+      bytes += chunk.length;
+      done(null, chunk);
+    },
+  });
+  try {
+    await pipeline(Readable.fromWeb(body), count, createWriteStream(partial, { mode: 0o600, flush: true }));
+    renameSync(partial, output);
+  } catch (error) {
+    rmSync(partial, { force: true });
+    throw error;
+  }
+  return { bytes, sha256: digest.digest('hex') };
+}
+
+interface Report {
+  readonly installation: string;
+  readonly sequence: number;
+  readonly hash: string | null;
+  readonly rows: number;
+  readonly envelopes: number | null;
+}
+
+const drill: Command = {
+  words: ['backup', 'drill'],
+  summary: 'Restore a backup beside, open every envelope, report, and leave an entry',
+  operation: recordDrill.id,
+  positionals: [],
+  flags: [
+    { name: 'input', value: 'FILE', required: true },
+    { name: 'identity-file', value: 'FILE', required: true, about: 'File that holds the age identity.' },
+    ...URL_FLAGS,
+  ],
+  run: async ({ own }, { environment, terminal }) => {
+    const client = createClient(connectionFor(own, environment));
+    let report: Report | undefined;
+    const args = ['--drill', '--input', String(own['input']), '--identity-file', String(own['identity-file'])];
+    const code = await runServer('restore', args, (message) => {
+      report = message as Report;
+    });
+    if (code !== 0) return code;
+    if (report === undefined) throw new UsageError('the drill ended without a report');
+    const { installation, sequence, hash, rows, envelopes } = report;
+    const recorded = await client.backup.recordDrill({ installation, sequence, hash, rows, envelopes });
+    terminal.print(`entered   ${recorded.sequence}`);
+    return EXIT.done;
+  },
+};
+
+/** `backup`. */
+export const BACKUP_COMMANDS: readonly Command[] = [create, drill];

@@ -1,0 +1,34 @@
+import { type Static, Type } from 'typebox';
+import { defineOperation } from '../operation.ts';
+import { Closed, IdOf, Nullable } from './shapes.ts';
+
+/** `POST /v1/backup` answers with a stream of bytes, so it is no operation like the others. */
+export const BackupRequestShape = Closed({
+  recipients: Type.Array(Type.String({ minLength: 50, maxLength: 4096, pattern: '^age1[0-9a-z]+$' }), {
+    minItems: 1,
+    maxItems: 20,
+    uniqueItems: true,
+    description: 'age public keys; any one of their identities opens the backup.',
+  }),
+});
+export type BackupRequest = Static<typeof BackupRequestShape>;
+
+const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+
+export const recordDrill = defineOperation({
+  id: 'record-drill',
+  method: 'POST',
+  path: '/v1/backup/drills',
+  tag: 'Backup',
+  summary: 'Enter that a backup was restored beside and opened, and what was found',
+  body: Closed({
+    installation: IdOf('installation'),
+    sequence: Count,
+    hash: Nullable(Type.String({ pattern: '^[0-9a-f]{64}$' })),
+    rows: Count,
+    envelopes: Nullable(Count),
+  }),
+  status: 201,
+  response: Closed({ sequence: Type.Integer() }),
+  errors: [],
+});

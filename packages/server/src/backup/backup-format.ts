@@ -1,0 +1,53 @@
+import type { Database } from '../database/schema.ts';
+
+/**
+ * A backup, inside its encryption: lines of JSON. The first says what it is of, then come the rows as
+ * `["table", {…}]`, and the last is the manifest: how many rows of each table, and SHA-256 over every byte before it. A
+ * backup without its last line is none.
+ */
+export const BACKUP_VERSION = 1;
+
+export interface BackupHeader {
+  readonly 'keyhold-backup': typeof BACKUP_VERSION;
+  readonly installation: string;
+  readonly epoch: number;
+  readonly sequence: number;
+  readonly hash: string | null;
+  readonly at: string;
+}
+
+export interface BackupManifest {
+  readonly rows: Readonly<Record<string, number>>;
+  readonly sha256: string;
+}
+
+/** Tables in an order in which what a row refers to comes first, with what a page of them goes by. */
+export const BACKUP_TABLES = {
+  projects: 'id',
+  environments: 'id',
+  permission_settings: 'id',
+  consumers: 'id',
+  keys: 'id',
+  credentials: 'id',
+  tokens: 'id',
+  seals: 'id',
+  vault_keys: 'id',
+  secrets: 'id',
+  secret_versions: 'id',
+  secret_settings: 'id',
+  deliveries: 'id',
+  transit_keys: 'id',
+  transit_key_versions: 'id',
+  entries: 'sequence',
+  entry_sides: 'sequence',
+  row_heads: 'row_id',
+  credential_usage: 'credential_id',
+  quota_usage: 'key_id',
+  key_uses: 'key_id',
+  ledger_head: 'one',
+} as const satisfies Partial<Record<keyof Database, string>>;
+
+export type BackupTable = keyof typeof BACKUP_TABLES;
+
+/** What a restored installation does without: who holds leases now, which calls were repeated, denials by the minute. */
+export const NOT_BACKED_UP = ['lease_holders', 'idempotency', 'denials'] as const satisfies readonly (keyof Database)[];

@@ -1,0 +1,68 @@
+import { Readable } from 'node:stream';
+import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
+import { isRefusal, refuse } from '@keyhold/protocol/errors';
+import { type BackupRequest, BackupRequestShape, recordDrill } from '@keyhold/protocol/operations/backup';
+import type { FastifyInstance } from 'fastify';
+import { attribution } from '../access/change-context.ts';
+import { allowOnInstallation } from '../access/locate.ts';
+import type { Store } from '../database/store.ts';
+import { encryptStream } from '../delivery/age-stream.ts';
+import { bearerOf, mount } from '../http/mount.ts';
+import { sendProblem } from '../http/problem.ts';
+import type { Routes } from '../projects/projects.routes.ts';
+import { writeBackup } from './write-backup.ts';
+
+export interface BackupRoutes extends Routes {
+  readonly store: Store;
+}
+
+/** A backup is a stream of bytes and not JSON, so its route is not mounted like the others. */
+export function mountBackup(app: FastifyInstance, { gate, context, store }: BackupRoutes): void {
+  const { ledger, clock } = context;
+  app.post(
+    '/v1/backup',
+    {
+      schema: {
+        operationId: 'create-backup',
+        summary: 'A consistent backup of everything, encrypted to age recipients, while serving; a stream of bytes',
+        tags: ['Backup'],
+        body: BackupRequestShape,
+      } as object,
+    },
+    async (request, reply) => {
+      const principal = await gate.authenticate(bearerOf(request));
+      if (principal === null) return sendProblem(request, reply, refuse('UNAUTHENTICATED', 'Send a token.'));
+      const denied = allowOnInstallation(principal, 'backup.create');
+      if (denied !== null) return sendProblem(request, reply, denied);
+      const { recipients } = request.body as BackupRequest;
+      const encrypt = encryptStream(recipients);
+      if (isRefusal(encrypt)) return sendProblem(request, reply, encrypt);
+      const caller = attribution({ principal, ip: request.ip, idempotency: undefined });
+      const { installation } = ledger.head;
+      const draft = { ...caller, action: 'backup.created', subject: installation, evenWithoutChange: true as const };
+      const recorded = await ledger.record({ ...draft, side: { ip: request.ip, recipients } }, async () => null);
+      if (isRefusal(recorded)) return sendProblem(request, reply, recorded);
+      const sealed = await encrypt(writeBackup(store, clock.wall()));
+      return reply
+        .type('application/octet-stream')
+        .header('cache-control', 'no-store')
+        .header('keyhold-installation', installation)
+        .header('keyhold-sequence', String(recorded.sequence))
+        .send(Readable.fromWeb(sealed as unknown as NodeReadableStream<Uint8Array>));
+    },
+  );
+
+  mount(app, gate, recordDrill, async ({ principal, body, ip, idempotency }) => {
+    const denied = allowOnInstallation(principal, 'backup.create');
+    if (denied !== null) return denied;
+    const draft = {
+      ...attribution({ principal, ip, idempotency }),
+      action: 'backup.drilled',
+      subject: body.installation,
+      code: `sequence-${body.sequence}`,
+      evenWithoutChange: true as const,
+    };
+    const recorded = await ledger.record(draft, async () => null);
+    return isRefusal(recorded) ? recorded : { body: { sequence: recorded.sequence } };
+  });
+}

@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { generateHybridIdentity, generateX25519Identity, identityToRecipient } from 'age-encryption';
+import { sql } from 'kysely';
+import type { Config } from '../config.ts';
+import { openSqlite } from '../database/store.ts';
+import { createPlace, onEachDatabase, type TestPlace } from '../testing/databases.ts';
+import { startInstallation, type TestInstallation, testConfig } from '../testing/installation.ts';
+import { createMarket } from '../testing/market.ts';
+import { BACKUP_TABLES, NOT_BACKED_UP } from './backup-format.ts';
+import { RestoreRefused } from './restore-backup.ts';
+import { runRestore } from './restore-command.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'keyhold-backup-'));
+after(() => rmSync(folder, { recursive: true }));
+
+async function recipientWith(identity: string, name: string): Promise<{ recipient: string; identityFile: string }> {
+  const identityFile = join(folder, name);
+  writeFileSync(identityFile, `${identity}\n`, { mode: 0o600 });
+  return { recipient: await identityToRecipient(identity), identityFile };
+}
+
+async function backUp({ controlUrl, bootstrapToken }: TestInstallation, recipient: string): Promise<Buffer> {
+  const response = await fetch(new URL('/v1/backup', controlUrl), {
+    method: 'POST',
+    headers: { authorization: `Bearer ${bootstrapToken}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ recipients: [recipient] }),
+  });
+  assert.equal(response.status, 200);
+  return Buffer.from(await response.arrayBuffer());
+}
+
+const restoring = (place: TestPlace, input: string, identityFile: string, changes: Partial<Config> = {}) =>
+  runRestore(testConfig(place, { command: 'restore', restore: { input, identityFile, drill: false }, ...changes }));
+
+onEachDatabase('a backup', (createOnThis) => {
+  it('is of one state while others write, and restored it serves what was there, secrets too', async () => {
+    await using place = await createOnThis();
+    await using target = await createOnThis();
+    const { recipient, identityFile } = await recipientWith(await generateHybridIdentity(), 'hybrid');
+    const input = join(folder, 'whole.age');
+    let secretId: string;
+    let market: Awaited<ReturnType<typeof createMarket>>;
+    let issued: Awaited<ReturnType<typeof market.issue>>;
+    {
+      await using installation = await startInstallation(place);
+      market = await createMarket(installation);
+      issued = await market.issue();
+      const stored = { project: 'market', environment: 'test', path: 'a', data: { value: 'x'.repeat(50_000) } };
+      secretId = (await installation.call('POST', '/v1/secrets', stored)).body.secret.id;
+      let writing = true;
+      const writes = (async () => {
+        while (writing) await market.issue();
+      })();
+      writeFileSync(input, await backUp(installation, recipient));
+      writing = false;
+      await writes;
+    }
+    const report = await restoring(target, input, identityFile);
+    assert.ok(report.rows > 20);
+    // A token's secret is in no backup: whoever restores brings the file.
+    copyFileSync(join(place.folder, 'bootstrap-token'), join(target.folder, 'bootstrap-token'));
+    await using restored = await startInstallation(target, { keyFile: `${place.folder}.key` });
+    const { body } = await restored.call('GET', '/v1/keys?limit=200', undefined, { token: tokenOf(place) });
+    assert.ok(body.items.some(({ id }: { id: string }) => id === issued.keyId));
+    const revealed = await restored.call('POST', `/v1/secrets/${secretId}/reveal`, {}, { token: tokenOf(place) });
+    assert.equal(revealed.body.data.value.length, 50_000);
+    const verdict = { key: issued.secret, environment: 'market/test', permission: 'prices:read' };
+    assert.equal((await restored.verify(verdict, tokenOf(place))).code, 'VALID');
+  });
+
+  it('is restored whole or not at all', async () => {
+    await using place = await createOnThis();
+    const { recipient, identityFile } = await recipientWith(await generateX25519Identity(), 'x25519');
+    await using installation = await startInstallation(place);
+    await createMarket(installation);
+    const whole = await backUp(installation, recipient);
+    const attempt = async (bytes: Buffer, by = identityFile) => {
+      await using target = await createOnThis();
+      const input = join(folder, 'attempt.age');
+      writeFileSync(input, bytes);
+      await assert.rejects(restoring(target, input, by), RestoreRefused);
+      // Nothing of it is there: the same place takes the whole one afterwards.
+      writeFileSync(input, whole);
+      await restoring(target, input, identityFile);
+      await assert.rejects(restoring(target, input, identityFile), /is not empty/);
+    };
+    for (const share of [0, 0.3, 0.9, 0.999]) await attempt(whole.subarray(0, Math.floor(whole.length * share)));
+    const flipped = Buffer.from(whole);
+    flipped[Math.floor(whole.length / 2)] = (flipped[Math.floor(whole.length / 2)] as number) ^ 1;
+    await attempt(flipped);
+    const other = await recipientWith(await generateX25519Identity(), 'other');
+    await attempt(whole, other.identityFile);
+  });
+});
+
+describe('a backup', () => {
+  it('drilled opens every envelope, and leaves nothing behind', async () => {
+    await using place = await createPlace('sqlite');
+    const { recipient, identityFile } = await recipientWith(await generateX25519Identity(), 'drill');
+    await using installation = await startInstallation(place);
+    for (let i = 0; i < 20; i++) {
+      const secret = { project: 'default', environment: 'production', path: `p/${i}`, data: { i } };
+      assert.equal((await installation.call('POST', '/v1/secrets', secret)).status, 201);
+    }
+    const input = join(folder, 'drill.age');
+    writeFileSync(input, await backUp(installation, recipient));
+    const before = readdirSync(tmpdir()).filter((name) => name.startsWith('keyhold-drill-'));
+    const drilled = await restoring(place, input, identityFile, { restore: { input, identityFile, drill: true } });
+    assert.equal(drilled.envelopes, 20);
+    assert.deepEqual(
+      readdirSync(tmpdir()).filter((name) => name.startsWith('keyhold-drill-')),
+      before,
+    );
+    const { installation: id, sequence, hash, rows, envelopes } = drilled;
+    const entered = await installation.call('POST', '/v1/backup/drills', {
+      installation: id,
+      sequence,
+      hash,
+      rows,
+      envelopes,
+    });
+    assert.equal(entered.status, 201);
+    assert.ok(existsSync(place.folder));
+  });
+
+  it('takes every table, or says why not', async () => {
+    await using place = await createPlace('sqlite');
+    await using store = await openSqlite(join(place.folder, 'tables.db'));
+    const { rows } = await sql<{ name: string }>`select name from sqlite_master where type = 'table'`.execute(
+      store.reader,
+    );
+    const known = [...Object.keys(BACKUP_TABLES), ...NOT_BACKED_UP, 'schema_version'];
+    assert.deepEqual(rows.map(({ name }) => name).sort(), known.sort());
+  });
+
+  it('is not made for who is no recipient, and not for who may not', async () => {
+    await using place = await createPlace('sqlite');
+    await using installation = await startInstallation(place);
+    const { recipient } = await recipientWith(await generateX25519Identity(), 'refused');
+    const token = (await installation.call('POST', '/v1/tokens', { name: 'reader', scopes: ['read'] })).body.secret;
+    const cases: readonly (readonly [body: unknown, token: string | undefined, status: number])[] = [
+      [{ recipients: [`${recipient.slice(0, -1)}b`] }, undefined, 400],
+      [{ recipients: [] }, undefined, 400],
+      [{}, undefined, 400],
+      [{ recipients: [recipient] }, token, 403],
+      [{ recipients: [recipient] }, 'nobody', 401],
+    ];
+    for (const [body, by, status] of cases) {
+      const answer = await installation.call('POST', '/v1/backup', body, by === undefined ? {} : { token: by });
+      assert.equal(answer.status, status, JSON.stringify(body));
+    }
+  });
+});
+
+function tokenOf(place: TestPlace): string {
+  return readFileSync(join(place.folder, 'bootstrap-token'), 'utf8').trim();
+}
