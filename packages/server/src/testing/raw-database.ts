@@ -13,7 +13,12 @@ export interface RawDatabase extends AsyncDisposable {
 /** Foreign keys bind nobody here: who writes past the ledger turns them off. */
 export async function openRaw({ folder, databaseUrl }: TestPlace): Promise<RawDatabase> {
   if (databaseUrl === undefined) return openRawSqlite(join(folder, 'keyhold.db'));
-  const client = new pg.Client({ connectionString: databaseUrl });
+  // Numbers as Keyhold reads them, so that digests of rows can be computed.
+  const types = {
+    getTypeParser: ((oid: number, format?: 'text') =>
+      oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
+  };
+  const client = new pg.Client({ connectionString: databaseUrl, types });
   // The database may be dropped under it at the end of a suite.
   client.on('error', () => {});
   await client.connect();

@@ -22,17 +22,17 @@ export async function keyToEncrypt(
   purpose: Purpose,
   maxUses = MAX_USES,
 ): Promise<WrappingKey | Refusal> {
-  const newest = await newestKey(vault, place, purpose);
-  if (newest !== null && isRefusal(newest)) return newest;
-  if (newest !== null && (await vault.uses.take(newest.id)) <= maxUses) return newest;
-  let made = await madeOnce(vault, place, purpose, (newest?.version ?? 0) + 1);
-  if (isRefusal(made) && made.refused === 'ATTEMPT_OVER') {
+  for (;;) {
+    const newest = await newestKey(vault, place, purpose);
+    if (newest !== null && isRefusal(newest)) return newest;
+    if (newest !== null && (await vault.uses.take(newest.id)) <= maxUses) return newest;
+    // Many may have waited for it: each counts its own use, and the last of them may need the one after it.
+    const made = await madeOnce(vault, place, purpose, (newest?.version ?? 0) + 1);
+    if (!isRefusal(made)) continue;
+    if (made.refused !== 'ATTEMPT_OVER') return made;
+    // Somebody rotated meanwhile: his is the newest now.
     vault.keyring.forgetNewest(place.environment_id, purpose);
-    made = (await newestKey(vault, place, purpose)) ?? made;
   }
-  if (isRefusal(made)) return made;
-  await vault.uses.take(made.id);
-  return made;
 }
 
 /** A key by its id, to decrypt with. */
@@ -110,6 +110,9 @@ export async function makeKey(
   const { keyring, ledger, random, clock } = vault;
   const { unsealed } = keyring;
   if (unsealed === null) return SEALED;
+  // Who counted his use of the old key when the new one was being made comes here after that.
+  const newest = keyring.newest(place.environment_id, purpose);
+  if (newest !== undefined && newest.version >= version) return newest;
   const id = random.newId('vaultKey');
   const bytes = newKeyBytes();
   const wrapped = wrapKey(unsealed.root, bytes, placeIn(vault, 'environment-key', place, id, version));

@@ -1,0 +1,218 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { after, before, it } from 'node:test';
+import { onEachDatabase } from '../testing/databases.ts';
+import type { TestAnswer } from '../testing/installation.ts';
+import { openRaw, type RawDatabase } from '../testing/raw-database.ts';
+import { changeSeal, closeSeal } from '../testing/seals.ts';
+import { shareMarket } from '../testing/shared-market.ts';
+import { type RawRow, WrittenPast } from '../testing/written-past.ts';
+import { SEALED_FIELDS, type SealedField } from './sealed-field.ts';
+import { WRAPPED_BYTES } from './wrapped-key.ts';
+
+/** One encrypted field: where it lies, what is the same elsewhere, and how somebody comes to read it. */
+interface Target {
+  readonly table: string;
+  readonly column: string;
+  readonly id: string;
+  /** Subject of the alarm where its digest fits. */
+  readonly subject: string;
+  /** What lies encrypted in other rows, versions and environments, and lay here before. */
+  readonly others: Readonly<Record<string, string>>;
+  read(): Promise<TestAnswer>;
+}
+
+onEachDatabase('an encrypted field written past the ledger', (createPlace) => {
+  const shared = shareMarket(createPlace);
+  let raw: RawDatabase;
+  let past: WrittenPast;
+  const values = Object.fromEntries(['one', 'two', 'three', 'four'].map((name) => [name, randomUUID()]));
+  let targets: Readonly<Record<SealedField, Target>>;
+
+  const call = (method: string, path: string, body?: object) => shared().installation.call(method, path, body);
+  const store = async (environment: string, path: string, value: string | undefined): Promise<string> => {
+    const body = { project: 'market', environment, path, data: { value } };
+    return (await shared().expect(201, 'POST', '/v1/secrets', body)).secret.id;
+  };
+  const reveal = (id: string) => call('POST', `/v1/secrets/${id}/reveal`, {});
+  /** Forgets every key first: what is open already is not read again. */
+  const reopen = async (): Promise<TestAnswer> => {
+    if ((await call('GET', '/v1/seal')).body.sealed !== true) await call('POST', '/v1/seal');
+    return await call('POST', '/v1/unseal', {});
+  };
+
+  before(async () => {
+    raw = await openRaw(shared().place);
+    past = new WrittenPast(raw);
+    await shared().expect(201, 'POST', '/v1/projects/market/environments', { name: 'other', prefix: 'mkt_other' });
+    const id = await store('test', 'a', values['one']);
+    await store('test', 'a', values['two']);
+    const beside = await store('test', 'b', values['three']);
+    const beyond = await store('other', 'a', values['four']);
+    const [sealBefore] = await raw.rows('select root_key from seals');
+    await changeSeal(shared().installation, 'file');
+    const version = (of: string, number: number) =>
+      raw.rows(`select id, envelope from secret_versions where secret_id = '${of}' and version = ${number}`);
+    const [[own], [older], [neighbour], [foreign]] = [
+      await version(id, 2),
+      await version(id, 1),
+      await version(beside, 1),
+      await version(beyond, 1),
+    ];
+    const keys = await raw.rows('select id, environment_id, wrapped from vault_keys');
+    const key = keys.find((row) => row.environment_id === shared().market.environmentId);
+    const otherKey = keys.find((row) => row.id !== key.id);
+    const [seal] = await raw.rows('select id, root_key from seals');
+    targets = {
+      'secret.value': {
+        ...{ table: 'secret_versions', column: 'envelope', id: own.id, subject: id },
+        others: {
+          ...{ 'an older version': older.envelope, 'another secret': neighbour.envelope },
+          ...{ 'another environment': foreign.envelope, 'a wrapped key': key.wrapped },
+          'the wrapped key of another': other(own.envelope, neighbour.envelope),
+        },
+        read: () => reveal(id),
+      },
+      'environment-key': {
+        ...{ table: 'vault_keys', column: 'wrapped', id: key.id, subject: key.id },
+        others: { 'another environment': otherKey.wrapped, 'the root key': seal.root_key, 'a secret': own.envelope },
+        read: async () => {
+          await reopen();
+          const body = { project: 'market', environment: 'test', path: 'new', data: {}, cas: 7 };
+          const stored = await call('POST', '/v1/secrets', body);
+          const revealed = await reveal(id);
+          if (revealed.status !== 200) assert.equal(stored.body.code, revealed.body.code, 'nor does it encrypt');
+          return revealed;
+        },
+      },
+      'root-key': {
+        ...{ table: 'seals', column: 'root_key', id: seal.id, subject: 'root-key' },
+        others: { 'before the seal was changed': sealBefore.root_key, 'a key of an environment': key.wrapped },
+        read: async () => {
+          const opened = await reopen();
+          return opened.status === 200 ? await reveal(id) : opened;
+        },
+      },
+    };
+  });
+  after(() => raw[Symbol.asyncDispose]());
+
+  const alarmed = async (code: string, subject: string): Promise<boolean> => {
+    const { alarms } = await shared().expect(200, 'GET', '/v1/installation');
+    return alarms.some((alarm: { code: string; subject: string }) => alarm.code === code && alarm.subject === subject);
+  };
+  /** Refused with that code and an alarm, and no value anywhere in the answer. */
+  const assertRefused = async (target: Target, code: string, subject: string, what: string): Promise<void> => {
+    const { status, body } = await target.read();
+    assert.deepEqual([status, body.code], [409, code], `${what}: ${JSON.stringify(body)}`);
+    for (const value of Object.values(values)) assert.ok(!JSON.stringify(body).includes(value), what);
+    assert.equal(await alarmed(code, subject), true, `${what}: no alarm`);
+  };
+
+  it('is tested for every field that there is', () => {
+    assert.deepEqual(Object.keys(targets).sort(), Object.keys(SEALED_FIELDS).sort());
+  });
+
+  for (const field of Object.keys(SEALED_FIELDS) as SealedField[]) {
+    it(`is never served and raises an alarm, its digest mended or not: ${field}`, async (t) => {
+      const target = targets[field];
+      const { table, column, id, subject } = target;
+      const row: RawRow = await past.row(table, id);
+      const edits = { ...damaged(String(row[column])), ...target.others };
+      for (const [what, value] of Object.entries(edits)) {
+        assert.notEqual(value, row[column], what);
+        await past.edit(table, id, { [column]: value });
+        await assertRefused(target, 'ROW_TAMPERED', id, `${field}, ${what}`);
+        await past.mend(table, id);
+        await assertRefused(target, 'ENVELOPE_BROKEN', subject, `${field}, ${what}, digest mended`);
+        await past.restore(table, row);
+        const { status, body } = await target.read();
+        assert.deepEqual([status, body.data], [200, { value: values['two'] }], `${field}, ${what}, restored`);
+      }
+      t.diagnostic(`${field}: ${Object.keys(edits).length} edits, each with its digest as it was and mended`);
+    });
+  }
+
+  it('is not served from a row that says it is of another version, secret or environment', async () => {
+    const { table, id, read } = targets['secret.value'];
+    const row = await past.row(table, id);
+    const [elsewhere] = await raw.rows(`select * from secret_versions where secret_id <> '${row['secret_id']}'`);
+    // Out of the way: there is one row of a version.
+    await raw.run(`update secret_versions set version = 1000 where secret_id = '${row['secret_id']}' and version = 1`);
+    await past.edit(table, id, { version: 1 });
+    const older = await call('POST', `/v1/secrets/${row['secret_id']}/reveal`, { version: 1 });
+    assert.equal(older.body.code, 'ROW_TAMPERED');
+    await past.mend(table, id);
+    const mended = await call('POST', `/v1/secrets/${row['secret_id']}/reveal`, { version: 1 });
+    assert.equal(mended.body.code, 'ENVELOPE_BROKEN');
+    await past.restore(table, row);
+    await raw.run(`update secret_versions set version = 1 where version = 1000`);
+    await past.edit(table, id, { environment_id: elsewhere.environment_id, project_id: elsewhere.project_id });
+    await past.mend(table, id);
+    // The place is where the secret lies: nobody relies on what its version says of that.
+    const { status, body } = await read();
+    assert.deepEqual([status, body.data], [200, { value: values['two'] }]);
+    await past.restore(table, row);
+  });
+
+  it('is not served through a secret that was moved to where somebody may reveal', async () => {
+    const [secret] = await raw.rows(`select * from secrets where id = '${targets['secret.value'].subject}'`);
+    const [mine] = await raw.rows("select id from environments where name = 'other'");
+    const token = await shared().expect(201, 'POST', '/v1/tokens', {
+      ...{ name: 'narrow', scopes: ['admin'], environment: 'market/other' },
+    });
+    const steal = () =>
+      shared().installation.call('POST', `/v1/secrets/${secret.id}/reveal`, {}, { token: token.secret });
+    assert.equal((await steal()).status, 404);
+    await past.edit('secrets', secret.id, { environment_id: mine.id, path: 'moved' });
+    assert.equal((await steal()).body.code, 'ROW_TAMPERED');
+    assert.equal(await alarmed('ROW_TAMPERED', secret.id), true);
+    await past.mend('secrets', secret.id);
+    assert.equal((await steal()).body.code, 'ENVELOPE_BROKEN');
+    await past.restore('secrets', secret);
+    assert.equal((await steal()).status, 404);
+  });
+
+  it('is not served when one row is put back as it was before its last change, all else current', async () => {
+    const { id: versionId, table } = targets['secret.value'];
+    const before = await past.row(table, versionId);
+    const secretId = String(before['secret_id']);
+    for (const word of ['delete', 'destroy']) {
+      await shared().expect(200, 'POST', `/v1/secrets/${secretId}/${word}`, { versions: [2] });
+      const current = await past.row(table, versionId);
+      await past.edit(table, versionId, before);
+      assert.equal((await reveal(secretId)).body.code, 'ROW_TAMPERED', word);
+      assert.equal(await alarmed('ROW_TAMPERED', versionId), true);
+      await past.edit(table, versionId, current);
+      if (word === 'delete') await shared().expect(200, 'POST', `/v1/secrets/${secretId}/undelete`, { versions: [2] });
+    }
+    const seal = targets['root-key'].id;
+    const old = await past.row('seals', seal);
+    await changeSeal(shared().installation, 'passphrase');
+    await closeSeal(shared().installation);
+    await past.edit('seals', seal, old);
+    assert.equal((await call('POST', '/v1/unseal', {})).body.code, 'ROW_TAMPERED');
+  });
+});
+
+/** Another envelope's wrapped key before this one's data. */
+function other(own: string, foreign: string): string {
+  return foreign.slice(0, WRAPPED_BYTES * 2) + own.slice(WRAPPED_BYTES * 2);
+}
+
+/** Flips in every part, cuts and additions. */
+function damaged(hex: string): Readonly<Record<string, string>> {
+  const bytes = Buffer.from(hex, 'hex');
+  const flipped = (at: number) => {
+    const copy = Buffer.from(bytes);
+    const index = at < 0 ? copy.length + at : at;
+    copy[index] = (copy[index] as number) ^ 1;
+    return copy.toString('hex');
+  };
+  const parts = { format: 0, suite: 1, version: 5, commitment: 6, nonce: 38, key: 50, tag: WRAPPED_BYTES - 1, end: -1 };
+  return {
+    ...Object.fromEntries(Object.entries(parts).map(([part, at]) => [`a bit of the ${part} flipped`, flipped(at)])),
+    ...{ 'a byte cut off': hex.slice(0, -2), 'half cut off': hex.slice(0, hex.length / 2), emptied: '' },
+    ...{ 'a byte more': `${hex}00`, 'no hex': `${hex.slice(0, -2)}zz` },
+  };
+}
