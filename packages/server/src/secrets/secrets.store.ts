@@ -41,7 +41,8 @@ export async function listSecrets(
   if (prefix !== undefined) {
     // The range lets the index find it; the comparison makes it exact. U+10FFFF sorts behind every other character.
     query = query.where('secrets.path', '>=', prefix).where('secrets.path', '<', `${prefix}\u{10ffff}`);
-    query = query.where(sql<boolean>`substr(secrets.path, 1, ${prefix.length}) = ${prefix}`);
+    // Databases count characters, not UTF-16 units.
+    query = query.where(sql<boolean>`substr(secrets.path, 1, ${[...prefix].length}) = ${prefix}`);
   }
   return await query.execute();
 }
