@@ -23,6 +23,11 @@ export async function keyToEncrypt(
   const newest = await newestKey(vault, place, purpose);
   if (newest !== null && isRefusal(newest)) return newest;
   if (newest !== null && (await vault.uses.take(newest.id)) <= maxUses) return newest;
+  // Replaced while this one was counted: it is not to be replaced a second time.
+  const loaded = vault.keyring.newest(place.environment_id, purpose);
+  if (newest !== null && loaded !== undefined && loaded.version > newest.version) {
+    return await keyToEncrypt(vault, place, purpose, maxUses);
+  }
   const made = await madeOnce(vault, place, purpose, (newest?.version ?? 0) + 1);
   if (isRefusal(made)) return made;
   await vault.uses.take(made.id);
