@@ -39,6 +39,11 @@ export async function mountVault(app: FastifyInstance, prefix: string, api: Vaul
       const parse = (_request: unknown, bytes: string | Buffer, done: (error: Error | null, body?: unknown) => void) =>
         done(null, bytes);
       scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: MAX_BODY_BYTES }, parse);
+      // Also what is no media type at all, which would be refused before a parser is looked for.
+      scope.addHook('onRequest', (request, _reply, next) => {
+        request.raw.headers['content-type'] = 'application/json';
+        next();
+      });
       scope.setErrorHandler((error: Error & { statusCode?: number }, request, reply) =>
         send(reply, failure(error, request.id, log)),
       );
