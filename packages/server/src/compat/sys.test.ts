@@ -23,6 +23,9 @@ onEachDatabase("Vault's system and token paths", (createPlace) => {
       [status.type, status.initialized, status.sealed, status.t, status.n, status.progress],
       ['file', true, false, 1, 1, 0],
     );
+    const init = await shared().wire.expect(200, 'GET', 'sys/init', undefined, { token: undefined });
+    assert.deepEqual(init, { initialized: true });
+    await shared().wire.expect(404, 'PUT', 'sys/init', { secret_shares: 1, secret_threshold: 1 });
     assert.equal((await shared().wire.call('HEAD', 'sys/health', undefined, { token: undefined })).status, 200);
   });
 

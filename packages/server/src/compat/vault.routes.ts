@@ -10,7 +10,7 @@ import { InvalidInput } from '../http/validation.ts';
 import { openEnvironment } from '../projects/locate.ts';
 import { findEnvironmentNames } from '../projects/projects.store.ts';
 import { dispatch } from './dispatch.ts';
-import { health, sealStatus } from './sys.ts';
+import { health, INITIALIZED, sealStatus } from './sys.ts';
 import { lookup, unwrap } from './wrapping.ts';
 import { errors, PERMISSION_DENIED, refusalAnswer, type VaultAnswer } from './vault-answer.ts';
 import type { VaultApi, VaultCall } from './vault-call.ts';
@@ -65,6 +65,7 @@ async function answer(api: VaultApi, request: FastifyRequest): Promise<VaultAnsw
   const path = (request.params as { '*': string })['*'];
   if (path === 'sys/health') return health(api);
   if (path === 'sys/seal-status') return await sealStatus(api);
+  if (path === 'sys/init' && request.method === 'GET') return INITIALIZED;
   const token = tokenOf(request);
   // A wrapping token opens nothing but what waits for it.
   if (token?.startsWith(`${ONCE_PREFIX}_`)) {
