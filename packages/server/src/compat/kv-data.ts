@@ -76,9 +76,7 @@ async function store(
   if (isRefusal(place)) return refusalAnswer(place);
   const options = isObject(call.body['options']) ? call.body['options'] : {};
   const cas = options['cas'] ?? readVersion;
-  if (cas !== undefined && !(Number.isSafeInteger(cas) && (cas as number) >= 0)) {
-    return errors(400, 'cas must be a number');
-  }
+  if (cas !== undefined && !Number.isSafeInteger(cas)) return errors(400, 'cas must be a number');
   const input = { path, data: content, ...(cas === undefined ? {} : { cas: cas as number }) };
   const stored = await storeSecret(api.vault, call.caller, place, input);
   if (isRefusal(stored)) return refusalAnswer(stored);

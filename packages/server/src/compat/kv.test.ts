@@ -70,6 +70,7 @@ onEachDatabase("Vault's KV version 2", (createPlace) => {
     assert.deepEqual(await shared().wire.expect(400, 'POST', 'secret/data/cas/a', stale), {
       errors: ['check-and-set parameter did not match the current version'],
     });
+    await shared().wire.expect(400, 'POST', 'secret/data/cas/a', { data: {}, options: { cas: -1 } });
     await write('cas/a', { n: 2 }, { cas: 1 });
     await shared().wire.expect(400, 'POST', 'secret/data/cas/a', { data: {}, options: { cas: 'one' } });
     await shared().wire.expect(204, 'POST', 'secret/metadata/cas/a', { cas_required: true });

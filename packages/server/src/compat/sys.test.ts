@@ -119,6 +119,13 @@ onEachDatabase("Vault's system and token paths", (createPlace) => {
     }
   });
 
+  it('answer as application/json and nothing after it, from which alone hvac reads errors', async () => {
+    for (const path of ['secret/data/none', 'sys/mounts', 'sys/health']) {
+      const { headers } = await shared().wire.call('GET', path);
+      assert.equal(headers.get('content-type'), 'application/json');
+    }
+  });
+
   it('are answered on the main port too, below /compat/vault', async () => {
     const { installation } = shared();
     const main = vaultWire(`${installation.controlUrl}/compat/vault`, installation.bootstrapToken);

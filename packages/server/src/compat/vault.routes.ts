@@ -143,5 +143,8 @@ function failure(error: Error & { statusCode?: number }, request: string, log: L
 function send(reply: FastifyReply, { status, body }: VaultAnswer): FastifyReply {
   reply.code(status).header('cache-control', 'no-store');
   if (status === 503) reply.header('retry-after', '5');
-  return body === null ? reply.send() : reply.type('application/json').send(JSON.stringify(body));
+  // Without a charset, which JSON has none of (RFC 8259 §11): hvac reads errors only from exactly this type.
+  return body === null
+    ? reply.send()
+    : reply.header('content-type', 'application/json').send(Buffer.from(JSON.stringify(body)));
 }
