@@ -27,6 +27,10 @@ for (const [program, tested] of Object.entries(programs)) {
   if (spawnSync(program, ['version']).error !== undefined) missing.push(`${program}: not tested: ${tested}`);
 }
 
+if (process.env['KEYHOLD_HVAC_PYTHON'] === undefined || process.env['KEYHOLD_HVAC_SOURCES'] === undefined) {
+  missing.push('hvac (KEYHOLD_HVAC_PYTHON, KEYHOLD_HVAC_SOURCES): this client of Vault was not tested');
+}
+
 const child = spawn(
   process.execPath,
   ['--test', '--test-concurrency=2', ...options, ...(patterns.length > 0 ? patterns : DEFAULT_PATTERNS)],

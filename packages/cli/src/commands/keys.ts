@@ -1,9 +1,11 @@
+import type { Delivery } from '@keyhold/protocol/operations/deliveries';
 import type { Credential, Key } from '@keyhold/protocol/operations/keys';
 import * as operations from '@keyhold/protocol/operations/keys';
 import { apiCommand, listCommand } from '../api-command.ts';
 import type { Command } from '../command.ts';
 import { type Field, renderDetails, renderTable, time } from '../table.ts';
 import { quota, rateLimits } from './limits.ts';
+import { showDelivery } from './secrets.ts';
 
 const KEY: readonly Field<Key>[] = [
   ['id', ({ id }) => id],
@@ -47,13 +49,17 @@ function lastUse(credentials: readonly Credential[]): string | null {
 const showKey = (key: Key) => [...renderDetails(KEY_DETAILS, key), '', ...renderTable(CREDENTIAL, key.credentials)];
 const showState = ({ key }: { key: Key }) => renderDetails([KEY[0], KEY[1], KEY_DETAILS[4]] as Field<Key>[], key);
 
+/** It is in this answer only: what is not shown here is lost. */
+const showDelivered = (delivery: Delivery | undefined) =>
+  delivery === undefined ? [] : ['', ...showDelivery(delivery)];
+
 /** `keys`, `credentials`. */
 export const KEY_COMMANDS: readonly Command[] = [
   apiCommand({
     words: ['keys', 'issue'],
     operation: operations.issueKey,
     call: (client) => client.keys.issue,
-    show: ({ key }) => showKey(key),
+    show: ({ key, delivery }) => [...showKey(key), ...showDelivered(delivery)],
   }),
   listCommand({
     words: ['keys', 'list'],
@@ -80,8 +86,10 @@ export const KEY_COMMANDS: readonly Command[] = [
     operation: operations.rotateKey,
     call: (client) => client.keys.rotate,
     labels: ['KEY'],
-    show: ({ credential, previous }) =>
-      renderTable(CREDENTIAL, previous === null ? [credential] : [credential, previous]),
+    show: ({ credential, previous, delivery }) => [
+      ...renderTable(CREDENTIAL, previous === null ? [credential] : [credential, previous]),
+      ...showDelivered(delivery),
+    ],
     taken: 'the old one is dead',
   }),
   apiCommand({

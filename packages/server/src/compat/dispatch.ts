@@ -5,7 +5,7 @@ import { mounts, uiMounts } from './sys.ts';
 import { transitDataKey, transitRandom, transitUse } from './transit.ts';
 import { transitKeys } from './transit-keys.ts';
 import { tokenSelf } from './token-self.ts';
-import { echo, lookup, rewrap, unwrap, wrapAnswer } from './wrapping.ts';
+import { echo, lookup, prepareWrap, rewrap, unwrap, wrapAnswer } from './wrapping.ts';
 import { errors, NOT_THERE, type VaultAnswer } from './vault-answer.ts';
 import type { VaultApi, VaultCall } from './vault-call.ts';
 
@@ -28,8 +28,8 @@ const ROUTES: readonly (readonly [prefix: string, handler: Handler])[] = [
   ['transit/random', (_api, call) => transitRandom(call)],
   ['auth/token/', tokenSelf],
   ['sys/wrapping/', wrapping],
-  ['sys/mounts', mounts],
-  ['sys/internal/ui/mounts', (api, call) => uiMounts(api, call.path.replace(/^\//, ''))],
+  ['sys/mounts', (api, call) => onGet(call, () => (call.path === '' ? mounts(api) : NOT_THERE))],
+  ['sys/internal/ui/mounts', (api, call) => onGet(call, () => uiMounts(api, call.path.replace(/^\//, '')))],
 ];
 
 /** Answers an authenticated call; `path` is everything behind `/v1/`. */
@@ -39,8 +39,11 @@ export async function dispatch(api: VaultApi, call: VaultCall): Promise<VaultAns
   const found = ROUTES.find(([prefix]) => path.startsWith(prefix));
   if (found === undefined) return NOT_THERE;
   const [prefix, handler] = found;
-  const answer = await handler(api, { ...call, path: path.slice(prefix.length) });
-  return call.wrapTtl === null ? answer : await wrapAnswer(api, call, answer, call.wrapTtl, path);
+  const here = { ...call, path: path.slice(prefix.length) };
+  if (call.wrapTtl === null) return await handler(api, here);
+  // Settled before anything is done: what was done and can't be answered would be lost.
+  const prepared = await prepareWrap(api, call, call.wrapTtl);
+  return 'status' in prepared ? prepared : await wrapAnswer(api, call, await handler(api, here), prepared, path);
 }
 
 /** `sys/wrapping/…` of a caller with a token of his own; the wrapping token is in the body then. */
@@ -52,6 +55,10 @@ async function wrapping(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
   if (call.path === 'unwrap') return await unwrap(api, token, call.caller.ip);
   if (call.path === 'lookup') return await lookup(api, token);
   return call.path === 'rewrap' ? await rewrap(api, call, token) : NOT_THERE;
+}
+
+function onGet({ method }: VaultCall, work: () => VaultAnswer): VaultAnswer {
+  return method === 'GET' ? work() : errors(405, 'unsupported operation');
 }
 
 function onPost({ method }: VaultCall, work: () => Promise<VaultAnswer>): Promise<VaultAnswer> | VaultAnswer {

@@ -76,9 +76,7 @@ async function store(
   if (isRefusal(place)) return refusalAnswer(place);
   const options = isObject(call.body['options']) ? call.body['options'] : {};
   const cas = options['cas'] ?? readVersion;
-  if (cas !== undefined && !(Number.isSafeInteger(cas) && (cas as number) >= 0)) {
-    return errors(400, 'cas must be a number');
-  }
+  if (cas !== undefined && !Number.isSafeInteger(cas)) return errors(400, 'cas must be a number');
   const input = { path, data: content, ...(cas === undefined ? {} : { cas: cas as number }) };
   const stored = await storeSecret(api.vault, call.caller, place, input);
   if (isRefusal(stored)) return refusalAnswer(stored);
@@ -97,22 +95,30 @@ async function removeNewest(api: VaultApi, call: VaultCall): Promise<VaultAnswer
 
 /** `secret/delete|undelete|destroy/…` */
 export async function kvVersions(api: VaultApi, call: VaultCall, change: VersionChange): Promise<VaultAnswer> {
-  const versions = call.body['versions'];
-  const listed = Array.isArray(versions) ? versions.map(Number) : [];
-  if (listed.length === 0 || listed.some((version) => !Number.isSafeInteger(version) || version < 1)) {
-    return errors(400, 'no version number provided');
-  }
+  const wanted = versionsIn(call.body['versions']);
+  if (wanted === null) return errors(400, 'no version number provided');
   const secret = await find(api, call, change === 'destroy' ? 'secrets.destroy' : 'secrets.write');
   if (isRefusal(secret)) return refusalAnswer(secret);
   // Versions that aren't there, or are destroyed, are passed over, as Vault does.
-  const found = await findVersions(api.reader, secret.id, listed);
-  const changeable = found.filter(({ envelope }) => envelope !== null).map(({ version }) => version);
-  for (let i = 0; i < changeable.length; i += BATCH) {
-    const batch = changeable.slice(i, i + BATCH);
+  const listed = [...wanted].filter((version) => version <= secret.version);
+  for (let i = 0; i < listed.length; i += BATCH) {
+    const found = await findVersions(api.reader, secret.id, listed.slice(i, i + BATCH));
+    const batch = found.filter(({ envelope }) => envelope !== null).map(({ version }) => version);
+    if (batch.length === 0) continue;
     const changed = await changeVersions(api.vault, call.caller, secret, change, batch);
     if (isRefusal(changed)) return refusalAnswer(changed);
   }
   return NO_CONTENT;
+}
+
+/** Versions as clients list them, as numbers or texts; null when anything in the list is none. */
+function versionsIn(given: unknown): ReadonlySet<number> | null {
+  if (!Array.isArray(given) || given.length === 0) return null;
+  const isVersion = (one: unknown) =>
+    typeof one === 'number'
+      ? Number.isSafeInteger(one) && one > 0
+      : typeof one === 'string' && /^[1-9]\d{0,9}$/.test(one);
+  return given.every(isVersion) ? new Set(given.map(Number)) : null;
 }
 
 /** Versions of one entry, whose leaf is bounded. */

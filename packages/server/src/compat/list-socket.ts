@@ -62,8 +62,10 @@ class ListSocket extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    if (this.#socket.closed) return done(error);
+    // Closed when the connection is, as a socket of Node's own: a request that came in whole is not cut off before.
+    this.#socket.once('close', () => done(error));
     this.#socket.destroy();
-    done(error);
   }
 }
 

@@ -25,6 +25,9 @@ export function health({ vault }: VaultApi): VaultAnswer {
   return { status: sealed ? 503 : 200, body };
 }
 
+/** `sys/init`, without a token: clients ask before anything else. An installation is initialised by its first start. */
+export const INITIALIZED: VaultAnswer = { status: 200, body: { initialized: true } };
+
 /** `sys/seal-status`, without a token: who has to unseal must see how far it is. */
 export async function sealStatus({ seals, vault }: VaultApi): Promise<VaultAnswer> {
   const seal = await seals.show();

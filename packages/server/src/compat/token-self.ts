@@ -15,6 +15,9 @@ import type { VaultApi, VaultCall } from './vault-call.ts';
 /** `auth/token/…-self`: what a token may ask and do of itself. */
 export async function tokenSelf(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
   const { principal } = call.caller;
+  // Looking is for everybody's GET and POST; what changes something, or is meant to, is asked for by POST.
+  if (call.method !== 'POST' && !(call.method === 'GET' && call.path === 'lookup-self'))
+    return errors(405, 'unsupported operation');
   const token = await findToken(api.reader, principal.id);
   if (token === undefined) return PERMISSION_DENIED;
   const left =

@@ -48,9 +48,10 @@ async function onEach(body: Item, work: Work): Promise<VaultAnswer> {
   if (!Array.isArray(batch) || batch.length === 0 || batch.length > MAX_BATCH || !batch.every(isObject)) {
     return errors(400, `batch_input is 1 to ${MAX_BATCH} objects`);
   }
+  const ofAll = body['algorithm'] === undefined ? {} : { algorithm: body['algorithm'] };
   const results: Readonly<Record<string, unknown>>[] = [];
   for (const item of batch) {
-    const result = await work({ ...item, algorithm: item['algorithm'] ?? body['algorithm'] });
+    const result = await work({ ...ofAll, ...item });
     results.push(isRefusal(result) ? { error: result.detail } : result);
   }
   const failed = results.some((result) => 'error' in result);
@@ -60,9 +61,10 @@ async function onEach(body: Item, work: Work): Promise<VaultAnswer> {
 async function encrypt(api: VaultApi, call: VaultCall, key: TransitKeyRow, item: Item): Promise<Item | Refusal> {
   const plaintext = base64(item, 'plaintext');
   const associated = base64(item, 'associated_data', '');
-  const version = Number(item['key_version'] ?? 0);
+  const version = keyVersion(item);
   if (isRefusal(plaintext)) return plaintext;
   if (isRefusal(associated)) return associated;
+  if (isRefusal(version)) return version;
   if (item['context'] !== undefined && item['context'] !== '')
     return refuse('INVALID_INPUT', 'derived keys are not supported');
   const opened = await transitKeyToEncrypt(api.vault, call.caller, key, version);
@@ -101,8 +103,9 @@ async function hmac(api: VaultApi, key: TransitKeyRow, item: Item): Promise<Item
   const algorithm = HMAC_ALGORITHMS[String(item['algorithm'] ?? 'sha2-256')];
   if (algorithm === undefined)
     return refuse('INVALID_INPUT', `algorithm is one of ${Object.keys(HMAC_ALGORITHMS).join(', ')}`);
-  const version = Number(item['key_version'] ?? 0) || key.latest_version;
-  const under = await transitKeyToDecrypt(api.vault, key, version);
+  const version = keyVersion(item);
+  if (isRefusal(version)) return version;
+  const under = await transitKeyToDecrypt(api.vault, key, version === 0 ? key.latest_version : version);
   return isRefusal(under) ? under : { hmac: transitHmac(under, algorithm, input) };
 }
 
@@ -162,6 +165,16 @@ async function findOrCreate(
 
 export function isKeyName(name: string): boolean {
   return /^[A-Za-z0-9_.-]{1,128}$/.test(name);
+}
+
+/** The version that is asked for; 0: the newest. */
+function keyVersion(item: Item): number | Refusal {
+  const given = item['key_version'] ?? 0;
+  const isNumber =
+    typeof given === 'number' ? Number.isSafeInteger(given) && given >= 0 : /^\d{1,9}$/.test(String(given));
+  return isNumber && typeof given !== 'object'
+    ? Number(given)
+    : refuse('INVALID_INPUT', 'key_version is the number of a version', '/key_version');
 }
 
 function base64(item: Item, field: string, fallback?: string): Buffer | Refusal {

@@ -10,7 +10,7 @@ import { InvalidInput } from '../http/validation.ts';
 import { openEnvironment } from '../projects/locate.ts';
 import { findEnvironmentNames } from '../projects/projects.store.ts';
 import { dispatch } from './dispatch.ts';
-import { health, sealStatus } from './sys.ts';
+import { health, INITIALIZED, sealStatus } from './sys.ts';
 import { lookup, unwrap } from './wrapping.ts';
 import { errors, PERMISSION_DENIED, refusalAnswer, type VaultAnswer } from './vault-answer.ts';
 import type { VaultApi, VaultCall } from './vault-call.ts';
@@ -39,6 +39,11 @@ export async function mountVault(app: FastifyInstance, prefix: string, api: Vaul
       const parse = (_request: unknown, bytes: string | Buffer, done: (error: Error | null, body?: unknown) => void) =>
         done(null, bytes);
       scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: MAX_BODY_BYTES }, parse);
+      // Also what is no media type at all, which would be refused before a parser is looked for.
+      scope.addHook('onRequest', (request, _reply, next) => {
+        request.raw.headers['content-type'] = 'application/json';
+        next();
+      });
       scope.setErrorHandler((error: Error & { statusCode?: number }, request, reply) =>
         send(reply, failure(error, request.id, log)),
       );
@@ -60,6 +65,7 @@ async function answer(api: VaultApi, request: FastifyRequest): Promise<VaultAnsw
   const path = (request.params as { '*': string })['*'];
   if (path === 'sys/health') return health(api);
   if (path === 'sys/seal-status') return await sealStatus(api);
+  if (path === 'sys/init' && request.method === 'GET') return INITIALIZED;
   const token = tokenOf(request);
   // A wrapping token opens nothing but what waits for it.
   if (token?.startsWith(`${ONCE_PREFIX}_`)) {
@@ -137,5 +143,8 @@ function failure(error: Error & { statusCode?: number }, request: string, log: L
 function send(reply: FastifyReply, { status, body }: VaultAnswer): FastifyReply {
   reply.code(status).header('cache-control', 'no-store');
   if (status === 503) reply.header('retry-after', '5');
-  return body === null ? reply.send() : reply.type('application/json').send(JSON.stringify(body));
+  // Without a charset, which JSON has none of (RFC 8259 §11): hvac reads errors only from exactly this type.
+  return body === null
+    ? reply.send()
+    : reply.header('content-type', 'application/json').send(Buffer.from(JSON.stringify(body)));
 }

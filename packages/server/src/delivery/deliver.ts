@@ -13,7 +13,7 @@ export type Way =
 
 export async function prepareWay(vault: Vault, place: InEnvironment, to: DeliverTo): Promise<Way | Refusal> {
   if ('age' in to) {
-    const encrypt = readRecipient(to.age);
+    const encrypt = await readRecipient(to.age);
     return isRefusal(encrypt) ? encrypt : { kind: 'age', encrypt };
   }
   const prepared = await createDelivery(vault, place, to.once.ttlSeconds);

@@ -24,39 +24,46 @@ export async function takeDelivery(vault: Vault, token: string, ip: string): Pro
   if (vault.keyring.sealed) return SEALED;
   const known = await findDelivery(vault.reader, onceDigest(token));
   if (known === undefined) return GONE;
-  const outcome = await enterTaking(vault, known, ip);
-  if (isRefusal(outcome)) return outcome;
-  if (outcome === 'twice') vault.takenTwice(known.id);
-  return typeof outcome === 'string' ? GONE : await openTaken(vault, outcome);
+  const taken = await enterTaken(vault, known, ip);
+  if (!isRefusal(taken)) return await openTaken(vault, taken);
+  return taken.refused === 'DELIVERY_GONE' ? await enterRefused(vault, known, ip) : taken;
 }
 
-/** The row as it was before it was taken; each coming is an entry. */
-async function enterTaking(
-  { ledger, clock }: Vault,
-  known: DeliveryRow,
-  ip: string,
-): Promise<DeliveryRow | 'twice' | 'late' | Refusal> {
-  const now = clock.wall();
-  const late = now >= known.expires_at;
-  const draft = {
+/** The row as it was before it was taken; refused, and nothing entered, where it does not wait any more. */
+async function enterTaken(vault: Vault, known: DeliveryRow, ip: string): Promise<DeliveryRow | Refusal> {
+  const { ledger, clock } = vault;
+  const recorded = await ledger.record(entryOf(known, ip, 'delivery.taken'), async (facts) => {
+    const now = clock.wall();
+    const row = await facts.find('deliveries', known.id);
+    if (row === undefined || row.envelope === null || now >= row.expires_at) return GONE;
+    await facts.update('deliveries', row, { envelope: null, taken_at: now });
+    return row;
+  });
+  return isRefusal(recorded) ? recorded : recorded.value;
+}
+
+/** That somebody came in vain is an entry of its own; for what was taken before it is an alarm too. */
+async function enterRefused(vault: Vault, known: DeliveryRow, ip: string): Promise<Refusal> {
+  const draft = { ...entryOf(known, ip, 'delivery.refused'), evenWithoutChange: true as const };
+  const recorded = await vault.ledger.record(draft, async (facts) => {
+    const row = await facts.find('deliveries', known.id);
+    return row === undefined ? GONE : row.envelope === null;
+  });
+  if (isRefusal(recorded)) return recorded;
+  if (recorded.value) vault.takenTwice(known.id);
+  return GONE;
+}
+
+function entryOf(known: DeliveryRow, ip: string, action: string) {
+  return {
     actor: known.id,
-    action: known.taken_at === null && !late ? 'delivery.taken' : 'delivery.refused',
+    action,
     subject: known.subject,
     project: known.project_id,
     environment: known.environment_id,
     side: { ip },
     locks: [known.id],
-    evenWithoutChange: true as const,
   };
-  const recorded = await ledger.record(draft, async (facts) => {
-    const row = await facts.find('deliveries', known.id);
-    if (row === undefined) return GONE;
-    if (row.envelope === null) return 'twice' as const;
-    if (late) return 'late' as const;
-    await facts.update('deliveries', row, { envelope: null, taken_at: now });
-    return row;
-  });
-  return isRefusal(recorded) ? recorded : recorded.value;
 }
 
 async function openTaken(vault: Vault, row: DeliveryRow): Promise<Taken | Refusal> {

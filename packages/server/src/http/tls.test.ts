@@ -34,10 +34,10 @@ function makeCertificate(folder: string, name: string): { certificateFile: strin
   return { certificateFile, keyFile };
 }
 
-/** Status of a GET over TLS that trusts this certificate, whatever name it carries. */
-function statusOf(url: string, ca: string): Promise<number> {
+/** Status of a request over TLS that trusts this certificate, whatever name it carries. */
+function statusOf(url: string, ca: string, method = 'GET'): Promise<number> {
   return new Promise((resolve, reject) => {
-    const sent = request(url, { ca, checkServerIdentity: () => undefined }, (response) => {
+    const sent = request(url, { ca, method, checkServerIdentity: () => undefined }, (response) => {
       response.resume();
       resolve(response.statusCode ?? 0);
     });
@@ -71,6 +71,13 @@ const suite = () => {
     assert.match(verifier.url, /^https:/);
     await eventually('the verifier is ready', async () => (await statusOf(`${verifier.url}/health/ready`, ca)) === 200);
     assert.equal(await statusOf(`${control.url}/health/ready`, ca), 200);
+  });
+
+  it('takes the method LIST on the listener of the Vault API', async () => {
+    const ca = readFileSync(tls.certificateFile, 'utf8');
+    // Without a token it is refused by whoever answers it; the parser would have said 400.
+    assert.equal(await statusOf(`${control.vaultUrl}/v1/secret/metadata/`, ca, 'LIST'), 403);
+    assert.equal(await statusOf(`${control.vaultUrl}/v1/secret/metadata/`, ca, 'LOST'), 400);
   });
 
   it('keeps a verifier away that pins another certificate, or none', async () => {

@@ -42,17 +42,19 @@ export async function createTransitKey(
   return isRefusal(recorded) ? recorded : recorded.value;
 }
 
-/** Adds a version, which encrypts from now on. */
+/** Adds a version, which encrypts from now on; where one is to be replaced, only while that is the newest. */
 export async function rotateTransitKey(
   vault: Vault,
   caller: Caller,
   key: TransitKeyRow,
+  replaced?: number,
 ): Promise<TransitKeyRow | Refusal> {
   const under = await keyToEncrypt(vault, key, 'transit');
   if (isRefusal(under)) return under;
   const recorded = await vault.ledger.record(transitEntry(caller, key, 'transit-key.rotated'), async (facts) => {
     const row = await facts.find('transit_keys', key.id);
     if (row === undefined) return refuse('SECRET_NOT_FOUND', 'There is no such key.');
+    if (replaced !== undefined && row.latest_version !== replaced) return row;
     const rotated = await facts.update('transit_keys', row, { latest_version: row.latest_version + 1 });
     await insertVersion(vault, facts, rotated, under);
     return rotated;

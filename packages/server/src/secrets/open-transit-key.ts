@@ -11,7 +11,10 @@ import { EnvelopeBroken, keyFrom } from '../vault/wrapped-key.ts';
 import { rotateTransitKey } from './create-transit-key.ts';
 import { findTransitVersion } from './transit.store.ts';
 
-/** The version that encrypts now, counted as used once more; a key that was used often enough is rotated first. */
+/**
+ * The version that encrypts now, counted as used once more. A key whose newest version was used often enough is rotated
+ * first, by the first who comes; an older version that was, and is asked for by its number, encrypts no more.
+ */
 export async function transitKeyToEncrypt(
   vault: Vault,
   caller: Caller,
@@ -27,8 +30,10 @@ export async function transitKeyToEncrypt(
   const opened = await transitVersion(vault, key, version);
   if (isRefusal(opened)) return opened;
   if ((await vault.uses.take(`${key.id}.${version}`)) <= maxUses) return opened;
-  const rotated = await rotateTransitKey(vault, caller, key);
-  return isRefusal(rotated) ? rotated : await transitVersion(vault, rotated, rotated.latest_version);
+  if (wanted !== 0)
+    return refuse('INVALID_INPUT', `Version ${version} was used as often as it may be.`, '/key_version');
+  const rotated = await rotateTransitKey(vault, caller, key, version);
+  return isRefusal(rotated) ? rotated : await transitKeyToEncrypt(vault, caller, rotated, 0, maxUses);
 }
 
 /** A version to decrypt with. */
@@ -51,8 +56,10 @@ async function transitVersion(vault: Vault, key: TransitKeyRow, version: number)
   if (loaded !== undefined) return { keyId: key.id, version, key: loaded.key };
   const id = await findTransitVersion(reader, key.id, version);
   const [checked] = id === undefined ? [] : await readCheckedRows(reader, ['transit_key_versions'], [id]);
-  if (checked === undefined || 'tampered' in checked)
+  if (checked === undefined || 'tampered' in checked) {
+    if (checked !== undefined) vault.tampered(checked.tampered);
     return refuse('ROW_TAMPERED', `Version ${version} was tampered with.`);
+  }
   const row = checked.row as TransitKeyVersionRow;
   const under = await keyById(vault, row.vault_key_id);
   if (isRefusal(under)) return under;

@@ -32,3 +32,10 @@ export function have(t: TestContext, part: string, isThere: boolean): boolean {
   t.diagnostic(`not tested: ${part} is missing`);
   return false;
 }
+
+/** The Python that can import hvac, and hvac's own sources with its tests; `.ci/run` gets both. */
+export function haveHvac(t: TestContext): { readonly python: string; readonly sources: string } | null {
+  const [python, sources] = [process.env['KEYHOLD_HVAC_PYTHON'], process.env['KEYHOLD_HVAC_SOURCES']];
+  const there = python !== undefined && sources !== undefined;
+  return have(t, 'hvac (KEYHOLD_HVAC_PYTHON, KEYHOLD_HVAC_SOURCES)', there) && there ? { python, sources } : null;
+}

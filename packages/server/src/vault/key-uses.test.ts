@@ -26,7 +26,7 @@ async function openTestVault({ folder, databaseUrl }: TestPlace): Promise<{ stor
   const followers = { committed: () => {}, recovered: async () => {} };
   const ledger = new Ledger({ ...shared, ...followers, store, newId: systemRandom.newId, newSalt }, head);
   const keyring = new Keyring();
-  keyring.unseal({ root: { id: 'root-key', version: 1, key: newKey() }, sealKey: newKey() });
+  keyring.unseal({ root: { id: 'root-key', version: 1, key: newKey() }, previousRoot: null, sealKey: newKey() });
   const vault = {
     ...shared,
     keyring,
@@ -34,6 +34,7 @@ async function openTestVault({ folder, databaseUrl }: TestPlace): Promise<{ stor
     reader: store.reader,
     uses: new KeyUses(new Scratch(store)),
     broken: () => {},
+    takenTwice: () => {},
   };
   const draft = { actor: 'system', action: 'project.created', subject: 'proj_a' };
   const made = await ledger.record(draft, async (facts) => {

@@ -67,7 +67,11 @@ export class Keyring {
   load(key: WrappingKey, newestOf: { readonly environment: string; readonly purpose: Purpose } | null): void {
     if (this.sealed) return;
     this.#loaded.set(key.id, key);
-    if (newestOf !== null) this.#newest.set(`${newestOf.environment} ${newestOf.purpose}`, key.id);
+    // Whoever read slowly does not put back what was replaced meanwhile.
+    const newest = newestOf === null ? undefined : this.newest(newestOf.environment, newestOf.purpose);
+    if (newestOf !== null && (newest === undefined || newest.version <= key.version)) {
+      this.#newest.set(`${newestOf.environment} ${newestOf.purpose}`, key.id);
+    }
     if (this.#loaded.size <= MAX_LOADED) return;
     const [oldest] = this.#loaded.keys();
     this.#loaded.delete(oldest as string);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, it } from 'node:test';
 import { onEachDatabase } from '../testing/databases.ts';
-import type { TestAnswer } from '../testing/installation.ts';
+import { send, type TestAnswer } from '../testing/installation.ts';
 import { openRaw, type RawDatabase } from '../testing/raw-database.ts';
 import { changeSeal, closeSeal } from '../testing/seals.ts';
 import { shareMarket } from '../testing/shared-market.ts';
@@ -39,6 +39,49 @@ onEachDatabase('an encrypted field written past the ledger', (createPlace) => {
   const reopen = async (): Promise<TestAnswer> => {
     if ((await call('GET', '/v1/seal')).body.sealed !== true) await call('POST', '/v1/seal');
     return await call('POST', '/v1/unseal', {});
+  };
+
+  /** Taking it empties its row; the test puts the row back each time. */
+  const deliveryTarget = async (secretId: string, foreign: string): Promise<Target> => {
+    const deliver = async () => {
+      const to = { deliverTo: { once: { ttlSeconds: 3600 } } };
+      return (await shared().expect(201, 'POST', `/v1/secrets/${secretId}/deliver`, to)).delivery;
+    };
+    const [own, beside] = [await deliver(), await deliver()];
+    const [neighbour] = await raw.rows(`select envelope from deliveries where id = '${beside.id}'`);
+    return {
+      ...{ table: 'deliveries', column: 'envelope', id: own.id, subject: own.id },
+      others: { 'another delivery': neighbour.envelope, 'a secret': foreign },
+      read: async () => {
+        const url = new URL('/v1/deliveries/take', shared().installation.controlUrl);
+        const { body, ...answer } = await send(url, 'POST', {}, { token: own.token });
+        return { ...answer, body: { ...body, data: body.content } };
+      },
+    };
+  };
+
+  const transitTarget = async (foreign: string): Promise<Target> => {
+    const { vaultUrl, bootstrapToken } = shared().installation;
+    const headers = { 'x-vault-namespace': 'market/test' };
+    const transit = (path: string, body: object) =>
+      send(new URL(`/v1/transit/${path}`, vaultUrl), 'POST', body, { token: bootstrapToken, headers });
+    const plaintext = Buffer.from(JSON.stringify({ value: values['two'] })).toString('base64');
+    const { ciphertext } = (await transit('encrypt/own', { plaintext })).body.data;
+    await transit('encrypt/beside', { plaintext });
+    const rows = await raw.rows('select id, transit_key_id, envelope from transit_key_versions order by id');
+    const [own, neighbour] = rows;
+    return {
+      ...{ table: 'transit_key_versions', column: 'envelope', id: own.id, subject: own.transit_key_id },
+      others: { 'another key': neighbour.envelope, 'a secret': foreign },
+      read: async () => {
+        await reopen();
+        const answer = await transit('decrypt/own', { ciphertext });
+        const [message = ''] = answer.body.errors ?? [];
+        const code = /tampered/.test(message) ? 'ROW_TAMPERED' : 'ENVELOPE_BROKEN';
+        const text = Buffer.from(answer.body.data?.plaintext ?? 'bnVsbA==', 'base64').toString();
+        return { ...answer, body: answer.status === 200 ? { data: JSON.parse(text) } : { code } };
+      },
+    };
   };
 
   before(async () => {
@@ -85,6 +128,8 @@ onEachDatabase('an encrypted field written past the ledger', (createPlace) => {
           return revealed;
         },
       },
+      'delivery.content': await deliveryTarget(id, own.envelope),
+      'transit.key': await transitTarget(own.envelope),
       'root-key': {
         ...{ table: 'seals', column: 'root_key', id: seal.id, subject: 'root-key' },
         others: { 'before the seal was changed': sealBefore.root_key, 'a key of an environment': key.wrapped },
