@@ -1,16 +1,23 @@
 // `npm run soak`: the whole of every large count that `npm test` runs a share of. Takes hours on two cores.
-// `npm run soak -- simulation|crash|hostile …` runs those only.
+// `npm run soak -- simulation|crash|secrets|hostile …` runs those only.
 import { availableParallelism } from 'node:os';
 import { runTests } from './soak/run-tests.ts';
 import { simulate } from './soak/simulate.ts';
 
 const SCHEDULES = Number(process.env['KEYHOLD_SIMULATIONS'] ?? 100_000);
 const CRASH_ROUNDS = process.env['KEYHOLD_CRASH_ROUNDS'] ?? '50';
+const LISTED_SECRETS = process.env['KEYHOLD_LISTED_SECRETS'] ?? '100000';
 const FUZZ_CASES = process.env['KEYHOLD_FUZZ_CASES'] ?? '100000';
 
 const parts: Readonly<Record<string, () => Promise<boolean>>> = {
   simulation: () => simulate(SCHEDULES, availableParallelism()),
-  crash: () => runTests(['packages/server/src/crash.test.ts'], { KEYHOLD_CRASH_ROUNDS: CRASH_ROUNDS }),
+  crash: () =>
+    runTests(['packages/server/src/crash.test.ts', 'packages/server/src/vault/seal-crash.test.ts'], {
+      KEYHOLD_CRASH_ROUNDS: CRASH_ROUNDS,
+      KEYHOLD_SEAL_CRASH_ROUNDS: CRASH_ROUNDS,
+    }),
+  secrets: () =>
+    runTests(['packages/server/src/secrets/list-secrets.test.ts'], { KEYHOLD_LISTED_SECRETS: LISTED_SECRETS }),
   hostile: () => runTests(['packages/server/src/hostile-input.test.ts'], { KEYHOLD_FUZZ_CASES: FUZZ_CASES }),
 };
 

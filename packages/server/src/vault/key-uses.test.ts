@@ -38,6 +38,8 @@ async function openTestVault({ folder, databaseUrl }: TestPlace): Promise<{ stor
   };
   const draft = { actor: 'system', action: 'project.created', subject: 'proj_a' };
   const made = await ledger.record(draft, async (facts) => {
+    const seal = { kind: 'file', parameters: '{}', root_key: '', previous_root_key: null } as const;
+    await facts.insert('seals', { id: 'seal_a', ...seal, root_version: 1, created_at: 0 });
     await facts.insert('projects', { id: 'proj_a', slug: 'a', name: 'a', created_at: 0 });
     const settings = { kind: 'testing', lease_seconds: 30, after_lease: 'refuse', created_at: 0 } as const;
     return await facts.insert('environments', {
