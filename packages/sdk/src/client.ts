@@ -92,6 +92,7 @@ export function createClient(connection: Connection) {
       unseal: bind(seal.unseal),
       seal: bind(seal.sealInstallation),
       change: bind(seal.changeSeal),
+      confirm: bind(seal.confirmSeal),
     },
     audit: { list: bind(installation.listEntries) },
     installation: { get: bind(installation.getInstallation), acceptRestore: bind(installation.acceptRestore) },

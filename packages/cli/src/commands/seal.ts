@@ -84,8 +84,26 @@ const change: Command = {
     const changed = await client.change({ ...input, ...passphrase } as Parameters<typeof client.change>[0]);
     const { shares = [] } = changed;
     const lines = [...showSeal(changed.seal), ...shares.map((share) => `share  ${share}`)];
-    if (shares.length > 0) terminal.note('The shares will not be shown again: give each to its holder.');
+    if (shares.length > 0) {
+      terminal.note('The shares will not be shown again: give each to its holder.');
+      terminal.note('The seal changes once enough of them come back: keyhold seal confirm, share by share.');
+    }
     return print(changed, lines, own, terminal);
+  },
+};
+
+const confirm: Command = {
+  words: ['seal', 'confirm'],
+  summary: 'Give back one share of a change that began, from stdin or --input-file; with enough the new seal counts',
+  operation: operations.confirmSeal.id,
+  positionals: [],
+  flags: [INPUT_FILE, JSON_FLAG, ...URL_FLAGS],
+  run: async ({ own }, { environment, terminal }) => {
+    const { seal: client } = createClient(connectionFor(own, environment));
+    const { attempt } = await client.get();
+    const share = await readInput(own, terminal, 'share');
+    const seal = await client.confirm({ share, nonce: attempt?.nonce ?? '' });
+    return print(seal, showSeal(seal), own, terminal);
   },
 };
 
@@ -118,6 +136,7 @@ export const SEAL_COMMANDS: readonly Command[] = [
     show: showSeal,
   }),
   change,
+  confirm,
   apiCommand({
     words: ['vault-keys', 'get'],
     operation: vault.getRotation,

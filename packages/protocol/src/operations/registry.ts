@@ -54,6 +54,7 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
   seal.unseal,
   seal.sealInstallation,
   seal.changeSeal,
+  seal.confirmSeal,
   installation.listEntries,
   installation.getInstallation,
   installation.acceptRestore,

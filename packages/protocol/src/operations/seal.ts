@@ -65,12 +65,28 @@ export const sealInstallation = defineOperation({
   errors: ['SEALED'],
 });
 
+export const confirmSeal = defineOperation({
+  id: 'confirm-seal',
+  method: 'POST',
+  path: '/v1/seal/confirm',
+  tag: 'Seal',
+  summary: 'Give back one share of a change that began; with enough of them the new seal counts',
+  body: Closed({
+    share: Type.String({ minLength: 1, maxLength: 200 }),
+    nonce: Type.String({ maxLength: 64, description: 'Of the change, as `attempt` of the seal shows it.' }),
+  }),
+  status: 200,
+  response: SealShape,
+  errors: ['SEALED', 'UNSEAL_REFUSED', 'ATTEMPT_OVER', 'ROW_TAMPERED'],
+});
+
 export const changeSeal = defineOperation({
   id: 'change-seal',
   method: 'POST',
   path: '/v1/seal/change',
   tag: 'Seal',
-  summary: 'Change the seal while running; the shares of a new `shamir` seal are shown in this answer only',
+  summary:
+    'Change the seal while running; the shares of a new `shamir` seal are shown in this answer only, and it counts once enough of them were given to confirm-seal',
   body: Closed({
     kind: Type.Enum([...SEAL_KINDS]),
     passphrase: Type.Optional(Passphrase),

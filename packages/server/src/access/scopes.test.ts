@@ -57,6 +57,7 @@ const MATRIX: Readonly<Record<string, { scopes: string; bindings: string }>> = {
   'get-seal': { scopes: '+-+--', bindings: '+-----' },
   unseal: { scopes: '+----', bindings: '+-----' },
   'seal-installation': { scopes: '+----', bindings: '+-----' },
+  'confirm-seal': { scopes: '+----', bindings: '+-----' },
   'change-seal': { scopes: '+----', bindings: '+-----' },
   'list-entries': { scopes: '+-+--', bindings: '+-----' },
   'get-installation': { scopes: '+-+--', bindings: '+-----' },
@@ -210,6 +211,8 @@ onEachDatabase('scopes and bindings', (createPlace) => {
       case 'seal-installation':
         await shared().installation.call('POST', '/v1/unseal');
         return post('/v1/seal');
+      case 'confirm-seal':
+        return post('/v1/seal/confirm', { share: 'none', nonce: 'none' });
       case 'change-seal':
         return post('/v1/seal/change', { kind: 'file' });
       case 'list-entries':

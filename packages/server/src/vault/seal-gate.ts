@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Seal, SealKind } from '@keyhold/protocol/operations/seal';
 import type { SealRow } from '../database/schema.ts';
@@ -8,7 +8,7 @@ import { KeyFileError, readKeyFile, removeKeyFile, settleKeyFile, writeKeyFile }
 import type { Unsealed } from './keyring.ts';
 import { keyOfPassphrase, newPassphraseParameters } from './passphrase-seal.ts';
 import { parametersOf, unwrapRootKey, wrapRootKey } from './root-key.ts';
-import { type FileParameters, SEAL_NEEDS, type SealParameters } from './seal.ts';
+import { type FileParameters, SEAL_NEEDS, type SealParameters, type ShamirParameters } from './seal.ts';
 import { readSeal } from './seals.store.ts';
 import { checkShare, combineShares, makeShares } from './shamir-seal.ts';
 import { Secret } from './secret.ts';
@@ -33,6 +33,14 @@ export interface SealChange {
   readonly threshold?: number;
 }
 
+/** A change to shares that waits for them: until enough came back, nobody is known to have them. */
+interface PendingChange {
+  readonly parameters: ShamirParameters;
+  readonly keyBytes: Buffer;
+  readonly nonce: string;
+  readonly given: Share[];
+}
+
 /** Kinds whose key is known to be the right one before it is tried: what doesn't open then was written by others. */
 const RECOGNISED: ReadonlySet<SealKind> = new Set(['file', 'shamir']);
 
@@ -50,6 +58,7 @@ export class SealGate {
   readonly #opened: () => void;
   #nonce = newNonce();
   #given: Share[] = [];
+  #pending: PendingChange | null = null;
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
 
@@ -75,9 +84,18 @@ export class SealGate {
     return this.#alone(() => this.#close(caller));
   }
 
-  /** Wraps the same root key under a new seal. Until the entry is committed the old seal counts, then only the new. */
+  /**
+   * Wraps the same root key under a new seal. Until the entry is committed the old seal counts, then only the new.
+   * A change to shares only begins: it counts once {@link confirm} was given enough of them, so that an answer that was
+   * lost leaves the old seal and not one that nobody can open.
+   */
   change(caller: SealCaller, change: SealChange): Promise<{ seal: Seal; shares?: readonly Secret[] } | Refusal> {
     return this.#alone(() => this.#change(caller, change));
+  }
+
+  /** One share of a change that began. */
+  confirm(caller: SealCaller, text: string, nonce: string): Promise<Seal | Refusal> {
+    return this.#alone(() => this.#confirm(caller, text, nonce));
   }
 
   async #alone<T>(work: () => Promise<T>): Promise<T> {
@@ -127,6 +145,7 @@ export class SealGate {
     if (this.#vault.keyring.sealed) return SEALED;
     await this.#enter(caller, 'seal.closed', seal);
     this.#vault.keyring.seal();
+    this.#forgetPending();
     this.#begin();
     return this.#view(seal);
   }
@@ -134,15 +153,58 @@ export class SealGate {
   async #change(caller: SealCaller, change: SealChange): Promise<{ seal: Seal; shares?: readonly Secret[] } | Refusal> {
     const seal = await this.#seal();
     if (isRefusal(seal)) return seal;
-    const { keyring, ledger, clock } = this.#vault;
-    const { unsealed } = keyring;
-    if (unsealed === null) return SEALED;
+    if (this.#vault.keyring.sealed) return SEALED;
     // Its key may still wait beside, after a commit whose outcome was unknown: the next one would go over it.
     const present = parametersOf(seal);
     if (present.kind === 'file') settleKeyFile(this.#keyFile, present.check);
     const made = await this.#make(change);
     if (isRefusal(made)) return made;
+    this.#forgetPending();
     const { parameters, keyBytes, shares } = made;
+    if (parameters.kind !== 'shamir') {
+      const changed = await this.#commit(caller, seal, parameters, keyBytes);
+      return isRefusal(changed) ? changed : { seal: changed };
+    }
+    await this.#enter(caller, 'seal.change-begun', seal, parameters.kind);
+    this.#pending = { parameters, keyBytes, nonce: newNonce(), given: [] };
+    return { seal: this.#view(seal), shares: shares ?? [] };
+  }
+
+  async #confirm(caller: SealCaller, text: string, nonce: string): Promise<Seal | Refusal> {
+    const seal = await this.#seal();
+    if (isRefusal(seal)) return seal;
+    if (this.#vault.keyring.sealed) return SEALED;
+    const pending = this.#pending;
+    if (pending?.nonce !== nonce)
+      return refuse('ATTEMPT_OVER', 'No change waits for this share; begin anew.', '/nonce');
+    const share = takeShare(pending.parameters, pending.given, text);
+    if (isRefusal(share)) {
+      await this.#enter(caller, 'seal.confirming', seal, share.refused.toLowerCase());
+      return share;
+    }
+    if (pending.given.length < pending.parameters.threshold) {
+      await this.#enter(caller, 'seal.confirming', seal, `share-${share.number}`);
+      return this.#view(seal);
+    }
+    const combined = await combineShares(pending.given);
+    const whole = timingSafeEqual(combined, pending.keyBytes);
+    combined.fill(0);
+    if (!whole) throw new Error('shares that were checked one by one do not make the key that was split');
+    const changed = await this.#commit(caller, seal, pending.parameters, Buffer.from(pending.keyBytes));
+    if (!isRefusal(changed)) this.#forgetPending();
+    return isRefusal(changed) ? changed : this.show();
+  }
+
+  /** Takes `keyBytes` over. */
+  async #commit(
+    caller: SealCaller,
+    seal: SealRow,
+    parameters: SealParameters,
+    keyBytes: Buffer,
+  ): Promise<Seal | Refusal> {
+    const { keyring, ledger, clock } = this.#vault;
+    const { unsealed } = keyring;
+    if (unsealed === null) return SEALED;
     const { installation } = ledger.head;
     const sealKey = keyFrom(Buffer.from(keyBytes));
     const wrap = ({ key, version }: WrappingKey) => {
@@ -153,11 +215,12 @@ export class SealGate {
     };
     const root_key = wrap(unsealed.root);
     const previous_root_key = unsealed.previousRoot === null ? null : wrap(unsealed.previousRoot);
-    const draft = { ...caller, action: 'seal.changed', subject: seal.id, code: change.kind, locks: [seal.id] };
+    const { kind } = parameters;
+    const draft = { ...caller, action: 'seal.changed', subject: seal.id, code: kind, locks: [seal.id] };
     const recorded = await ledger.record(draft, async (facts) => {
       const row = await facts.find('seals', seal.id);
       if (row?.root_key !== seal.root_key) return refuse('ATTEMPT_OVER', 'The seal was changed meanwhile; look again.');
-      const made = { kind: change.kind, parameters: JSON.stringify(parameters), created_at: clock.wall() };
+      const made = { kind, parameters: JSON.stringify(parameters), created_at: clock.wall() };
       return await facts.update('seals', row, { ...made, root_key, previous_root_key });
     });
     if (isRefusal(recorded)) {
@@ -168,8 +231,13 @@ export class SealGate {
     else removeKeyFile(this.#keyFile);
     keyring.unseal(unwrapRootKey(installation, recorded.value, keyBytes));
     this.#begin();
-    const view = this.#view(recorded.value);
-    return shares === undefined ? { seal: view } : { seal: view, shares };
+    return this.#view(recorded.value);
+  }
+
+  #forgetPending(): void {
+    this.#pending?.keyBytes.fill(0);
+    for (const { bytes } of this.#pending?.given ?? []) bytes.fill(0);
+    this.#pending = null;
   }
 
   /** The key that was given; null while shares are missing. */
@@ -182,12 +250,8 @@ export class SealGate {
     }
     if (input.share === undefined) return needs(parameters.kind, '/share');
     if (input.nonce !== this.#nonce) return refuse('ATTEMPT_OVER', 'Ask GET /v1/seal for the present nonce.', '/nonce');
-    const share = checkShare(parameters, input.share);
-    if (typeof share === 'string') return refuse('UNSEAL_REFUSED', share, '/share');
-    if (this.#given.some(({ number }) => number === share.number)) {
-      return refuse('UNSEAL_REFUSED', `Share ${share.number} was given already.`, '/share');
-    }
-    this.#given.push(share);
+    const share = takeShare(parameters, this.#given, input.share);
+    if (isRefusal(share)) return share;
     if (this.#given.length < parameters.threshold) return null;
     const key = await combineShares(this.#given);
     this.#begin();
@@ -252,12 +316,32 @@ export class SealGate {
       rootVersion: seal.root_version,
       shares: shamir?.shares ?? null,
       threshold: shamir?.threshold ?? null,
-      attempt:
-        sealed && shamir !== null
-          ? { nonce: this.#nonce, given: this.#given.map(({ number }) => number), threshold: shamir.threshold }
-          : null,
+      attempt: this.#attempt(sealed, shamir),
     };
   }
+
+  /** Of unsealing while sealed, else of a change that waits for its shares. */
+  #attempt(sealed: boolean, shamir: ShamirParameters | null): Seal['attempt'] {
+    const numbers = (given: readonly Share[]) => given.map(({ number }) => number);
+    if (sealed) {
+      if (shamir === null) return null;
+      return { nonce: this.#nonce, given: numbers(this.#given), threshold: shamir.threshold };
+    }
+    if (this.#pending === null) return null;
+    const { nonce, given, parameters } = this.#pending;
+    return { nonce, given: numbers(given), threshold: parameters.threshold };
+  }
+}
+
+/** Adds a share to those given, or says why it is none of them. */
+function takeShare(parameters: ShamirParameters, given: Share[], text: string): Share | Refusal {
+  const share = checkShare(parameters, text);
+  if (typeof share === 'string') return refuse('UNSEAL_REFUSED', share, '/share');
+  if (given.some(({ number }) => number === share.number)) {
+    return refuse('UNSEAL_REFUSED', `Share ${share.number} was given already.`, '/share');
+  }
+  given.push(share);
+  return share;
 }
 
 /** What is wrong with the file is for whoever may unseal: he has to mend it. */

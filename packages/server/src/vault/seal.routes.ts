@@ -39,6 +39,13 @@ export function mountSeal<P extends { readonly id: string }>(
     return isRefusal(seal) ? seal : { body: seal };
   });
 
+  mount(app, gate, operations.confirmSeal, async ({ principal, body, ip }) => {
+    const denied = allow(principal, 'seal.change');
+    if (denied !== null) return denied;
+    const seal = await seals.confirm(callerOf(principal, ip), body.share, body.nonce);
+    return isRefusal(seal) ? seal : { body: seal };
+  });
+
   mount(app, gate, operations.changeSeal, async ({ principal, body, ip }) => {
     const denied = allow(principal, 'seal.change');
     if (denied !== null) return denied;
