@@ -89,7 +89,10 @@ describe('keyhold seal', () => {
     const shares = [...stdout.matchAll(/^share +(khshare-\S+)$/gm)].map(([, share]) => share as string);
     assert.equal(shares.length, 3);
     assert.match(stderr, /will not be shown again/);
-    assert.match((await keyhold(0, 'seal confirm', shares[1])).stdout, /^seal +passphrase\n(?:.*\n)*given +1 of 2: 2$/m);
+    assert.match(
+      (await keyhold(0, 'seal confirm', shares[1])).stdout,
+      /^seal +passphrase\n(?:.*\n)*given +1 of 2: 2$/m,
+    );
     assert.match((await keyhold(0, 'seal confirm', shares[0])).stdout, /^seal +shamir$/m);
     await keyhold(0, 'seal close');
     assert.match((await keyhold(0, 'seal open', shares[2])).stdout, /^given +1 of 2: 3$/m);

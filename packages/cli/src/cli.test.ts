@@ -66,7 +66,7 @@ describe('every command answers people with a table and programs with JSON', () 
     await table('projects create --slug futures --name Futures', /^slug +futures$/m);
     assert.equal((await json('projects create --slug other --name Other')).slug, 'other');
     const [shown, listed] = await Promise.all([
-      table('projects list', /^SLUG +NAME +ID +CREATED\n(?:.*\n)*futures/),
+      table('projects list', /^SLUG +NAME +ID +CREATED\ndefault .*\nfutures /),
       json('projects list --all --limit 1'),
     ]);
     assert.equal(shown.stderr, '');
