@@ -1,6 +1,6 @@
 // `npm start`: runs Keyhold and the guarded example, and prints where everything is.
 import { startExample } from './start/example.ts';
-import { page } from './start/page.ts';
+import { page, type Seal } from './start/page.ts';
 import { startProcess } from './start/process.ts';
 
 const withExample = !process.argv.includes('--no-example');
@@ -25,17 +25,19 @@ try {
     }),
   );
   void server.ended.then((code) => void stop(code));
-  const { url, verifierUrl, bootstrapTokenFile } = server.started as {
+  const { url, verifierUrl, vaultUrl, bootstrapTokenFile, seal } = server.started as {
     url: string;
     verifierUrl: string;
+    vaultUrl: string;
     bootstrapTokenFile: string;
+    seal: Seal;
   };
   const example = withExample ? await startExample({ url, verifierUrl, bootstrapTokenFile }) : null;
   if (example !== null) {
     stack.use(example.process);
     void example.process.ended.then((code) => void stop(code));
   }
-  process.stdout.write(page({ url, verifierUrl, bootstrapTokenFile, example }));
+  process.stdout.write(page({ url, verifierUrl, vaultUrl, bootstrapTokenFile, seal, example }));
 } catch (error) {
   // What went wrong is on standard error already when a process said it itself.
   if (!(error instanceof Error && error.name === 'ProcessEnded')) console.error(error);

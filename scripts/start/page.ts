@@ -1,8 +1,17 @@
 import { relative } from 'node:path';
 import type { Example, Planes } from './example.ts';
 
+/** How the installation came up; null where its stored seal was tampered with. */
+export type Seal = { readonly kind: string; readonly sealed: boolean; readonly keyFile: string } | null;
+
+interface Started extends Planes {
+  readonly vaultUrl: string;
+  readonly seal: Seal;
+  readonly example: Example | null;
+}
+
 /** What a person reads after `npm start`. */
-export function page({ url, verifierUrl, bootstrapTokenFile, example }: Planes & { example: Example | null }): string {
+export function page({ url, verifierUrl, vaultUrl, bootstrapTokenFile, seal, example }: Started): string {
   const tokenFile = relative(process.cwd(), bootstrapTokenFile) || bootstrapTokenFile;
   const lines = [
     '',
@@ -10,16 +19,29 @@ export function page({ url, verifierUrl, bootstrapTokenFile, example }: Planes &
     '',
     `  Control plane   ${url}   reference at ${url}/docs`,
     `  Verifier        ${verifierUrl}`,
+    `  Vault's API     ${vaultUrl}   for programs that speak HashiCorp Vault`,
     ...(example === null
       ? []
       : [`  Example API     ${example.url}   prices, candles and orders of a synthetic market`]),
     `  Admin token     ${tokenFile}   opens both planes; keep it, or use it to make others`,
+    ...sealLines(seal),
     ...(example === null ? [] : tour(url, tokenFile, example)),
     '',
     '  Ctrl-C stops everything. The data stays; the next start goes on with it.',
     '',
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** A key file is for development: said each time, because nobody asks. */
+function sealLines(seal: Seal): string[] {
+  if (seal === null) return ['  Seal            TAMPERED WITH: stored secrets stay closed; look at the alarms'];
+  if (seal.sealed) return [`  Seal            ${seal.kind}, SEALED: npm run keyhold -- seal open`];
+  if (seal.kind !== 'file') return [`  Seal            ${seal.kind}, unsealed`];
+  return [
+    `  Seal            key file ${seal.keyFile}`,
+    '                  it and the data together open every stored secret; for production: npm run keyhold -- seal change',
+  ];
 }
 
 function tour(url: string, tokenFile: string, { url: api, secret, keyId }: Example): string[] {

@@ -1,6 +1,8 @@
 import { createSecretKey, hash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { isRefusal } from '@keyhold/protocol/errors';
+import type { SealKind } from '@keyhold/protocol/operations/seal';
 import { sql } from 'kysely';
 import { authenticate } from './access/authenticate.ts';
 import { BootstrapUse } from './access/bootstrap-use.ts';
@@ -51,7 +53,11 @@ export interface ControlPlane extends AsyncDisposable {
   /** Holds the feed token of this installation's own verifier process. */
   readonly verifierTokenFile: string;
   readonly bootstrapTokenFile: string;
+  readonly seal: StartedSeal;
 }
+
+/** How the installation came up; null where the stored seal was tampered with. */
+export type StartedSeal = { readonly kind: SealKind; readonly sealed: boolean; readonly keyFile: string } | null;
 
 /** Starts the control plane. Everything is wired here, by hand, from the lowest floor up. */
 export async function startControlPlane(config: Config, log: Log): Promise<ControlPlane> {
@@ -124,6 +130,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
     vaultUrl: urlOf({ port: vaultListener.port }, config.host, tls !== undefined),
     verifierTokenFile,
     bootstrapTokenFile,
+    seal: await startedSeal(seals, keyFile),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
@@ -155,6 +162,11 @@ function openHttp({ trustedProxies }: Config, tls: ReturnType<typeof readTls>, l
 /** Named by place, not by what the database says of itself: another's database has another name for itself. */
 function headFileOf({ headFile, userDataFolder, databaseUrl, dataFolder }: Config): string {
   return headFile ?? join(userDataFolder, `${hash('sha256', databaseUrl ?? dataFolder, 'hex').slice(0, 16)}.head`);
+}
+
+async function startedSeal(seals: SealGate, keyFile: string): Promise<StartedSeal> {
+  const seal = await seals.show();
+  return isRefusal(seal) ? null : { kind: seal.kind, sealed: seal.sealed, keyFile };
 }
 
 /** What opens and closes the seal, and re-wraps once it is open. */

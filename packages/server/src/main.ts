@@ -2,7 +2,7 @@ import { ConfigError, readConfig } from './config.ts';
 import { RestoreRefused } from './backup/restore-backup.ts';
 import { describeRestore, runRestore } from './backup/restore-command.ts';
 import { createLog } from './http/log.ts';
-import { startControlPlane } from './app.ts';
+import { type StartedSeal, startControlPlane } from './app.ts';
 import { AlreadyRunning } from './database/instance-lock.ts';
 import { UnsafeServer } from './database/store.ts';
 import { LooseModes, leaveMemoryOutOfCoreDumps } from './vault/os-protection.ts';
@@ -17,6 +17,7 @@ export interface Started {
   readonly verifierUrl?: string;
   readonly vaultUrl?: string;
   readonly bootstrapTokenFile?: string;
+  readonly seal?: StartedSeal;
 }
 
 /** Exit codes: 0 stopped as asked, 1 fault, 2 can't start as configured. */
@@ -73,10 +74,10 @@ async function serve(
   stack: AsyncDisposableStack,
 ): Promise<Started> {
   const control = stack.use(await startControlPlane(config, log));
-  const { url, vaultUrl, bootstrapTokenFile } = control;
-  if (!config.withVerifier) return { url, vaultUrl, bootstrapTokenFile };
+  const { url, vaultUrl, bootstrapTokenFile, seal } = control;
+  if (!config.withVerifier) return { url, vaultUrl, bootstrapTokenFile, seal };
   const verifier = stack.use(spawnVerifier(config, url, control.verifierTokenFile, log));
-  return { url, vaultUrl, verifierUrl: await verifier.url, bootstrapTokenFile };
+  return { url, vaultUrl, verifierUrl: await verifier.url, bootstrapTokenFile, seal };
 }
 
 async function verify(
