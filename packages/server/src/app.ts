@@ -37,6 +37,7 @@ import { KeyUses } from './vault/key-uses.ts';
 import { openVault } from './vault/open-vault.ts';
 import { Rewrapper } from './vault/rewrapper.ts';
 import { SealGate } from './vault/seal-gate.ts';
+import { Turns } from './vault/turns.ts';
 import type { Vault } from './vault/vault.ts';
 import { answerOnline } from './verification/answer-online.ts';
 import { VerificationSource } from './verification/feed-source.ts';
@@ -123,7 +124,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   await app.listen({ host: config.host, port: config.port });
   stack.defer(closeFeed);
   const vaultListener = stack.use(await startVaultListener(config, vaultApi, log));
-  stack.defer(startMaintenance({ store, scratch, clock, ledger, book, hub, alarms, tampered }));
+  stack.defer(startMaintenance({ store, scratch, clock, ledger, book, hub, alarms, tampered, rewrap: () => rewrapper.kick() }));
   const running = stack.move();
   return {
     url: urlOf(app.server.address(), config.host, tls !== undefined),
@@ -141,6 +142,7 @@ function vaultOf(own: Handed, scratch: Scratch, alarms: Alarms): Vault {
   return {
     ...own,
     keyring: new Keyring(),
+    sealTurns: new Turns(),
     uses: new KeyUses(scratch),
     broken: ({ id }, detail) => alarms.raise('ENVELOPE_BROKEN', id, detail),
     takenTwice: (id) => alarms.raise('DELIVERY_TAKEN_TWICE', id, 'somebody came for a delivery that was taken before'),
@@ -161,7 +163,13 @@ function openHttp({ trustedProxies }: Config, tls: ReturnType<typeof readTls>, l
 
 /** Named by place, not by what the database says of itself: another's database has another name for itself. */
 function headFileOf({ headFile, userDataFolder, databaseUrl, dataFolder }: Config): string {
-  return headFile ?? join(userDataFolder, `${hash('sha256', databaseUrl ?? dataFolder, 'hex').slice(0, 16)}.head`);
+  const place = databaseUrl === undefined ? dataFolder : databasePlace(new URL(databaseUrl));
+  return headFile ?? join(userDataFolder, `${hash('sha256', place, 'hex').slice(0, 16)}.head`);
+}
+
+/** Without who opens it and with what: those change, and a name must not tell whether a password was guessed. */
+function databasePlace({ hostname, port, pathname, searchParams }: URL): string {
+  return [searchParams.get('host') ?? hostname, searchParams.get('port') ?? port, pathname].join(' ');
 }
 
 async function startedSeal(seals: SealGate, keyFile: string): Promise<StartedSeal> {

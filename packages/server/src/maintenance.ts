@@ -8,6 +8,7 @@ import type { Alarms } from './ledger/alarms.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import { forgetOldKeys } from './ledger/idempotency.store.ts';
 import { verifyChain } from './ledger/verify-chain.ts';
+import { expireDeliveries } from './delivery/expire-deliveries.ts';
 import { type CheckedRow, FACT_TABLES, readChecked } from './ledger/checked-rows.ts';
 
 interface Maintained {
@@ -19,6 +20,8 @@ interface Maintained {
   readonly hub: FeedHub;
   readonly alarms: Alarms;
   readonly tampered: (rowId: string) => void;
+  /** Begins to re-wrap what is left to. */
+  readonly rewrap: () => void;
 }
 
 const ROWS_PER_READ = 500;
@@ -47,6 +50,9 @@ export function startMaintenance(maintained: Maintained): () => void {
   every(QUARTER_MINUTE_MS, () => maintained.hub.dropExpired());
   every(HOUR_MS, () => forgetOldKeys(maintained.store.writer, clock.wall() - DAY_MS));
   every(HOUR_MS, () => checkChain(maintained));
+  every(QUARTER_MINUTE_MS, async () => void (await expireDeliveries({ ...maintained, reader: maintained.store.reader })));
+  // A run ends where the store does not answer.
+  every(MINUTE_MS, async () => maintained.rewrap());
   void checkChain(maintained).catch(() => {});
   return () => {
     stopped = true;

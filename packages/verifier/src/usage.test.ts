@@ -3,6 +3,8 @@ import { it } from 'node:test';
 import type { UsageReport } from '@keyhold/protocol/verification-messages';
 import { FedVerifier } from './testing/fed-verifier.ts';
 import { credentialRecord, keyRecord, makeSecret, tokenRecord } from './testing/records.ts';
+import type { ReplicaCredential } from './replica.ts';
+import { Usage } from './usage.ts';
 
 const DAILY = { limit: 100, period: 'day' } as const;
 const NOON = Date.UTC(2026, 0, 15, 12);
@@ -94,4 +96,22 @@ it('reports of a quota that is gone nothing that is not its own', async () => {
     }
     assert.equal(reported(held).flatMap(({ credentials }) => credentials).length, 2);
   }
+});
+
+it('counts for nobody else when the number of a report comes again, 131,071 reports later', () => {
+  const usage = new Usage();
+  const credential = (id: string) => ({ id, tally: 0, key: { quota: null } }) as unknown as ReplicaCredential;
+  const [early, other] = [credential('cred_early'), credential('cred_other')];
+  usage.used(early, 1);
+  for (let i = 0; i < 131_071; i++) usage.take(() => null);
+  usage.used(other, 2);
+  usage.used(early, 3);
+  const [report] = usage.take(() => null);
+  assert.deepEqual(
+    report?.credentials.map(({ id, count }) => [id, count]),
+    [
+      ['cred_other', 1],
+      ['cred_early', 1],
+    ],
+  );
 });

@@ -30,8 +30,9 @@ export class Usage {
 
   used(credential: ReplicaCredential, wallMs: number, clientIp = ''): void {
     const { tally } = credential;
-    if (tally >>> PLACE_BITS === this.#report) {
-      const place = tally & PLACE_MASK;
+    const place = tally & PLACE_MASK;
+    // The number of a report comes again after a day and a half, and with it a note of then.
+    if (tally >>> PLACE_BITS === this.#report && this.#ids[place] === credential.id) {
       this.#counts[place] = (this.#counts[place] as number) + 1;
       this.#lastAt[place] = wallMs;
       // Mostly the same: writing it would give the collector work.

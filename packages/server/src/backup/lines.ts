@@ -1,9 +1,12 @@
-/** Longest line: a row with a secret of 1 MiB, as hex, with room. */
-const MAX_LINE_BYTES = 16 * 1024 * 1024;
+import { RestoreRefused } from './restore-backup.ts';
+import { MAX_DELIVERED_BYTES } from '../delivery/create-delivery.ts';
+
+/** Longest line: a row with the largest envelope, as hex, with room. */
+const MAX_LINE_BYTES = 2 * MAX_DELIVERED_BYTES + 1024 * 1024;
 
 /**
  * Lines of a stream of bytes, each with its line feed.
- * @throws RangeError when a line is longer than any row
+ * @throws RestoreRefused when a line is longer than any row
  */
 export async function* linesOfStream(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let kept: Buffer[] = [];
@@ -19,7 +22,7 @@ export async function* linesOfStream(stream: AsyncIterable<Uint8Array>): AsyncGe
     }
     const rest = bytes.subarray(from);
     size += rest.length;
-    if (size > MAX_LINE_BYTES) throw new RangeError('a line is longer than any row');
+    if (size > MAX_LINE_BYTES) throw new RestoreRefused('a line of it is longer than any row');
     if (rest.length > 0) kept.push(Buffer.from(rest));
   }
   if (kept.length > 0) yield Buffer.concat(kept);

@@ -16,6 +16,7 @@ import { Keyring } from '../vault/keyring.ts';
 import { KeyUses } from '../vault/key-uses.ts';
 import { parametersOf, unwrapRootKey } from '../vault/root-key.ts';
 import { readSeal } from '../vault/seals.store.ts';
+import { Turns } from '../vault/turns.ts';
 import type { Vault } from '../vault/vault.ts';
 import { linesOfStream } from './lines.ts';
 import { openEveryEnvelope } from './open-every-envelope.ts';
@@ -122,6 +123,7 @@ function vaultOver(store: Store, { installation, epoch, sequence, hash }: Restor
   };
   return {
     keyring: new Keyring(),
+    sealTurns: new Turns(),
     uses: new KeyUses(new Scratch(store)),
     ledger: new Ledger(options, { installation, epoch, sequence, hash }),
     reader: store.reader,

@@ -36,7 +36,7 @@ const ROUTES: readonly (readonly [prefix: string, handler: Handler])[] = [
 export async function dispatch(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
   // A list of the root is asked for with and without the slash.
   const path = call.path === 'secret/metadata' ? 'secret/metadata/' : call.path;
-  const found = ROUTES.find(([prefix]) => path.startsWith(prefix));
+  const found = ROUTES.find(([prefix]) => isBelow(path, prefix));
   if (found === undefined) return NOT_THERE;
   const [prefix, handler] = found;
   const here = { ...call, path: path.slice(prefix.length) };
@@ -44,6 +44,11 @@ export async function dispatch(api: VaultApi, call: VaultCall): Promise<VaultAns
   // Settled before anything is done: what was done and can't be answered would be lost.
   const prepared = await prepareWrap(api, call, call.wrapTtl);
   return 'status' in prepared ? prepared : await wrapAnswer(api, call, await handler(api, here), prepared, path);
+}
+
+/** Prefixes that do not end in `/` are whole paths, or folders of them. */
+function isBelow(path: string, prefix: string): boolean {
+  return path.startsWith(prefix) && (prefix.endsWith('/') || path === prefix || path[prefix.length] === '/');
 }
 
 /** `sys/wrapping/…` of a caller with a token of his own; the wrapping token is in the body then. */

@@ -2,6 +2,7 @@ import { isRefusal } from '@keyhold/protocol/errors';
 import { findSettings } from '../secrets/secrets.store.ts';
 import { setSecretSettings } from '../secrets/set-secret-settings.ts';
 import { readDuration, writeDuration } from './duration.ts';
+import { wholeNumber } from './whole-number.ts';
 import { data, errors, NO_CONTENT, refusalAnswer, type VaultAnswer } from './vault-answer.ts';
 import type { VaultApi, VaultCall } from './vault-call.ts';
 
@@ -21,17 +22,14 @@ export async function kvConfig(api: VaultApi, call: VaultCall): Promise<VaultAns
   }
   if (call.method !== 'POST') return errors(405, 'unsupported operation');
   const { max_versions, cas_required, delete_version_after } = call.body;
-  const deleteAfterSeconds = delete_version_after === undefined ? undefined : readDuration(delete_version_after);
-  if (deleteAfterSeconds === null) return errors(400, 'delete_version_after is not a duration');
-  const maxVersions = max_versions === undefined ? undefined : Number(max_versions);
-  if (
-    maxVersions !== undefined &&
-    !(Number.isSafeInteger(maxVersions) && maxVersions >= 0 && maxVersions <= MAX_VERSIONS)
-  ) {
-    return errors(400, `max_versions is a number from 0 to ${MAX_VERSIONS}`);
-  }
   const place = await call.open('secrets.write');
   if (isRefusal(place)) return refusalAnswer(place);
+  const deleteAfterSeconds = delete_version_after === undefined ? undefined : readDuration(delete_version_after);
+  if (deleteAfterSeconds === null) return errors(400, 'delete_version_after is not a duration');
+  const maxVersions = max_versions === undefined ? undefined : wholeNumber(max_versions);
+  if (maxVersions === null || (maxVersions ?? 0) > MAX_VERSIONS) {
+    return errors(400, `max_versions is a number from 0 to ${MAX_VERSIONS}`);
+  }
   const set = await setSecretSettings(api.vault, call.caller, place, {
     ...(maxVersions === undefined ? {} : { maxVersions }),
     ...(cas_required === undefined ? {} : { casRequired: cas_required === true || cas_required === 'true' }),

@@ -9,11 +9,13 @@ import { updateSecret } from '../secrets/update-secret.ts';
 import { readDuration } from './duration.ts';
 import { find, isObject, versionMetadata } from './kv-data.ts';
 import { folderPrefix, namesBelow, secretPath } from './kv-path.ts';
+import { wholeNumber } from './whole-number.ts';
 import { data, errors, NO_CONTENT, NOT_THERE, refusalAnswer, type VaultAnswer } from './vault-answer.ts';
 import type { VaultApi, VaultCall } from './vault-call.ts';
 
 const metadataShape = Compile(SecretMetadata);
 const PAGE = 1_000;
+const MAX_VERSIONS = 10_000;
 
 /** `secret/metadata/…`: read, list, settings, removal with all versions. */
 export async function kvMetadata(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
@@ -54,7 +56,7 @@ async function read(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
   if (isRefusal(secret)) return refusalAnswer(secret);
   const shown = showSecret(secret, secret);
   const now = api.vault.clock.wall();
-  const rows = await listVersions(api.reader, secret.id, undefined, Number.MAX_SAFE_INTEGER);
+  const rows = await listVersions(api.reader, secret.id, undefined, MAX_VERSIONS);
   const versions = Object.fromEntries(
     rows.toReversed().map((row) => {
       const { version, ...metadata } = versionMetadata(showVersion(row, now));
@@ -76,15 +78,15 @@ async function read(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
 
 async function change(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
   const { max_versions, cas_required, custom_metadata, delete_version_after } = call.body;
+  const place = await call.open('secrets.write');
+  if (isRefusal(place)) return refusalAnswer(place);
   const after = delete_version_after === undefined ? 0 : readDuration(delete_version_after);
   if (after === null) return errors(400, 'delete_version_after is not a duration');
   if (after !== 0) return errors(400, 'delete_version_after is set for the whole mount: secret/config');
-  const maxVersions = max_versions === undefined ? undefined : Number(max_versions);
-  if (maxVersions !== undefined && !(Number.isSafeInteger(maxVersions) && maxVersions >= 0 && maxVersions <= 10_000)) {
-    return errors(400, 'max_versions is a number from 0 to 10000');
+  const maxVersions = max_versions === undefined ? undefined : wholeNumber(max_versions);
+  if (maxVersions === null || (maxVersions ?? 0) > MAX_VERSIONS) {
+    return errors(400, `max_versions is a number from 0 to ${MAX_VERSIONS}`);
   }
-  const place = await call.open('secrets.write');
-  if (isRefusal(place)) return refusalAnswer(place);
   const path = secretPath(call.path);
   if (path === null) return errors(400, 'this is not a path of a secret');
   const known = await findSecretByPath(api.reader, place.environment.id, path);

@@ -10,7 +10,9 @@ export function secretPath(path: string): string | null {
 
 /** The folder that a list is of, as secrets' paths begin in it: empty for the root, else ending in `/`. */
 export function folderPrefix(path: string): string {
-  const trimmed = path.replace(/\/+$/, '');
+  let end = path.length;
+  while (path[end - 1] === '/') end--;
+  const trimmed = path.slice(0, end);
   return trimmed === '' ? '' : `${trimmed}/`;
 }
 

@@ -49,6 +49,13 @@ class ListSocket extends Duplex {
     return this;
   }
 
+  /** What Node calls when an answer says `Connection: close`: written to the end, and then no longer waited for. */
+  destroySoon(): void {
+    this.end();
+    if (this.writableFinished) this.destroy();
+    else this.once('finish', () => this.destroy());
+  }
+
   override _read(): void {
     this.#socket.resume();
   }

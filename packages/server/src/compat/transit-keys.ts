@@ -1,8 +1,10 @@
 import { isRefusal } from '@keyhold/protocol/errors';
 import type { TransitKeyRow } from '../database/schema.ts';
 import { createTransitKey, rotateTransitKey } from '../secrets/create-transit-key.ts';
-import { findTransitKey, listTransitKeys, listTransitVersions } from '../secrets/transit.store.ts';
+import { openTransitKey } from '../secrets/open-transit-key.ts';
+import { listTransitKeys, listTransitVersions } from '../secrets/transit.store.ts';
 import { removeTransitKey, updateTransitKey } from '../secrets/update-transit-key.ts';
+import { wholeNumber } from './whole-number.ts';
 import { isKeyName } from './transit.ts';
 import { data, errors, NO_CONTENT, NOT_THERE, refusalAnswer, type VaultAnswer } from './vault-answer.ts';
 import type { VaultApi, VaultCall } from './vault-call.ts';
@@ -16,7 +18,8 @@ export async function transitKeys(api: VaultApi, call: VaultCall): Promise<Vault
   if (!isKeyName(name)) return errors(400, 'a key is named by letters, digits, "-", "_" and "."');
   const place = await call.open(call.method === 'GET' ? 'transit.read' : 'transit.manage');
   if (isRefusal(place)) return refusalAnswer(place);
-  const key = await findTransitKey(api.reader, place.environment.id, name);
+  const key = await openTransitKey(api.vault, place.environment.id, name);
+  if (key !== undefined && isRefusal(key)) return refusalAnswer(key);
   if (call.method === 'POST' && operation === undefined) {
     const unsupported = unsupportedOption(call.body);
     if (unsupported !== null) return errors(400, unsupported);
@@ -51,12 +54,10 @@ async function configure(api: VaultApi, call: VaultCall, key: TransitKeyRow): Pr
   const unsupported = unsupportedOption(others);
   if (unsupported !== null) return errors(400, unsupported);
   const versions = [min_decryption_version, min_encryption_version].map((value) =>
-    value === undefined ? undefined : Number(value),
+    value === undefined ? undefined : wholeNumber(value),
   );
-  if (versions.some((value) => value !== undefined && !(Number.isSafeInteger(value) && value >= 0))) {
-    return errors(400, 'versions are numbers');
-  }
   const [minDecryptionVersion, minEncryptionVersion] = versions;
+  if (minDecryptionVersion === null || minEncryptionVersion === null) return errors(400, 'versions are numbers');
   const updated = await updateTransitKey(api.vault, call.caller, key, {
     // Vault reads 0 as 1.
     ...(minDecryptionVersion === undefined ? {} : { minDecryptionVersion: Math.max(1, minDecryptionVersion) }),
@@ -94,7 +95,7 @@ async function show({ reader }: VaultApi, key: TransitKeyRow): Promise<VaultAnsw
 /** What we can't do is refused, not passed over: a client would rely on it. */
 function unsupportedOption(body: VaultCall['body']): string | null {
   const type = body['type'];
-  if (type !== undefined && type !== TYPE) return `type ${String(type).slice(0, 40)} is not supported; use ${TYPE}`;
+  if (type !== undefined && type !== TYPE) return `this type is not supported; use ${TYPE}`;
   const wanted = ['derived', 'convergent_encryption', 'exportable', 'allow_plaintext_backup'].find(
     (option) => body[option] === true || body[option] === 'true',
   );

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { TransitKeyRow } from '../database/schema.ts';
 import { createTransitKey } from '../secrets/create-transit-key.ts';
-import { transitKeyToDecrypt, transitKeyToEncrypt } from '../secrets/open-transit-key.ts';
-import { findTransitKey } from '../secrets/transit.store.ts';
+import { openTransitKey, transitKeyToDecrypt, transitKeyToEncrypt } from '../secrets/open-transit-key.ts';
 import { HMAC_ALGORITHMS, readTransit, transitDecrypt, transitEncrypt, transitHmac } from '../vault/transit-cipher.ts';
 import { isObject } from './kv-data.ts';
+import { wholeNumber } from './whole-number.ts';
 import { data, errors, refusalAnswer, type VaultAnswer } from './vault-answer.ts';
 import type { Located, VaultApi, VaultCall } from './vault-call.ts';
 
@@ -86,7 +86,7 @@ async function rewrap(api: VaultApi, call: VaultCall, key: TransitKeyRow, item: 
 }
 
 async function opened(api: VaultApi, key: TransitKeyRow, item: Item): Promise<Buffer | Refusal> {
-  const text = readTransit(String(item['ciphertext'] ?? ''));
+  const text = typeof item['ciphertext'] === 'string' ? readTransit(item['ciphertext']) : null;
   if (text === null) return refuse('INVALID_INPUT', 'invalid ciphertext: no prefix or not base64');
   const associated = base64(item, 'associated_data', '');
   if (isRefusal(associated)) return associated;
@@ -100,7 +100,9 @@ async function opened(api: VaultApi, key: TransitKeyRow, item: Item): Promise<Bu
 async function hmac(api: VaultApi, key: TransitKeyRow, item: Item): Promise<Item | Refusal> {
   const input = base64(item, 'input');
   if (isRefusal(input)) return input;
-  const algorithm = HMAC_ALGORITHMS[String(item['algorithm'] ?? 'sha2-256')];
+  const named = item['algorithm'] ?? 'sha2-256';
+  const algorithm =
+    typeof named === 'string' && Object.hasOwn(HMAC_ALGORITHMS, named) ? HMAC_ALGORITHMS[named] : undefined;
   if (algorithm === undefined)
     return refuse('INVALID_INPUT', `algorithm is one of ${Object.keys(HMAC_ALGORITHMS).join(', ')}`);
   const version = keyVersion(item);
@@ -114,12 +116,13 @@ export async function transitDataKey(api: VaultApi, call: VaultCall): Promise<Va
   if (call.method !== 'POST') return errors(405, 'unsupported operation');
   const [kind, name = ''] = call.path.split('/');
   if (kind !== 'plaintext' && kind !== 'wrapped') return errors(400, 'Invalid path, must be "plaintext" or "wrapped"');
-  const bits = Number(call.body['bits'] ?? 256);
+  const bits = wholeNumber(call.body['bits'] ?? 256) ?? 0;
   if (!DATA_KEY_BITS.includes(bits)) return errors(400, 'bits is 128, 256 or 512');
   const place = await call.open('transit.use');
   if (isRefusal(place)) return refusalAnswer(place);
   const key = await findOrCreate(api, call, place, name, false);
-  if (isRefusal(key)) return errors(400, 'encryption key not found');
+  if (isRefusal(key))
+    return key.refused === 'SECRET_NOT_FOUND' ? errors(400, 'encryption key not found') : refusalAnswer(key);
   const bytes = randomBytes(bits / 8);
   const plaintext = bytes.toString('base64');
   bytes.fill(0);
@@ -134,8 +137,8 @@ export async function transitRandom(call: VaultCall): Promise<VaultAnswer> {
   const place = await call.open('transit.use');
   if (isRefusal(place)) return refusalAnswer(place);
   const asked = call.path.split('/').find((part) => /^\d+$/.test(part));
-  const count = Number(asked ?? call.body['bytes'] ?? 32);
-  if (!Number.isSafeInteger(count) || count < 1 || count > MAX_RANDOM_BYTES)
+  const count = wholeNumber(asked ?? call.body['bytes'] ?? 32) ?? 0;
+  if (count < 1 || count > MAX_RANDOM_BYTES)
     return errors(400, `bytes is 1 to ${MAX_RANDOM_BYTES}`);
   const format = call.body['format'] ?? 'base64';
   if (format !== 'base64' && format !== 'hex') return errors(400, 'format is base64 or hex');
@@ -149,7 +152,7 @@ async function findOrCreate(
   name: string,
   create: boolean,
 ): Promise<TransitKeyRow | Refusal> {
-  const known = await findTransitKey(api.reader, environment.id, name);
+  const known = await openTransitKey(api.vault, environment.id, name);
   if (known !== undefined) return known;
   if (!create || !isKeyName(name)) return refuse('SECRET_NOT_FOUND', 'There is no such key.');
   // As Vault does for who may create one: encrypting makes the key.
@@ -169,12 +172,10 @@ export function isKeyName(name: string): boolean {
 
 /** The version that is asked for; 0: the newest. */
 function keyVersion(item: Item): number | Refusal {
-  const given = item['key_version'] ?? 0;
-  const isNumber =
-    typeof given === 'number' ? Number.isSafeInteger(given) && given >= 0 : /^\d{1,9}$/.test(String(given));
-  return isNumber && typeof given !== 'object'
-    ? Number(given)
-    : refuse('INVALID_INPUT', 'key_version is the number of a version', '/key_version');
+  return (
+    wholeNumber(item['key_version'] ?? 0) ??
+    refuse('INVALID_INPUT', 'key_version is the number of a version', '/key_version')
+  );
 }
 
 function base64(item: Item, field: string, fallback?: string): Buffer | Refusal {

@@ -1,4 +1,3 @@
-import type { Refusal } from '@keyhold/protocol/errors';
 import { ONCE_PREFIX } from '@keyhold/protocol/credential-format';
 import { isRefusal, refuse } from '@keyhold/protocol/errors';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -47,7 +46,15 @@ export async function mountVault(app: FastifyInstance, prefix: string, api: Vaul
       scope.setErrorHandler((error: Error & { statusCode?: number }, request, reply) =>
         send(reply, failure(error, request.id, log)),
       );
-      const handle = async (request: FastifyRequest, reply: FastifyReply) => send(reply, await answer(api, request));
+      // A stranger's input is not even read.
+      const principals = new WeakMap<FastifyRequest, Principal>();
+      scope.addHook('onRequest', async (request, reply) => {
+        const admitted = await admit(api, request);
+        if ('status' in admitted) return send(reply, admitted);
+        principals.set(request, admitted);
+      });
+      const handle = async (request: FastifyRequest, reply: FastifyReply) =>
+        send(reply, await answer(api, request, principals.get(request) as Principal));
       scope.route({
         method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'LINK'],
         url: '/v1/*',
@@ -61,29 +68,41 @@ export async function mountVault(app: FastifyInstance, prefix: string, api: Vaul
   );
 }
 
-async function answer(api: VaultApi, request: FastifyRequest): Promise<VaultAnswer> {
-  const path = (request.params as { '*': string })['*'];
+/** Who asks, or the answer to what nobody has to be known for. */
+async function admit(api: VaultApi, request: FastifyRequest): Promise<Principal | VaultAnswer> {
+  const path = pathOf(request);
   if (path === 'sys/health') return health(api);
   if (path === 'sys/seal-status') return await sealStatus(api);
   if (path === 'sys/init' && request.method === 'GET') return INITIALIZED;
   const token = tokenOf(request);
   // A wrapping token opens nothing but what waits for it.
   if (token?.startsWith(`${ONCE_PREFIX}_`)) {
-    if (path === 'sys/wrapping/unwrap') return await unwrap(api, token, request.ip);
+    if (path === 'sys/wrapping/unwrap') {
+      // Taken once: not by whoever only looks.
+      return METHODS[request.method] === 'POST' ? await unwrap(api, token, request.ip) : UNSUPPORTED;
+    }
     if (path === 'sys/wrapping/lookup') return await lookup(api, token);
   }
-  const principal = await api.authenticate(token);
-  if (token === null || principal === null) return PERMISSION_DENIED;
+  return (await api.authenticate(token)) ?? PERMISSION_DENIED;
+}
+
+const UNSUPPORTED = errors(405, 'unsupported operation');
+
+function pathOf({ params }: FastifyRequest): string {
+  return (params as { '*': string })['*'];
+}
+
+async function answer(api: VaultApi, request: FastifyRequest, principal: Principal): Promise<VaultAnswer> {
   const body = readBody(request.body);
-  if (isRefusal(body)) return errors(400, `error parsing JSON: ${body.detail}`);
+  if ('wrong' in body) return errors(400, `error parsing JSON: ${body.wrong}`);
   const query = request.query as Record<string, string | undefined>;
   const method = METHODS[request.method] as VaultCall['method'];
   return await dispatch(api, {
     method: method === 'GET' && query['list'] === 'true' ? 'LIST' : method,
-    path,
+    path: pathOf(request),
     query,
-    body,
-    token,
+    body: body.read,
+    token: tokenOf(request) ?? '',
     wrapTtl: wrapTtlOf(request),
     caller: { principal, ip: request.ip, idempotency: undefined },
     open: (action) => openNamespace(api, principal, action, request),
@@ -121,13 +140,14 @@ function wrapTtlOf({ headers }: FastifyRequest): string | null {
   return typeof ttl === 'string' && ttl !== '' && ttl !== '0' ? ttl : null;
 }
 
-function readBody(body: unknown): Readonly<Record<string, unknown>> | Refusal {
+/** Named apart: whatever a client sends is no refusal of ours. */
+function readBody(body: unknown): { readonly read: Readonly<Record<string, unknown>> } | { readonly wrong: string } {
   const parsed = parseJsonBody(Buffer.isBuffer(body) ? body : Buffer.alloc(0));
-  if (isRefusal(parsed)) return parsed;
-  const { value = {} } = parsed as { value?: unknown };
-  if (value === null) return {};
-  if (typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown>;
-  return refuse('INVALID_JSON', 'The body is not an object.');
+  if (isRefusal(parsed)) return { wrong: parsed.detail };
+  const { value } = parsed as { value?: unknown };
+  if (value === undefined || value === null) return { read: {} };
+  if (typeof value === 'object' && !Array.isArray(value)) return { read: value as Record<string, unknown> };
+  return { wrong: 'The body is not an object.' };
 }
 
 function failure(error: Error & { statusCode?: number }, request: string, log: Log): VaultAnswer {

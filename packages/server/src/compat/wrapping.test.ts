@@ -78,7 +78,7 @@ onEachDatabase('an answer that is wrapped', (createPlace) => {
     assert.equal((await unwrap(token)).status, 200);
   });
 
-  it('is given to exactly one of 1,000 who come at once; the others raise an alarm, and each is an entry', async () => {
+  it('is given to exactly one of 1,000 who come at once; the others raise an alarm and an entry', async () => {
     const { token, accessor } = await wrap(shared(), { prize: 1 });
     const answers = await Promise.all(Array.from({ length: 1_000 }, () => unwrap(token)));
     const winners = answers.filter(({ status }) => status === 200);
@@ -89,7 +89,8 @@ onEachDatabase('an answer that is wrapped', (createPlace) => {
     const actions = await shared().actionsOn(accessor);
     assert.deepEqual(actions.slice(0, 2), ['delivery.created', 'delivery.taken']);
     assert.deepEqual(new Set(actions.slice(2)), new Set(['delivery.refused']));
-    assert.equal(actions.length, 1_001);
+    // One a minute, however many come: the crowd may straddle the turn of one.
+    assert.ok(actions.length === 3 || actions.length === 4, `${actions.length} entries`);
   });
 
   it('is not there any more after its time, without an alarm', async () => {

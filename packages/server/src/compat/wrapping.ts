@@ -2,7 +2,7 @@ import { isRefusal } from '@keyhold/protocol/errors';
 import { attribution } from '../access/change-context.ts';
 import { ID_PREFIXES } from '@keyhold/protocol/id';
 import type { DeliveryRow } from '../database/schema.ts';
-import { createDelivery, type PreparedDelivery } from '../delivery/create-delivery.ts';
+import { createDelivery, MAX_DELIVERED_BYTES, type PreparedDelivery } from '../delivery/create-delivery.ts';
 import { findDelivery } from '../delivery/deliveries.store.ts';
 import { onceDigest } from '../delivery/delivery.ts';
 import { takeDelivery } from '../delivery/take-delivery.ts';
@@ -25,11 +25,12 @@ export interface Wrap {
 
 /** Whether the caller may put an answer aside here, and for how long. */
 export async function prepareWrap(api: VaultApi, call: VaultCall, ttl: string): Promise<Wrap | VaultAnswer> {
+  // It stores something: reading is not enough.
+  const place = await call.open('secrets.write');
+  if (isRefusal(place)) return refusalAnswer(place);
   const seconds = readDuration(ttl);
   if (seconds === null || seconds < 1 || seconds > MAX_TTL_SECONDS)
     return errors(400, 'X-Vault-Wrap-TTL is not a duration of up to 30 days');
-  const place = await call.open('secrets.read');
-  if (isRefusal(place)) return refusalAnswer(place);
   const inEnvironment = { project_id: place.project.id, environment_id: place.environment.id };
   const delivery = await createDelivery(api.vault, inEnvironment, seconds);
   return isRefusal(delivery) ? refusalAnswer(delivery) : { seconds, place, delivery };
@@ -44,7 +45,9 @@ export async function wrapAnswer(
   path: string,
 ): Promise<VaultAnswer> {
   if (answer.status >= 300 || answer.body === null) return answer;
-  const content = new Secret(JSON.stringify({ path, ttl: seconds, answer: answer.body }));
+  const text = JSON.stringify({ path, ttl: seconds, answer: answer.body });
+  if (Buffer.byteLength(text) > MAX_DELIVERED_BYTES) return errors(413, 'the answer is too large to be wrapped');
+  const content = new Secret(text);
   const draft = {
     ...attribution(call.caller),
     action: 'delivery.created',

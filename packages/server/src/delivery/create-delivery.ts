@@ -2,9 +2,13 @@ import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import type { Facts } from '../ledger/facts.ts';
 import { sealSecret } from '../vault/seal-secret.ts';
 import { keyToEncrypt } from '../vault/open-vault-key.ts';
+import { expose } from '../vault/expose.ts';
 import { Secret } from '../vault/secret.ts';
 import { type InEnvironment, placeIn, type Vault } from '../vault/vault.ts';
 import { newOnceToken, onceDigest } from './delivery.ts';
+
+/** What one may carry, as UTF-8: a secret of 1 MiB however it is written, with room. A backup has it on one line. */
+export const MAX_DELIVERED_BYTES = 4 * 1024 * 1024;
 
 /** A delivery that is prepared: its key is open and its token made, so that it can be written within any change. */
 export interface PreparedDelivery {
@@ -29,6 +33,7 @@ export async function createDelivery(
   const now = clock.wall();
   const expiresAt = now + ttlSeconds * 1000;
   const insert = async (facts: Facts, subject: string, content: Secret) => {
+    if (Buffer.byteLength(expose(content)) > MAX_DELIVERED_BYTES) throw new RangeError('too large to be delivered');
     await facts.insert('deliveries', {
       id,
       project_id: place.project_id,

@@ -4,3 +4,16 @@ import type { Database, DeliveryRow } from '../database/schema.ts';
 export async function findDelivery(db: Kysely<Database>, digest: string): Promise<DeliveryRow | undefined> {
   return await db.selectFrom('deliveries').selectAll().where('digest', '=', digest).executeTakeFirst();
 }
+
+/** Ids of deliveries that nobody took in time and that still hold something, oldest first. */
+export async function findExpired(db: Kysely<Database>, nowMs: number, limit: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom('deliveries')
+    .select('id')
+    .where('envelope', 'is not', null)
+    .where('expires_at', '<=', nowMs)
+    .orderBy('id')
+    .limit(limit)
+    .execute();
+  return rows.map(({ id }) => id);
+}

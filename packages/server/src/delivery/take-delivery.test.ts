@@ -53,7 +53,9 @@ onEachDatabase('a delivery', (createPlace) => {
     assert.deepEqual(await shared().alarmsAbout(id), ['DELIVERY_TAKEN_TWICE']);
     const all = await shared().actionsOn(secretId);
     assert.equal(all.filter((action) => action === 'delivery.taken').length, 1);
-    assert.equal(all.filter((action) => action === 'delivery.refused').length, 999);
+    // One a minute: the crowd may straddle the turn of one.
+    const refused = all.filter((action) => action === 'delivery.refused').length;
+    assert.ok(refused === 1 || refused === 2, `${refused} entries of refusals`);
   });
 
   it('is gone after its time, which is an entry and no alarm', async () => {
@@ -63,7 +65,7 @@ onEachDatabase('a delivery', (createPlace) => {
     while ((await shared().wire.call('POST', 'sys/wrapping/lookup', { token })).status === 200);
     for (let i = 0; i < 2; i++) assert.equal((await take(token)).status, 404);
     assert.deepEqual(await shared().alarmsAbout(accessor), []);
-    assert.deepEqual(await actions(accessor), ['delivery.refused', 'delivery.refused']);
+    assert.equal((await actions(accessor)).at(-1), 'delivery.refused');
   });
 
   it('whose time was changed past the ledger is not given, and found out', async () => {

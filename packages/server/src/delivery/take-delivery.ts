@@ -24,6 +24,9 @@ export async function takeDelivery(vault: Vault, token: string, ip: string): Pro
   if (vault.keyring.sealed) return SEALED;
   const known = await findDelivery(vault.reader, onceDigest(token));
   if (known === undefined) return GONE;
+  // Before it is taken: what can't be opened now stays for later.
+  const key = known.envelope === null ? null : await keyById(vault, known.vault_key_id);
+  if (key !== null && isRefusal(key)) return key;
   const taken = await enterTaken(vault, known, ip);
   if (!isRefusal(taken)) return await openTaken(vault, taken);
   return taken.refused === 'DELIVERY_GONE' ? await enterRefused(vault, known, ip) : taken;
@@ -42,16 +45,34 @@ async function enterTaken(vault: Vault, known: DeliveryRow, ip: string): Promise
   return isRefusal(recorded) ? recorded : recorded.value;
 }
 
-/** That somebody came in vain is an entry of its own; for what was taken before it is an alarm too. */
+/**
+ * That somebody came in vain is an entry, for what was taken before an alarm too; one a minute and delivery, however
+ * many come: whoever holds a link that is burnt would otherwise write the ledger as he likes (DESIGN §5, "Entries").
+ */
 async function enterRefused(vault: Vault, known: DeliveryRow, ip: string): Promise<Refusal> {
+  if (!isFirstOfMinute(vault, known.id)) return GONE;
   const draft = { ...entryOf(known, ip, 'delivery.refused'), evenWithoutChange: true as const };
   const recorded = await vault.ledger.record(draft, async (facts) => {
     const row = await facts.find('deliveries', known.id);
-    return row === undefined ? GONE : row.envelope === null;
+    return row === undefined ? GONE : row.taken_at !== null;
   });
   if (isRefusal(recorded)) return recorded;
   if (recorded.value) vault.takenTwice(known.id);
   return GONE;
+}
+
+const MAX_REFUSED = 10_000;
+/** Minutes in which a refusal was entered, by delivery. */
+const refusedIn = new WeakMap<Vault, Map<string, number>>();
+
+function isFirstOfMinute(vault: Vault, id: string): boolean {
+  const minutes = refusedIn.get(vault) ?? new Map<string, number>();
+  refusedIn.set(vault, minutes);
+  const minute = Math.floor(vault.clock.wall() / 60_000);
+  if (minutes.get(id) === minute) return false;
+  if (minutes.size >= MAX_REFUSED) minutes.clear();
+  minutes.set(id, minute);
+  return true;
 }
 
 function entryOf(known: DeliveryRow, ip: string, action: string) {

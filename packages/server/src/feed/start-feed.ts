@@ -47,7 +47,12 @@ export async function startFeed({ store, clock, random, alarms, source, committe
       newId: random.newId,
       newSalt: () => Buffer.from(random.bytes(32)).toString('hex'),
       committed: (group) => {
-        committed(group.head);
+        // What is committed is fed, whatever becomes of the record of it: that is only older then, never wrong.
+        try {
+          committed(group.head);
+        } catch (error) {
+          alarms.raise('HEAD_NOT_KEPT', group.head.installation, String(error));
+        }
         hub.publish(group);
       },
       recovered: async () => {

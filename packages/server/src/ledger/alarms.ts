@@ -2,16 +2,17 @@ import type { Clock } from '../clock.ts';
 
 /** Something that should not be, and that an operator has to look at. */
 export interface Alarm {
-  readonly code: 'ROW_TAMPERED' | 'ENVELOPE_BROKEN' | 'DELIVERY_TAKEN_TWICE' | 'CHAIN_BROKEN' | 'VERIFIER_AHEAD';
+  readonly code: 'ROW_TAMPERED' | 'ENVELOPE_BROKEN' | 'DELIVERY_TAKEN_TWICE' | 'CHAIN_BROKEN' | 'VERIFIER_AHEAD' | 'HEAD_NOT_KEPT';
   /** Id of what it is about. */
   readonly subject: string;
   readonly atMs: number;
   readonly detail: string;
 }
 
-const MAX_KEPT = 200;
+/** Of each code: a flood of one, which a stranger may be able to raise, hides none of the others. */
+const MAX_KEPT = 100;
 
-/** Alarms raised since the start, newest last; the same one again is raised once. */
+/** Alarms raised since the start, newest last; the same one again is raised once while it is kept. */
 export class Alarms {
   readonly #clock: Clock;
   readonly #raised = new Map<string, Alarm>();
@@ -24,7 +25,9 @@ export class Alarms {
 
   raise(code: Alarm['code'], subject: string, detail: string): void {
     const name = `${code} ${subject}`;
-    if (this.#raised.has(name) || this.#raised.size >= MAX_KEPT) return;
+    if (this.#raised.has(name)) return;
+    const alike = [...this.#raised].filter(([, alarm]) => alarm.code === code);
+    if (alike.length >= MAX_KEPT) this.#raised.delete((alike[0] as (typeof alike)[0])[0]);
     const alarm = { code, subject, atMs: this.#clock.wall(), detail };
     this.#raised.set(name, alarm);
     this.#notify(alarm);

@@ -17,6 +17,7 @@ const SLOTS = 2;
 export class HeadRecord implements Disposable {
   readonly #file: number;
   #slot: number;
+  #first = true;
 
   private constructor(file: number, slot: number) {
     this.#file = file;
@@ -39,8 +40,12 @@ export class HeadRecord implements Disposable {
   write({ installation, sequence, hash: head }: HeadMark): void {
     const text = JSON.stringify({ installation, sequence, hash: head });
     const line = `${checkOf(text)} ${text}`.padEnd(SLOT_BYTES - 1);
-    writeSync(this.#file, `${line}\n`, this.#slot * SLOT_BYTES);
-    this.#slot = (this.#slot + 1) % SLOTS;
+    // The first time in both: after a rollback that was accepted the one before would be the newer still.
+    for (let i = this.#first ? SLOTS : 1; i > 0; i--) {
+      writeSync(this.#file, `${line}\n`, this.#slot * SLOT_BYTES);
+      this.#slot = (this.#slot + 1) % SLOTS;
+    }
+    this.#first = false;
   }
 
   [Symbol.dispose](): void {

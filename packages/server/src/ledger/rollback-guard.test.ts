@@ -54,7 +54,8 @@ describe('the rollback guard', () => {
     const kept = mkdtempSync(join(tmpdir(), 'keyhold-kept-'));
     await run(place, {}, addProject('one'));
     keep(place, kept);
-    await run(place, {}, addProject('two'));
+    // Further than what comes after the acceptance.
+    for (let i = 0; i < 20; i++) await run(place, {}, addProject(`lost-${i}`));
     putBack(place, kept);
     await assert.rejects(
       startControlPlane(testConfig(place, { headFile: headFile(place) }), log),

@@ -19,6 +19,8 @@ export function rowDigest(row: { readonly salt: string }): string {
 
 /** Rows read again and again: the token of a busy service, the consumer that it issues keys for. */
 const MAX_KEPT = 500;
+/** Characters of a row that is kept: ciphertext is read once and would fill the memory. */
+const MAX_ROW = 4_096;
 const kept = new Map<string, { readonly row: object; readonly digest: string }>();
 
 /**
@@ -29,9 +31,14 @@ export function digestOfRead(row: { readonly id: string; readonly salt: string }
   const known = kept.get(row.id);
   if (known !== undefined && isSame(row, known.row)) return known.digest;
   const digest = rowDigest(row);
+  if (sizeOf(row) > MAX_ROW) return digest;
   if (known === undefined && kept.size >= MAX_KEPT) kept.clear();
   kept.set(row.id, { row: { ...row }, digest });
   return digest;
+}
+
+function sizeOf(row: object): number {
+  return Object.values(row).reduce<number>((sum, value) => sum + (typeof value === 'string' ? value.length : 8), 0);
 }
 
 function isSame(a: object, b: object): boolean {

@@ -9,7 +9,24 @@ import type { TransitKey } from '../vault/transit-cipher.ts';
 import { placeIn, SEALED, type Vault } from '../vault/vault.ts';
 import { EnvelopeBroken, keyFrom } from '../vault/wrapped-key.ts';
 import { rotateTransitKey } from './create-transit-key.ts';
-import { findTransitVersion } from './transit.store.ts';
+import { findTransitKey, findTransitVersion } from './transit.store.ts';
+
+/**
+ * A key by its name, as the ledger recorded it: its place and the versions that it allows decide who decrypts what.
+ * @returns undefined where there is none
+ */
+export async function openTransitKey(
+  vault: Vault,
+  environmentId: string,
+  name: string,
+): Promise<TransitKeyRow | Refusal | undefined> {
+  const found = await findTransitKey(vault.reader, environmentId, name);
+  if (found === undefined) return undefined;
+  const [checked] = await readCheckedRows(vault.reader, ['transit_keys'], [found.id]);
+  if (checked !== undefined && !('tampered' in checked)) return checked.row as TransitKeyRow;
+  vault.tampered(found.id);
+  return refuse('ROW_TAMPERED', `The key ${name} was tampered with.`);
+}
 
 /**
  * The version that encrypts now, counted as used once more. A key whose newest version was used often enough is rotated

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { readKeyFile, removeKeyFile, settleKeyFile, writeKeyFile } from './file-seal.ts';
+import { isOwnOrFree, readKeyFile, removeKeyFile, settleKeyFile, writeKeyFile } from './file-seal.ts';
 import { newKeyBytes } from './wrapped-key.ts';
 
 describe('the key file of a seal', () => {
@@ -91,10 +91,21 @@ describe('the key file of a seal', () => {
   });
 
   it('is gone with its waiting one once the seal is another', () => {
-    const { file } = fresh();
+    const { file, parameters } = fresh();
     writeKeyFile(file, newKeyBytes());
-    removeKeyFile(file);
-    removeKeyFile(file);
+    removeKeyFile(file, parameters);
+    removeKeyFile(file, parameters);
     assert.deepEqual(readdirSync(dirname(file)), []);
+  });
+
+  it("stays where it is another installation's, whatever becomes of the seal", () => {
+    const [{ file, key, parameters }, other] = [fresh(), fresh()];
+    removeKeyFile(file, other.parameters);
+    assert.ok(readKeyFile(file, parameters).equals(key));
+    assert.deepEqual([isOwnOrFree(file, parameters), isOwnOrFree(file, other.parameters), isOwnOrFree(file, null)], [
+      true,
+      false,
+      false,
+    ]);
   });
 });

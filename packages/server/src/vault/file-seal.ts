@@ -45,10 +45,24 @@ export function settleKeyFile(file: string, check: string): void {
   bytes.fill(0);
 }
 
-/** The seal is another one: its key opens nothing any more. */
-export function removeKeyFile(file: string): void {
-  rmSync(file, { force: true });
+/** The seal is another one: its key opens nothing any more. What is not its key stays: it may be another installation's. */
+export function removeKeyFile(file: string, seal: FileParameters): void {
+  if (isOwnOrFree(file, seal)) rmSync(file, { force: true });
   rmSync(nextOf(file), { force: true });
+}
+
+/** False when something lies there that is not the key of this seal: it is not to be written over or removed. */
+export function isOwnOrFree(file: string, seal: FileParameters | null): boolean {
+  if (!existsSync(file)) return true;
+  try {
+    const bytes = readKeyBytes(file);
+    const own = commitmentTo(bytes).toString('hex') === seal?.check;
+    bytes.fill(0);
+    return own;
+  } catch (error) {
+    if (error instanceof KeyFileError) return false;
+    throw error;
+  }
 }
 
 /**

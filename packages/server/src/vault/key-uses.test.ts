@@ -11,6 +11,7 @@ import { onEachDatabase, type TestPlace } from '../testing/databases.ts';
 import { KeyUses, MAX_USES } from './key-uses.ts';
 import { Keyring } from './keyring.ts';
 import { keyToEncrypt } from './open-vault-key.ts';
+import { Turns } from './turns.ts';
 import type { Vault } from './vault.ts';
 import { keyFrom, newKeyBytes, type WrappingKey } from './wrapped-key.ts';
 
@@ -30,6 +31,7 @@ async function openTestVault({ folder, databaseUrl }: TestPlace): Promise<{ stor
   const vault = {
     ...shared,
     keyring,
+    sealTurns: new Turns(),
     ledger,
     reader: store.reader,
     uses: new KeyUses(new Scratch(store)),

@@ -32,6 +32,11 @@ export class Keyring {
     this.#unsealed = unsealed;
   }
 
+  /** Puts others in the place of what is there; nothing where that is not `expected` any more. */
+  replace(expected: Unsealed, next: Unsealed): void {
+    if (this.#unsealed === expected) this.#unsealed = next;
+  }
+
   seal(): void {
     this.#unsealed = null;
     this.#loaded.clear();

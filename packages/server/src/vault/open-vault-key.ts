@@ -5,9 +5,13 @@ import type { VaultKeyRow } from '../database/schema.ts';
 import { MAX_USES } from './key-uses.ts';
 import type { Purpose } from './sealed-field.ts';
 import { type InEnvironment, placeIn, SEALED, type Vault } from './vault.ts';
+import { refreshRoot } from './current-root.ts';
 import { readRootVersion } from './seals.store.ts';
 import { findNewestKey } from './vault-keys.store.ts';
 import { EnvelopeBroken, keyFrom, newKeyBytes, unwrapKey, wrapKey, type WrappingKey } from './wrapped-key.ts';
+
+/** Rotations that may come between before somebody is told to try again. */
+const MAX_OVERTAKEN = 10;
 
 /** Being made right now, by environment and purpose, so that two writers don't make one each. */
 const making = new WeakMap<Vault, Map<string, Promise<WrappingKey | Refusal>>>();
@@ -22,16 +26,18 @@ export async function keyToEncrypt(
   purpose: Purpose,
   maxUses = MAX_USES,
 ): Promise<WrappingKey | Refusal> {
-  for (;;) {
+  for (let overtaken = 0; ; ) {
     const newest = await newestKey(vault, place, purpose);
     if (newest !== null && isRefusal(newest)) return newest;
     if (newest !== null && (await vault.uses.take(newest.id)) <= maxUses) return newest;
     // Many may have waited for it: each counts its own use, and the last of them may need the one after it.
     const made = await madeOnce(vault, place, purpose, (newest?.version ?? 0) + 1);
     if (!isRefusal(made)) continue;
-    if (made.refused !== 'ATTEMPT_OVER') return made;
+    if (made.refused !== 'ATTEMPT_OVER' || ++overtaken >= MAX_OVERTAKEN) return made;
     // Somebody rotated meanwhile: his is the newest now.
     vault.keyring.forgetNewest(place.environment_id, purpose);
+    const refused = await refreshRoot(vault);
+    if (refused !== null) return refused;
   }
 }
 

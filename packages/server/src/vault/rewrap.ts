@@ -12,7 +12,7 @@ import {
   type StaleRow,
 } from './rewrap.store.ts';
 import { SEALED_FIELDS, type Place, type Purpose, type SealedField } from './sealed-field.ts';
-import { readSeal } from './seals.store.ts';
+import { currentRoot } from './current-root.ts';
 import { placeIn, type Vault } from './vault.ts';
 import { EnvelopeBroken, unwrapKey, wrapKey, type WrappingKey } from './wrapped-key.ts';
 
@@ -148,7 +148,7 @@ async function rewrapKeys(vault: Vault, stopped: () => boolean): Promise<number>
     if (isRefusal(recorded) || recorded.value === 0) return count;
     count += recorded.value;
   }
-  await forgetOldRoot(vault);
+  await vault.sealTurns.take(() => forgetOldRoot(vault));
   return count;
 }
 
@@ -174,9 +174,9 @@ async function rewrapKey(
 }
 
 async function forgetOldRoot(vault: Vault): Promise<void> {
-  const seal = await readSeal(vault.reader);
-  const { unsealed } = vault.keyring;
-  if (seal === null || 'tampered' in seal || unsealed === null) return;
+  const current = await currentRoot(vault);
+  if (isRefusal(current)) return;
+  const { seal, unsealed } = current;
   const draft = {
     actor: 'system',
     action: 'root-key.retired',
@@ -187,7 +187,8 @@ async function forgetOldRoot(vault: Vault): Promise<void> {
   const recorded = await vault.ledger.record(draft, async (facts) => {
     const row = await facts.find('seals', seal.id);
     if ((await countStaleKeys(facts.db, unsealed.root.version)) > 0) return refuse('ATTEMPT_OVER', 'A key was added.');
-    return row === undefined ? null : await facts.update('seals', row, { previous_root_key: null });
+    if (row?.root_key !== seal.root_key) return refuse('ATTEMPT_OVER', 'The seal was changed meanwhile; look again.');
+    return await facts.update('seals', row, { previous_root_key: null });
   });
-  if (!isRefusal(recorded)) vault.keyring.unseal({ ...unsealed, previousRoot: null });
+  if (!isRefusal(recorded)) vault.keyring.replace(unsealed, { ...unsealed, previousRoot: null });
 }

@@ -3,7 +3,7 @@ import type { SealRow } from '../database/schema.ts';
 import type { SealParameters } from './seal.ts';
 import type { Place } from './sealed-field.ts';
 import type { Unsealed } from './keyring.ts';
-import { keyFrom, unwrapKey, wrapKey } from './wrapped-key.ts';
+import { EnvelopeBroken, keyFrom, unwrapKey, wrapKey } from './wrapped-key.ts';
 
 /** Id under which associated data knows the root key; there is one. */
 const ROOT = 'root-key';
@@ -37,6 +37,20 @@ export function unwrapRootKey(installation: string, seal: SealRow, sealKeyBytes:
   const { root_key, previous_root_key, root_version } = seal;
   const previousRoot = previous_root_key === null ? null : unwrap(previous_root_key, root_version - 1);
   return { root: unwrap(root_key, root_version), previousRoot, sealKey };
+}
+
+/**
+ * What the seal holds now, opened with the seal's key that is in memory. After a commit whose outcome was unknown
+ * either of them may be another.
+ * @returns null where that is not the key of this seal
+ */
+export function reopenRootKey(installation: string, seal: SealRow, { sealKey }: Unsealed): Unsealed | null {
+  try {
+    return unwrapRootKey(installation, seal, sealKey.export());
+  } catch (error) {
+    if (error instanceof EnvelopeBroken) return null;
+    throw error;
+  }
 }
 
 /** True when this key file was the root key of an installation before there were seals. */

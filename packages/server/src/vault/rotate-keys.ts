@@ -3,8 +3,8 @@ import { makeKey } from './open-vault-key.ts';
 import { wrapRootKey } from './root-key.ts';
 import { listVaultKeys } from './rewrap.store.ts';
 import type { SealCaller } from './seal-gate.ts';
-import { readSeal } from './seals.store.ts';
-import { type InEnvironment, SEALED, type Vault } from './vault.ts';
+import { currentRoot } from './current-root.ts';
+import type { InEnvironment, Vault } from './vault.ts';
 import { keyFrom, newKeyBytes } from './wrapped-key.ts';
 
 /** A new version of every key that the environment has: they encrypt from now on. */
@@ -26,31 +26,23 @@ export async function rotateEnvironmentKeys(
  * A new root key under the same seal, in one entry with the old one kept beside it. Keys of environments move under it
  * one batch after another, and when the last has moved the old root key goes.
  */
-export async function rotateRootKey(vault: Vault, caller: SealCaller): Promise<number | Refusal> {
-  const { keyring, ledger, reader } = vault;
-  const seal = await readSeal(reader);
-  const { unsealed } = keyring;
-  if (unsealed === null) return SEALED;
-  if (seal === null || 'tampered' in seal) {
-    return refuse('ROW_TAMPERED', 'The stored seal is not the one that the ledger recorded.');
-  }
+export function rotateRootKey(vault: Vault, caller: SealCaller): Promise<number | Refusal> {
+  return vault.sealTurns.take(() => rotateInTurn(vault, caller));
+}
+
+async function rotateInTurn(vault: Vault, caller: SealCaller): Promise<number | Refusal> {
+  const { keyring, ledger } = vault;
+  const current = await currentRoot(vault);
+  if (isRefusal(current)) return current;
+  const { seal, unsealed } = current;
   if (seal.previous_root_key !== null)
     return refuse('ATTEMPT_OVER', 'The last rotation of the root key is not done yet.');
   const version = seal.root_version + 1;
   const bytes = newKeyBytes();
-  const root_key = wrapRootKey(
-    ledger.head.installation,
-    { id: seal.id, rootVersion: version },
-    unsealed.sealKey,
-    bytes,
-  );
-  const draft = {
-    ...caller,
-    action: 'root-key.rotated',
-    subject: seal.id,
-    code: `version-${version}`,
-    locks: [seal.id],
-  };
+  const place = { id: seal.id, rootVersion: version };
+  const root_key = wrapRootKey(ledger.head.installation, place, unsealed.sealKey, bytes);
+  const code = `version-${version}`;
+  const draft = { ...caller, action: 'root-key.rotated', subject: seal.id, code, locks: [seal.id] };
   const recorded = await ledger.record(draft, async (facts) => {
     const row = await facts.find('seals', seal.id);
     if (row?.root_key !== seal.root_key) return refuse('ATTEMPT_OVER', 'The seal was changed meanwhile; look again.');
@@ -61,6 +53,6 @@ export async function rotateRootKey(vault: Vault, caller: SealCaller): Promise<n
     return recorded;
   }
   const root = { id: unsealed.root.id, version, key: keyFrom(bytes) };
-  keyring.unseal({ ...unsealed, root, previousRoot: unsealed.root });
+  keyring.replace(unsealed, { ...unsealed, root, previousRoot: unsealed.root });
   return version;
 }

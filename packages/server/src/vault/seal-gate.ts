@@ -2,12 +2,11 @@ import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Seal, SealKind } from '@keyhold/protocol/operations/seal';
 import type { SealRow } from '../database/schema.ts';
-import { Overloaded } from '../database/store-fault.ts';
 import type { EntryDraft } from '../ledger/entry.ts';
-import { KeyFileError, readKeyFile, removeKeyFile, settleKeyFile, writeKeyFile } from './file-seal.ts';
+import { isOwnOrFree, KeyFileError, readKeyFile, removeKeyFile, settleKeyFile, writeKeyFile } from './file-seal.ts';
 import type { Unsealed } from './keyring.ts';
 import { keyOfPassphrase, newPassphraseParameters } from './passphrase-seal.ts';
-import { parametersOf, unwrapRootKey, wrapRootKey } from './root-key.ts';
+import { parametersOf, reopenRootKey, unwrapRootKey, wrapRootKey } from './root-key.ts';
 import { type FileParameters, SEAL_NEEDS, type SealParameters, type ShamirParameters } from './seal.ts';
 import { readSeal } from './seals.store.ts';
 import { checkShare, combineShares, makeShares } from './shamir-seal.ts';
@@ -44,9 +43,6 @@ interface PendingChange {
 /** Kinds whose key is known to be the right one before it is tried: what doesn't open then was written by others. */
 const RECOGNISED: ReadonlySet<SealKind> = new Set(['file', 'shamir']);
 
-/** Calls that may wait for the one that works. */
-const MAX_WAITING = 64;
-
 /**
  * Opens, closes and changes the seal. Every attempt is an entry.
  * INVARIANT: one call at a time. Of two changes at once one would write its key file over the other's before either is
@@ -59,8 +55,6 @@ export class SealGate {
   #nonce = newNonce();
   #given: Share[] = [];
   #pending: PendingChange | null = null;
-  #last: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
 
   /** @param opened told when the seal was opened */
   constructor(vault: Vault, keyFile: string, opened: () => void) {
@@ -76,12 +70,12 @@ export class SealGate {
 
   /** One try, or one share of a try. */
   unseal(caller: SealCaller, input: UnsealInput): Promise<Seal | Refusal> {
-    return this.#alone(() => this.#unseal(caller, input));
+    return this.#vault.sealTurns.take(() => this.#unseal(caller, input));
   }
 
   /** The entry first, then the keys go. */
   close(caller: SealCaller): Promise<Seal | Refusal> {
-    return this.#alone(() => this.#close(caller));
+    return this.#vault.sealTurns.take(() => this.#close(caller));
   }
 
   /**
@@ -90,27 +84,12 @@ export class SealGate {
    * lost leaves the old seal and not one that nobody can open.
    */
   change(caller: SealCaller, change: SealChange): Promise<{ seal: Seal; shares?: readonly Secret[] } | Refusal> {
-    return this.#alone(() => this.#change(caller, change));
+    return this.#vault.sealTurns.take(() => this.#change(caller, change));
   }
 
   /** One share of a change that began. */
   confirm(caller: SealCaller, text: string, nonce: string): Promise<Seal | Refusal> {
-    return this.#alone(() => this.#confirm(caller, text, nonce));
-  }
-
-  async #alone<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#waiting >= MAX_WAITING) throw new Overloaded('too many calls wait for the seal');
-    this.#waiting++;
-    const before = this.#last;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#last = promise;
-    await before;
-    try {
-      return await work();
-    } finally {
-      this.#waiting--;
-      resolve();
-    }
+    return this.#vault.sealTurns.take(() => this.#confirm(caller, text, nonce));
   }
 
   async #unseal(caller: SealCaller, input: UnsealInput): Promise<Seal | Refusal> {
@@ -157,6 +136,9 @@ export class SealGate {
     // Its key may still wait beside, after a commit whose outcome was unknown: the next one would go over it.
     const present = parametersOf(seal);
     if (present.kind === 'file') settleKeyFile(this.#keyFile, present.check);
+    if (change.kind === 'file' && !isOwnOrFree(this.#keyFile, present.kind === 'file' ? present : null)) {
+      return refuse('INVALID_INPUT', `Another installation's key lies at ${this.#keyFile}: move it away first.`, '/kind');
+    }
     const made = await this.#make(change);
     if (isRefusal(made)) return made;
     this.#forgetPending();
@@ -213,8 +195,14 @@ export class SealGate {
       rootBytes.fill(0);
       return wrapped;
     };
-    const root_key = wrap(unsealed.root);
-    const previous_root_key = unsealed.previousRoot === null ? null : wrap(unsealed.previousRoot);
+    // INVARIANT: what the seal holds is wrapped anew, not what memory holds of another one (`currentRoot`).
+    const current = reopenRootKey(installation, seal, unsealed) ?? unsealed;
+    if (seal.root_version !== current.root.version) {
+      keyBytes.fill(0);
+      return refuse('ATTEMPT_OVER', 'The root key was rotated without an answer: seal and unseal, then try again.');
+    }
+    const root_key = wrap(current.root);
+    const previous_root_key = current.previousRoot === null ? null : wrap(current.previousRoot);
     const { kind } = parameters;
     const draft = { ...caller, action: 'seal.changed', subject: seal.id, code: kind, locks: [seal.id] };
     const recorded = await ledger.record(draft, async (facts) => {
@@ -227,10 +215,13 @@ export class SealGate {
       keyBytes.fill(0);
       return recorded;
     }
-    if (parameters.kind === 'file') settleKeyFile(this.#keyFile, parameters.check);
-    else removeKeyFile(this.#keyFile);
-    keyring.unseal(unwrapRootKey(installation, recorded.value, keyBytes));
+    keyring.replace(unsealed, unwrapRootKey(installation, recorded.value, keyBytes));
     this.#begin();
+    const before = parametersOf(seal);
+    if (parameters.kind === 'file') settleKeyFile(this.#keyFile, parameters.check);
+    else if (before.kind === 'file') removeKeyFile(this.#keyFile, before);
+    // A rotation may have been on its way.
+    this.#opened();
     return this.#view(recorded.value);
   }
 

@@ -7,10 +7,13 @@ import type { Random } from '../random.ts';
 import type { KeyUses } from './key-uses.ts';
 import type { Keyring } from './keyring.ts';
 import type { Place, SealedField } from './sealed-field.ts';
+import type { Turns } from './turns.ts';
 
 /** What encrypts and decrypts here, with what it needs to find and enter its keys. */
 export interface Vault {
   readonly keyring: Keyring;
+  /** For whatever changes the seal, the root key or what is in memory of them. */
+  readonly sealTurns: Turns;
   readonly uses: KeyUses;
   readonly ledger: Ledger;
   readonly reader: Kysely<Database>;

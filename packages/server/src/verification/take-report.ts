@@ -29,7 +29,7 @@ export async function takeReport(taking: Taking, scope: FeedScope, payload: unkn
   const { scratch, reader, clock, places } = taking;
   taking.tokensUsed(payload.tokens);
   const now = clock.wall();
-  const credentials = lastOfEach(payload.credentials, ({ id }) => id);
+  const credentials = addedUp(payload.credentials);
   const quotas = lastOfEach(payload.quotas, ({ key }) => key);
   const fed = await placesOf(
     reader,
@@ -55,7 +55,20 @@ export async function takeReport(taking: Taking, scope: FeedScope, payload: unkn
   });
 }
 
-/** One statement takes each row once; a well-behaved verifier names each once. */
+type Use = UsageReport['credentials'][number];
+
+/** One statement takes each row once; a verifier names one twice whose replica was replaced between two reports. */
+function addedUp(uses: readonly Use[]): Use[] {
+  const byId = new Map<string, Use>();
+  for (const use of uses) {
+    const before = byId.get(use.id);
+    const later = before !== undefined && before.lastAt > use.lastAt ? before : use;
+    byId.set(use.id, { ...later, count: use.count + (before?.count ?? 0) });
+  }
+  return [...byId.values()];
+}
+
+/** One statement takes each row once. */
 function lastOfEach<T>(items: readonly T[], nameOf: (item: T) => string): T[] {
   return [...new Map(items.map((item) => [nameOf(item), item])).values()];
 }

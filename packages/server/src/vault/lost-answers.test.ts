@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { it } from 'node:test';
+import { isRefusal } from '@keyhold/protocol/errors';
+import { CommitDoubtful } from '../database/store-fault.ts';
+import { onEachDatabase } from '../testing/databases.ts';
+import { type OwnVault, openOwnVault } from '../testing/own-vault.ts';
+import { keyToEncrypt } from './open-vault-key.ts';
+import { rewrapAll } from './rewrap.ts';
+import { rotateRootKey } from './rotate-keys.ts';
+
+const CALLER = { actor: 'tok_test' };
+const newPassphrase = () => randomBytes(24).toString('base64');
+
+/** That the stored seal still opens what it holds, which is what a restart needs. */
+async function mustReopen({ gate, vault, place }: OwnVault, input: { passphrase?: string }): Promise<void> {
+  if (!vault.keyring.sealed) assert.ok(!isRefusal(await gate.close(CALLER)));
+  const opened = await gate.unseal(CALLER, input);
+  assert.deepEqual(isRefusal(opened) ? opened.detail : opened.sealed, false);
+  assert.ok(!isRefusal(await keyToEncrypt(vault, place, 'secrets')));
+}
+
+onEachDatabase('a seal whose change went without an answer', (createPlace) => {
+  it('refuses to rotate the root key under a key that it has not, and opens as it was changed', async () => {
+    await using place = await createPlace();
+    await using own = await openOwnVault(place);
+    const passphrase = newPassphrase();
+    own.loseNextAnswer();
+    await assert.rejects(own.gate.change(CALLER, { kind: 'passphrase', passphrase }), CommitDoubtful);
+    const rotated = await rotateRootKey(own.vault, CALLER);
+    assert.ok(isRefusal(rotated));
+    assert.match(rotated.detail, /seal and unseal/);
+    await mustReopen(own, { passphrase });
+    assert.equal(await rotateRootKey(own.vault, CALLER), 2);
+    await mustReopen(own, { passphrase });
+  });
+
+  it('can be changed again at once', async () => {
+    await using place = await createPlace();
+    await using own = await openOwnVault(place);
+    own.loseNextAnswer();
+    await assert.rejects(own.gate.change(CALLER, { kind: 'passphrase', passphrase: newPassphrase() }), CommitDoubtful);
+    const passphrase = newPassphrase();
+    assert.ok(!isRefusal(await own.gate.change(CALLER, { kind: 'passphrase', passphrase })));
+    await mustReopen(own, { passphrase });
+  });
+});
+
+onEachDatabase('a rotation of the root key without an answer', (createPlace) => {
+  it('is seen by the next key that is made, and by the next rotation', async () => {
+    await using place = await createPlace();
+    await using own = await openOwnVault(place);
+    own.loseNextAnswer();
+    await assert.rejects(rotateRootKey(own.vault, CALLER), CommitDoubtful);
+    assert.ok(!isRefusal(await keyToEncrypt(own.vault, own.place, 'secrets')));
+    assert.equal(own.vault.keyring.unsealed?.root.version, 2);
+    await rewrapAll(own.vault, () => false);
+    own.loseNextAnswer();
+    await assert.rejects(rotateRootKey(own.vault, CALLER), CommitDoubtful);
+    assert.ok(isRefusal(await rotateRootKey(own.vault, CALLER)), 'the one before is not done yet');
+    await rewrapAll(own.vault, () => false);
+    assert.equal(await rotateRootKey(own.vault, CALLER), 4);
+    await mustReopen(own, {});
+    assert.deepEqual(own.alarms, []);
+  });
+
+  it('does not get lost when the seal is changed next', async () => {
+    await using place = await createPlace();
+    await using own = await openOwnVault(place);
+    await keyToEncrypt(own.vault, own.place, 'secrets');
+    own.loseNextAnswer();
+    await assert.rejects(rotateRootKey(own.vault, CALLER), CommitDoubtful);
+    const passphrase = newPassphrase();
+    assert.ok(!isRefusal(await own.gate.change(CALLER, { kind: 'passphrase', passphrase })));
+    await mustReopen(own, { passphrase });
+  });
+});
+
+onEachDatabase('closing the seal', (createPlace) => {
+  it('holds, whatever was on its way', async () => {
+    await using place = await createPlace();
+    await using own = await openOwnVault(place);
+    await keyToEncrypt(own.vault, own.place, 'secrets');
+    for (let round = 0; round < 5; round++) {
+      const works = [rotateRootKey(own.vault, CALLER), rewrapAll(own.vault, () => false)];
+      const closed = own.gate.close(CALLER);
+      await Promise.all([...works, closed]);
+      assert.ok(own.vault.keyring.sealed, `round ${round}`);
+      await mustReopen(own, {});
+    }
+  });
+});
