@@ -17,7 +17,20 @@ const DOMAIN_ROOMS = new Set([
  */
 const VERBS = new Set([
   ...['accept', 'acknowledge', 'allow', 'answer', 'approve', 'assign', 'authenticate', 'authorise', 'change', 'check'],
-  ...['close', 'confirm', 'create', 'decide', 'deliver', 'destroy', 'detect', 'ensure', 'find', 'grant', 'import'],
+  ...[
+    'close',
+    'confirm',
+    'create',
+    'decide',
+    'deliver',
+    'destroy',
+    'detect',
+    'ensure',
+    'expire',
+    'find',
+    'grant',
+    'import',
+  ],
   ...['issue', 'list', 'locate', 'notify', 'open', 'read', 'receive', 'record', 'reject', 'remove', 'report', 'resume'],
   ...['reveal', 'revoke', 'rotate', 'run', 'send', 'set', 'show', 'sign', 'spawn', 'start', 'store', 'suspend', 'take'],
   ...['update', 'verify', 'view', 'withdraw'],

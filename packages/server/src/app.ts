@@ -115,7 +115,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   // A cursor outlives no start: what it is bound with needs no key that could be sealed.
   const cursors = new Cursors(createSecretKey(random.bytes(32)));
   const routes = { gate, context: { ledger, propagation, clock, random }, reader: store.reader, cursors };
-  const { seals, rewrapper } = sealsOf(vault, keyFile, log, stack);
+  const { seals, rewrapper, rewrap } = sealsOf(vault, keyFile, log, stack);
   mountControlPlane(app, { ...routes, feed, alarms, store, vault, seals, rewrapper });
   const vaultApi = { authenticate: gate.authenticate, context: routes.context, reader: store.reader, vault, seals };
   await mountVault(app, '/compat/vault', vaultApi, log);
@@ -124,7 +124,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   await app.listen({ host: config.host, port: config.port });
   stack.defer(closeFeed);
   const vaultListener = stack.use(await startVaultListener(config, vaultApi, log));
-  stack.defer(startMaintenance({ store, scratch, clock, ledger, book, hub, alarms, tampered, rewrap: () => rewrapper.kick() }));
+  stack.defer(startMaintenance({ store, scratch, clock, ledger, book, hub, alarms, tampered, rewrap }));
   const running = stack.move();
   return {
     url: urlOf(app.server.address(), config.host, tls !== undefined),
@@ -181,8 +181,9 @@ async function startedSeal(seals: SealGate, keyFile: string): Promise<StartedSea
 function sealsOf(vault: Vault, keyFile: string, log: Log, stack: AsyncDisposableStack) {
   const rewrapper = new Rewrapper(vault, (error) => log.error({ error }, 're-wrapping stopped'));
   stack.defer(() => rewrapper.stop());
-  rewrapper.kick();
-  return { rewrapper, seals: new SealGate(vault, keyFile, () => rewrapper.kick()) };
+  const rewrap = () => rewrapper.kick();
+  rewrap();
+  return { rewrapper, rewrap, seals: new SealGate(vault, keyFile, rewrap) };
 }
 
 /** Opens the API to tokens that are alive; each use of the bootstrap token is noted. */

@@ -50,7 +50,10 @@ export function startMaintenance(maintained: Maintained): () => void {
   every(QUARTER_MINUTE_MS, () => maintained.hub.dropExpired());
   every(HOUR_MS, () => forgetOldKeys(maintained.store.writer, clock.wall() - DAY_MS));
   every(HOUR_MS, () => checkChain(maintained));
-  every(QUARTER_MINUTE_MS, async () => void (await expireDeliveries({ ...maintained, reader: maintained.store.reader })));
+  every(
+    QUARTER_MINUTE_MS,
+    async () => void (await expireDeliveries({ ...maintained, reader: maintained.store.reader })),
+  );
   // A run ends where the store does not answer.
   every(MINUTE_MS, async () => maintained.rewrap());
   void checkChain(maintained).catch(() => {});

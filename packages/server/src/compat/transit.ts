@@ -138,8 +138,7 @@ export async function transitRandom(call: VaultCall): Promise<VaultAnswer> {
   if (isRefusal(place)) return refusalAnswer(place);
   const asked = call.path.split('/').find((part) => /^\d+$/.test(part));
   const count = wholeNumber(asked ?? call.body['bytes'] ?? 32) ?? 0;
-  if (count < 1 || count > MAX_RANDOM_BYTES)
-    return errors(400, `bytes is 1 to ${MAX_RANDOM_BYTES}`);
+  if (count < 1 || count > MAX_RANDOM_BYTES) return errors(400, `bytes is 1 to ${MAX_RANDOM_BYTES}`);
   const format = call.body['format'] ?? 'base64';
   if (format !== 'base64' && format !== 'hex') return errors(400, 'format is base64 or hex');
   return data({ random_bytes: randomBytes(count).toString(format) });

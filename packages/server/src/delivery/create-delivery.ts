@@ -2,7 +2,6 @@ import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import type { Facts } from '../ledger/facts.ts';
 import { sealSecret } from '../vault/seal-secret.ts';
 import { keyToEncrypt } from '../vault/open-vault-key.ts';
-import { expose } from '../vault/expose.ts';
 import { Secret } from '../vault/secret.ts';
 import { type InEnvironment, placeIn, type Vault } from '../vault/vault.ts';
 import { newOnceToken, onceDigest } from './delivery.ts';
@@ -33,7 +32,9 @@ export async function createDelivery(
   const now = clock.wall();
   const expiresAt = now + ttlSeconds * 1000;
   const insert = async (facts: Facts, subject: string, content: Secret) => {
-    if (Buffer.byteLength(expose(content)) > MAX_DELIVERED_BYTES) throw new RangeError('too large to be delivered');
+    const envelope = sealSecret(key, content, placeIn(vault, 'delivery.content', place, id, 1));
+    // As hex; what is beside the content in it is a few hundred bytes.
+    if (envelope.length > 2 * MAX_DELIVERED_BYTES + 4_096) throw new RangeError('too large to be delivered');
     await facts.insert('deliveries', {
       id,
       project_id: place.project_id,
@@ -41,7 +42,7 @@ export async function createDelivery(
       subject,
       digest: onceDigest(token),
       vault_key_id: key.id,
-      envelope: sealSecret(key, content, placeIn(vault, 'delivery.content', place, id, 1)),
+      envelope,
       taken_at: null,
       expires_at: expiresAt,
       created_at: now,

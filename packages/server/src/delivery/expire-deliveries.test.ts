@@ -26,7 +26,11 @@ onEachDatabase('a delivery that nobody took in time', (createPlace) => {
     for (let i = 0; i < 41; i++) late.push(await deliver(0));
     assert.equal(await expireDeliveries(vault), 41);
     assert.equal(await expireDeliveries(vault), 0);
-    const kept = await own.store.reader.selectFrom('deliveries').select('expires_at').where('envelope', 'is not', null).execute();
+    const kept = await own.store.reader
+      .selectFrom('deliveries')
+      .select('expires_at')
+      .where('envelope', 'is not', null)
+      .execute();
     assert.equal(kept.length, 1);
     const came = await takeDelivery(vault, late[0] as string, '127.0.0.1');
     assert.ok(isRefusal(came) && came.refused === 'DELIVERY_GONE');
@@ -43,8 +47,11 @@ onEachDatabase('a delivery that nobody took in time', (createPlace) => {
     assert.ok(!isRefusal(made));
     const draft = { actor: 'system', action: 'delivery.created', subject: made.id };
     await own.vault.ledger.record(draft, (facts) => made.insert(facts, made.id, new Secret('"x"')));
-    own.vault.keyring.unload((await own.store.reader.selectFrom('vault_keys').select('id').executeTakeFirstOrThrow()).id);
-    const change = (root_version: number) => own.store.writer.transaction((db) => db.updateTable('vault_keys').set({ root_version }).execute());
+    own.vault.keyring.unload(
+      (await own.store.reader.selectFrom('vault_keys').select('id').executeTakeFirstOrThrow()).id,
+    );
+    const change = (root_version: number) =>
+      own.store.writer.transaction((db) => db.updateTable('vault_keys').set({ root_version }).execute());
     await change(7);
     const refused = await takeDelivery(own.vault, expose(made.token), '127.0.0.1');
     assert.ok(isRefusal(refused) && refused.refused === 'ROW_TAMPERED');

@@ -10,7 +10,11 @@ const BATCH = 40;
  * able to find them.
  * @returns how many
  */
-export async function expireDeliveries({ ledger, reader, clock }: Pick<Vault, 'ledger' | 'reader' | 'clock'>): Promise<number> {
+export async function expireDeliveries({
+  ledger,
+  reader,
+  clock,
+}: Pick<Vault, 'ledger' | 'reader' | 'clock'>): Promise<number> {
   let count = 0;
   for (;;) {
     const ids = await findExpired(reader, clock.wall(), BATCH);

@@ -2,7 +2,13 @@ import type { Clock } from '../clock.ts';
 
 /** Something that should not be, and that an operator has to look at. */
 export interface Alarm {
-  readonly code: 'ROW_TAMPERED' | 'ENVELOPE_BROKEN' | 'DELIVERY_TAKEN_TWICE' | 'CHAIN_BROKEN' | 'VERIFIER_AHEAD' | 'HEAD_NOT_KEPT';
+  readonly code:
+    | 'ROW_TAMPERED'
+    | 'ENVELOPE_BROKEN'
+    | 'DELIVERY_TAKEN_TWICE'
+    | 'CHAIN_BROKEN'
+    | 'VERIFIER_AHEAD'
+    | 'HEAD_NOT_KEPT';
   /** Id of what it is about. */
   readonly subject: string;
   readonly atMs: number;

@@ -24,7 +24,7 @@ export function mountSmallDisk(size: string): SmallDisk | null {
     return null;
   }
   const folder = join(mountPoint, 'data');
-  mkdirSync(folder);
+  mkdirSync(folder, { mode: 0o700 });
   return {
     place: { folder, databaseUrl: undefined, [Symbol.asyncDispose]: async () => {} },
     fill: () => fill(join(mountPoint, 'filler')),

@@ -21,10 +21,14 @@ export async function currentRoot(vault: Vault): Promise<{ seal: SealRow; unseal
   }
   const reopened = reopenRootKey(ledger.head.installation, seal, unsealed);
   if (reopened === null) {
-    const detail = 'The seal was changed without an answer, and its key is not in memory: seal and unseal, then try again.';
+    const detail =
+      'The seal was changed without an answer, and its key is not in memory: seal and unseal, then try again.';
     return refuse('ATTEMPT_OVER', detail);
   }
-  if (seal.root_version === unsealed.root.version && (seal.previous_root_key === null) === (unsealed.previousRoot === null))
+  if (
+    seal.root_version === unsealed.root.version &&
+    (seal.previous_root_key === null) === (unsealed.previousRoot === null)
+  )
     return { seal, unsealed };
   keyring.replace(unsealed, reopened);
   return { seal, unsealed: reopened };

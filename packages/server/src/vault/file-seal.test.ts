@@ -102,10 +102,9 @@ describe('the key file of a seal', () => {
     const [{ file, key, parameters }, other] = [fresh(), fresh()];
     removeKeyFile(file, other.parameters);
     assert.ok(readKeyFile(file, parameters).equals(key));
-    assert.deepEqual([isOwnOrFree(file, parameters), isOwnOrFree(file, other.parameters), isOwnOrFree(file, null)], [
-      true,
-      false,
-      false,
-    ]);
+    assert.deepEqual(
+      [isOwnOrFree(file, parameters), isOwnOrFree(file, other.parameters), isOwnOrFree(file, null)],
+      [true, false, false],
+    );
   });
 });

@@ -137,7 +137,11 @@ export class SealGate {
     const present = parametersOf(seal);
     if (present.kind === 'file') settleKeyFile(this.#keyFile, present.check);
     if (change.kind === 'file' && !isOwnOrFree(this.#keyFile, present.kind === 'file' ? present : null)) {
-      return refuse('INVALID_INPUT', `Another installation's key lies at ${this.#keyFile}: move it away first.`, '/kind');
+      return refuse(
+        'INVALID_INPUT',
+        `Another installation's key lies at ${this.#keyFile}: move it away first.`,
+        '/kind',
+      );
     }
     const made = await this.#make(change);
     if (isRefusal(made)) return made;
