@@ -70,6 +70,18 @@ describe('the rollback guard', () => {
     rmSync(kept, { recursive: true });
   });
 
+  it('feeds and answers what it committed, and says so loudly, when the record of it can not be written', async () => {
+    await using place = await createPlace('sqlite');
+    await run(place, { headFile: '/dev/full' }, async (call) => {
+      await addProject('one')(call);
+      const { body } = await call('GET', '/v1/installation');
+      assert.deepEqual(
+        body.alarms.map(({ code }: { code: string }) => code),
+        ['HEAD_NOT_KEPT'],
+      );
+    });
+  });
+
   it('refuses a forked one, which has another entry at the same sequence', async () => {
     await using place = await createPlace('sqlite');
     const kept = mkdtempSync(join(tmpdir(), 'keyhold-kept-'));

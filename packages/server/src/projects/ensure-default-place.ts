@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 import type { Database } from '../database/schema.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Random } from '../random.ts';
-import { findEnvironment, findProject } from './projects.store.ts';
+import { findEnvironment, findEnvironmentByPrefix, findProject } from './projects.store.ts';
 
 const PROJECT = { slug: 'default', name: 'Default' };
 const ENVIRONMENT = 'production';
@@ -29,13 +29,16 @@ export async function ensureDefaultPlace({
   const id = random.newId('environment');
   const draft = { actor: 'system', action: 'environment.created', subject: id, project: projectId, environment: id };
   const recorded = await ledger.record(draft, async (facts) => {
+    // Whoever had the prefix before there was this place keeps it.
+    let prefix = PREFIX;
+    for (let n = 2; (await findEnvironmentByPrefix(facts.db, prefix)) !== undefined; n++) prefix = `${PREFIX}_${n}`;
     const now = clock.wall();
     if (known === undefined) await facts.insert('projects', { id: projectId, ...PROJECT, created_at: now });
     return await facts.insert('environments', {
       id,
       project_id: projectId,
       name: ENVIRONMENT,
-      prefix: PREFIX,
+      prefix,
       kind: 'production',
       lease_seconds: LEASE_SECONDS,
       after_lease: 'refuse',
