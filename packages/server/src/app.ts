@@ -88,6 +88,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const guard = stack.use(await openRollbackGuard(store, headFileOf(config), config.acceptRollback));
   const feed = await startFeed({ store, clock, random, alarms, source, committed: guard.committed });
   await guard.enter(feed.ledger);
+  alarms.enterInto(feed.ledger);
   const own = { ledger: feed.ledger, reader: store.reader, clock, random };
   const keyFile = config.keyFile ?? join(config.userDataFolder, `${feed.ledger.head.installation}.key`);
   const vault = vaultOf({ ...own, tampered }, scratch, alarms);
@@ -99,9 +100,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   await ensureDefaultPlace(own);
   const bootstrapTokenFile = file('bootstrap-token');
   const bootstrapUse = new BootstrapUse(ledger, clock, await ensureBootstrapToken(own, bootstrapTokenFile));
-  feed.onTokensUsed((ids) => {
-    for (const id of ids) bootstrapUse.note(id).catch(() => {});
-  });
+  feed.onTokensUsed((ids) => noteAll(bootstrapUse, ids));
   const verifierTokenFile = file('verifier-token');
   if (config.withVerifier) await ensureVerifierToken(own, verifierTokenFile);
   const find = (secret: string) => authenticate(store.reader, clock, secret, tampered);
@@ -134,6 +133,10 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
     seal: await startedSeal(seals, keyFile),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+function noteAll(bootstrapUse: BootstrapUse, ids: readonly string[]): void {
+  for (const id of ids) bootstrapUse.note(id).catch(() => {});
 }
 
 type Handed = Pick<Vault, 'ledger' | 'reader' | 'clock' | 'random' | 'tampered'>;

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import type { Ledger } from './ledger.ts';
 
 /** Something that should not be, and that an operator has to look at. */
 export interface Alarm {
@@ -23,6 +24,7 @@ export class Alarms {
   readonly #clock: Clock;
   readonly #raised = new Map<string, Alarm>();
   readonly #notify: (alarm: Alarm) => void;
+  #ledger: Ledger | null = null;
 
   constructor(clock: Clock, notify: (alarm: Alarm) => void) {
     this.#clock = clock;
@@ -37,6 +39,19 @@ export class Alarms {
     const alarm = { code, subject, atMs: this.#clock.wall(), detail };
     this.#raised.set(name, alarm);
     this.#notify(alarm);
+    this.#enter(alarm);
+  }
+
+  /** From now on each is an entry too, also those raised before. */
+  enterInto(ledger: Ledger): void {
+    this.#ledger = ledger;
+    for (const alarm of this.list()) this.#enter(alarm);
+  }
+
+  /** Not waited for: what raised it goes on, and where nothing can be entered the log has it. */
+  #enter({ code, subject }: Alarm): void {
+    const draft = { actor: 'system', action: 'alarm.raised', subject, code: code.toLowerCase().replaceAll('_', '-') };
+    void this.#ledger?.record({ ...draft, evenWithoutChange: true }, async () => null).catch(() => {});
   }
 
   list(): readonly Alarm[] {

@@ -22,7 +22,11 @@ export async function openVault(vault: Vault, keyFile: string): Promise<'unseale
   if (parameters.kind !== 'file') return 'sealed';
   const keyBytes = readKeyFile(keyFile, parameters);
   try {
-    keyring.unseal(unwrapRootKey(ledger.head.installation, seal, keyBytes));
+    const unsealed = unwrapRootKey(ledger.head.installation, seal, keyBytes);
+    const draft = { actor: 'system', action: 'seal.opened', subject: seal.id, code: 'at-start' };
+    // INVARIANT: what can't be entered does not open.
+    await ledger.record({ ...draft, evenWithoutChange: true }, async () => null);
+    keyring.unseal(unsealed);
   } catch (error) {
     if (!(error instanceof EnvelopeBroken)) throw error;
     vault.broken(error.place, error.message);
