@@ -95,7 +95,10 @@ async function show({ reader }: VaultApi, key: TransitKeyRow): Promise<VaultAnsw
 /** What we can't do is refused, not passed over: a client would rely on it. */
 function unsupportedOption(body: VaultCall['body']): string | null {
   const type = body['type'];
-  if (type !== undefined && type !== TYPE) return `this type is not supported; use ${TYPE}`;
+  if (type !== undefined && type !== TYPE) {
+    const named = typeof type === 'string' ? type.slice(0, 40) : 'of that kind';
+    return `type ${named} is not supported; use ${TYPE}`;
+  }
   const wanted = ['derived', 'convergent_encryption', 'exportable', 'allow_plaintext_backup'].find(
     (option) => body[option] === true || body[option] === 'true',
   );
