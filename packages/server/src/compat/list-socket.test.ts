@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
+import { eventually } from '../testing/eventually.ts';
 import { seededRandom } from '../testing/seeded-random.ts';
 import { acceptListMethod } from './list-socket.ts';
 
@@ -76,6 +77,18 @@ const chunked = (path: string, ...bodies: string[]) =>
 const SLY = 'LIST /body HTTP/1.1\r\nHost: a\r\n\r\nLIST /again HTTP/1.1\r\n\r\n';
 
 describe('LIST over a connection', () => {
+  it('lets go of a connection that it answered last, though the other side never closes its own', async () => {
+    await using running = await start();
+    const socket = connect({ port: running.port, host: '127.0.0.1', allowHalfOpen: true });
+    socket.resume();
+    const ended = once(socket, 'end');
+    socket.write('GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    await ended;
+    const open = () => new Promise((resolve) => running.server.getConnections((_error, count) => resolve(count)));
+    await eventually('the connection is gone', async () => (await open()) === 0);
+    socket.destroy();
+  });
+
   it('reaches the server as LINK, and an answer comes back', async () => {
     await using running = await start();
     const answer = await exchange(running.port, ['LIST /one?a=LIST HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n']);

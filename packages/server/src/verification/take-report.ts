@@ -58,7 +58,7 @@ export async function takeReport(taking: Taking, scope: FeedScope, payload: unkn
 type Use = UsageReport['credentials'][number];
 
 /** One statement takes each row once; a verifier names one twice whose replica was replaced between two reports. */
-function addedUp(uses: readonly Use[]): Use[] {
+export function addedUp(uses: readonly Use[]): Use[] {
   const byId = new Map<string, Use>();
   for (const use of uses) {
     const before = byId.get(use.id);

@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { Keyring, type Unsealed } from './keyring.ts';
+import { keyFrom, newKeyBytes } from './wrapped-key.ts';
+
+function unsealed(version: number): Unsealed {
+  const root = { id: 'root-key', version, key: keyFrom(newKeyBytes()) };
+  return { root, previousRoot: null, sealKey: keyFrom(newKeyBytes()) };
+}
+
+it('what was on its way when the keyring was sealed, or opened anew, puts nothing into it', () => {
+  const keyring = new Keyring();
+  const [first, second] = [unsealed(1), unsealed(2)];
+  keyring.unseal(first);
+  keyring.replace(first, second);
+  assert.equal(keyring.unsealed, second);
+  keyring.replace(first, unsealed(3));
+  assert.equal(keyring.unsealed, second);
+  keyring.seal();
+  keyring.replace(second, unsealed(3));
+  assert.ok(keyring.sealed);
+});
