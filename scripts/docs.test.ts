@@ -63,7 +63,7 @@ describe('docs/errors.md', () => {
 
   it('has a line for every alarm, and for no other', () => {
     const documented = rows(section('docs/errors.md', 'Alarms')).map(([name]) => code(name));
-    const declared = /readonly code: ([^;]+);/.exec(read('packages/server/src/ledger/alarms.ts'))?.[1] ?? '';
+    const declared = /readonly code:\s+([^;]+);/.exec(read('packages/server/src/ledger/alarms.ts'))?.[1] ?? '';
     assert.deepEqual(
       documented,
       [...declared.matchAll(/'(\w+)'/g)].map(([, name]) => name),
