@@ -1,0 +1,64 @@
+/** Merkle trees of RFC 6962 §2.1. They are hashed with a function that is handed in, since this runs anywhere. */
+
+/** SHA-256 of some bytes: 32 bytes. */
+export type Sha256 = (bytes: Uint8Array) => Uint8Array;
+
+export const HASH_BYTES = 32;
+
+/** SHA-256(00 ‖ entry) */
+export function leafHash(sha256: Sha256, entry: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(1 + entry.length);
+  bytes.set(entry, 1);
+  return sha256(bytes);
+}
+
+/** SHA-256(01 ‖ left ‖ right) */
+export function nodeHash(sha256: Sha256, left: Uint8Array, right: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(1 + 2 * HASH_BYTES);
+  bytes[0] = 1;
+  bytes.set(left, 1);
+  bytes.set(right, 1 + HASH_BYTES);
+  return sha256(bytes);
+}
+
+/**
+ * All that has to be kept of a tree to go on with it: the roots of its perfect subtrees, the largest first, one for
+ * each bit that is set in its size.
+ */
+export interface Frontier {
+  readonly size: number;
+  readonly nodes: readonly Uint8Array[];
+}
+
+export const EMPTY_FRONTIER: Frontier = { size: 0, nodes: [] };
+
+/** The tree with these leaves behind it. */
+export function appendLeaves(sha256: Sha256, { size, nodes }: Frontier, leaves: readonly Uint8Array[]): Frontier {
+  const kept = [...nodes];
+  let next = size;
+  for (const leaf of leaves) {
+    let node = leaf;
+    // Two of the same height make one.
+    for (let rest = next; rest % 2 === 1; rest = (rest - 1) / 2) {
+      node = nodeHash(sha256, kept.pop() as Uint8Array, node);
+    }
+    kept.push(node);
+    next++;
+  }
+  return { size: next, nodes: kept };
+}
+
+/** MTH of the whole tree; of an empty one the hash of nothing. */
+export function rootOf(sha256: Sha256, { nodes }: Frontier): Uint8Array {
+  if (nodes.length === 0) return sha256(new Uint8Array(0));
+  return foldNodes(sha256, nodes);
+}
+
+/** MTH of neighbouring perfect subtrees, the largest first. */
+export function foldNodes(sha256: Sha256, nodes: readonly Uint8Array[]): Uint8Array {
+  return nodes.reduceRight((right, left) => nodeHash(sha256, left, right));
+}
+
+export function isSameHash(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
