@@ -7,6 +7,7 @@ export const ID_PREFIXES = {
   environment: 'env',
   installation: 'inst',
   key: 'key',
+  logKey: 'lkey',
   project: 'proj',
   seal: 'seal',
   secret: 'sec',

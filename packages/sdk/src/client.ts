@@ -1,5 +1,6 @@
 import type { Body, Operation, Params, Query, Response } from '@keyhold/protocol/operation';
 import * as access from '@keyhold/protocol/operations/access';
+import * as audit from '@keyhold/protocol/operations/audit';
 import * as installation from '@keyhold/protocol/operations/installation';
 import * as keys from '@keyhold/protocol/operations/keys';
 import * as projects from '@keyhold/protocol/operations/projects';
@@ -94,8 +95,19 @@ export function createClient(connection: Connection) {
       change: bind(seal.changeSeal),
       confirm: bind(seal.confirmSeal),
     },
-    audit: { list: bind(installation.listEntries) },
+    audit: auditCalls(bind),
     installation: { get: bind(installation.getInstallation), acceptRestore: bind(installation.acceptRestore) },
+  };
+}
+
+/** Reading and proving the log. */
+function auditCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
+  return {
+    list: bind(audit.listEntries),
+    getReceipt: bind(audit.getReceipt),
+    getLog: bind(audit.getLog),
+    proveInclusion: bind(audit.proveInclusion),
+    proveConsistency: bind(audit.proveConsistency),
   };
 }
 

@@ -8,14 +8,16 @@ import { authenticate } from './access/authenticate.ts';
 import { BootstrapUse } from './access/bootstrap-use.ts';
 import { ensureBootstrapToken, ensureVerifierToken } from './access/own-tokens.ts';
 import type { Principal } from './access/principal.ts';
-import { systemClock } from './clock.ts';
+import { type LogOptions, TransparencyLog } from './audit/log.ts';
+import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { openRollbackGuard } from './ledger/rollback-guard.ts';
 import { refuseLooseFolder } from './vault/os-protection.ts';
 import { openData } from './database/open-data.ts';
 import { Scratch } from './database/scratch.ts';
+import type { Store } from './database/store.ts';
 import { classifyFault } from './database/store-fault.ts';
-import { startFeed } from './feed/start-feed.ts';
+import { type Feed, startFeed } from './feed/start-feed.ts';
 import { type AuthenticateFeed, serveFeed } from './feed/feed-socket.ts';
 import { logAccess } from './http/access-log.ts';
 import { Cursors } from './http/cursor.ts';
@@ -31,7 +33,7 @@ import { Alarms } from './ledger/alarms.ts';
 import { startMaintenance } from './maintenance.ts';
 import { ensureDefaultPlace } from './projects/ensure-default-place.ts';
 import { mountControlPlane } from './routes.ts';
-import { systemRandom } from './random.ts';
+import { type Random, systemRandom } from './random.ts';
 import { Keyring } from './vault/keyring.ts';
 import { KeyUses } from './vault/key-uses.ts';
 import { openVault } from './vault/open-vault.ts';
@@ -75,20 +77,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const alarms = new Alarms(clock, (alarm) => log.error({ alarm }, 'ALARM'));
   const tampered = (rowId: string) =>
     alarms.raise('ROW_TAMPERED', rowId, 'the stored row is not the one that the ledger recorded');
-  const places = new Places();
-  const online = { reader: store.reader, clock, places };
-  const source = new VerificationSource({
-    store,
-    clock,
-    places,
-    tampered,
-    report: (scope, payload) => takeReport({ ...online, scratch, tokensUsed: feed.tokensUsed }, scope, payload),
-    answer: (scope, payload) => answerOnline({ ...online, ledger: feed.ledger }, scope, payload),
-  });
-  const guard = stack.use(await openRollbackGuard(store, headFileOf(config), config.acceptRollback));
-  const feed = await startFeed({ store, clock, random, alarms, source, committed: guard.committed });
-  await guard.enter(feed.ledger);
-  alarms.enterInto(feed.ledger);
+  const { feed, places } = await startLedger(config, { store, scratch, clock, random, alarms, tampered }, stack);
   const own = { ledger: feed.ledger, reader: store.reader, clock, random };
   const keyFile = config.keyFile ?? join(config.userDataFolder, `${feed.ledger.head.installation}.key`);
   const vault = vaultOf({ ...own, tampered }, scratch, alarms);
@@ -97,7 +86,8 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
 
   // access
   const { ledger, propagation, hub, book } = feed;
-  await ensureDefaultPlace(own);
+  const place = await ensureDefaultPlace(own);
+  const auditLog = await openLog({ vault, scratch, place, alarms });
   const bootstrapTokenFile = file('bootstrap-token');
   const bootstrapUse = new BootstrapUse(ledger, clock, await ensureBootstrapToken(own, bootstrapTokenFile));
   feed.onTokensUsed((ids) => noteAll(bootstrapUse, ids));
@@ -115,15 +105,15 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const cursors = new Cursors(createSecretKey(random.bytes(32)));
   const routes = { gate, context: { ledger, propagation, clock, random }, reader: store.reader, cursors };
   const { seals, rewrapper, rewrap } = sealsOf(vault, keyFile, log, stack);
-  mountControlPlane(app, { ...routes, feed, alarms, store, vault, seals, rewrapper });
-  const vaultApi = { authenticate: gate.authenticate, context: routes.context, reader: store.reader, vault, seals };
+  mountControlPlane(app, { ...routes, feed, alarms, store, vault, seals, rewrapper, log: auditLog });
+  const vaultApi = { ...routes, authenticate: gate.authenticate, vault, seals };
   await mountVault(app, '/compat/vault', vaultApi, log);
   await app.ready();
   const closeFeed = serveFeed(app.server, hub, feedGate(find));
   await app.listen({ host: config.host, port: config.port });
   stack.defer(closeFeed);
   const vaultListener = stack.use(await startVaultListener(config, vaultApi, log));
-  stack.defer(startMaintenance({ store, scratch, clock, ledger, book, hub, alarms, tampered, rewrap }));
+  stack.defer(startMaintenance({ store, scratch, clock, ledger, book, hub, alarms, tampered, rewrap, auditLog }));
   const running = stack.move();
   return {
     url: urlOf(app.server.address(), config.host, tls !== undefined),
@@ -133,6 +123,36 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
     seal: await startedSeal(seals, keyFile),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+/** What starting the ledger takes, from the floors below it. */
+interface Ground {
+  readonly store: Store;
+  readonly scratch: Scratch;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly alarms: Alarms;
+  readonly tampered: (rowId: string) => void;
+}
+
+/** Takes the ledger over, once it is known that the database is the one that was last answered from. */
+async function startLedger(config: Config, ground: Ground, stack: AsyncDisposableStack) {
+  const { store, scratch, clock, random, alarms, tampered } = ground;
+  const places = new Places();
+  const online = { reader: store.reader, clock, places };
+  const source = new VerificationSource({
+    store,
+    clock,
+    places,
+    tampered,
+    report: (scope, payload) => takeReport({ ...online, scratch, tokensUsed: feed.tokensUsed }, scope, payload),
+    answer: (scope, payload) => answerOnline({ ...online, ledger: feed.ledger }, scope, payload),
+  });
+  const guard = stack.use(await openRollbackGuard(store, headFileOf(config), config.acceptRollback));
+  const feed: Feed = await startFeed({ store, clock, random, alarms, source, committed: guard.committed });
+  await guard.enter(feed.ledger);
+  alarms.enterInto(feed.ledger);
+  return { feed, places };
 }
 
 function noteAll(bootstrapUse: BootstrapUse, ids: readonly string[]): void {
@@ -150,6 +170,12 @@ function vaultOf(own: Handed, scratch: Scratch, alarms: Alarms): Vault {
     broken: ({ id }, detail) => alarms.raise('ENVELOPE_BROKEN', id, detail),
     takenTwice: (id) => alarms.raise('DELIVERY_TAKEN_TWICE', id, 'somebody came for a delivery that was taken before'),
   };
+}
+
+function openLog({ alarms, ...own }: Pick<LogOptions, 'vault' | 'scratch' | 'place'> & { readonly alarms: Alarms }) {
+  const { installation } = own.vault.ledger.head;
+  const forged = (detail: string) => alarms.raise('LOG_FORGED', installation, detail);
+  return TransparencyLog.open({ ...own, origin: `keyhold/${installation}`, forged });
 }
 
 function makeDataFolder(folder: string): void {

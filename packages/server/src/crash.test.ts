@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Entry } from '@keyhold/protocol/operations/installation';
+import type { Entry } from '@keyhold/protocol/operations/audit';
 import { checkAcknowledged, checkVerdicts } from './testing/acknowledged.ts';
 import { onEachDatabase } from './testing/databases.ts';
 import { untilReady } from './testing/installation.ts';

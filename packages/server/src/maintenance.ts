@@ -1,3 +1,4 @@
+import type { TransparencyLog } from './audit/log.ts';
 import type { Clock } from './clock.ts';
 import type { Scratch } from './database/scratch.ts';
 import type { Store } from './database/store.ts';
@@ -22,9 +23,11 @@ interface Maintained {
   readonly tampered: (rowId: string) => void;
   /** Begins to re-wrap what is left to. */
   readonly rewrap: () => void;
+  readonly auditLog: TransparencyLog;
 }
 
 const ROWS_PER_READ = 500;
+const SECOND_MS = 1_000;
 const QUARTER_MINUTE_MS = 15_000;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -56,6 +59,7 @@ export function startMaintenance(maintained: Maintained): () => void {
   );
   // A run ends where the store does not answer.
   every(MINUTE_MS, async () => maintained.rewrap());
+  every(SECOND_MS, () => maintained.auditLog.publish());
   void checkChain(maintained).catch(() => {});
   return () => {
     stopped = true;

@@ -1,8 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { allowOnInstallation } from './access/locate.ts';
+import type { Principal } from './access/principal.ts';
 import { mountTokens } from './access/tokens.routes.ts';
 import { mountEntries } from './audit/entries.routes.ts';
+import type { TransparencyLog } from './audit/log.ts';
+import { mountLog } from './audit/log.routes.ts';
+import { mountTiles } from './audit/tiles.routes.ts';
 import { mountBackup } from './backup/backup.routes.ts';
 import type { Store } from './database/store.ts';
 import { mountDeliveries } from './delivery/delivery.routes.ts';
@@ -30,6 +34,7 @@ export interface ControlPlaneRoutes extends Routes {
   readonly vault: Vault;
   readonly seals: SealGate;
   readonly rewrapper: Rewrapper;
+  readonly log: TransparencyLog;
 }
 
 /** Every operation of the control plane, room by room, and its metrics. */
@@ -49,7 +54,10 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   mountKeyRotation(app, routes);
   mountBackup(app, routes);
   mountSeal(app, gate, { allow: allowOnInstallation }, seals);
-  mountEntries(app, gate, (principal) => allowOnInstallation(principal, 'audit.read'), routes);
+  const mayReadLog = (principal: Principal) => allowOnInstallation(principal, 'audit.read');
+  mountEntries(app, gate, mayReadLog, routes);
+  mountLog(app, gate, mayReadLog, routes);
+  mountTiles(app, gate, mayReadLog, routes);
   mountInstallation(app, { ...routes, hub, book, alarms });
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });

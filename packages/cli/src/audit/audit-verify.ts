@@ -1,5 +1,5 @@
 import { createClient } from '@keyhold/sdk/client';
-import type { Entry } from '@keyhold/protocol/operations/installation';
+import type { Entry } from '@keyhold/protocol/operations/audit';
 import { JSON_FLAG, pages } from '../api-command.ts';
 import type { Command, Context, Given } from '../command.ts';
 import { connectionFor, URL_FLAGS } from '../connection.ts';

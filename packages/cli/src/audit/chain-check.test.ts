@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { type Leaf, writeLeaf } from '@keyhold/protocol/leaf';
-import type { Entry } from '@keyhold/protocol/operations/installation';
+import type { Entry } from '@keyhold/protocol/operations/audit';
 import { ChainCheck } from './chain-check.ts';
 
 const DIGESTS = ['a', 'b', 'c', 'd'].map((digit) => digit.repeat(64));

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { decodeLeaf, type Leaf, MAX_LEAF_BYTES } from '@keyhold/protocol/leaf';
-import type { Entry } from '@keyhold/protocol/operations/installation';
+import type { Entry } from '@keyhold/protocol/operations/audit';
 
 /** The first thing that is not as it must be. */
 export interface ChainFault {

@@ -1,4 +1,6 @@
-import type { Entry, Installation } from '@keyhold/protocol/operations/installation';
+import type { Entry } from '@keyhold/protocol/operations/audit';
+import { listEntries } from '@keyhold/protocol/operations/audit';
+import type { Installation } from '@keyhold/protocol/operations/installation';
 import * as operations from '@keyhold/protocol/operations/installation';
 import { apiCommand, listCommand } from '../api-command.ts';
 import { auditVerify } from '../audit/audit-verify.ts';
@@ -47,7 +49,7 @@ const ACCEPTED: readonly Field<{ readonly sequence: number; readonly acceptedEpo
 export const INSTALLATION_COMMANDS: readonly Command[] = [
   listCommand({
     words: ['audit', 'list'],
-    operation: operations.listEntries,
+    operation: listEntries,
     call: (client) => client.audit.list,
     columns: ENTRY,
   }),

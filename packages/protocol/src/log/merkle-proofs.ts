@@ -40,8 +40,8 @@ export function verifyInclusion(sha256: Sha256, claim: Inclusion, proof: readonl
  */
 export function verifyConsistency(sha256: Sha256, { from, to }: Consistency, proof: readonly Uint8Array[]): boolean {
   if (!isCount(from.size) || !isCount(to.size) || from.size === 0 || from.size > to.size) return false;
-  if (![from.root, to.root, ...proof].every(isHash)) return false;
   if (from.size === to.size) return proof.length === 0 && isSameHash(from.root, to.root);
+  if (![from.root, to.root, ...proof].every(isHash)) return false;
   const [first, ...rest] = isPowerOfTwo(from.size) ? [from.root, ...proof] : proof;
   if (first === undefined || proof.length === 0) return false;
   let [node, last] = [from.size - 1, to.size - 1];

@@ -1,38 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { defineOperation } from '../operation.ts';
-import { Closed, IdOf, Nullable, Page, PageQuery, Time } from './shapes.ts';
-
-export const EntryShape = Closed({
-  sequence: Type.Integer(),
-  id: IdOf('entry'),
-  at: Time,
-  actor: Type.String(),
-  action: Type.String(),
-  subject: Type.String(),
-  /** The leaf itself, byte for byte: canonical JSON. */
-  leaf: Type.String(),
-  hash: Type.String({ description: 'SHA-256 of the leaf; the next entry names it as `previous`.' }),
-  side: Nullable(Type.Unknown({ description: 'What the leaf commits to and what can be erased.' })),
-});
-export type Entry = Static<typeof EntryShape>;
-
-export const listEntries = defineOperation({
-  id: 'list-entries',
-  method: 'GET',
-  path: '/v1/audit/entries',
-  tag: 'Audit',
-  summary: 'List ledger entries; newest first unless `order=asc`',
-  query: Closed({
-    action: Type.Optional(Type.String({ minLength: 1, maxLength: 63, pattern: '^[a-z-]+(\\.[a-z-]+)*$' })),
-    actor: Type.Optional(Type.String({ minLength: 1, maxLength: 60, pattern: '^[a-z0-9_-]+$' })),
-    subject: Type.Optional(Type.String({ minLength: 1, maxLength: 60, pattern: '^[a-z0-9_-]+$' })),
-    order: Type.Optional(Type.Enum(['asc', 'desc'], { default: 'desc' })),
-    ...PageQuery,
-  }),
-  status: 200,
-  response: Page(EntryShape),
-  errors: ['INVALID_CURSOR'],
-});
+import { Closed, IdOf, Nullable, Time } from './shapes.ts';
 
 export const VerifierShape = Closed({
   id: Type.String({ pattern: '^ver_[0-9a-f-]{36}$' }),

@@ -1,4 +1,5 @@
 import * as access from './access.ts';
+import * as audit from './audit.ts';
 import * as installation from './installation.ts';
 import * as keys from './keys.ts';
 import * as projects from './projects.ts';
@@ -55,7 +56,11 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
   seal.sealInstallation,
   seal.changeSeal,
   seal.confirmSeal,
-  installation.listEntries,
+  audit.listEntries,
+  audit.getReceipt,
+  audit.getLog,
+  audit.proveInclusion,
+  audit.proveConsistency,
   installation.getInstallation,
   installation.acceptRestore,
 ];

@@ -1,5 +1,5 @@
 import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
-import { type Entry, listEntries as listEntriesOperation } from '@keyhold/protocol/operations/installation';
+import { type Entry, listEntries as listEntriesOperation } from '@keyhold/protocol/operations/audit';
 import type { FastifyInstance } from 'fastify';
 import type { Kysely } from 'kysely';
 import type { Database } from '../database/schema.ts';

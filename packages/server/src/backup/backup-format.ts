@@ -38,6 +38,7 @@ export const BACKUP_TABLES = {
   deliveries: 'id',
   transit_keys: 'id',
   transit_key_versions: 'id',
+  log_keys: 'id',
   entries: 'sequence',
   entry_sides: 'sequence',
   row_heads: 'row_id',
@@ -49,5 +50,14 @@ export const BACKUP_TABLES = {
 
 export type BackupTable = keyof typeof BACKUP_TABLES;
 
-/** What a restored installation does without: who holds leases now, which calls were repeated, denials by the minute. */
-export const NOT_BACKED_UP = ['lease_holders', 'idempotency', 'denials'] as const satisfies readonly (keyof Database)[];
+/**
+ * What a restored installation does without: who holds leases now, which calls were repeated, denials by the minute;
+ * and what it makes anew from its entries.
+ */
+export const NOT_BACKED_UP = [
+  'lease_holders',
+  'idempotency',
+  'denials',
+  'log_tiles',
+  'log_checkpoints',
+] as const satisfies readonly (keyof Database)[];

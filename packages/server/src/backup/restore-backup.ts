@@ -100,7 +100,7 @@ async function checkRestored(db: Kysely<Database>, { sequence, hash }: BackupHea
   const head = await readHead(db);
   if (head?.sequence !== sequence || head.hash !== hash)
     throw new RestoreRefused('its head is not the one that it names');
-  const fault = await verifyChain(db, { sequence, hash });
+  const fault = await verifyChain(db, head);
   if (fault !== null) throw new RestoreRefused(`entry ${fault.sequence}: ${fault.detail}`);
   for (const table of FACT_TABLES) {
     for (let after: string | null = ''; after !== null; ) {

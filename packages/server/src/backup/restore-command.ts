@@ -10,6 +10,7 @@ import { Scratch } from '../database/scratch.ts';
 import type { Store } from '../database/store.ts';
 import { decryptStream } from '../delivery/age-stream.ts';
 import { Ledger } from '../ledger/ledger.ts';
+import { EMPTY_TREE } from '../ledger/tree.ts';
 import { systemRandom } from '../random.ts';
 import { readKeyFile } from '../vault/file-seal.ts';
 import { Keyring } from '../vault/keyring.ts';
@@ -125,7 +126,7 @@ function vaultOver(store: Store, { installation, epoch, sequence, hash }: Restor
     keyring: new Keyring(),
     sealTurns: new Turns(),
     uses: new KeyUses(new Scratch(store)),
-    ledger: new Ledger(options, { installation, epoch, sequence, hash }),
+    ledger: new Ledger(options, { installation, epoch, sequence, hash, tree: EMPTY_TREE }),
     reader: store.reader,
     clock: systemClock,
     random: systemRandom,

@@ -2,10 +2,11 @@ import { type Kysely, sql } from 'kysely';
 import type { Dialect } from './dialect.ts';
 import { foundation } from './migrations/0001-foundation.ts';
 import { vault } from './migrations/0002-vault.ts';
+import { auditLog } from './migrations/0003-audit-log.ts';
 import type { Database } from './schema.ts';
 
 /** In order; a number never changes its meaning once released. */
-const MIGRATIONS: readonly (readonly string[])[] = [foundation, vault];
+const MIGRATIONS: readonly (readonly string[])[] = [foundation, vault, auditLog];
 
 /**
  * Brings the schema up to date, each migration in one transaction.

@@ -29,6 +29,7 @@ export interface FactTables {
   deliveries: DeliveryRow;
   transit_keys: TransitKeyRow;
   transit_key_versions: TransitKeyVersionRow;
+  log_keys: LogKeyRow;
 }
 
 export interface ProjectRow extends Fact {
@@ -133,7 +134,7 @@ export interface SealRow extends Fact {
 export interface VaultKeyRow extends Fact {
   readonly project_id: string;
   readonly environment_id: string;
-  readonly purpose: 'secrets' | 'deliveries' | 'transit';
+  readonly purpose: 'secrets' | 'deliveries' | 'transit' | 'log';
   /** From 1 on; the highest encrypts. */
   readonly version: number;
   readonly root_version: number;
@@ -222,6 +223,21 @@ export interface TransitKeyVersionRow extends Fact {
   readonly created_at: number;
 }
 
+/** What the log's checkpoints are signed with; it lies in `default/production`, for the whole installation. */
+export interface LogKeyRow extends Fact {
+  readonly project_id: string;
+  readonly environment_id: string;
+  /** Name of the log, and of the key. */
+  readonly origin: string;
+  readonly algorithm: 'ed25519' | 'ml-dsa-44';
+  /** Lower-case hex. */
+  readonly public_key: string;
+  readonly vault_key_id: string;
+  /** The seed of the private key. */
+  readonly envelope: string;
+  readonly created_at: number;
+}
+
 /** Written by the ledger itself. */
 export interface LedgerTables {
   ledger_head: {
@@ -233,6 +249,8 @@ export interface LedgerTables {
     readonly accepted_epoch: number | null;
     /** What the root key must derive, so that a wrong key file is noticed at start. */
     readonly root_key_check: string | null;
+    /** The tree over all entries, as far as it takes to go on with it; null where it was never computed. */
+    readonly tree: string | null;
   };
   entries: {
     readonly sequence: number;
@@ -261,6 +279,10 @@ export interface LedgerTables {
 
 /** Written through `scratch`: no facts, no entries. */
 export interface ScratchTables {
+  /** Full tiles of the log; derived from the entries. */
+  log_tiles: { readonly level: number; readonly number: number /** Hex. */; readonly hashes: string };
+  /** The newest checkpoint that was signed, and the newest that enough witnesses saw. */
+  log_checkpoints: { readonly kind: 'signed' | 'witnessed'; readonly size: number; readonly note: string };
   lease_holders: {
     readonly verifier_id: string;
     readonly environment_id: string;

@@ -8,6 +8,7 @@ export interface Alarm {
     | 'ENVELOPE_BROKEN'
     | 'DELIVERY_TAKEN_TWICE'
     | 'CHAIN_BROKEN'
+    | 'LOG_FORGED'
     | 'VERIFIER_AHEAD'
     | 'HEAD_NOT_KEPT';
   /** Id of what it is about. */

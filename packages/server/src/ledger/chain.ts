@@ -1,11 +1,13 @@
 import { hash } from 'node:crypto';
 import { type Leaf, type RowChange, writeLeaf } from '@keyhold/protocol/leaf';
+import type { Frontier } from '@keyhold/protocol/log/merkle';
 import { type Kysely, sql } from 'kysely';
 import { compiledOnce } from '../database/compiled.ts';
 import { run } from '../database/run.ts';
 import type { Database } from '../database/schema.ts';
 import type { EntryDraft } from './entry.ts';
 import { saltedDigest } from './row-digest.ts';
+import { growTree, writeTree } from './tree.ts';
 
 /** Where the ledger ends. */
 export interface Head {
@@ -14,6 +16,8 @@ export interface Head {
   readonly sequence: number;
   /** SHA-256 of the last leaf; null while there is none. */
   readonly hash: string | null;
+  /** Over all entries; of as many leaves as there are entries. */
+  readonly tree: Frontier;
 }
 
 /** An entry whose place in the chain is not known yet. */
@@ -107,8 +111,15 @@ export async function appendEntries(
   const replace = 'on conflict (row_id) do update set sequence = excluded.sequence, digest = excluded.digest';
   await insertRows(db, 'row_heads', rows, replace);
   const last = entries.at(-1) as ChainedEntry;
-  await db.updateTable('ledger_head').set({ sequence: last.sequence, hash: last.hash }).execute();
-  return { ...head, sequence: last.sequence, hash: last.hash };
+  const tree = growTree(
+    head.tree,
+    entries.map(({ leaf }) => leaf),
+  );
+  await db
+    .updateTable('ledger_head')
+    .set({ sequence: last.sequence, hash: last.hash, tree: writeTree(tree) })
+    .execute();
+  return { ...head, sequence: last.sequence, hash: last.hash, tree };
 }
 
 /** Rows of one INSERT, at most. */

@@ -20,6 +20,7 @@ const KIND_OF_TABLE: Readonly<Record<FactTable, IdKind>> = {
   deliveries: 'delivery',
   transit_keys: 'transitKey',
   transit_key_versions: 'transitKeyVersion',
+  log_keys: 'logKey',
 };
 
 /** Every table of facts. */

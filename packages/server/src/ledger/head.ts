@@ -4,6 +4,7 @@ import { run } from '../database/run.ts';
 import type { Database } from '../database/schema.ts';
 import { StoreUnavailable } from '../database/store-fault.ts';
 import type { Head } from './chain.ts';
+import { readTree, treeOfEntries } from './tree.ts';
 
 /** Another control plane has taken over this database: this one may neither commit nor grant. */
 class Superseded extends StoreUnavailable {
@@ -16,7 +17,9 @@ export async function readHead(db: Kysely<Database>): Promise<(Head & { accepted
   const row = (await run(db, query))[0];
   if (row === undefined) return undefined;
   const { installation, epoch, sequence, hash, accepted_epoch } = row;
-  return { installation, epoch, sequence, hash, acceptedEpoch: accepted_epoch };
+  // A database of before there was a tree: its entries make it, once.
+  const tree = row.tree === null ? await treeOfEntries(db, sequence) : readTree(sequence, row.tree);
+  return { installation, epoch, sequence, hash, tree, acceptedEpoch: accepted_epoch };
 }
 
 /**

@@ -10,6 +10,7 @@ import type { EntryDraft, Recorded } from './entry.ts';
 import type { ChangedRow, Facts } from './facts.ts';
 import { GroupCommit, type GroupResult, type Pending } from './group-commit.ts';
 import { readHead, readOwnHead } from './head.ts';
+import { EMPTY_TREE, writeTree } from './tree.ts';
 
 /** A committed group, for whoever follows the ledger. */
 export interface Committed {
@@ -193,15 +194,16 @@ export async function takeEpoch(
       const found = await readHead(db);
       if (found === undefined) {
         const head = { installation: newId('installation'), epoch: 1, sequence: 0, hash: null };
-        await db
-          .insertInto('ledger_head')
-          .values({ one: 1, ...head, accepted_epoch: null, root_key_check: null })
-          .execute();
-        return { head, acceptedEpoch: null };
+        const columns = { one: 1, ...head, accepted_epoch: null, root_key_check: null, tree: '' } as const;
+        await db.insertInto('ledger_head').values(columns).execute();
+        return { head: { ...head, tree: EMPTY_TREE }, acceptedEpoch: null };
       }
       const { acceptedEpoch, ...head } = found;
       const epoch = head.epoch + 1;
-      await db.updateTable('ledger_head').set({ epoch }).execute();
+      await db
+        .updateTable('ledger_head')
+        .set({ epoch, tree: writeTree(head.tree) })
+        .execute();
       return { head: { ...head, epoch }, acceptedEpoch };
     }),
   );

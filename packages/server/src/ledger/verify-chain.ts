@@ -2,7 +2,9 @@ import { hash } from 'node:crypto';
 import { decodeLeaf, type Leaf } from '@keyhold/protocol/leaf';
 import type { Kysely } from 'kysely';
 import type { Database } from '../database/schema.ts';
+import type { Head } from './chain.ts';
 import { leavesBetween } from './entries.store.ts';
+import { EMPTY_TREE, growTree, rootOfTree } from './tree.ts';
 
 /** The first thing found that is not as it was written, or null. */
 export interface ChainFault {
@@ -14,14 +16,16 @@ const ENTRIES_PER_READ = 1_000;
 
 /**
  * Follows the whole chain: every leaf canonical, hashed as stored, linked to the one before, without gaps; and the
+ * tree over them and the
  * newest digest of every row as the leaves say. Works through in pages, giving way between them.
  */
 export async function verifyChain(
   db: Kysely<Database>,
-  until: { readonly sequence: number; readonly hash: string | null },
+  until: Pick<Head, 'sequence' | 'hash' | 'tree'>,
 ): Promise<ChainFault | null> {
   let previous: string | null = null;
   let sequence = 0;
+  let tree = EMPTY_TREE;
   const heads = new Map<string, string | null>();
   while (sequence < until.sequence) {
     const page = await leavesBetween(db, sequence, Math.min(until.sequence, sequence + ENTRIES_PER_READ));
@@ -32,9 +36,15 @@ export async function verifyChain(
       sequence++;
       previous = entry.hash;
     }
+    tree = growTree(
+      tree,
+      page.map(({ leaf }) => leaf),
+    );
     await new Promise(setImmediate);
   }
   if (previous !== until.hash) return { sequence, detail: 'the head has another hash than the last entry' };
+  if (rootOfTree(tree) !== rootOfTree(until.tree))
+    return { sequence, detail: 'the tree is not the one of the entries' };
   return await checkHeads(db, heads, until.sequence);
 }
 

@@ -11,7 +11,10 @@ const ENVIRONMENT = 'production';
 const PREFIX = 'kh_default';
 const LEASE_SECONDS = 30;
 
-/** Makes `default/production`, where clients of Vault's wire API are when they name no place. */
+/**
+ * Makes `default/production`, where clients of Vault's wire API are when they name no place, and where the keys of the
+ * installation itself lie.
+ */
 export async function ensureDefaultPlace({
   ledger,
   reader,
@@ -22,9 +25,10 @@ export async function ensureDefaultPlace({
   readonly reader: Kysely<Database>;
   readonly clock: Clock;
   readonly random: Random;
-}): Promise<void> {
+}): Promise<{ readonly project_id: string; readonly environment_id: string }> {
   const known = await findProject(reader, PROJECT.slug);
-  if (known !== undefined && (await findEnvironment(reader, known.id, ENVIRONMENT)) !== undefined) return;
+  const there = known === undefined ? undefined : await findEnvironment(reader, known.id, ENVIRONMENT);
+  if (there !== undefined) return { project_id: there.project_id, environment_id: there.id };
   const projectId = known?.id ?? random.newId('project');
   const id = random.newId('environment');
   const draft = { actor: 'system', action: 'environment.created', subject: id, project: projectId, environment: id };
@@ -46,4 +50,5 @@ export async function ensureDefaultPlace({
     });
   });
   if (isRefusal(recorded)) throw new Error(recorded.detail);
+  return { project_id: projectId, environment_id: id };
 }

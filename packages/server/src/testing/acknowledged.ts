@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Entry } from '@keyhold/protocol/operations/installation';
+import type { Entry } from '@keyhold/protocol/operations/audit';
 import type { LoadKey, LoadModel } from './load-model.ts';
 import type { ProcessInstallation } from './process-installation.ts';
 import { checkWholeChain } from './whole-chain.ts';

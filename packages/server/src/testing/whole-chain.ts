@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
-import type { Entry } from '@keyhold/protocol/operations/installation';
+import type { Entry } from '@keyhold/protocol/operations/audit';
 import type { TestAnswer } from './installation.ts';
 
 /** Who can be asked: any control plane. */

@@ -1,5 +1,11 @@
 import { isRefusal, refuse } from '@keyhold/protocol/errors';
-import type { DeliveryRow, SecretVersionRow, TransitKeyVersionRow, VaultKeyRow } from '../database/schema.ts';
+import type {
+  DeliveryRow,
+  LogKeyRow,
+  SecretVersionRow,
+  TransitKeyVersionRow,
+  VaultKeyRow,
+} from '../database/schema.ts';
 import type { Facts } from '../ledger/facts.ts';
 import { rewrapEnvelope } from './envelope.ts';
 import { keyById, keyToEncrypt } from './open-vault-key.ts';
@@ -19,7 +25,7 @@ import { EnvelopeBroken, unwrapKey, wrapKey, type WrappingKey } from './wrapped-
 /** Rows of one entry: its leaf is bounded. */
 const BATCH = 40;
 
-type EnvelopeRow = SecretVersionRow | DeliveryRow | TransitKeyVersionRow;
+type EnvelopeRow = SecretVersionRow | DeliveryRow | TransitKeyVersionRow | LogKeyRow;
 
 /** What lies in each table's envelopes, and where it belongs. */
 const CONTENT: Readonly<
@@ -30,6 +36,7 @@ const CONTENT: Readonly<
 > = {
   secret_versions: { field: 'secret.value', of: (row: SecretVersionRow) => [row.secret_id, row.version] },
   deliveries: { field: 'delivery.content', of: (row: DeliveryRow) => [row.id, 1] },
+  log_keys: { field: 'log.key', of: (row: LogKeyRow) => [row.id, 1] },
   transit_key_versions: { field: 'transit.key', of: (row: TransitKeyVersionRow) => [row.transit_key_id, row.version] },
 };
 

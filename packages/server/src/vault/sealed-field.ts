@@ -11,12 +11,13 @@ export const SEALED_FIELDS = {
   'secret.value': 'secrets',
   'delivery.content': 'deliveries',
   'transit.key': 'transit',
+  'log.key': 'log',
 } as const;
 
 export type SealedField = keyof typeof SEALED_FIELDS;
 
 /** What a key of an environment may encrypt. */
-export type Purpose = 'secrets' | 'deliveries' | 'transit';
+export type Purpose = 'secrets' | 'deliveries' | 'transit' | 'log';
 
 /** Where an encrypted value belongs. It opens there and nowhere else (DESIGN §6, "Associated data"). */
 export interface Place {

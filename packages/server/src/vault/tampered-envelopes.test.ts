@@ -84,6 +84,26 @@ onEachDatabase('an encrypted field written past the ledger', (createPlace) => {
     };
   };
 
+  /** Nothing of it is read but by signing, so a receipt is asked for that needs a new checkpoint. */
+  const logKeyTarget = async (foreign: string): Promise<Target> => {
+    await receipt();
+    const rows = await raw.rows('select id, envelope from log_keys order by id');
+    const [own, neighbour] = rows;
+    return {
+      ...{ table: 'log_keys', column: 'envelope', id: own.id, subject: own.id },
+      others: { "the log's other key": neighbour.envelope, 'a secret': foreign },
+      read: async () => {
+        await reopen();
+        const answer = await receipt();
+        return answer.status === 200 ? { ...answer, body: { data: { value: values['two'] } } } : answer;
+      },
+    };
+  };
+  const receipt = async (): Promise<TestAnswer> => {
+    const { sequence } = (await call('GET', '/v1/installation')).body;
+    return await call('GET', `/v1/audit/entries/${sequence}/receipt`);
+  };
+
   before(async () => {
     raw = await openRaw(shared().place);
     past = new WrittenPast(raw);
@@ -130,6 +150,7 @@ onEachDatabase('an encrypted field written past the ledger', (createPlace) => {
       },
       'delivery.content': await deliveryTarget(id, own.envelope),
       'transit.key': await transitTarget(own.envelope),
+      'log.key': await logKeyTarget(own.envelope),
       'root-key': {
         ...{ table: 'seals', column: 'root_key', id: seal.id, subject: 'root-key' },
         others: { 'before the seal was changed': sealBefore.root_key, 'a key of an environment': key.wrapped },

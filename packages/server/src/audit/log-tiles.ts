@@ -1,0 +1,141 @@
+import { foldNodes, HASH_BYTES } from '@keyhold/protocol/log/merkle';
+import { type Node, perfectNodes, type Range } from '@keyhold/protocol/log/merkle-paths';
+import { TILE_WIDTH, tileOf, tileWidth } from '@keyhold/protocol/log/tile';
+import type { Kysely } from 'kysely';
+import type { Database } from '../database/schema.ts';
+import type { Scratch } from '../database/scratch.ts';
+import { leavesBetween } from '../ledger/entries.store.ts';
+import { hashLeaf, sha256 } from '../ledger/tree.ts';
+import { countTiles, forgetTiles, keepTile, readTileHashes } from './log.store.ts';
+
+/** Tiles kept in memory: 8 KiB each. */
+const MAX_CACHED = 1_000;
+/** Tiles written in one transaction. */
+const TILES_PER_WRITE = 32;
+
+type Hashes = readonly Uint8Array[];
+
+/**
+ * The hashes of the log, by tiles. They derive from the entries: full ones are kept so that proofs are quick and hold
+ * when old entries are gone; the last ones are made from the entries each time.
+ */
+export class LogTiles {
+  readonly #reader: Kysely<Database>;
+  readonly #scratch: Scratch;
+  readonly #full = new Map<string, Hashes>();
+  /** The last tile of entries, as far as it was hashed: an entry never changes. */
+  #tail: { number: number; hashes: Uint8Array[] } = { number: 0, hashes: [] };
+
+  constructor(reader: Kysely<Database>, scratch: Scratch) {
+    this.#reader = reader;
+    this.#scratch = scratch;
+  }
+
+  /**
+   * The first `width` hashes of a tile.
+   * @throws RangeError where entries are missing that it is made of
+   */
+  async hashes(level: number, number: number, width: number): Promise<Hashes> {
+    const name = `${level}/${number}`;
+    const cached = this.#full.get(name);
+    if (cached !== undefined) return cached.slice(0, width);
+    const kept = await readTileHashes(this.#reader, level, number);
+    if (kept?.length === TILE_WIDTH * HASH_BYTES) {
+      const hashes = split(kept);
+      this.#cache(name, hashes);
+      return hashes.slice(0, width);
+    }
+    return await this.#made(level, number, width);
+  }
+
+  /** MTH of the leaves of a range, which is a subtree of a proof. */
+  async rangeHash(range: Range): Promise<Uint8Array> {
+    return foldNodes(sha256, await this.nodes(perfectNodes(range)));
+  }
+
+  async nodes(nodes: readonly Node[]): Promise<Uint8Array[]> {
+    const found: Uint8Array[] = [];
+    for (const node of nodes) {
+      const { level, number, start, end } = tileOf(node);
+      found.push(foldPerfect((await this.hashes(level, number, end)).slice(start)));
+    }
+    return found;
+  }
+
+  /** Keeps every tile that is full in a tree of `size`, level by level. */
+  async keepFull(size: number): Promise<void> {
+    for (let level = 0; Math.floor(size / TILE_WIDTH ** (level + 1)) > 0; level++) {
+      const full = Math.floor(size / TILE_WIDTH ** (level + 1));
+      for (let next = await countTiles(this.#reader, level); next < full; next += TILES_PER_WRITE) {
+        const numbers = Array.from({ length: Math.min(TILES_PER_WRITE, full - next) }, (_, i) => next + i);
+        const tiles: string[] = [];
+        for (const number of numbers) tiles.push(join(await this.#made(level, number, TILE_WIDTH)));
+        await this.#scratch.write(async (tables) => {
+          for (const [i, hashes] of tiles.entries()) await keepTile(tables, level, numbers[i] as number, hashes);
+        });
+        await new Promise(setImmediate);
+      }
+    }
+  }
+
+  /** Drops all of it, so that the entries make it anew. */
+  async rebuild(size: number): Promise<void> {
+    this.#full.clear();
+    this.#tail = { number: 0, hashes: [] };
+    await this.#scratch.write(forgetTiles);
+    await this.keepFull(size);
+  }
+
+  async #made(level: number, number: number, width: number): Promise<Hashes> {
+    if (level === 0) return await this.#leafHashes(number, width);
+    const hashes: Uint8Array[] = [];
+    for (let i = 0; i < width; i++) {
+      hashes.push(foldPerfect(await this.hashes(level - 1, number * TILE_WIDTH + i, TILE_WIDTH)));
+    }
+    return hashes;
+  }
+
+  async #leafHashes(number: number, width: number): Promise<Hashes> {
+    const tail = this.#tail.number === number ? this.#tail : { number, hashes: [] };
+    const first = number * TILE_WIDTH;
+    if (tail.hashes.length < width) {
+      const from = first + tail.hashes.length;
+      const entries = await leavesBetween(this.#reader, from, first + width);
+      entries.forEach(({ sequence, leaf }, i) => {
+        if (sequence === from + i + 1) tail.hashes[sequence - first - 1] = hashLeaf(leaf);
+      });
+      if (tail.hashes.length < width) throw new RangeError(`entry ${first + tail.hashes.length + 1} is missing`);
+      if (number >= this.#tail.number) this.#tail = tail;
+    }
+    return tail.hashes.slice(0, width);
+  }
+
+  #cache(name: string, hashes: Hashes): void {
+    if (this.#full.size >= MAX_CACHED) this.#full.delete(this.#full.keys().next().value as string);
+    this.#full.set(name, hashes);
+  }
+}
+
+/** Whether a tile with that many hashes is in a tree of `size`. */
+export function hasTile(level: number, number: number, width: number, size: number): boolean {
+  return width <= tileWidth(level, number, size);
+}
+
+/** MTH of 2^n neighbouring hashes. */
+function foldPerfect(hashes: Hashes): Uint8Array {
+  let row = hashes;
+  while (row.length > 1) {
+    row = Array.from({ length: row.length / 2 }, (_, i) => foldNodes(sha256, row.slice(2 * i, 2 * i + 2)));
+  }
+  return row[0] as Uint8Array;
+}
+
+function split(bytes: Uint8Array): Uint8Array[] {
+  return Array.from({ length: bytes.length / HASH_BYTES }, (_, i) =>
+    bytes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES),
+  );
+}
+
+function join(hashes: Hashes): string {
+  return Buffer.concat(hashes).toString('hex');
+}

@@ -1,0 +1,73 @@
+import type { Kysely } from 'kysely';
+import type { Database, ScratchTables } from '../database/schema.ts';
+
+type Db = Kysely<Database>;
+
+/** Ids of the log's keys. */
+export async function listLogKeys(db: Db): Promise<string[]> {
+  const rows = await db.selectFrom('log_keys').select('id').orderBy('id').execute();
+  return rows.map(({ id }) => id);
+}
+
+export type CheckpointKind = ScratchTables['log_checkpoints']['kind'];
+
+/** A checkpoint that was kept, as the signed note that it is. */
+export async function readCheckpointNote(db: Db, kind: CheckpointKind): Promise<string | null> {
+  const row = await db.selectFrom('log_checkpoints').select('note').where('kind', '=', kind).executeTakeFirst();
+  return row?.note ?? null;
+}
+
+/** INVARIANT: a checkpoint never takes the place of one of a larger tree. */
+export async function keepCheckpoint(
+  tables: Kysely<ScratchTables>,
+  kind: CheckpointKind,
+  size: number,
+  note: string,
+): Promise<void> {
+  await tables
+    .insertInto('log_checkpoints')
+    .values({ kind, size, note })
+    .onConflict((conflict) =>
+      conflict.column('kind').doUpdateSet({ size, note }).where('log_checkpoints.size', '<=', size),
+    )
+    .execute();
+}
+
+/** Hashes of a full tile that was kept, or null. */
+export async function readTileHashes(db: Db, level: number, number: number): Promise<Uint8Array | null> {
+  const row = await db
+    .selectFrom('log_tiles')
+    .select('hashes')
+    .where('level', '=', level)
+    .where('number', '=', number)
+    .executeTakeFirst();
+  return row === undefined ? null : Buffer.from(row.hashes, 'hex');
+}
+
+/** How many full tiles of a level are kept; they are without gaps. */
+export async function countTiles(db: Db, level: number): Promise<number> {
+  const row = await db
+    .selectFrom('log_tiles')
+    .select(({ fn }) => fn.max('number').as('last'))
+    .where('level', '=', level)
+    .executeTakeFirst();
+  return row?.last === null || row === undefined ? 0 : Number(row.last) + 1;
+}
+
+export async function keepTile(
+  tables: Kysely<ScratchTables>,
+  level: number,
+  number: number,
+  hashes: string,
+): Promise<void> {
+  await tables
+    .insertInto('log_tiles')
+    .values({ level, number, hashes })
+    .onConflict((conflict) => conflict.columns(['level', 'number']).doUpdateSet({ hashes }))
+    .execute();
+}
+
+/** Forgets every tile: they derive from the entries, and are made anew. */
+export async function forgetTiles(tables: Kysely<ScratchTables>): Promise<void> {
+  await tables.deleteFrom('log_tiles').execute();
+}

@@ -1,0 +1,138 @@
+import { sha256, signCheckpoint } from '@keyhold/auditor/note-crypto';
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import { readCheckpoint, writeCheckpoint } from '@keyhold/protocol/log/checkpoint';
+import { type Frontier, isSameHash, rootOf } from '@keyhold/protocol/log/merkle';
+import { perfectNodes } from '@keyhold/protocol/log/merkle-paths';
+import { readNote, type SignedNote, writeNote } from '@keyhold/protocol/log/signed-note';
+import type { Scratch } from '../database/scratch.ts';
+import { type InEnvironment, SEALED, type Vault } from '../vault/vault.ts';
+import type { Unsealed } from '../vault/keyring.ts';
+import { keepCheckpoint, readCheckpointNote } from './log.store.ts';
+import { LogTiles } from './log-tiles.ts';
+import { type LogKey, openLogKeys } from './open-log-keys.ts';
+
+/** A checkpoint that was signed and kept. */
+export interface Published {
+  readonly size: number;
+  readonly root: Uint8Array;
+  /** The signed note. */
+  readonly note: string;
+}
+
+export interface LogOptions {
+  readonly vault: Vault;
+  readonly scratch: Scratch;
+  /** Where its keys lie. */
+  readonly place: InEnvironment;
+  /** The log's name. */
+  readonly origin: string;
+  /** Raises the alarm that the log is not what its entries make it. */
+  readonly forged: (detail: string) => void;
+}
+
+/**
+ * The ledger as a transparency log. Each change grows the tree in its own transaction; here the tree is published:
+ * tiles are kept and checkpoints signed, one for all changes since the last.
+ */
+export class TransparencyLog {
+  readonly tiles: LogTiles;
+  readonly #options: LogOptions;
+  #published: Published | null;
+  #signing: Promise<Published | Refusal> | null = null;
+  /** INVARIANT: forgotten with what unsealed them, so that a sealed installation signs nothing. */
+  readonly #keys = new WeakMap<Unsealed, readonly LogKey[]>();
+
+  private constructor(options: LogOptions, published: Published | null) {
+    this.#options = options;
+    this.#published = published;
+    this.tiles = new LogTiles(options.vault.reader, options.scratch);
+  }
+
+  static async open(options: LogOptions): Promise<TransparencyLog> {
+    const note = await readCheckpointNote(options.vault.reader, 'signed');
+    const checkpoint = readCheckpoint(readNote(note ?? '')?.text ?? '');
+    return new TransparencyLog(options, note === null || checkpoint === null ? null : { ...checkpoint, note });
+  }
+
+  get origin(): string {
+    return this.#options.origin;
+  }
+
+  /** The newest checkpoint. */
+  get published(): Published | null {
+    return this.#published;
+  }
+
+  /** Entries that no checkpoint covers yet. */
+  get lag(): number {
+    return this.#options.vault.ledger.head.sequence - (this.#published?.size ?? 0);
+  }
+
+  /** A checkpoint that covers that many entries, which have to be committed. */
+  async covering(size: number): Promise<Published | Refusal> {
+    for (;;) {
+      const published = this.#published;
+      if (published !== null && published.size >= size) return published;
+      const made = await this.#sign();
+      if (isRefusal(made) || made.size >= size) return made;
+    }
+  }
+
+  /** Signs what was committed since the last checkpoint. */
+  async publish(): Promise<void> {
+    if (this.lag > 0 && !this.#options.vault.keyring.sealed) await this.#sign();
+  }
+
+  /** Whoever comes while one is being signed waits for it, and for the next where that came too early for him. */
+  #sign(): Promise<Published | Refusal> {
+    this.#signing ??= this.#signHead().finally(() => {
+      this.#signing = null;
+    });
+    return this.#signing;
+  }
+
+  async #signHead(): Promise<Published | Refusal> {
+    const { vault, scratch, origin } = this.#options;
+    // INVARIANT: of what is committed only: the ledger knows its head after COMMIT.
+    const { tree } = vault.ledger.head;
+    const keys = await this.#openKeys();
+    if (isRefusal(keys)) return keys;
+    const refused = await this.#refuseForged(tree);
+    if (refused !== null) return refused;
+    const checkpoint = { origin, size: tree.size, root: rootOf(sha256, tree) };
+    const atSeconds = Math.floor(vault.clock.wall() / 1_000);
+    const signed: SignedNote = {
+      text: writeCheckpoint(checkpoint),
+      signatures: keys.map(({ note, privateKey }) => signCheckpoint(note, privateKey, checkpoint, atSeconds)),
+    };
+    const published = { ...checkpoint, note: writeNote(signed) };
+    await scratch.write((tables) => keepCheckpoint(tables, 'signed', published.size, published.note));
+    this.#published = published;
+    return published;
+  }
+
+  async #openKeys(): Promise<readonly LogKey[] | Refusal> {
+    const { vault, place, origin } = this.#options;
+    const { unsealed } = vault.keyring;
+    if (unsealed === null) return SEALED;
+    const known = this.#keys.get(unsealed);
+    if (known !== undefined) return known;
+    const keys = await openLogKeys(vault, place, origin);
+    if (!isRefusal(keys)) this.#keys.set(unsealed, keys);
+    return keys;
+  }
+
+  /** INVARIANT: a tree is signed only where the tiles, which come from the entries, make the same. */
+  async #refuseForged(tree: Frontier): Promise<Refusal | null> {
+    await this.tiles.keepFull(tree.size);
+    const nodes = perfectNodes({ start: 0, end: tree.size });
+    const isSame = (own: readonly Uint8Array[]) =>
+      own.length === tree.nodes.length && own.every((hash, i) => isSameHash(hash, tree.nodes[i] as Uint8Array));
+    if (isSame(await this.tiles.nodes(nodes))) return null;
+    // Tiles are only a convenience: somebody may have changed those alone.
+    await this.tiles.rebuild(tree.size);
+    const isTreeWrong = !isSame(await this.tiles.nodes(nodes));
+    this.#options.forged(isTreeWrong ? 'the tree is not the one of its entries' : 'its tiles were changed; made anew');
+    return isTreeWrong ? refuse('LOG_FORGED', 'The log is not what its entries make it: nothing is signed.') : null;
+  }
+}

@@ -1,0 +1,95 @@
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { type LogAlgorithm, partsOf, sha256, signingKey } from '@keyhold/auditor/note-crypto';
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import { type NoteKey, noteKey, SIGNATURE_TYPES } from '@keyhold/protocol/log/signed-note';
+import type { LogKeyRow } from '../database/schema.ts';
+import { readCheckedRows } from '../ledger/checked-rows.ts';
+import { openEnvelope, sealEnvelope } from '../vault/envelope.ts';
+import { keyById, keyToEncrypt } from '../vault/open-vault-key.ts';
+import { type InEnvironment, placeIn, type Vault } from '../vault/vault.ts';
+import { EnvelopeBroken } from '../vault/wrapped-key.ts';
+import { listLogKeys } from './log.store.ts';
+
+/** What one of the log's signatures is made with. */
+export interface LogKey {
+  readonly note: NoteKey;
+  readonly privateKey: KeyObject;
+}
+
+const ALGORITHMS = ['ed25519', 'ml-dsa-44'] as const satisfies readonly LogAlgorithm[];
+
+/** The key as others check with it. */
+export function noteKeyOf({ origin, algorithm, public_key }: LogKeyRow): NoteKey {
+  const type = algorithm === 'ed25519' ? SIGNATURE_TYPES.ed25519 : SIGNATURE_TYPES.mlDsa44;
+  return noteKey(sha256, origin, type, Buffer.from(public_key, 'hex'));
+}
+
+/** The log's keys, as the ledger recorded them; those of an installation that is new are made, with their entry. */
+export async function openLogKeys(vault: Vault, place: InEnvironment, origin: string): Promise<LogKey[] | Refusal> {
+  const rows = await ensureRows(vault, place, origin);
+  if (isRefusal(rows)) return rows;
+  const keys: LogKey[] = [];
+  for (const row of rows) {
+    const key = await openRow(vault, row);
+    if (isRefusal(key)) return key;
+    keys.push(key);
+  }
+  return keys;
+}
+
+/** The keys' rows, each checked. Public keys need no seal to be open. */
+export async function checkedLogKeys(vault: Vault): Promise<LogKeyRow[] | Refusal> {
+  const ids = await listLogKeys(vault.reader);
+  const rows: LogKeyRow[] = [];
+  for (const checked of await readCheckedRows(vault.reader, ['log_keys'], ids)) {
+    if ('tampered' in checked) {
+      vault.tampered(checked.tampered);
+      return refuse('ROW_TAMPERED', `The log's key ${checked.tampered} was tampered with.`);
+    }
+    rows.push(checked.row as LogKeyRow);
+  }
+  return rows;
+}
+
+async function ensureRows(vault: Vault, place: InEnvironment, origin: string): Promise<LogKeyRow[] | Refusal> {
+  const known = await checkedLogKeys(vault);
+  if (isRefusal(known) || known.length > 0) return known;
+  const under = await keyToEncrypt(vault, place, 'log');
+  if (isRefusal(under)) return under;
+  const { random, clock, ledger } = vault;
+  const fresh = ALGORITHMS.map((algorithm): Omit<LogKeyRow, 'salt'> => {
+    const id = random.newId('logKey');
+    const { seed, publicKey } = partsOf(generateKeyPairSync(algorithm as 'ed25519').privateKey);
+    const envelope = sealEnvelope(under, seed, placeIn(vault, 'log.key', place, id, 1));
+    seed.fill(0);
+    const { project_id, environment_id } = place;
+    return {
+      ...{ id, project_id, environment_id, origin, algorithm, public_key: publicKey.toString('hex') },
+      ...{ vault_key_id: under.id, envelope, created_at: clock.wall() },
+    };
+  });
+  const draft = { actor: 'system', action: 'log-key.created', subject: (fresh[0] as { id: string }).id };
+  const recorded = await ledger.record(draft, async (facts) => {
+    // Two who come at once make one pair.
+    if ((await listLogKeys(facts.db)).length > 0) return null;
+    for (const row of fresh) await facts.insert('log_keys', row);
+    return null;
+  });
+  return isRefusal(recorded) ? recorded : await checkedLogKeys(vault);
+}
+
+async function openRow(vault: Vault, row: LogKeyRow): Promise<LogKey | Refusal> {
+  const under = await keyById(vault, row.vault_key_id);
+  if (isRefusal(under)) return under;
+  const place = placeIn(vault, 'log.key', row, row.id, 1);
+  try {
+    const seed = openEnvelope(under, row.envelope, place);
+    const privateKey = signingKey(row.algorithm, seed, Buffer.from(row.public_key, 'hex'));
+    seed.fill(0);
+    return { note: noteKeyOf(row), privateKey };
+  } catch (error) {
+    if (!(error instanceof EnvelopeBroken)) throw error;
+    vault.broken(place, error.message);
+    return refuse('ENVELOPE_BROKEN', `The log's key ${row.id} does not open where it lies.`);
+  }
+}

@@ -1,0 +1,78 @@
+import { verifyConsistency, verifyInclusion } from '@keyhold/protocol/log/merkle-proofs';
+import { consistencyRanges, inclusionRanges, type Range } from '@keyhold/protocol/log/merkle-paths';
+import { type Refusal, refuse } from '@keyhold/protocol/errors';
+import { writeReceipt } from '@keyhold/protocol/log/receipt';
+import { leavesBetween } from '../ledger/entries.store.ts';
+import { hashLeaf, sha256 } from '../ledger/tree.ts';
+import type { Published, TransparencyLog } from './log.ts';
+import type { LogTiles } from './log-tiles.ts';
+
+/** A proof, with what it is of. */
+export interface ProvenInclusion {
+  readonly leafHash: Uint8Array;
+  readonly root: Uint8Array;
+  readonly proof: readonly Uint8Array[];
+}
+
+export interface ProvenConsistency {
+  readonly from: Uint8Array;
+  readonly to: Uint8Array;
+  readonly proof: readonly Uint8Array[];
+}
+
+/**
+ * That the entry at `index` lies in the tree of `size`. It is checked before it is given away.
+ * @throws RangeError
+ */
+export async function proveInclusion(tiles: LogTiles, index: number, size: number): Promise<ProvenInclusion> {
+  const proof = await hashesOf(tiles, inclusionRanges(index, size));
+  const [leafHash, root] = await hashesOf(tiles, [
+    { start: index, end: index + 1 },
+    { start: 0, end: size },
+  ]);
+  const proven = { leafHash, root, proof } as ProvenInclusion;
+  if (!verifyInclusion(sha256, { index, size, ...proven }, proof)) throw new Error('the proof does not verify');
+  return proven;
+}
+
+/**
+ * That the tree of `to` entries begins with the tree of `from`.
+ * @throws RangeError
+ */
+export async function proveConsistency(tiles: LogTiles, from: number, to: number): Promise<ProvenConsistency> {
+  const proof = await hashesOf(tiles, consistencyRanges(from, to));
+  const roots = await hashesOf(tiles, [
+    { start: 0, end: from },
+    { start: 0, end: to },
+  ]);
+  const proven = { from: roots[0], to: roots[1], proof } as ProvenConsistency;
+  const claim = { from: { size: from, root: proven.from }, to: { size: to, root: proven.to } };
+  if (!verifyConsistency(sha256, claim, proof)) throw new Error('the proof does not verify');
+  return proven;
+}
+
+async function hashesOf(tiles: LogTiles, ranges: readonly Range[]): Promise<Uint8Array[]> {
+  const hashes: Uint8Array[] = [];
+  for (const range of ranges) hashes.push(await tiles.rangeHash(range));
+  return hashes;
+}
+
+/** The receipt of an entry: the entry itself, a proof, and a checkpoint that covers it. */
+export async function receiptFor(
+  log: TransparencyLog,
+  leaf: string,
+  sequence: number,
+  checkpoint: Published,
+): Promise<string | Refusal> {
+  const index = sequence - 1;
+  const { leafHash, root, proof } = await proveInclusion(log.tiles, index, checkpoint.size);
+  const isOwn = Buffer.compare(leafHash, hashLeaf(leaf)) === 0 && Buffer.compare(root, checkpoint.root) === 0;
+  if (!isOwn) return refuse('LOG_FORGED', 'The entry is not the one that the log was made of.');
+  return writeReceipt({ extra: Buffer.from(leaf), index, proof, checkpoint: checkpoint.note });
+}
+
+/** The leaf at a sequence, or null. */
+export async function leafAt(reader: Parameters<typeof leavesBetween>[0], sequence: number): Promise<string | null> {
+  const [entry] = await leavesBetween(reader, sequence - 1, sequence);
+  return entry?.leaf ?? null;
+}

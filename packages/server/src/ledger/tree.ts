@@ -1,0 +1,63 @@
+import { hash } from 'node:crypto';
+import {
+  appendLeaves,
+  EMPTY_FRONTIER,
+  type Frontier,
+  HASH_BYTES,
+  leafHash,
+  rootOf,
+} from '@keyhold/protocol/log/merkle';
+import type { Kysely } from 'kysely';
+import type { Database } from '../database/schema.ts';
+import { leavesBetween } from './entries.store.ts';
+
+/**
+ * The tree over all entries, as the transparency log publishes it: its leaves are the leaves of the ledger, byte for
+ * byte. What has to be kept to go on with it is stored with the head, in the transaction of each change.
+ */
+export const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
+
+export const EMPTY_TREE = EMPTY_FRONTIER;
+
+/** Hash of a leaf in the tree (RFC 6962 §2.1); not the one that the next leaf names as `previous`. */
+export function hashLeaf(leaf: string): Uint8Array {
+  return leafHash(sha256, Buffer.from(leaf));
+}
+
+export function growTree(tree: Frontier, leaves: readonly string[]): Frontier {
+  return appendLeaves(sha256, tree, leaves.map(hashLeaf));
+}
+
+/** Root of the tree, lower-case hex. */
+export function rootOfTree(tree: Frontier): string {
+  return Buffer.from(rootOf(sha256, tree)).toString('hex');
+}
+
+/** As the database keeps it: the hashes one after another, hex. */
+export function writeTree({ nodes }: Frontier): string {
+  return Buffer.concat(nodes).toString('hex');
+}
+
+export function readTree(size: number, text: string): Frontier {
+  const bytes = Buffer.from(text, 'hex');
+  const nodes = Array.from({ length: bytes.length / HASH_BYTES }, (_, i) =>
+    bytes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES),
+  );
+  return { size, nodes };
+}
+
+const ENTRIES_PER_READ = 1_000;
+
+/** The tree as its entries make it, with whatever is stored of it left aside. */
+export async function treeOfEntries(db: Kysely<Database>, size: number): Promise<Frontier> {
+  let tree: Frontier = EMPTY_TREE;
+  while (tree.size < size) {
+    const page = await leavesBetween(db, tree.size, Math.min(size, tree.size + ENTRIES_PER_READ));
+    if (page.length === 0) throw new Error(`entry ${tree.size + 1} is missing: the log can't be built`);
+    tree = growTree(
+      tree,
+      page.map(({ leaf }) => leaf),
+    );
+  }
+  return tree;
+}
