@@ -108,6 +108,7 @@ function auditCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
     getLog: bind(audit.getLog),
     proveInclusion: bind(audit.proveInclusion),
     proveConsistency: bind(audit.proveConsistency),
+    proveRange: bind(audit.proveRange),
   };
 }
 

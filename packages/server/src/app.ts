@@ -172,10 +172,15 @@ function vaultOf(own: Handed, scratch: Scratch, alarms: Alarms): Vault {
   };
 }
 
-function openLog({ alarms, ...own }: Pick<LogOptions, 'vault' | 'scratch' | 'place'> & { readonly alarms: Alarms }) {
+async function openLog({
+  alarms,
+  ...own
+}: Pick<LogOptions, 'vault' | 'scratch' | 'place'> & { readonly alarms: Alarms }) {
   const { installation } = own.vault.ledger.head;
   const forged = (detail: string) => alarms.raise('LOG_FORGED', installation, detail);
-  return TransparencyLog.open({ ...own, origin: `keyhold/${installation}`, forged });
+  const log = await TransparencyLog.open({ ...own, origin: `keyhold/${installation}`, forged });
+  await log.publish();
+  return log;
 }
 
 function makeDataFolder(folder: string): void {

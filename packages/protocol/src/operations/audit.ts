@@ -2,6 +2,9 @@ import { type Static, Type } from 'typebox';
 import { defineOperation } from '../operation.ts';
 import { Closed, IdOf, Nullable, Page, PageQuery, Time } from './shapes.ts';
 
+/** Number of an entry, from 1 on; a path or a query writes it as text. */
+const Sequence = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
+
 export const EntryShape = Closed({
   sequence: Type.Integer(),
   id: IdOf('entry'),
@@ -13,6 +16,12 @@ export const EntryShape = Closed({
   leaf: Type.String(),
   hash: Type.String({ description: 'SHA-256 of the leaf; the next entry names it as `previous`.' }),
   side: Nullable(Type.Unknown({ description: 'What the leaf commits to and what can be erased.' })),
+  sideSalt: Nullable(
+    Type.String({ description: 'Random bytes, hex: the leaf names SHA-256(bytes ‖ canonical JSON of the side).' }),
+  ),
+  sideState: Type.Enum(['none', 'shown', 'sealed', 'erased', 'broken'], {
+    description: 'Whether there is a side, and why it is not shown: unseal first, erased, or not what was written.',
+  }),
 });
 export type Entry = Static<typeof EntryShape>;
 
@@ -26,6 +35,16 @@ export const listEntries = defineOperation({
     action: Type.Optional(Type.String({ minLength: 1, maxLength: 63, pattern: '^[a-z-]+(\\.[a-z-]+)*$' })),
     actor: Type.Optional(Type.String({ minLength: 1, maxLength: 60, pattern: '^[a-z0-9_-]+$' })),
     subject: Type.Optional(Type.String({ minLength: 1, maxLength: 60, pattern: '^[a-z0-9_-]+$' })),
+    code: Type.Optional(
+      Type.String({
+        ...{ minLength: 1, maxLength: 63, pattern: '^[A-Za-z0-9_-]+$' },
+        description: 'Reason or outcome, e.g. `key_compromise` or `REVOKED`.',
+      }),
+    ),
+    since: Type.Optional(Time),
+    until: Type.Optional(Time),
+    from: Type.Optional(Sequence),
+    to: Type.Optional(Sequence),
     order: Type.Optional(Type.Enum(['asc', 'desc'], { default: 'desc' })),
     ...PageQuery,
   }),
@@ -34,8 +53,6 @@ export const listEntries = defineOperation({
   errors: ['INVALID_CURSOR'],
 });
 
-/** Number of an entry, from 1 on; a path or a query writes it as text. */
-const Sequence = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
 const Hash = Type.String({ description: 'Base 64.' });
 const Proof = Type.Array(Hash, { description: 'Hashes in base 64, in the order of RFC 6962.' });
 
@@ -81,6 +98,27 @@ export const proveInclusion = defineOperation({
   response: Closed({ index: Type.Integer(), size: Type.Integer(), leafHash: Hash, root: Hash, proof: Proof }),
   errors: ['ENTRY_NOT_FOUND'],
 });
+
+export const proveRange = defineOperation({
+  id: 'prove-range',
+  method: 'GET',
+  path: '/v1/audit/proofs/range',
+  tag: 'Audit',
+  summary: 'Prove a run of entries at once: what has to be hashed before and behind them to come to the checkpoint',
+  query: Closed({ from: Sequence, to: Sequence }),
+  status: 200,
+  response: Closed({
+    origin: Type.String(),
+    from: Type.Integer(),
+    to: Type.Integer(),
+    size: Type.Integer(),
+    before: Proof,
+    after: Proof,
+    checkpoint: Type.String(),
+  }),
+  errors: ['ENTRY_NOT_FOUND', 'LOG_FORGED', 'ROW_TAMPERED', 'ENVELOPE_BROKEN', 'SEALED'],
+});
+export type RangeProof = Static<(typeof proveRange)['response']>;
 
 export const proveConsistency = defineOperation({
   id: 'prove-consistency',

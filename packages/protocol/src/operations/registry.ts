@@ -61,6 +61,7 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
   audit.getLog,
   audit.proveInclusion,
   audit.proveConsistency,
+  audit.proveRange,
   installation.getInstallation,
   installation.acceptRestore,
 ];

@@ -1,5 +1,6 @@
-import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import { type Entry, listEntries as listEntriesOperation } from '@keyhold/protocol/operations/audit';
+import type { Leaf } from '@keyhold/protocol/leaf';
 import type { FastifyInstance } from 'fastify';
 import type { Kysely } from 'kysely';
 import type { Database } from '../database/schema.ts';
@@ -19,12 +20,21 @@ export function mountEntries<P extends { readonly id: string }>(
   mount(app, gate, listEntriesOperation, async ({ principal, query }) => {
     const denied = permit(principal);
     if (denied !== null) return denied;
-    const { action, actor, subject, order = 'desc' } = query;
+    const { action, actor, subject, code, from, to, order = 'desc' } = query;
+    const sinceMs = query.since === undefined ? undefined : Date.parse(query.since);
+    const untilMs = query.until === undefined ? undefined : Date.parse(query.until);
+    if (Number.isNaN(sinceMs)) return refuse('INVALID_INPUT', 'There is no such time.', 'since');
+    if (Number.isNaN(untilMs)) return refuse('INVALID_INPUT', 'There is no such time.', 'until');
     const load = (after: string | undefined, limit: number) =>
       listEntries(reader, {
         action,
         actor,
         subject,
+        code,
+        sinceMs,
+        untilMs,
+        from,
+        to,
         order,
         beyond: after === undefined ? undefined : Number(after),
         limit,
@@ -41,6 +51,8 @@ export function mountEntries<P extends { readonly id: string }>(
   });
 }
 
-function showEntry({ at, side, ...entry }: ChainedEntry): Entry {
-  return { ...entry, at: new Date(at).toISOString(), side: side === null ? null : JSON.parse(side.body) };
+function showEntry({ at, side, leaf, ...entry }: ChainedEntry): Entry {
+  const shown = side === null ? null : { side: JSON.parse(side.body) as unknown, sideSalt: side.salt };
+  const sideState = shown !== null ? 'shown' : (JSON.parse(leaf) as Leaf).side === null ? 'none' : 'erased';
+  return { ...entry, leaf, at: new Date(at).toISOString(), ...(shown ?? { side: null, sideSalt: null }), sideState };
 }

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { Database } from '../database/schema.ts';
 import type { ChainedEntry } from './chain.ts';
 
@@ -7,6 +7,13 @@ export interface EntryFilter {
   readonly action?: string | undefined;
   readonly actor?: string | undefined;
   readonly subject?: string | undefined;
+  readonly code?: string | undefined;
+  /** Epoch milliseconds, both inclusive. */
+  readonly sinceMs?: number | undefined;
+  readonly untilMs?: number | undefined;
+  /** Sequences, both inclusive. */
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
   readonly order: 'asc' | 'desc';
   /** Only entries beyond this sequence, in the direction of `order`. */
   readonly beyond?: number | undefined;
@@ -25,6 +32,12 @@ export async function listEntries(db: Kysely<Database>, filter: EntryFilter): Pr
   if (filter.action !== undefined) query = query.where('entries.action', '=', filter.action);
   if (filter.actor !== undefined) query = query.where('entries.actor', '=', filter.actor);
   if (filter.subject !== undefined) query = query.where('entries.subject', '=', filter.subject);
+  // A leaf is canonical: its code stands in it in this one form, and nothing else can look like it.
+  if (filter.code !== undefined) query = query.where(hasCode(filter.code));
+  if (filter.sinceMs !== undefined) query = query.where('entries.at', '>=', filter.sinceMs);
+  if (filter.untilMs !== undefined) query = query.where('entries.at', '<=', filter.untilMs);
+  if (filter.from !== undefined) query = query.where('entries.sequence', '>=', filter.from);
+  if (filter.to !== undefined) query = query.where('entries.sequence', '<=', filter.to);
   if (filter.beyond !== undefined) {
     query = query.where('entries.sequence', filter.order === 'asc' ? '>' : '<', filter.beyond);
   }
@@ -33,6 +46,11 @@ export async function listEntries(db: Kysely<Database>, filter: EntryFilter): Pr
     ...entry,
     side: salt === null || body === null ? null : { salt, body },
   }));
+}
+
+function hasCode(code: string) {
+  const pattern = `%,"code":"${code.replace(/[_%!]/g, '!$&')}",%`;
+  return sql<boolean>`entries.leaf like ${pattern} escape '!'`;
 }
 
 /** Hash of the leaf at `sequence`, or null where there is none. */

@@ -1,6 +1,9 @@
 export const auditLog: readonly string[] = [
   // What has to be kept of the tree over all entries to go on with it; null until it is first computed.
   'ALTER TABLE ledger_head ADD COLUMN tree TEXT',
+  'CREATE INDEX entries_actor ON entries (actor, sequence)',
+  'CREATE INDEX entries_action ON entries (action, sequence)',
+  'CREATE INDEX entries_at ON entries (at)',
   `CREATE TABLE log_tiles (
     level INTEGER NOT NULL, number BIGINT NOT NULL, hashes TEXT NOT NULL, PRIMARY KEY (level, number))`,
   `CREATE TABLE log_checkpoints (kind TEXT PRIMARY KEY, size BIGINT NOT NULL, note TEXT NOT NULL)`,
