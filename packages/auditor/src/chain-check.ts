@@ -122,7 +122,7 @@ function readLeaf(text: string): Leaf | string {
 const SIDE_STATES: Readonly<Record<'none' | 'shown' | 'hidden', readonly string[]>> = {
   none: ['none'],
   shown: ['shown'],
-  hidden: ['sealed', 'erased', 'broken'],
+  hidden: ['withheld', 'sealed', 'erased', 'broken'],
 };
 
 function stateOf({ side }: Entry, leaf: Leaf): keyof typeof SIDE_STATES {

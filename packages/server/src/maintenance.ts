@@ -1,4 +1,6 @@
+import type { Exporter } from './audit/exporter.ts';
 import type { TransparencyLog } from './audit/log.ts';
+import type { PersonalParts } from './audit/personal-parts.ts';
 import type { Clock } from './clock.ts';
 import type { Scratch } from './database/scratch.ts';
 import type { Store } from './database/store.ts';
@@ -23,7 +25,7 @@ interface Maintained {
   readonly tampered: (rowId: string) => void;
   /** Begins to re-wrap what is left to. */
   readonly rewrap: () => void;
-  readonly auditLog: TransparencyLog;
+  readonly audit: { readonly log: TransparencyLog; readonly personal: PersonalParts; readonly exporter: Exporter };
 }
 
 const ROWS_PER_READ = 500;
@@ -59,12 +61,20 @@ export function startMaintenance(maintained: Maintained): () => void {
   );
   // A run ends where the store does not answer.
   every(MINUTE_MS, async () => maintained.rewrap());
-  every(SECOND_MS, () => maintained.auditLog.publish());
+  every(SECOND_MS, () => maintained.audit.log.publish());
+  every(SECOND_MS, () => maintained.audit.exporter.run());
+  every(MINUTE_MS, () => keepPersonal(maintained.audit.personal));
   void checkChain(maintained).catch(() => {});
   return () => {
     stopped = true;
     for (const cancel of cancels) cancel();
   };
+}
+
+/** Keys for when it is sealed; and what was written while it was goes where it belongs. */
+async function keepPersonal(personal: PersonalParts): Promise<void> {
+  await personal.ensurePeriods();
+  await personal.move();
 }
 
 async function forgetGoneVerifiers({ book, scratch }: Maintained): Promise<void> {

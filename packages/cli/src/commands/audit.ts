@@ -107,6 +107,12 @@ export const AUDIT_COMMANDS: readonly Command[] = [
     call: (client) => client.audit.getLog,
     show: ({ keys }) => keys,
   }),
+  apiCommand({
+    words: ['audit', 'erase-subject'],
+    operation: operations.eraseSubject,
+    call: (client) => client.audit.eraseSubject,
+    show: ({ subject, keys, sequence }) => [`erased  ${subject}: ${keys} keys destroyed, entry ${sequence}`],
+  }),
   receipt,
   exportCommand,
   auditVerify,

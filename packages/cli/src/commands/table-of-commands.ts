@@ -1,6 +1,7 @@
 import type { Command, PassThrough } from '../command.ts';
 import { TOKEN_COMMANDS } from './access.ts';
 import { AUDIT_COMMANDS } from './audit.ts';
+import { EXPORT_COMMANDS } from './audit-exports.ts';
 import { INSTALLATION_COMMANDS } from './installation.ts';
 import { BACKUP_COMMANDS } from './backup.ts';
 import { KEY_COMMANDS } from './keys.ts';
@@ -20,6 +21,7 @@ export const COMMANDS: readonly (Command | PassThrough)[] = [
   ...SEAL_COMMANDS,
   ...BACKUP_COMMANDS,
   ...AUDIT_COMMANDS,
+  ...EXPORT_COMMANDS,
   ...INSTALLATION_COMMANDS,
   verifyCommand,
 ];

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { defineOperation } from '../operation.ts';
-import { Closed, IdOf, Nullable, Page, PageQuery, Time } from './shapes.ts';
+import { Closed, IdOf, Nullable, Page, PageQuery, Slug, Time } from './shapes.ts';
 
 /** Number of an entry, from 1 on; a path or a query writes it as text. */
 const Sequence = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
@@ -19,8 +19,9 @@ export const EntryShape = Closed({
   sideSalt: Nullable(
     Type.String({ description: 'Random bytes, hex: the leaf names SHA-256(bytes ‖ canonical JSON of the side).' }),
   ),
-  sideState: Type.Enum(['none', 'shown', 'sealed', 'erased', 'broken'], {
-    description: 'Whether there is a side, and why it is not shown: unseal first, erased, or not what was written.',
+  sideState: Type.Enum(['none', 'shown', 'withheld', 'sealed', 'erased', 'broken'], {
+    description:
+      'Whether there is a side, and why it is not shown: left out, unseal first, erased, or not what was written.',
   }),
 });
 export type Entry = Static<typeof EntryShape>;
@@ -45,12 +46,40 @@ export const listEntries = defineOperation({
     until: Type.Optional(Time),
     from: Type.Optional(Sequence),
     to: Type.Optional(Sequence),
+    personal: Type.Optional(
+      Type.String({
+        ...{ minLength: 1, maxLength: 200, pattern: '^[^\\p{Cc}\\p{Cs}]*$' },
+        description: 'A whole value in the personal part, e.g. an address.',
+      }),
+    ),
+    about: Type.Optional(
+      Type.String({
+        ...{ minLength: 1, maxLength: 60, pattern: '^[a-z0-9_-]+$' },
+        description: 'Goes with `personal`: id of whose data it is.',
+      }),
+    ),
     order: Type.Optional(Type.Enum(['asc', 'desc'], { default: 'desc' })),
     ...PageQuery,
   }),
   status: 200,
   response: Page(EntryShape),
-  errors: ['INVALID_CURSOR'],
+  errors: ['INVALID_CURSOR', 'SEALED'],
+});
+
+export const eraseSubject = defineOperation({
+  id: 'erase-subject',
+  method: 'POST',
+  path: '/v1/audit/subjects/{subject}/erase',
+  tag: 'Audit',
+  summary: 'Erase the personal parts that entries have of a subject, for good; every proof holds as before',
+  params: Closed({ subject: Type.String({ minLength: 1, maxLength: 60, pattern: '^[a-z0-9_-]+$' }) }),
+  status: 200,
+  response: Closed({
+    subject: Type.String(),
+    keys: Type.Integer({ description: 'Keys destroyed: one for each month that there was something in.' }),
+    sequence: Type.Integer(),
+  }),
+  errors: ['SEALED'],
 });
 
 const Hash = Type.String({ description: 'Base 64.' });
@@ -130,4 +159,63 @@ export const proveConsistency = defineOperation({
   status: 200,
   response: Closed({ from: Type.Integer(), to: Type.Integer(), fromRoot: Hash, toRoot: Hash, proof: Proof }),
   errors: ['ENTRY_NOT_FOUND'],
+});
+
+export const ExportShape = Closed({
+  id: IdOf('logExport'),
+  name: Slug,
+  kind: Type.Enum(['webhook', 'file']),
+  url: Nullable(Type.String()),
+  personal: Type.Boolean({ description: 'Whether personal parts go with it.' }),
+  sequence: Type.Integer({ description: 'The newest entry that the target has.' }),
+  lag: Type.Integer({ description: 'Entries that it does not have yet.' }),
+  failures: Type.Integer({ description: 'Tries in a row that failed.' }),
+  lastError: Nullable(Type.String()),
+  deliveredAt: Nullable(Time),
+  createdAt: Time,
+});
+export type LogExport = Static<typeof ExportShape>;
+
+export const createExport = defineOperation({
+  id: 'create-export',
+  method: 'POST',
+  path: '/v1/audit/exports',
+  tag: 'Audit',
+  summary: 'Send every entry from now on, or from one on, as JSON Lines to a webhook or a file, at least once',
+  body: Closed({
+    name: Slug,
+    kind: Type.Enum(['webhook', 'file']),
+    url: Type.Optional(Type.String({ minLength: 1, maxLength: 2_000, pattern: '^[\\x21-\\x7e]+$' })),
+    from: Type.Optional(Sequence),
+    personal: Type.Optional(Type.Boolean()),
+  }),
+  status: 201,
+  response: ExportShape,
+  errors: ['EXPORT_EXISTS'],
+});
+
+export const listExports = defineOperation({
+  id: 'list-exports',
+  method: 'GET',
+  path: '/v1/audit/exports',
+  tag: 'Audit',
+  summary: 'List where entries are sent, how far each is behind, and the key that webhooks are signed with',
+  status: 200,
+  response: Closed({
+    publicKey: Nullable(Type.String({ description: 'Ed25519, as Standard Webhooks writes it; null while sealed.' })),
+    items: Type.Array(ExportShape),
+  }),
+  errors: [],
+});
+
+export const removeExport = defineOperation({
+  id: 'remove-export',
+  method: 'DELETE',
+  path: '/v1/audit/exports/{id}',
+  tag: 'Audit',
+  summary: 'Send no more entries there',
+  params: Closed({ id: IdOf('logExport') }),
+  status: 200,
+  response: Closed({ id: IdOf('logExport') }),
+  errors: ['EXPORT_NOT_FOUND'],
 });

@@ -26,6 +26,8 @@ const SCOPES_OF_ACTION = {
   'tokens.read': [],
   'tokens.revoke': [],
   'audit.read': ['read'],
+  'audit.erase': [],
+  'audit.export': [],
   'seal.read': ['read'],
   'seal.unseal': [],
   'seal.change': [],

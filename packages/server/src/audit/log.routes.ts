@@ -22,7 +22,7 @@ export function mountLog<P extends { readonly id: string }>(
   mount(app, gate, operations.getLog, async ({ principal }) => {
     const denied = permit(principal);
     if (denied !== null) return denied;
-    const keys = await checkedLogKeys(vault);
+    const keys = await checkedLogKeys(vault, log.origin);
     if (isRefusal(keys)) return keys;
     const { origin, published } = log;
     return {

@@ -3,9 +3,9 @@ import type { Database, ScratchTables } from '../database/schema.ts';
 
 type Db = Kysely<Database>;
 
-/** Ids of the log's keys. */
-export async function listLogKeys(db: Db): Promise<string[]> {
-  const rows = await db.selectFrom('log_keys').select('id').orderBy('id').execute();
+/** Ids of the keys of a name. */
+export async function listLogKeys(db: Db, origin: string): Promise<string[]> {
+  const rows = await db.selectFrom('log_keys').select('id').where('origin', '=', origin).orderBy('id').execute();
   return rows.map(({ id }) => id);
 }
 

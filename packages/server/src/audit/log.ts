@@ -9,7 +9,7 @@ import { type InEnvironment, SEALED, type Vault } from '../vault/vault.ts';
 import type { Unsealed } from '../vault/keyring.ts';
 import { keepCheckpoint, readCheckpointNote } from './log.store.ts';
 import { LogTiles } from './log-tiles.ts';
-import { type LogKey, openLogKeys } from './open-log-keys.ts';
+import { LOG_ALGORITHMS, type LogKey, openLogKeys } from './open-log-keys.ts';
 
 /** A checkpoint that was signed and kept. */
 export interface Published {
@@ -41,6 +41,8 @@ export class TransparencyLog {
   #signing: Promise<Published | Refusal> | null = null;
   /** INVARIANT: forgotten with what unsealed them, so that a sealed installation signs nothing. */
   readonly #keys = new WeakMap<Unsealed, readonly LogKey[]>();
+
+  readonly #exportKeys = new WeakMap<Unsealed, LogKey>();
 
   private constructor(options: LogOptions, published: Published | null) {
     this.#options = options;
@@ -84,6 +86,20 @@ export class TransparencyLog {
   }
 
   /** Whoever comes while one is being signed waits for it, and for the next where that came too early for him. */
+  /** What exports are signed with: a key of its own, since no key signs two kinds of things. */
+  async exportKey(): Promise<LogKey | Refusal> {
+    const { vault, place, origin } = this.#options;
+    const { unsealed } = vault.keyring;
+    if (unsealed === null) return SEALED;
+    const known = this.#exportKeys.get(unsealed);
+    if (known !== undefined) return known;
+    const keys = await openLogKeys(vault, place, `${origin}/export`, ['ed25519']);
+    if (isRefusal(keys)) return keys;
+    const [key] = keys as [LogKey];
+    this.#exportKeys.set(unsealed, key);
+    return key;
+  }
+
   #sign(): Promise<Published | Refusal> {
     this.#signing ??= this.#signHead().finally(() => {
       this.#signing = null;
@@ -117,7 +133,7 @@ export class TransparencyLog {
     if (unsealed === null) return SEALED;
     const known = this.#keys.get(unsealed);
     if (known !== undefined) return known;
-    const keys = await openLogKeys(vault, place, origin);
+    const keys = await openLogKeys(vault, place, origin, LOG_ALGORITHMS);
     if (!isRefusal(keys)) this.#keys.set(unsealed, keys);
     return keys;
   }

@@ -12,12 +12,15 @@ export const SEALED_FIELDS = {
   'delivery.content': 'deliveries',
   'transit.key': 'transit',
   'log.key': 'log',
+  'personal.key': 'personal',
+  'period.key': 'personal',
+  'entry.side': 'subject',
 } as const;
 
 export type SealedField = keyof typeof SEALED_FIELDS;
 
 /** What a key of an environment may encrypt. */
-export type Purpose = 'secrets' | 'deliveries' | 'transit' | 'log';
+export type Purpose = 'secrets' | 'deliveries' | 'transit' | 'log' | 'personal';
 
 /** Where an encrypted value belongs. It opens there and nowhere else (DESIGN §6, "Associated data"). */
 export interface Place {
