@@ -48,6 +48,7 @@ import { answerOnline } from './verification/answer-online.ts';
 import { VerificationSource } from './verification/feed-source.ts';
 import { Places } from './verification/places.ts';
 import { takeReport } from './verification/take-report.ts';
+import { UsageLog } from './verification/usage-log.ts';
 import { urlOf } from './verification/verifier-process.ts';
 
 /** A running control plane. */
@@ -81,7 +82,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const tampered = (rowId: string) =>
     alarms.raise('ROW_TAMPERED', rowId, 'the stored row is not the one that the ledger recorded');
   const ground = { store, scratch, clock, random, alarms, tampered };
-  const { feed, places, guard } = await startLedger(config, ground, stack);
+  const { feed, places, guard, usageLog } = await startLedger(config, ground, stack);
   const own = { ledger: feed.ledger, reader: store.reader, clock, random };
   const keyFile = config.keyFile ?? join(config.userDataFolder, `${feed.ledger.head.installation}.key`);
   const vault = vaultOf({ ...own, tampered }, scratch, alarms);
@@ -118,7 +119,9 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   await app.listen({ host: config.host, port: config.port });
   stack.defer(closeFeed);
   const vaultListener = stack.use(await startVaultListener(config, vaultApi, log));
-  stack.defer(startMaintenance({ store, scratch, clock, ledger, book, hub, alarms, tampered, rewrap, audit }));
+  stack.defer(
+    startMaintenance({ store, scratch, clock, ledger, book, hub, alarms, tampered, rewrap, audit, usageLog }),
+  );
   const running = stack.move();
   return {
     url: urlOf(app.server.address(), config.host, tls !== undefined),
@@ -145,18 +148,23 @@ async function startLedger(config: Config, ground: Ground, stack: AsyncDisposabl
   const { store, scratch, clock, random, alarms, tampered } = ground;
   const places = new Places();
   const online = { reader: store.reader, clock, places };
+  const usageLog = new UsageLog({ ledger: () => feed.ledger, reader: store.reader, clock });
+  const counted: UsageLog['add'] = (uses, denials) => usageLog.add(uses, denials);
   const source = new VerificationSource({
     store,
     clock,
     places,
     tampered,
-    report: (scope, payload) => takeReport({ ...online, scratch, tokensUsed: feed.tokensUsed }, scope, payload),
+    report: (scope, payload) =>
+      takeReport({ ...online, scratch, tokensUsed: feed.tokensUsed, counted }, scope, payload),
     answer: (scope, payload) => answerOnline({ ...online, ledger: feed.ledger }, scope, payload),
   });
   const guard = stack.use(await openRollbackGuard(store, headFileOf(config), config.acceptRollback));
   const feed: Feed = await startFeed({ store, clock, random, alarms, source, committed: guard.committed });
   alarms.enterInto(feed.ledger);
-  return { feed, places, guard };
+  // What was counted since the last minute is entered before the store is closed.
+  stack.defer(() => usageLog.flush().catch(() => {}));
+  return { feed, places, guard, usageLog };
 }
 
 function noteAll(bootstrapUse: BootstrapUse, ids: readonly string[]): void {

@@ -12,6 +12,7 @@ import type { Ledger } from './ledger/ledger.ts';
 import { forgetOldKeys } from './ledger/idempotency.store.ts';
 import { verifyChain } from './ledger/verify-chain.ts';
 import { expireDeliveries } from './delivery/expire-deliveries.ts';
+import type { UsageLog } from './verification/usage-log.ts';
 import { type CheckedRow, FACT_TABLES, readChecked } from './ledger/checked-rows.ts';
 
 interface Maintained {
@@ -25,6 +26,7 @@ interface Maintained {
   readonly tampered: (rowId: string) => void;
   /** Begins to re-wrap what is left to. */
   readonly rewrap: () => void;
+  readonly usageLog: UsageLog;
   readonly audit: { readonly log: TransparencyLog; readonly personal: PersonalParts; readonly exporter: Exporter };
 }
 
@@ -63,6 +65,7 @@ export function startMaintenance(maintained: Maintained): () => void {
   every(MINUTE_MS, async () => maintained.rewrap());
   every(SECOND_MS, () => maintained.audit.log.publish());
   every(SECOND_MS, () => maintained.audit.exporter.run());
+  every(MINUTE_MS, () => maintained.usageLog.flush());
   every(MINUTE_MS, () => keepPersonal(maintained.audit.personal));
   void checkChain(maintained).catch(() => {});
   return () => {

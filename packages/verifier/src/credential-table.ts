@@ -49,12 +49,17 @@ export class CredentialTable {
   }
 
   get(digest: string): TableCredential | undefined {
-    const place = this.#placeOf(digest);
-    if (place < 0) return undefined;
-    const credential = new TableCredential(this, this.#places.numberAt(place));
-    if (credential.isOfItsKey) return credential;
-    // Searching for them when their key went would have held up every verdict.
-    this.delete(digest);
+    const hash = hashOf(digest);
+    for (let place = this.#places.first(hash); place >= 0; place = this.#places.next(hash, place)) {
+      const row = this.#places.numberAt(place);
+      // Before the digests are compared: the processor then fetches from all those places in memory at the same time.
+      const credential = new TableCredential(this, row);
+      if (!this.#isAt(row, digest)) continue;
+      if (credential.isOfItsKey) return credential;
+      // Searching for them when their key went would have held up every verdict.
+      this.delete(digest);
+      return undefined;
+    }
     return undefined;
   }
 
@@ -102,7 +107,7 @@ export class CredentialTable {
   }
 
   #placeOf(digest: string): number {
-    const hash = digest.charCodeAt(0) | (digest.charCodeAt(1) << 16);
+    const hash = hashOf(digest);
     let place = this.#places.first(hash);
     while (place >= 0 && !this.#isAt(this.#places.numberAt(place), digest)) place = this.#places.next(hash, place);
     return place;
@@ -122,41 +127,44 @@ export class CredentialTable {
   }
 }
 
-/** One credential, read when asked. Not to be kept: its row may be another's after the next record. */
+function hashOf(digest: string): number {
+  return digest.charCodeAt(0) | (digest.charCodeAt(1) << 16);
+}
+
+/** One credential as it is now. Not to be kept: its row may be another's after the next record. */
 class TableCredential implements ReplicaCredential {
-  readonly row: number;
+  readonly id: string;
   readonly key: TableKey;
+  /** False when its key was removed; the key's row may be another's by now. */
+  readonly isOfItsKey: boolean;
   readonly #table: CredentialTable;
-  readonly #words: Int32Array;
-  readonly #start: number;
+  readonly #row: number;
+  readonly #head: number;
+  #tally: number;
 
   constructor(table: CredentialTable, row: number) {
-    this.row = row;
+    const { words } = table.slab;
+    const start = row * ROW_WORDS;
+    this.id = table.keys.texts[row * ROW_TEXTS + CREDENTIAL_TEXT] as string;
+    this.#tally = words[start + TALLY] as number;
+    this.#head = words[start + CREDENTIAL_HEAD] as number;
+    this.key = new TableKey(table.keys, words[start + KEY_ROW] as number);
+    this.isOfItsKey = this.key.generation === words[start + KEY_GENERATION];
     this.#table = table;
-    this.#words = table.slab.words;
-    this.#start = row * ROW_WORDS;
-    this.key = new TableKey(table.keys, this.#words[this.#start + KEY_ROW] as number);
-  }
-
-  /** False when its key was removed; the key's row may be another's by now. */
-  get isOfItsKey(): boolean {
-    return this.key.generation === this.#word(KEY_GENERATION);
-  }
-
-  get id(): string {
-    return this.#table.keys.texts[this.row * ROW_TEXTS + CREDENTIAL_TEXT] as string;
+    this.#row = row;
   }
 
   get state(): State {
-    return STATES[this.#word(CREDENTIAL_HEAD) & STATE_MASK] as State;
+    return STATES[this.#head & STATE_MASK] as State;
   }
 
   get tally(): number {
-    return this.#word(TALLY);
+    return this.#tally;
   }
 
   set tally(place: number) {
-    this.#words[this.#start + TALLY] = place;
+    this.#tally = place;
+    this.#table.slab.words[this.#row * ROW_WORDS + TALLY] = place;
   }
 
   get startsAt(): number | null {
@@ -168,11 +176,7 @@ class TableCredential implements ReplicaCredential {
   }
 
   #period(): Period {
-    if ((this.#word(CREDENTIAL_HEAD) & HAS_EXTRAS) === 0) return NO_PERIOD;
-    return this.#table.periods.get(this.row) as Period;
-  }
-
-  #word(index: number): number {
-    return this.#words[this.#start + index] as number;
+    if ((this.#head & HAS_EXTRAS) === 0) return NO_PERIOD;
+    return this.#table.periods.get(this.#row) as Period;
   }
 }

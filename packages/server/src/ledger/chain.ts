@@ -60,21 +60,22 @@ function chainEntry(
   { id, atMs, draft, changes, side }: UnchainedEntry,
 ): ChainedEntry {
   const { actor, action, subject } = draft;
+  // In the order of canonical JSON, which is then quicker to write.
   const leaf: Leaf = {
-    v: 1,
-    installation,
-    sequence,
-    id,
-    at: new Date(atMs).toISOString(),
-    previous,
-    actor,
     action,
-    subject,
-    ...(draft.project === undefined ? {} : { project: draft.project }),
-    ...(draft.environment === undefined ? {} : { environment: draft.environment }),
-    ...(draft.code === undefined ? {} : { code: draft.code }),
+    actor,
+    at: new Date(atMs).toISOString(),
     changes,
+    ...(draft.code === undefined ? {} : { code: draft.code }),
+    ...(draft.environment === undefined ? {} : { environment: draft.environment }),
+    id,
+    installation,
+    previous,
+    ...(draft.project === undefined ? {} : { project: draft.project }),
+    sequence,
     side: side?.digest ?? null,
+    subject,
+    v: 1,
   };
   const text = writeLeaf(leaf);
   return {

@@ -38,5 +38,8 @@ export type Layer = 'key' | 'data';
 
 /** Associated data of one layer: the place, and whatever else has to stay as it was written. */
 export function associatedData(layer: Layer, place: Place, bound: Readonly<Record<string, string>>): Buffer {
-  return Buffer.from(canonicalJson({ ...place, purpose: SEALED_FIELDS[place.field], layer, bound }));
+  const { environment, field, id, installation, project, version } = place;
+  const purpose = SEALED_FIELDS[field];
+  // In the order of canonical JSON, which is then quicker to write.
+  return Buffer.from(canonicalJson({ bound, environment, field, id, installation, layer, project, purpose, version }));
 }
