@@ -22,6 +22,10 @@ if (process.env['KEYHOLD_VECTORS'] === undefined) {
   );
 }
 
+if (spawnSync('sh', ['-c', 'command -v chromium || command -v chromium-browser']).status !== 0) {
+  missing.push('Chromium: the page for auditors was not tested in a browser');
+}
+
 const programs = { openssl: 'TLS', curl: 'the lines of npm start and of the README' };
 for (const [program, tested] of Object.entries(programs)) {
   if (spawnSync(program, ['version']).error !== undefined) missing.push(`${program}: not tested: ${tested}`);

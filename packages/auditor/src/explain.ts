@@ -1,3 +1,4 @@
+import type { ChainCheck } from './chain-check.ts';
 import type { CheckedCheckpoint } from './check-checkpoint.ts';
 import type { CheckedReceipt } from './check-receipt.ts';
 
@@ -29,14 +30,37 @@ export function explainReceipt(receipt: CheckedReceipt): Explanation {
   };
 }
 
-export function witnessed({ witnesses }: CheckedCheckpoint): string[] {
+export function explainRun(
+  { begun, last, installation, sides, erasedSides }: ChainCheck,
+  checkpoint: CheckedCheckpoint,
+): Explanation {
+  const { origin, size } = checkpoint.checkpoint;
+  return {
+    proven: [
+      `entries ${begun + 1} to ${last} of ${installation} are there without a gap, byte for byte as the log "${origin}" ` +
+        `had them when it had ${size} entries and its key signed that`,
+      'each entry names the hash of the one before, and what is shown beside it is what it says',
+      ...(sides === 0 ? [] : [`the personal parts of ${sides} entries are what those entries commit to`]),
+      ...witnessed(checkpoint),
+    ],
+    attributed: [
+      'what the entries say happened, and when: the operator wrote them, by his clock',
+      ...(erasedSides === 0
+        ? []
+        : [`what the personal parts of ${erasedSides} entries were: they are left out, or erased`]),
+      ...unwitnessed(checkpoint),
+    ],
+  };
+}
+
+function witnessed({ witnesses }: CheckedCheckpoint): string[] {
   return witnesses.map(
     ({ name, atSeconds }) =>
       `the witness "${name}" says that it had seen this log, grown without a change, by ${timeOf(atSeconds)}`,
   );
 }
 
-export function unwitnessed({ witnesses }: CheckedCheckpoint): string[] {
+function unwitnessed({ witnesses }: CheckedCheckpoint): string[] {
   if (witnesses.length > 0) return [];
   return ['that everybody is shown the same log: no witness cosigned this checkpoint'];
 }

@@ -61,7 +61,7 @@ function trustOf({ own }: Given): TrustPolicy {
 
 function trustIn(text: string): TrustPolicy {
   try {
-    return readTrust(text);
+    return readTrust(NODE_CHECKER.sha256, text);
   } catch (error) {
     if (error instanceof PolicyUnreadable) throw new UsageError(`the trust file: ${error.message}`);
     throw error;

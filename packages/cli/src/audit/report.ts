@@ -1,7 +1,7 @@
 import type { ChainCheck, ChainFault, EditedRow } from '@keyhold/auditor/chain-check';
 import type { CheckedCheckpoint } from '@keyhold/auditor/check-checkpoint';
 import type { CheckedReceipt } from '@keyhold/auditor/check-receipt';
-import { type Explanation, unwitnessed, witnessed } from '@keyhold/auditor/explain';
+import { type Explanation, explainRun } from '@keyhold/auditor/explain';
 
 /** What `audit verify` answers. */
 export interface AuditReport {
@@ -34,9 +34,12 @@ export function reportReceipt(checked: CheckedReceipt | string, explanation: Exp
   };
 }
 
+const NAMED_BY_SERVER = "that these are the log's keys: the server itself named them; give --trust FILE";
+
 /** @param isTrustOwn the keys came from the auditor, not from the server itself */
 export function reportCheck(check: ChainCheck, checkpoint: CheckedCheckpoint | null, isTrustOwn: boolean): AuditReport {
   const { installation, entries, last, fault, edited } = check;
+  const explained = checkpoint === null ? { proven: [], attributed: [] } : explainRun(check, checkpoint);
   return {
     valid: fault === null && checkpoint !== null,
     installation,
@@ -45,29 +48,9 @@ export function reportCheck(check: ChainCheck, checkpoint: CheckedCheckpoint | n
     size: checkpoint?.checkpoint.size ?? null,
     fault,
     editedRows: edited,
-    proven: checkpoint === null ? [] : proven(check, checkpoint),
-    attributed: checkpoint === null ? [] : attributed(check, checkpoint, isTrustOwn),
+    proven: explained.proven,
+    attributed: isTrustOwn || checkpoint === null ? explained.attributed : [...explained.attributed, NAMED_BY_SERVER],
   };
-}
-
-function proven({ begun, last, installation, sides }: ChainCheck, checkpoint: CheckedCheckpoint): string[] {
-  const { origin, size } = checkpoint.checkpoint;
-  return [
-    `entries ${begun + 1} to ${last} of ${installation} are there without a gap, byte for byte as the log "${origin}" ` +
-      `had them when it had ${size} entries and its key signed that`,
-    'each leaf names the hash of the one before, and what is shown beside it is what it says',
-    ...(sides === 0 ? [] : [`the side data of ${sides} entries is what their leaves commit to`]),
-    ...witnessed(checkpoint),
-  ];
-}
-
-function attributed({ erasedSides }: ChainCheck, checkpoint: CheckedCheckpoint, isTrustOwn: boolean): string[] {
-  return [
-    'what the entries say happened, and when: the operator wrote them, by his clock',
-    ...(isTrustOwn ? [] : ["that these are the log's keys: the server itself named them; give --trust FILE"]),
-    ...(erasedSides === 0 ? [] : [`what the side data of ${erasedSides} entries was: it is not shown, or erased`]),
-    ...unwitnessed(checkpoint),
-  ];
 }
 
 export function reportText({ entries, last, fault, editedRows, valid, size, ...report }: AuditReport): string[] {

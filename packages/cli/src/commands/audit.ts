@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createWriteStream, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { verifyPage } from '@keyhold/auditor/page/verify-page';
 import type { Entry, Log } from '@keyhold/protocol/operations/audit';
 import * as operations from '@keyhold/protocol/operations/audit';
 import { createClient } from '@keyhold/sdk/client';
@@ -40,6 +41,18 @@ const receipt: Command = {
       writeFileSync(own['output'], text);
       terminal.print(`receipt  ${own['output']}, of entry ${input['sequence']}`);
     } else terminal.print(text.trimEnd());
+    return EXIT.done;
+  },
+};
+
+const page: Command = {
+  words: ['audit', 'page'],
+  summary: 'Write the page with which anybody checks a receipt or an export in the browser, offline',
+  positionals: [],
+  flags: [{ name: 'output', value: 'FILE', required: true }],
+  run: async ({ own }, { terminal }) => {
+    writeFileSync(String(own['output']), await verifyPage());
+    terminal.print(`page  ${own['output']}`);
     return EXIT.done;
   },
 };
@@ -117,6 +130,7 @@ export const AUDIT_COMMANDS: readonly Command[] = [
   exportCommand,
   auditVerify,
   auditTail,
+  page,
   apiCommand({
     words: ['audit', 'prove-inclusion'],
     operation: operations.proveInclusion,

@@ -18,7 +18,7 @@ const bytes = (text: string) => Buffer.from(text, 'base64');
 onEachDatabase('the transparency log', (createPlace) => {
   const shared = shareMarket(createPlace);
   const call = (method: string, path: string, body?: object) => shared().installation.call(method, path, body);
-  const trust = async () => readTrust((await shared().expect(200, 'GET', '/v1/audit/log')).keys.join('\n'));
+  const trust = async () => readTrust(sha256, (await shared().expect(200, 'GET', '/v1/audit/log')).keys.join('\n'));
   const sequence = async (): Promise<number> => (await shared().expect(200, 'GET', '/v1/audit/log')).sequence;
   const receiptOf = async (entry: number): Promise<string> =>
     (await shared().expect(200, 'GET', `/v1/audit/entries/${entry}/receipt`)).receipt;
