@@ -31,6 +31,10 @@ if (process.env['KEYHOLD_HVAC_PYTHON'] === undefined || process.env['KEYHOLD_HVA
   missing.push('hvac (KEYHOLD_HVAC_PYTHON, KEYHOLD_HVAC_SOURCES): this client of Vault was not tested');
 }
 
+if (process.env['KEYHOLD_SOPS'] === undefined) {
+  missing.push('SOPS (KEYHOLD_SOPS): this client of Vault was not tested');
+}
+
 const child = spawn(
   process.execPath,
   ['--test', '--test-concurrency=2', ...options, ...(patterns.length > 0 ? patterns : DEFAULT_PATTERNS)],
