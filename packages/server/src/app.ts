@@ -33,6 +33,7 @@ import { ensureDefaultPlace } from './projects/ensure-default-place.ts';
 import { mountControlPlane } from './routes.ts';
 import { systemRandom } from './random.ts';
 import { Keyring } from './vault/keyring.ts';
+import { Hsm } from './vault/hsm.ts';
 import { KeyUses } from './vault/key-uses.ts';
 import { openVault } from './vault/open-vault.ts';
 import { Rewrapper } from './vault/rewrapper.ts';
@@ -92,7 +93,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const own = { ledger: feed.ledger, reader: store.reader, clock, random };
   const keyFile = config.keyFile ?? join(config.userDataFolder, `${feed.ledger.head.installation}.key`);
   const vault = vaultOf({ ...own, tampered }, scratch, alarms);
-  if ((await openVault(vault, keyFile)) === 'sealed') log.warn('SEALED: unseal it with POST /v1/unseal');
+  await openVault(vault, keyFile);
   await places.load(store.reader, tampered);
 
   // access
@@ -114,7 +115,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   // A cursor outlives no start: what it is bound with needs no key that could be sealed.
   const cursors = new Cursors(createSecretKey(random.bytes(32)));
   const routes = { gate, context: { ledger, propagation, clock, random }, reader: store.reader, cursors };
-  const { seals, rewrapper, rewrap } = sealsOf(vault, keyFile, log, stack);
+  const { seals, rewrapper, rewrap } = sealsOf(vault, keyFile, config, log, stack);
   mountControlPlane(app, { ...routes, feed, alarms, store, vault, seals, rewrapper });
   const vaultApi = { authenticate: gate.authenticate, context: routes.context, reader: store.reader, vault, seals };
   await mountVault(app, '/compat/vault', vaultApi, log);
@@ -130,7 +131,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
     vaultUrl: urlOf({ port: vaultListener.port }, config.host, tls !== undefined),
     verifierTokenFile,
     bootstrapTokenFile,
-    seal: await startedSeal(seals, keyFile),
+    seal: await startedSeal(seals, keyFile, log),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
@@ -175,18 +176,24 @@ function databasePlace({ hostname, port, pathname, searchParams }: URL): string 
   return [searchParams.get('host') ?? hostname, searchParams.get('port') ?? port, pathname].join(' ');
 }
 
-async function startedSeal(seals: SealGate, keyFile: string): Promise<StartedSeal> {
+/** When everything else serves already: an HSM may take its time, and verifiers need none. */
+async function startedSeal(seals: SealGate, keyFile: string, log: Log): Promise<StartedSeal> {
+  const opened = await seals.openByItself();
+  if (isRefusal(opened)) log.warn({ code: opened.refused, detail: opened.detail }, 'the seal does not open by itself');
   const seal = await seals.show();
+  if (isRefusal(seal) || seal.sealed) log.warn('SEALED: unseal it with POST /v1/unseal');
   return isRefusal(seal) ? null : { kind: seal.kind, sealed: seal.sealed, keyFile };
 }
 
 /** What opens and closes the seal, and re-wraps once it is open. */
-function sealsOf(vault: Vault, keyFile: string, log: Log, stack: AsyncDisposableStack) {
+function sealsOf(vault: Vault, keyFile: string, config: Config, log: Log, stack: AsyncDisposableStack) {
   const rewrapper = new Rewrapper(vault, (error) => log.error({ error }, 're-wrapping stopped'));
   stack.defer(() => rewrapper.stop());
   const rewrap = () => rewrapper.kick();
   rewrap();
-  return { rewrapper, rewrap, seals: new SealGate(vault, keyFile, rewrap) };
+  const hsm = new Hsm({ clock: vault.clock, environment: config.childEnvironment });
+  stack.defer(() => hsm.stop());
+  return { rewrapper, rewrap, seals: new SealGate(vault, { keyFile, hsm }, rewrap) };
 }
 
 /** Opens the API to tokens that are alive; each use of the bootstrap token is noted. */

@@ -22,12 +22,18 @@ interface Target {
   read(): Promise<TestAnswer>;
 }
 
+/** A seal's key in a token needs one to be opened: `pkcs11-failures.test.ts` edits that. */
+type TestedField = Exclude<SealedField, 'seal-key'>;
+const FIELDS = (Object.keys(SEALED_FIELDS) as SealedField[]).filter(
+  (field): field is TestedField => field !== 'seal-key',
+);
+
 onEachDatabase('an encrypted field written past the ledger', (createPlace) => {
   const shared = shareMarket(createPlace);
   let raw: RawDatabase;
   let past: WrittenPast;
   const values = Object.fromEntries(['one', 'two', 'three', 'four'].map((name) => [name, randomUUID()]));
-  let targets: Readonly<Record<SealedField, Target>>;
+  let targets: Readonly<Record<TestedField, Target>>;
 
   const call = (method: string, path: string, body?: object) => shared().installation.call(method, path, body);
   const store = async (environment: string, path: string, value: string | undefined): Promise<string> => {
@@ -155,10 +161,10 @@ onEachDatabase('an encrypted field written past the ledger', (createPlace) => {
   };
 
   it('is tested for every field that there is', () => {
-    assert.deepEqual(Object.keys(targets).sort(), Object.keys(SEALED_FIELDS).sort());
+    assert.deepEqual(Object.keys(targets).sort(), [...FIELDS].sort());
   });
 
-  for (const field of Object.keys(SEALED_FIELDS) as SealedField[]) {
+  for (const field of FIELDS) {
     it(`is never served and raises an alarm, its digest mended or not: ${field}`, async (t) => {
       const target = targets[field];
       const { table, column, id, subject } = target;
