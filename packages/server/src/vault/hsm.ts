@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { dirname, isAbsolute } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Refusal, refuse } from '@keyhold/protocol/errors';
@@ -84,9 +84,11 @@ function endSoon(child: ChildProcess, clock: Clock): void {
 function looseModule(path: string): string | null {
   if (!isAbsolute(path)) return 'The PKCS#11 module is named by its absolute path on the server.';
   try {
-    const isOurs = [statSync(path), statSync(dirname(path))].every(
-      ({ uid, mode }) => (uid === 0 || uid === process.getuid?.()) && (mode & 0o022) === 0,
-    );
+    // Both ends of a link: who can turn it chooses what is loaded.
+    const file = realpathSync(path);
+    const isOurs = [file, dirname(file), dirname(path)]
+      .map((one) => statSync(one))
+      .every(({ uid, mode }) => (uid === 0 || uid === process.getuid?.()) && (mode & 0o022) === 0);
     if (isOurs) return null;
     return `The PKCS#11 module ${path}, or its folder, belongs to another user or can be written by others.`;
   } catch (error) {

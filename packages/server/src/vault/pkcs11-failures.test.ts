@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { chmodSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { it, type TestContext } from 'node:test';
 import { onEachDatabase, type TestPlace } from '../testing/databases.ts';
 import { startInstallation, type TestInstallation } from '../testing/installation.ts';
@@ -97,6 +98,9 @@ onEachDatabase('a seal in a token that fails', (createPlace) => {
     chmodSync(hsm.module, 0o777);
     await assertRefused(world, [409, 'HSM_MODULE_UNUSABLE', /can be written by others/]);
     chmodSync(hsm.module, 0o755);
+    chmodSync(dirname(hsm.module), 0o777);
+    await assertRefused(world, [409, 'HSM_MODULE_UNUSABLE', /can be written by others/]);
+    chmodSync(dirname(hsm.module), 0o700);
     renameSync(hsm.module, `${hsm.module}.away`);
     await assertRefused(world, [409, 'HSM_MODULE_UNUSABLE', /ENOENT/]);
     writeFileSync(hsm.module, 'no library');

@@ -1,15 +1,16 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
-import { NONCE_BYTES } from './aead.ts';
+import { NONCE_BYTES, TAG_BYTES } from './aead.ts';
 import type { Hsm } from './hsm.ts';
 import { readPinFile } from './pin-file.ts';
 import type { Pkcs11Parameters } from './seal.ts';
 import { associatedData } from './sealed-field.ts';
-import { commitmentTo, newKeyBytes } from './wrapped-key.ts';
+import { commitmentTo, KEY_BYTES, newKeyBytes } from './wrapped-key.ts';
 
 /** Of what is encrypted in the token, and how. */
 const FORMAT = 1;
 const COMMITMENT_BYTES = 32;
+const WRAPPED_BYTES = COMMITMENT_BYTES + NONCE_BYTES + KEY_BYTES + TAG_BYTES;
 
 /** Which seal it is: its key opens there and nowhere else. */
 export interface SealPlace {
@@ -57,9 +58,10 @@ export async function keyOfPkcs11Seal(
   { module, tokenLabel, keyLabel, pinFile, wrappedKey }: Pkcs11Parameters,
   pin: string | undefined,
 ): Promise<Buffer | Refusal> {
+  const wrapped = Buffer.from(wrappedKey, 'hex');
+  if (wrapped.length !== WRAPPED_BYTES) return refuse('UNSEAL_REFUSED', 'What the seal holds was altered.');
   const given = pinOf(pin, pin === undefined ? pinFile : null);
   if (isRefusal(given)) return given;
-  const wrapped = Buffer.from(wrappedKey, 'hex');
   const commitment = wrapped.subarray(0, COMMITMENT_BYTES);
   const nonce = wrapped.subarray(COMMITMENT_BYTES, COMMITMENT_BYTES + NONCE_BYTES);
   const data = wrapped.subarray(COMMITMENT_BYTES + NONCE_BYTES);
@@ -68,7 +70,7 @@ export async function keyOfPkcs11Seal(
   if (isRefusal(keyBytes)) return keyBytes;
   // The HSM is not asked to be believed.
   const own = commitmentTo(keyBytes);
-  if (own.length === commitment.length && timingSafeEqual(own, commitment)) return keyBytes;
+  if (timingSafeEqual(own, commitment)) return keyBytes;
   keyBytes.fill(0);
   return refuse('UNSEAL_REFUSED', `What the key "${keyLabel}" in the token gives is not the key of this seal.`);
 }

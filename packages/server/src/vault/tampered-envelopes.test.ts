@@ -22,7 +22,7 @@ interface Target {
   read(): Promise<TestAnswer>;
 }
 
-/** A seal's key in a token needs one to be opened: `pkcs11-failures.test.ts` edits that. */
+/** A seal's key in a token needs one to be opened: `pkcs11-tampered.test.ts` edits that. */
 type TestedField = Exclude<SealedField, 'seal-key'>;
 const FIELDS = (Object.keys(SEALED_FIELDS) as SealedField[]).filter(
   (field): field is TestedField => field !== 'seal-key',
