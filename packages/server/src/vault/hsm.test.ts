@@ -15,6 +15,7 @@ import { changeSealInto, mustOpenSeal, tokenChange } from '../testing/seals.ts';
 import { type SoftHsm, startSoftHsm } from '../testing/soft-hsm.ts';
 import { Hsm } from './hsm.ts';
 import { keyToEncrypt } from './open-vault-key.ts';
+import { rotateRootKey } from './rotate-keys.ts';
 
 const CALLER = { actor: 'system' };
 /** Makes every process that has it unable to find pkcs11js. */
@@ -74,6 +75,9 @@ describe('an HSM', () => {
     const changing = own.gate.change(CALLER, tokenChange(soft, 'file')).finally(() => void (over = true));
     await untilAsked(soft);
     assert.ok(!isRefusal(await keyToEncrypt(own.vault, own.place, 'secrets')), 'a new key is made');
+    assert.equal(await rotateRootKey(own.vault, CALLER), 2);
+    assert.ok(!isRefusal(await own.gate.close(CALLER)));
+    assert.ok(!isRefusal(await own.gate.unseal(CALLER, {})));
     assert.equal(over, false);
     const refused = await changing;
     assert.ok(isRefusal(refused));

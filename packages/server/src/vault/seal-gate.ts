@@ -91,7 +91,7 @@ export class SealGate {
    * lost leaves the old seal and not one that nobody can open.
    */
   async change(caller: SealCaller, change: SealChange): Promise<Changed | Refusal> {
-    // INVARIANT: before its turn: an HSM that does not answer would hold up whoever needs a new key meanwhile.
+    // INVARIANT: before its turn: an HSM that does not answer would hold up who closes the seal, or rotates the root key.
     const made = change.kind === 'pkcs11' ? await this.#makeInHsm(change) : null;
     if (isRefusal(made)) return made;
     try {
