@@ -38,6 +38,7 @@ import { ensureDefaultPlace } from './projects/ensure-default-place.ts';
 import { mountControlPlane } from './routes.ts';
 import { type Random, systemRandom } from './random.ts';
 import { Keyring } from './vault/keyring.ts';
+import { Hsm } from './vault/hsm.ts';
 import { KeyUses } from './vault/key-uses.ts';
 import { openVault } from './vault/open-vault.ts';
 import { Rewrapper } from './vault/rewrapper.ts';
@@ -86,7 +87,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const own = { ledger: feed.ledger, reader: store.reader, clock, random };
   const keyFile = config.keyFile ?? join(config.userDataFolder, `${feed.ledger.head.installation}.key`);
   const vault = vaultOf({ ...own, tampered }, scratch, alarms);
-  if ((await openVault(vault, keyFile)) === 'sealed') log.warn('SEALED: unseal it with POST /v1/unseal');
+  await openVault(vault, keyFile);
   await places.load(store.reader, tampered);
 
   // access
@@ -110,7 +111,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   // A cursor outlives no start: what it is bound with needs no key that could be sealed.
   const cursors = new Cursors(createSecretKey(random.bytes(32)));
   const routes = { gate, context: { ledger, propagation, clock, random }, reader: store.reader, cursors };
-  const { seals, rewrapper, rewrap } = sealsOf(vault, keyFile, audit.personal, log, stack);
+  const { seals, rewrapper, rewrap } = sealsOf(vault, { keyFile, config, personal: audit.personal }, log, stack);
   mountControlPlane(app, { ...routes, feed, alarms, store, vault, seals, rewrapper, ...audit, scratch });
   const vaultApi = { ...routes, authenticate: gate.authenticate, vault, seals };
   await mountVault(app, '/compat/vault', vaultApi, log);
@@ -128,7 +129,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
     vaultUrl: urlOf({ port: vaultListener.port }, config.host, tls !== undefined),
     verifierTokenFile,
     bootstrapTokenFile,
-    seal: await startedSeal(seals, keyFile),
+    seal: await startedSeal(seals, keyFile, log),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
@@ -228,13 +229,23 @@ function databasePlace({ hostname, port, pathname, searchParams }: URL): string 
   return [searchParams.get('host') ?? hostname, searchParams.get('port') ?? port, pathname].join(' ');
 }
 
-async function startedSeal(seals: SealGate, keyFile: string): Promise<StartedSeal> {
+/** When everything else serves already: an HSM may take its time, and verifiers need none. */
+async function startedSeal(seals: SealGate, keyFile: string, log: Log): Promise<StartedSeal> {
+  const opened = await seals.openByItself();
+  if (isRefusal(opened)) log.warn({ code: opened.refused, detail: opened.detail }, 'the seal does not open by itself');
   const seal = await seals.show();
+  if (isRefusal(seal) || seal.sealed) log.warn('SEALED: unseal it with POST /v1/unseal');
   return isRefusal(seal) ? null : { kind: seal.kind, sealed: seal.sealed, keyFile };
 }
 
 /** What opens and closes the seal, and re-wraps once it is open. */
-function sealsOf(vault: Vault, keyFile: string, personal: PersonalParts, log: Log, stack: AsyncDisposableStack) {
+interface SealPlaces {
+  readonly keyFile: string;
+  readonly config: Config;
+  readonly personal: PersonalParts;
+}
+
+function sealsOf(vault: Vault, { keyFile, config, personal }: SealPlaces, log: Log, stack: AsyncDisposableStack) {
   const rewrapper = new Rewrapper(vault, (error) => log.error({ error }, 're-wrapping stopped'));
   stack.defer(() => rewrapper.stop());
   const rewrap = () => rewrapper.kick();
@@ -244,7 +255,9 @@ function sealsOf(vault: Vault, keyFile: string, personal: PersonalParts, log: Lo
     // What this can't do now is done within the minute.
     void personal.move().catch(() => {});
   };
-  return { rewrapper, rewrap, seals: new SealGate(vault, keyFile, opened) };
+  const hsm = new Hsm({ clock: vault.clock, environment: config.childEnvironment });
+  stack.defer(() => hsm.stop());
+  return { rewrapper, rewrap, seals: new SealGate(vault, { keyFile, hsm }, opened) };
 }
 
 /** Opens the API to tokens that are alive; each use of the bootstrap token is noted. */

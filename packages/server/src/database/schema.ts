@@ -122,7 +122,7 @@ export interface TokenRow extends Fact {
 
 /** What protects the root key; there is one. */
 export interface SealRow extends Fact {
-  readonly kind: 'file' | 'passphrase' | 'shamir';
+  readonly kind: 'file' | 'passphrase' | 'shamir' | 'pkcs11';
   /** JSON: what the seal's own key is made or recognised by; never a secret. */
   readonly parameters: string;
   readonly root_version: number;

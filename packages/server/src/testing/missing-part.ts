@@ -39,3 +39,9 @@ export function haveHvac(t: TestContext): { readonly python: string; readonly so
   const there = python !== undefined && sources !== undefined;
   return have(t, 'hvac (KEYHOLD_HVAC_PYTHON, KEYHOLD_HVAC_SOURCES)', there) && there ? { python, sources } : null;
 }
+
+/** SOPS, which `.ci/run` builds. */
+export function haveSops(t: TestContext): string | null {
+  const sops = process.env['KEYHOLD_SOPS'];
+  return have(t, 'SOPS (KEYHOLD_SOPS)', sops !== undefined) && sops !== undefined ? sops : null;
+}

@@ -6,6 +6,7 @@ import { canonicalJson } from '@keyhold/protocol/canonical-json';
  * a new field can't be forgotten.
  */
 export const SEALED_FIELDS = {
+  'seal-key': 'hsm',
   'root-key': 'seal',
   'environment-key': 'root',
   'secret.value': 'secrets',
