@@ -31,6 +31,8 @@ if (process.env['KEYHOLD_HVAC_PYTHON'] === undefined || process.env['KEYHOLD_HVA
   missing.push('hvac (KEYHOLD_HVAC_PYTHON, KEYHOLD_HVAC_SOURCES): this client of Vault was not tested');
 }
 
+if (spawnSync('go', ['version']).status !== 0) missing.push('go: that Go’s own code accepts our log was not tested');
+
 const child = spawn(
   process.execPath,
   ['--test', '--test-concurrency=2', ...options, ...(patterns.length > 0 ? patterns : DEFAULT_PATTERNS)],
