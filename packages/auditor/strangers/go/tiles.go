@@ -48,13 +48,20 @@ func pathOf(tile tlog.Tile) string {
 	return "tile/" + strings.Replace(path, "data/", "entries/", 1)
 }
 
-// tilesOf lists the tiles of a tree of that size, of which level -1 holds the entries.
+// tilesOf lists the tiles of a tree of that size, the last of each level as wide as it is; level -1 holds the entries.
 func tilesOf(size int64) []tlog.Tile {
-	tiles := tlog.NewTiles(tileHeight, 0, size)
-	for _, tile := range tiles {
-		if tile.L == 0 {
-			tile.L = -1
-			tiles = append(tiles, tile)
+	var tiles []tlog.Tile
+	for level := -1; level < 0 || size>>(level*tileHeight) > 0; level++ {
+		hashes := size
+		if level > 0 {
+			hashes = size >> (level * tileHeight)
+		}
+		for first := int64(0); first < hashes; first += 1 << tileHeight {
+			width := hashes - first
+			if width > 1<<tileHeight {
+				width = 1 << tileHeight
+			}
+			tiles = append(tiles, tlog.Tile{H: tileHeight, L: level, N: first >> tileHeight, W: int(width)})
 		}
 	}
 	return tiles
