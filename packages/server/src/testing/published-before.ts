@@ -69,10 +69,12 @@ export class PublishedBefore {
 
   /**
    * Makes every root anew from the entries, and holds the log to all that it said before.
-   * @param acknowledged lines `sequence subject` of what a writer was told
+   * @param acknowledged file with lines `sequence subject` of what a writer was told
    * @returns how many entries there are
    */
   async check(acknowledged: string | null): Promise<number> {
+    // Before anything else is asked: the writer may be at it still.
+    const lines = acknowledged === null ? [] : readFileSync(acknowledged, 'utf8').split('\n').slice(0, -1);
     const { body } = await this.#asked.call('GET', '/v1/audit/log');
     this.receipts.push({ sequence: body.sequence, receipt: await fetchReceipt(this.#asked, body.sequence) });
     const size = await this.note();
@@ -83,7 +85,7 @@ export class PublishedBefore {
     }
     await this.#checkProofs(size, roots);
     await this.#checkReceipts(entries);
-    if (acknowledged !== null) checkAcknowledgedLines(acknowledged, entries);
+    checkAcknowledged(lines, entries);
     return entries.length;
   }
 
@@ -135,8 +137,7 @@ function rootsOf(entries: readonly string[], sizes: ReadonlySet<number>): Map<nu
   return roots;
 }
 
-function checkAcknowledgedLines(file: string, entries: readonly string[]): void {
-  const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);
+function checkAcknowledged(lines: readonly string[], entries: readonly string[]): void {
   const sequences = new Set<string>();
   for (const line of lines) {
     const [sequence, subject] = line.split(' ') as [string, string];
