@@ -1,5 +1,5 @@
 // `npm run soak`: the whole of every large count that `npm test` runs a share of. Takes hours on two cores.
-// `npm run soak -- simulation|crash|secrets|hostile …` runs those only.
+// `npm run soak -- simulation|crash|log-crash|secrets|hostile …` runs those only.
 import { availableParallelism } from 'node:os';
 import { runTests } from './soak/run-tests.ts';
 import { simulate } from './soak/simulate.ts';
@@ -7,6 +7,7 @@ import { simulate } from './soak/simulate.ts';
 const SCHEDULES = Number(process.env['KEYHOLD_SIMULATIONS'] ?? 100_000);
 const CRASH_ROUNDS = process.env['KEYHOLD_CRASH_ROUNDS'] ?? '50';
 const LISTED_SECRETS = process.env['KEYHOLD_LISTED_SECRETS'] ?? '100000';
+const LOG_KILLS = process.env['KEYHOLD_LOG_KILLS'] ?? '300';
 const FUZZ_CASES = process.env['KEYHOLD_FUZZ_CASES'] ?? '100000';
 
 const parts: Readonly<Record<string, () => Promise<boolean>>> = {
@@ -16,6 +17,7 @@ const parts: Readonly<Record<string, () => Promise<boolean>>> = {
       KEYHOLD_CRASH_ROUNDS: CRASH_ROUNDS,
       KEYHOLD_SEAL_CRASH_ROUNDS: CRASH_ROUNDS,
     }),
+  'log-crash': () => runTests(['packages/server/src/log-crash.test.ts'], { KEYHOLD_LOG_KILLS: LOG_KILLS }),
   secrets: () =>
     runTests(['packages/server/src/secrets/list-secrets.test.ts'], { KEYHOLD_LISTED_SECRETS: LISTED_SECRETS }),
   hostile: () => runTests(['packages/server/src/hostile-input.test.ts'], { KEYHOLD_FUZZ_CASES: FUZZ_CASES }),

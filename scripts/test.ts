@@ -44,6 +44,7 @@ if (spawnSync('softhsm2-util', ['--version']).error !== undefined) {
 if (process.env['KEYHOLD_SOPS'] === undefined) {
   missing.push('SOPS (KEYHOLD_SOPS): this client of Vault was not tested');
 }
+if (spawnSync('go', ['version']).status !== 0) missing.push('go: that Go’s own code accepts our log was not tested');
 
 const child = spawn(
   process.execPath,

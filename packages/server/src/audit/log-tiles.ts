@@ -15,6 +15,11 @@ const TILES_PER_WRITE = 32;
 
 type Hashes = readonly Uint8Array[];
 
+interface Tail {
+  readonly number: number;
+  readonly hashes: Uint8Array[];
+}
+
 /**
  * The hashes of the log, by tiles. They derive from the entries: full ones are kept so that proofs are quick and hold
  * when old entries are gone; the last ones are made from the entries each time.
@@ -23,8 +28,8 @@ export class LogTiles {
   readonly #reader: Kysely<Database>;
   readonly #scratch: Scratch;
   readonly #full = new Map<string, Hashes>();
-  /** The last tile of entries, as far as it was hashed: an entry never changes. */
-  #tail: { number: number; hashes: Uint8Array[] } = { number: 0, hashes: [] };
+  /** The last tile of each level, as far as it was made: an entry never changes, nor a tile that is full. */
+  readonly #tails = new Map<number, Tail>();
 
   constructor(reader: Kysely<Database>, scratch: Scratch) {
     this.#reader = reader;
@@ -81,33 +86,33 @@ export class LogTiles {
   /** Drops all of it, so that the entries make it anew. */
   async rebuild(size: number): Promise<void> {
     this.#full.clear();
-    this.#tail = { number: 0, hashes: [] };
+    this.#tails.clear();
     await this.#scratch.write(forgetTiles);
     await this.keepFull(size);
   }
 
   async #made(level: number, number: number, width: number): Promise<Hashes> {
-    if (level === 0) return await this.#leafHashes(number, width);
-    const hashes: Uint8Array[] = [];
-    for (let i = 0; i < width; i++) {
-      hashes.push(foldPerfect(await this.hashes(level - 1, number * TILE_WIDTH + i, TILE_WIDTH)));
+    const last = this.#tails.get(level);
+    const tail: Tail = last?.number === number ? last : { number, hashes: [] };
+    if (level === 0) await this.#addLeafHashes(tail, width);
+    for (let i = tail.hashes.length; i < width; i++) {
+      const below = await this.hashes(level - 1, number * TILE_WIDTH + i, TILE_WIDTH);
+      // By its place: whoever else makes the same tile meanwhile makes the same hashes.
+      tail.hashes[i] = foldPerfect(below);
     }
-    return hashes;
+    if (number >= (last?.number ?? 0)) this.#tails.set(level, tail);
+    return tail.hashes.slice(0, width);
   }
 
-  async #leafHashes(number: number, width: number): Promise<Hashes> {
-    const tail = this.#tail.number === number ? this.#tail : { number, hashes: [] };
+  async #addLeafHashes({ number, hashes }: Tail, width: number): Promise<void> {
+    if (hashes.length >= width) return;
     const first = number * TILE_WIDTH;
-    if (tail.hashes.length < width) {
-      const from = first + tail.hashes.length;
-      const entries = await leavesBetween(this.#reader, from, first + width);
-      entries.forEach(({ sequence, leaf }, i) => {
-        if (sequence === from + i + 1) tail.hashes[sequence - first - 1] = hashLeaf(leaf);
-      });
-      if (tail.hashes.length < width) throw new RangeError(`entry ${first + tail.hashes.length + 1} is missing`);
-      if (number >= this.#tail.number) this.#tail = tail;
-    }
-    return tail.hashes.slice(0, width);
+    const from = first + hashes.length;
+    const entries = await leavesBetween(this.#reader, from, first + width);
+    entries.forEach(({ sequence, leaf }, i) => {
+      if (sequence === from + i + 1) hashes[sequence - first - 1] = hashLeaf(leaf);
+    });
+    if (hashes.length < width) throw new RangeError(`entry ${first + hashes.length + 1} is missing`);
   }
 
   #cache(name: string, hashes: Hashes): void {

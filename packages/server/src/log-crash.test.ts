@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
+import { it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { onEachDatabase, type TestPlace } from './testing/databases.ts';
+import { DEATH_STAGES, type DeathStage, dieAt } from './testing/die-at-module.ts';
+import { entryWriters } from './testing/entry-writers-module.ts';
+import { eventually } from './testing/eventually.ts';
+import { type ProcessInstallation, startProcessInstallation } from './testing/process-installation.ts';
+import { StartFailed } from './testing/processes.ts';
+import { PublishedBefore } from './testing/published-before.ts';
+import { seededRandom } from './testing/seeded-random.ts';
+
+/** `npm run soak -- log-crash` kills 300 times on each database. */
+const KILLS = Number(process.env['KEYHOLD_LOG_KILLS'] ?? 7);
+/** Undefined: from outside, at any moment. */
+const ROUND: readonly (DeathStage | undefined)[] = [undefined, ...DEATH_STAGES, undefined];
+const SEED = Number(process.env['KEYHOLD_CRASH_SEED'] ?? 1);
+/** So many changes at a time, so that a group is large and the log does not grow too fast. */
+const WRITERS = 16;
+/** The kill from outside comes after that long at most. */
+const LONGEST_DELAY_MS = 400;
+/** Of the times that a stage is reached; the first few are in the start. */
+const MOST_TIMES = 60;
+
+onEachDatabase('a log whose process is killed with -9 in every stage', (createPlace) => {
+  it('loses no acknowledged entry, uses no index twice, and has the root that its entries make', async (t) => {
+    await using place = await createPlace();
+    const random = seededRandom(SEED);
+    const run = new KilledRun(place);
+    await using installation = await startProcessInstallation(place, run.options);
+    await using _file = { [Symbol.asyncDispose]: async () => rmSync(run.file, { force: true }) };
+    const published = new PublishedBefore(installation);
+    let entries = 0;
+    await installation.control.kill();
+    for (let kill = 0; kill < KILLS; kill++) {
+      const stage = ROUND[kill % ROUND.length];
+      await run.until(installation, published, stage, random);
+      await run.startWell(installation);
+      entries = await published.check(run.file);
+      const { body } = await installation.call('GET', '/v1/installation');
+      assert.deepEqual(body.alarms, []);
+      await installation.control.kill();
+    }
+    t.diagnostic(
+      `seed ${SEED}: ${KILLS} kills (${run.counts()}), then as many more when it was looked at; ${entries} entries, ` +
+        `${published.checkpoints.size} checkpoints and ${published.receipts.length} receipts seen and held to, ` +
+        `${published.consistencies} consistency proofs`,
+    );
+  });
+});
+
+/** Starts a control plane that writes entries and dies. */
+class KilledRun {
+  readonly file: string;
+  readonly options: { readonly imports: readonly string[] };
+  readonly #counts = new Map<string, number>();
+  #imports: readonly string[] = [];
+
+  constructor({ folder }: TestPlace) {
+    this.file = `${folder}.acknowledged`;
+    const imports = () => this.#imports;
+    // Looked at anew at each start.
+    this.options = {
+      get imports() {
+        return imports();
+      },
+    };
+  }
+
+  async until(
+    installation: ProcessInstallation,
+    published: PublishedBefore,
+    stage: DeathStage | undefined,
+    random: () => number,
+  ): Promise<void> {
+    const writers = entryWriters({ until: Number.MAX_SAFE_INTEGER, file: this.file, writers: WRITERS });
+    const after = 1 + Math.floor(random() * MOST_TIMES);
+    this.#imports = [writers, ...(stage === undefined ? [] : [dieAt(stage, after)])];
+    try {
+      await installation.startControl();
+    } catch (error) {
+      if (!(error instanceof StartFailed) || stage === undefined) throw error;
+      return this.#count(`${stage} in the start`);
+    }
+    this.#count(stage ?? 'from outside');
+    const watching = published.watch(() => false);
+    // The first change makes the writers begin.
+    await installation.call('POST', '/v1/tokens', { name: 'begin', scopes: ['read'] }).catch(() => {});
+    if (stage === undefined) {
+      await pause(random() * LONGEST_DELAY_MS);
+      await installation.control.kill();
+    }
+    await eventually('it is dead', async () => !installation.control.running);
+    await watching;
+  }
+
+  async startWell(installation: ProcessInstallation): Promise<void> {
+    this.#imports = [];
+    await installation.startControl();
+  }
+
+  counts(): string {
+    return [...this.#counts].map(([name, count]) => `${name} ${count}`).join(', ');
+  }
+
+  #count(name: string): void {
+    this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+  }
+}
