@@ -37,23 +37,27 @@ export class CredentialTable {
   /** Of the few that begin or end by a time of their own. */
   readonly periods = new Map<number, Period>();
   readonly #places = new PlaceTable((row) => this.#hashAt(row));
+  /** Handed out by every look-up: what a verification allocates, the collector and the cache pay for. */
+  readonly #found: TableCredential;
 
   /** @param keys whose rows the credentials share */
   constructor(keys: KeyTable) {
     this.keys = keys;
     this.slab = keys.slab;
+    this.#found = new TableCredential(this);
   }
 
   get size(): number {
     return this.#places.size;
   }
 
+  /** Good until the next look-up. */
   get(digest: string): TableCredential | undefined {
     const hash = hashOf(digest);
     for (let place = this.#places.first(hash); place >= 0; place = this.#places.next(hash, place)) {
       const row = this.#places.numberAt(place);
       // Before the digests are compared: the processor then fetches from all those places in memory at the same time.
-      const credential = new TableCredential(this, row);
+      const credential = this.#found.read(row);
       if (!this.#isAt(row, digest)) continue;
       if (credential.isOfItsKey) return credential;
       // Searching for them when their key went would have held up every verdict.
@@ -131,27 +135,32 @@ function hashOf(digest: string): number {
   return digest.charCodeAt(0) | (digest.charCodeAt(1) << 16);
 }
 
-/** One credential as it is now. Not to be kept: its row may be another's after the next record. */
+/** One credential as it was when it was read. Not to be kept: its row may be another's after the next record. */
 class TableCredential implements ReplicaCredential {
-  readonly id: string;
+  id = '';
   readonly key: TableKey;
   /** False when its key was removed; the key's row may be another's by now. */
-  readonly isOfItsKey: boolean;
+  isOfItsKey = false;
   readonly #table: CredentialTable;
-  readonly #row: number;
-  readonly #head: number;
-  #tally: number;
+  #row = 0;
+  #head = 0;
+  #tally = 0;
 
-  constructor(table: CredentialTable, row: number) {
-    const { words } = table.slab;
+  constructor(table: CredentialTable) {
+    this.#table = table;
+    this.key = new TableKey(table.keys);
+  }
+
+  read(row: number): this {
+    const { words } = this.#table.slab;
     const start = row * ROW_WORDS;
-    this.id = table.keys.texts[row * ROW_TEXTS + CREDENTIAL_TEXT] as string;
+    this.id = this.#table.keys.texts[row * ROW_TEXTS + CREDENTIAL_TEXT] as string;
     this.#tally = words[start + TALLY] as number;
     this.#head = words[start + CREDENTIAL_HEAD] as number;
-    this.key = new TableKey(table.keys, words[start + KEY_ROW] as number);
+    this.key.read(words[start + KEY_ROW] as number);
     this.isOfItsKey = this.key.generation === words[start + KEY_GENERATION];
-    this.#table = table;
     this.#row = row;
+    return this;
   }
 
   get state(): State {

@@ -83,7 +83,7 @@ export class KeyTable {
 
   get(id: string): TableKey | undefined {
     const row = this.find(id);
-    return row < 0 ? undefined : new TableKey(this, row);
+    return row < 0 ? undefined : new TableKey(this).read(row);
   }
 
   /** Changes each time that a key gives its row up: who remembers another one remembers another key. */
@@ -100,7 +100,7 @@ export class KeyTable {
     this.texts[texts + CONSUMER_TEXT] = this.consumers.ids[key.consumer] as string;
     this.#write(row, key);
     if (known < 0) this.#index.add(row);
-    return new TableKey(this, row);
+    return new TableKey(this).read(row);
   }
 
   delete(id: string): void {
@@ -116,7 +116,7 @@ export class KeyTable {
   }
 
   *[Symbol.iterator](): Generator<TableKey> {
-    for (const row of this.#index.numbers()) yield new TableKey(this, row);
+    for (const row of this.#index.numbers()) yield new TableKey(this).read(row);
   }
 
   #write(row: number, key: KeySettings): void {
@@ -172,21 +172,26 @@ function permissionsStart(start: number, networkBytes: number): number {
   return (start + INLINE) * 2 + ((networkBytes + 1) >> 1);
 }
 
-/** One key as it is now. Not to be kept: its row may be another's after the next record. */
+/** One key as it was when it was read. Not to be kept: its row may be another's after the next record. */
 export class TableKey implements ReplicaKey {
-  readonly row: number;
-  readonly id: string;
-  readonly consumerId: string;
-  readonly generation: number;
-  readonly slot: number;
-  readonly rules: readonly LimitRule[];
-  readonly environment: ReplicaEnvironment;
+  row = 0;
+  id = '';
+  consumerId = '';
+  generation = 0;
+  slot = 0;
+  rules: readonly LimitRule[] = [];
+  #environment = 0;
+  #head = 0;
+  #extras: KeyExtras = NO_EXTRAS;
+  #consumer = 0;
   readonly #table: KeyTable;
-  readonly #head: number;
-  readonly #extras: KeyExtras;
-  readonly #consumer: number;
 
-  constructor(table: KeyTable, row: number) {
+  constructor(table: KeyTable) {
+    this.#table = table;
+  }
+
+  read(row: number): this {
+    const table = this.#table;
     const { words } = table.slab;
     const start = row * ROW_WORDS;
     this.row = row;
@@ -195,11 +200,15 @@ export class TableKey implements ReplicaKey {
     this.#head = words[start + KEY_HEAD] as number;
     this.generation = words[start + GENERATION] as number;
     this.slot = words[start + SLOT] as number;
-    this.environment = table.environments[words[start + ENVIRONMENT] as number] as ReplicaEnvironment;
+    this.#environment = words[start + ENVIRONMENT] as number;
     this.#consumer = words[start + CONSUMER] as number;
     this.#extras = (this.#head & HAS_EXTRAS) === 0 ? NO_EXTRAS : (table.extras.get(row) as KeyExtras);
     this.rules = this.#extras.rules ?? (table.rules[words[start + RULES] as number] as readonly LimitRule[]);
-    this.#table = table;
+    return this;
+  }
+
+  get environment(): ReplicaEnvironment {
+    return this.#table.environments[this.#environment] as ReplicaEnvironment;
   }
 
   get consumer(): ReplicaConsumer {
