@@ -1,4 +1,4 @@
-import { foldNodes, HASH_BYTES } from '@keyhold/protocol/log/merkle';
+import { foldNodes, HASH_BYTES, isSameHash } from '@keyhold/protocol/log/merkle';
 import { type Node, perfectNodes, type Range } from '@keyhold/protocol/log/merkle-paths';
 import { TILE_WIDTH, tileOf, tileWidth } from '@keyhold/protocol/log/tile';
 import type { Kysely } from 'kysely';
@@ -27,13 +27,16 @@ interface Tail {
 export class LogTiles {
   readonly #reader: Kysely<Database>;
   readonly #scratch: Scratch;
+  readonly #changed: () => void;
   readonly #full = new Map<string, Hashes>();
   /** The last tile of each level, as far as it was made: an entry never changes, nor a tile that is full. */
   readonly #tails = new Map<number, Tail>();
 
-  constructor(reader: Kysely<Database>, scratch: Scratch) {
+  /** @param changed told when a kept tile is not what it was */
+  constructor(reader: Kysely<Database>, scratch: Scratch, changed: () => void) {
     this.#reader = reader;
     this.#scratch = scratch;
+    this.#changed = changed;
   }
 
   /**
@@ -47,10 +50,32 @@ export class LogTiles {
     const kept = await readTileHashes(this.#reader, level, number);
     if (kept?.length === TILE_WIDTH * HASH_BYTES) {
       const hashes = split(kept);
-      this.#cache(name, hashes);
-      return hashes.slice(0, width);
+      if (await this.#isBelow(level, number, hashes)) {
+        this.#cache(name, hashes);
+        return hashes.slice(0, width);
+      }
+      this.#changed();
+      await this.#makeAnew(level, number);
     }
     return await this.#made(level, number, width);
+  }
+
+  /** Puts a full tile in the place of a kept one that is not what it was. */
+  async #makeAnew(level: number, number: number): Promise<void> {
+    const hashes = await this.#made(level, number, TILE_WIDTH);
+    if (!(await this.#isBelow(level, number, hashes))) return;
+    // Where it can't be kept it is made again the next time.
+    await this.#scratch.write((tables) => keepTile(tables, level, number, join(hashes))).catch(() => {});
+  }
+
+  /** Whether a kept tile is the one that the tile over it was made of; that of the highest is in the tree itself. */
+  async #isBelow(level: number, number: number, hashes: Hashes): Promise<boolean> {
+    const [over, at] = [Math.floor(number / TILE_WIDTH), number % TILE_WIDTH];
+    const tail = this.#tails.get(level + 1);
+    const known = tail?.number === over ? tail.hashes : this.#full.get(`${level + 1}/${over}`);
+    const kept = known === undefined ? await readTileHashes(this.#reader, level + 1, over) : null;
+    const expected = known?.[at] ?? kept?.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES);
+    return expected === undefined || isSameHash(expected, foldPerfect(hashes));
   }
 
   /** MTH of the leaves of a range, which is a subtree of a proof. */

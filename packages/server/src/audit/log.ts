@@ -11,6 +11,8 @@ import { keepCheckpoint, readCheckpointNote } from './log.store.ts';
 import { LogTiles } from './log-tiles.ts';
 import { LOG_ALGORITHMS, type LogKey, openLogKeys } from './open-log-keys.ts';
 
+const TILES_CHANGED = 'its tiles were changed; made anew';
+
 /** A checkpoint that was signed and kept. */
 export interface Published {
   readonly size: number;
@@ -47,7 +49,7 @@ export class TransparencyLog {
   private constructor(options: LogOptions, published: Published | null) {
     this.#options = options;
     this.#published = published;
-    this.tiles = new LogTiles(options.vault.reader, options.scratch);
+    this.tiles = new LogTiles(options.vault.reader, options.scratch, () => options.forged(TILES_CHANGED));
   }
 
   static async open(options: LogOptions): Promise<TransparencyLog> {
@@ -148,7 +150,7 @@ export class TransparencyLog {
     // Tiles are only a convenience: somebody may have changed those alone.
     await this.tiles.rebuild(tree.size);
     const isTreeWrong = !isSame(await this.tiles.nodes(nodes));
-    this.#options.forged(isTreeWrong ? 'the tree is not the one of its entries' : 'its tiles were changed; made anew');
+    this.#options.forged(isTreeWrong ? 'the tree is not the one of its entries' : TILES_CHANGED);
     return isTreeWrong ? refuse('LOG_FORGED', 'The log is not what its entries make it: nothing is signed.') : null;
   }
 }

@@ -44,7 +44,10 @@ onEachDatabase('following the chain', (createPlace) => {
     const [entries, heads] = [await raw.rows('select * from entries'), await raw.rows('select * from row_heads')];
     const at = await edit(raw);
     const found = await verify();
-    await raw.run('delete from entries');
+    // What the control plane has entered meanwhile, such as an alarm about this, stays.
+    await raw.run(
+      `delete from entries where sequence <= ${Math.max(...entries.map(({ sequence }) => Number(sequence)))}`,
+    );
     await raw.run('delete from row_heads');
     for (const { sequence, id, at: time, actor, action, subject, leaf, hash: digest } of entries) {
       const texts = [id, actor, action, subject, leaf, digest].map(quote);
