@@ -110,6 +110,7 @@ function auditCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
     proveInclusion: bind(audit.proveInclusion),
     proveConsistency: bind(audit.proveConsistency),
     proveRange: bind(audit.proveRange),
+    prune: bind(audit.pruneLog),
     createExport: bind(audit.createExport),
     listExports: bind(audit.listExports),
     removeExport: bind(audit.removeExport),

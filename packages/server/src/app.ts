@@ -121,7 +121,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   stack.defer(closeFeed);
   const vaultListener = stack.use(await startVaultListener(config, vaultApi, log));
   stack.defer(
-    startMaintenance({ store, scratch, clock, ledger, book, hub, alarms, tampered, rewrap, audit, usageLog }),
+    startMaintenance({ store, scratch, clock, ledger, book, hub, alarms, tampered, rewrap, audit, usageLog, vault }),
   );
   const running = stack.move();
   return {

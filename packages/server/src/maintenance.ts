@@ -1,5 +1,6 @@
 import type { Exporter } from './audit/exporter.ts';
 import type { TransparencyLog } from './audit/log.ts';
+import { deleteWhatWasPruned } from './audit/prune-log.ts';
 import type { PersonalParts } from './audit/personal-parts.ts';
 import type { Clock } from './clock.ts';
 import type { Scratch } from './database/scratch.ts';
@@ -13,6 +14,7 @@ import { forgetOldKeys } from './ledger/idempotency.store.ts';
 import { verifyChain } from './ledger/verify-chain.ts';
 import { expireDeliveries } from './delivery/expire-deliveries.ts';
 import type { UsageLog } from './verification/usage-log.ts';
+import type { Vault } from './vault/vault.ts';
 import { type CheckedRow, FACT_TABLES, readChecked } from './ledger/checked-rows.ts';
 
 interface Maintained {
@@ -26,6 +28,7 @@ interface Maintained {
   readonly tampered: (rowId: string) => void;
   /** Begins to re-wrap what is left to. */
   readonly rewrap: () => void;
+  readonly vault: Vault;
   readonly usageLog: UsageLog;
   readonly audit: { readonly log: TransparencyLog; readonly personal: PersonalParts; readonly exporter: Exporter };
 }
@@ -57,6 +60,7 @@ export function startMaintenance(maintained: Maintained): () => void {
   every(QUARTER_MINUTE_MS, () => maintained.hub.dropExpired());
   every(HOUR_MS, () => forgetOldKeys(maintained.store.writer, clock.wall() - DAY_MS));
   every(HOUR_MS, () => checkChain(maintained));
+  every(HOUR_MS, () => deleteWhatWasPruned(maintained));
   every(
     QUARTER_MINUTE_MS,
     async () => void (await expireDeliveries({ ...maintained, reader: maintained.store.reader })),

@@ -8,6 +8,7 @@ import { mountExports } from './audit/exports.routes.ts';
 import type { TransparencyLog } from './audit/log.ts';
 import { mountLog } from './audit/log.routes.ts';
 import type { PersonalParts } from './audit/personal-parts.ts';
+import { mountPruning } from './audit/prune.routes.ts';
 import { mountTiles } from './audit/tiles.routes.ts';
 import { mountBackup } from './backup/backup.routes.ts';
 import type { Scratch } from './database/scratch.ts';
@@ -63,6 +64,7 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   const mayErase = (principal: Principal) => allowOnInstallation(principal, 'audit.erase');
   mountEntries(app, gate, { read: mayReadLog, erase: mayErase }, routes);
   mountLog(app, gate, mayReadLog, routes);
+  mountPruning(app, gate, (principal) => allowOnInstallation(principal, 'audit.prune'), routes);
   const mayExport = (principal: Principal) => allowOnInstallation(principal, 'audit.export');
   const signingKey = () => routes.log.exportKey();
   mountExports(app, gate, { read: mayReadLog, manage: mayExport }, { vault: routes.vault, signingKey });

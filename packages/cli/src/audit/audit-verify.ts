@@ -83,9 +83,9 @@ function verifyReceipt(file: string, trust: TrustPolicy): AuditReport {
 
 async function verifyServer({ own }: Given, { environment }: Context): Promise<AuditReport> {
   const client = createClient(connectionFor(own, environment));
-  const { keys, sequence } = await client.audit.getLog();
+  const { keys, first, sequence } = await client.audit.getLog();
   const trust = typeof own['trust'] === 'string' ? trustIn(readText(own['trust'])) : trustIn(keys.join('\n'));
-  return await verifyLines(exportLines(client, 1, sequence), trust, typeof own['trust'] === 'string');
+  return await verifyLines(exportLines(client, first, sequence), trust, typeof own['trust'] === 'string');
 }
 
 /** @param isTrustOwn the keys came from the auditor, not from the server itself */

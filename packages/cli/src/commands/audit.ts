@@ -24,6 +24,7 @@ const ENTRY: readonly Field<Entry>[] = [
 
 const LOG: readonly Field<Log>[] = [
   ['origin', ({ origin }) => origin],
+  ['first', ({ first }) => first],
   ['entries', ({ sequence }) => sequence],
   ['signed up to', ({ size }) => size],
 ];
@@ -64,14 +65,15 @@ const exportCommand: Command = {
   positionals: [],
   flags: [
     { name: 'output', value: 'FILE', required: true },
-    { name: 'from', value: 'SEQUENCE', about: 'First entry; else 1.' },
+    { name: 'from', value: 'SEQUENCE', about: 'First entry; else the oldest that is there.' },
     { name: 'to', value: 'SEQUENCE', about: 'Last entry; else the newest.' },
     ...URL_FLAGS,
   ],
   run: async ({ own }, { environment, terminal }) => {
     const client = createClient(connectionFor(own, environment));
-    const from = wholeNumber('from', own['from']) ?? 1;
-    const to = wholeNumber('to', own['to']) ?? (await client.audit.getLog()).sequence;
+    const { first, sequence } = await client.audit.getLog();
+    const from = wholeNumber('from', own['from']) ?? first;
+    const to = wholeNumber('to', own['to']) ?? sequence;
     const output = String(own['output']);
     await writeLines(output, exportLines(client, from, to));
     terminal.print(`export  ${output}, entries ${from} to ${to}`);
@@ -125,6 +127,12 @@ export const AUDIT_COMMANDS: readonly Command[] = [
     operation: operations.eraseSubject,
     call: (client) => client.audit.eraseSubject,
     show: ({ subject, keys, sequence }) => [`erased  ${subject}: ${keys} keys destroyed, entry ${sequence}`],
+  }),
+  apiCommand({
+    words: ['audit', 'prune'],
+    operation: operations.pruneLog,
+    call: (client) => client.audit.prune,
+    show: ({ upTo }) => [`given up  entries up to ${upTo}; their hashes stay, and every proof holds`],
   }),
   receipt,
   exportCommand,

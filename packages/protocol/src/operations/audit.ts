@@ -95,6 +95,7 @@ export const getLog = defineOperation({
   response: Closed({
     origin: Type.String({ description: 'Name of the log; checkpoints begin with it.' }),
     keys: Type.Array(Type.String({ description: 'A verifier key (c2sp.org/signed-note).' })),
+    first: Type.Integer({ description: 'The oldest entry that is still there.' }),
     sequence: Type.Integer({ description: 'Entries that were committed.' }),
     size: Type.Integer({ description: 'Entries that the newest checkpoint covers.' }),
     checkpoint: Nullable(Type.String({ description: 'A signed note (c2sp.org/tlog-checkpoint).' })),
@@ -159,6 +160,18 @@ export const proveConsistency = defineOperation({
   status: 200,
   response: Closed({ from: Type.Integer(), to: Type.Integer(), fromRoot: Hash, toRoot: Hash, proof: Proof }),
   errors: ['ENTRY_NOT_FOUND'],
+});
+
+export const pruneLog = defineOperation({
+  id: 'prune-log',
+  method: 'POST',
+  path: '/v1/audit/prune',
+  tag: 'Audit',
+  summary: 'Give up entries older than a time, in whole tiles of 256; their hashes stay, and every proof holds',
+  body: Closed({ before: Time }),
+  status: 200,
+  response: Closed({ upTo: Type.Integer({ description: 'Entries that are given up, from the first on.' }) }),
+  errors: ['SEALED', 'LOG_FORGED', 'ROW_TAMPERED', 'ENVELOPE_BROKEN'],
 });
 
 export const ExportShape = Closed({

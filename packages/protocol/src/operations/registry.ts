@@ -63,6 +63,7 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
   audit.proveInclusion,
   audit.proveConsistency,
   audit.proveRange,
+  audit.pruneLog,
   audit.createExport,
   audit.listExports,
   audit.removeExport,

@@ -28,6 +28,7 @@ const SCOPES_OF_ACTION = {
   'audit.read': ['read'],
   'audit.erase': [],
   'audit.export': [],
+  'audit.prune': [],
   'seal.read': ['read'],
   'seal.unseal': [],
   'seal.change': [],

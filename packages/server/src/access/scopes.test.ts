@@ -66,6 +66,7 @@ const MATRIX: Readonly<Record<string, { scopes: string; bindings: string }>> = {
   'prove-inclusion': { scopes: '+-+--', bindings: '+-----' },
   'prove-consistency': { scopes: '+-+--', bindings: '+-----' },
   'prove-range': { scopes: '+-+--', bindings: '+-----' },
+  'prune-log': { scopes: '+----', bindings: '+-----' },
   'create-export': { scopes: '+----', bindings: '+-----' },
   'list-exports': { scopes: '+-+--', bindings: '+-----' },
   'remove-export': { scopes: '+----', bindings: '+-----' },
@@ -225,6 +226,8 @@ onEachDatabase('scopes and bindings', (createPlace) => {
         return get('/v1/audit/proofs/consistency?from=1&to=2');
       case 'prove-range':
         return get('/v1/audit/proofs/range?from=1&to=2');
+      case 'prune-log':
+        return post('/v1/audit/prune', { before: '2020-01-01T00:00:00Z' });
       case 'create-export':
         return post('/v1/audit/exports', { name, kind: 'file' });
       case 'list-exports':

@@ -5,6 +5,7 @@ import type { Kysely } from 'kysely';
 import type { Database } from '../database/schema.ts';
 import type { Scratch } from '../database/scratch.ts';
 import { leavesBetween } from '../ledger/entries.store.ts';
+import { prunedUpTo } from '../ledger/pruned.store.ts';
 import { hashLeaf, sha256 } from '../ledger/tree.ts';
 import { countTiles, forgetTiles, keepTile, readTileHashes } from './log.store.ts';
 
@@ -14,6 +15,11 @@ const MAX_CACHED = 1_000;
 const TILES_PER_WRITE = 32;
 
 type Hashes = readonly Uint8Array[];
+
+/** Entries are not there that a tile is made of. */
+export class EntryMissing extends Error {
+  override readonly name = 'EntryMissing';
+}
 
 interface Tail {
   readonly number: number;
@@ -41,7 +47,7 @@ export class LogTiles {
 
   /**
    * The first `width` hashes of a tile.
-   * @throws RangeError where entries are missing that it is made of
+   * @throws EntryMissing
    */
   async hashes(level: number, number: number, width: number): Promise<Hashes> {
     const name = `${level}/${number}`;
@@ -112,7 +118,8 @@ export class LogTiles {
   async rebuild(size: number): Promise<void> {
     this.#full.clear();
     this.#tails.clear();
-    await this.#scratch.write(forgetTiles);
+    const firstMade = (await prunedUpTo(this.#reader)) / TILE_WIDTH;
+    await this.#scratch.write((tables) => forgetTiles(tables, firstMade));
     await this.keepFull(size);
   }
 
@@ -137,7 +144,7 @@ export class LogTiles {
     entries.forEach(({ sequence, leaf }, i) => {
       if (sequence === from + i + 1) hashes[sequence - first - 1] = hashLeaf(leaf);
     });
-    if (hashes.length < width) throw new RangeError(`entry ${first + hashes.length + 1} is missing`);
+    if (hashes.length < width) throw new EntryMissing(`entry ${first + hashes.length + 1} is missing`);
   }
 
   #cache(name: string, hashes: Hashes): void {

@@ -5,6 +5,7 @@ import { writeVerifierKey } from '@keyhold/protocol/log/signed-note';
 import * as operations from '@keyhold/protocol/operations/audit';
 import type { FastifyInstance } from 'fastify';
 import { type Gate, mount } from '../http/mount.ts';
+import { prunedUpTo } from '../ledger/pruned.store.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { TransparencyLog } from './log.ts';
 import { checkedLogKeys, noteKeyOf } from './open-log-keys.ts';
@@ -29,6 +30,7 @@ export function mountLog<P extends { readonly id: string }>(
       body: {
         origin,
         keys: keys.map((row) => writeVerifierKey(noteKeyOf(row))),
+        first: (await prunedUpTo(vault.reader)) + 1,
         sequence: vault.ledger.head.sequence,
         size: published?.size ?? 0,
         checkpoint: published?.note ?? null,

@@ -8,7 +8,7 @@ import type { Scratch } from '../database/scratch.ts';
 import { type InEnvironment, SEALED, type Vault } from '../vault/vault.ts';
 import type { Unsealed } from '../vault/keyring.ts';
 import { keepCheckpoint, readCheckpointNote } from './log.store.ts';
-import { LogTiles } from './log-tiles.ts';
+import { EntryMissing, LogTiles } from './log-tiles.ts';
 import { LOG_ALGORITHMS, type LogKey, openLogKeys } from './open-log-keys.ts';
 
 const TILES_CHANGED = 'its tiles were changed; made anew';
@@ -115,7 +115,7 @@ export class TransparencyLog {
     const { tree } = vault.ledger.head;
     const keys = await this.#openKeys();
     if (isRefusal(keys)) return keys;
-    const refused = await this.#refuseForged(tree);
+    const refused = await this.#refuseForged(tree).catch((error) => this.#refuseMissing(error));
     if (refused !== null) return refused;
     const checkpoint = { origin, size: tree.size, root: rootOf(sha256, tree) };
     const atSeconds = Math.floor(vault.clock.wall() / 1_000);
@@ -138,6 +138,13 @@ export class TransparencyLog {
     const keys = await openLogKeys(vault, place, origin, LOG_ALGORITHMS);
     if (!isRefusal(keys)) this.#keys.set(unsealed, keys);
     return keys;
+  }
+
+  /** An entry that somebody deleted: nothing that it is part of is signed. */
+  #refuseMissing(error: unknown): Refusal {
+    if (!(error instanceof EntryMissing)) throw error;
+    this.#options.forged(error.message);
+    return refuse('LOG_FORGED', `The log is not whole: ${error.message}. Nothing is signed.`);
   }
 
   /** INVARIANT: a tree is signed only where the tiles, which come from the entries, make the same. */

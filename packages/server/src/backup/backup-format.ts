@@ -46,6 +46,7 @@ export const BACKUP_TABLES = {
   entry_sides: 'sequence',
   entry_tokens: 'id',
   row_heads: 'row_id',
+  log_tiles: 'id',
   credential_usage: 'credential_id',
   quota_usage: 'key_id',
   key_uses: 'key_id',
@@ -63,6 +64,5 @@ export const NOT_BACKED_UP = [
   'lease_holders',
   'idempotency',
   'denials',
-  'log_tiles',
   'log_checkpoints',
 ] as const satisfies readonly (keyof Database)[];

@@ -338,7 +338,14 @@ export interface ScratchTables {
     readonly delivered_at: number | null;
   };
   /** Full tiles of the log; derived from the entries. */
-  log_tiles: { readonly level: number; readonly number: number /** Hex. */; readonly hashes: string };
+  log_tiles: {
+    /** Level and number in one text, in order. */
+    readonly id: string;
+    readonly level: number;
+    readonly number: number;
+    /** Hex. */
+    readonly hashes: string;
+  };
   /** The newest checkpoint that was signed, and the newest that enough witnesses saw. */
   log_checkpoints: { readonly kind: 'signed' | 'witnessed'; readonly size: number; readonly note: string };
   lease_holders: {

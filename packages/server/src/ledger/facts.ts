@@ -153,10 +153,22 @@ export class Facts {
     this.#own.set(row.id, null);
   }
 
+  /** Says again what the ledger knows of a row, in an entry that stays: the one that says it is to be given up. */
+  async carry(id: string): Promise<void> {
+    const known = this.#own.has(id) ? this.#own.get(id) : this.#heads.get(id);
+    const digest = known === undefined ? await this.#headOf(id) : known;
+    this.changes.push({ id, before: digest, after: digest });
+    this.#own.set(id, digest);
+  }
+
+  async #headOf(id: string): Promise<string | null> {
+    const head = await this.db.selectFrom('row_heads').select('digest').where('row_id', '=', id).executeTakeFirst();
+    return head?.digest ?? null;
+  }
+
   /** Enters that a row is gone which somebody deleted past the ledger. */
   async withdraw(id: string): Promise<void> {
-    const head = await this.db.selectFrom('row_heads').select('digest').where('row_id', '=', id).executeTakeFirst();
-    this.changes.push({ id, before: head?.digest ?? null, after: null });
+    this.changes.push({ id, before: await this.#headOf(id), after: null });
     this.removed.push(id);
     this.#own.set(id, null);
   }

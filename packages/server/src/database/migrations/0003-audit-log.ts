@@ -23,7 +23,8 @@ export const auditLog: readonly string[] = [
     export_id TEXT PRIMARY KEY, sequence BIGINT NOT NULL, failures INTEGER NOT NULL, last_error TEXT,
     delivered_at BIGINT)`,
   `CREATE TABLE log_tiles (
-    level INTEGER NOT NULL, number BIGINT NOT NULL, hashes TEXT NOT NULL, PRIMARY KEY (level, number))`,
+    id TEXT PRIMARY KEY, level INTEGER NOT NULL, number BIGINT NOT NULL, hashes TEXT NOT NULL,
+    UNIQUE (level, number))`,
   `CREATE TABLE log_checkpoints (kind TEXT PRIMARY KEY, size BIGINT NOT NULL, note TEXT NOT NULL)`,
   `CREATE TABLE log_keys (
     id TEXT PRIMARY KEY, salt TEXT NOT NULL, project_id TEXT NOT NULL REFERENCES projects (id),
