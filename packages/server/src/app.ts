@@ -8,7 +8,11 @@ import { authenticate } from './access/authenticate.ts';
 import { BootstrapUse } from './access/bootstrap-use.ts';
 import { ensureBootstrapToken, ensureVerifierToken } from './access/own-tokens.ts';
 import type { Principal } from './access/principal.ts';
+import { acknowledge } from './audit/acknowledge.ts';
+import { askWitnesses, originOf } from './audit/ask-witnesses.ts';
 import { type LogOptions, TransparencyLog } from './audit/log.ts';
+import { openWitnessPolicy, type WitnessPolicy } from './audit/witness-policy.ts';
+import { Witnesses } from './audit/witnesses.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { openRollbackGuard } from './ledger/rollback-guard.ts';
@@ -77,7 +81,9 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const alarms = new Alarms(clock, (alarm) => log.error({ alarm }, 'ALARM'));
   const tampered = (rowId: string) =>
     alarms.raise('ROW_TAMPERED', rowId, 'the stored row is not the one that the ledger recorded');
-  const { feed, places } = await startLedger(config, { store, scratch, clock, random, alarms, tampered }, stack);
+  const policy = openWitnessPolicy(config.witnessPolicyFile);
+  const ground = { store, scratch, clock, random, alarms, tampered, policy, log };
+  const { feed, places } = await startLedger(config, ground, stack);
   const own = { ledger: feed.ledger, reader: store.reader, clock, random };
   const keyFile = config.keyFile ?? join(config.userDataFolder, `${feed.ledger.head.installation}.key`);
   const vault = vaultOf({ ...own, tampered }, scratch, alarms);
@@ -88,13 +94,15 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const { ledger, propagation, hub, book } = feed;
   const place = await ensureDefaultPlace(own);
   const auditLog = await openLog({ vault, scratch, place, alarms });
+  const witnesses = stack.use(await Witnesses.start({ vault, scratch, log: auditLog, alarms, policy }));
   const bootstrapTokenFile = file('bootstrap-token');
   const bootstrapUse = new BootstrapUse(ledger, clock, await ensureBootstrapToken(own, bootstrapTokenFile));
   feed.onTokensUsed((ids) => noteAll(bootstrapUse, ids));
   const verifierTokenFile = file('verifier-token');
   if (config.withVerifier) await ensureVerifierToken(own, verifierTokenFile);
   const find = (secret: string) => authenticate(store.reader, clock, secret, tampered);
-  const gate = gateOf(find, bootstrapUse);
+  const told = { log: auditLog, witnesses, ledger, clock };
+  const gate = { ...gateOf(find, bootstrapUse), acknowledge: acknowledge.bind(null, told) };
 
   // http
   const tls = readTls(config);
@@ -105,7 +113,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const cursors = new Cursors(createSecretKey(random.bytes(32)));
   const routes = { gate, context: { ledger, propagation, clock, random }, reader: store.reader, cursors };
   const { seals, rewrapper, rewrap } = sealsOf(vault, keyFile, log, stack);
-  mountControlPlane(app, { ...routes, feed, alarms, store, vault, seals, rewrapper, log: auditLog });
+  mountControlPlane(app, { ...routes, feed, alarms, store, vault, seals, rewrapper, log: auditLog, witnesses });
   const vaultApi = { ...routes, authenticate: gate.authenticate, vault, seals };
   await mountVault(app, '/compat/vault', vaultApi, log);
   await app.ready();
@@ -133,11 +141,13 @@ interface Ground {
   readonly random: Random;
   readonly alarms: Alarms;
   readonly tampered: (rowId: string) => void;
+  readonly policy: WitnessPolicy | null;
+  readonly log: Log;
 }
 
 /** Takes the ledger over, once it is known that the database is the one that was last answered from. */
 async function startLedger(config: Config, ground: Ground, stack: AsyncDisposableStack) {
-  const { store, scratch, clock, random, alarms, tampered } = ground;
+  const { store, scratch, clock, random, alarms, tampered, policy, log } = ground;
   const places = new Places();
   const online = { reader: store.reader, clock, places };
   const source = new VerificationSource({
@@ -148,7 +158,8 @@ async function startLedger(config: Config, ground: Ground, stack: AsyncDisposabl
     report: (scope, payload) => takeReport({ ...online, scratch, tokensUsed: feed.tokensUsed }, scope, payload),
     answer: (scope, payload) => answerOnline({ ...online, ledger: feed.ledger }, scope, payload),
   });
-  const guard = stack.use(await openRollbackGuard(store, headFileOf(config), config.acceptRollback));
+  const elsewhere = async () => (policy === null ? null : await askWitnesses(store.reader, clock, policy, log));
+  const guard = stack.use(await openRollbackGuard(store, headFileOf(config), config.acceptRollback, elsewhere));
   const feed: Feed = await startFeed({ store, clock, random, alarms, source, committed: guard.committed });
   await guard.enter(feed.ledger);
   alarms.enterInto(feed.ledger);
@@ -175,7 +186,7 @@ function vaultOf(own: Handed, scratch: Scratch, alarms: Alarms): Vault {
 function openLog({ alarms, ...own }: Pick<LogOptions, 'vault' | 'scratch' | 'place'> & { readonly alarms: Alarms }) {
   const { installation } = own.vault.ledger.head;
   const forged = (detail: string) => alarms.raise('LOG_FORGED', installation, detail);
-  return TransparencyLog.open({ ...own, origin: `keyhold/${installation}`, forged });
+  return TransparencyLog.open({ ...own, origin: originOf(installation), forged });
 }
 
 function makeDataFolder(folder: string): void {

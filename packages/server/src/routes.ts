@@ -7,6 +7,7 @@ import { mountEntries } from './audit/entries.routes.ts';
 import type { TransparencyLog } from './audit/log.ts';
 import { mountLog } from './audit/log.routes.ts';
 import { mountTiles } from './audit/tiles.routes.ts';
+import type { Witnesses } from './audit/witnesses.ts';
 import { mountBackup } from './backup/backup.routes.ts';
 import type { Store } from './database/store.ts';
 import { mountDeliveries } from './delivery/delivery.routes.ts';
@@ -35,6 +36,7 @@ export interface ControlPlaneRoutes extends Routes {
   readonly seals: SealGate;
   readonly rewrapper: Rewrapper;
   readonly log: TransparencyLog;
+  readonly witnesses: Witnesses;
 }
 
 /** Every operation of the control plane, room by room, and its metrics. */

@@ -6,18 +6,25 @@ import * as operations from '@keyhold/protocol/operations/audit';
 import type { FastifyInstance } from 'fastify';
 import { type Gate, mount } from '../http/mount.ts';
 import type { Vault } from '../vault/vault.ts';
-import type { TransparencyLog } from './log.ts';
+import type { Published, TransparencyLog } from './log.ts';
 import { checkedLogKeys, noteKeyOf } from './open-log-keys.ts';
+import type { WitnessState, Witnesses } from './witnesses.ts';
 import { leafAt, proveConsistency, proveInclusion, receiptFor } from './prove.ts';
 
 const NO_ENTRY = refuse('ENTRY_NOT_FOUND', 'The log has no such entry.', 'sequence');
+
+export interface LogRoutes {
+  readonly log: TransparencyLog;
+  readonly witnesses: Witnesses;
+  readonly vault: Vault;
+}
 
 /** The log itself, and proofs of what is in it. `permit` says whether the caller may read all of it. */
 export function mountLog<P extends { readonly id: string }>(
   app: FastifyInstance,
   gate: Gate<P>,
   permit: (principal: P) => Refusal | null,
-  { log, vault }: { readonly log: TransparencyLog; readonly vault: Vault },
+  { log, witnesses, vault }: LogRoutes,
 ): void {
   mount(app, gate, operations.getLog, async ({ principal }) => {
     const denied = permit(principal);
@@ -31,19 +38,22 @@ export function mountLog<P extends { readonly id: string }>(
         keys: keys.map((row) => writeVerifierKey(noteKeyOf(row))),
         sequence: vault.ledger.head.sequence,
         size: published?.size ?? 0,
-        checkpoint: published?.note ?? null,
+        checkpoint: published === null ? null : witnesses.cosigned(published).note,
+        witnesses: witnesses.show().map(showWitness),
+        witnessedSize: witnesses.witnessed?.size ?? null,
+        quorumMet: witnesses.quorumMet,
       },
     };
   });
 
-  mount(app, gate, operations.getReceipt, async ({ principal, params: { sequence } }) => {
+  mount(app, gate, operations.getReceipt, async ({ principal, params: { sequence }, query: { level } }) => {
     const denied = permit(principal);
     const leaf = sequence > vault.ledger.head.sequence ? null : await leafAt(vault.reader, sequence);
     // Whoever did something can prove it, also where he may not read the log.
     const isOwn = leaf !== null && (JSON.parse(leaf) as Leaf).actor === principal.id;
     if (denied !== null && !isOwn) return denied;
     if (leaf === null) return NO_ENTRY;
-    const checkpoint = await log.covering(sequence);
+    const checkpoint = level === 'witnessed' ? witnessedFor(witnesses, sequence) : await log.covering(sequence);
     if (isRefusal(checkpoint)) return checkpoint;
     const receipt = await receiptFor(log, leaf, sequence, checkpoint);
     return isRefusal(receipt) ? receipt : { body: { sequence, receipt } };
@@ -78,4 +88,13 @@ export function mountLog<P extends { readonly id: string }>(
       return { body: { from, to, fromRoot, toRoot, proof: proven.proof.map(toBase64) } };
     },
   );
+}
+
+function witnessedFor({ witnessed }: Witnesses, sequence: number): Published | Refusal {
+  if (witnessed !== null && witnessed.size >= sequence) return witnessed;
+  return refuse('NOT_WITNESSED', `Of ${witnessed?.size ?? 0} entries a checkpoint is cosigned by enough witnesses.`);
+}
+
+function showWitness({ lastSeenMs, ...witness }: WitnessState) {
+  return { ...witness, lastSeenAt: lastSeenMs === null ? null : new Date(lastSeenMs).toISOString() };
 }
