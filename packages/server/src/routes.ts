@@ -50,7 +50,7 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   mountRotation(app, routes);
   mountKeyStates(app, routes);
   mountTokens(app, { ...routes, places: tokenPlaces(reader) });
-  mountDeliveries(app, routes.vault);
+  mountDeliveries(app, routes);
   mountSecrets(app, routes);
   mountReveal(app, routes);
   mountKeyRotation(app, routes);

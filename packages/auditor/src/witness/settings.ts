@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type NoteKey, readVerifierKey, SIGNATURE_TYPES } from '@keyhold/protocol/log/signed-note';
+import { type NoteKey, readVerifierKey, SIGNATURE_TYPES, writeVerifierKey } from '@keyhold/protocol/log/signed-note';
 import { readTrustPolicy } from '@keyhold/protocol/log/trust-policy';
 import { sha256 } from '../note-crypto.ts';
 
@@ -33,6 +33,8 @@ const OPTIONS = {
 } as const;
 
 const DEFAULT_PORT = 7074;
+/** `opaque cosigner_name<1..2^8-1>`, `opaque log_origin<1..2^8-1>` (tlog-cosignature). */
+const MAX_NAME_BYTES = 255;
 
 /** @throws SettingsError */
 export function readSettings(args: readonly string[]): WitnessSettings {
@@ -41,7 +43,7 @@ export function readSettings(args: readonly string[]): WitnessSettings {
   const tls = readTls(values['tls-cert'], values['tls-key']);
   const host = values.host ?? '127.0.0.1';
   refuseOpenPlaintext(host, tls !== undefined || values['behind-proxy'] === true);
-  const logs = [...(values.log ?? []).map(readLog), ...readPolicy(values.policy)];
+  const logs = onceEach([...(values.log ?? []).map(readLog), ...readPolicy(values.policy)]);
   if (logs.length === 0)
     throw new SettingsError('no log to watch: give --log VKEY, once for each key, or --policy FILE');
   return { stateFolder: resolve(values.state), name: readName(values.name), logs, host, port: port(values.port), tls };
@@ -55,10 +57,10 @@ function parse(args: readonly string[]) {
   }
 }
 
-/** "The key name SHOULD be a schema-less URL" (tlog-cosignature); ML-DSA-44 signs up to 255 bytes of it. */
+/** "The key name SHOULD be a schema-less URL" (tlog-cosignature); ML-DSA-44 signs a bounded one. */
 function readName(name: string | undefined): string {
   if (name === undefined) throw new SettingsError('--name NAME is missing, such as witness.example.com/w1');
-  if (!/^[^\s+]+$/u.test(name) || name.includes('://') || Buffer.byteLength(name) > 255) {
+  if (!/^[^\s+]+$/u.test(name) || name.includes('://') || Buffer.byteLength(name) > MAX_NAME_BYTES) {
     throw new SettingsError('--name takes up to 255 bytes like an address without its scheme: witness.example.com/w1');
   }
   return name;
@@ -71,6 +73,14 @@ function readLog(vkey: string): NoteKey {
     throw new SettingsError(`${key.name}: a log does not sign with a cosignature key of Ed25519`);
   }
   return key;
+}
+
+/** A flag and a policy may name the same key. @throws SettingsError where ML-DSA-44 can't sign an origin that long */
+function onceEach(keys: readonly NoteKey[]): NoteKey[] {
+  const long = keys.find(({ name }) => Buffer.byteLength(name) > MAX_NAME_BYTES);
+  if (long !== undefined)
+    throw new SettingsError(`the name of the log ${long.name} has more than ${MAX_NAME_BYTES} bytes`);
+  return [...new Map(keys.map((key) => [writeVerifierKey(key), key])).values()];
 }
 
 /** The `log` lines of a trust policy (c2sp.org/tlog-policy). */

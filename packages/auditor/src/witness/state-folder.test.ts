@@ -6,14 +6,23 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { originHash } from '@keyhold/protocol/log/add-checkpoint';
 import { sha256 } from '../note-crypto.ts';
 import { OwnLog } from '../testing/own-log.ts';
-import { startWitness, type WitnessOptions } from '../testing/witness-process.ts';
+import { startWitness, type WitnessOptions, type WitnessProcess } from '../testing/witness-process.ts';
 
 describe('the state of a witness', () => {
   let folder = '';
   beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'keyhold-witness-'))));
-  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+  const started: WitnessProcess[] = [];
+  afterEach(async () => {
+    // One that started though it should not have would keep this file waiting.
+    for (const witness of started.splice(0)) await witness.kill();
+    rmSync(folder, { recursive: true, force: true });
+  });
   const log = new OwnLog('log.test/state').grow(20);
-  const start = (changes: Partial<WitnessOptions> = {}) => startWitness({ folder, logs: log.verifierKeys, ...changes });
+  const start = async (changes: Partial<WitnessOptions> = {}) => {
+    const witness = await startWitness({ folder, logs: log.verifierKeys, ...changes });
+    started.push(witness);
+    return witness;
+  };
   const file = () => join(folder, `${originHash(sha256, log.origin)}.checkpoint`);
 
   /** A witness that cosigned 12 entries, and stopped. */
