@@ -43,7 +43,7 @@ const LIES: Readonly<Record<string, readonly [(asked: Asked) => void, string | n
   'knows other keys of it': [({ reply }) => reply(403, ''), 'WITNESS_REFUSES'],
   'was not shown that it continues': [({ reply }) => reply(422, ''), 'WITNESS_REFUSES'],
   'is not well': [({ reply }) => reply(500, ''), null],
-  'sends elsewhere': [({ reply }) => reply(307, '', { location: 'http://127.0.0.1:9/' }), null],
+  'sends elsewhere': [({ reply }) => reply(307, '', { location: '/elsewhere' }), null],
   'never ends its answer': [
     ({ response }) => {
       response.writeHead(200);
@@ -72,6 +72,7 @@ describe('a witness that lies or refuses counts as nothing', () => {
       else await eventually(alarm, async () => (await alarmsOf(installation)).includes(alarm));
       const { witnessedSize, quorumMet, witnesses: shown } = await log();
       assert.deepEqual([witnessedSize, quorumMet, shown[0].size ?? 0], [null, false, 0]);
+      assert.deepEqual([...liar.paths], ['/add-checkpoint']);
       const { body } = await installation.call('GET', '/v1/audit/entries?action=alarm.raised');
       if (alarm !== null) assert.match(body.items[0].subject, /^witness_[0-9a-f]{8}$/);
     });

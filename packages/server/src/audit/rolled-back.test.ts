@@ -3,6 +3,7 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
+import type { Config } from '../config.ts';
 import { createPlace, type TestPlace } from '../testing/databases.ts';
 import { eventually } from '../testing/eventually.ts';
 import { startInstallation } from '../testing/installation.ts';
@@ -18,6 +19,14 @@ function putBack(place: TestPlace, under: string): void {
 }
 
 const headFile = (place: TestPlace) => join(place.folder, 'newest.head');
+
+async function assertRefused(place: TestPlace, changes: Partial<Config>, why: RegExp): Promise<void> {
+  const start = async () => {
+    // One that starts though it should not have would keep this file waiting.
+    await using _installation = await startInstallation(place, changes);
+  };
+  await assert.rejects(start, why);
+}
 
 const kindsOf = async (witnesses: TestWitnesses): Promise<string[]> =>
   JSON.parse((await witnesses.of('w1').get('/alarms')).text).alarms.map(({ kind }: { kind: string }) => kind);
@@ -40,7 +49,7 @@ it('a database that is put back, with every record of it on the machine, does no
   }
   putBack(place, kept);
   // Shorter than what was cosigned.
-  await assert.rejects(startInstallation(place, run), /RolledBack.*w1 shows it: entry \d+ was logged and cosigned/s);
+  await assertRefused(place, run, /RolledBack.*w1 shows it: entry \d+ was logged and cosigned/s);
   assert.deepEqual(await kindsOf(witnesses), [], 'nothing was asked of it');
 
   // Without a policy it starts, as before, and grows: now it is a fork.
@@ -50,13 +59,13 @@ it('a database that is put back, with every record of it on the machine, does no
     for (let i = 0; i < 20; i++) await change(installation, `forked-${i}`);
   }
   rmSync(headFile(place), { force: true });
-  await assert.rejects(startInstallation(place, run), /its first \d+ entries are not those that were cosigned/);
+  await assertRefused(place, run, /its first \d+ entries are not those that were cosigned/);
 
   // Nobody to ask keeps nobody from starting.
   await witnesses.of('w1').kill();
   await (await startInstallation(place, run))[Symbol.asyncDispose]();
   await witnesses.start('w1');
-  await assert.rejects(startInstallation(place, run), /are not those that were cosigned/);
+  await assertRefused(place, run, /are not those that were cosigned/);
   await using accepted = await startInstallation(place, { ...run, acceptRollback: 'the disk was lost' });
   const { body } = await accepted.call('GET', '/v1/audit/entries?action=rollback.accepted');
   assert.equal(body.items[0].side.reason, 'the disk was lost');

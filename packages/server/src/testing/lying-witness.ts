@@ -24,6 +24,8 @@ export interface LyingWitness extends AsyncDisposable {
   policyLine(name: string): string;
   /** Requests that came, oldest first. */
   readonly asked: AddCheckpoint[];
+  /** Paths that something was posted to. */
+  readonly paths: ReadonlySet<string>;
   /** Most requests that were open at once. */
   readonly mostAtOnce: () => number;
   /** Note that it shows; null: none. */
@@ -37,6 +39,7 @@ export const newCosigner = (): Cosigner => openKey(NAME, newKeys()[1] as StoredK
 export async function startLyingWitness(answer: (asked: Asked) => void): Promise<LyingWitness> {
   const cosigner = newCosigner();
   const asked: AddCheckpoint[] = [];
+  const paths = new Set<string>();
   let [open, most] = [0, 0];
   const sign = (checkpoint: Checkpoint, atSeconds = 1_000, by = cosigner) =>
     writeSignature(signCheckpoint(by.note, by.privateKey, checkpoint, atSeconds));
@@ -46,6 +49,7 @@ export async function startLyingWitness(answer: (asked: Asked) => void): Promise
       response.end(body);
     };
     if (request.method === 'GET') return witness.shown === null ? reply(404, '') : reply(200, witness.shown);
+    paths.add(request.url ?? '');
     most = Math.max(most, ++open);
     response.on('close', () => open--);
     const body = readAddCheckpoint(Buffer.concat(await request.toArray()).toString('utf8')) as AddCheckpoint;
@@ -58,7 +62,7 @@ export async function startLyingWitness(answer: (asked: Asked) => void): Promise
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const witness: LyingWitness = {
-    ...{ url, asked, cosigner, shown: null },
+    ...{ url, asked, paths, cosigner, shown: null },
     policyLine: (name) => `witness ${name} ${writeVerifierKey(cosigner.note)} ${url}`,
     mostAtOnce: () => most,
     [Symbol.asyncDispose]: async () => {
