@@ -10,7 +10,7 @@ import { readNote } from '@keyhold/protocol/log/signed-note';
 import { readTrustPolicy } from '@keyhold/protocol/log/trust-policy';
 import { readFileSync } from 'node:fs';
 import { sha256 } from '../ledger/tree.ts';
-import { onEachDatabase } from '../testing/databases.ts';
+import { createPlace as createSqlite, onEachDatabase } from '../testing/databases.ts';
 import { eventually } from '../testing/eventually.ts';
 import { startInstallation, type TestInstallation } from '../testing/installation.ts';
 import { alarmsOf, change, knownLog, TestWitnesses } from '../testing/witnessed.ts';
@@ -80,6 +80,32 @@ onEachDatabase('2 of 3 witnesses', (createPlace) => {
     const text = await served.text();
     assert.equal(named.filter(({ key }) => text.includes(`— ${key.name} `)).length, 2);
   });
+});
+
+it('a witness that is killed over and over under changes forgets nothing, so that nothing of it raises an alarm', async () => {
+  await using place = await createSqlite('sqlite');
+  const log = await knownLog(place);
+  await using witnesses = new TestWitnesses(log);
+  await witnesses.start('w1');
+  const witnessPolicyFile = witnesses.writePolicy('quorum w1');
+  await using installation = await startInstallation(place, { witnessPolicyFile });
+  let [size, count] = [0, 0];
+  for (let round = 0; round < 5; round++) {
+    // Changes go on while it dies: at some of them it has cosigned, and nobody heard of it.
+    const changes = Array.from({ length: 12 }, () => change(installation, `c-${count++}`, 'integrated'));
+    await Promise.race(changes);
+    await witnesses.of('w1').kill();
+    await Promise.all(changes);
+    await witnesses.start('w1');
+    const shown = await eventually('it has caught up', async () => {
+      const state = await witnessesOf(installation);
+      return state.quorumMet === true && state;
+    });
+    assert.ok(shown.witnessedSize > size);
+    size = shown.witnessedSize;
+  }
+  assert.deepEqual(await alarmsOf(installation), []);
+  assert.deepEqual(JSON.parse((await witnesses.of('w1').get('/alarms')).text).alarms, []);
 });
 
 onEachDatabase('levels of acknowledgement', (createPlace) => {
