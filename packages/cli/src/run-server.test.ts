@@ -71,6 +71,19 @@ it('a command that is killed takes its server with it', async () => {
   await closed;
 });
 
+it('witness runs a witness with its flags, and ends with it', async () => {
+  // The example of c2sp.org/signed-note.
+  const log = 'example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k';
+  const flags = ['--state', join(folder, 'witness'), '--name', 'witness.test/w1', '--log', log, '--port', '0'];
+  const [witness, { url }] = await start(['witness', ...flags], {});
+  assert.equal((await fetch(new URL('/health/live', url))).status, 200);
+  assert.equal(await stop(witness, 'SIGTERM'), 0);
+  await assert.rejects(fetch(new URL('/health/live', url)));
+  const open = await runKeyhold(['witness', ...flags, '--host', '0.0.0.0']);
+  assert.equal(open.code, 2);
+  assert.match(open.stderr, /0\.0\.0\.0 is not a loopback address: give --tls-cert/);
+});
+
 it("the server's own exit code and words come through", async () => {
   const refused = await runKeyhold(['serve', '--colour', 'red']);
   assert.equal(refused.code, 2);

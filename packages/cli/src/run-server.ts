@@ -13,9 +13,19 @@ export function runServer(
   args: readonly string[],
   told: (message: unknown) => void = () => {},
 ): Promise<number> {
-  const entry = fileURLToPath(import.meta.resolve('@keyhold/server/main'));
-  // The channel ends the server when this process dies without a word; what it says on it goes to our own parent.
-  const child = spawn(process.execPath, [entry, command, ...args], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
+  return runEntry(import.meta.resolve('@keyhold/server/main'), [command, ...args], told);
+}
+
+/** Runs a witness like that: a part of its own, which knows nothing of the server. */
+export function runWitness(args: readonly string[]): Promise<number> {
+  return runEntry(import.meta.resolve('@keyhold/auditor/witness/main'), args, () => {});
+}
+
+function runEntry(entry: string, args: readonly string[], told: (message: unknown) => void): Promise<number> {
+  // The channel ends the child when this process dies without a word; what it says on it goes to our own parent.
+  const child = spawn(process.execPath, [fileURLToPath(entry), ...args], {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+  });
   child.on('message', (message) => {
     told(message);
     process.send?.(message);

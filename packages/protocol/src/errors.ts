@@ -40,6 +40,7 @@ export const ERRORS = {
   CAS_MISMATCH: { status: 409, title: 'The newest version is another one.' },
   ROW_TAMPERED: { status: 409, title: 'A stored row is not the one that the ledger recorded.' },
   LOG_FORGED: { status: 409, title: 'The log is not what its entries make it; nothing of it is signed.' },
+  NOT_WITNESSED: { status: 409, title: 'No checkpoint that covers this entry is cosigned by enough witnesses.' },
   NOTHING_TO_ACCEPT: { status: 409, title: 'No verifier is waiting for a restore to be accepted.' },
   BODY_TOO_LARGE: { status: 413, title: 'The body is larger than this operation takes.' },
   SECRET_TOO_LARGE: { status: 413, title: 'The secret is larger than 1 MiB.' },

@@ -8,9 +8,13 @@ import { authenticate } from './access/authenticate.ts';
 import { BootstrapUse } from './access/bootstrap-use.ts';
 import { ensureBootstrapToken, ensureVerifierToken } from './access/own-tokens.ts';
 import type { Principal } from './access/principal.ts';
+import { acknowledge } from './audit/acknowledge.ts';
+import { askWitnesses, originOf } from './audit/ask-witnesses.ts';
 import { Exporter } from './audit/exporter.ts';
 import { type LogOptions, TransparencyLog } from './audit/log.ts';
 import { PersonalParts } from './audit/personal-parts.ts';
+import { openWitnessPolicy, type WitnessPolicy } from './audit/witness-policy.ts';
+import { Witnesses } from './audit/witnesses.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { openRollbackGuard } from './ledger/rollback-guard.ts';
@@ -82,7 +86,8 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const alarms = new Alarms(clock, (alarm) => log.error({ alarm }, 'ALARM'));
   const tampered = (rowId: string) =>
     alarms.raise('ROW_TAMPERED', rowId, 'the stored row is not the one that the ledger recorded');
-  const ground = { store, scratch, clock, random, alarms, tampered };
+  const policy = openWitnessPolicy(config.witnessPolicyFile);
+  const ground = { store, scratch, clock, random, alarms, tampered, policy, log };
   const { feed, places, guard, usageLog } = await startLedger(config, ground, stack);
   const own = { ledger: feed.ledger, reader: store.reader, clock, random };
   const keyFile = config.keyFile ?? join(config.userDataFolder, `${feed.ledger.head.installation}.key`);
@@ -93,7 +98,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   // access
   const { ledger, propagation, hub, book } = feed;
   const place = await ensureDefaultPlace(own);
-  const audit = await openAudit({ vault, scratch, place, folder: file('exports') }, alarms, stack);
+  const audit = await openAudit({ vault, scratch, place, policy, folder: file('exports') }, alarms, stack);
   await guard.enter(ledger);
   const bootstrapTokenFile = file('bootstrap-token');
   const bootstrapUse = new BootstrapUse(ledger, clock, await ensureBootstrapToken(own, bootstrapTokenFile));
@@ -101,7 +106,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const verifierTokenFile = file('verifier-token');
   if (config.withVerifier) await ensureVerifierToken(own, verifierTokenFile);
   const find = (secret: string) => authenticate(store.reader, clock, secret, tampered);
-  const gate = gateOf(find, bootstrapUse);
+  const gate = { ...gateOf(find, bootstrapUse), acknowledge: acknowledge.bind(null, { ...audit, ledger, clock }) };
 
   // http
   const tls = readTls(config);
@@ -142,11 +147,13 @@ interface Ground {
   readonly random: Random;
   readonly alarms: Alarms;
   readonly tampered: (rowId: string) => void;
+  readonly policy: WitnessPolicy | null;
+  readonly log: Log;
 }
 
 /** Takes the ledger over, once it is known that the database is the one that was last answered from. */
 async function startLedger(config: Config, ground: Ground, stack: AsyncDisposableStack) {
-  const { store, scratch, clock, random, alarms, tampered } = ground;
+  const { store, scratch, clock, random, alarms, tampered, policy, log } = ground;
   const places = new Places();
   const online = { reader: store.reader, clock, places };
   const usageLog = new UsageLog({ ledger: () => feed.ledger, reader: store.reader, clock });
@@ -160,7 +167,8 @@ async function startLedger(config: Config, ground: Ground, stack: AsyncDisposabl
       takeReport({ ...online, scratch, tokensUsed: feed.tokensUsed, counted }, scope, payload),
     answer: (scope, payload) => answerOnline({ ...online, ledger: feed.ledger }, scope, payload),
   });
-  const guard = stack.use(await openRollbackGuard(store, headFileOf(config), config.acceptRollback));
+  const elsewhere = async () => (policy === null ? null : await askWitnesses(store.reader, clock, policy, log));
+  const guard = stack.use(await openRollbackGuard(store, headFileOf(config), config.acceptRollback, elsewhere));
   const feed: Feed = await startFeed({ store, clock, random, alarms, source, committed: guard.committed });
   alarms.enterInto(feed.ledger);
   // What was counted since the last minute is entered before the store is closed.
@@ -186,24 +194,27 @@ function vaultOf(own: Handed, scratch: Scratch, alarms: Alarms): Vault {
 }
 
 interface AuditPlaces extends Pick<LogOptions, 'vault' | 'scratch' | 'place'> {
+  readonly policy: WitnessPolicy | null;
   /** Where exports to files go. */
   readonly folder: string;
 }
 
 /** The log of all entries, their personal parts, and where they are sent. */
-async function openAudit({ vault, scratch, place, folder }: AuditPlaces, alarms: Alarms, stack: AsyncDisposableStack) {
+async function openAudit(places: AuditPlaces, alarms: Alarms, stack: AsyncDisposableStack) {
+  const { vault, scratch, place, policy, folder } = places;
   const { ledger } = vault;
   const personal = new PersonalParts({ vault, scratch, place, pair: { newPair, encryptTo, decryptWith } });
   ledger.encryptSides(personal.prepare);
   await personal.ensurePeriods();
   const { installation } = ledger.head;
   const forged = (detail: string) => alarms.raise('LOG_FORGED', installation, detail);
-  const log = await TransparencyLog.open({ vault, scratch, place, origin: `keyhold/${installation}`, forged });
+  const log = await TransparencyLog.open({ vault, scratch, place, origin: originOf(installation), forged });
   await log.publish();
   const lagging = (id: string, detail: string) => alarms.raise('EXPORT_LAGS', id, detail);
   const exporter = new Exporter({ vault, scratch, personal, folder, signingKey: () => log.exportKey(), lagging });
   stack.defer(() => exporter.stop());
-  return { log, personal, exporter };
+  const witnesses = stack.use(await Witnesses.start({ vault, scratch, log, alarms, policy }));
+  return { log, personal, exporter, witnesses };
 }
 
 function makeDataFolder(folder: string): void {

@@ -19,6 +19,8 @@ export interface Config {
   readonly userDataFolder: string;
   /** Remembers the newest entry outside the data folder; undefined: in the user's data directory, by place. */
   readonly headFile: string | undefined;
+  /** Who witnesses the log, and how many are enough (c2sp.org/tlog-policy); undefined: nobody. */
+  readonly witnessPolicyFile: string | undefined;
   /** Why a database that is not a continuation is served all the same, this once. */
   readonly acceptRollback: string | undefined;
   readonly tls: { readonly certificateFile: string; readonly keyFile: string } | undefined;
@@ -93,6 +95,7 @@ export function readConfig(args: readonly string[], env: Environment): Config {
     databaseUrl: env['KEYHOLD_DATABASE_URL'] || undefined,
     keyFile: env['KEYHOLD_KEY_FILE'] || undefined,
     headFile: env['KEYHOLD_HEAD_FILE'] || undefined,
+    witnessPolicyFile: env['KEYHOLD_WITNESS_POLICY'] || undefined,
     acceptRollback: values['accept-rollback'] || undefined,
     userDataFolder: join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'keyhold'),
     tls: tls(values['tls-cert'] ?? env['KEYHOLD_TLS_CERT'], values['tls-key'] ?? env['KEYHOLD_TLS_KEY']),

@@ -8,8 +8,10 @@ import { mountExports } from './audit/exports.routes.ts';
 import type { TransparencyLog } from './audit/log.ts';
 import { mountLog } from './audit/log.routes.ts';
 import type { PersonalParts } from './audit/personal-parts.ts';
+import { mountProofs } from './audit/proofs.routes.ts';
 import { mountPruning } from './audit/prune.routes.ts';
 import { mountTiles } from './audit/tiles.routes.ts';
+import type { Witnesses } from './audit/witnesses.ts';
 import { mountBackup } from './backup/backup.routes.ts';
 import type { Scratch } from './database/scratch.ts';
 import type { Store } from './database/store.ts';
@@ -41,6 +43,7 @@ export interface ControlPlaneRoutes extends Routes {
   readonly log: TransparencyLog;
   readonly personal: PersonalParts;
   readonly scratch: Scratch;
+  readonly witnesses: Witnesses;
 }
 
 /** Every operation of the control plane, room by room, and its metrics. */
@@ -54,7 +57,7 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   mountRotation(app, routes);
   mountKeyStates(app, routes);
   mountTokens(app, { ...routes, places: tokenPlaces(reader) });
-  mountDeliveries(app, routes.vault);
+  mountDeliveries(app, routes);
   mountSecrets(app, routes);
   mountReveal(app, routes);
   mountKeyRotation(app, routes);
@@ -64,6 +67,7 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   const mayErase = (principal: Principal) => allowOnInstallation(principal, 'audit.erase');
   mountEntries(app, gate, { read: mayReadLog, erase: mayErase }, routes);
   mountLog(app, gate, mayReadLog, routes);
+  mountProofs(app, gate, mayReadLog, routes);
   mountPruning(app, gate, (principal) => allowOnInstallation(principal, 'audit.prune'), routes);
   const mayExport = (principal: Principal) => allowOnInstallation(principal, 'audit.export');
   const signingKey = () => routes.log.exportKey();

@@ -1,7 +1,7 @@
 import type { PassThrough } from '../command.ts';
-import { runServer } from '../run-server.ts';
+import { runServer, runWitness } from '../run-server.ts';
 
-/** `serve`, `verifier`, `restore`: the server's own entry; what stands behind them is read by it alone. */
+/** The server's and the witness's own entries; what stands behind these words is read by them alone. */
 export const SERVER_COMMANDS: readonly PassThrough[] = [
   {
     words: ['serve'],
@@ -25,5 +25,13 @@ export const SERVER_COMMANDS: readonly PassThrough[] = [
     summary: 'Restore a backup into an empty place: all of it, every row and the chain checked, or nothing',
     usage: '--input FILE --identity-file FILE [--data FOLDER]',
     pass: (args) => runServer('restore', args),
+  },
+  {
+    words: ['witness'],
+    summary: 'Run a witness: it cosigns checkpoints of logs that only ever grow',
+    usage:
+      '--state FOLDER --name NAME --log VKEY [--log VKEY …] [--policy FILE] [--host HOST] [--port PORT] ' +
+      '[--tls-cert FILE --tls-key FILE] [--behind-proxy]',
+    pass: (args) => runWitness(args),
   },
 ];

@@ -99,6 +99,19 @@ export const getLog = defineOperation({
     sequence: Type.Integer({ description: 'Entries that were committed.' }),
     size: Type.Integer({ description: 'Entries that the newest checkpoint covers.' }),
     checkpoint: Nullable(Type.String({ description: 'A signed note (c2sp.org/tlog-checkpoint).' })),
+    witnesses: Type.Array(
+      Closed({
+        name: Type.String(),
+        size: Nullable(Type.Integer({ description: 'Entries that it cosigned last, as far as is known.' })),
+        lag: Nullable(Type.Integer({ description: 'Entries of the newest checkpoint beyond those.' })),
+        lastError: Nullable(Type.String()),
+        lastSeenAt: Nullable(Time),
+      }),
+    ),
+    witnessedSize: Nullable(Type.Integer({ description: 'Entries that enough witnesses cosigned.' })),
+    quorumMet: Nullable(
+      Type.Boolean({ description: 'Whether that is the newest checkpoint; null where nobody witnesses this log.' }),
+    ),
   }),
   errors: ['ROW_TAMPERED'],
 });
@@ -112,9 +125,16 @@ export const getReceipt = defineOperation({
   summary:
     'Prove one entry: a file that anybody can check offline (c2sp.org/tlog-proof); also for whoever made the entry',
   params: Closed({ sequence: Sequence }),
+  query: Closed({
+    level: Type.Optional(
+      Type.Enum(['integrated', 'witnessed'], {
+        description: 'witnessed: by a checkpoint that enough witnesses cosigned.',
+      }),
+    ),
+  }),
   status: 200,
   response: Closed({ sequence: Type.Integer(), receipt: Type.String() }),
-  errors: ['ENTRY_NOT_FOUND', 'LOG_FORGED', 'ROW_TAMPERED', 'ENVELOPE_BROKEN', 'SEALED'],
+  errors: ['ENTRY_NOT_FOUND', 'NOT_WITNESSED', 'LOG_FORGED', 'ROW_TAMPERED', 'ENVELOPE_BROKEN', 'SEALED'],
 });
 
 export const proveInclusion = defineOperation({

@@ -52,8 +52,9 @@ export function mountTokens(app: FastifyInstance, { gate, context, reader, curso
     if (isRefusal(created)) return created;
     const [token] = await show([created.value.token]);
     if (token === undefined) return refuse('TOKEN_NOT_FOUND', 'It is gone.');
-    if (created.repeated) return { body: { token, secretShown: true as const }, repeated: true };
-    return { body: { token, secret: expose(created.value.secret) } };
+    const { sequence } = created;
+    if (created.repeated) return { body: { token, secretShown: true as const }, repeated: true, sequence };
+    return { body: { token, secret: expose(created.value.secret) }, sequence };
   });
 
   mount(app, gate, listTokensOperation, async ({ principal, query }) => {
@@ -83,7 +84,8 @@ export function mountTokens(app: FastifyInstance, { gate, context, reader, curso
     const revoked = await revokeToken(context, { principal, ip, idempotency }, params.id);
     if (isRefusal(revoked)) return revoked;
     const [shown] = await show([revoked.token]);
-    return shown === undefined ? absent : { body: { token: shown, barrier: revoked.barrier } };
+    const { barrier } = revoked;
+    return shown === undefined ? absent : { body: { token: shown, barrier }, sequence: barrier.sequence };
   });
 }
 

@@ -41,6 +41,7 @@ export class TransparencyLog {
   readonly #options: LogOptions;
   #published: Published | null;
   #signing: Promise<Published | Refusal> | null = null;
+  #follower: () => void = () => {};
   /** INVARIANT: forgotten with what unsealed them, so that a sealed installation signs nothing. */
   readonly #keys = new WeakMap<Unsealed, readonly LogKey[]>();
 
@@ -65,6 +66,11 @@ export class TransparencyLog {
   /** The newest checkpoint. */
   get published(): Published | null {
     return this.#published;
+  }
+
+  /** Has somebody told of each new checkpoint, once it is kept. */
+  follow(follower: () => void): void {
+    this.#follower = follower;
   }
 
   /** Entries that no checkpoint covers yet. */
@@ -126,6 +132,7 @@ export class TransparencyLog {
     const published = { ...checkpoint, note: writeNote(signed) };
     await scratch.write((tables) => keepCheckpoint(tables, 'signed', published.size, published.note));
     this.#published = published;
+    this.#follower();
     return published;
   }
 

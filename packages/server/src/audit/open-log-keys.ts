@@ -2,7 +2,8 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { type LogAlgorithm, partsOf, sha256, signingKey } from '@keyhold/auditor/note-crypto';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import { type NoteKey, noteKey, SIGNATURE_TYPES } from '@keyhold/protocol/log/signed-note';
-import type { LogKeyRow } from '../database/schema.ts';
+import type { Kysely } from 'kysely';
+import type { Database, LogKeyRow } from '../database/schema.ts';
 import { readCheckedRows } from '../ledger/checked-rows.ts';
 import { openEnvelope, sealEnvelope } from '../vault/envelope.ts';
 import { keyById, keyToEncrypt } from '../vault/open-vault-key.ts';
@@ -55,6 +56,20 @@ export async function checkedLogKeys(vault: Vault, origin: string): Promise<LogK
     rows.push(checked.row as LogKeyRow);
   }
   return rows;
+}
+
+/**
+ * Keys that this log signs with: those in the database that are what the ledger recorded, and those that somebody wrote
+ * down elsewhere, of which one that swaps the database knows nothing.
+ */
+export async function logKeysOf(
+  reader: Kysely<Database>,
+  origin: string,
+  writtenDown: readonly NoteKey[],
+): Promise<NoteKey[]> {
+  const checked = await readCheckedRows(reader, ['log_keys'], await listLogKeys(reader, origin));
+  const rows = checked.flatMap((row) => ('tampered' in row ? [] : [row.row as LogKeyRow]));
+  return [...writtenDown, ...rows.map(noteKeyOf)].filter(({ name }) => name === origin);
 }
 
 async function ensureRows(

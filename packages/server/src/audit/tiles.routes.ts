@@ -10,12 +10,19 @@ import { sendProblem } from '../http/problem.ts';
 import { leavesBetween } from '../ledger/entries.store.ts';
 import type { TransparencyLog } from './log.ts';
 import { hasTile } from './log-tiles.ts';
+import type { Witnesses } from './witnesses.ts';
 
 const NO_TILE = refuse('ENTRY_NOT_FOUND', 'The log has no such tile: it is not that long yet, or this is no tile.');
 const NO_CHECKPOINT = refuse(
   'ENTRY_NOT_FOUND',
   'No checkpoint has been signed yet: the installation was never unsealed.',
 );
+
+export interface TileRoutes {
+  readonly log: TransparencyLog;
+  readonly witnesses: Witnesses;
+  readonly reader: Kysely<Database>;
+}
 
 /**
  * The log as c2sp.org/tlog-tiles has it, at `/audit/`: its checkpoint and hashes for anybody, since they tell nothing
@@ -25,12 +32,13 @@ export function mountTiles<P extends { readonly id: string }>(
   app: FastifyInstance,
   gate: Gate<P>,
   permit: (principal: P) => Refusal | null,
-  { log, reader }: { readonly log: TransparencyLog; readonly reader: Kysely<Database> },
+  { log, witnesses, reader }: TileRoutes,
 ): void {
   app.get('/audit/checkpoint', { schema: { hide: true } as object }, async (request, reply) => {
     const { published } = log;
     if (published === null) return sendProblem(request, reply, NO_CHECKPOINT);
-    return reply.type('text/plain; charset=utf-8').header('cache-control', 'no-cache').send(published.note);
+    const { note } = witnesses.cosigned(published);
+    return reply.type('text/plain; charset=utf-8').header('cache-control', 'no-cache').send(note);
   });
 
   app.get('/audit/verify', { schema: { hide: true } as object }, async (_request, reply) => {

@@ -63,6 +63,8 @@ export function mountBackup(app: FastifyInstance, { gate, context, store }: Back
       evenWithoutChange: true as const,
     };
     const recorded = await ledger.record(draft, async () => null);
-    return isRefusal(recorded) ? recorded : { body: { sequence: recorded.sequence } };
+    if (isRefusal(recorded)) return recorded;
+    const { sequence } = recorded;
+    return { body: { sequence }, sequence };
   });
 }

@@ -2,7 +2,7 @@ import { isRefusal } from '@keyhold/protocol/errors';
 import type { Delivery } from '@keyhold/protocol/operations/deliveries';
 import * as operations from '@keyhold/protocol/operations/deliveries';
 import type { FastifyInstance } from 'fastify';
-import { mount } from '../http/mount.ts';
+import { type Gate, mount } from '../http/mount.ts';
 import { expose } from '../vault/expose.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { PreparedDelivery } from './create-delivery.ts';
@@ -16,15 +16,20 @@ interface Bearer {
   readonly token: string;
 }
 
-export function mountDeliveries(app: FastifyInstance, vault: Vault): void {
-  const gate = {
+export function mountDeliveries(
+  app: FastifyInstance,
+  { gate: { acknowledge }, vault }: { readonly gate: Pick<Gate<Bearer>, 'acknowledge'>; readonly vault: Vault },
+): void {
+  const gate: Gate<Bearer> = {
+    ...(acknowledge === undefined ? {} : { acknowledge }),
     authenticate: async (secret: string | null): Promise<Bearer | null> =>
       secret === null ? null : { id: 'bearer', token: secret },
   };
   mount(app, gate, operations.takeDelivery, async ({ principal, ip }) => {
     const taken = await takeDelivery(vault, principal.token, ip);
     if (isRefusal(taken)) return taken;
-    return { body: { subject: taken.subject, content: JSON.parse(expose(taken.content)) } };
+    const { subject, content, sequence } = taken;
+    return { body: { subject, content: JSON.parse(expose(content)) }, sequence };
   });
 
   app.get('/once', { schema: { hide: true } as object }, (_request, reply) =>

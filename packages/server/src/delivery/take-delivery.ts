@@ -1,5 +1,6 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { DeliveryRow } from '../database/schema.ts';
+import type { Recorded } from '../ledger/entry.ts';
 import { openEnvelope } from '../vault/envelope.ts';
 import { keyById } from '../vault/open-vault-key.ts';
 import { Secret } from '../vault/secret.ts';
@@ -12,6 +13,8 @@ export interface Taken {
   readonly subject: string;
   readonly createdAt: number;
   readonly content: Secret;
+  /** Of the entry that it is taken. */
+  readonly sequence: number;
 }
 
 const GONE = refuse('DELIVERY_GONE', 'It was taken already, its time is over, or it never was.');
@@ -33,16 +36,15 @@ export async function takeDelivery(vault: Vault, token: string, ip: string): Pro
 }
 
 /** The row as it was before it was taken; refused, and nothing entered, where it does not wait any more. */
-async function enterTaken(vault: Vault, known: DeliveryRow, ip: string): Promise<DeliveryRow | Refusal> {
+async function enterTaken(vault: Vault, known: DeliveryRow, ip: string): Promise<Recorded<DeliveryRow> | Refusal> {
   const { ledger, clock } = vault;
-  const recorded = await ledger.record(entryOf(known, ip, 'delivery.taken'), async (facts) => {
+  return await ledger.record(entryOf(known, ip, 'delivery.taken'), async (facts) => {
     const now = clock.wall();
     const row = await facts.find('deliveries', known.id);
     if (row === undefined || row.envelope === null || now >= row.expires_at) return GONE;
     await facts.update('deliveries', row, { envelope: null, taken_at: now });
     return row;
   });
-  return isRefusal(recorded) ? recorded : recorded.value;
 }
 
 /**
@@ -89,7 +91,7 @@ function entryOf(known: DeliveryRow, ip: string, action: string) {
   };
 }
 
-async function openTaken(vault: Vault, row: DeliveryRow): Promise<Taken | Refusal> {
+async function openTaken(vault: Vault, { value: row, sequence }: Recorded<DeliveryRow>): Promise<Taken | Refusal> {
   const key = await keyById(vault, row.vault_key_id);
   if (isRefusal(key)) return key;
   const place = placeIn(vault, 'delivery.content', row, row.id, 1);
@@ -97,7 +99,7 @@ async function openTaken(vault: Vault, row: DeliveryRow): Promise<Taken | Refusa
     const plaintext = openEnvelope(key, row.envelope ?? '', place);
     const content = new Secret(plaintext.toString('utf8'));
     plaintext.fill(0);
-    return { subject: row.subject, createdAt: row.created_at, content };
+    return { subject: row.subject, createdAt: row.created_at, content, sequence };
   } catch (error) {
     if (!(error instanceof EnvelopeBroken)) throw error;
     vault.broken(place, error.message);

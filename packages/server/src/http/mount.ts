@@ -4,6 +4,7 @@ import { ERRORS, isRefusal, type Refusal, refuse } from '@keyhold/protocol/error
 import type { Body, Operation, Params, Query, Response } from '@keyhold/protocol/operation';
 import { Closed } from '@keyhold/protocol/operations/shapes';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type Acknowledge, levelAskedFor, tellAcknowledgement } from './acknowledge.ts';
 import { sendProblem } from './problem.ts';
 
 /** One authenticated request, as a route sees it. */
@@ -27,12 +28,16 @@ export interface IdempotencyClaim {
 /** How callers are found and judged; handed in by `app.ts`, since that is decided on a higher floor. */
 export interface Gate<P extends { readonly id: string }> {
   authenticate(secret: string | null): Promise<P | null>;
+  /** Missing where no log is kept: then nobody can ask for more than an answer. */
+  readonly acknowledge?: Acknowledge;
 }
 
 /** An answer; `repeated` when an earlier call did the work. */
 export interface Answer<T> {
   readonly body: T;
   readonly repeated?: boolean;
+  /** Of the entry that the change has. */
+  readonly sequence?: number | undefined;
 }
 
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,128}$/;
@@ -61,6 +66,9 @@ export function mount<O extends Operation, P extends { readonly id: string }>(
       done();
     },
     handler: async (request, reply) => {
+      const acknowledge = operation.method === 'GET' ? undefined : gate.acknowledge;
+      const level = acknowledge === undefined ? 'durable' : levelAskedFor(request);
+      if (isRefusal(level)) return sendProblem(request, reply, level);
       const idempotency = idempotencyOf(operation, request);
       if (isRefusal(idempotency)) return sendProblem(request, reply, idempotency);
       const answer = await handle({
@@ -72,6 +80,7 @@ export function mount<O extends Operation, P extends { readonly id: string }>(
         idempotency,
       });
       if (isRefusal(answer)) return sendProblem(request, reply, answer);
+      if (acknowledge !== undefined) await tellAcknowledgement(reply, acknowledge, answer.sequence, level);
       reply.code(answer.repeated === true ? 200 : operation.status).header('cache-control', 'no-store');
       return answer.body;
     },

@@ -55,12 +55,12 @@ export async function resumeKey(
   context: ChangeContext,
   caller: Caller,
   placed: PlacedKey,
-): Promise<{ key: Key } | Refusal> {
+): Promise<{ key: Key; sequence: number } | Refusal> {
   const change = { action: 'key.resumed', to: 'active', evenIfTampered: false } as const;
   const recorded = await recordState(context, caller, placed, change);
   if (isRefusal(recorded)) return recorded;
   await context.propagation.given(recorded.sequence);
-  return { key: recorded.value.key };
+  return { key: recorded.value.key, sequence: recorded.sequence };
 }
 
 function recordState(

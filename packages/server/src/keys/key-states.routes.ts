@@ -18,28 +18,28 @@ export function mountKeyStates(app: FastifyInstance, routes: Routes): void {
     const key = await openKey(reader, principal, 'keys.suspend', params.id);
     if (isRefusal(key)) return key;
     const suspended = await suspendKey(context, { principal, ip, idempotency }, key);
-    return isRefusal(suspended) ? suspended : { body: suspended };
+    return isRefusal(suspended) ? suspended : { body: suspended, sequence: suspended.barrier.sequence };
   });
 
   mount(app, gate, operations.resumeKey, async ({ principal, params, ip, idempotency }) => {
     const key = await openKey(reader, principal, 'keys.resume', params.id);
     if (isRefusal(key)) return key;
     const resumed = await resumeKey(context, { principal, ip, idempotency }, key);
-    return isRefusal(resumed) ? resumed : { body: resumed };
+    return isRefusal(resumed) ? resumed : { body: { key: resumed.key }, sequence: resumed.sequence };
   });
 
   mount(app, gate, operations.revokeKey, async ({ principal, params, body, ip, idempotency }) => {
     const key = await openForTakingAway(routes, 'keys.revoke', { principal, ip, idempotency }, params.id);
     if (isRefusal(key)) return key;
     const revoked = await revokeKey(context, { principal, ip, idempotency }, key, body.reason);
-    return isRefusal(revoked) ? revoked : { body: revoked };
+    return isRefusal(revoked) ? revoked : { body: revoked, sequence: revoked.barrier.sequence };
   });
 
   mount(app, gate, operations.destroyKey, async ({ principal, params, ip, idempotency }) => {
     const key = await openForTakingAway(routes, 'keys.destroy', { principal, ip, idempotency }, params.id);
     if (isRefusal(key)) return key;
     const destroyed = await destroyKey(context, { principal, ip, idempotency }, key);
-    return isRefusal(destroyed) ? destroyed : { body: destroyed };
+    return isRefusal(destroyed) ? destroyed : { body: destroyed, sequence: destroyed.barrier.sequence };
   });
 
   mount(app, gate, operations.revokeCredential, async ({ principal, params, body, ip, idempotency }) => {
@@ -54,7 +54,7 @@ export function mountKeyStates(app: FastifyInstance, routes: Routes): void {
     }
     if (denied !== null || credential === undefined) return denied ?? absent;
     const revoked = await revokeCredential(context, { principal, ip, idempotency }, credential, body.reason);
-    return isRefusal(revoked) ? revoked : { body: revoked };
+    return isRefusal(revoked) ? revoked : { body: revoked, sequence: revoked.barrier.sequence };
   });
 }
 

@@ -31,10 +31,11 @@ export function mountKeys(app: FastifyInstance, { gate, context, reader, cursors
     if (isRefusal(way)) return way;
     const issued = await issueKey(context, { principal, ip, idempotency }, place, input, way);
     if (isRefusal(issued)) return issued;
-    const { key, credential, secret } = issued.value;
-    if (issued.repeated) return { body: { key, credential, secretShown: true as const }, repeated: true };
-    if (way !== undefined) return { body: { key, credential, delivery: await describeWay(way, secret, showDelivery) } };
-    return { body: { key, credential, secret: expose(secret) } };
+    const { value, sequence } = issued;
+    const { key, credential, secret } = value;
+    if (issued.repeated) return { body: { key, credential, secretShown: true as const }, repeated: true, sequence };
+    if (way === undefined) return { body: { key, credential, secret: expose(secret) }, sequence };
+    return { body: { key, credential, delivery: await describeWay(way, secret, showDelivery) }, sequence };
   });
 
   mount(app, gate, operations.listKeys, async ({ principal, query }) => {
@@ -76,7 +77,9 @@ export function mountKeys(app: FastifyInstance, { gate, context, reader, cursors
     const key = await openKey(reader, principal, 'keys.change', params.id);
     if (isRefusal(key)) return key;
     const updated = await updateKey(context, { principal, ip, idempotency }, key, body);
-    return isRefusal(updated) ? updated : { body: updated };
+    if (isRefusal(updated)) return updated;
+    const { sequence, ...shown } = updated;
+    return { body: shown, sequence };
   });
 }
 
@@ -89,15 +92,17 @@ export function mountRotation(app: FastifyInstance, { gate, context, reader, vau
     const caller = { principal, ip, idempotency };
     const rotated = await rotateKey(context, caller, key, body.overlapSeconds, way);
     if (isRefusal(rotated)) return rotated;
+    const { sequence } = rotated;
     const { credential, secret, previous } = rotated.value;
     const barrier = rotated.barrier === undefined ? {} : { barrier: rotated.barrier };
     if (rotated.repeated) {
-      return { body: { credential, previous, secretShown: true as const, ...barrier }, repeated: true };
+      return { body: { credential, previous, secretShown: true as const, ...barrier }, repeated: true, sequence };
     }
     if (way !== undefined) {
-      return { body: { credential, delivery: await describeWay(way, secret, showDelivery), previous, ...barrier } };
+      const delivery = await describeWay(way, secret, showDelivery);
+      return { body: { credential, delivery, previous, ...barrier }, sequence };
     }
-    return { body: { credential, secret: expose(secret), previous, ...barrier } };
+    return { body: { credential, secret: expose(secret), previous, ...barrier }, sequence };
   });
 }
 

@@ -28,7 +28,7 @@ export async function updateKey(
   caller: Caller,
   placed: PlacedKey,
   patch: KeyPatch,
-): Promise<{ key: Key; barrier?: Barrier } | Refusal> {
+): Promise<{ key: Key; barrier?: Barrier; sequence: number } | Refusal> {
   const wrong =
     checkNetworks(patch.allowedNetworks) ?? checkRateLimits(patch.rateLimits) ?? checkMetadata(patch.metadata);
   if (wrong !== null) return wrong;
@@ -50,10 +50,11 @@ export async function updateKey(
     };
   });
   if (isRefusal(recorded)) return recorded;
-  const { key, narrows: taking } = recorded.value;
-  if (taking) return { key, barrier: await propagation.taken(recorded.sequence, new Set([placed.environment_id])) };
-  await propagation.given(recorded.sequence);
-  return { key };
+  const { sequence, value } = recorded;
+  const { key, narrows: taking } = value;
+  if (taking) return { key, sequence, barrier: await propagation.taken(sequence, new Set([placed.environment_id])) };
+  await propagation.given(sequence);
+  return { key, sequence };
 }
 
 type Columns = { -readonly [C in keyof KeyRow]?: KeyRow[C] };

@@ -9,6 +9,9 @@ export interface Alarm {
     | 'DELIVERY_TAKEN_TWICE'
     | 'CHAIN_BROKEN'
     | 'LOG_FORGED'
+    | 'LOG_ROLLED_BACK'
+    | 'WITNESS_REFUSES'
+    | 'WITNESS_LIES'
     | 'VERIFIER_AHEAD'
     | 'EXPORT_LAGS'
     | 'HEAD_NOT_KEPT';

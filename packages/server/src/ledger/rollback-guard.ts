@@ -21,15 +21,17 @@ export interface RollbackGuard extends Disposable {
 /**
  * Compares the database with where the ledger stood when it last answered.
  * @param accepted why an operator wants it served all the same
+ * @param elsewhere asks those who remember the ledger on other machines; says why it is none, or null
  * @throws RolledBack when it is not a continuation and nobody said why
  */
 export async function openRollbackGuard(
   store: Store,
   path: string,
   accepted: string | undefined,
+  elsewhere: () => Promise<string | null> = async () => null,
 ): Promise<RollbackGuard> {
   const { record, mark } = HeadRecord.open(path);
-  const why = await rollbackOf(store, mark);
+  const why = (await rollbackOf(store, mark)) ?? (await elsewhere());
   if (why !== null && accepted === undefined) {
     record[Symbol.dispose]();
     throw new RolledBack(

@@ -32,7 +32,8 @@ export function mountProjects(app: FastifyInstance, routes: Routes): void {
     const denied = allowOnInstallation(principal, 'projects.create');
     if (denied !== null) return denied;
     const created = await createProject(context, { principal, ip, idempotency }, body);
-    return isRefusal(created) ? created : { body: created.value, repeated: created.repeated };
+    if (isRefusal(created)) return created;
+    return { body: created.value, repeated: created.repeated, sequence: created.sequence };
   });
 
   mount(app, gate, operations.listProjects, async ({ principal, query }) => {
@@ -57,7 +58,8 @@ export function mountEnvironments(app: FastifyInstance, { gate, context, reader,
     if (isRefusal(project)) return project;
     if (principal.environment !== null) return refuse('FORBIDDEN', 'This token is bound to one environment.');
     const created = await createEnvironment(context, { principal, ip, idempotency }, project, body);
-    return isRefusal(created) ? created : { body: created.value, repeated: created.repeated };
+    if (isRefusal(created)) return created;
+    return { body: created.value, repeated: created.repeated, sequence: created.sequence };
   });
 
   mount(app, gate, operations.listEnvironments, async ({ principal, params, query }) => {
@@ -82,7 +84,9 @@ export function mountEnvironments(app: FastifyInstance, { gate, context, reader,
     if (isRefusal(place)) return place;
     const setting = { permission: params.permission, ...body };
     const set = await setPermission(context, { principal, ip, idempotency }, place.environment, setting);
-    return isRefusal(set) ? set : { body: set };
+    if (isRefusal(set)) return set;
+    const { sequence, ...shown } = set;
+    return { body: shown, sequence };
   });
 
   mount(app, gate, operations.listPermissions, async ({ principal, params, query }) => {
@@ -107,7 +111,8 @@ export function mountConsumers(app: FastifyInstance, { gate, context, reader, cu
     const project = await openProject(reader, principal, 'consumers.create', body.project);
     if (isRefusal(project)) return project;
     const created = await createConsumer(context, { principal, ip, idempotency }, project, body);
-    return isRefusal(created) ? created : { body: created.value, repeated: created.repeated };
+    if (isRefusal(created)) return created;
+    return { body: created.value, repeated: created.repeated, sequence: created.sequence };
   });
 
   mount(app, gate, operations.listConsumers, async ({ principal, query }) => {

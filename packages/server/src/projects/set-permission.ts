@@ -12,7 +12,7 @@ export async function setPermission(
   caller: Caller,
   environment: EnvironmentRow,
   setting: { permission: string; confirm?: 'online' | null; audit?: 'every-use' | null },
-): Promise<{ setting: PermissionSetting; barrier: Barrier } | Refusal> {
+): Promise<{ setting: PermissionSetting; barrier: Barrier; sequence: number } | Refusal> {
   const { permission } = setting;
   const columns = { confirm: setting.confirm ?? null, audit: setting.audit ?? null };
   const draft = {
@@ -37,5 +37,5 @@ export async function setPermission(
   // newest entry instead of searching for its own.
   const sequence = Math.max(recorded.sequence, ledger.head.sequence);
   const barrier = await propagation.taken(sequence, new Set([environment.id]));
-  return { setting: showSetting(recorded.value), barrier };
+  return { setting: showSetting(recorded.value), barrier, sequence: recorded.sequence };
 }

@@ -23,7 +23,7 @@ export async function changeVersions(
   secret: PlacedSecret,
   change: VersionChange,
   versions: readonly number[],
-): Promise<{ secret: StoredSecret; versions: SecretVersion[] } | Refusal> {
+): Promise<{ secret: StoredSecret; versions: SecretVersion[]; sequence: number } | Refusal> {
   const listed = await findVersions(reader, secret.id, versions);
   const missing = versions.find((version) => !listed.some((row) => row.version === version));
   if (missing !== undefined) return refuse('SECRET_VERSION_GONE', `There is no version ${missing}.`, '/versions');
@@ -45,5 +45,6 @@ export async function changeVersions(
     }
     return changed;
   });
-  return isRefusal(recorded) ? recorded : { secret: showSecret(secret, secret), versions: recorded.value };
+  if (isRefusal(recorded)) return recorded;
+  return { secret: showSecret(secret, secret), versions: recorded.value, sequence: recorded.sequence };
 }

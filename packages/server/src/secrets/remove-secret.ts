@@ -16,7 +16,7 @@ export async function removeSecret(
   { ledger }: Vault,
   caller: Caller,
   secret: PlacedSecret,
-): Promise<{ id: string; versions: number } | Refusal> {
+): Promise<{ id: string; versions: number; sequence: number } | Refusal> {
   let removed = 0;
   for (;;) {
     const recorded = await ledger.record(secretEntry(caller, secret, 'secret.removed'), async (facts) => {
@@ -33,6 +33,6 @@ export async function removeSecret(
     });
     if (isRefusal(recorded)) return recorded;
     removed += recorded.value.count;
-    if (recorded.value.last) return { id: secret.id, versions: removed };
+    if (recorded.value.last) return { id: secret.id, versions: removed, sequence: recorded.sequence };
   }
 }

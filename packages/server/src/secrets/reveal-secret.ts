@@ -15,6 +15,8 @@ import { findVersionId } from './secrets.store.ts';
 export interface Revealed {
   readonly version: SecretVersion;
   readonly json: Secret;
+  /** Of the entry that says so. */
+  readonly sequence: number;
 }
 
 /** Reveals one version: its row is checked and the entry committed, and only then is it opened. */
@@ -45,7 +47,7 @@ export async function revealSecret(
   if (isRefusal(recorded)) return recorded;
   const { held, row } = recorded.value;
   const json = await openVersion(vault, held, row);
-  return isRefusal(json) ? json : { version: showVersion(row, now), json };
+  return isRefusal(json) ? json : { version: showVersion(row, now), json, sequence: recorded.sequence };
 }
 
 /** Opens a version that was checked and entered. */

@@ -18,7 +18,8 @@ export function mountReveal(app: FastifyInstance, { gate, reader, vault }: Secre
     const revealed = await revealSecret(vault, { principal, ip, idempotency }, secret, body.version);
     if (isRefusal(revealed)) return revealed;
     const data = JSON.parse(expose(revealed.json)) as Record<string, unknown>;
-    return { body: { secret: showSecret(secret, secret), version: revealed.version, data } };
+    const { version, sequence } = revealed;
+    return { body: { secret: showSecret(secret, secret), version, data }, sequence };
   });
 
   mount(app, gate, operations.deliverSecret, async ({ principal, params, body, ip, idempotency }) => {
@@ -40,6 +41,6 @@ export function mountReveal(app: FastifyInstance, { gate, reader, vault }: Secre
     );
     if (isRefusal(recorded)) return recorded;
     const delivery = await describeWay(way, json, showDelivery);
-    return { body: { secret: showSecret(secret, secret), version, delivery } };
+    return { body: { secret: showSecret(secret, secret), version, delivery }, sequence: recorded.sequence };
   });
 }

@@ -24,7 +24,8 @@ export function mountSecrets(app: FastifyInstance, { gate, reader, cursors, vaul
     const place = await openEnvironment(reader, principal, 'secrets.write', project, environment);
     if (isRefusal(place)) return place;
     const stored = await storeSecret(vault, { principal, ip, idempotency }, place, input);
-    return isRefusal(stored) ? stored : { body: stored.value, repeated: stored.repeated };
+    if (isRefusal(stored)) return stored;
+    return { body: stored.value, repeated: stored.repeated, sequence: stored.sequence };
   });
 
   mount(app, gate, operations.listSecrets, async ({ principal, query }) => {
@@ -66,14 +67,16 @@ export function mountSecrets(app: FastifyInstance, { gate, reader, cursors, vaul
     const secret = await openSecret(reader, principal, 'secrets.write', params.id);
     if (isRefusal(secret)) return secret;
     const updated = await updateSecret(vault, { principal, ip, idempotency }, secret, body);
-    return isRefusal(updated) ? updated : { body: updated };
+    return isRefusal(updated) ? updated : { body: updated.value, sequence: updated.sequence };
   });
 
   mount(app, gate, operations.removeSecret, async ({ principal, params, ip, idempotency }) => {
     const secret = await openSecret(reader, principal, 'secrets.destroy', params.id);
     if (isRefusal(secret)) return secret;
     const removed = await removeSecret(vault, { principal, ip, idempotency }, secret);
-    return isRefusal(removed) ? removed : { body: removed };
+    if (isRefusal(removed)) return removed;
+    const { sequence, ...shown } = removed;
+    return { body: shown, sequence };
   });
 
   const mountChange = (operation: typeof operations.deleteSecretVersions, change: VersionChange) =>
@@ -82,7 +85,9 @@ export function mountSecrets(app: FastifyInstance, { gate, reader, cursors, vaul
       const secret = await openSecret(reader, principal, action, params.id);
       if (isRefusal(secret)) return secret;
       const changed = await changeVersions(vault, { principal, ip, idempotency }, secret, change, body.versions);
-      return isRefusal(changed) ? changed : { body: changed };
+      if (isRefusal(changed)) return changed;
+      const { sequence, ...shown } = changed;
+      return { body: shown, sequence };
     });
   mountChange(operations.deleteSecretVersions, 'delete');
   mountChange(operations.undeleteSecretVersions, 'undelete');

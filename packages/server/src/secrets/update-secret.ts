@@ -1,6 +1,7 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { SecretMetadata, StoredSecret } from '@keyhold/protocol/operations/secrets';
 import type { Caller } from '../access/change-context.ts';
+import type { Recorded } from '../ledger/entry.ts';
 import type { Vault } from '../vault/vault.ts';
 import { secretEntry } from './open-secret.ts';
 import { type PlacedSecret, showSecret } from './secret-record.ts';
@@ -17,7 +18,7 @@ export async function updateSecret(
   caller: Caller,
   secret: PlacedSecret,
   { metadata, maxVersions, casRequired }: SecretSettings,
-): Promise<StoredSecret | Refusal> {
+): Promise<Recorded<StoredSecret> | Refusal> {
   const recorded = await ledger.record(secretEntry(caller, secret, 'secret.updated'), async (facts) => {
     const row = await facts.find('secrets', secret.id);
     if (row === undefined) return refuse('SECRET_NOT_FOUND', `There is no secret ${secret.id}.`, 'id');
@@ -28,5 +29,5 @@ export async function updateSecret(
     };
     return await facts.update('secrets', row, { ...patch, updated_at: clock.wall() });
   });
-  return isRefusal(recorded) ? recorded : showSecret(recorded.value, secret);
+  return isRefusal(recorded) ? recorded : { ...recorded, value: showSecret(recorded.value, secret) };
 }

@@ -45,6 +45,7 @@ export function testConfig(place: Pick<TestPlace, 'folder' | 'databaseUrl'>, cha
     keyFile: `${place.folder}.key`,
     userDataFolder: place.folder,
     headFile: undefined,
+    witnessPolicyFile: undefined,
     acceptRollback: undefined,
     tls: undefined,
     behindProxy: false,

@@ -59,6 +59,7 @@ export function mountInstallation(
     );
     if (isRefusal(recorded)) return recorded;
     hub.accepted(epoch);
-    return { body: { sequence: recorded.sequence, acceptedEpoch: epoch } };
+    const { sequence } = recorded;
+    return { body: { sequence, acceptedEpoch: epoch }, sequence };
   });
 }
