@@ -1,4 +1,14 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type KeyObject, sign } from 'node:crypto';
 import type { LogExportRow } from '../database/schema.ts';
@@ -13,6 +23,7 @@ export interface ExportBatch {
 }
 
 const TIMEOUT_MS = 10_000;
+const PART_BYTES = 64 * 1024;
 
 /**
  * Sends a batch by HTTP, signed as Standard Webhooks has it (`v1a`: Ed25519 over `id.timestamp.body`), so that the
@@ -47,14 +58,33 @@ export function exportFile(folder: string, name: string): string {
   return join(folder, `${name}.jsonl`);
 }
 
-/** Appends a batch to the export's file, synced: what it was told of is there. */
+/**
+ * Appends a batch to the export's file, synced: what it was told of is there. What a crash cut off in the middle of a
+ * line goes first: its batch is written again.
+ */
 export function appendBatch(file: string, { lines }: ExportBatch): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const opened = openSync(file, 'a', 0o600);
+  const opened = openSync(file, constants.O_RDWR | constants.O_CREAT, 0o600);
   try {
-    writeSync(opened, lines);
+    const whole = endOfLines(opened);
+    ftruncateSync(opened, whole);
+    const bytes = Buffer.from(lines);
+    for (let at = 0; at < bytes.length; ) at += writeSync(opened, bytes, at, bytes.length - at, whole + at);
     fsyncSync(opened);
   } finally {
     closeSync(opened);
   }
+}
+
+/** Where the last whole line ends. */
+function endOfLines(file: number): number {
+  const part = Buffer.alloc(PART_BYTES);
+  for (let end = fstatSync(file).size; end > 0; ) {
+    const start = Math.max(0, end - PART_BYTES);
+    readSync(file, part, 0, end - start, start);
+    const newline = part.subarray(0, end - start).lastIndexOf(0x0a);
+    if (newline >= 0) return start + newline + 1;
+    end = start;
+  }
+  return 0;
 }
