@@ -1,6 +1,8 @@
+import type { AckLevel } from '@keyhold/protocol/acknowledgement';
 import type { Operation, Response } from '@keyhold/protocol/operation';
 import type { Barrier } from '@keyhold/protocol/operations/shapes';
 import { type Call, type CallOptions, type Client, createClient } from '@keyhold/sdk/client';
+import type { Acknowledged } from '@keyhold/sdk/request';
 import { describeBarrier } from './barrier.ts';
 import type { Command, Context, Given, Positional } from './command.ts';
 import { connectionFor, URL_FLAGS } from './connection.ts';
@@ -30,6 +32,11 @@ const IDEMPOTENCY_KEY: Flag = {
   value: 'TEXT',
   about: 'Makes the call safe to repeat: the same key and input do it once.',
 };
+const ACK: Flag = {
+  name: 'ack',
+  value: 'durable|integrated|witnessed',
+  about: 'Waits until the log is that far with the change, 10 s at most, and says how far it is.',
+};
 const LIST_FLAGS: readonly Flag[] = [
   { name: 'all', about: 'Follow the cursors to the end; else one page.' },
   { name: 'json-lines', about: 'One JSON object a line.' },
@@ -41,10 +48,17 @@ type AnyCall = (input: Readonly<Record<string, unknown>>, options: CallOptions) 
 export function apiCommand<O extends Operation>({ call, show, taken = 'in force', ...row }: Row<O>): Command {
   const run = async ({ input, own }: Given, { environment, terminal }: Context) => {
     const client = createClient(connectionFor(own, environment));
-    const key = own['idempotency-key'];
+    const [key, ack] = [own['idempotency-key'], own['ack']];
+    let told: Acknowledged | undefined;
     // The types of input are lost at the terminal: the server checks it against the operation's schema.
     const send = call(client) as unknown as AnyCall;
-    const answer = await send(input, typeof key === 'string' ? { idempotencyKey: key } : {});
+    const answer = await send(input, {
+      ...(typeof key === 'string' ? { idempotencyKey: key } : {}),
+      ...(typeof ack === 'string' ? { ack: ack as AckLevel } : {}),
+      acknowledged: (given) => {
+        told = given;
+      },
+    });
     if (own['json'] === true) terminal.print(JSON.stringify(answer, null, 2));
     else {
       for (const line of show(answer as Response<O>)) terminal.print(line);
@@ -52,10 +66,17 @@ export function apiCommand<O extends Operation>({ call, show, taken = 'in force'
       const { barrier } = answer as Shown;
       if (barrier !== undefined) terminal.print(describeBarrier(taken, barrier));
     }
+    if (ack !== undefined) terminal.note(describeAcknowledged(told));
     return EXIT.done;
   };
+  const waits = row.operation.method === 'GET' ? [] : [ACK];
   const repeat = row.operation.idempotent === true ? [IDEMPOTENCY_KEY] : [];
-  return { ...outline(row), flags: [...flagsOf(row.operation), ...repeat, JSON_FLAG, ...URL_FLAGS], run };
+  return { ...outline(row), flags: [...flagsOf(row.operation), ...repeat, ...waits, JSON_FLAG, ...URL_FLAGS], run };
+}
+
+function describeAcknowledged(told: Acknowledged | undefined): string {
+  const entry = told?.entry == null ? 'The change' : `Entry ${told.entry}`;
+  return `${entry} is ${told?.level ?? 'durable'} in the log.`;
 }
 
 interface Shown {

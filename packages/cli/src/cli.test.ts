@@ -289,6 +289,13 @@ it('a run of entries and a receipt verify without the server, against keys that 
   assert.equal((await keyhold(`audit verify --receipt ${receipt}`, offline)).code, 2, 'nothing vouches for itself');
 });
 
+it('a change waits for the log as far as it is told to, and says how far that is', async () => {
+  const { stderr, code } = await keyhold('projects create --slug acked --name acked --ack integrated');
+  assert.equal(code, 0);
+  assert.match(stderr, /^Entry \d+ is integrated in the log\.$/m);
+  assert.equal((await keyhold('projects create --slug none --name none --ack anchored')).code, 1);
+});
+
 it('the log is followed, each entry once and in order', async () => {
   const { stdout, code } = await keyhold('audit tail --from 3 --to 9 --json-lines');
   assert.equal(code, 0);

@@ -1,3 +1,4 @@
+import type { AckLevel } from '@keyhold/protocol/acknowledgement';
 import type { Body, Operation, Params, Query, Response } from '@keyhold/protocol/operation';
 import * as access from '@keyhold/protocol/operations/access';
 import * as audit from '@keyhold/protocol/operations/audit';
@@ -10,7 +11,7 @@ import * as secrets from '@keyhold/protocol/operations/secrets';
 import * as seal from '@keyhold/protocol/operations/seal';
 import * as vault from '@keyhold/protocol/operations/vault';
 import { verify } from '@keyhold/protocol/operations/verify';
-import { type Connection, request } from './request.ts';
+import { type Acknowledged, type Connection, request } from './request.ts';
 
 /** Everything an operation takes, path parameters, query and body in one object; each name occurs once. */
 export type Input<O extends Operation> = Part<Params<O>> & Part<Query<O>> & Part<Body<O>>;
@@ -27,6 +28,10 @@ export interface CallOptions {
   /** Makes the call safe to repeat: the same key and input do it once. */
   readonly idempotencyKey?: string;
   readonly signal?: AbortSignal;
+  /** Waits until the log is that far with the change, 10 s at most. */
+  readonly ack?: AckLevel;
+  /** Told which entry the change has, and how far the log is with it. */
+  readonly acknowledged?: (told: Acknowledged) => void;
 }
 
 /**

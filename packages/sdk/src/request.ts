@@ -1,3 +1,4 @@
+import { ACK_HEADER, ACK_LEVELS, type AckLevel, ENTRY_HEADER } from '@keyhold/protocol/acknowledgement';
 import type { Operation, Response as ResponseOf } from '@keyhold/protocol/operation';
 import { KeyholdError, problemFrom } from './keyhold-error.ts';
 
@@ -12,8 +13,18 @@ export interface Connection {
   readonly fetch?: typeof globalThis.fetch;
 }
 
+/** What the answer of a change says of its entry. */
+export interface Acknowledged {
+  /** Its sequence; null where the change has none of its own. */
+  readonly entry: number | null;
+  /** How far the log is with it. */
+  readonly level: AckLevel | null;
+}
+
 interface Options {
   readonly idempotencyKey?: string;
+  readonly ack?: AckLevel;
+  readonly acknowledged?: (told: Acknowledged) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -42,13 +53,21 @@ export async function request<O extends Operation>(
     headers: {
       authorization: `Bearer ${connection.token}`,
       ...(hasBody ? { 'content-type': 'application/json' } : {}),
+      ...(options.ack === undefined ? {} : { [ACK_HEADER]: options.ack }),
       ...(options.idempotencyKey === undefined ? {} : { 'idempotency-key': options.idempotencyKey }),
     },
     ...(hasBody ? { body: JSON.stringify(rest) } : {}),
     signal: options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]),
   });
   if (!response.ok) throw new KeyholdError(await problemFrom(response));
+  options.acknowledged?.(acknowledgedBy(response.headers));
   return (await response.json()) as ResponseOf<O>;
+}
+
+function acknowledgedBy(headers: Headers): Acknowledged {
+  const entry = headers.get(ENTRY_HEADER);
+  const level = ACK_LEVELS.find((known) => known === headers.get(ACK_HEADER));
+  return { entry: entry === null ? null : Number(entry), level: level ?? null };
 }
 
 /** Puts input into the path's parameters; what is left goes into query or body. */

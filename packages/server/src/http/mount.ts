@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { canonicalJson, type Json } from '@keyhold/protocol/canonical-json';
+import { ACK_HEADER, ACK_LEVELS } from '@keyhold/protocol/acknowledgement';
 import { ERRORS, isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Body, Operation, Params, Query, Response } from '@keyhold/protocol/operation';
 import { Closed } from '@keyhold/protocol/operations/shapes';
@@ -104,7 +105,21 @@ function routeSchema(operation: Operation) {
     response: responses,
     ...(params === undefined ? {} : { params }),
     querystring: query ?? Closed({}),
-    ...(method === 'GET' ? {} : { body: body ?? Closed({}) }),
+    ...(method === 'GET' ? {} : { body: body ?? Closed({}), headers: headersOf(operation) }),
+  };
+}
+
+/** For the reference page; they are read where they mean something. */
+function headersOf({ idempotent }: Operation) {
+  const ack = `How far the log has to be with the change before it is answered: ${ACK_LEVELS.join(', ')}.`;
+  return {
+    type: 'object',
+    properties: {
+      [ACK_HEADER]: { type: 'string', description: ack },
+      ...(idempotent === true
+        ? { 'idempotency-key': { type: 'string', description: 'Makes a repeated call safe.' } }
+        : {}),
+    },
   };
 }
 

@@ -56,7 +56,10 @@ onEachDatabase('rotation of keys', (createPlace: () => Promise<TestPlace>) => {
     await settled(installation);
     const { keys } = await keysOf(installation);
     assert.deepEqual(
-      keys.map(({ version, newest, rows }) => ({ version, newest, rows })),
+      // The keys of the log and of personal parts lie in this environment too, and were rotated with it.
+      keys
+        .filter(({ purpose }) => purpose === 'secrets')
+        .map(({ version, newest, rows }) => ({ version, newest, rows })),
       [
         { version: 1, newest: false, rows: 0 },
         { version: 2, newest: true, rows: 96 },

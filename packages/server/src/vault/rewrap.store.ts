@@ -46,11 +46,12 @@ export async function countStaleRows(db: Db, environmentId: string | null): Prom
 }
 
 /** Keys of environments that lie under an old root key. */
-export async function findStaleKeys(db: Db, rootVersion: number, limit: number): Promise<string[]> {
+export async function findStaleKeys(db: Db, rootVersion: number, after: string, limit: number): Promise<string[]> {
   const rows = await db
     .selectFrom('vault_keys')
     .select('id')
     .where('root_version', '<', rootVersion)
+    .where('id', '>', after)
     .orderBy('id')
     .limit(limit)
     .execute();

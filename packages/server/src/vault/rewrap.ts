@@ -134,12 +134,15 @@ export function placeOfEnvelope(vault: Vault, table: EnvelopeTable, row: Envelop
 /** The same one layer up: keys of environments under an old root key. When none is left, the old root key goes. */
 async function rewrapKeys(vault: Vault, stopped: () => boolean): Promise<number> {
   let count = 0;
-  for (;;) {
+  // A key that can't be re-wrapped keeps none of the others back.
+  for (let after = ''; ; ) {
     const { unsealed } = vault.keyring;
     if (stopped() || unsealed === null || unsealed.previousRoot === null) return count;
     const { root, previousRoot } = unsealed;
-    const ids = await findStaleKeys(vault.reader, root.version, BATCH);
-    if (ids.length === 0) break;
+    const ids = await findStaleKeys(vault.reader, root.version, after, BATCH);
+    const last = ids.at(-1);
+    if (last === undefined) break;
+    after = last;
     const draft = {
       actor: 'system',
       action: 'vault-key.rewrapped',
@@ -155,10 +158,10 @@ async function rewrapKeys(vault: Vault, stopped: () => boolean): Promise<number>
       }
       return done;
     });
-    // A key that can't be re-wrapped keeps the old root key alive: forgetting it would lose the key.
-    if (isRefusal(recorded) || recorded.value === 0) return count;
+    if (isRefusal(recorded)) return count;
     count += recorded.value;
   }
+  // It keeps the old root key alive, though: forgetting that would lose the key.
   await vault.sealTurns.take(() => forgetOldRoot(vault));
   return count;
 }
