@@ -2,11 +2,13 @@
 // from 20 up can run it before anything is installed.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const stampFile = `${root}node_modules/.keyhold-setup`;
+// Built here by whoever needs it (build-pkcs11js.mjs). `npm ci` would take it away, and his seal would not open.
+const [pkcs11js, kept] = [`${root}node_modules/pkcs11js`, `${root}.pkcs11js.partial`];
 const lock = readFileSync(`${root}package-lock.json`);
 const stamp = `${createHash('sha256').update(lock).digest('hex')} ${process.platform}-${process.arch}`;
 
@@ -14,12 +16,14 @@ if (!existsSync(stampFile) || readFileSync(stampFile, 'utf8') !== stamp) {
   rmSync(stampFile, { force: true });
   console.log('Installing dependencies (once, or when package-lock.json changed) …');
   const started = Date.now();
+  keepPkcs11js();
   const npm = process.env.npm_execpath;
   const [command, args] = npm === undefined ? ['npm', []] : [process.execPath, [npm]];
   const { status } = spawnSync(command, [...args, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
   });
+  if (existsSync(kept) && existsSync(`${root}node_modules`)) renameSync(kept, pkcs11js);
   if (status !== 0) {
     console.error('npm ci failed: see above. With a network or registry problem, try again; nothing else was changed.');
     process.exitCode = 1;
@@ -27,4 +31,10 @@ if (!existsSync(stampFile) || readFileSync(stampFile, 'utf8') !== stamp) {
     writeFileSync(stampFile, stamp);
     console.log(`Installed in ${((Date.now() - started) / 1000).toFixed(0)} s.\n`);
   }
+}
+
+function keepPkcs11js() {
+  if (!existsSync(pkcs11js)) return;
+  rmSync(kept, { recursive: true, force: true });
+  renameSync(pkcs11js, kept);
 }

@@ -1,6 +1,7 @@
 // Runs every test on every database. Real parts are started here; what could not be had is named at the end, and in
 // CI it is a failure.
 import { spawn, spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
 import { startPostgres } from './postgres.ts';
 
 const DEFAULT_PATTERNS = ['packages/*/src/**/*.test.ts', 'examples/*/src/**/*.test.ts', 'scripts/**/*.test.ts'];
@@ -22,6 +23,10 @@ if (process.env['KEYHOLD_VECTORS'] === undefined) {
   );
 }
 
+if (spawnSync('sh', ['-c', 'command -v chromium || command -v chromium-browser']).status !== 0) {
+  missing.push('Chromium: the page for auditors and the one-time page were not tested in a browser');
+}
+
 const programs = { openssl: 'TLS', curl: 'the lines of npm start and of the README' };
 for (const [program, tested] of Object.entries(programs)) {
   if (spawnSync(program, ['version']).error !== undefined) missing.push(`${program}: not tested: ${tested}`);
@@ -31,6 +36,14 @@ if (process.env['KEYHOLD_HVAC_PYTHON'] === undefined || process.env['KEYHOLD_HVA
   missing.push('hvac (KEYHOLD_HVAC_PYTHON, KEYHOLD_HVAC_SOURCES): this client of Vault was not tested');
 }
 
+if (!hasPkcs11js()) missing.push('pkcs11js (node scripts/build-pkcs11js.mjs): the pkcs11 seal was not tested');
+if (spawnSync('softhsm2-util', ['--version']).error !== undefined) {
+  missing.push('softhsm2: the pkcs11 seal was not tested');
+}
+
+if (process.env['KEYHOLD_SOPS'] === undefined) {
+  missing.push('SOPS (KEYHOLD_SOPS): this client of Vault was not tested');
+}
 if (spawnSync('go', ['version']).status !== 0) missing.push('go: that Go’s own code accepts our log was not tested');
 
 const child = spawn(
@@ -49,3 +62,12 @@ for (const part of missing) console.error(`not run: ${part}`);
 await postgres?.[Symbol.asyncDispose]();
 // Explicitly: the PostgreSQL package hooks the exit, and a code that is only set gets lost in there.
 process.exit(missing.length > 0 && process.env['CI'] === 'true' ? 1 : code);
+
+function hasPkcs11js(): boolean {
+  try {
+    createRequire(import.meta.url).resolve('pkcs11js');
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -45,6 +45,7 @@ const BY_NAME: Readonly<Record<string, { readonly kind: Kind; readonly why: stri
   'packages/server/src/ledger/checked-rows.ts': { kind: 'use case', why: 'checks rows against their entries' },
   'packages/server/src/verification/feed-source.ts': { kind: 'use case', why: 'reads what the feed sends' },
   'packages/server/src/verification/places.ts': { kind: 'use case', why: 'loads the names of projects' },
+  'packages/server/src/verification/usage-log.ts': { kind: 'mechanism', why: 'enters what verifiers counted' },
   'packages/server/src/verification/verifier-process.ts': { kind: 'mechanism', why: 'wires the verifier process' },
   'packages/server/src/verification/verify-route.ts': { kind: 'routes', why: 'is the one route of that process' },
 };

@@ -7,6 +7,7 @@ const EXCEPTIONS: Exceptions = {
   'packages/server/src/clock.ts': 'is the clock',
   'packages/server/src/database/instance-lock.ts': 'waits for another process, before there is anything to simulate',
   'packages/server/src/feed/feed-socket.ts': 'pings sockets; leases, not pings, say who is alive',
+  'packages/cli/src/audit/audit-tail.ts': 'waits before it asks for new entries again',
   'packages/verifier/src/feed-socket.ts': 'gives a closing socket a moment; nothing is decided by it',
   'packages/server/src/compat/list-socket.ts': "hands on the server's own time limits of a socket",
   'packages/server/src/http/server.ts': 'gives silent connections a moment when it stops; nothing is decided by it',

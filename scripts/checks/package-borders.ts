@@ -14,8 +14,8 @@ const BORDERS: Readonly<Record<string, { readonly may: (name: string) => boolean
     rule: 'imports only the protocol, the verifier and node:',
   },
   auditor: {
-    may: (name) => /^(?:@keyhold\/protocol\/.+|node:.+)$/.test(name),
-    rule: 'imports only the protocol and node:: it trusts no other part',
+    may: (name) => /^(?:@keyhold\/protocol\/.+|@noble\/.+|node:.+)$/.test(name),
+    rule: 'imports only the protocol, @noble and node:; it trusts no other part',
   },
   server: { may: (name) => !/^@keyhold\/(?:sdk|cli|console)\b/.test(name), rule: 'imports no package above it' },
   cli: { may: isNoServer, rule: 'never imports the server; it spawns @keyhold/server/main' },

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -71,6 +71,8 @@ describe('keyhold secrets', () => {
   it('takes no data as an argument, where every process could read it', async () => {
     await keyhold(2, `${STORE} --data {"a":1}`);
     await keyhold(2, `seal change --kind passphrase --passphrase ${randomUUID()}`);
+    await keyhold(2, `seal change --kind pkcs11 --module /m.so --token-label t --pin ${randomInt(1e9)}`);
+    await keyhold(2, `seal open --pin ${randomInt(1e9)}`);
   });
 });
 

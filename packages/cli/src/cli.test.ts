@@ -215,7 +215,7 @@ describe('every command answers people with a table and programs with JSON', () 
       table('installation get', /^VERIFIER +CONNECTED[\s\S]*ver_\S+ +yes/m),
       table(
         'audit verify',
-        /^The log verifies: \d+ entries\.[\s\S]*Proven:[\s\S]*Not proven:\n- that this is the newest head/,
+        /^It verifies: \d+ entries, up to[\s\S]*Proven:[\s\S]*Only said by the operator:\n- what the entries say/,
       ),
     ]);
     assert.equal(listed.items.length, 2);
@@ -255,19 +255,48 @@ it('each exit code says what happened', async () => {
 
 it('an exported log verifies without the server, and a flipped byte is found', async () => {
   const file = join(place.folder, 'log.jsonl');
-  const exported = await keyhold('audit list --all --limit 7 --order asc --json-lines');
-  assert.equal(exported.code, 0);
-  const bytes = Buffer.from(exported.stdout);
-  writeFileSync(file, bytes);
+  const keys = join(place.folder, 'log.keys');
+  writeFileSync(keys, (await keyhold('audit keys')).stdout);
+  await table(`audit export --output ${file}`, /entries 1 to \d+/);
+  const bytes = readFileSync(file);
   const offline = { env: { KEYHOLD_URL: 'http://127.0.0.1:1', KEYHOLD_DATA: '/nowhere' } };
-  await table(`audit verify --file ${file}`, /^The log verifies: \d+ entries\./, offline);
+  await table(`audit verify --file ${file} --trust ${keys}`, /^It verifies: \d+ entries/, offline);
   const at = bytes.indexOf('"action\\":\\"key.revoked') + 14;
   bytes[at] = (bytes[at] as number) ^ 1;
   writeFileSync(file, bytes);
-  const found = await keyhold(`audit verify --file ${file}`, offline);
+  const found = await keyhold(`audit verify --file ${file} --trust ${keys}`, offline);
   assert.equal(found.code, 1);
-  const line = bytes.subarray(0, at).toString().split('\n').length;
-  assert.match(found.stdout, new RegExp(`^THE LOG DOES NOT VERIFY\\. At entry ${line}: `));
+  const line = bytes.subarray(0, at).toString().split('\n').length - 1;
+  assert.match(found.stdout, new RegExp(`^IT DOES NOT VERIFY\\. At entry ${line}: `));
+});
+
+it('a run of entries and a receipt verify without the server, against keys that came from elsewhere', async () => {
+  const [file, receipt, keys] = ['part.jsonl', 'one.receipt', 'log.keys'].map((name) => join(place.folder, name));
+  writeFileSync(keys as string, (await keyhold('audit keys')).stdout);
+  await table(`audit export --output ${file} --from 5 --to 11`, /entries 5 to 11/);
+  await table(`audit receipt 7 --output ${receipt}`, /of entry 7/);
+  const offline = { env: { KEYHOLD_URL: 'http://127.0.0.1:1', KEYHOLD_DATA: '/nowhere' } };
+  await table(`audit verify --file ${file} --trust ${keys}`, /^It verifies: 7 entries, up to entry 11 of \d+/, offline);
+  await table(`audit verify --receipt ${receipt} --trust ${keys}`, /^It verifies: 1 entry, up to entry 7 of/, offline);
+  const lines = readFileSync(file as string, 'utf8').split('\n');
+  writeFileSync(file as string, [...lines.slice(0, 3), ...lines.slice(4)].join('\n'));
+  assert.equal((await keyhold(`audit verify --file ${file} --trust ${keys}`, offline)).code, 1);
+  const changed = readFileSync(receipt as string, 'utf8')
+    .replace('index 7', 'index 8')
+    .replace('index 6', 'index 7');
+  writeFileSync(receipt as string, changed);
+  assert.equal((await keyhold(`audit verify --receipt ${receipt} --trust ${keys}`, offline)).code, 1);
+  assert.equal((await keyhold(`audit verify --receipt ${receipt}`, offline)).code, 2, 'nothing vouches for itself');
+});
+
+it('the log is followed, each entry once and in order', async () => {
+  const { stdout, code } = await keyhold('audit tail --from 3 --to 9 --json-lines');
+  assert.equal(code, 0);
+  const sequences = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).sequence);
+  assert.deepEqual(sequences, [3, 4, 5, 6, 7, 8, 9]);
 });
 
 it('every example line of docs/cli.md does what it says', async () => {
@@ -292,5 +321,5 @@ it('every example line of docs/cli.md does what it says', async () => {
     const secret = /^secret {2}(\S+)$/m.exec(stdout)?.[1];
     if (secret !== undefined) writeFileSync(join(cwd, 'key.txt'), secret);
   }
-  assert.match(readFileSync(join(cwd, 'log.jsonl'), 'utf8'), /^{"sequence":1,/);
+  assert.match(readFileSync(join(cwd, 'log.jsonl'), 'utf8'), /^{"keyhold-log-export":1,/);
 });

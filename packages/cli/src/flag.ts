@@ -20,6 +20,13 @@ export interface Flag {
   readonly read?: (text: string) => unknown;
 }
 
+/** The number that a flag about the command itself gives, from 1 on. */
+export function wholeNumber(name: string, text: unknown): number | undefined {
+  if (text === undefined) return undefined;
+  if (typeof text === 'string' && /^[1-9]\d{0,15}$/.test(text)) return Number(text);
+  throw new UsageError(`--${name} takes a whole number`);
+}
+
 /** What is looked at in a field's JSON schema. */
 interface Schema {
   readonly type?: string;

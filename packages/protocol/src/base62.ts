@@ -21,18 +21,17 @@ const DIGITS_OF_DIVISION = 5;
  */
 export function encodeBase62(bytes: Uint8Array, width: number): string {
   const limbs = limbsOf(bytes);
-  let digits = '';
-  while (digits.length < width) {
+  const units = new Array<number>(width);
+  for (let end = width; end > 0; end -= DIGITS_OF_DIVISION) {
     let value = divideBy62To5(limbs);
-    const count = Math.min(DIGITS_OF_DIVISION, width - digits.length);
-    for (let i = 0; i < count; i++) {
-      digits = ALPHABET.charAt(value % 62) + digits;
+    for (let i = end - 1; i >= Math.max(0, end - DIGITS_OF_DIVISION); i--) {
+      units[i] = ALPHABET.charCodeAt(value % 62);
       value = Math.floor(value / 62);
     }
     if (value !== 0) throw tooLarge(bytes, width);
   }
   if (limbs.some((limb) => limb !== 0)) throw tooLarge(bytes, width);
-  return digits;
+  return String.fromCharCode(...units);
 }
 
 /** The number in 16-bit pieces, the greatest first. */

@@ -10,13 +10,24 @@ const Time = Type.Integer({ minimum: 0, maximum: Date.UTC(10_000, 0, 1) - 1 });
 const Uses = Type.Integer({ minimum: 0, maximum: 1_000_000_000 });
 const Id = Type.String({ maxLength: 60 });
 const Ip = Type.Union([Type.String({ maxLength: 45 }), Type.Null()]);
+/** In CIDR notation: 24 bits of IPv4, 48 of IPv6. */
+const Network = Type.Union([Type.String({ maxLength: 49, pattern: '^[0-9a-f.:]+/(24|48)$' }), Type.Null()]);
+const MAX_NETWORKS = 20;
 const MAX_ITEMS = 20_000;
 
 /** Usage since the last report, counted in a verifier's memory; lost reports lose counts, never facts. */
 export const UsageReport = Type.Object(
   {
     credentials: Type.Array(
-      Type.Object({ id: Id, count: Uses, lastAt: Time, lastIp: Ip }, { additionalProperties: false }),
+      Type.Object(
+        {
+          ...{ id: Id, count: Uses, lastAt: Time, lastIp: Ip },
+          networks: Type.Array(Type.Object({ network: Network, count: Uses }, { additionalProperties: false }), {
+            maxItems: MAX_NETWORKS,
+          }),
+        },
+        { additionalProperties: false },
+      ),
       { maxItems: MAX_ITEMS },
     ),
     quotas: Type.Array(Type.Object({ key: Id, periodStart: Time, used: Count }, { additionalProperties: false }), {
@@ -29,6 +40,14 @@ export const UsageReport = Type.Object(
           code: Type.Enum([...VERDICT_CODES]),
           count: Uses,
         },
+        { additionalProperties: false },
+      ),
+      { maxItems: MAX_ITEMS },
+    ),
+    /** Refusals of credentials that are known, by network; they are among the denials too. */
+    refused: Type.Array(
+      Type.Object(
+        { id: Id, code: Type.Enum([...VERDICT_CODES]), network: Network, count: Uses },
         { additionalProperties: false },
       ),
       { maxItems: MAX_ITEMS },

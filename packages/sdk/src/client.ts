@@ -104,10 +104,16 @@ export function createClient(connection: Connection) {
 function auditCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
   return {
     list: bind(audit.listEntries),
+    eraseSubject: bind(audit.eraseSubject),
     getReceipt: bind(audit.getReceipt),
     getLog: bind(audit.getLog),
     proveInclusion: bind(audit.proveInclusion),
     proveConsistency: bind(audit.proveConsistency),
+    proveRange: bind(audit.proveRange),
+    prune: bind(audit.pruneLog),
+    createExport: bind(audit.createExport),
+    listExports: bind(audit.listExports),
+    removeExport: bind(audit.removeExport),
   };
 }
 

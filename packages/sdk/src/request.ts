@@ -58,7 +58,8 @@ function fillPath(
 ): { path: string; rest: Record<string, unknown> } {
   const rest = { ...input };
   const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => {
-    const value = rest[name];
+    const given = rest[name];
+    const value = typeof given === 'number' ? String(given) : given;
     delete rest[name];
     if (typeof value !== 'string' || value === '') throw new TypeError(`"${name}" is missing`);
     return encodeURIComponent(value);

@@ -8,7 +8,9 @@ import { authenticate } from './access/authenticate.ts';
 import { BootstrapUse } from './access/bootstrap-use.ts';
 import { ensureBootstrapToken, ensureVerifierToken } from './access/own-tokens.ts';
 import type { Principal } from './access/principal.ts';
+import { Exporter } from './audit/exporter.ts';
 import { type LogOptions, TransparencyLog } from './audit/log.ts';
+import { PersonalParts } from './audit/personal-parts.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { openRollbackGuard } from './ledger/rollback-guard.ts';
@@ -27,6 +29,7 @@ import type { Gate } from './http/mount.ts';
 import { serveReference } from './http/reference.ts';
 import { createHttpServer } from './http/server.ts';
 import { readTls } from './http/tls.ts';
+import { decryptWith, encryptTo, newPair } from './delivery/pair-cipher.ts';
 import { startVaultListener } from './compat/start-vault-listener.ts';
 import { mountVault } from './compat/vault.routes.ts';
 import { Alarms } from './ledger/alarms.ts';
@@ -35,6 +38,7 @@ import { ensureDefaultPlace } from './projects/ensure-default-place.ts';
 import { mountControlPlane } from './routes.ts';
 import { type Random, systemRandom } from './random.ts';
 import { Keyring } from './vault/keyring.ts';
+import { Hsm } from './vault/hsm.ts';
 import { KeyUses } from './vault/key-uses.ts';
 import { openVault } from './vault/open-vault.ts';
 import { Rewrapper } from './vault/rewrapper.ts';
@@ -45,6 +49,7 @@ import { answerOnline } from './verification/answer-online.ts';
 import { VerificationSource } from './verification/feed-source.ts';
 import { Places } from './verification/places.ts';
 import { takeReport } from './verification/take-report.ts';
+import { UsageLog } from './verification/usage-log.ts';
 import { urlOf } from './verification/verifier-process.ts';
 
 /** A running control plane. */
@@ -77,17 +82,19 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const alarms = new Alarms(clock, (alarm) => log.error({ alarm }, 'ALARM'));
   const tampered = (rowId: string) =>
     alarms.raise('ROW_TAMPERED', rowId, 'the stored row is not the one that the ledger recorded');
-  const { feed, places } = await startLedger(config, { store, scratch, clock, random, alarms, tampered }, stack);
+  const ground = { store, scratch, clock, random, alarms, tampered };
+  const { feed, places, guard, usageLog } = await startLedger(config, ground, stack);
   const own = { ledger: feed.ledger, reader: store.reader, clock, random };
   const keyFile = config.keyFile ?? join(config.userDataFolder, `${feed.ledger.head.installation}.key`);
   const vault = vaultOf({ ...own, tampered }, scratch, alarms);
-  if ((await openVault(vault, keyFile)) === 'sealed') log.warn('SEALED: unseal it with POST /v1/unseal');
+  await openVault(vault, keyFile);
   await places.load(store.reader, tampered);
 
   // access
   const { ledger, propagation, hub, book } = feed;
   const place = await ensureDefaultPlace(own);
-  const auditLog = await openLog({ vault, scratch, place, alarms });
+  const audit = await openAudit({ vault, scratch, place, folder: file('exports') }, alarms, stack);
+  await guard.enter(ledger);
   const bootstrapTokenFile = file('bootstrap-token');
   const bootstrapUse = new BootstrapUse(ledger, clock, await ensureBootstrapToken(own, bootstrapTokenFile));
   feed.onTokensUsed((ids) => noteAll(bootstrapUse, ids));
@@ -104,8 +111,8 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   // A cursor outlives no start: what it is bound with needs no key that could be sealed.
   const cursors = new Cursors(createSecretKey(random.bytes(32)));
   const routes = { gate, context: { ledger, propagation, clock, random }, reader: store.reader, cursors };
-  const { seals, rewrapper, rewrap } = sealsOf(vault, keyFile, log, stack);
-  mountControlPlane(app, { ...routes, feed, alarms, store, vault, seals, rewrapper, log: auditLog });
+  const { seals, rewrapper, rewrap } = sealsOf(vault, { keyFile, config, personal: audit.personal }, log, stack);
+  mountControlPlane(app, { ...routes, feed, alarms, store, vault, seals, rewrapper, ...audit, scratch });
   const vaultApi = { ...routes, authenticate: gate.authenticate, vault, seals };
   await mountVault(app, '/compat/vault', vaultApi, log);
   await app.ready();
@@ -113,14 +120,16 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   await app.listen({ host: config.host, port: config.port });
   stack.defer(closeFeed);
   const vaultListener = stack.use(await startVaultListener(config, vaultApi, log));
-  stack.defer(startMaintenance({ store, scratch, clock, ledger, book, hub, alarms, tampered, rewrap, auditLog }));
+  stack.defer(
+    startMaintenance({ store, scratch, clock, ledger, book, hub, alarms, tampered, rewrap, audit, usageLog, vault }),
+  );
   const running = stack.move();
   return {
     url: urlOf(app.server.address(), config.host, tls !== undefined),
     vaultUrl: urlOf({ port: vaultListener.port }, config.host, tls !== undefined),
     verifierTokenFile,
     bootstrapTokenFile,
-    seal: await startedSeal(seals, keyFile),
+    seal: await startedSeal(seals, keyFile, log),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
@@ -140,19 +149,23 @@ async function startLedger(config: Config, ground: Ground, stack: AsyncDisposabl
   const { store, scratch, clock, random, alarms, tampered } = ground;
   const places = new Places();
   const online = { reader: store.reader, clock, places };
+  const usageLog = new UsageLog({ ledger: () => feed.ledger, reader: store.reader, clock });
+  const counted: UsageLog['add'] = (uses, denials) => usageLog.add(uses, denials);
   const source = new VerificationSource({
     store,
     clock,
     places,
     tampered,
-    report: (scope, payload) => takeReport({ ...online, scratch, tokensUsed: feed.tokensUsed }, scope, payload),
+    report: (scope, payload) =>
+      takeReport({ ...online, scratch, tokensUsed: feed.tokensUsed, counted }, scope, payload),
     answer: (scope, payload) => answerOnline({ ...online, ledger: feed.ledger }, scope, payload),
   });
   const guard = stack.use(await openRollbackGuard(store, headFileOf(config), config.acceptRollback));
   const feed: Feed = await startFeed({ store, clock, random, alarms, source, committed: guard.committed });
-  await guard.enter(feed.ledger);
   alarms.enterInto(feed.ledger);
-  return { feed, places };
+  // What was counted since the last minute is entered before the store is closed.
+  stack.defer(() => usageLog.flush().catch(() => {}));
+  return { feed, places, guard, usageLog };
 }
 
 function noteAll(bootstrapUse: BootstrapUse, ids: readonly string[]): void {
@@ -172,10 +185,25 @@ function vaultOf(own: Handed, scratch: Scratch, alarms: Alarms): Vault {
   };
 }
 
-function openLog({ alarms, ...own }: Pick<LogOptions, 'vault' | 'scratch' | 'place'> & { readonly alarms: Alarms }) {
-  const { installation } = own.vault.ledger.head;
+interface AuditPlaces extends Pick<LogOptions, 'vault' | 'scratch' | 'place'> {
+  /** Where exports to files go. */
+  readonly folder: string;
+}
+
+/** The log of all entries, their personal parts, and where they are sent. */
+async function openAudit({ vault, scratch, place, folder }: AuditPlaces, alarms: Alarms, stack: AsyncDisposableStack) {
+  const { ledger } = vault;
+  const personal = new PersonalParts({ vault, scratch, place, pair: { newPair, encryptTo, decryptWith } });
+  ledger.encryptSides(personal.prepare);
+  await personal.ensurePeriods();
+  const { installation } = ledger.head;
   const forged = (detail: string) => alarms.raise('LOG_FORGED', installation, detail);
-  return TransparencyLog.open({ ...own, origin: `keyhold/${installation}`, forged });
+  const log = await TransparencyLog.open({ vault, scratch, place, origin: `keyhold/${installation}`, forged });
+  await log.publish();
+  const lagging = (id: string, detail: string) => alarms.raise('EXPORT_LAGS', id, detail);
+  const exporter = new Exporter({ vault, scratch, personal, folder, signingKey: () => log.exportKey(), lagging });
+  stack.defer(() => exporter.stop());
+  return { log, personal, exporter };
 }
 
 function makeDataFolder(folder: string): void {
@@ -201,18 +229,35 @@ function databasePlace({ hostname, port, pathname, searchParams }: URL): string 
   return [searchParams.get('host') ?? hostname, searchParams.get('port') ?? port, pathname].join(' ');
 }
 
-async function startedSeal(seals: SealGate, keyFile: string): Promise<StartedSeal> {
+/** When everything else serves already: an HSM may take its time, and verifiers need none. */
+async function startedSeal(seals: SealGate, keyFile: string, log: Log): Promise<StartedSeal> {
+  const opened = await seals.openByItself();
+  if (isRefusal(opened)) log.warn({ code: opened.refused, detail: opened.detail }, 'the seal does not open by itself');
   const seal = await seals.show();
+  if (isRefusal(seal) || seal.sealed) log.warn('SEALED: unseal it with POST /v1/unseal');
   return isRefusal(seal) ? null : { kind: seal.kind, sealed: seal.sealed, keyFile };
 }
 
 /** What opens and closes the seal, and re-wraps once it is open. */
-function sealsOf(vault: Vault, keyFile: string, log: Log, stack: AsyncDisposableStack) {
+interface SealPlaces {
+  readonly keyFile: string;
+  readonly config: Config;
+  readonly personal: PersonalParts;
+}
+
+function sealsOf(vault: Vault, { keyFile, config, personal }: SealPlaces, log: Log, stack: AsyncDisposableStack) {
   const rewrapper = new Rewrapper(vault, (error) => log.error({ error }, 're-wrapping stopped'));
   stack.defer(() => rewrapper.stop());
   const rewrap = () => rewrapper.kick();
   rewrap();
-  return { rewrapper, rewrap, seals: new SealGate(vault, keyFile, rewrap) };
+  const opened = () => {
+    rewrap();
+    // What this can't do now is done within the minute.
+    void personal.move().catch(() => {});
+  };
+  const hsm = new Hsm({ clock: vault.clock, environment: config.childEnvironment });
+  stack.defer(() => hsm.stop());
+  return { rewrapper, rewrap, seals: new SealGate(vault, { keyFile, hsm }, opened) };
 }
 
 /** Opens the API to tokens that are alive; each use of the bootstrap token is noted. */

@@ -45,10 +45,12 @@ onEachDatabase('a log whose database is edited', (createPlace) => {
   it('signs nothing of an edited entry or an edited tree, and raises an alarm', async () => {
     await using place = await createPlace();
     await using installation = await startWritten(place, FEW);
-    const before = sizeOf((await fetchCheckpoint(installation)) as Uint8Array);
     const [last] = await stopped(installation, place, (raw) =>
       raw.rows(`select sequence, leaf, hash from entries where sequence = ${EDITED}`),
     );
+    // A start writes too: from here on nobody does.
+    await writeOne(installation);
+    const before = sizeOf((await fetchCheckpoint(installation)) as Uint8Array);
     const edited = last.leaf.replace('"actor":"system"', '"actor":"nobody"');
     assert.notEqual(edited, last.leaf);
     const write = (leaf: string) => (raw: RawDatabase) =>
@@ -58,8 +60,8 @@ onEachDatabase('a log whose database is edited', (createPlace) => {
     await editStopped(installation, place, write(edited));
     await signsNothing(installation, before);
     await editStopped(installation, place, write(last.leaf));
-    await writeOne(installation);
     const [{ tree }] = await stopped(installation, place, (raw) => raw.rows('select tree from ledger_head'));
+    await writeOne(installation);
     const size = sizeOf((await fetchCheckpoint(installation)) as Uint8Array);
     await editStopped(installation, place, (raw) => raw.run(`update ledger_head set tree = '${flippedHex(tree, 3)}'`));
     await signsNothing(installation, size);

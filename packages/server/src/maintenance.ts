@@ -1,4 +1,7 @@
+import type { Exporter } from './audit/exporter.ts';
 import type { TransparencyLog } from './audit/log.ts';
+import { deleteWhatWasPruned } from './audit/prune-log.ts';
+import type { PersonalParts } from './audit/personal-parts.ts';
 import type { Clock } from './clock.ts';
 import type { Scratch } from './database/scratch.ts';
 import type { Store } from './database/store.ts';
@@ -10,6 +13,8 @@ import type { Ledger } from './ledger/ledger.ts';
 import { forgetOldKeys } from './ledger/idempotency.store.ts';
 import { verifyChain } from './ledger/verify-chain.ts';
 import { expireDeliveries } from './delivery/expire-deliveries.ts';
+import type { UsageLog } from './verification/usage-log.ts';
+import type { Vault } from './vault/vault.ts';
 import { type CheckedRow, FACT_TABLES, readChecked } from './ledger/checked-rows.ts';
 
 interface Maintained {
@@ -23,7 +28,9 @@ interface Maintained {
   readonly tampered: (rowId: string) => void;
   /** Begins to re-wrap what is left to. */
   readonly rewrap: () => void;
-  readonly auditLog: TransparencyLog;
+  readonly vault: Vault;
+  readonly usageLog: UsageLog;
+  readonly audit: { readonly log: TransparencyLog; readonly personal: PersonalParts; readonly exporter: Exporter };
 }
 
 const ROWS_PER_READ = 500;
@@ -53,18 +60,28 @@ export function startMaintenance(maintained: Maintained): () => void {
   every(QUARTER_MINUTE_MS, () => maintained.hub.dropExpired());
   every(HOUR_MS, () => forgetOldKeys(maintained.store.writer, clock.wall() - DAY_MS));
   every(HOUR_MS, () => checkChain(maintained));
+  every(HOUR_MS, () => deleteWhatWasPruned(maintained));
   every(
     QUARTER_MINUTE_MS,
     async () => void (await expireDeliveries({ ...maintained, reader: maintained.store.reader })),
   );
   // A run ends where the store does not answer.
   every(MINUTE_MS, async () => maintained.rewrap());
-  every(SECOND_MS, () => maintained.auditLog.publish());
+  every(SECOND_MS, () => maintained.audit.log.publish());
+  every(SECOND_MS, () => maintained.audit.exporter.run());
+  every(MINUTE_MS, () => maintained.usageLog.flush());
+  every(MINUTE_MS, () => keepPersonal(maintained.audit.personal));
   void checkChain(maintained).catch(() => {});
   return () => {
     stopped = true;
     for (const cancel of cancels) cancel();
   };
+}
+
+/** Keys for when it is sealed; and what was written while it was goes where it belongs. */
+async function keepPersonal(personal: PersonalParts): Promise<void> {
+  await personal.ensurePeriods();
+  await personal.move();
 }
 
 async function forgetGoneVerifiers({ book, scratch }: Maintained): Promise<void> {

@@ -4,10 +4,14 @@ import { allowOnInstallation } from './access/locate.ts';
 import type { Principal } from './access/principal.ts';
 import { mountTokens } from './access/tokens.routes.ts';
 import { mountEntries } from './audit/entries.routes.ts';
+import { mountExports } from './audit/exports.routes.ts';
 import type { TransparencyLog } from './audit/log.ts';
 import { mountLog } from './audit/log.routes.ts';
+import type { PersonalParts } from './audit/personal-parts.ts';
+import { mountPruning } from './audit/prune.routes.ts';
 import { mountTiles } from './audit/tiles.routes.ts';
 import { mountBackup } from './backup/backup.routes.ts';
+import type { Scratch } from './database/scratch.ts';
 import type { Store } from './database/store.ts';
 import { mountDeliveries } from './delivery/delivery.routes.ts';
 import type { Feed } from './feed/start-feed.ts';
@@ -35,6 +39,8 @@ export interface ControlPlaneRoutes extends Routes {
   readonly seals: SealGate;
   readonly rewrapper: Rewrapper;
   readonly log: TransparencyLog;
+  readonly personal: PersonalParts;
+  readonly scratch: Scratch;
 }
 
 /** Every operation of the control plane, room by room, and its metrics. */
@@ -55,8 +61,13 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   mountBackup(app, routes);
   mountSeal(app, gate, { allow: allowOnInstallation }, seals);
   const mayReadLog = (principal: Principal) => allowOnInstallation(principal, 'audit.read');
-  mountEntries(app, gate, mayReadLog, routes);
+  const mayErase = (principal: Principal) => allowOnInstallation(principal, 'audit.erase');
+  mountEntries(app, gate, { read: mayReadLog, erase: mayErase }, routes);
   mountLog(app, gate, mayReadLog, routes);
+  mountPruning(app, gate, (principal) => allowOnInstallation(principal, 'audit.prune'), routes);
+  const mayExport = (principal: Principal) => allowOnInstallation(principal, 'audit.export');
+  const signingKey = () => routes.log.exportKey();
+  mountExports(app, gate, { read: mayReadLog, manage: mayExport }, { vault: routes.vault, signingKey });
   mountTiles(app, gate, mayReadLog, routes);
   mountInstallation(app, { ...routes, hub, book, alarms });
   const registry = new Registry();

@@ -31,7 +31,7 @@ export class Allowance {
 
   constructor(slots: SlotTable, key: ReplicaKey, cost: number, monotonicMs: number, wallMs: number) {
     this.#slots = slots;
-    this.#own = { rules: key.rules, slot: key.slot };
+    this.#own = key;
     const { consumer } = key;
     // Most have none, and then its slot is not worth a look.
     const { rules } = consumer;
@@ -55,7 +55,7 @@ export class Allowance {
   /** Takes the cost everywhere. */
   take(): void {
     takeFromLimits(this.#slots, this.#own, this.#cost, this.#monotonicMs);
-    takeFromLimits(this.#slots, this.#consumer, this.#cost, this.#monotonicMs);
+    if (this.#consumer !== NO_LIMITS) takeFromLimits(this.#slots, this.#consumer, this.#cost, this.#monotonicMs);
     if (this.#quota === null) return;
     const used = this.#quotaUsed();
     const start = periodStart(this.#quota.period, this.#wallMs);
@@ -67,8 +67,10 @@ export class Allowance {
     if (!this.limited) return {};
     const refusedCost = this.code === 'RATE_LIMITED' ? this.#cost : null;
     const own = describeLimits(this.#slots, this.#own, refusedCost, this.#monotonicMs);
-    const theirs = describeLimits(this.#slots, this.#consumer, refusedCost, this.#monotonicMs);
-    const rateLimits = theirs.length === 0 ? own : [...own, ...theirs];
+    const rateLimits =
+      this.#consumer === NO_LIMITS
+        ? own
+        : [...own, ...describeLimits(this.#slots, this.#consumer, refusedCost, this.#monotonicMs)];
     if (this.#quota === null) return { rateLimits, scope: 'verifier' };
     const quota = this.#describeQuota(this.#quota);
     return rateLimits.length > 0 ? { rateLimits, quota, scope: 'verifier' } : { quota, scope: 'verifier' };

@@ -37,24 +37,33 @@ export class CredentialTable {
   /** Of the few that begin or end by a time of their own. */
   readonly periods = new Map<number, Period>();
   readonly #places = new PlaceTable((row) => this.#hashAt(row));
+  /** Handed out by every look-up: what a verification allocates, the collector and the cache pay for. */
+  readonly #found: TableCredential;
 
   /** @param keys whose rows the credentials share */
   constructor(keys: KeyTable) {
     this.keys = keys;
     this.slab = keys.slab;
+    this.#found = new TableCredential(this);
   }
 
   get size(): number {
     return this.#places.size;
   }
 
+  /** Good until the next look-up. */
   get(digest: string): TableCredential | undefined {
-    const place = this.#placeOf(digest);
-    if (place < 0) return undefined;
-    const credential = new TableCredential(this, this.#places.numberAt(place));
-    if (credential.isOfItsKey) return credential;
-    // Searching for them when their key went would have held up every verdict.
-    this.delete(digest);
+    const hash = hashOf(digest);
+    for (let place = this.#places.first(hash); place >= 0; place = this.#places.next(hash, place)) {
+      const row = this.#places.numberAt(place);
+      // Before the digests are compared: the processor then fetches from all those places in memory at the same time.
+      const credential = this.#found.read(row);
+      if (!this.#isAt(row, digest)) continue;
+      if (credential.isOfItsKey) return credential;
+      // Searching for them when their key went would have held up every verdict.
+      this.delete(digest);
+      return undefined;
+    }
     return undefined;
   }
 
@@ -102,7 +111,7 @@ export class CredentialTable {
   }
 
   #placeOf(digest: string): number {
-    const hash = digest.charCodeAt(0) | (digest.charCodeAt(1) << 16);
+    const hash = hashOf(digest);
     let place = this.#places.first(hash);
     while (place >= 0 && !this.#isAt(this.#places.numberAt(place), digest)) place = this.#places.next(hash, place);
     return place;
@@ -122,41 +131,49 @@ export class CredentialTable {
   }
 }
 
-/** One credential, read when asked. Not to be kept: its row may be another's after the next record. */
+function hashOf(digest: string): number {
+  return digest.charCodeAt(0) | (digest.charCodeAt(1) << 16);
+}
+
+/** One credential as it was when it was read. Not to be kept: its row may be another's after the next record. */
 class TableCredential implements ReplicaCredential {
-  readonly row: number;
+  id = '';
   readonly key: TableKey;
-  readonly #table: CredentialTable;
-  readonly #words: Int32Array;
-  readonly #start: number;
-
-  constructor(table: CredentialTable, row: number) {
-    this.row = row;
-    this.#table = table;
-    this.#words = table.slab.words;
-    this.#start = row * ROW_WORDS;
-    this.key = new TableKey(table.keys, this.#words[this.#start + KEY_ROW] as number);
-  }
-
   /** False when its key was removed; the key's row may be another's by now. */
-  get isOfItsKey(): boolean {
-    return this.key.generation === this.#word(KEY_GENERATION);
+  isOfItsKey = false;
+  readonly #table: CredentialTable;
+  #row = 0;
+  #head = 0;
+  #tally = 0;
+
+  constructor(table: CredentialTable) {
+    this.#table = table;
+    this.key = new TableKey(table.keys);
   }
 
-  get id(): string {
-    return this.#table.keys.texts[this.row * ROW_TEXTS + CREDENTIAL_TEXT] as string;
+  read(row: number): this {
+    const { words } = this.#table.slab;
+    const start = row * ROW_WORDS;
+    this.id = this.#table.keys.texts[row * ROW_TEXTS + CREDENTIAL_TEXT] as string;
+    this.#tally = words[start + TALLY] as number;
+    this.#head = words[start + CREDENTIAL_HEAD] as number;
+    this.key.read(words[start + KEY_ROW] as number);
+    this.isOfItsKey = this.key.generation === words[start + KEY_GENERATION];
+    this.#row = row;
+    return this;
   }
 
   get state(): State {
-    return STATES[this.#word(CREDENTIAL_HEAD) & STATE_MASK] as State;
+    return STATES[this.#head & STATE_MASK] as State;
   }
 
   get tally(): number {
-    return this.#word(TALLY);
+    return this.#tally;
   }
 
   set tally(place: number) {
-    this.#words[this.#start + TALLY] = place;
+    this.#tally = place;
+    this.#table.slab.words[this.#row * ROW_WORDS + TALLY] = place;
   }
 
   get startsAt(): number | null {
@@ -168,11 +185,7 @@ class TableCredential implements ReplicaCredential {
   }
 
   #period(): Period {
-    if ((this.#word(CREDENTIAL_HEAD) & HAS_EXTRAS) === 0) return NO_PERIOD;
-    return this.#table.periods.get(this.row) as Period;
-  }
-
-  #word(index: number): number {
-    return this.#words[this.#start + index] as number;
+    if ((this.#head & HAS_EXTRAS) === 0) return NO_PERIOD;
+    return this.#table.periods.get(this.#row) as Period;
   }
 }

@@ -83,7 +83,7 @@ export class KeyTable {
 
   get(id: string): TableKey | undefined {
     const row = this.find(id);
-    return row < 0 ? undefined : new TableKey(this, row);
+    return row < 0 ? undefined : new TableKey(this).read(row);
   }
 
   /** Changes each time that a key gives its row up: who remembers another one remembers another key. */
@@ -100,7 +100,7 @@ export class KeyTable {
     this.texts[texts + CONSUMER_TEXT] = this.consumers.ids[key.consumer] as string;
     this.#write(row, key);
     if (known < 0) this.#index.add(row);
-    return new TableKey(this, row);
+    return new TableKey(this).read(row);
   }
 
   delete(id: string): void {
@@ -116,7 +116,7 @@ export class KeyTable {
   }
 
   *[Symbol.iterator](): Generator<TableKey> {
-    for (const row of this.#index.numbers()) yield new TableKey(this, row);
+    for (const row of this.#index.numbers()) yield new TableKey(this).read(row);
   }
 
   #write(row: number, key: KeySettings): void {
@@ -172,50 +172,47 @@ function permissionsStart(start: number, networkBytes: number): number {
   return (start + INLINE) * 2 + ((networkBytes + 1) >> 1);
 }
 
-/** One key, read when asked. Not to be kept: its row may be another's after the next record. */
+/** One key as it was when it was read. Not to be kept: its row may be another's after the next record. */
 export class TableKey implements ReplicaKey {
-  readonly row: number;
+  row = 0;
+  id = '';
+  consumerId = '';
+  generation = 0;
+  slot = 0;
+  rules: readonly LimitRule[] = [];
+  #environment = 0;
+  #head = 0;
+  #extras: KeyExtras = NO_EXTRAS;
+  #consumer = 0;
   readonly #table: KeyTable;
-  readonly #words: Int32Array;
-  readonly #start: number;
-  readonly #head: number;
-  #consumer: TableConsumer | null = null;
 
-  constructor(table: KeyTable, row: number) {
-    this.row = row;
+  constructor(table: KeyTable) {
     this.#table = table;
-    this.#words = table.slab.words;
-    this.#start = row * ROW_WORDS;
-    this.#head = this.#words[this.#start + KEY_HEAD] as number;
   }
 
-  get id(): string {
-    return this.#table.texts[this.row * ROW_TEXTS + KEY_TEXT] as string;
-  }
-
-  get consumerId(): string {
-    return this.#table.texts[this.row * ROW_TEXTS + CONSUMER_TEXT] as string;
+  read(row: number): this {
+    const table = this.#table;
+    const { words } = table.slab;
+    const start = row * ROW_WORDS;
+    this.row = row;
+    this.id = table.texts[row * ROW_TEXTS + KEY_TEXT] as string;
+    this.consumerId = table.texts[row * ROW_TEXTS + CONSUMER_TEXT] as string;
+    this.#head = words[start + KEY_HEAD] as number;
+    this.generation = words[start + GENERATION] as number;
+    this.slot = words[start + SLOT] as number;
+    this.#environment = words[start + ENVIRONMENT] as number;
+    this.#consumer = words[start + CONSUMER] as number;
+    this.#extras = (this.#head & HAS_EXTRAS) === 0 ? NO_EXTRAS : (table.extras.get(row) as KeyExtras);
+    this.rules = this.#extras.rules ?? (table.rules[words[start + RULES] as number] as readonly LimitRule[]);
+    return this;
   }
 
   get environment(): ReplicaEnvironment {
-    return this.#table.environments[this.#word(ENVIRONMENT)] as ReplicaEnvironment;
+    return this.#table.environments[this.#environment] as ReplicaEnvironment;
   }
 
   get consumer(): ReplicaConsumer {
-    this.#consumer ??= new TableConsumer(this.#table.consumers, this.#word(CONSUMER));
-    return this.#consumer;
-  }
-
-  get rules(): readonly LimitRule[] {
-    return this.#extras().rules ?? (this.#table.rules[this.#word(RULES)] as readonly LimitRule[]);
-  }
-
-  get generation(): number {
-    return this.#word(GENERATION);
-  }
-
-  get slot(): number {
-    return this.#word(SLOT);
+    return new TableConsumer(this.#table.consumers, this.#consumer);
   }
 
   get state(): State {
@@ -223,48 +220,43 @@ export class TableKey implements ReplicaKey {
   }
 
   get startsAt(): number | null {
-    return this.#extras().startsAt;
+    return this.#extras.startsAt;
   }
 
   get expiresAt(): number | null {
-    return this.#extras().expiresAt;
+    return this.#extras.expiresAt;
   }
 
   get quota(): Quota | null {
-    return this.#extras().quota;
+    return this.#extras.quota;
   }
 
   get metadata(): Readonly<Record<string, unknown>> | null {
-    return this.#extras().metadata;
+    return this.#extras.metadata;
   }
 
   get anywhere(): boolean {
-    const { long } = this.#extras();
+    const { long } = this.#extras;
     return long === null ? this.#networkBytes() === 0 : long.networks.length === 0;
   }
 
   allowsAddress(address: Address): boolean {
-    const { long } = this.#extras();
+    const { long } = this.#extras;
     if (long !== null) return rangeContains(long.networks, 0, long.networks.length, address);
-    const start = (this.#start + INLINE) * 4;
+    const start = (this.row * ROW_WORDS + INLINE) * 4;
     return rangeContains(this.#table.slab.bytes, start, start + this.#networkBytes(), address);
   }
 
   grants(required: Grantable): boolean {
-    const { long } = this.#extras();
+    const { long } = this.#extras;
     if (long !== null) return required.isIn(long.permissions);
     return required.isInRange(this.#table.slab.units, this.#permissionsStart(), this.#permissionsEnd());
   }
 
   get permissions(): readonly string[] {
-    const { long } = this.#extras();
+    const { long } = this.#extras;
     if (long !== null) return unpackPermissions(long.permissions);
     return unpackRange(this.#table.slab.units, this.#permissionsStart(), this.#permissionsEnd());
-  }
-
-  #extras(): KeyExtras {
-    if ((this.#head & HAS_EXTRAS) === 0) return NO_EXTRAS;
-    return this.#table.extras.get(this.row) as KeyExtras;
   }
 
   #networkBytes(): number {
@@ -272,14 +264,10 @@ export class TableKey implements ReplicaKey {
   }
 
   #permissionsStart(): number {
-    return permissionsStart(this.#start, this.#networkBytes());
+    return permissionsStart(this.row * ROW_WORDS, this.#networkBytes());
   }
 
   #permissionsEnd(): number {
     return this.#permissionsStart() + ((this.#head >>> PERMISSIONS_SHIFT) & LENGTH_MASK);
-  }
-
-  #word(index: number): number {
-    return this.#words[this.#start + index] as number;
   }
 }

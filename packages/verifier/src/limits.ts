@@ -111,17 +111,28 @@ export function describeLimits(
   refusedCost: number | null,
   now: number,
 ): RateLimitVerdict[] {
-  return rules.map((rule, i) => {
-    const at = slot + i * SLOTS_PER_LIMIT;
-    const { name, windowMs } = rule;
-    const limit = table.get(at + 1);
-    const aheadMs = Math.max(0, table.get(at) - now);
-    const leftMs = windowMs - aheadMs + slackMs(table, at, rule);
-    const remaining = Math.max(0, Math.floor((leftMs * limit) / windowMs));
-    const resetSeconds = Math.ceil(aheadMs / 1000);
-    const waitMs = refusedCost === null ? 0 : excessMs(table, at, rule, refusedCost, now);
-    return waitMs > 0
-      ? { name, limit, remaining, resetSeconds, retryAfterSeconds: Math.ceil(waitMs / 1000) }
-      : { name, limit, remaining, resetSeconds };
-  });
+  const described = new Array<RateLimitVerdict>(rules.length);
+  for (let i = 0; i < rules.length; i++) {
+    described[i] = describeLimit(table, slot + i * SLOTS_PER_LIMIT, rules[i] as LimitRule, refusedCost, now);
+  }
+  return described;
+}
+
+function describeLimit(
+  table: SlotTable,
+  at: number,
+  rule: LimitRule,
+  refusedCost: number | null,
+  now: number,
+): RateLimitVerdict {
+  const { name, windowMs } = rule;
+  const limit = table.get(at + 1);
+  const aheadMs = Math.max(0, table.get(at) - now);
+  const leftMs = windowMs - aheadMs + slackMs(table, at, rule);
+  const remaining = Math.max(0, Math.floor((leftMs * limit) / windowMs));
+  const resetSeconds = Math.ceil(aheadMs / 1000);
+  const waitMs = refusedCost === null ? 0 : excessMs(table, at, rule, refusedCost, now);
+  return waitMs > 0
+    ? { name, limit, remaining, resetSeconds, retryAfterSeconds: Math.ceil(waitMs / 1000) }
+    : { name, limit, remaining, resetSeconds };
 }

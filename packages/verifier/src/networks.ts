@@ -16,6 +16,18 @@ export function parseAddress(text: string): Address | null {
   return text.includes(':') ? parseIPv6(text) : parseIPv4(text);
 }
 
+/**
+ * The network that an address is counted under: of IPv4 the first 24 bits, of IPv6 the first 48, which is what one
+ * customer of a provider is given (RFC 6177). Null where it is no address.
+ */
+export function networkOf(text: string): string | null {
+  const address = text === '' ? null : parseAddress(text);
+  if (address === null) return null;
+  if (address.length === 4) return `${address.slice(0, 3).join('.')}.0/24`;
+  const groups = [0, 2, 4].map((i) => (((address[i] as number) << 8) | (address[i + 1] as number)).toString(16));
+  return `${groups.join(':')}::/48`;
+}
+
 /** Scanned by hand: with a list of networks this runs for every request. */
 function parseIPv4(text: string): Address | null {
   let address = 0;

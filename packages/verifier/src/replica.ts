@@ -12,7 +12,7 @@ export interface Replica {
   /** By `project/environment`. */
   environment(qualifiedName: string): ReplicaEnvironment | undefined;
   environments(): Iterable<ReplicaEnvironment>;
-  /** By the SHA-256 of the whole credential in the form of `digest.ts`. */
+  /** By the SHA-256 of the whole credential in the form of `digest.ts`. Good until the next look-up. */
   credential(digest: string): ReplicaCredential | undefined;
   key(id: string): ReplicaKey | undefined;
   token(digest: string): ReplicaToken | undefined;

@@ -25,9 +25,19 @@ it('reports uses, denials, quotas and tokens once a second, each once', async ()
   held.fed.clock.advance(1_000);
   assert.deepEqual(reported(held), [
     {
-      credentials: [{ id: 'cred_1', count: 3, lastAt: NOON, lastIp: '10.0.0.1' }],
+      credentials: [
+        { id: 'cred_1', count: 3, lastAt: NOON, lastIp: '10.0.0.1', networks: [{ network: '10.0.0.0/24', count: 3 }] },
+      ],
       quotas: [{ key: 'key_1', periodStart: MIDNIGHT, used: 6 }],
       denials: [],
+      refused: [],
+      tokens: [],
+    },
+    {
+      credentials: [],
+      quotas: [],
+      denials: [],
+      refused: [{ id: 'cred_1', code: 'INSUFFICIENT_PERMISSIONS', network: null, count: 1 }],
       tokens: [],
     },
     {
@@ -37,11 +47,12 @@ it('reports uses, denials, quotas and tokens once a second, each once', async ()
         { environment: 'env_1', code: 'MALFORMED', count: 1 },
         { environment: 'env_1', code: 'INSUFFICIENT_PERMISSIONS', count: 1 },
       ],
+      refused: [],
       tokens: ['tok_1'],
     },
   ]);
   held.fed.clock.advance(3_000);
-  assert.equal(reported(held).length, 2);
+  assert.equal(reported(held).length, 3);
 });
 
 it('keeps what it counted while there is nobody to report to', async () => {
@@ -113,5 +124,28 @@ it('counts for nobody else when the number of a report comes again, 131,071 repo
       ['cred_other', 1],
       ['cred_early', 1],
     ],
+  );
+});
+
+it('tells the networks of one credential apart, and adds up what is of one', () => {
+  const usage = new Usage();
+  const credential = { id: 'cred_1', tally: 0, key: { quota: null } } as unknown as ReplicaCredential;
+  const from = ['203.0.113.1', '203.0.113.1', '198.51.100.7', '203.0.113.9', '2001:db8:1:2::3', '2001:db8:1:9::1', ''];
+  for (const ip of from) usage.used(credential, 1, ip);
+  const [report] = usage.take(() => null);
+  assert.deepEqual(report?.credentials[0]?.networks, [
+    { network: '203.0.113.0/24', count: 3 },
+    { network: '198.51.100.0/24', count: 1 },
+    { network: '2001:db8:1::/48', count: 2 },
+    { network: null, count: 1 },
+  ]);
+  assert.equal(report?.credentials[0]?.count, from.length);
+  for (let i = 0; i < 40; i++) usage.used(credential, 1, `10.0.${i}.1`);
+  const [many] = usage.take(() => null);
+  const networks = many?.credentials[0]?.networks ?? [];
+  assert.ok(networks.length <= 17);
+  assert.equal(
+    networks.reduce((sum, { count }) => sum + count, 0),
+    40,
   );
 });

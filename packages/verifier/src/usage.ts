@@ -1,5 +1,6 @@
 import type { UsageReport } from '@keyhold/protocol/verification-messages';
 import type { VerdictCode } from '@keyhold/protocol/verdict';
+import { networkOf } from './networks.ts';
 import type { ReplicaCredential } from './replica.ts';
 
 /** Distinct credentials and keys counted between two reports; what exceeds it goes uncounted, never unlimited. */
@@ -10,6 +11,8 @@ const PLACE_MASK = (1 << PLACE_BITS) - 1;
 const LAST_REPORT = (1 << (32 - PLACE_BITS)) - 1;
 /** Items of one report frame, well below the frame's limit in bytes. */
 const MAX_REPORTED = 4_000;
+/** Networks of one credential that are told apart in one report; more are counted together. */
+const MAX_NETWORKS = 16;
 
 /** Counts uses and denials in memory; nothing is written on the way of a verification. */
 export class Usage {
@@ -25,6 +28,11 @@ export class Usage {
   #report = 1;
   /** Ids of keys. */
   readonly #quotas = new Set<string>();
+  /** Count at which the address changed last. */
+  readonly #movedAt = new Uint32Array(MAX_COUNTED);
+  /** By place, where there was more than one address. */
+  readonly #networks = new Map<number, Map<string | null, number>>();
+  readonly #refused = new Map<string, { id: string; code: VerdictCode; network: string | null; count: number }>();
   readonly #denials = new Map<string, Map<VerdictCode, number>>();
   readonly #tokens = new Set<string>();
 
@@ -36,24 +44,51 @@ export class Usage {
       this.#counts[place] = (this.#counts[place] as number) + 1;
       this.#lastAt[place] = wallMs;
       // Mostly the same: writing it would give the collector work.
-      if (this.#lastIps[place] !== clientIp) this.#lastIps[place] = clientIp;
+      if (this.#lastIps[place] !== clientIp) this.#moved(place, clientIp);
     } else if (this.#ids.length < MAX_COUNTED) this.#usedFirst(credential, wallMs, clientIp);
     const { key } = credential;
     if (key.quota !== null && this.#quotas.size < MAX_COUNTED) this.#quotas.add(key.id);
+  }
+
+  /** What was counted so far came from the address before. */
+  #moved(place: number, clientIp: string): void {
+    const now = (this.#counts[place] as number) - 1;
+    this.#addRun(place, now - (this.#movedAt[place] as number));
+    this.#movedAt[place] = now;
+    this.#lastIps[place] = clientIp;
+  }
+
+  #addRun(place: number, count: number): void {
+    const networks = this.#networks.get(place) ?? new Map<string | null, number>();
+    this.#networks.set(place, networks);
+    const network = networkOf(this.#lastIps[place] as string);
+    const kept = networks.has(network) || networks.size < MAX_NETWORKS ? network : null;
+    networks.set(kept, (networks.get(kept) ?? 0) + count);
   }
 
   #usedFirst(credential: ReplicaCredential, wallMs: number, clientIp: string): void {
     const place = this.#ids.push(credential.id) - 1;
     this.#lastIps.push(clientIp);
     this.#counts[place] = 1;
+    this.#movedAt[place] = 0;
     this.#lastAt[place] = wallMs;
     credential.tally = (this.#report << PLACE_BITS) | place;
   }
 
-  denied(environment: string, code: VerdictCode): void {
+  /** @param credentialId of the credential, where it is known whose it was */
+  denied(environment: string, code: VerdictCode, credentialId?: string, clientIp = ''): void {
+    if (credentialId !== undefined) this.#refuse(credentialId, code, clientIp);
     let codes = this.#denials.get(environment);
     if (codes === undefined) this.#denials.set(environment, (codes = new Map()));
     codes.set(code, (codes.get(code) ?? 0) + 1);
+  }
+
+  #refuse(id: string, code: VerdictCode, clientIp: string): void {
+    const network = networkOf(clientIp);
+    const name = `${id} ${code} ${network}`;
+    const known = this.#refused.get(name);
+    if (known !== undefined) known.count++;
+    else if (this.#refused.size < MAX_COUNTED) this.#refused.set(name, { id, code, network, count: 1 });
   }
 
   tokenUsed(id: string): void {
@@ -70,6 +105,7 @@ export class Usage {
       count: this.#counts[place] as number,
       lastAt: this.#lastAt[place] as number,
       lastIp: this.#lastIps[place] || null,
+      networks: this.#networksOf(place),
     }));
     const quotas = [...this.#quotas].flatMap((key) => {
       const quota = quotaOf(key);
@@ -86,14 +122,29 @@ export class Usage {
         credentials: credentials.slice(from, to),
         quotas: quotas.slice(from, to),
         denials: [],
+        refused: [],
         tokens: [],
       });
     }
+    const refused = [...this.#refused.values()];
+    for (let i = 0; i < refused.length; i += MAX_REPORTED) {
+      const part = refused.slice(i, i + MAX_REPORTED);
+      reports.push({ credentials: [], quotas: [], denials: [], refused: part, tokens: [] });
+    }
     if (denials.length > 0 || this.#tokens.size > 0) {
-      reports.push({ credentials: [], quotas: [], denials, tokens: [...this.#tokens] });
+      reports.push({ credentials: [], quotas: [], denials, refused: [], tokens: [...this.#tokens] });
     }
     this.#clear();
     return reports;
+  }
+
+  /** Where the uses came from, by network. */
+  #networksOf(place: number): { network: string | null; count: number }[] {
+    const moved = this.#networks.get(place);
+    const last = (this.#counts[place] as number) - (this.#movedAt[place] as number);
+    if (moved === undefined) return [{ network: networkOf(this.#lastIps[place] as string), count: last }];
+    this.#addRun(place, last);
+    return [...moved].map(([network, count]) => ({ network, count }));
   }
 
   #clear(): void {
@@ -101,6 +152,8 @@ export class Usage {
     this.#ids = [];
     this.#lastIps = [];
     this.#quotas.clear();
+    this.#networks.clear();
+    this.#refused.clear();
     this.#denials.clear();
     this.#tokens.clear();
   }

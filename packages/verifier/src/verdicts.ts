@@ -16,10 +16,20 @@ export function accepted(credential: ReplicaCredential, allowance: Allowance, st
   const { id: keyId, consumerId, permissions, metadata } = key;
   const { rateLimits, quota, scope } = allowance.describe();
   // The two that are common are made in one piece; adding a field to an object costs more than making it.
-  const verdict: { -readonly [P in keyof Verdict]: Verdict[P] } =
-    rateLimits !== undefined && scope !== undefined
-      ? { valid: true, code: 'VALID', keyId, credentialId, consumerId, permissions, rateLimits, scope }
-      : { valid: true, code: 'VALID', keyId, credentialId, consumerId, permissions };
+  if (metadata === null && quota === undefined && !stale) {
+    return rateLimits === undefined || scope === undefined
+      ? { valid: true, code: 'VALID', keyId, credentialId, consumerId, permissions }
+      : { valid: true, code: 'VALID', keyId, credentialId, consumerId, permissions, rateLimits, scope };
+  }
+  const verdict: { -readonly [P in keyof Verdict]: Verdict[P] } = {
+    valid: true,
+    code: 'VALID',
+    keyId,
+    credentialId,
+    consumerId,
+    permissions,
+  };
+  if (rateLimits !== undefined) verdict.rateLimits = rateLimits;
   if (scope !== undefined) verdict.scope = scope;
   if (quota !== undefined) verdict.quota = quota;
   if (metadata !== null) verdict.metadata = metadata;

@@ -20,9 +20,10 @@ interface Step {
   readonly code: VerdictCode;
   readonly environment: ReplicaEnvironment | null;
   readonly credential: ReplicaCredential | null;
+  /** What the credential's key may still use; null where there is no credential. */
+  readonly allowance: Allowance | null;
   readonly stale: boolean;
   readonly wallMs: number;
-  readonly monotonicMs: number;
   readonly online: 'no' | 'confirm' | 'record';
 }
 
@@ -138,6 +139,7 @@ export class Verifier {
     const environment = replica.environment(request.environment) ?? null;
     let stale = false;
     let credential: ReplicaCredential | null = null;
+    let allowance: Allowance | null = null;
     let code: VerdictCode = 'VALID';
     if (!this.#usable()) code = 'VERIFIER_FENCED';
     else if (environment === null) code = 'WRONG_ENVIRONMENT';
@@ -148,6 +150,8 @@ export class Verifier {
       if (typeof found === 'string') code = found;
       else {
         credential = found;
+        // Asked first and heeded last: its numbers come from memory while the rest is decided.
+        allowance = new Allowance(replica.slots, found.key, request.cost ?? 1, monotonicMs, wallMs);
         code = decide(found, { requirement, clientIp: request.clientIp }, wallMs);
         if (code === 'VALID' && request.permission !== undefined && requirement === null)
           code = 'INSUFFICIENT_PERMISSIONS';
@@ -155,7 +159,7 @@ export class Verifier {
     }
     const asks = code === 'VALID' && environment !== null && environment.settings.size > 0;
     const online = asks ? onlineNeed(environment, requirement) : 'no';
-    return { code, environment, credential, stale, wallMs, monotonicMs, online };
+    return { code, environment, credential, allowance, stale, wallMs, online };
   }
 
   /**
@@ -173,8 +177,7 @@ export class Verifier {
 
   /** Asks the control plane, then decides again: the second decision is the verdict. */
   async #confirm(request: VerificationRequest, requirement: Requirement | null, first: Step): Promise<Verdict> {
-    const limits = this.#allowance(first.credential as ReplicaCredential, request, first);
-    if (limits.code !== 'VALID') return this.#conclude(request, first);
+    if (first.allowance?.code !== 'VALID') return this.#conclude(request, first);
     const question: OnlineQuestion = {
       credential: (first.credential as ReplicaCredential).id,
       environment: (first.environment as ReplicaEnvironment).id,
@@ -210,23 +213,18 @@ export class Verifier {
   }
 
   /** Takes from limits and quota, counts, and words the verdict. */
-  #word(request: VerificationRequest, step: Step): Verdict {
-    if (step.credential === null || step.code !== 'VALID') {
-      this.#usage.denied(step.environment?.id ?? '', step.code);
-      return refused(step.code, step.credential, step.stale);
+  #word({ clientIp }: VerificationRequest, { code, environment, credential, allowance, stale, wallMs }: Step): Verdict {
+    if (credential === null || allowance === null || code !== 'VALID') {
+      this.#usage.denied(environment?.id ?? '', code, credential?.id, clientIp);
+      return refused(code, credential, stale);
     }
-    const allowance = this.#allowance(step.credential, request, step);
     if (allowance.code !== 'VALID') {
-      this.#usage.denied(step.credential.key.environment.id, allowance.code);
-      return { ...refused(allowance.code, step.credential, step.stale), ...allowance.describe() };
+      this.#usage.denied(credential.key.environment.id, allowance.code, credential.id, clientIp);
+      return { ...refused(allowance.code, credential, stale), ...allowance.describe() };
     }
     allowance.take();
-    this.#usage.used(step.credential, step.wallMs, request.clientIp);
-    return accepted(step.credential, allowance, step.stale);
-  }
-
-  #allowance(credential: ReplicaCredential, request: VerificationRequest, step: Step): Allowance {
-    return new Allowance(this.#feed.replica.slots, credential.key, request.cost ?? 1, step.monotonicMs, step.wallMs);
+    this.#usage.used(credential, wallMs, clientIp);
+    return accepted(credential, allowance, stale);
   }
 
   #reportLater(): void {

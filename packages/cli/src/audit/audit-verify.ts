@@ -1,64 +1,115 @@
+import { readFileSync } from 'node:fs';
+import { ChainCheck } from '@keyhold/auditor/chain-check';
+import type { CheckedCheckpoint } from '@keyhold/auditor/check-checkpoint';
+import { checkReceipt } from '@keyhold/auditor/check-receipt';
+import { explainReceipt } from '@keyhold/auditor/explain';
+import { ExportCheck, type ExportHeader, isExportHeader } from '@keyhold/auditor/log-export';
+import { NODE_CHECKER } from '@keyhold/auditor/node-checker';
+import { readTrust } from '@keyhold/auditor/trust';
+import { PolicyUnreadable, type TrustPolicy } from '@keyhold/protocol/log/trust-policy';
 import { createClient } from '@keyhold/sdk/client';
-import type { Entry } from '@keyhold/protocol/operations/audit';
-import { JSON_FLAG, pages } from '../api-command.ts';
+import { JSON_FLAG } from '../api-command.ts';
 import type { Command, Context, Given } from '../command.ts';
 import { connectionFor, URL_FLAGS } from '../connection.ts';
 import { EXIT } from '../exit-codes.ts';
-import { ChainCheck } from './chain-check.ts';
+import { UsageError } from '../failure.ts';
 import { readExport } from './export-file.ts';
-import { reportCheck, reportText } from './report.ts';
+import { exportLines } from './export-lines.ts';
+import { type AuditReport, reportCheck, reportReceipt, reportText } from './report.ts';
 
-const PAGE = 200;
-
-/** Checks the log here, with nothing from the server but the entries. */
+/** Checks the log here, with nothing from the server but the entries; of a file nothing is asked of anybody. */
 export const auditVerify: Command = {
   words: ['audit', 'verify'],
-  summary: 'Verify the log on this machine: every entry, its hash and its place in the chain',
+  summary: 'Verify a receipt, an export, or the whole log of a server, on this machine',
   positionals: [],
   flags: [
+    { name: 'receipt', value: 'FILE', about: 'A receipt, as "audit receipt" writes it; nothing is sent.' },
+    { name: 'file', value: 'FILE', about: 'An export, as "audit export" writes it; nothing is sent.' },
     {
-      name: 'file',
+      name: 'trust',
       value: 'FILE',
-      about: 'An export by "audit list --all --order asc --json-lines"; nothing is sent.',
+      about: "The log's verifier keys, one a line, or a policy (c2sp.org/tlog-policy); else those the server names.",
     },
     JSON_FLAG,
     ...URL_FLAGS,
   ],
   run: async (given, context) => {
-    const { file, json } = given.own;
-    const check = new ChainCheck();
-    if (typeof file === 'string') await checkFile(file, check);
-    else await checkServer(given, context, check);
-    if (check.entries === 0) check.fail('there is no entry');
-    const report = reportCheck(check, typeof file === 'string');
+    const { receipt, file, json } = given.own;
+    const report =
+      typeof receipt === 'string'
+        ? verifyReceipt(receipt, trustOf(given))
+        : typeof file === 'string'
+          ? await verifyLines(readExport(file), trustOf(given), true)
+          : await verifyServer(given, context);
     if (json === true) context.terminal.print(JSON.stringify(report, null, 2));
     else for (const line of reportText(report)) context.terminal.print(line);
     return report.valid ? EXIT.done : EXIT.refused;
   },
 };
 
-async function checkFile(file: string, check: ChainCheck): Promise<void> {
-  for await (const entry of readExport(file)) {
-    check.take(entry);
-    if (check.fault !== null) return;
+/** INVARIANT: never from the file that is checked: it would vouch for itself. */
+function trustOf({ own }: Given): TrustPolicy {
+  const { trust } = own;
+  if (typeof trust !== 'string') {
+    throw new UsageError(
+      'give --trust FILE with the verifier keys of the log: "keyhold audit log" names them, and they are worth as much ' +
+        'as the way that you got them',
+    );
+  }
+  return trustIn(readText(trust));
+}
+
+function trustIn(text: string): TrustPolicy {
+  try {
+    return readTrust(NODE_CHECKER.sha256, text);
+  } catch (error) {
+    if (error instanceof PolicyUnreadable) throw new UsageError(`the trust file: ${error.message}`);
+    throw error;
   }
 }
 
-/** The head is asked for first: the entries that follow must reach it, and have its hash there. */
-async function checkServer({ own }: Given, { environment }: Context, check: ChainCheck): Promise<void> {
-  const client = createClient(connectionFor(own, environment));
-  const head = await client.installation.get();
-  const list = (input: Readonly<Record<string, unknown>>) => client.audit.list(input);
-  for await (const { items } of pages<Entry>(list, { order: 'asc', limit: PAGE }, true)) {
-    for (const entry of items) {
-      check.take(entry);
-      if (check.fault !== null) return;
-      if (check.entries === head.sequence && check.hash !== head.hash) {
-        check.fail(`the server's head at ${head.sequence} has another hash`);
-        return;
-      }
-    }
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`${file} cannot be read (${(error as NodeJS.ErrnoException).code})`);
   }
-  if (check.installation !== null && check.installation !== head.id) check.fail('the log is of another installation');
-  if (check.entries < head.sequence) check.fail(`the server's head is ${head.sequence}, but its log ends before`);
+}
+
+function verifyReceipt(file: string, trust: TrustPolicy): AuditReport {
+  const checked = checkReceipt(NODE_CHECKER, trust, readText(file));
+  return reportReceipt(checked, typeof checked === 'string' ? null : explainReceipt(checked));
+}
+
+async function verifyServer({ own }: Given, { environment }: Context): Promise<AuditReport> {
+  const client = createClient(connectionFor(own, environment));
+  const { keys, first, sequence } = await client.audit.getLog();
+  const trust = typeof own['trust'] === 'string' ? trustIn(readText(own['trust'])) : trustIn(keys.join('\n'));
+  return await verifyLines(exportLines(client, first, sequence), trust, typeof own['trust'] === 'string');
+}
+
+/** @param isTrustOwn the keys came from the auditor, not from the server itself */
+async function verifyLines(
+  lines: AsyncIterable<unknown>,
+  trust: TrustPolicy,
+  isTrustOwn: boolean,
+): Promise<AuditReport> {
+  let check: ExportCheck | null = null;
+  for await (const line of lines) {
+    if (check === null) {
+      if (!isExportHeader(line)) return headless();
+      check = new ExportCheck(NODE_CHECKER, line as ExportHeader);
+    } else check.chain.take(line);
+    if (check.chain.fault !== null) break;
+  }
+  if (check === null) return headless();
+  const checkpoint: CheckedCheckpoint | null = check.finish(trust);
+  return reportCheck(check.chain, checkpoint, isTrustOwn);
+}
+
+/** There is nothing to hold against a checkpoint. */
+function headless(): AuditReport {
+  const chain = new ChainCheck(NODE_CHECKER.sha256);
+  chain.fail('the file does not begin as an export does: "keyhold audit export" writes one');
+  return reportCheck(chain, null, true);
 }

@@ -1,60 +1,68 @@
-import type { ChainCheck, ChainFault, EditedRow } from './chain-check.ts';
+import type { ChainCheck, ChainFault, EditedRow } from '@keyhold/auditor/chain-check';
+import type { CheckedCheckpoint } from '@keyhold/auditor/check-checkpoint';
+import type { CheckedReceipt } from '@keyhold/auditor/check-receipt';
+import { type Explanation, explainRun } from '@keyhold/auditor/explain';
 
 /** What `audit verify` answers. */
 export interface AuditReport {
   readonly valid: boolean;
   readonly installation: string | null;
+  /** Entries that were checked, and up to which. */
   readonly entries: number;
-  /** Of the last entry that holds. */
-  readonly hash: string | null;
+  readonly last: number;
+  /** Entries that the checkpoint covers; null where none was reached. */
+  readonly size: number | null;
   readonly fault: ChainFault | null;
   readonly editedRows: readonly EditedRow[];
   readonly proven: readonly string[];
-  readonly notProven: readonly string[];
+  /** What rests on somebody's word. */
+  readonly attributed: readonly string[];
 }
 
-export function reportCheck(check: ChainCheck, fromFile: boolean): AuditReport {
-  const { installation, entries, hash, fault, edited } = check;
+export function reportReceipt(checked: CheckedReceipt | string, explanation: Explanation | null): AuditReport {
+  const holds = typeof checked !== 'string';
   return {
-    valid: fault === null,
-    installation,
-    entries,
-    hash,
-    fault,
-    editedRows: edited,
-    proven: proven(check),
-    notProven: notProven(check, fromFile),
+    valid: holds,
+    installation: holds ? checked.leaf.installation : null,
+    entries: holds ? 1 : 0,
+    last: holds ? checked.leaf.sequence : 0,
+    size: holds ? checked.checkpoint.size : null,
+    fault: holds ? null : { sequence: 0, detail: checked },
+    editedRows: [],
+    proven: explanation?.proven ?? [],
+    attributed: explanation?.attributed ?? [],
   };
 }
 
-function proven({ entries, installation }: ChainCheck): string[] {
-  if (entries === 0) return [];
-  return [
-    `entries 1 to ${entries} are there without a gap, all of ${installation}`,
-    'each leaf is canonical and has the hash that is given, and what is shown beside it is what it says',
-    'each leaf names the hash of the one before: none was changed, moved, put in or left out',
-  ];
+const NAMED_BY_SERVER = "that these are the log's keys: the server itself named them; give --trust FILE";
+
+/** @param isTrustOwn the keys came from the auditor, not from the server itself */
+export function reportCheck(check: ChainCheck, checkpoint: CheckedCheckpoint | null, isTrustOwn: boolean): AuditReport {
+  const { installation, entries, last, fault, edited } = check;
+  const explained = checkpoint === null ? { proven: [], attributed: [] } : explainRun(check, checkpoint);
+  return {
+    valid: fault === null && checkpoint !== null,
+    installation,
+    entries,
+    last,
+    size: checkpoint?.checkpoint.size ?? null,
+    fault,
+    editedRows: edited,
+    proven: explained.proven,
+    attributed: isTrustOwn || checkpoint === null ? explained.attributed : [...explained.attributed, NAMED_BY_SERVER],
+  };
 }
 
-function notProven({ sides, erasedSides }: ChainCheck, fromFile: boolean): string[] {
-  const source = fromFile ? 'whoever gave you the file' : 'the operator of the server';
+export function reportText({ entries, last, fault, editedRows, valid, size, ...report }: AuditReport): string[] {
+  const at = fault === null || fault.sequence === 0 ? '' : `At entry ${fault.sequence}: `;
   return [
-    `that this is the newest head, and the only log: that rests on ${source}. Compare sequence and hash with what ` +
-      'was noted elsewhere',
-    ...(sides === 0 ? [] : [`the side data of ${sides} entries: it cannot be checked without its random bytes`]),
-    ...(erasedSides === 0 ? [] : [`${erasedSides} entries have had their side data erased`]),
-  ];
-}
-
-export function reportText({ entries, hash, fault, editedRows, ...report }: AuditReport): string[] {
-  return [
-    ...(fault === null
-      ? [`The log verifies: ${entries} entries.`]
-      : [`THE LOG DOES NOT VERIFY. At entry ${fault.sequence}: ${fault.detail}.`]),
-    ...(hash === null ? [] : [`head  ${entries}  ${hash}`]),
+    ...(valid
+      ? [`It verifies: ${entries} ${entries === 1 ? 'entry' : 'entries'}, up to entry ${last} of ${size}.`]
+      : []),
+    ...(fault === null ? [] : [`IT DOES NOT VERIFY. ${at}${fault.detail}.`]),
     ...editedRows.map(({ sequence, row }) => `FOUND: ${row} had been edited past the ledger before entry ${sequence}.`),
     ...section('Proven:', report.proven),
-    ...section('Not proven:', report.notProven),
+    ...section('Only said by the operator:', report.attributed),
   ];
 }
 

@@ -1,19 +1,8 @@
-import type { Entry } from '@keyhold/protocol/operations/audit';
-import { listEntries } from '@keyhold/protocol/operations/audit';
 import type { Installation } from '@keyhold/protocol/operations/installation';
 import * as operations from '@keyhold/protocol/operations/installation';
-import { apiCommand, listCommand } from '../api-command.ts';
-import { auditVerify } from '../audit/audit-verify.ts';
+import { apiCommand } from '../api-command.ts';
 import type { Command } from '../command.ts';
 import { type Field, renderDetails, renderTable, time } from '../table.ts';
-
-const ENTRY: readonly Field<Entry>[] = [
-  ['sequence', ({ sequence }) => sequence],
-  ['at', ({ at }) => time(at)],
-  ['action', ({ action }) => action],
-  ['subject', ({ subject }) => subject],
-  ['actor', ({ actor }) => actor],
-];
 
 const INSTALLATION: readonly Field<Installation>[] = [
   ['id', ({ id }) => id],
@@ -45,15 +34,8 @@ const ACCEPTED: readonly Field<{ readonly sequence: number; readonly acceptedEpo
   ['accepted epoch', ({ acceptedEpoch }) => acceptedEpoch],
 ];
 
-/** `audit`, `installation`. */
+/** `installation` */
 export const INSTALLATION_COMMANDS: readonly Command[] = [
-  listCommand({
-    words: ['audit', 'list'],
-    operation: listEntries,
-    call: (client) => client.audit.list,
-    columns: ENTRY,
-  }),
-  auditVerify,
   apiCommand({
     words: ['installation', 'get'],
     operation: operations.getInstallation,

@@ -17,14 +17,26 @@ const SEAL: readonly Field<Seal>[] = [
   ['root key version', ({ rootVersion }) => rootVersion],
 ];
 
+const TOKEN: readonly Field<NonNullable<Seal['pkcs11']>>[] = [
+  ['module', ({ module }) => module],
+  ['token', ({ tokenLabel }) => tokenLabel],
+  ['key', ({ keyLabel }) => keyLabel],
+  ['PIN', ({ pinFile }) => pinFile ?? 'given each time'],
+];
+
+/** What of a change is a secret, by kind: it is read, never an argument. */
+const SECRETS: Readonly<Record<string, 'passphrase' | 'pin'>> = { passphrase: 'passphrase', pkcs11: 'pin' };
+const NAMES = { passphrase: 'passphrase', pin: 'PIN' } as const;
+
 const INPUT_FILE: Flag = {
   name: 'input-file',
   value: 'FILE',
-  about: 'File that holds the passphrase or share; without it, stdin.',
+  about: 'File that holds the passphrase, share or PIN; without it, stdin.',
 };
 
 function showSeal(seal: Seal): string[] {
   const lines = renderDetails(SEAL, seal);
+  if (seal.pkcs11 !== null) lines.push(...renderDetails(TOKEN, seal.pkcs11));
   if (seal.shares !== null) lines.push(`shares  ${seal.threshold} of ${seal.shares} open it`);
   if (seal.attempt === null) return lines;
   const { given, threshold } = seal.attempt;
@@ -47,18 +59,21 @@ function print(answer: unknown, lines: readonly string[], own: Given['own'], ter
 
 const unseal: Command = {
   words: ['seal', 'open'],
-  summary: 'Unseal: reads the passphrase, or one share, from stdin or --input-file',
+  summary: 'Unseal: reads the passphrase, one share, or the PIN from stdin or --input-file',
   operation: operations.unseal.id,
   positionals: [],
   flags: [INPUT_FILE, { name: 'reset', about: 'Forget the shares given so far.' }, JSON_FLAG, ...URL_FLAGS],
   run: async ({ own }, { environment, terminal }) => {
     const { seal: client } = createClient(connectionFor(own, environment));
-    const { kind, attempt } = await client.get();
+    const { kind, attempt, pkcs11 } = await client.get();
+    // Where it lies at the server, it is asked for only when it is given.
+    const hasPin = (pkcs11?.pinFile ?? null) !== null && own['input-file'] === undefined;
     const input = async () => {
       if (own['reset'] === true) return { reset: true as const };
-      if (kind === 'file') return {};
-      const text = await readInput(own, terminal, kind === 'passphrase' ? 'passphrase' : 'share');
-      return kind === 'passphrase' ? { passphrase: text } : { share: text, nonce: attempt?.nonce ?? '' };
+      if (kind === 'file' || hasPin) return {};
+      const secret = SECRETS[kind];
+      if (secret !== undefined) return { [secret]: await readInput(own, terminal, NAMES[secret]) };
+      return { share: await readInput(own, terminal, 'share'), nonce: attempt?.nonce ?? '' };
     };
     const seal = await client.unseal(await input());
     return print(seal, showSeal(seal), own, terminal);
@@ -67,21 +82,21 @@ const unseal: Command = {
 
 const change: Command = {
   words: ['seal', 'change'],
-  summary: 'Change the seal; a new passphrase is read from stdin or --input-file',
+  summary: 'Change the seal; a new passphrase, or a PIN, is read from stdin or --input-file',
   operation: operations.changeSeal.id,
   positionals: [],
   flags: [
-    ...flagsOf(operations.changeSeal).filter(({ field }) => field !== 'passphrase'),
+    ...flagsOf(operations.changeSeal).filter(({ field }) => field !== 'passphrase' && field !== 'pin'),
     INPUT_FILE,
     JSON_FLAG,
     ...URL_FLAGS,
   ],
   run: async ({ input, own }, { environment, terminal }) => {
     const { seal: client } = createClient(connectionFor(own, environment));
-    const passphrase =
-      input['kind'] === 'passphrase' ? { passphrase: await readInput(own, terminal, 'passphrase') } : {};
+    const secret = input['pinFile'] === undefined ? SECRETS[String(input['kind'])] : undefined;
+    const read = secret === undefined ? {} : { [secret]: await readInput(own, terminal, NAMES[secret]) };
     // The types of input are lost at the terminal: the server checks it against the operation's schema.
-    const changed = await client.change({ ...input, ...passphrase } as Parameters<typeof client.change>[0]);
+    const changed = await client.change({ ...input, ...read } as Parameters<typeof client.change>[0]);
     const { shares = [] } = changed;
     const lines = [...showSeal(changed.seal), ...shares.map((share) => `share  ${share}`)];
     if (shares.length > 0) {

@@ -1,5 +1,7 @@
 import type { Command, PassThrough } from '../command.ts';
 import { TOKEN_COMMANDS } from './access.ts';
+import { AUDIT_COMMANDS } from './audit.ts';
+import { EXPORT_COMMANDS } from './audit-exports.ts';
 import { INSTALLATION_COMMANDS } from './installation.ts';
 import { BACKUP_COMMANDS } from './backup.ts';
 import { KEY_COMMANDS } from './keys.ts';
@@ -18,6 +20,8 @@ export const COMMANDS: readonly (Command | PassThrough)[] = [
   ...SECRET_COMMANDS,
   ...SEAL_COMMANDS,
   ...BACKUP_COMMANDS,
+  ...AUDIT_COMMANDS,
+  ...EXPORT_COMMANDS,
   ...INSTALLATION_COMMANDS,
   verifyCommand,
 ];

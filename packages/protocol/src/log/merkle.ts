@@ -38,17 +38,31 @@ export interface Frontier {
 export const EMPTY_FRONTIER: Frontier = { size: 0, nodes: [] };
 
 /** The tree with these leaves behind it. */
-export function appendLeaves(sha256: Sha256, { size, nodes }: Frontier, leaves: readonly Uint8Array[]): Frontier {
+export function appendLeaves(sha256: Sha256, tree: Frontier, leaves: readonly Uint8Array[]): Frontier {
+  return appendNodes(sha256, tree, leaves, () => 1);
+}
+
+/**
+ * The tree with these perfect subtrees behind it, where each begins at a multiple of its width.
+ * @param widthOf leaves of the subtree of that index
+ */
+export function appendNodes(
+  sha256: Sha256,
+  { size, nodes }: Frontier,
+  added: readonly Uint8Array[],
+  widthOf: (index: number) => number,
+): Frontier {
   const kept = [...nodes];
   let next = size;
-  for (const leaf of leaves) {
-    let node = leaf;
+  for (const [i, hash] of added.entries()) {
+    const width = widthOf(i);
+    let node = hash;
     // Two of the same height make one.
-    for (let rest = next; rest % 2 === 1; rest = (rest - 1) / 2) {
+    for (let rest = next / width; rest % 2 === 1; rest = (rest - 1) / 2) {
       node = nodeHash(sha256, kept.pop() as Uint8Array, node);
     }
     kept.push(node);
-    next++;
+    next += width;
   }
   return { size: next, nodes: kept };
 }

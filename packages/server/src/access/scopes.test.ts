@@ -60,6 +60,16 @@ const MATRIX: Readonly<Record<string, { scopes: string; bindings: string }>> = {
   'confirm-seal': { scopes: '+----', bindings: '+-----' },
   'change-seal': { scopes: '+----', bindings: '+-----' },
   'list-entries': { scopes: '+-+--', bindings: '+-----' },
+  'erase-subject': { scopes: '+----', bindings: '+-----' },
+  'get-receipt': { scopes: '+-+--', bindings: '+-----' },
+  'get-log': { scopes: '+-+--', bindings: '+-----' },
+  'prove-inclusion': { scopes: '+-+--', bindings: '+-----' },
+  'prove-consistency': { scopes: '+-+--', bindings: '+-----' },
+  'prove-range': { scopes: '+-+--', bindings: '+-----' },
+  'prune-log': { scopes: '+----', bindings: '+-----' },
+  'create-export': { scopes: '+----', bindings: '+-----' },
+  'list-exports': { scopes: '+-+--', bindings: '+-----' },
+  'remove-export': { scopes: '+----', bindings: '+-----' },
   'get-installation': { scopes: '+-+--', bindings: '+-----' },
   'accept-restore': { scopes: '+----', bindings: '+-----' },
   verify: { scopes: '+--+-', bindings: '++.+..' },
@@ -203,6 +213,28 @@ onEachDatabase('scopes and bindings', (createPlace) => {
       case 'record-drill': {
         const installation = (await expect(200, 'GET', '/v1/installation')).id;
         return post('/v1/backup/drills', { installation, sequence: 1, hash: null, rows: 1, envelopes: null });
+      }
+      case 'erase-subject':
+        return post('/v1/audit/subjects/nobody/erase');
+      case 'get-receipt':
+        return get('/v1/audit/entries/1/receipt');
+      case 'get-log':
+        return get('/v1/audit/log');
+      case 'prove-inclusion':
+        return get('/v1/audit/proofs/inclusion?sequence=1&size=2');
+      case 'prove-consistency':
+        return get('/v1/audit/proofs/consistency?from=1&to=2');
+      case 'prove-range':
+        return get('/v1/audit/proofs/range?from=1&to=2');
+      case 'prune-log':
+        return post('/v1/audit/prune', { before: '2020-01-01T00:00:00Z' });
+      case 'create-export':
+        return post('/v1/audit/exports', { name, kind: 'file' });
+      case 'list-exports':
+        return get('/v1/audit/exports');
+      case 'remove-export': {
+        const created = await expect(201, 'POST', '/v1/audit/exports', { name, kind: 'file' });
+        return { method: 'DELETE', path: `/v1/audit/exports/${created.id}` };
       }
       case 'get-seal':
         return get('/v1/seal');

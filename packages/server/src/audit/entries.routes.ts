@@ -1,46 +1,88 @@
-import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
-import { type Entry, listEntries as listEntriesOperation } from '@keyhold/protocol/operations/audit';
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { Query } from '@keyhold/protocol/operation';
+import * as operations from '@keyhold/protocol/operations/audit';
 import type { FastifyInstance } from 'fastify';
-import type { Kysely } from 'kysely';
-import type { Database } from '../database/schema.ts';
+import type { Scratch } from '../database/scratch.ts';
 import type { Cursors } from '../http/cursor.ts';
 import { type Gate, mount } from '../http/mount.ts';
 import { pageOf } from '../http/page.ts';
-import type { ChainedEntry } from '../ledger/chain.ts';
-import { listEntries } from '../ledger/entries.store.ts';
+import { type EntryFilter, listEntries } from '../ledger/entries.store.ts';
+import type { Vault } from '../vault/vault.ts';
+import { eraseSubject } from './erase-subject.ts';
+import { findPersonal } from './find-personal.ts';
+import type { PersonalParts } from './personal-parts.ts';
+import { showEntry } from './show-entry.ts';
 
-/** `permit` says whether the caller may read the log; that is decided on a higher floor. */
+interface EntriesRoutes {
+  readonly vault: Vault;
+  readonly scratch: Scratch;
+  readonly personal: PersonalParts;
+  readonly cursors: Cursors;
+}
+
+/** What the caller may do with the log; decided on a higher floor. */
+export interface AuditPermits<P> {
+  readonly read: (principal: P) => Refusal | null;
+  readonly erase: (principal: P) => Refusal | null;
+}
+
 export function mountEntries<P extends { readonly id: string }>(
   app: FastifyInstance,
   gate: Gate<P>,
-  permit: (principal: P) => Refusal | null,
-  { reader, cursors }: { readonly reader: Kysely<Database>; readonly cursors: Cursors },
+  permits: AuditPermits<P>,
+  routes: EntriesRoutes,
 ): void {
-  mount(app, gate, listEntriesOperation, async ({ principal, query }) => {
-    const denied = permit(principal);
+  const { vault, cursors, personal } = routes;
+
+  mount(app, gate, operations.listEntries, async ({ principal, query }) => {
+    const denied = permits.read(principal);
     if (denied !== null) return denied;
-    const { action, actor, subject, order = 'desc' } = query;
-    const load = (after: string | undefined, limit: number) =>
-      listEntries(reader, {
-        action,
-        actor,
-        subject,
-        order,
-        beyond: after === undefined ? undefined : Number(after),
-        limit,
-      });
-    const page = { list: listEntriesOperation.id, principal: principal.id, query };
+    const filter = await filterOf(routes, query);
+    if (isRefusal(filter)) return filter;
+    const load = async (after: string | undefined, limit: number) =>
+      filter.sequences?.length === 0
+        ? []
+        : await listEntries(vault.reader, {
+            ...filter,
+            beyond: after === undefined ? undefined : Number(after),
+            limit,
+          });
+    const page = { list: operations.listEntries.id, principal: principal.id, query };
     const found = await pageOf(
       cursors,
       page,
       load,
       ({ sequence }) => String(sequence),
-      (rows) => rows.map(showEntry),
+      (rows) => Promise.all(rows.map((row) => showEntry(personal, row))),
     );
     return isRefusal(found) ? found : { body: found };
   });
+
+  mount(app, gate, operations.eraseSubject, async ({ principal, params: { subject }, ip }) => {
+    const denied = permits.erase(principal);
+    if (denied !== null) return denied;
+    const erased = await eraseSubject(routes, { actor: principal.id, side: { ip } }, subject);
+    return isRefusal(erased) ? erased : { body: { subject, ...erased } };
+  });
 }
 
-function showEntry({ at, side, ...entry }: ChainedEntry): Entry {
-  return { ...entry, at: new Date(at).toISOString(), side: side === null ? null : JSON.parse(side.body) };
+async function filterOf(
+  routes: EntriesRoutes,
+  query: Query<typeof operations.listEntries>,
+): Promise<Omit<EntryFilter, 'limit' | 'beyond'> | Refusal> {
+  const { action, actor, subject, code, from, to, personal: value, about, order = 'desc' } = query;
+  const [sinceMs, untilMs] = [timeOf(query.since), timeOf(query.until)];
+  if (Number.isNaN(sinceMs)) return refuse('INVALID_INPUT', 'There is no such time.', 'since');
+  if (Number.isNaN(untilMs)) return refuse('INVALID_INPUT', 'There is no such time.', 'until');
+  const filter = { action, actor, subject, code, from, to, sinceMs, untilMs, order };
+  if (value === undefined) {
+    return about === undefined ? filter : refuse('INVALID_INPUT', 'It goes with what to look for.', 'personal');
+  }
+  const sequences = await findPersonal(routes, { value, about, sinceMs, untilMs });
+  return isRefusal(sequences) ? sequences : { ...filter, sequences };
+}
+
+/** NaN where there is no such time. */
+function timeOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Date.parse(text);
 }

@@ -1,10 +1,11 @@
-import { foldNodes, HASH_BYTES, isSameHash } from '@keyhold/protocol/log/merkle';
+import { foldNodes, HASH_BYTES, isSameHash, nodeHash } from '@keyhold/protocol/log/merkle';
 import { type Node, perfectNodes, type Range } from '@keyhold/protocol/log/merkle-paths';
 import { TILE_WIDTH, tileOf, tileWidth } from '@keyhold/protocol/log/tile';
 import type { Kysely } from 'kysely';
 import type { Database } from '../database/schema.ts';
 import type { Scratch } from '../database/scratch.ts';
 import { leavesBetween } from '../ledger/entries.store.ts';
+import { prunedUpTo } from '../ledger/pruned.store.ts';
 import { hashLeaf, sha256 } from '../ledger/tree.ts';
 import { countTiles, forgetTiles, keepTile, readTileHashes } from './log.store.ts';
 
@@ -16,6 +17,11 @@ const [MAX_FOLDED, WORTH_KEEPING] = [20_000, 8];
 const TILES_PER_WRITE = 32;
 
 type Hashes = readonly Uint8Array[];
+
+/** Entries are not there that a tile is made of. */
+export class EntryMissing extends Error {
+  override readonly name = 'EntryMissing';
+}
 
 interface Tail {
   readonly number: number;
@@ -45,7 +51,7 @@ export class LogTiles {
 
   /**
    * The first `width` hashes of a tile.
-   * @throws RangeError where entries are missing that it is made of
+   * @throws EntryMissing
    */
   async hashes(level: number, number: number, width: number): Promise<Hashes> {
     const name = `${level}/${number}`;
@@ -124,7 +130,8 @@ export class LogTiles {
     this.#full.clear();
     this.#tails.clear();
     this.#folded.clear();
-    await this.#scratch.write(forgetTiles);
+    const firstMade = (await prunedUpTo(this.#reader)) / TILE_WIDTH;
+    await this.#scratch.write((tables) => forgetTiles(tables, firstMade));
     await this.keepFull(size);
   }
 
@@ -149,7 +156,7 @@ export class LogTiles {
     entries.forEach(({ sequence, leaf }, i) => {
       if (sequence === from + i + 1) hashes[sequence - first - 1] = hashLeaf(leaf);
     });
-    if (hashes.length < width) throw new RangeError(`entry ${first + hashes.length + 1} is missing`);
+    if (hashes.length < width) throw new EntryMissing(`entry ${first + hashes.length + 1} is missing`);
   }
 }
 
@@ -166,9 +173,11 @@ export function hasTile(level: number, number: number, width: number, size: numb
 
 /** MTH of 2^n neighbouring hashes. */
 function foldPerfect(hashes: Hashes): Uint8Array {
-  let row = hashes;
-  while (row.length > 1) {
-    row = Array.from({ length: row.length / 2 }, (_, i) => foldNodes(sha256, row.slice(2 * i, 2 * i + 2)));
+  const row = [...hashes];
+  for (let width = row.length; width > 1; width /= 2) {
+    for (let i = 0; i < width / 2; i++) {
+      row[i] = nodeHash(sha256, row[2 * i] as Uint8Array, row[2 * i + 1] as Uint8Array);
+    }
   }
   return row[0] as Uint8Array;
 }

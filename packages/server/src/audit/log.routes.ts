@@ -5,10 +5,11 @@ import { writeVerifierKey } from '@keyhold/protocol/log/signed-note';
 import * as operations from '@keyhold/protocol/operations/audit';
 import type { FastifyInstance } from 'fastify';
 import { type Gate, mount } from '../http/mount.ts';
+import { prunedUpTo } from '../ledger/pruned.store.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { TransparencyLog } from './log.ts';
 import { checkedLogKeys, noteKeyOf } from './open-log-keys.ts';
-import { leafAt, proveConsistency, proveInclusion, receiptFor } from './prove.ts';
+import { leafAt, proveConsistency, proveInclusion, proveRange, receiptFor } from './prove.ts';
 
 const NO_ENTRY = refuse('ENTRY_NOT_FOUND', 'The log has no such entry.', 'sequence');
 
@@ -22,13 +23,14 @@ export function mountLog<P extends { readonly id: string }>(
   mount(app, gate, operations.getLog, async ({ principal }) => {
     const denied = permit(principal);
     if (denied !== null) return denied;
-    const keys = await checkedLogKeys(vault);
+    const keys = await checkedLogKeys(vault, log.origin);
     if (isRefusal(keys)) return keys;
     const { origin, published } = log;
     return {
       body: {
         origin,
         keys: keys.map((row) => writeVerifierKey(noteKeyOf(row))),
+        first: (await prunedUpTo(vault.reader)) + 1,
         sequence: vault.ledger.head.sequence,
         size: published?.size ?? 0,
         checkpoint: published?.note ?? null,
@@ -57,6 +59,18 @@ export function mountLog<P extends { readonly id: string }>(
     const index = query.sequence - 1;
     const { leafHash, root, proof } = await proveInclusion(log.tiles, index, size);
     return { body: { index, size, leafHash: toBase64(leafHash), root: toBase64(root), proof: proof.map(toBase64) } };
+  });
+
+  mount(app, gate, operations.proveRange, async ({ principal, query: { from, to } }) => {
+    const denied = permit(principal);
+    if (denied !== null) return denied;
+    if (from > to || to > vault.ledger.head.sequence) return NO_ENTRY;
+    const checkpoint = await log.covering(to);
+    if (isRefusal(checkpoint)) return checkpoint;
+    const { size, note } = checkpoint;
+    const { before, after } = await proveRange(log.tiles, { from, to, size });
+    const [left, right] = [before.map(toBase64), after.map(toBase64)];
+    return { body: { origin: log.origin, from, to, size, before: left, after: right, checkpoint: note } };
   });
 
   mount(

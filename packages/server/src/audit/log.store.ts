@@ -3,9 +3,9 @@ import type { Database, ScratchTables } from '../database/schema.ts';
 
 type Db = Kysely<Database>;
 
-/** Ids of the log's keys. */
-export async function listLogKeys(db: Db): Promise<string[]> {
-  const rows = await db.selectFrom('log_keys').select('id').orderBy('id').execute();
+/** Ids of the keys of a name. */
+export async function listLogKeys(db: Db, origin: string): Promise<string[]> {
+  const rows = await db.selectFrom('log_keys').select('id').where('origin', '=', origin).orderBy('id').execute();
   return rows.map(({ id }) => id);
 }
 
@@ -54,6 +54,11 @@ export async function countTiles(db: Db, level: number): Promise<number> {
   return row?.last === null || row === undefined ? 0 : Number(row.last) + 1;
 }
 
+/** One text that tiles are in order by. */
+function tileId(level: number, number: number): string {
+  return `${String(level).padStart(2, '0')}/${String(number).padStart(14, '0')}`;
+}
+
 export async function keepTile(
   tables: Kysely<ScratchTables>,
   level: number,
@@ -62,12 +67,13 @@ export async function keepTile(
 ): Promise<void> {
   await tables
     .insertInto('log_tiles')
-    .values({ level, number, hashes })
+    .values({ id: tileId(level, number), level, number, hashes })
     .onConflict((conflict) => conflict.columns(['level', 'number']).doUpdateSet({ hashes }))
     .execute();
 }
 
-/** Forgets every tile: they derive from the entries, and are made anew. */
-export async function forgetTiles(tables: Kysely<ScratchTables>): Promise<void> {
-  await tables.deleteFrom('log_tiles').execute();
+/** Forgets every tile that can be made anew: of entries that were given up the lowest can't. */
+export async function forgetTiles(tables: Kysely<ScratchTables>, firstMade: number): Promise<void> {
+  await tables.deleteFrom('log_tiles').where('level', '>', 0).execute();
+  await tables.deleteFrom('log_tiles').where('level', '=', 0).where('number', '>=', firstMade).execute();
 }

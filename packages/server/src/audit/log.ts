@@ -8,8 +8,8 @@ import type { Scratch } from '../database/scratch.ts';
 import { type InEnvironment, SEALED, type Vault } from '../vault/vault.ts';
 import type { Unsealed } from '../vault/keyring.ts';
 import { keepCheckpoint, readCheckpointNote } from './log.store.ts';
-import { LogTiles } from './log-tiles.ts';
-import { type LogKey, openLogKeys } from './open-log-keys.ts';
+import { EntryMissing, LogTiles } from './log-tiles.ts';
+import { LOG_ALGORITHMS, type LogKey, openLogKeys } from './open-log-keys.ts';
 
 const TILES_CHANGED = 'its tiles were changed; made anew';
 
@@ -43,6 +43,8 @@ export class TransparencyLog {
   #signing: Promise<Published | Refusal> | null = null;
   /** INVARIANT: forgotten with what unsealed them, so that a sealed installation signs nothing. */
   readonly #keys = new WeakMap<Unsealed, readonly LogKey[]>();
+
+  readonly #exportKeys = new WeakMap<Unsealed, LogKey>();
 
   private constructor(options: LogOptions, published: Published | null) {
     this.#options = options;
@@ -86,6 +88,20 @@ export class TransparencyLog {
   }
 
   /** Whoever comes while one is being signed waits for it, and for the next where that came too early for him. */
+  /** What exports are signed with: a key of its own, since no key signs two kinds of things. */
+  async exportKey(): Promise<LogKey | Refusal> {
+    const { vault, place, origin } = this.#options;
+    const { unsealed } = vault.keyring;
+    if (unsealed === null) return SEALED;
+    const known = this.#exportKeys.get(unsealed);
+    if (known !== undefined) return known;
+    const keys = await openLogKeys(vault, place, `${origin}/export`, ['ed25519']);
+    if (isRefusal(keys)) return keys;
+    const [key] = keys as [LogKey];
+    this.#exportKeys.set(unsealed, key);
+    return key;
+  }
+
   #sign(): Promise<Published | Refusal> {
     this.#signing ??= this.#signHead().finally(() => {
       this.#signing = null;
@@ -99,7 +115,7 @@ export class TransparencyLog {
     const { tree } = vault.ledger.head;
     const keys = await this.#openKeys();
     if (isRefusal(keys)) return keys;
-    const refused = await this.#refuseForged(tree);
+    const refused = await this.#refuseForged(tree).catch((error) => this.#refuseMissing(error));
     if (refused !== null) return refused;
     const checkpoint = { origin, size: tree.size, root: rootOf(sha256, tree) };
     const atSeconds = Math.floor(vault.clock.wall() / 1_000);
@@ -119,9 +135,16 @@ export class TransparencyLog {
     if (unsealed === null) return SEALED;
     const known = this.#keys.get(unsealed);
     if (known !== undefined) return known;
-    const keys = await openLogKeys(vault, place, origin);
+    const keys = await openLogKeys(vault, place, origin, LOG_ALGORITHMS);
     if (!isRefusal(keys)) this.#keys.set(unsealed, keys);
     return keys;
+  }
+
+  /** An entry that somebody deleted: nothing that it is part of is signed. */
+  #refuseMissing(error: unknown): Refusal {
+    if (!(error instanceof EntryMissing)) throw error;
+    this.#options.forged(error.message);
+    return refuse('LOG_FORGED', `The log is not whole: ${error.message}. Nothing is signed.`);
   }
 
   /** INVARIANT: a tree is signed only where the tiles, which come from the entries, make the same. */

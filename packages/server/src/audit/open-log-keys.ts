@@ -16,7 +16,8 @@ export interface LogKey {
   readonly privateKey: KeyObject;
 }
 
-const ALGORITHMS = ['ed25519', 'ml-dsa-44'] as const satisfies readonly LogAlgorithm[];
+/** What checkpoints are signed with. */
+export const LOG_ALGORITHMS = ['ed25519', 'ml-dsa-44'] as const satisfies readonly LogAlgorithm[];
 
 /** The key as others check with it. */
 export function noteKeyOf({ origin, algorithm, public_key }: LogKeyRow): NoteKey {
@@ -25,8 +26,13 @@ export function noteKeyOf({ origin, algorithm, public_key }: LogKeyRow): NoteKey
 }
 
 /** The log's keys, as the ledger recorded them; those of an installation that is new are made, with their entry. */
-export async function openLogKeys(vault: Vault, place: InEnvironment, origin: string): Promise<LogKey[] | Refusal> {
-  const rows = await ensureRows(vault, place, origin);
+export async function openLogKeys(
+  vault: Vault,
+  place: InEnvironment,
+  origin: string,
+  algorithms: readonly LogAlgorithm[],
+): Promise<LogKey[] | Refusal> {
+  const rows = await ensureRows(vault, place, origin, algorithms);
   if (isRefusal(rows)) return rows;
   const keys: LogKey[] = [];
   for (const row of rows) {
@@ -38,8 +44,8 @@ export async function openLogKeys(vault: Vault, place: InEnvironment, origin: st
 }
 
 /** The keys' rows, each checked. Public keys need no seal to be open. */
-export async function checkedLogKeys(vault: Vault): Promise<LogKeyRow[] | Refusal> {
-  const ids = await listLogKeys(vault.reader);
+export async function checkedLogKeys(vault: Vault, origin: string): Promise<LogKeyRow[] | Refusal> {
+  const ids = await listLogKeys(vault.reader, origin);
   const rows: LogKeyRow[] = [];
   for (const checked of await readCheckedRows(vault.reader, ['log_keys'], ids)) {
     if ('tampered' in checked) {
@@ -51,13 +57,18 @@ export async function checkedLogKeys(vault: Vault): Promise<LogKeyRow[] | Refusa
   return rows;
 }
 
-async function ensureRows(vault: Vault, place: InEnvironment, origin: string): Promise<LogKeyRow[] | Refusal> {
-  const known = await checkedLogKeys(vault);
+async function ensureRows(
+  vault: Vault,
+  place: InEnvironment,
+  origin: string,
+  algorithms: readonly LogAlgorithm[],
+): Promise<LogKeyRow[] | Refusal> {
+  const known = await checkedLogKeys(vault, origin);
   if (isRefusal(known) || known.length > 0) return known;
   const under = await keyToEncrypt(vault, place, 'log');
   if (isRefusal(under)) return under;
   const { random, clock, ledger } = vault;
-  const fresh = ALGORITHMS.map((algorithm): Omit<LogKeyRow, 'salt'> => {
+  const fresh = algorithms.map((algorithm): Omit<LogKeyRow, 'salt'> => {
     const id = random.newId('logKey');
     const { seed, publicKey } = partsOf(generateKeyPairSync(algorithm as 'ed25519').privateKey);
     const envelope = sealEnvelope(under, seed, placeIn(vault, 'log.key', place, id, 1));
@@ -71,11 +82,11 @@ async function ensureRows(vault: Vault, place: InEnvironment, origin: string): P
   const draft = { actor: 'system', action: 'log-key.created', subject: (fresh[0] as { id: string }).id };
   const recorded = await ledger.record(draft, async (facts) => {
     // Two who come at once make one pair.
-    if ((await listLogKeys(facts.db)).length > 0) return null;
+    if ((await listLogKeys(facts.db, origin)).length > 0) return null;
     for (const row of fresh) await facts.insert('log_keys', row);
     return null;
   });
-  return isRefusal(recorded) ? recorded : await checkedLogKeys(vault);
+  return isRefusal(recorded) ? recorded : await checkedLogKeys(vault, origin);
 }
 
 async function openRow(vault: Vault, row: LogKeyRow): Promise<LogKey | Refusal> {

@@ -1,5 +1,5 @@
 import { verifyConsistency, verifyInclusion } from '@keyhold/protocol/log/merkle-proofs';
-import { consistencyRanges, inclusionRanges, type Range } from '@keyhold/protocol/log/merkle-paths';
+import { consistencyRanges, inclusionRanges, perfectNodes, type Range } from '@keyhold/protocol/log/merkle-paths';
 import { type Refusal, refuse } from '@keyhold/protocol/errors';
 import { writeReceipt } from '@keyhold/protocol/log/receipt';
 import { leavesBetween } from '../ledger/entries.store.ts';
@@ -55,6 +55,17 @@ async function hashesOf(tiles: LogTiles, ranges: readonly Range[]): Promise<Uint
   const hashes: Uint8Array[] = [];
   for (const range of ranges) hashes.push(await tiles.rangeHash(range));
   return hashes;
+}
+
+/** What lies before and behind a run of entries in a tree: the perfect subtrees there, in order. */
+export async function proveRange(
+  tiles: LogTiles,
+  { from, to, size }: { readonly from: number; readonly to: number; readonly size: number },
+): Promise<{ before: readonly Uint8Array[]; after: readonly Uint8Array[] }> {
+  return {
+    before: await tiles.nodes(perfectNodes({ start: 0, end: from - 1 })),
+    after: await tiles.nodes(perfectNodes({ start: to, end: size })),
+  };
 }
 
 /** The receipt of an entry: the entry itself, a proof, and a checkpoint that covers it. */

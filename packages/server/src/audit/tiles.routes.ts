@@ -1,3 +1,4 @@
+import { verifyPage } from '@keyhold/auditor/page/verify-page';
 import type { Refusal } from '@keyhold/protocol/errors';
 import { refuse } from '@keyhold/protocol/errors';
 import { bundleOf, parseTilePath, type Tile, TILE_WIDTH } from '@keyhold/protocol/log/tile';
@@ -18,7 +19,7 @@ const NO_CHECKPOINT = refuse(
 
 /**
  * The log as c2sp.org/tlog-tiles has it, at `/audit/`: its checkpoint and hashes for anybody, since they tell nothing
- * but that something happened; the entries for whoever may read the log.
+ * but that something happened; the entries for whoever may read the log. Beside it, the page that checks files of it.
  */
 export function mountTiles<P extends { readonly id: string }>(
   app: FastifyInstance,
@@ -30,6 +31,11 @@ export function mountTiles<P extends { readonly id: string }>(
     const { published } = log;
     if (published === null) return sendProblem(request, reply, NO_CHECKPOINT);
     return reply.type('text/plain; charset=utf-8').header('cache-control', 'no-cache').send(published.note);
+  });
+
+  app.get('/audit/verify', { schema: { hide: true } as object }, async (_request, reply) => {
+    reply.header('content-security-policy', "frame-ancestors 'none'").header('cache-control', 'no-cache');
+    return reply.type('text/html; charset=utf-8').send(await verifyPage());
   });
 
   app.get('/audit/tile/*', { schema: { hide: true } as object }, async (request, reply) => {

@@ -38,13 +38,19 @@ export const BACKUP_TABLES = {
   deliveries: 'id',
   transit_keys: 'id',
   transit_key_versions: 'id',
+  log_exports: 'id',
   log_keys: 'id',
+  personal_keys: 'id',
+  period_keys: 'id',
   entries: 'sequence',
   entry_sides: 'sequence',
+  entry_tokens: 'id',
   row_heads: 'row_id',
+  log_tiles: 'id',
   credential_usage: 'credential_id',
   quota_usage: 'key_id',
   key_uses: 'key_id',
+  log_export_progress: 'export_id',
   ledger_head: 'one',
 } as const satisfies Partial<Record<keyof Database, string>>;
 
@@ -58,6 +64,5 @@ export const NOT_BACKED_UP = [
   'lease_holders',
   'idempotency',
   'denials',
-  'log_tiles',
   'log_checkpoints',
 ] as const satisfies readonly (keyof Database)[];

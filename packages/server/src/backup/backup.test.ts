@@ -110,7 +110,8 @@ describe('a backup', () => {
     writeFileSync(input, await backUp(installation, recipient));
     const before = readdirSync(tmpdir()).filter((name) => name.startsWith('keyhold-drill-'));
     const drilled = await restoring(place, input, identityFile, { restore: { input, identityFile, drill: true } });
-    assert.equal(drilled.envelopes, 20);
+    // And the keys of the log and of personal parts.
+    assert.ok((drilled.envelopes ?? 0) > 20, String(drilled.envelopes));
     assert.deepEqual(
       readdirSync(tmpdir()).filter((name) => name.startsWith('keyhold-drill-')),
       before,

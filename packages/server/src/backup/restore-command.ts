@@ -39,7 +39,7 @@ export interface RestoreReport {
 export function describeRestore({ installation, sequence, at, rows, envelopes, drill }: RestoreReport): string[] {
   const opened =
     envelopes === null
-      ? 'no envelope was opened: its seal takes people, not a file that lies here'
+      ? 'no envelope was opened: its seal is no key file that lies here'
       : `${envelopes} envelopes opened`;
   return [
     `${drill ? 'drilled' : 'restored'}  ${installation} up to entry ${sequence}, as of ${at}`,

@@ -4,13 +4,17 @@ import type { Database } from './schema.ts';
 /** Marks a database that lies in this process and answers at once. */
 export class AtOnceAdapter extends SqliteAdapter {
   readonly #database: SqliteDatabase;
+  readonly #before: () => void;
 
-  constructor(database: SqliteDatabase) {
+  /** @param before called ahead of each query that is run at once */
+  constructor(database: SqliteDatabase, before: () => void) {
     super();
     this.#database = database;
+    this.#before = before;
   }
 
   run({ sql, parameters }: CompiledQuery): unknown[] {
+    this.#before();
     const statement = this.#database.prepare(sql);
     if (statement.reader) return statement.all(parameters);
     statement.run(parameters);

@@ -30,6 +30,9 @@ export interface FactTables {
   transit_keys: TransitKeyRow;
   transit_key_versions: TransitKeyVersionRow;
   log_keys: LogKeyRow;
+  personal_keys: PersonalKeyRow;
+  period_keys: PeriodKeyRow;
+  log_exports: LogExportRow;
 }
 
 export interface ProjectRow extends Fact {
@@ -119,7 +122,7 @@ export interface TokenRow extends Fact {
 
 /** What protects the root key; there is one. */
 export interface SealRow extends Fact {
-  readonly kind: 'file' | 'passphrase' | 'shamir';
+  readonly kind: 'file' | 'passphrase' | 'shamir' | 'pkcs11';
   /** JSON: what the seal's own key is made or recognised by; never a secret. */
   readonly parameters: string;
   readonly root_version: number;
@@ -134,7 +137,7 @@ export interface SealRow extends Fact {
 export interface VaultKeyRow extends Fact {
   readonly project_id: string;
   readonly environment_id: string;
-  readonly purpose: 'secrets' | 'deliveries' | 'transit' | 'log';
+  readonly purpose: 'secrets' | 'deliveries' | 'transit' | 'log' | 'personal';
   /** From 1 on; the highest encrypts. */
   readonly version: number;
   readonly root_version: number;
@@ -238,6 +241,43 @@ export interface LogKeyRow extends Fact {
   readonly created_at: number;
 }
 
+/** What the personal parts of one subject's entries of one month lie under; erased with it. */
+export interface PersonalKeyRow extends Fact {
+  readonly project_id: string;
+  readonly environment_id: string;
+  readonly subject: string;
+  /** `2026-11` */
+  readonly period: string;
+  readonly vault_key_id: string;
+  readonly envelope: string;
+  readonly created_at: number;
+}
+
+/** Where entries are sent. */
+export interface LogExportRow extends Fact {
+  readonly name: string;
+  readonly kind: 'webhook' | 'file';
+  /** Null for a file, which is named by the export. */
+  readonly url: string | null;
+  /** First entry that it gets. */
+  readonly first_sequence: number;
+  /** 1: with personal parts. */
+  readonly personal: 0 | 1;
+  readonly created_at: number;
+}
+
+/** Who personal parts are encrypted to while the installation is sealed, by month. */
+export interface PeriodKeyRow extends Fact {
+  readonly project_id: string;
+  readonly environment_id: string;
+  readonly period: string;
+  readonly recipient: string;
+  readonly vault_key_id: string;
+  /** The identity that opens it. */
+  readonly envelope: string;
+  readonly created_at: number;
+}
+
 /** Written by the ledger itself. */
 export interface LedgerTables {
   ledger_head: {
@@ -263,7 +303,6 @@ export interface LedgerTables {
     readonly leaf: string;
     readonly hash: string;
   };
-  entry_sides: { readonly sequence: number; readonly salt: string; readonly body: string };
   /** The newest digest of every row; derived from the entries and checked against them. */
   row_heads: { readonly row_id: string; readonly sequence: number; readonly digest: string | null };
   /** Shares the transaction of what it repeats; holds no secret. */
@@ -279,8 +318,34 @@ export interface LedgerTables {
 
 /** Written through `scratch`: no facts, no entries. */
 export interface ScratchTables {
+  /** Personal parts of entries: written with their entry, moved under another key and erased without one of their own. */
+  entry_sides: {
+    readonly sequence: number;
+    /** Of the key that it lies under: a subject's, or a month's while sealed; null: in the clear, of earlier versions. */
+    readonly key_id: string | null;
+    readonly salt: string;
+    readonly body: string;
+  };
+  /** `token.sequence`: by which a value is found in personal parts, for whoever has the key. */
+  entry_tokens: { readonly id: string };
+  /** How far each export has come. */
+  log_export_progress: {
+    readonly export_id: string;
+    /** The newest entry that the target has. */
+    readonly sequence: number;
+    readonly failures: number;
+    readonly last_error: string | null;
+    readonly delivered_at: number | null;
+  };
   /** Full tiles of the log; derived from the entries. */
-  log_tiles: { readonly level: number; readonly number: number /** Hex. */; readonly hashes: string };
+  log_tiles: {
+    /** Level and number in one text, in order. */
+    readonly id: string;
+    readonly level: number;
+    readonly number: number;
+    /** Hex. */
+    readonly hashes: string;
+  };
   /** The newest checkpoint that was signed, and the newest that enough witnesses saw. */
   log_checkpoints: { readonly kind: 'signed' | 'witnessed'; readonly size: number; readonly note: string };
   lease_holders: {

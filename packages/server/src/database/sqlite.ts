@@ -1,6 +1,7 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { type DialectAdapter, type SqliteDatabase, type SqliteStatement, SqliteDialect } from 'kysely';
 import { AtOnceAdapter } from './run.ts';
+import { SharedRead } from './shared-read.ts';
 
 /** How often a waiting connection tries again before it gives up, in milliseconds. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -9,15 +10,30 @@ const BUSY_TIMEOUT_MS = 5_000;
  * A Kysely dialect over `node:sqlite`. Statements are prepared once and kept: Keyhold's statements are a fixed set.
  * `synchronous=FULL` syncs the write-ahead log at each commit: what is acknowledged is on the disk.
  */
-export function sqliteKyselyDialect(path: string, options: { readOnly: boolean }): SqliteDialect {
-  const database = new DatabaseSync(path, { readOnly: options.readOnly });
+export function sqliteKyselyDialect(path: string): SqliteDialect {
+  const database = open(path, false);
+  database.exec(
+    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON',
+  );
+  return new AtOnceDialect(adapt(database), () => {});
+}
+
+/** The same for a connection that only reads, each time the newest state. */
+export function sqliteReadingDialect(path: string): SqliteDialect {
+  return new AtOnceDialect(adapt(open(path, true)), () => {});
+}
+
+/** The same for many small reads; whoever commits ends what they share first. */
+export function sqliteSharedDialect(path: string): { readonly dialect: SqliteDialect; readonly shared: SharedRead } {
+  const database = open(path, true);
+  const shared = new SharedRead(database);
+  return { dialect: new AtOnceDialect(adapt(database), () => shared.begin()), shared };
+}
+
+function open(path: string, readOnly: boolean): DatabaseSync {
+  const database = new DatabaseSync(path, { readOnly });
   database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
-  if (!options.readOnly) {
-    database.exec(
-      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON',
-    );
-  }
-  return new AtOnceDialect(adapt(database));
+  return database;
 }
 
 /** A dialect over an open database that readers and the writer may share: Kysely lets them take turns. */
@@ -28,14 +44,16 @@ export function dialectOver(database: DatabaseSync): SqliteDialect {
 /** The dialect of a connection with one user: what is compiled is run without asking whose turn it is. */
 class AtOnceDialect extends SqliteDialect {
   readonly #database: SqliteDatabase;
+  readonly #before: () => void;
 
-  constructor(database: SqliteDatabase) {
+  constructor(database: SqliteDatabase, before: () => void) {
     super({ database });
     this.#database = database;
+    this.#before = before;
   }
 
   override createAdapter(): DialectAdapter {
-    return new AtOnceAdapter(this.#database);
+    return new AtOnceAdapter(this.#database, this.#before);
   }
 }
 

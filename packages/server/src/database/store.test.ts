@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { sql } from 'kysely';
 import { createPlace } from '../testing/databases.ts';
+import { run } from './run.ts';
 import { openSqlite } from './store.ts';
 
 describe('the SQLite database', () => {
@@ -16,6 +17,38 @@ describe('the SQLite database', () => {
     assert.equal((await store.reader.selectFrom('projects').selectAll().execute()).length, 1);
     await store[Symbol.asyncDispose]();
     assert.deepEqual(readdirSync(place.folder), ['keyhold.db']);
+  });
+
+  it('reads what was committed last, also in the turn of the event loop in which it read before', async () => {
+    await using place = await createPlace('sqlite');
+    await using store = await openSqlite(join(place.folder, 'keyhold.db'));
+    const count = () =>
+      run(store.reader, sql<{ count: number }>`select count(*) as count from projects`.compile(store.reader));
+    const insert = (id: string) =>
+      store.writer.transaction((db) => sql`insert into projects values (${id}, 'x', ${id}, 'p', 0)`.execute(db));
+    let turns = 0;
+    setImmediate(() => turns++);
+    const seen: number[] = [];
+    for (const id of ['proj_1', 'proj_2', 'proj_3']) {
+      seen.push((await count())[0]?.count as number);
+      await store.writer.alone(() => insert(id));
+    }
+    seen.push((await count())[0]?.count as number);
+    assert.deepEqual([seen, turns], [[0, 1, 2, 3], 0]);
+  });
+
+  it('folds its log back into the database while it is read all the time', async () => {
+    await using place = await createPlace('sqlite');
+    await using store = await openSqlite(join(place.folder, 'keyhold.db'));
+    const read = sql`select 1 from projects`.compile(store.reader);
+    const insert = (id: string) =>
+      store.writer.transaction(async (db) => {
+        await run(store.reader, read);
+        await sql`insert into projects values (${id}, 'x', ${id}, ${'p'.repeat(100_000)}, 0)`.execute(db);
+      });
+    for (let i = 0; i < 200; i++) await store.writer.alone(() => insert(`proj_${i}`));
+    // 20 MB were written; the log is begun anew each time that it has 4 MB.
+    assert.ok(statSync(join(place.folder, 'keyhold.db-wal')).size < 8_000_000);
   });
 
   it('shows a snapshot that does not change while others write', async () => {

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { type Dialect, postgresDialect, sqliteDialect } from './dialect.ts';
 import { migrate } from './migrate.ts';
 import type { Database } from './schema.ts';
-import { sqliteKyselyDialect } from './sqlite.ts';
+import { sqliteKyselyDialect, sqliteReadingDialect, sqliteSharedDialect } from './sqlite.ts';
 import { Writer } from './writer.ts';
 
 /** The open database: one writer, many readers. */
@@ -23,13 +23,14 @@ const ROLLBACK = CompiledQuery.raw('rollback');
 
 /** Opens (and where needed makes) the SQLite database at `path` and brings its schema up to date. */
 export async function openSqlite(path: string): Promise<Store> {
-  const writing = new Kysely<Database>({ dialect: sqliteKyselyDialect(path, { readOnly: false }) });
+  const writing = new Kysely<Database>({ dialect: sqliteKyselyDialect(path) });
   await migrate(writing, sqliteDialect);
-  const open = () => new Kysely<Database>({ dialect: sqliteKyselyDialect(path, { readOnly: true }) });
-  const reader = open();
-  return assemble(sqliteDialect, writing, reader, async (read) => {
+  const { dialect, shared } = sqliteSharedDialect(path);
+  const reader = new Kysely<Database>({ dialect });
+  const writer = new Writer(writing, sqliteDialect, () => shared.end());
+  return assemble(sqliteDialect, { writing, writer }, reader, async (read) => {
     // A connection of its own, so that a long snapshot holds up no other reader.
-    const connection = open();
+    const connection = new Kysely<Database>({ dialect: sqliteReadingDialect(path) });
     try {
       return await inSnapshot(sqliteDialect, connection, read);
     } finally {
@@ -44,7 +45,8 @@ export async function openPostgres(url: string): Promise<Store> {
   await refuseUnsafeServer(writing);
   await migrate(writing, postgresDialect);
   const reader = postgres(url, READER_CONNECTIONS);
-  return assemble(postgresDialect, writing, reader, (read) =>
+  const writer = new Writer(writing, postgresDialect);
+  return assemble(postgresDialect, { writing, writer }, reader, (read) =>
     reader.connection().execute((connection) => inSnapshot(postgresDialect, connection, read)),
   );
 }
@@ -82,11 +84,10 @@ async function refuseUnsafeServer(db: Kysely<Database>): Promise<void> {
 
 function assemble(
   dialect: Dialect,
-  writing: Kysely<Database>,
+  { writing, writer }: { readonly writing: Kysely<Database>; readonly writer: Writer },
   reader: Kysely<Database>,
   readSnapshot: Store['readSnapshot'],
 ): Store {
-  const writer = new Writer(writing, dialect);
   return {
     dialect,
     writer,

@@ -17,12 +17,15 @@ const MAX_WAITING = 10_000;
 export class Writer {
   readonly #db: Kysely<Database>;
   readonly #dialect: Dialect;
+  readonly #beforeCommit: () => void;
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
 
-  constructor(db: Kysely<Database>, dialect: Dialect) {
+  /** @param beforeCommit called right ahead of each COMMIT, in the same step where that is made at once */
+  constructor(db: Kysely<Database>, dialect: Dialect, beforeCommit: () => void = () => {}) {
     this.#db = db;
     this.#dialect = dialect;
+    this.#beforeCommit = beforeCommit;
   }
 
   /** Pieces of work not yet done. */
@@ -71,6 +74,7 @@ export class Writer {
       throw error;
     }
     try {
+      this.#beforeCommit();
       await run(connection, COMMIT);
     } catch (error) {
       await rollback(connection);

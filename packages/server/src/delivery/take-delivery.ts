@@ -83,6 +83,8 @@ function entryOf(known: DeliveryRow, ip: string, action: string) {
     project: known.project_id,
     environment: known.environment_id,
     side: { ip },
+    // Whoever took it is nobody we know: it is erased with the environment's.
+    about: known.environment_id,
     locks: [known.id],
   };
 }

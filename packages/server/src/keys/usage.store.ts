@@ -46,6 +46,23 @@ export async function placesOf(
   return places;
 }
 
+/** Whose credentials these are, by id; what does not exist is left out. */
+export async function holdersOf(db: Kysely<Database>, credentialIds: readonly string[]) {
+  const holders = new Map<string, { key: string; consumer: string; project: string; environment: string }>();
+  for (let i = 0; i < credentialIds.length; i += ROWS_PER_STATEMENT) {
+    const rows = await db
+      .selectFrom('credentials')
+      .innerJoin('keys', 'keys.id', 'credentials.key_id')
+      .select(['credentials.id', 'credentials.key_id', 'keys.consumer_id', 'keys.project_id', 'keys.environment_id'])
+      .where('credentials.id', 'in', credentialIds.slice(i, i + ROWS_PER_STATEMENT))
+      .execute();
+    for (const { id, key_id, consumer_id, project_id, environment_id } of rows) {
+      holders.set(id, { key: key_id, consumer: consumer_id, project: project_id, environment: environment_id });
+    }
+  }
+  return holders;
+}
+
 /** Rows of one statement, within SQLite's bound on parameters. */
 const ROWS_PER_STATEMENT = 1000;
 

@@ -10,6 +10,7 @@ export interface Alarm {
     | 'CHAIN_BROKEN'
     | 'LOG_FORGED'
     | 'VERIFIER_AHEAD'
+    | 'EXPORT_LAGS'
     | 'HEAD_NOT_KEPT';
   /** Id of what it is about. */
   readonly subject: string;

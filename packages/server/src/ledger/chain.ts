@@ -6,7 +6,7 @@ import { compiledOnce } from '../database/compiled.ts';
 import { run } from '../database/run.ts';
 import type { Database } from '../database/schema.ts';
 import type { EntryDraft } from './entry.ts';
-import { saltedDigest } from './row-digest.ts';
+import { type PreparedSide, tokenId } from './side.ts';
 import { growTree, writeTree } from './tree.ts';
 
 /** Where the ledger ends. */
@@ -26,12 +26,10 @@ export interface UnchainedEntry {
   readonly atMs: number;
   readonly draft: EntryDraft;
   readonly changes: readonly RowChange[];
-  /** Canonical JSON of the draft's side. */
-  readonly side: string | null;
-  readonly sideSalt: string;
+  readonly side: PreparedSide | null;
 }
 
-/** A row of `entries` with its side row. */
+/** A row of `entries` with what is to be kept beside it. */
 export interface ChainedEntry {
   readonly sequence: number;
   readonly id: string;
@@ -41,7 +39,7 @@ export interface ChainedEntry {
   readonly subject: string;
   readonly leaf: string;
   readonly hash: string;
-  readonly side: { readonly salt: string; readonly body: string } | null;
+  readonly side: PreparedSide | null;
 }
 
 /** Links entries behind `head`, in order. Pure but for nothing: the leaf's bytes are settled here, forever. */
@@ -59,24 +57,25 @@ function chainEntry(
   installation: string,
   sequence: number,
   previous: string | null,
-  { id, atMs, draft, changes, side, sideSalt }: UnchainedEntry,
+  { id, atMs, draft, changes, side }: UnchainedEntry,
 ): ChainedEntry {
   const { actor, action, subject } = draft;
+  // In the order of canonical JSON, which is then quicker to write.
   const leaf: Leaf = {
-    v: 1,
-    installation,
-    sequence,
-    id,
-    at: new Date(atMs).toISOString(),
-    previous,
-    actor,
     action,
-    subject,
-    ...(draft.project === undefined ? {} : { project: draft.project }),
-    ...(draft.environment === undefined ? {} : { environment: draft.environment }),
-    ...(draft.code === undefined ? {} : { code: draft.code }),
+    actor,
+    at: new Date(atMs).toISOString(),
     changes,
-    side: side === null ? null : saltedDigest(sideSalt, side),
+    ...(draft.code === undefined ? {} : { code: draft.code }),
+    ...(draft.environment === undefined ? {} : { environment: draft.environment }),
+    id,
+    installation,
+    previous,
+    ...(draft.project === undefined ? {} : { project: draft.project }),
+    sequence,
+    side: side?.digest ?? null,
+    subject,
+    v: 1,
   };
   const text = writeLeaf(leaf);
   return {
@@ -88,7 +87,7 @@ function chainEntry(
     subject,
     leaf: text,
     hash: hash('sha256', text, 'hex'),
-    side: side === null ? null : { salt: sideSalt, body: side },
+    side,
   };
 }
 
@@ -105,8 +104,12 @@ export async function appendEntries(
     entries.map(({ side: _, ...row }) => row),
     '',
   );
-  const sides = entries.flatMap(({ sequence, side }) => (side === null ? [] : [{ sequence, ...side }]));
+  const sides = entries.flatMap(({ sequence, side }) => (side?.row == null ? [] : [{ sequence, ...side.row }]));
   await insertRows(db, 'entry_sides', sides, '');
+  const tokens = entries.flatMap(({ sequence, side }) =>
+    (side?.tokens ?? []).map((token) => ({ id: tokenId(token, sequence) })),
+  );
+  await insertRows(db, 'entry_tokens', tokens, '');
   const rows = [...heads].map(([row_id, { digest, sequence }]) => ({ row_id, sequence, digest }));
   const replace = 'on conflict (row_id) do update set sequence = excluded.sequence, digest = excluded.digest';
   await insertRows(db, 'row_heads', rows, replace);
@@ -131,7 +134,7 @@ const MOST_ROWS = 64;
  */
 async function insertRows(
   db: Kysely<Database>,
-  table: 'entries' | 'entry_sides' | 'row_heads',
+  table: 'entries' | 'entry_sides' | 'entry_tokens' | 'row_heads',
   rows: readonly Readonly<Record<string, unknown>>[],
   conflict: string,
 ): Promise<void> {

@@ -20,7 +20,10 @@ const KIND_OF_TABLE: Readonly<Record<FactTable, IdKind>> = {
   deliveries: 'delivery',
   transit_keys: 'transitKey',
   transit_key_versions: 'transitKeyVersion',
+  log_exports: 'logExport',
   log_keys: 'logKey',
+  personal_keys: 'personalKey',
+  period_keys: 'periodKey',
 };
 
 /** Every table of facts. */

@@ -1,38 +1,65 @@
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { Database } from '../database/schema.ts';
 import type { ChainedEntry } from './chain.ts';
+import type { SideRow } from './side.ts';
 
 /** Which entries to list. */
 export interface EntryFilter {
   readonly action?: string | undefined;
   readonly actor?: string | undefined;
   readonly subject?: string | undefined;
+  readonly code?: string | undefined;
+  /** Epoch milliseconds, both inclusive. */
+  readonly sinceMs?: number | undefined;
+  readonly untilMs?: number | undefined;
+  /** Sequences, both inclusive. */
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
+  /** Only these. */
+  readonly sequences?: readonly number[] | undefined;
   readonly order: 'asc' | 'desc';
   /** Only entries beyond this sequence, in the direction of `order`. */
   readonly beyond?: number | undefined;
   readonly limit: number;
 }
 
+/** An entry with what is kept beside it. */
+export interface KeptEntry extends Omit<ChainedEntry, 'side'> {
+  readonly side: SideRow | null;
+}
+
 /** Entries with their side rows. */
-export async function listEntries(db: Kysely<Database>, filter: EntryFilter): Promise<ChainedEntry[]> {
+export async function listEntries(db: Kysely<Database>, filter: EntryFilter): Promise<KeptEntry[]> {
   let query = db
     .selectFrom('entries')
     .leftJoin('entry_sides', 'entry_sides.sequence', 'entries.sequence')
     .selectAll('entries')
-    .select(['entry_sides.salt', 'entry_sides.body'])
+    .select(['entry_sides.key_id', 'entry_sides.salt', 'entry_sides.body'])
     .orderBy('entries.sequence', filter.order)
     .limit(filter.limit);
   if (filter.action !== undefined) query = query.where('entries.action', '=', filter.action);
   if (filter.actor !== undefined) query = query.where('entries.actor', '=', filter.actor);
   if (filter.subject !== undefined) query = query.where('entries.subject', '=', filter.subject);
+  // A leaf is canonical: its code stands in it in this one form, and nothing else can look like it.
+  if (filter.code !== undefined) query = query.where(hasCode(filter.code));
+  if (filter.sinceMs !== undefined) query = query.where('entries.at', '>=', filter.sinceMs);
+  if (filter.untilMs !== undefined) query = query.where('entries.at', '<=', filter.untilMs);
+  if (filter.from !== undefined) query = query.where('entries.sequence', '>=', filter.from);
+  if (filter.to !== undefined) query = query.where('entries.sequence', '<=', filter.to);
+  if (filter.sequences !== undefined) query = query.where('entries.sequence', 'in', filter.sequences);
   if (filter.beyond !== undefined) {
     query = query.where('entries.sequence', filter.order === 'asc' ? '>' : '<', filter.beyond);
   }
   const rows = await query.execute();
-  return rows.map(({ salt, body, ...entry }) => ({
+  return rows.map(({ key_id, salt, body, ...entry }) => ({
     ...entry,
-    side: salt === null || body === null ? null : { salt, body },
+    side: salt === null || body === null ? null : { key_id, salt, body },
   }));
+}
+
+function hasCode(code: string) {
+  const pattern = `%,"code":"${code.replace(/[_%!]/g, '!$&')}",%`;
+  return sql<boolean>`entries.leaf like ${pattern} escape '!'`;
 }
 
 /** Hash of the leaf at `sequence`, or null where there is none. */

@@ -13,6 +13,8 @@ export interface EntryDraft {
   readonly code?: string | undefined;
   /** Whatever must be erasable: addresses, free text. Never a secret. */
   readonly side?: Json | undefined;
+  /** Whose data `side` is, where it isn't the actor's. */
+  readonly about?: string | undefined;
   /** Rows that the change will touch, declared beforehand: they are locked in id order. */
   readonly locks?: readonly string[];
   /** Enter it even when no row changes: a use, a sign-in. */

@@ -108,7 +108,7 @@ export class Facts {
   }
 
   async insert<T extends FactTable>(table: T, columns: Omit<FactTables[T], 'salt'>): Promise<FactTables[T]> {
-    const row = { ...columns, salt: this.#newSalt() } as unknown as FactTables[T];
+    const row = inOrder(table, { ...columns, salt: this.#newSalt() } as unknown as FactTables[T]);
     await run(this.db, insertion(this.db, table, row));
     this.#note(table, row, null);
     return row;
@@ -153,10 +153,22 @@ export class Facts {
     this.#own.set(row.id, null);
   }
 
+  /** Says again what the ledger knows of a row, in an entry that stays: the one that says it is to be given up. */
+  async carry(id: string): Promise<void> {
+    const known = this.#own.has(id) ? this.#own.get(id) : this.#heads.get(id);
+    const digest = known === undefined ? await this.#headOf(id) : known;
+    this.changes.push({ id, before: digest, after: digest });
+    this.#own.set(id, digest);
+  }
+
+  async #headOf(id: string): Promise<string | null> {
+    const head = await this.db.selectFrom('row_heads').select('digest').where('row_id', '=', id).executeTakeFirst();
+    return head?.digest ?? null;
+  }
+
   /** Enters that a row is gone which somebody deleted past the ledger. */
   async withdraw(id: string): Promise<void> {
-    const head = await this.db.selectFrom('row_heads').select('digest').where('row_id', '=', id).executeTakeFirst();
-    this.changes.push({ id, before: head?.digest ?? null, after: null });
+    this.changes.push({ id, before: await this.#headOf(id), after: null });
     this.removed.push(id);
     this.#own.set(id, null);
   }
@@ -166,25 +178,36 @@ export class Facts {
     const first = this.changes.findIndex(({ id, after }) => id === row.id && after !== null);
     if (first >= 0) this.changes[first] = { ...(this.changes[first] as RowChange), after };
     // What was taken out by its id comes back from nothing.
-    else this.changes.push({ id: row.id, before: this.removed.includes(row.id) ? null : before, after });
+    else this.changes.push({ after, before: this.removed.includes(row.id) ? null : before, id: row.id });
     this.changed.push({ table, row } as unknown as ChangedRow);
     this.#own.set(row.id, after);
   }
 }
 
-/** Column names of each table's one INSERT, in its order. */
-const insertedColumns = new Map<FactTable, readonly string[]>();
+/** Column names of each table in order. */
+const orderedColumns = new Map<FactTable, readonly string[]>();
 
-/** The insertion of a row; whoever makes rows of a table may name the columns in another order. */
+/**
+ * The row with its columns in order, however whoever made it named them: a table then has one INSERT, and canonical
+ * JSON, which its digest is of, nothing to sort.
+ */
+function inOrder<T extends FactTable>(table: T, row: FactTables[T]): FactTables[T] {
+  let columns = orderedColumns.get(table);
+  if (columns === undefined) orderedColumns.set(table, (columns = Object.keys(row).sort()));
+  const ordered: Record<string, unknown> = {};
+  for (const name of columns) ordered[name] = (row as unknown as Record<string, unknown>)[name];
+  return ordered as unknown as FactTables[T];
+}
+
 function insertion<T extends FactTable>(db: Kysely<Database>, table: T, row: FactTables[T]): CompiledQuery<unknown> {
-  let columns = insertedColumns.get(table);
-  if (columns === undefined) insertedColumns.set(table, (columns = Object.keys(row).sort()));
-  const values = columns.map((name) => (row as unknown as Record<string, unknown>)[name]);
-  return compiledOnce(db, `insert ${table}`, values, () => {
-    const ordered = Object.fromEntries((columns as readonly string[]).map((name, i) => [name, values[i]]));
-    return db
-      .insertInto(table as 'keys')
-      .values(ordered as never)
-      .compile() as CompiledQuery<unknown>;
-  });
+  return compiledOnce(
+    db,
+    `insert ${table}`,
+    Object.values(row),
+    () =>
+      db
+        .insertInto(table as 'keys')
+        .values(row as never)
+        .compile() as CompiledQuery<unknown>,
+  );
 }

@@ -1,4 +1,3 @@
-import { canonicalJson } from '@keyhold/protocol/canonical-json';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { IdKind } from '@keyhold/protocol/id';
 import { CompiledQuery, type Kysely } from 'kysely';
@@ -12,10 +11,12 @@ import type { EntryDraft, Recorded } from './entry.ts';
 import { type ChangedRow, Facts, TamperedRow } from './facts.ts';
 import { acceptEpoch, readOwnHead } from './head.ts';
 import { findRepeated, keepResponse } from './idempotency.store.ts';
+import type { PreparedSide } from './side.ts';
 
 /** A change that waits for its commit. */
 export interface Pending {
   readonly draft: EntryDraft;
+  readonly side: PreparedSide | null;
   readonly change: (facts: Facts) => Promise<unknown>;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
@@ -132,7 +133,7 @@ export class GroupCommit {
         await this.#undo(db);
         return { ...nothing(value), outcome: () => ({ result: value, tampered: facts.tampered }) };
       }
-      const ran = await this.#ran(db, draft, facts, value);
+      const ran = await this.#ran(db, pending, facts, value);
       await run(db, RELEASE);
       return ran;
     } catch (error) {
@@ -149,7 +150,7 @@ export class GroupCommit {
     await run(db, RELEASE);
   }
 
-  async #ran(db: Kysely<Database>, draft: EntryDraft, facts: Facts, value: unknown): Promise<Ran> {
+  async #ran(db: Kysely<Database>, { draft, side }: Pending, facts: Facts, value: unknown): Promise<Ran> {
     const result = (sequence: number): Outcome => ({
       result: { value, sequence, repeated: false } satisfies Recorded<unknown>,
       tampered: facts.tampered,
@@ -161,9 +162,8 @@ export class GroupCommit {
     // Before the savepoint is let go: one change that can't be entered must not take its group with it.
     if (facts.changes.length > MAX_CHANGED_ROWS)
       throw new RangeError(`${facts.changes.length} rows do not fit into one entry`);
-    const side = draft.side === undefined ? null : canonicalJson(draft.side);
-    const { newId, newSalt, clock } = this.#options;
-    const entry = { id: newId('entry'), atMs: clock.wall(), draft, changes: facts.changes, side, sideSalt: newSalt() };
+    const { newId, clock } = this.#options;
+    const entry = { id: newId('entry'), atMs: clock.wall(), draft, changes: facts.changes, side };
     return { outcome: result, entry, facts, stored: 0, ...keep };
   }
 }

@@ -1,3 +1,4 @@
+import { canonicalJson, type Json } from '@keyhold/protocol/canonical-json';
 import type { IdKind } from '@keyhold/protocol/id';
 import type { Refusal } from '@keyhold/protocol/errors';
 import type { Kysely } from 'kysely';
@@ -10,6 +11,7 @@ import type { EntryDraft, Recorded } from './entry.ts';
 import type { ChangedRow, Facts } from './facts.ts';
 import { GroupCommit, type GroupResult, type Pending } from './group-commit.ts';
 import { readHead, readOwnHead } from './head.ts';
+import { type PrepareSide, type PreparedSide, withholdSide } from './side.ts';
 import { EMPTY_TREE, writeTree } from './tree.ts';
 
 /** A committed group, for whoever follows the ledger. */
@@ -50,6 +52,7 @@ export class Ledger {
   #scheduled = false;
   #head: Head;
   #doubtful = false;
+  #prepareSide: PrepareSide = withholdSide;
 
   constructor(options: LedgerOptions, head: Head) {
     this.#options = options;
@@ -72,9 +75,31 @@ export class Ledger {
    * @throws Overloaded, StoreUnavailable
    */
   record<T>(draft: EntryDraft, change: (facts: Facts) => Promise<T | Refusal>): Promise<Recorded<T> | Refusal> {
+    const side = draft.side === undefined ? null : this.#prepare(draft, draft.side);
+    return side instanceof Promise
+      ? side.then((prepared) => this.#queue(draft, prepared, change))
+      : this.#queue(draft, side, change);
+  }
+
+  /** From now on personal parts of entries are kept, encrypted by this. */
+  encryptSides(prepareSide: PrepareSide): void {
+    this.#prepareSide = prepareSide;
+  }
+
+  #prepare({ about, actor }: EntryDraft, side: Json): PreparedSide | Promise<PreparedSide> {
+    const { newSalt, clock } = this.#options;
+    const text = canonicalJson(side);
+    return this.#prepareSide({ about: about ?? actor, atMs: clock.wall(), salt: newSalt(), text });
+  }
+
+  #queue<T>(
+    draft: EntryDraft,
+    side: PreparedSide | null,
+    change: (facts: Facts) => Promise<T | Refusal>,
+  ): Promise<Recorded<T> | Refusal> {
     if (this.#pending.length >= MAX_PENDING) return Promise.reject(new Overloaded('too many changes are waiting'));
     return new Promise((resolve, reject) => {
-      this.#pending.push({ draft, change, resolve: resolve as (result: unknown) => void, reject });
+      this.#pending.push({ draft, side, change, resolve: resolve as (result: unknown) => void, reject });
       this.#schedule();
     });
   }

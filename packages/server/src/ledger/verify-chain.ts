@@ -5,7 +5,8 @@ import type { Database } from '../database/schema.ts';
 import type { Head } from './chain.ts';
 import { leavesBetween } from './entries.store.ts';
 import { checkChanged, checkRowHeads } from './row-heads-check.ts';
-import { EMPTY_TREE, growTree, rootOfTree } from './tree.ts';
+import { keptTree, prunedUpTo } from './pruned.store.ts';
+import { growTree, rootOfTree } from './tree.ts';
 
 /** The first thing found that is not as it was written, or null. */
 export interface ChainFault {
@@ -24,9 +25,12 @@ export async function verifyChain(
   db: Kysely<Database>,
   until: Pick<Head, 'sequence' | 'hash' | 'tree'>,
 ): Promise<ChainFault | null> {
-  let previous: string | null = null;
-  let sequence = 0;
-  let tree = EMPTY_TREE;
+  // Of entries that were given up the hashes are there, and the entry that says so is among those that follow.
+  let sequence = await prunedUpTo(db);
+  const kept = await keptTree(db, sequence);
+  if (kept === null) return { sequence, detail: 'hashes are missing of entries that were given up' };
+  let tree = kept;
+  let previous: string | null | undefined = sequence === 0 ? null : undefined;
   while (sequence < until.sequence) {
     const page = await leavesBetween(db, sequence, Math.min(until.sequence, sequence + ENTRIES_PER_READ));
     if (page.length === 0) return { sequence: sequence + 1, detail: 'the entry is missing' };
@@ -55,7 +59,7 @@ export async function verifyChain(
 function checkEntry(
   entry: { readonly sequence: number; readonly leaf: string; readonly hash: string },
   expected: number,
-  previous: string | null,
+  previous: string | null | undefined,
 ): Leaf | string {
   if (entry.sequence !== expected) return 'the entry is missing';
   let leaf: Leaf;
@@ -66,6 +70,6 @@ function checkEntry(
   }
   if (hash('sha256', entry.leaf, 'hex') !== entry.hash) return 'the leaf does not have the hash that is stored';
   if (leaf.sequence !== expected) return 'the leaf names another sequence';
-  if (leaf.previous !== previous) return 'the leaf does not follow the one before';
+  if (previous !== undefined && leaf.previous !== previous) return 'the leaf does not follow the one before';
   return leaf;
 }

@@ -26,8 +26,8 @@ export async function revealSecret(
 ): Promise<Revealed | Refusal> {
   if (vault.keyring.sealed) return SEALED;
   const number = wanted ?? secret.version;
-  const id = await findVersionId(vault.reader, secret.id, number);
-  if (id === undefined) return gone(number, 'There is no');
+  const id = number === secret.version ? secret.newest_id : await findVersionId(vault.reader, secret.id, number);
+  if (id === undefined || id === null) return gone(number, 'There is no');
   const now = vault.clock.wall();
   const draft = {
     ...secretEntry(caller, secret, 'secret.revealed'),

@@ -1,8 +1,12 @@
 import type { SecretMetadata, SecretVersion, StoredSecret } from '@keyhold/protocol/operations/secrets';
 import type { SecretRow, SecretVersionRow } from '../database/schema.ts';
 
-/** A secret with the names of its place. */
-export type PlacedSecret = SecretRow & { readonly project_slug: string; readonly environment_name: string };
+/** A secret with the names of its place, and the id of its newest version. */
+export type PlacedSecret = SecretRow & {
+  readonly project_slug: string;
+  readonly environment_name: string;
+  readonly newest_id: string | null;
+};
 
 /** Versions kept where neither the secret nor its environment says. */
 const DEFAULT_VERSIONS = 10;

@@ -11,8 +11,11 @@ function placedSecrets(db: Db) {
     .selectFrom('secrets')
     .innerJoin('projects', 'projects.id', 'secrets.project_id')
     .innerJoin('environments', 'environments.id', 'secrets.environment_id')
+    .leftJoin('secret_versions as newest', (join) =>
+      join.onRef('newest.secret_id', '=', 'secrets.id').onRef('newest.version', '=', 'secrets.version'),
+    )
     .selectAll('secrets')
-    .select(['projects.slug as project_slug', 'environments.name as environment_name']);
+    .select(['projects.slug as project_slug', 'environments.name as environment_name', 'newest.id as newest_id']);
 }
 
 export async function findSecret(db: Db, id: string): Promise<PlacedSecret | undefined> {
@@ -21,10 +24,10 @@ export async function findSecret(db: Db, id: string): Promise<PlacedSecret | und
 }
 
 export async function findSecretByPath(db: Db, environmentId: string, path: string): Promise<PlacedSecret | undefined> {
-  return await placedSecrets(db)
-    .where('secrets.environment_id', '=', environmentId)
-    .where('secrets.path', '=', path)
-    .executeTakeFirst();
+  const query = compiledOnce(db, 'secret by path', [environmentId, path], () =>
+    placedSecrets(db).where('secrets.environment_id', '=', environmentId).where('secrets.path', '=', path).compile(),
+  );
+  return (await run(db, query))[0];
 }
 
 export interface SecretFilter {

@@ -39,3 +39,18 @@ export function haveHvac(t: TestContext): { readonly python: string; readonly so
   const there = python !== undefined && sources !== undefined;
   return have(t, 'hvac (KEYHOLD_HVAC_PYTHON, KEYHOLD_HVAC_SOURCES)', there) && there ? { python, sources } : null;
 }
+
+/** SOPS, which `.ci/run` builds. */
+export function haveSops(t: TestContext): string | null {
+  const sops = process.env['KEYHOLD_SOPS'];
+  return have(t, 'SOPS (KEYHOLD_SOPS)', sops !== undefined) && sops !== undefined ? sops : null;
+}
+
+/** Where Chromium is; null where it is missing, which is a failure in CI. */
+export function chromiumPath(): string | null {
+  const found = spawnSync('sh', ['-c', 'command -v chromium || command -v chromium-browser'], { encoding: 'utf8' });
+  const path = found.stdout.trim();
+  if (path === '' && process.env['CI'] === 'true')
+    throw new Error('Chromium is missing, and in CI everything is tested');
+  return path === '' ? null : path;
+}

@@ -6,6 +6,7 @@ import { CommitDoubtful } from '../database/store-fault.ts';
 import { Ledger, takeEpoch } from '../ledger/ledger.ts';
 import { ensureDefaultPlace } from '../projects/ensure-default-place.ts';
 import { systemRandom } from '../random.ts';
+import { Hsm, type HsmSettings } from '../vault/hsm.ts';
 import { KeyUses } from '../vault/key-uses.ts';
 import { Keyring } from '../vault/keyring.ts';
 import { openVault } from '../vault/open-vault.ts';
@@ -28,7 +29,10 @@ export interface OwnVault extends AsyncDisposable {
 }
 
 /** A vault over a real database without anything around it, whose commits can go without an answer. */
-export async function openOwnVault({ folder, databaseUrl }: TestPlace): Promise<OwnVault> {
+export async function openOwnVault(
+  { folder, databaseUrl }: TestPlace,
+  hsm: Partial<HsmSettings> = {},
+): Promise<OwnVault> {
   const store = await (databaseUrl === undefined ? openSqlite(join(folder, 'keyhold.db')) : openPostgres(databaseUrl));
   const { newId, bytes } = systemRandom;
   const { head } = await takeEpoch(store, newId);
@@ -68,7 +72,7 @@ export async function openOwnVault({ folder, databaseUrl }: TestPlace): Promise<
   const { id, project_id } = await store.reader.selectFrom('environments').selectAll().executeTakeFirstOrThrow();
   return {
     vault,
-    gate: new SealGate(vault, keyFile, () => {}),
+    gate: new SealGate(vault, { keyFile, hsm: new Hsm({ clock: systemClock, environment: {}, ...hsm }) }, () => {}),
     store,
     keyFile,
     place: { project_id, environment_id: id },

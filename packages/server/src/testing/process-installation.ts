@@ -25,7 +25,7 @@ export interface ProcessInstallation extends TestInstallation {
   startVerifier(): Promise<void>;
 }
 
-export type ControlOptions = Pick<ProcessOptions, 'wrapper' | 'imports'>;
+export type ControlOptions = Partial<Pick<ProcessOptions, 'wrapper' | 'imports' | 'env'>>;
 
 /** How a control plane with its data in `place` is started. */
 export function controlProcess(
@@ -55,7 +55,9 @@ export async function startProcessInstallation(
   const [controlPort, verifierPort] = [await freePort(), await freePort()];
   const processes = new Map<'control' | 'verifier', ServerProcess>();
   const startControl = async () => {
-    processes.set('control', await startProcess({ ...controlProcess(place, controlPort), ...options }));
+    const own = controlProcess(place, controlPort);
+    const env = { ...own.env, ...options.env };
+    processes.set('control', await startProcess({ ...own, ...options, env }));
   };
   await startControl();
   const tokenFile = `${place.folder}.feed-token`;

@@ -1,11 +1,17 @@
 import { inspect } from 'node:util';
 
-const values = new WeakMap<Secret, string>();
+let read: (secret: Secret) => string;
 
 /** A secret on its way to the one who is meant to have it: prints, logs and serialises as `[secret]`. */
 export class Secret {
+  readonly #value: string;
+
+  static {
+    read = (secret) => secret.#value;
+  }
+
   constructor(value: string) {
-    values.set(this, value);
+    this.#value = value;
   }
 
   toJSON(): string {
@@ -21,9 +27,10 @@ export class Secret {
   }
 }
 
-/** The secret itself. Importing this is the permission to show it: only routes that answer with it may. */
+/**
+ * The secret itself. Importing this is the permission to show it: only routes that answer with it may.
+ * @throws TypeError for what is no secret
+ */
 export function expose(secret: Secret): string {
-  const value = values.get(secret);
-  if (value === undefined) throw new TypeError('not a secret');
-  return value;
+  return read(secret);
 }

@@ -4,7 +4,14 @@ import type { Database, VaultKeyRow } from '../database/schema.ts';
 type Db = Kysely<Database>;
 
 /** Tables whose rows have an envelope under a key of an environment. */
-export const ENVELOPE_TABLES = ['secret_versions', 'deliveries', 'transit_key_versions', 'log_keys'] as const;
+export const ENVELOPE_TABLES = [
+  'secret_versions',
+  'deliveries',
+  'transit_key_versions',
+  'log_keys',
+  'personal_keys',
+  'period_keys',
+] as const;
 export type EnvelopeTable = (typeof ENVELOPE_TABLES)[number];
 
 /** An envelope under an old version of its key. */

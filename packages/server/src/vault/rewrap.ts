@@ -2,6 +2,8 @@ import { isRefusal, refuse } from '@keyhold/protocol/errors';
 import type {
   DeliveryRow,
   LogKeyRow,
+  PeriodKeyRow,
+  PersonalKeyRow,
   SecretVersionRow,
   TransitKeyVersionRow,
   VaultKeyRow,
@@ -25,7 +27,7 @@ import { EnvelopeBroken, unwrapKey, wrapKey, type WrappingKey } from './wrapped-
 /** Rows of one entry: its leaf is bounded. */
 const BATCH = 40;
 
-type EnvelopeRow = SecretVersionRow | DeliveryRow | TransitKeyVersionRow | LogKeyRow;
+type EnvelopeRow = SecretVersionRow | DeliveryRow | TransitKeyVersionRow | LogKeyRow | PersonalKeyRow | PeriodKeyRow;
 
 /** What lies in each table's envelopes, and where it belongs. */
 const CONTENT: Readonly<
@@ -37,6 +39,8 @@ const CONTENT: Readonly<
   secret_versions: { field: 'secret.value', of: (row: SecretVersionRow) => [row.secret_id, row.version] },
   deliveries: { field: 'delivery.content', of: (row: DeliveryRow) => [row.id, 1] },
   log_keys: { field: 'log.key', of: (row: LogKeyRow) => [row.id, 1] },
+  personal_keys: { field: 'personal.key', of: (row: PersonalKeyRow) => [row.id, 1] },
+  period_keys: { field: 'period.key', of: (row: PeriodKeyRow) => [row.id, 1] },
   transit_key_versions: { field: 'transit.key', of: (row: TransitKeyVersionRow) => [row.transit_key_id, row.version] },
 };
 

@@ -1,62 +1,94 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { it } from 'node:test';
+import { it, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { onEachDatabase } from '../testing/databases.ts';
 import { createMarket } from '../testing/market.ts';
-import { startProcessInstallation } from '../testing/process-installation.ts';
-import { changeSeal, type Opener, openSeal } from '../testing/seals.ts';
+import { type ProcessInstallation, startProcessInstallation } from '../testing/process-installation.ts';
+import { changeSeal, changeSealInto, type Opener, openSeal, tokenChange } from '../testing/seals.ts';
 import { seededRandom } from '../testing/seeded-random.ts';
+import { startSoftHsm } from '../testing/soft-hsm.ts';
 import { checkWholeChain } from '../testing/whole-chain.ts';
 
 const ROUNDS = Number(process.env['KEYHOLD_SEAL_CRASH_ROUNDS'] ?? 12);
 const SEED = Number(process.env['KEYHOLD_CRASH_SEED'] ?? 1);
 /**
- * Into `file` and `passphrase`, from every kind. Shares exist in the answer alone: when that is lost, so are they, and
+ * Into `file`, `passphrase` and, where there is one, a token, from every kind. Shares exist in the answer alone: when that is lost, so are they, and
  * no kill can show otherwise.
  */
 const INTO = ['file', 'file', 'passphrase'] as const;
+const INTO_TOKEN = ['file', 'pkcs11', 'pkcs11'] as const;
+type Into = (typeof INTO | typeof INTO_TOKEN)[number];
 
 onEachDatabase('kill -9 during a change of the seal', (createPlace) => {
   it('leaves an installation that opens with the old seal or the new one, and every secret with it', async (t) => {
     await using place = await createPlace();
     await using installation = await startProcessInstallation(place);
-    await createMarket(installation);
-    const data = { apiKey: randomUUID() };
-    const body = { project: 'market', environment: 'test', path: 'kept', data };
-    const { secret } = (await installation.call('POST', '/v1/secrets', body)).body;
-    const random = seededRandom(SEED);
     const longestMs = {
       passphrase: await timed(() => changeSeal(installation, 'passphrase')),
       file: await timed(() => changeSeal(installation, 'file')),
+      pkcs11: 0,
     };
-    const counts = { new: 0, acknowledged: 0 };
-    let present: Opener = { kind: 'file' };
-    for (let round = 0; round < ROUNDS; round++) {
-      // Now and then from shares, whose answer is waited for.
-      if (round % 4 === 3) present = await changeSeal(installation, 'shamir');
-      const kind = INTO[Math.floor(random() * INTO.length)] as keyof typeof longestMs;
-      const next: Opener = kind === 'file' ? { kind } : { kind, passphrase: randomUUID() };
-      const changing = installation.call('POST', '/v1/seal/change', next).catch(() => null);
-      await pause(random() * longestMs[kind] * 1.3);
-      await installation.control.kill();
-      const answer = await changing;
-      await installation.startControl();
-      const opener = await openWithEither(installation, present, next);
-      const when: string = `round ${round}: ${present.kind} into ${kind}, ${answer === null ? 'unanswered' : answer.status}`;
-      if (answer?.status === 200) assert.equal(opener, next, `${when}: an acknowledged change is lost`);
-      counts.acknowledged += answer?.status === 200 ? 1 : 0;
-      counts.new += opener === next ? 1 : 0;
-      present = opener;
-      const revealed = await installation.call('POST', `/v1/secrets/${secret.id}/reveal`, {});
-      assert.deepEqual([revealed.status, revealed.body.data], [200, data], when);
-    }
-    await checkWholeChain(installation);
-    t.diagnostic(
-      `seed ${SEED}: ${ROUNDS} kills, the new seal counted after ${counts.new}, ${counts.acknowledged} were acknowledged`,
+    await killInRounds(t, installation, INTO, longestMs, (kind) =>
+      kind === 'file' ? { kind } : { kind: 'passphrase', passphrase: randomUUID() },
+    );
+  });
+
+  it('into a token and out of it does so too', async (t) => {
+    using hsm = startSoftHsm(t);
+    if (hsm === null) return;
+    await using place = await createPlace();
+    await using installation = await startProcessInstallation(place, { env: hsm.environment });
+    const longestMs = {
+      passphrase: 0,
+      pkcs11: await timed(() => changeSealInto(installation, hsm, 'call')),
+      file: await timed(() => changeSeal(installation, 'file')),
+    };
+    await killInRounds(t, installation, INTO_TOKEN, longestMs, (kind) =>
+      kind === 'file' ? { kind } : tokenChange(hsm, 'call'),
     );
   });
 });
+
+/** Kills the control plane at some moment of a change, again and again, from the kind that was left each time. */
+async function killInRounds(
+  t: TestContext,
+  installation: ProcessInstallation,
+  into: readonly Into[],
+  longestMs: Readonly<Record<Into, number>>,
+  openerOf: (kind: Into) => Opener,
+): Promise<void> {
+  await createMarket(installation);
+  const data = { apiKey: randomUUID() };
+  const body = { project: 'market', environment: 'test', path: 'kept', data };
+  const { secret } = (await installation.call('POST', '/v1/secrets', body)).body;
+  const random = seededRandom(SEED);
+  const counts = { new: 0, acknowledged: 0 };
+  let present: Opener = { kind: 'file' };
+  for (let round = 0; round < ROUNDS; round++) {
+    // Now and then from shares, whose answer is waited for.
+    if (round % 4 === 3) present = await changeSeal(installation, 'shamir');
+    const kind = into[Math.floor(random() * into.length)] as Into;
+    const next = openerOf(kind);
+    const changing = installation.call('POST', '/v1/seal/change', next).catch(() => null);
+    await pause(random() * longestMs[kind] * 1.3);
+    await installation.control.kill();
+    const answer = await changing;
+    await installation.startControl();
+    const opener = await openWithEither(installation, present, next);
+    const when: string = `round ${round}: ${present.kind} into ${kind}, ${answer === null ? 'unanswered' : answer.status}`;
+    if (answer?.status === 200) assert.equal(opener, next, `${when}: an acknowledged change is lost`);
+    counts.acknowledged += answer?.status === 200 ? 1 : 0;
+    counts.new += opener === next ? 1 : 0;
+    present = opener;
+    const revealed = await installation.call('POST', `/v1/secrets/${secret.id}/reveal`, {});
+    assert.deepEqual([revealed.status, revealed.body.data], [200, data], when);
+  }
+  await checkWholeChain(installation);
+  t.diagnostic(
+    `seed ${SEED}: ${ROUNDS} kills, the new seal counted after ${counts.new}, ${counts.acknowledged} were acknowledged`,
+  );
+}
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();

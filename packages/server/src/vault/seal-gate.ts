@@ -3,34 +3,32 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Seal, SealKind } from '@keyhold/protocol/operations/seal';
 import type { SealRow } from '../database/schema.ts';
 import type { EntryDraft } from '../ledger/entry.ts';
-import { isOwnOrFree, KeyFileError, readKeyFile, removeKeyFile, settleKeyFile, writeKeyFile } from './file-seal.ts';
+import { isOwnOrFree, removeKeyFile, settleKeyFile } from './file-seal.ts';
 import type { Unsealed } from './keyring.ts';
-import { keyOfPassphrase, newPassphraseParameters } from './passphrase-seal.ts';
+import type { SealPlace } from './pkcs11-seal.ts';
 import { parametersOf, reopenRootKey, unwrapRootKey, wrapRootKey } from './root-key.ts';
-import { type FileParameters, SEAL_NEEDS, type SealParameters, type ShamirParameters } from './seal.ts';
+import { type Pkcs11Parameters, SEAL_NEEDS, type SealParameters, type ShamirParameters } from './seal.ts';
+import {
+  keyOfSeal,
+  type MadeSeal,
+  makeSeal,
+  needs,
+  type SealChange,
+  type SealMeans,
+  type UnsealInput,
+} from './seal-key.ts';
 import { readSeal } from './seals.store.ts';
-import { checkShare, combineShares, makeShares } from './shamir-seal.ts';
-import { Secret } from './secret.ts';
+import { checkShare, combineShares } from './shamir-seal.ts';
+import type { Secret } from './secret.ts';
 import type { Share } from './share.ts';
 import { SEALED, type Vault } from './vault.ts';
-import { EnvelopeBroken, keyFrom, newKeyBytes, type WrappingKey } from './wrapped-key.ts';
+import { EnvelopeBroken, keyFrom, type WrappingKey } from './wrapped-key.ts';
 
 /** Who acts on the seal, as entries say it. */
 export type SealCaller = Pick<EntryDraft, 'actor' | 'side'>;
 
-export interface UnsealInput {
-  readonly passphrase?: string;
-  readonly share?: string;
-  readonly nonce?: string;
-  readonly reset?: true;
-}
-
-export interface SealChange {
-  readonly kind: SealParameters['kind'];
-  readonly passphrase?: string;
-  readonly shares?: number;
-  readonly threshold?: number;
-}
+/** The seal after a change; the shares of a new one, to be shown once. */
+type Changed = { readonly seal: Seal; readonly shares?: readonly Secret[] };
 
 /** A change to shares that waits for them: until enough came back, nobody is known to have them. */
 interface PendingChange {
@@ -41,7 +39,7 @@ interface PendingChange {
 }
 
 /** Kinds whose key is known to be the right one before it is tried: what doesn't open then was written by others. */
-const RECOGNISED: ReadonlySet<SealKind> = new Set(['file', 'shamir']);
+const RECOGNISED: ReadonlySet<SealKind> = new Set(['file', 'shamir', 'pkcs11']);
 
 /**
  * Opens, closes and changes the seal. Every attempt is an entry.
@@ -50,22 +48,31 @@ const RECOGNISED: ReadonlySet<SealKind> = new Set(['file', 'shamir']);
  */
 export class SealGate {
   readonly #vault: Vault;
-  readonly #keyFile: string;
+  readonly #means: SealMeans;
   readonly #opened: () => void;
   #nonce = newNonce();
   #given: Share[] = [];
   #pending: PendingChange | null = null;
 
   /** @param opened told when the seal was opened */
-  constructor(vault: Vault, keyFile: string, opened: () => void) {
+  constructor(vault: Vault, means: SealMeans, opened: () => void) {
     this.#vault = vault;
-    this.#keyFile = keyFile;
+    this.#means = means;
     this.#opened = opened;
   }
 
   async show(): Promise<Seal | Refusal> {
     const seal = await this.#seal();
     return isRefusal(seal) ? seal : this.#view(seal);
+  }
+
+  /** At the start: where a seal's PIN lies in a file, it opens by itself. Why not, or null where there was nothing to try. */
+  async openByItself(): Promise<Seal | Refusal | null> {
+    const seal = await this.#seal();
+    if (isRefusal(seal) || !this.#vault.keyring.sealed) return null;
+    const parameters = parametersOf(seal);
+    if (parameters.kind !== 'pkcs11' || parameters.pinFile === null) return null;
+    return await this.unseal({ actor: 'system' }, {});
   }
 
   /** One try, or one share of a try. */
@@ -83,8 +90,15 @@ export class SealGate {
    * A change to shares only begins: it counts once {@link confirm} was given enough of them, so that an answer that was
    * lost leaves the old seal and not one that nobody can open.
    */
-  change(caller: SealCaller, change: SealChange): Promise<{ seal: Seal; shares?: readonly Secret[] } | Refusal> {
-    return this.#vault.sealTurns.take(() => this.#change(caller, change));
+  async change(caller: SealCaller, change: SealChange): Promise<Changed | Refusal> {
+    // INVARIANT: before its turn: an HSM that does not answer would hold up who closes the seal, or rotates the root key.
+    const made = change.kind === 'pkcs11' ? await this.#makeInHsm(change) : null;
+    if (isRefusal(made)) return made;
+    try {
+      return await this.#vault.sealTurns.take(() => this.#change(caller, change, made));
+    } finally {
+      made?.keyBytes.fill(0);
+    }
   }
 
   /** One share of a change that began. */
@@ -129,21 +143,29 @@ export class SealGate {
     return this.#view(seal);
   }
 
-  async #change(caller: SealCaller, change: SealChange): Promise<{ seal: Seal; shares?: readonly Secret[] } | Refusal> {
+  /** Nothing is committed by it: a key that it leaves in the token is taken by the next who asks for its label. */
+  async #makeInHsm(change: SealChange): Promise<MadeSeal | Refusal> {
+    const seal = await this.#seal();
+    if (isRefusal(seal)) return seal;
+    if (this.#vault.keyring.sealed) return SEALED;
+    return await makeSeal(this.#means, this.#place(seal), change);
+  }
+
+  async #change(caller: SealCaller, change: SealChange, ready: MadeSeal | null): Promise<Changed | Refusal> {
     const seal = await this.#seal();
     if (isRefusal(seal)) return seal;
     if (this.#vault.keyring.sealed) return SEALED;
     // Its key may still wait beside, after a commit whose outcome was unknown: the next one would go over it.
     const present = parametersOf(seal);
-    if (present.kind === 'file') settleKeyFile(this.#keyFile, present.check);
-    if (change.kind === 'file' && !isOwnOrFree(this.#keyFile, present.kind === 'file' ? present : null)) {
+    if (present.kind === 'file') settleKeyFile(this.#means.keyFile, present.check);
+    if (change.kind === 'file' && !isOwnOrFree(this.#means.keyFile, present.kind === 'file' ? present : null)) {
       return refuse(
         'INVALID_INPUT',
-        `Another installation's key lies at ${this.#keyFile}: move it away first.`,
+        `Another installation's key lies at ${this.#means.keyFile}: move it away first.`,
         '/kind',
       );
     }
-    const made = await this.#make(change);
+    const made = ready ?? (await makeSeal(this.#means, this.#place(seal), change));
     if (isRefusal(made)) return made;
     this.#forgetPending();
     const { parameters, keyBytes, shares } = made;
@@ -222,8 +244,8 @@ export class SealGate {
     keyring.replace(unsealed, unwrapRootKey(installation, recorded.value, keyBytes));
     this.#begin();
     const before = parametersOf(seal);
-    if (parameters.kind === 'file') settleKeyFile(this.#keyFile, parameters.check);
-    else if (before.kind === 'file') removeKeyFile(this.#keyFile, before);
+    if (parameters.kind === 'file') settleKeyFile(this.#means.keyFile, parameters.check);
+    else if (before.kind === 'file') removeKeyFile(this.#means.keyFile, before);
     // A rotation may have been on its way.
     this.#opened();
     return this.#view(recorded.value);
@@ -238,11 +260,7 @@ export class SealGate {
   /** The key that was given; null while shares are missing. */
   async #keyOf(seal: SealRow, input: UnsealInput): Promise<Buffer | Refusal | null> {
     const parameters = parametersOf(seal);
-    if (parameters.kind === 'file') return readKey(this.#keyFile, parameters);
-    if (parameters.kind === 'passphrase') {
-      if (input.passphrase === undefined) return needs(parameters.kind, '/passphrase');
-      return await keyOfPassphrase(parameters, input.passphrase);
-    }
+    if (parameters.kind !== 'shamir') return await keyOfSeal(this.#means, this.#place(seal), parameters, input);
     if (input.share === undefined) return needs(parameters.kind, '/share');
     if (input.nonce !== this.#nonce) return refuse('ATTEMPT_OVER', 'Ask GET /v1/seal for the present nonce.', '/nonce');
     const share = takeShare(parameters, this.#given, input.share);
@@ -266,28 +284,15 @@ export class SealGate {
     }
   }
 
-  async #make(
-    change: SealChange,
-  ): Promise<{ parameters: SealParameters; keyBytes: Buffer; shares?: readonly Secret[] } | Refusal> {
-    if (change.kind === 'passphrase') {
-      if (change.passphrase === undefined) return needs(change.kind, '/passphrase');
-      const parameters = newPassphraseParameters();
-      return { parameters, keyBytes: await keyOfPassphrase(parameters, change.passphrase) };
-    }
-    const keyBytes = newKeyBytes();
-    if (change.kind === 'file') return { parameters: writeKeyFile(this.#keyFile, keyBytes), keyBytes };
-    const { shares = 5, threshold = 3 } = change;
-    if (threshold > shares)
-      return refuse('INVALID_INPUT', 'The threshold is above the number of shares.', '/threshold');
-    const { parameters, texts } = await makeShares(keyBytes, shares, threshold);
-    return { parameters, keyBytes, shares: texts.map((text) => new Secret(text)) };
-  }
-
   async #seal(): Promise<SealRow | Refusal> {
     const seal = await readSeal(this.#vault.reader);
     if (seal !== null && !('tampered' in seal)) return seal;
     if (seal !== null) this.#vault.tampered(seal.tampered);
     return refuse('ROW_TAMPERED', 'The stored seal is not the one that the ledger recorded.');
+  }
+
+  #place({ id }: SealRow): SealPlace {
+    return { installation: this.#vault.ledger.head.installation, id };
   }
 
   #begin(): void {
@@ -312,6 +317,7 @@ export class SealGate {
       shares: shamir?.shares ?? null,
       threshold: shamir?.threshold ?? null,
       attempt: this.#attempt(sealed, shamir),
+      pkcs11: parameters.kind === 'pkcs11' ? viewToken(parameters) : null,
     };
   }
 
@@ -328,6 +334,10 @@ export class SealGate {
   }
 }
 
+function viewToken({ module, tokenLabel, keyLabel, pinFile }: Pkcs11Parameters): Seal['pkcs11'] {
+  return { module, tokenLabel, keyLabel, pinFile };
+}
+
 /** Adds a share to those given, or says why it is none of them. */
 function takeShare(parameters: ShamirParameters, given: Share[], text: string): Share | Refusal {
   const share = checkShare(parameters, text);
@@ -339,20 +349,6 @@ function takeShare(parameters: ShamirParameters, given: Share[], text: string): 
   return share;
 }
 
-/** What is wrong with the file is for whoever may unseal: he has to mend it. */
-function readKey(file: string, parameters: FileParameters): Buffer | Refusal {
-  try {
-    return readKeyFile(file, parameters);
-  } catch (error) {
-    if (!(error instanceof KeyFileError)) throw error;
-    return refuse('UNSEAL_REFUSED', error.message);
-  }
-}
-
 function newNonce(): string {
   return randomBytes(16).toString('hex');
-}
-
-function needs(kind: SealParameters['kind'], field: string): Refusal {
-  return refuse('INVALID_INPUT', `This seal takes ${SEAL_NEEDS[kind]}.`, field);
 }

@@ -1,7 +1,7 @@
 import type { SealKind } from '@keyhold/protocol/operations/seal';
 
 /** What is stored of a seal, beside the wrapped root key: how its own key is made or recognised. Never a secret. */
-export type SealParameters = FileParameters | PassphraseParameters | ShamirParameters;
+export type SealParameters = FileParameters | PassphraseParameters | ShamirParameters | Pkcs11Parameters;
 
 export interface FileParameters {
   readonly kind: 'file';
@@ -28,9 +28,22 @@ export interface ShamirParameters {
   readonly digests: readonly string[];
 }
 
+export interface Pkcs11Parameters {
+  readonly kind: 'pkcs11';
+  /** Path of the library of the HSM's maker. */
+  readonly module: string;
+  readonly tokenLabel: string;
+  readonly keyLabel: string;
+  /** Where the PIN lies, so that a start opens the seal by itself; null: it is given each time. */
+  readonly pinFile: string | null;
+  /** The seal's key, encrypted by the key in the token, hex: commitment, nonce, ciphertext and tag. */
+  readonly wrappedKey: string;
+}
+
 /** In words, for whoever has to open it. */
 export const SEAL_NEEDS: Readonly<Record<SealKind, string>> = {
   file: 'the key file',
   passphrase: 'the passphrase',
   shamir: 'shares of the key',
+  pkcs11: 'the key in the token',
 };

@@ -6,18 +6,22 @@ import { canonicalJson } from '@keyhold/protocol/canonical-json';
  * a new field can't be forgotten.
  */
 export const SEALED_FIELDS = {
+  'seal-key': 'hsm',
   'root-key': 'seal',
   'environment-key': 'root',
   'secret.value': 'secrets',
   'delivery.content': 'deliveries',
   'transit.key': 'transit',
   'log.key': 'log',
+  'personal.key': 'personal',
+  'period.key': 'personal',
+  'entry.side': 'subject',
 } as const;
 
 export type SealedField = keyof typeof SEALED_FIELDS;
 
 /** What a key of an environment may encrypt. */
-export type Purpose = 'secrets' | 'deliveries' | 'transit' | 'log';
+export type Purpose = 'secrets' | 'deliveries' | 'transit' | 'log' | 'personal';
 
 /** Where an encrypted value belongs. It opens there and nowhere else (DESIGN §6, "Associated data"). */
 export interface Place {
@@ -35,5 +39,8 @@ export type Layer = 'key' | 'data';
 
 /** Associated data of one layer: the place, and whatever else has to stay as it was written. */
 export function associatedData(layer: Layer, place: Place, bound: Readonly<Record<string, string>>): Buffer {
-  return Buffer.from(canonicalJson({ ...place, purpose: SEALED_FIELDS[place.field], layer, bound }));
+  const { environment, field, id, installation, project, version } = place;
+  const purpose = SEALED_FIELDS[field];
+  // In the order of canonical JSON, which is then quicker to write.
+  return Buffer.from(canonicalJson({ bound, environment, field, id, installation, layer, project, purpose, version }));
 }

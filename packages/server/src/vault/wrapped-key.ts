@@ -85,8 +85,8 @@ function headerOf(version: number): Buffer {
 
 function bound({ id }: WrappingKey, header: Uint8Array, commitment: Uint8Array): Record<string, string> {
   return {
-    key: id,
-    header: Buffer.from(header).toString('hex'),
     commitment: Buffer.from(commitment).toString('hex'),
+    header: Buffer.from(header).toString('hex'),
+    key: id,
   };
 }

@@ -45,6 +45,7 @@ export async function answerOnline(
     environment: credential.environment_id,
     // An address that is none may hold what no entry can.
     side: { permission: payload.permission, clientIp: readableAddress(payload.clientIp) },
+    about: await consumerOf(reader, credential),
     locks: [credential.key_id, credential.id],
     evenWithoutChange: true as const,
   };

@@ -7,6 +7,7 @@ import type { Scratch } from '../database/scratch.ts';
 import { type FeedScope, isAddressedTo } from '../feed/scope.ts';
 import { addDenials, addUses, keepQuotas, placesOf } from '../keys/usage.store.ts';
 import type { Places } from './places.ts';
+import type { CountedDenial, CountedUse } from './usage-log.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -18,6 +19,8 @@ interface Taking {
   readonly clock: Clock;
   readonly places: Places;
   readonly tokensUsed: (ids: readonly string[]) => void;
+  /** Told what is to be entered. */
+  readonly counted: (uses: readonly CountedUse[], denials: readonly CountedDenial[]) => void;
 }
 
 /**
@@ -33,7 +36,7 @@ export async function takeReport(taking: Taking, scope: FeedScope, payload: unkn
   const quotas = lastOfEach(payload.quotas, ({ key }) => key);
   const fed = await placesOf(
     reader,
-    credentials.map(({ id }) => id),
+    [...credentials, ...payload.refused].map(({ id }) => id),
     quotas.map(({ key }) => key),
   );
   const isFed = (id: string) => {
@@ -46,6 +49,11 @@ export async function takeReport(taking: Taking, scope: FeedScope, payload: unkn
   const kept = quotas.filter(({ key, periodStart }) => isFed(key) && periodStart <= now);
   const denials = lastOfEach(payload.denials, ({ environment, code }) => `${environment} ${code}`).filter(
     ({ environment }) => isItsOwn(environment),
+  );
+  const refused = payload.refused.filter(({ id }) => isFed(id));
+  taking.counted(
+    [...uses.flatMap(countedUses), ...refused.map(({ id, ...use }) => ({ credential: id, ...use }))],
+    denials,
   );
   if (uses.length + kept.length + denials.length === 0) return;
   await scratch.write(async (tables) => {
@@ -63,9 +71,14 @@ export function addedUp(uses: readonly Use[]): Use[] {
   for (const use of uses) {
     const before = byId.get(use.id);
     const later = before !== undefined && before.lastAt > use.lastAt ? before : use;
-    byId.set(use.id, { ...later, count: use.count + (before?.count ?? 0) });
+    const networks = [...(before?.networks ?? []), ...use.networks];
+    byId.set(use.id, { ...later, count: use.count + (before?.count ?? 0), networks });
   }
   return [...byId.values()];
+}
+
+function countedUses({ id, networks }: Use): CountedUse[] {
+  return networks.map(({ network, count }) => ({ credential: id, network, code: 'VALID', count }));
 }
 
 /** One statement takes each row once. */

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { type Leaf, writeLeaf } from '@keyhold/protocol/leaf';
 import type { Entry } from '@keyhold/protocol/operations/audit';
 import { ChainCheck } from './chain-check.ts';
+import { sha256 } from './note-crypto.ts';
 
 const DIGESTS = ['a', 'b', 'c', 'd'].map((digit) => digit.repeat(64));
 
@@ -36,13 +37,15 @@ function log(count: number, change: (leaf: Leaf) => Leaf = (leaf) => leaf): Entr
       leaf: text,
       hash: hash('sha256', text, 'hex'),
       side: null,
+      sideSalt: null,
+      sideState: leaf.side === null ? 'none' : 'erased',
     });
   }
   return entries;
 }
 
 function check(entries: readonly unknown[]): ChainCheck {
-  const chain = new ChainCheck();
+  const chain = new ChainCheck(sha256);
   for (const entry of entries) chain.take(entry);
   return chain;
 }

@@ -1,0 +1,35 @@
+import { type Checkpoint, readCheckpoint } from '@keyhold/protocol/log/checkpoint';
+import { signersOf, type VerifySignature } from '@keyhold/protocol/log/signed-message';
+import { readNote } from '@keyhold/protocol/log/signed-note';
+import type { TrustPolicy } from '@keyhold/protocol/log/trust-policy';
+
+/** A checkpoint that is believed, and who signed it. */
+export interface CheckedCheckpoint {
+  readonly checkpoint: Checkpoint;
+  /** Names of the log's keys that signed it. */
+  readonly logs: readonly string[];
+  /** Witnesses that cosigned it, and when, in seconds since 1970. */
+  readonly witnesses: readonly { readonly name: string; readonly atSeconds: number }[];
+}
+
+/** Checks a signed checkpoint against what is trusted; a text says why it is not believed. */
+export function checkCheckpoint(verify: VerifySignature, trust: TrustPolicy, text: string): CheckedCheckpoint | string {
+  const note = readNote(text);
+  if (note === null) return 'the checkpoint is no signed note';
+  const checkpoint = readCheckpoint(note.text);
+  if (checkpoint === null) return 'the signed note is no checkpoint';
+  const keys = [...trust.logs, ...trust.witnesses.map(({ key }) => key)];
+  const signers = signersOf(verify, keys, note, checkpoint);
+  if (signers === null) return 'a signature under the checkpoint is not what its key makes';
+  const logs = trust.logs.filter((key) => signers.has(key) && key.name === checkpoint.origin);
+  if (logs.length === 0) return `no trusted key of the log "${checkpoint.origin}" signed the checkpoint`;
+  const witnesses = trust.witnesses.filter(({ key }) => signers.has(key));
+  if (!trust.isQuorum(new Set(witnesses.map(({ key }) => key)))) {
+    return `the checkpoint was seen by ${witnesses.length} of the trusted witnesses, which is too few`;
+  }
+  return {
+    checkpoint,
+    logs: logs.map(({ name }) => name),
+    witnesses: witnesses.map(({ name, key }) => ({ name, atSeconds: signers.get(key) ?? 0 })),
+  };
+}

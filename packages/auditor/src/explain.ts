@@ -1,0 +1,70 @@
+import type { ChainCheck } from './chain-check.ts';
+import type { CheckedCheckpoint } from './check-checkpoint.ts';
+import type { CheckedReceipt } from './check-receipt.ts';
+
+/** What was shown, in plain words: what is proven, and what rests on somebody's word. */
+export interface Explanation {
+  readonly proven: readonly string[];
+  readonly attributed: readonly string[];
+}
+
+export function explainReceipt(receipt: CheckedReceipt): Explanation {
+  const { leaf, checkpoint } = receipt;
+  const facts = [
+    ...(leaf.code === undefined ? [] : [`with the code "${leaf.code}"`]),
+    ...(leaf.environment === undefined ? [] : [`in ${leaf.environment}`]),
+  ];
+  return {
+    proven: [
+      `entry ${leaf.sequence} of the log "${checkpoint.origin}" is, byte for byte, the one in this receipt`,
+      `it was in the log, at this place, when the log had ${checkpoint.size} entries, and the holder of the log's key ` +
+        'signed that: it can not be changed or taken out without every later checkpoint contradicting this receipt',
+      ...witnessed(receipt),
+    ],
+    attributed: [
+      `that "${leaf.actor}" did "${leaf.action}" to "${leaf.subject}"${facts.map((fact) => ` ${fact}`).join('')}: the ` +
+        'operator wrote that into the log',
+      `that it was at ${leaf.at}: the clock is the operator's`,
+      ...unwitnessed(receipt),
+    ],
+  };
+}
+
+export function explainRun(
+  { begun, last, installation, sides, erasedSides }: ChainCheck,
+  checkpoint: CheckedCheckpoint,
+): Explanation {
+  const { origin, size } = checkpoint.checkpoint;
+  return {
+    proven: [
+      `entries ${begun + 1} to ${last} of ${installation} are there without a gap, byte for byte as the log "${origin}" ` +
+        `had them when it had ${size} entries and its key signed that`,
+      'each entry names the hash of the one before, and what is shown beside it is what it says',
+      ...(sides === 0 ? [] : [`the personal parts of ${sides} entries are what those entries commit to`]),
+      ...witnessed(checkpoint),
+    ],
+    attributed: [
+      'what the entries say happened, and when: the operator wrote them, by his clock',
+      ...(erasedSides === 0
+        ? []
+        : [`what the personal parts of ${erasedSides} entries were: they are left out, or erased`]),
+      ...unwitnessed(checkpoint),
+    ],
+  };
+}
+
+function witnessed({ witnesses }: CheckedCheckpoint): string[] {
+  return witnesses.map(
+    ({ name, atSeconds }) =>
+      `the witness "${name}" says that it had seen this log, grown without a change, by ${timeOf(atSeconds)}`,
+  );
+}
+
+function unwitnessed({ witnesses }: CheckedCheckpoint): string[] {
+  if (witnesses.length > 0) return [];
+  return ['that everybody is shown the same log: no witness cosigned this checkpoint'];
+}
+
+function timeOf(seconds: number): string {
+  return new Date(seconds * 1_000).toISOString().replace('.000', '');
+}

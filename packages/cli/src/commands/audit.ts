@@ -1,0 +1,174 @@
+import { once } from 'node:events';
+import { createWriteStream, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { verifyPage } from '@keyhold/auditor/page/verify-page';
+import type { Entry, Log } from '@keyhold/protocol/operations/audit';
+import * as operations from '@keyhold/protocol/operations/audit';
+import { createClient } from '@keyhold/sdk/client';
+import { apiCommand, listCommand } from '../api-command.ts';
+import { auditTail } from '../audit/audit-tail.ts';
+import { auditVerify } from '../audit/audit-verify.ts';
+import { exportLines } from '../audit/export-lines.ts';
+import type { Command } from '../command.ts';
+import { connectionFor, URL_FLAGS } from '../connection.ts';
+import { EXIT } from '../exit-codes.ts';
+import { wholeNumber } from '../flag.ts';
+import { type Field, renderDetails, time } from '../table.ts';
+
+const ENTRY: readonly Field<Entry>[] = [
+  ['sequence', ({ sequence }) => sequence],
+  ['at', ({ at }) => time(at)],
+  ['action', ({ action }) => action],
+  ['subject', ({ subject }) => subject],
+  ['actor', ({ actor }) => actor],
+];
+
+const LOG: readonly Field<Log>[] = [
+  ['origin', ({ origin }) => origin],
+  ['first', ({ first }) => first],
+  ['entries', ({ sequence }) => sequence],
+  ['signed up to', ({ size }) => size],
+];
+
+const receipt: Command = {
+  words: ['audit', 'receipt'],
+  summary: 'Write the receipt of an entry to a file, which anybody can check offline',
+  operation: operations.getReceipt.id,
+  positionals: [{ field: 'sequence', label: 'SEQUENCE' }],
+  flags: [{ name: 'output', value: 'FILE', about: 'Else it is printed.' }, ...URL_FLAGS],
+  run: async ({ input, own }, { environment, terminal }) => {
+    const client = createClient(connectionFor(own, environment));
+    const { receipt: text } = await client.audit.getReceipt({ sequence: Number(input['sequence']) });
+    if (typeof own['output'] === 'string') {
+      writeFileSync(own['output'], text);
+      terminal.print(`receipt  ${own['output']}, of entry ${input['sequence']}`);
+    } else terminal.print(text.trimEnd());
+    return EXIT.done;
+  },
+};
+
+const page: Command = {
+  words: ['audit', 'page'],
+  summary: 'Write the page with which anybody checks a receipt or an export in the browser, offline',
+  positionals: [],
+  flags: [{ name: 'output', value: 'FILE', required: true }],
+  run: async ({ own }, { terminal }) => {
+    writeFileSync(String(own['output']), await verifyPage());
+    terminal.print(`page  ${own['output']}`);
+    return EXIT.done;
+  },
+};
+
+const exportCommand: Command = {
+  words: ['audit', 'export'],
+  summary: 'Write entries with their proof to a file, which "audit verify --file" checks offline',
+  operation: operations.proveRange.id,
+  positionals: [],
+  flags: [
+    { name: 'output', value: 'FILE', required: true },
+    { name: 'from', value: 'SEQUENCE', about: 'First entry; else the oldest that is there.' },
+    { name: 'to', value: 'SEQUENCE', about: 'Last entry; else the newest.' },
+    ...URL_FLAGS,
+  ],
+  run: async ({ own }, { environment, terminal }) => {
+    const client = createClient(connectionFor(own, environment));
+    const { first, sequence } = await client.audit.getLog();
+    const from = wholeNumber('from', own['from']) ?? first;
+    const to = wholeNumber('to', own['to']) ?? sequence;
+    const output = String(own['output']);
+    await writeLines(output, exportLines(client, from, to));
+    terminal.print(`export  ${output}, entries ${from} to ${to}`);
+    return EXIT.done;
+  },
+};
+
+/** Written whole or not at all. */
+async function writeLines(output: string, lines: AsyncIterable<unknown>): Promise<void> {
+  const partial = `${output}.partial`;
+  const file = createWriteStream(partial, { mode: 0o600 });
+  try {
+    for await (const line of lines) if (!file.write(`${JSON.stringify(line)}\n`)) await once(file, 'drain');
+    file.end();
+    await once(file, 'finish');
+    renameSync(partial, output);
+  } catch (error) {
+    file.destroy();
+    rmSync(partial, { force: true });
+    throw error;
+  }
+}
+
+/** `audit` */
+export const AUDIT_COMMANDS: readonly Command[] = [
+  listCommand({
+    words: ['audit', 'list'],
+    operation: operations.listEntries,
+    call: (client) => client.audit.list,
+    columns: ENTRY,
+  }),
+  apiCommand({
+    words: ['audit', 'log'],
+    operation: operations.getLog,
+    call: (client) => client.audit.getLog,
+    show: (log) => [
+      ...renderDetails(LOG, log),
+      '',
+      ...log.keys,
+      ...(log.checkpoint === null ? [] : ['', log.checkpoint]),
+    ],
+  }),
+  apiCommand({
+    words: ['audit', 'keys'],
+    operation: operations.getLog,
+    call: (client) => client.audit.getLog,
+    show: ({ keys }) => keys,
+  }),
+  apiCommand({
+    words: ['audit', 'erase-subject'],
+    operation: operations.eraseSubject,
+    call: (client) => client.audit.eraseSubject,
+    show: ({ subject, keys, sequence }) => [`erased  ${subject}: ${keys} keys destroyed, entry ${sequence}`],
+  }),
+  apiCommand({
+    words: ['audit', 'prune'],
+    operation: operations.pruneLog,
+    call: (client) => client.audit.prune,
+    show: ({ upTo }) => [`given up  entries up to ${upTo}; their hashes stay, and every proof holds`],
+  }),
+  receipt,
+  exportCommand,
+  auditVerify,
+  auditTail,
+  page,
+  apiCommand({
+    words: ['audit', 'prove-inclusion'],
+    operation: operations.proveInclusion,
+    call: (client) => client.audit.proveInclusion,
+    show: ({ index, size, leafHash, root, proof }) => [
+      ...renderDetails(
+        [
+          ['index', () => index],
+          ['size', () => size],
+          ['leaf hash', () => leafHash],
+          ['root', () => root],
+        ],
+        null,
+      ),
+      ...proof,
+    ],
+  }),
+  apiCommand({
+    words: ['audit', 'prove-consistency'],
+    operation: operations.proveConsistency,
+    call: (client) => client.audit.proveConsistency,
+    show: ({ from, to, fromRoot, toRoot, proof }) => [
+      ...renderDetails(
+        [
+          ['from', () => `${from}  ${fromRoot}`],
+          ['to', () => `${to}  ${toRoot}`],
+        ],
+        null,
+      ),
+      ...proof,
+    ],
+  }),
+];

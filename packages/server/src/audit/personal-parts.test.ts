@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { checkReceipt } from '@keyhold/auditor/check-receipt';
+import { NODE_CHECKER } from '@keyhold/auditor/node-checker';
+import { readTrust } from '@keyhold/auditor/trust';
+import type { Entry } from '@keyhold/protocol/operations/audit';
+import { onEachDatabase } from '../testing/databases.ts';
+import { eventually } from '../testing/eventually.ts';
+import { openRaw } from '../testing/raw-database.ts';
+import { closeSeal } from '../testing/seals.ts';
+import { shareMarket } from '../testing/shared-market.ts';
+
+onEachDatabase('personal parts of entries', (createPlace) => {
+  const shared = shareMarket(createPlace);
+  const call = (method: string, path: string, body?: object) => shared().installation.call(method, path, body);
+  const list = async (query: string): Promise<Entry[]> =>
+    (await shared().expect(200, 'GET', `/v1/audit/entries?limit=200&${query}`)).items;
+  /** Somebody else, with an entry of his own. */
+  const somebody = async (name: string) => {
+    const { token, secret } = await shared().expect(201, 'POST', '/v1/tokens', { name, scopes: ['admin'] });
+    const created = await shared().installation.call('POST', '/v1/projects', { slug: name, name }, { token: secret });
+    assert.equal(created.status, 201);
+    return { id: token.id as string, secret };
+  };
+  const unseal = () => shared().expect(200, 'POST', '/v1/unseal', {});
+
+  it('lie nowhere in the clear: not in the database, its log, nor a dump', async () => {
+    const { id } = await somebody('planted');
+    const [entry] = await list(`actor=${id}`);
+    assert.deepEqual([entry?.side, entry?.sideState], [{ ip: '127.0.0.1' }, 'shown']);
+    await using raw = await openRaw(shared().place);
+    for (const row of await raw.rows('select * from entry_sides')) {
+      assert.doesNotMatch(JSON.stringify(row), /127\.0\.0\.1|"ip"/);
+      assert.notEqual(row.key_id, null);
+    }
+    const { folder, databaseUrl } = shared().place;
+    if (databaseUrl !== undefined) return;
+    for (const name of readdirSync(folder).filter((file) => file.startsWith('keyhold.db'))) {
+      assert.equal(readFileSync(join(folder, name)).indexOf('{"ip":'), -1, name);
+    }
+  });
+
+  it('are found by a whole value, of one subject or of all, and by nothing else', async () => {
+    const { id } = await somebody('sought');
+    const all = await list('personal=127.0.0.1');
+    assert.ok(all.length > 3);
+    const own = await list(`personal=127.0.0.1&about=${id}`);
+    assert.deepEqual([...new Set(own.map(({ actor }) => actor))], [id]);
+    assert.deepEqual(await list('personal=127.0.0'), []);
+    assert.deepEqual(await list('personal=127.0.0.1&about=nobody'), []);
+    assert.equal((await call('GET', '/v1/audit/entries?about=nobody')).body.field, 'personal');
+    assert.deepEqual(await list('personal=127.0.0.1&until=2020-01-01T00:00:00Z'), []);
+  });
+
+  it('are erased for good with their key, and every proof holds as before', async () => {
+    const { id, secret } = await somebody('erased');
+    const [entry] = await list(`actor=${id}&action=project.created`);
+    const receiptOf = async () =>
+      (await shared().expect(200, 'GET', `/v1/audit/entries/${entry?.sequence}/receipt`)).receipt;
+    const before = await receiptOf();
+    const erased = await shared().expect(200, 'POST', `/v1/audit/subjects/${id}/erase`);
+    assert.deepEqual([erased.subject, erased.keys], [id, 1]);
+    const [after] = await list(`actor=${id}&action=project.created`);
+    assert.deepEqual([after?.side, after?.sideState, after?.leaf], [null, 'erased', entry?.leaf]);
+    assert.deepEqual(await list(`personal=127.0.0.1&about=${id}`), []);
+    const [noted] = await list('action=subject.erased');
+    assert.deepEqual([noted?.subject, noted?.sequence], [id, erased.sequence]);
+    const trust = readTrust(NODE_CHECKER.sha256, (await shared().expect(200, 'GET', '/v1/audit/log')).keys.join('\n'));
+    for (const receipt of [before, await receiptOf()]) {
+      assert.equal(typeof checkReceipt(NODE_CHECKER, trust, receipt), 'object');
+    }
+    await using raw = await openRaw(shared().place);
+    assert.deepEqual(await raw.rows(`select * from personal_keys where subject = '${id}'`), []);
+    // What he does from now on is kept again, under a key of its own.
+    await shared().installation.call('POST', '/v1/projects', { slug: 'later', name: 'later' }, { token: secret });
+    assert.deepEqual(
+      (await list(`actor=${id}`)).map(({ sideState }) => sideState),
+      ['shown', 'erased'],
+    );
+  });
+
+  it('stay erased when their key is put back', async () => {
+    const { id } = await somebody('returned');
+    await using raw = await openRaw(shared().place);
+    const [key] = await raw.rows(`select * from personal_keys where subject = '${id}'`);
+    const [side] = await raw.rows(`select * from entry_sides where key_id = '${key.id}'`);
+    await shared().expect(200, 'POST', `/v1/audit/subjects/${id}/erase`);
+    await shared().installation.call('POST', '/v1/seal');
+    await unseal();
+    const put = async (table: string, row: Record<string, unknown>) => {
+      const values = Object.values(row).map((value) => (typeof value === 'number' ? value : `'${value}'`));
+      await raw.run(`insert into ${table} (${Object.keys(row).join()}) values (${values.join()})`);
+    };
+    await put('personal_keys', key);
+    await put('entry_sides', side);
+    const [entry] = await list(`actor=${id}`);
+    assert.deepEqual([entry?.side, entry?.sideState], [null, 'broken']);
+    const { alarms } = await shared().expect(200, 'GET', '/v1/installation');
+    assert.ok(
+      alarms.some(({ code, subject }: Record<string, string>) => code === 'ROW_TAMPERED' && subject === key.id),
+    );
+    await raw.run(`delete from personal_keys where id = '${key.id}'`);
+  });
+
+  it('are kept while sealed, encrypted to the month, and move to their subject after', async () => {
+    const { id, secret } = await somebody('sealed');
+    const { keyId } = await shared().market.issue();
+    await closeSeal(shared().installation);
+    const suspend = `/v1/keys/${keyId}/suspend`;
+    assert.equal((await shared().installation.call('POST', suspend, {}, { token: secret })).status, 200);
+    const [sealed] = await list(`actor=${id}`);
+    assert.deepEqual([sealed?.side, sealed?.sideState], [null, 'sealed']);
+    assert.equal((await call('POST', `/v1/audit/subjects/${id}/erase`)).body.code, 'SEALED');
+    assert.equal((await call('GET', '/v1/audit/entries?personal=127.0.0.1')).body.code, 'SEALED');
+    await unseal();
+    const [opened] = await list(`actor=${id}`);
+    assert.deepEqual([opened?.side, opened?.sideState], [{ ip: '127.0.0.1' }, 'shown']);
+    await using raw = await openRaw(shared().place);
+    await eventually('everything lies under a key of its subject', async () => {
+      const rows = await raw.rows("select sequence from entry_sides where key_id like 'pper%'");
+      return rows.length === 0;
+    });
+    assert.ok((await list(`personal=127.0.0.1&about=${id}`)).some(({ sequence }) => sequence === sealed?.sequence));
+  });
+
+  it('are never shown beside another entry, cut or changed', async () => {
+    const [one, two] = [await somebody('swap-one'), await somebody('swap-two')];
+    const [own] = await list(`actor=${one.id}&action=project.created`);
+    const [other] = await list(`actor=${two.id}&action=project.created`);
+    await using raw = await openRaw(shared().place);
+    const [kept] = await raw.rows(`select * from entry_sides where sequence = ${own?.sequence}`);
+    const [foreign] = await raw.rows(`select * from entry_sides where sequence = ${other?.sequence}`);
+    const edits = {
+      'the side of another': foreign,
+      'under the key of another': { ...kept, key_id: foreign.key_id },
+      'cut off': { ...kept, body: kept.body.slice(0, -2) },
+      empty: { ...kept, body: '' },
+      'a bit flipped': {
+        ...kept,
+        body: `${kept.body.slice(0, 40)}${kept.body[40] === '0' ? '1' : '0'}${kept.body.slice(41)}`,
+      },
+      'in the clear': { key_id: null, salt: '00'.repeat(32), body: '{"ip":"198.51.100.7"}' },
+    };
+    const put = ({ key_id, salt, body }: { key_id: string | null; salt: string; body: string }) =>
+      raw.run(`update entry_sides set key_id = ${key_id === null ? 'null' : `'${key_id}'`}, salt = '${salt}',
+        body = '${body}' where sequence = ${own?.sequence}`);
+    for (const [what, edited] of Object.entries(edits)) {
+      await put(edited);
+      const [entry] = await list(`actor=${one.id}&action=project.created`);
+      assert.deepEqual([entry?.side, entry?.sideState], [null, 'broken'], what);
+    }
+    await put(kept);
+    assert.equal((await list(`actor=${one.id}&action=project.created`))[0]?.sideState, 'shown');
+    const { alarms } = await shared().expect(200, 'GET', '/v1/installation');
+    assert.ok(
+      alarms.some(({ code, subject }: Record<string, string>) => code === 'ENVELOPE_BROKEN' && subject === own?.id),
+    );
+  });
+});

@@ -1,0 +1,158 @@
+import { canonicalJson, type Json } from '@keyhold/protocol/canonical-json';
+import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
+import type { Leaf } from '@keyhold/protocol/leaf';
+import type { Scratch } from '../database/scratch.ts';
+import { digestOfSide, type PreparedSide, type SideRow, type SideText, withholdSide } from '../ledger/side.ts';
+import { openSide, type PersonalKey, personalToken, sealSide } from '../vault/personal-cipher.ts';
+import { type InEnvironment, placeIn, SEALED, type Vault } from '../vault/vault.ts';
+import { findPeriodKey, findUnmoved, replaceSide, type UnmovedSide } from './personal.store.ts';
+import { PersonalKeys, periodOf } from './personal-keys.ts';
+
+/** Encrypts to somebody who holds the other half; handed in from a higher floor. */
+export interface PairCipher {
+  newPair(): Promise<{ recipient: string; identity: string }>;
+  encryptTo(recipient: string, text: string): Promise<string>;
+  decryptWith(identity: string, body: string): Promise<string>;
+}
+
+/** What is to be read of a side. */
+export type OpenedSide =
+  | { readonly state: 'shown'; readonly text: string; readonly salt: string }
+  | { readonly state: 'sealed' | 'erased' | 'broken' };
+
+const MAX_TOKENS = 16;
+const MAX_VALUE = 200;
+const MOVED_AT_ONCE = 50;
+
+interface PersonalOptions {
+  readonly vault: Vault;
+  readonly scratch: Scratch;
+  readonly place: InEnvironment;
+  readonly pair: PairCipher;
+}
+
+/**
+ * The personal parts of entries: under a key of their subject and month, with which they are erased; while sealed
+ * encrypted to the month's public key, and moved after it.
+ */
+export class PersonalParts {
+  readonly keys: PersonalKeys;
+  readonly #options: PersonalOptions;
+
+  constructor(options: PersonalOptions) {
+    this.#options = options;
+    this.keys = new PersonalKeys(options.vault, options.place);
+  }
+
+  readonly prepare = (side: SideText): PreparedSide | Promise<PreparedSide> => {
+    const key = this.keys.ready(side.about, periodOf(side.atMs));
+    return key === undefined ? this.#prepare(side) : sealedUnder(key, side);
+  };
+
+  async #prepare(side: SideText): Promise<PreparedSide> {
+    const key = await this.keys.obtain(side.about, periodOf(side.atMs));
+    return isRefusal(key) ? await this.#toPeriod(side) : sealedUnder(key, side);
+  }
+
+  /** INVARIANT: an entry never waits for the seal, nor for a key that somebody damaged. */
+  async #toPeriod(side: SideText): Promise<PreparedSide> {
+    const found = await findPeriodKey(this.#options.vault.reader, periodOf(side.atMs));
+    const recipient = found === undefined ? undefined : await this.keys.recipient(found.id);
+    if (found === undefined || recipient === undefined || isRefusal(recipient)) return withholdSide(side);
+    const body = await this.#options.pair.encryptTo(recipient, JSON.stringify(side));
+    return { digest: digestOfSide(side), row: { key_id: found.id, salt: '', body }, tokens: [] };
+  }
+
+  /** Opens a side beside its leaf, and holds it against what the leaf commits to. */
+  async open(leaf: Leaf, row: SideRow): Promise<OpenedSide> {
+    const opened = await this.#open(leaf, row);
+    if ('state' in opened) return opened;
+    if (digestOfSide(opened) === leaf.side) return { state: 'shown', text: opened.text, salt: opened.salt };
+    return this.#broken(leaf, 'its side is not the one that it commits to');
+  }
+
+  async #open(leaf: Leaf, { key_id, salt, body }: SideRow): Promise<Pick<SideText, 'salt' | 'text'> | OpenedSide> {
+    if (key_id === null) return { salt, text: body };
+    const isPeriod = key_id.startsWith('pper_');
+    const key = isPeriod ? await this.keys.identity(key_id) : await this.keys.byId(key_id);
+    if (key === undefined) return { state: 'erased' };
+    if (isRefusal(key)) return key === SEALED ? { state: 'sealed' } : { state: 'broken' };
+    const plain =
+      typeof key === 'string'
+        ? await this.#options.pair.decryptWith(key, body).catch(() => null)
+        : openSide(key, body, leaf.side ?? '');
+    if (plain === null) return this.#broken(leaf, 'its side does not open');
+    return JSON.parse(plain) as SideText;
+  }
+
+  #broken({ id, sequence }: Leaf, detail: string): OpenedSide {
+    const { vault, place } = this.#options;
+    vault.broken(placeIn(vault, 'entry.side', place, id, sequence), detail);
+    return { state: 'broken' };
+  }
+
+  /** Makes this month's public key and the next one's, for when the installation is sealed. */
+  async ensurePeriods(): Promise<void> {
+    const { vault, pair } = this.#options;
+    const now = vault.clock.wall();
+    for (const period of [periodOf(now), nextPeriod(now)]) {
+      if (vault.keyring.sealed || (await findPeriodKey(vault.reader, period))?.period === period) continue;
+      const { recipient, identity } = await pair.newPair();
+      await this.keys.keepPeriod(period, recipient, identity);
+    }
+  }
+
+  /**
+   * Moves what was written while sealed, or before there were such keys, under the keys of its subjects.
+   * @returns how many were moved; a refusal where the installation is sealed
+   */
+  async move(): Promise<number | Refusal> {
+    const { vault, scratch } = this.#options;
+    let count = 0;
+    for (let after = 0; ; ) {
+      if (vault.keyring.sealed) return SEALED;
+      const sides = await findUnmoved(vault.reader, after, MOVED_AT_ONCE);
+      const last = sides.at(-1);
+      if (last === undefined) return count;
+      const moved = (await Promise.all(sides.map((side) => this.#moved(side)))).filter((side) => side !== null);
+      await scratch.write(async (tables) => {
+        for (const { sequence, row, tokens } of moved) await replaceSide(tables, sequence, row, tokens);
+      });
+      count += moved.length;
+      after = last.sequence;
+    }
+  }
+
+  /** Null where it can't be: then it stays where it lies. */
+  async #moved({ sequence, leaf: text, ...row }: UnmovedSide) {
+    const leaf = JSON.parse(text) as Leaf;
+    const opened = await this.#open(leaf, row);
+    if ('state' in opened || digestOfSide(opened) !== leaf.side) return null;
+    const about = (opened as Partial<SideText>).about ?? leaf.actor;
+    const key = await this.keys.obtain(about, periodOf(Date.parse(leaf.at)));
+    if (isRefusal(key)) return null;
+    const { row: sealed, tokens } = sealedUnder(key, { ...opened, about, atMs: 0 });
+    return { sequence, row: sealed as SideRow, tokens };
+  }
+}
+
+function sealedUnder(key: PersonalKey, side: SideText): PreparedSide {
+  const { salt, text } = side;
+  const digest = digestOfSide(side);
+  const body = sealSide(key, JSON.stringify({ salt, text }), digest);
+  const tokens = [...new Set(valuesOf(JSON.parse(text) as Json))].slice(0, MAX_TOKENS);
+  return { digest, row: { key_id: key.id, salt: '', body }, tokens: tokens.map((value) => personalToken(key, value)) };
+}
+
+/** Whatever somebody may look for: every text and number, wherever it stands. */
+function valuesOf(value: Json | undefined): string[] {
+  if (typeof value === 'string') return value === '' || value.length > MAX_VALUE ? [] : [value];
+  if (typeof value === 'number') return [canonicalJson(value)];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.values(value).flatMap((inner) => valuesOf(inner as Json));
+}
+
+function nextPeriod(nowMs: number): string {
+  const now = new Date(nowMs);
+  return periodOf(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1, 1));
+}

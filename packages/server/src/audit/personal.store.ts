@@ -1,0 +1,104 @@
+import { type Kysely, sql } from 'kysely';
+import type { Database, ScratchTables } from '../database/schema.ts';
+import { type SideRow, tokenId } from '../ledger/side.ts';
+
+type Db = Kysely<Database>;
+
+/** Id of the key of a subject and month. */
+export async function findPersonalKey(db: Db, subject: string, period: string): Promise<string | undefined> {
+  const row = await db
+    .selectFrom('personal_keys')
+    .select('id')
+    .where('subject', '=', subject)
+    .where('period', '=', period)
+    .executeTakeFirst();
+  return row?.id;
+}
+
+export async function listPersonalKeysOf(db: Db, subject: string, limit: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom('personal_keys')
+    .select('id')
+    .where('subject', '=', subject)
+    .orderBy('id')
+    .limit(limit)
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
+/** Keys of the months from `since` to `until`, of one subject or of all. */
+export async function listPersonalKeys(
+  db: Db,
+  { subject, since, until, limit }: { subject: string | undefined; since: string; until: string; limit: number },
+): Promise<string[]> {
+  let query = db.selectFrom('personal_keys').select('id').where('period', '>=', since).where('period', '<=', until);
+  if (subject !== undefined) query = query.where('subject', '=', subject);
+  const rows = await query.orderBy('id').limit(limit).execute();
+  return rows.map(({ id }) => id);
+}
+
+/** Id of the newest period key up to a month. */
+export async function findPeriodKey(db: Db, until: string): Promise<{ id: string; period: string } | undefined> {
+  return await db
+    .selectFrom('period_keys')
+    .select(['id', 'period'])
+    .where('period', '<=', until)
+    .orderBy('period', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+}
+
+/** A side that does not lie under the key of its subject yet. */
+export interface UnmovedSide extends SideRow {
+  readonly sequence: number;
+  readonly leaf: string;
+}
+
+export async function findUnmoved(db: Db, after: number, limit: number): Promise<UnmovedSide[]> {
+  const { rows } = await sql<UnmovedSide>`select s.sequence, s.key_id, s.salt, s.body, e.leaf from entry_sides s
+    join entries e on e.sequence = s.sequence
+    where s.sequence > ${after} and (s.key_id is null or s.key_id like 'pper!_%' escape '!')
+    order by s.sequence limit ${limit}`.execute(db);
+  return rows.map((row) => ({ ...row, sequence: Number(row.sequence) }));
+}
+
+export async function replaceSide(
+  tables: Kysely<ScratchTables>,
+  sequence: number,
+  { key_id, salt, body }: SideRow,
+  tokens: readonly string[],
+): Promise<void> {
+  await tables.updateTable('entry_sides').set({ key_id, salt, body }).where('sequence', '=', sequence).execute();
+  for (const token of tokens) {
+    const id = tokenId(token, sequence);
+    await tables
+      .insertInto('entry_tokens')
+      .values({ id })
+      .onConflict((conflict) => conflict.column('id').doNothing())
+      .execute();
+  }
+}
+
+/** Deletes what nobody can open any more. */
+export async function deleteSidesUnder(tables: Kysely<ScratchTables>, keyIds: readonly string[]): Promise<void> {
+  await tables.deleteFrom('entry_sides').where('key_id', 'in', keyIds).execute();
+}
+
+/** Sequences of entries with one of the tokens, up to `limit`. */
+export async function findByTokens(db: Db, tokens: readonly string[], limit: number): Promise<number[]> {
+  const sequences: number[] = [];
+  for (const token of tokens) {
+    // '/' follows '.' in ASCII.
+    const rows = await db
+      .selectFrom('entry_tokens')
+      .select('id')
+      .where('id', '>', `${token}.`)
+      .where('id', '<', `${token}/`)
+      .orderBy('id')
+      .limit(limit - sequences.length)
+      .execute();
+    sequences.push(...rows.map(({ id }) => Number(id.slice(id.indexOf('.') + 1))));
+    if (sequences.length >= limit) break;
+  }
+  return sequences;
+}

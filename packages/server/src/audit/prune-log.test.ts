@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { checkReceipt } from '@keyhold/auditor/check-receipt';
+import { NODE_CHECKER } from '@keyhold/auditor/node-checker';
+import { readTrust } from '@keyhold/auditor/trust';
+import { TILE_WIDTH } from '@keyhold/protocol/log/tile';
+import { onEachDatabase } from '../testing/databases.ts';
+import { eventually } from '../testing/eventually.ts';
+import { startInstallation, type TestInstallation } from '../testing/installation.ts';
+import { createMarket } from '../testing/market.ts';
+import { openRaw } from '../testing/raw-database.ts';
+import { WrittenPast } from '../testing/written-past.ts';
+
+/** Enough for two full tiles, with something behind them. */
+async function fill(installation: TestInstallation, name: string, entries: number): Promise<void> {
+  for (let done = 0; done < entries; done += 60) {
+    await Promise.all(
+      Array.from({ length: Math.min(60, entries - done) }, async (_, i) => {
+        const slug = `${name}-${done + i}`;
+        assert.equal((await installation.call('POST', '/v1/projects', { slug, name: slug })).status, 201);
+      }),
+    );
+  }
+}
+
+onEachDatabase('giving entries up', (createPlace) => {
+  it('keeps every proof, every receipt and every check of what is left, also after a start', async () => {
+    await using place = await createPlace();
+    let [before, receipt, keys, upTo] = ['', '', '', 0];
+    const get = async (installation: TestInstallation, path: string) => {
+      const { status, body } = await installation.call('GET', path);
+      assert.equal(status, 200, `${path}: ${JSON.stringify(body)}`);
+      return body;
+    };
+    {
+      await using installation = await startInstallation(place);
+      await createMarket(installation);
+      await fill(installation, 'old', 2 * TILE_WIDTH);
+      receipt = (await get(installation, '/v1/audit/entries/7/receipt')).receipt;
+      keys = (await get(installation, '/v1/audit/log')).keys.join('\n');
+      before = new Date().toISOString();
+      const none = await installation.call('POST', '/v1/audit/prune', { before: '2020-01-01T00:00:00Z' });
+      assert.deepEqual(none.body, { upTo: 0 });
+      // An export that has nothing yet keeps everything here.
+      const waiting = { name: 'waiting', kind: 'webhook', url: 'http://127.0.0.1:1/', from: 1 };
+      const { id } = (await installation.call('POST', '/v1/audit/exports', waiting)).body;
+      assert.deepEqual((await installation.call('POST', '/v1/audit/prune', { before })).body, { upTo: 0 });
+      await installation.call('DELETE', `/v1/audit/exports/${id}`);
+      const pruned = await installation.call('POST', '/v1/audit/prune', { before });
+      assert.equal(pruned.status, 200, JSON.stringify(pruned.body));
+      upTo = pruned.body.upTo;
+      assert.ok(upTo >= 2 * TILE_WIDTH && upTo % TILE_WIDTH === 0, String(upTo));
+      assert.equal((await get(installation, '/v1/audit/entries?order=asc')).items[0].sequence, upTo + 1);
+      assert.equal((await installation.call('GET', '/v1/audit/entries/7/receipt')).status, 404);
+      assert.equal(typeof checkReceipt(NODE_CHECKER, readTrust(NODE_CHECKER.sha256, keys), receipt), 'object');
+    }
+    await using again = await startInstallation(place);
+    const { first, sequence, size } = await get(again, '/v1/audit/log');
+    assert.equal(first, upTo + 1);
+    await get(again, `/v1/audit/proofs/inclusion?sequence=7&size=${size}`);
+    await get(again, `/v1/audit/proofs/consistency?from=${upTo - 5}&to=${sequence}`);
+    const last = (await get(again, `/v1/audit/entries/${sequence}/receipt`)).receipt;
+    assert.equal(typeof checkReceipt(NODE_CHECKER, readTrust(NODE_CHECKER.sha256, keys), last), 'object');
+    await fill(again, 'new', 5);
+    assert.deepEqual((await get(again, '/v1/installation')).alarms, []);
+  });
+
+  it('leaves no row that could be edited, put back or taken away without being noticed', async () => {
+    for (const how of ['edited with its digest', 'left out, as if given up'] as const) {
+      await using place = await createPlace();
+      {
+        await using installation = await startInstallation(place);
+        await createMarket(installation);
+        await fill(installation, 'row', TILE_WIDTH);
+        const pruned = await installation.call('POST', '/v1/audit/prune', { before: new Date().toISOString() });
+        assert.equal(pruned.body.upTo, TILE_WIDTH);
+        await using raw = await openRaw(place);
+        if (how === 'edited with its digest') {
+          const past = new WrittenPast(raw);
+          const [project] = await raw.rows("select id from projects where slug = 'row-3'");
+          await past.edit('projects', project.id, { name: 'edited' });
+          await past.mend('projects', project.id);
+        } else await raw.run(`delete from entries where sequence = ${TILE_WIDTH + 1}`);
+      }
+      await using again = await startInstallation(place);
+      await eventually(`an alarm: ${how}`, async () => {
+        const { alarms } = (await again.call('GET', '/v1/installation')).body;
+        return alarms.some(({ code }: { code: string }) => code === 'CHAIN_BROKEN');
+      });
+    }
+  });
+});

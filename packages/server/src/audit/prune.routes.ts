@@ -1,0 +1,25 @@
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import * as operations from '@keyhold/protocol/operations/audit';
+import type { FastifyInstance } from 'fastify';
+import type { Store } from '../database/store.ts';
+import { type Gate, mount } from '../http/mount.ts';
+import type { Vault } from '../vault/vault.ts';
+import type { TransparencyLog } from './log.ts';
+import { pruneLog } from './prune-log.ts';
+
+/** Giving old entries up. */
+export function mountPruning<P extends { readonly id: string }>(
+  app: FastifyInstance,
+  gate: Gate<P>,
+  permit: (principal: P) => Refusal | null,
+  pruning: { readonly vault: Vault; readonly store: Store; readonly log: TransparencyLog },
+): void {
+  mount(app, gate, operations.pruneLog, async ({ principal, body, ip }) => {
+    const denied = permit(principal);
+    if (denied !== null) return denied;
+    const beforeMs = Date.parse(body.before);
+    if (Number.isNaN(beforeMs)) return refuse('INVALID_INPUT', 'There is no such time.', '/before');
+    const pruned = await pruneLog(pruning, { actor: principal.id, side: { ip } }, beforeMs);
+    return isRefusal(pruned) ? pruned : { body: pruned };
+  });
+}

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { it } from 'node:test';
+import { createPlace } from '../testing/databases.ts';
+import { have } from '../testing/missing-part.ts';
+import { startProcessInstallation } from '../testing/process-installation.ts';
+
+const CHUNK = 4 * 1024 * 1024;
+
+/** Every byte that a core image of the process would have, in parts that overlap by `overlap`. */
+function* imageOf(pid: number, overlap: number): Generator<Buffer> {
+  const memory = openSync(`/proc/${pid}/mem`, 'r');
+  try {
+    for (const line of readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n')) {
+      const match = /^([0-9a-f]+)-([0-9a-f]+) rw/.exec(line);
+      if (match === null) continue;
+      const [start, end] = [BigInt(`0x${match[1]}`), BigInt(`0x${match[2]}`)];
+      for (let at = start; at < end; at += BigInt(CHUNK)) yield readAt(memory, at, end, overlap);
+    }
+  } finally {
+    closeSync(memory);
+  }
+}
+
+function readAt(memory: number, at: bigint, end: bigint, overlap: number): Buffer {
+  const rest = end - at;
+  const bytes = Buffer.alloc(Number(rest < BigInt(CHUNK + overlap) ? rest : BigInt(CHUNK + overlap)));
+  try {
+    return bytes.subarray(0, readSync(memory, bytes, 0, bytes.length, at as never));
+  } catch {
+    // Reserved and never written to.
+    return bytes.subarray(0, 0);
+  }
+}
+
+function isInside(pid: number, needles: readonly Buffer[]): boolean[] {
+  const found = needles.map(() => false);
+  for (const part of imageOf(pid, 256)) {
+    for (const [i, needle] of needles.entries()) found[i] ||= part.includes(needle);
+  }
+  return found;
+}
+
+function isReadable(): boolean {
+  try {
+    closeSync(openSync('/proc/self/mem', 'r'));
+    return process.getuid?.() === 0;
+  } catch {
+    return false;
+  }
+}
+
+it('a core image of an unsealed installation has the root key, and of stored secrets nothing', async (t) => {
+  if (!have(t, "a kernel that shows root a process's memory", isReadable())) return;
+  await using place = await createPlace('sqlite');
+  await using installation = await startProcessInstallation(place);
+  const [value, other] = [`planted-${randomBytes(24).toString('hex')}`, `planted-${randomBytes(24).toString('hex')}`];
+  for (const [path, planted] of [
+    ['left/alone', value],
+    ['looked/at', other],
+  ] as const) {
+    const body = { project: 'default', environment: 'production', path, data: { value: planted } };
+    assert.equal((await installation.call('POST', '/v1/secrets', body)).status, 201);
+  }
+  await installation.control.kill();
+  await installation.startControl();
+  const { pid } = installation.control;
+  const sealKey = Buffer.from(readFileSync(`${place.folder}.key`, 'utf8'), 'base64');
+  const [hasKey, hasValue, hasOther] = isInside(pid, [sealKey, Buffer.from(value), Buffer.from(other)]);
+  assert.equal(hasKey, true, 'the key that opens everything is what has to be there, and is found');
+  assert.deepEqual([hasValue, hasOther], [false, false], 'nobody asked for them since the start');
+  const { id } = (await installation.call('GET', '/v1/secrets?project=default&environment=production')).body.items[0];
+  assert.equal((await installation.call('POST', `/v1/secrets/${id}/reveal`, {})).status, 200);
+  const after = isInside(pid, [Buffer.from(value), Buffer.from(other)]);
+  assert.equal(after.filter(Boolean).length <= 1, true, 'what was revealed brings nothing else with it');
+});
