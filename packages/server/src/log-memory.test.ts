@@ -9,6 +9,7 @@ import { createPlace } from './testing/databases.ts';
 import { fetchReceipt } from './testing/downloaded-log.ts';
 import { entryWriters } from './testing/entry-writers-module.ts';
 import { type ProcessInstallation, startProcessInstallation } from './testing/process-installation.ts';
+import { untilWritten } from './testing/until-written.ts';
 
 /** `npm run soak -- log-memory` writes 1,000,000. */
 const ENTRIES = Number(process.env['KEYHOLD_LOG_ENTRIES'] ?? 50_000);
@@ -32,7 +33,7 @@ it('a long log is opened, proven and verified within a bounded heap', async (t) 
     },
   });
   await installation.call('POST', '/v1/tokens', { name: 'begin', scopes: ['read'] });
-  const written = await untilWritten(installation);
+  const written = await untilWritten(installation, ENTRIES);
   const writing = peakOf(installation.control.pid);
   await installation.control.kill();
 
@@ -57,15 +58,6 @@ it('a long log is opened, proven and verified within a bounded heap', async (t) 
   );
   for (const peak of [writing, serving, peakBytes, cli.peakBytes]) assert.ok(peak < MOST_BYTES, `it took ${mib(peak)}`);
 });
-
-async function untilWritten({ call, control }: ProcessInstallation): Promise<number> {
-  for (;;) {
-    const { body } = await call('GET', '/v1/audit/log');
-    if (body.sequence >= ENTRIES) return body.size > 0 ? body.size : body.sequence;
-    assert.ok(control.running, control.output());
-    await new Promise((resolve) => setTimeout(resolve, 250));
-  }
-}
 
 async function verifyByCli({ controlUrl, bootstrapToken }: ProcessInstallation) {
   const args = [HEAP, '--import', PEAK, CLI, 'audit', 'verify', '--json', '--url', controlUrl];
