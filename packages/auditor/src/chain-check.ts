@@ -2,6 +2,7 @@ import { canonicalJson, type Json } from '@keyhold/protocol/canonical-json';
 import { decodeLeaf, type Leaf, MAX_LEAF_BYTES } from '@keyhold/protocol/leaf';
 import { appendLeaves, EMPTY_FRONTIER, type Frontier, leafHash, type Sha256 } from '@keyhold/protocol/log/merkle';
 import type { Entry } from '@keyhold/protocol/operations/audit';
+import { RowDigests } from './row-digests.ts';
 
 /** The first thing that is not as it must be. */
 export interface ChainFault {
@@ -32,12 +33,13 @@ export class ChainCheck {
   /** Entries whose leaf commits to a side that is not shown any more. */
   erasedSides = 0;
   readonly edited: EditedRow[] = [];
-  readonly #rows = new Map<string, string | null>();
+  readonly #rows: RowDigests;
   readonly #sha256: Sha256;
 
   /** @param before the tree of all entries before the first; none of them is followed */
   constructor(sha256: Sha256, before: Frontier = EMPTY_FRONTIER) {
     this.#sha256 = sha256;
+    this.#rows = new RowDigests(sha256);
     this.begun = before.size;
     this.last = before.size;
     this.tree = before;
@@ -90,7 +92,7 @@ export class ChainCheck {
     else if (leaf.side !== null) this.erasedSides++;
     for (const { id, before, after } of leaf.changes) {
       const isFollowed = this.begun === 0 || this.#rows.has(id);
-      if (isFollowed && (this.#rows.get(id) ?? null) !== before) this.edited.push({ sequence: leaf.sequence, row: id });
+      if (isFollowed && !this.#rows.is(id, before)) this.edited.push({ sequence: leaf.sequence, row: id });
       this.#rows.set(id, after);
     }
   }

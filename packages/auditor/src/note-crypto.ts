@@ -10,7 +10,8 @@ import {
 
 /** The hashes and signatures of a log, by `node:crypto`. */
 
-export const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
+/** By way of a string, which takes half the time of `buffer` (Node 24). */
+export const sha256 = (bytes: Uint8Array): Uint8Array => Buffer.from(hash('sha256', bytes, 'binary'), 'latin1');
 
 export type LogAlgorithm = 'ed25519' | 'ml-dsa-44';
 

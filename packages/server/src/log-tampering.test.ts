@@ -5,9 +5,9 @@ import { it } from 'node:test';
 import { onEachDatabase, type TestPlace } from './testing/databases.ts';
 import { fetchCheckpoint, fetchTile, pathsOf, sizeOf } from './testing/downloaded-log.ts';
 import { entryWriters } from './testing/entry-writers-module.ts';
-import { eventually } from './testing/eventually.ts';
 import { type ProcessInstallation, startProcessInstallation } from './testing/process-installation.ts';
 import { openRaw, type RawDatabase } from './testing/raw-database.ts';
+import { untilWritten } from './testing/until-written.ts';
 
 /** So many that tiles lie over tiles: 257 are full. */
 const ENTRIES = 66_000;
@@ -75,10 +75,7 @@ async function startWritten(place: TestPlace, entries = ENTRIES): Promise<Proces
   const imports = [entryWriters({ until: entries, file, writers: entries < 1_000 ? 8 : 256 })];
   const installation = stack.use(await startProcessInstallation(place, { imports }));
   await installation.call('POST', '/v1/tokens', { name: 'begin', scopes: ['read'] });
-  await eventually('it is written', async () => {
-    const { body } = await installation.call('GET', '/v1/audit/log');
-    return body.sequence >= entries;
-  });
+  await untilWritten(installation, entries);
   await writeOne(installation);
   rmSync(file, { force: true });
   stack.move();

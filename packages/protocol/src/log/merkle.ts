@@ -5,20 +5,25 @@ export type Sha256 = (bytes: Uint8Array) => Uint8Array;
 
 export const HASH_BYTES = 32;
 
+/**
+ * What is hashed is put together here: making an array for each hash costs as much as the hash.
+ * INVARIANT: nothing is awaited between writing it and hashing it, and a hash function keeps nothing of its input.
+ */
+const NODE = new Uint8Array(1 + 2 * HASH_BYTES).fill(1, 0, 1);
+const LEAF = new Uint8Array(1 + 16 * 1024);
+
 /** SHA-256(00 ‖ entry) */
 export function leafHash(sha256: Sha256, entry: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(1 + entry.length);
+  const bytes = entry.length < LEAF.length ? LEAF.subarray(0, 1 + entry.length) : new Uint8Array(1 + entry.length);
   bytes.set(entry, 1);
   return sha256(bytes);
 }
 
 /** SHA-256(01 ‖ left ‖ right) */
 export function nodeHash(sha256: Sha256, left: Uint8Array, right: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(1 + 2 * HASH_BYTES);
-  bytes[0] = 1;
-  bytes.set(left, 1);
-  bytes.set(right, 1 + HASH_BYTES);
-  return sha256(bytes);
+  NODE.set(left, 1);
+  NODE.set(right, 1 + HASH_BYTES);
+  return sha256(NODE);
 }
 
 /**

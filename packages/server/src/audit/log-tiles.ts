@@ -1,4 +1,4 @@
-import { foldNodes, HASH_BYTES, isSameHash } from '@keyhold/protocol/log/merkle';
+import { foldNodes, HASH_BYTES, isSameHash, nodeHash } from '@keyhold/protocol/log/merkle';
 import { type Node, perfectNodes, type Range } from '@keyhold/protocol/log/merkle-paths';
 import { TILE_WIDTH, tileOf, tileWidth } from '@keyhold/protocol/log/tile';
 import type { Kysely } from 'kysely';
@@ -11,6 +11,8 @@ import { countTiles, forgetTiles, keepTile, readTileHashes } from './log.store.t
 
 /** Tiles kept in memory: 8 KiB each. */
 const MAX_CACHED = 1_000;
+/** Subtrees kept in memory, and how many hashes of a tile they span at least. */
+const [MAX_FOLDED, WORTH_KEEPING] = [20_000, 8];
 /** Tiles written in one transaction. */
 const TILES_PER_WRITE = 32;
 
@@ -35,6 +37,8 @@ export class LogTiles {
   readonly #scratch: Scratch;
   readonly #changed: () => void;
   readonly #full = new Map<string, Hashes>();
+  /** Perfect subtrees within tiles, which never change either. */
+  readonly #folded = new Map<string, Uint8Array>();
   /** The last tile of each level, as far as it was made: an entry never changes, nor a tile that is full. */
   readonly #tails = new Map<number, Tail>();
 
@@ -57,7 +61,7 @@ export class LogTiles {
     if (kept?.length === TILE_WIDTH * HASH_BYTES) {
       const hashes = split(kept);
       if (await this.#isBelow(level, number, hashes)) {
-        this.#cache(name, hashes);
+        keepSome(this.#full, MAX_CACHED, name, hashes);
         return hashes.slice(0, width);
       }
       this.#changed();
@@ -91,11 +95,18 @@ export class LogTiles {
 
   async nodes(nodes: readonly Node[]): Promise<Uint8Array[]> {
     const found: Uint8Array[] = [];
-    for (const node of nodes) {
-      const { level, number, start, end } = tileOf(node);
-      found.push(foldPerfect((await this.hashes(level, number, end)).slice(start)));
-    }
+    for (const node of nodes) found.push(await this.#node(node));
     return found;
+  }
+
+  async #node(node: Node): Promise<Uint8Array> {
+    const { level, number, start, end } = tileOf(node);
+    const name = `${node.level}/${node.index}`;
+    const known = this.#folded.get(name);
+    if (known !== undefined) return known;
+    const hash = foldPerfect((await this.hashes(level, number, end)).slice(start));
+    if (end - start >= WORTH_KEEPING) keepSome(this.#folded, MAX_FOLDED, name, hash);
+    return hash;
   }
 
   /** Keeps every tile that is full in a tree of `size`, level by level. */
@@ -118,6 +129,7 @@ export class LogTiles {
   async rebuild(size: number): Promise<void> {
     this.#full.clear();
     this.#tails.clear();
+    this.#folded.clear();
     const firstMade = (await prunedUpTo(this.#reader)) / TILE_WIDTH;
     await this.#scratch.write((tables) => forgetTiles(tables, firstMade));
     await this.keepFull(size);
@@ -146,11 +158,12 @@ export class LogTiles {
     });
     if (hashes.length < width) throw new EntryMissing(`entry ${first + hashes.length + 1} is missing`);
   }
+}
 
-  #cache(name: string, hashes: Hashes): void {
-    if (this.#full.size >= MAX_CACHED) this.#full.delete(this.#full.keys().next().value as string);
-    this.#full.set(name, hashes);
-  }
+/** Puts something into a cache of so many things; the oldest goes. */
+function keepSome<T>(cache: Map<string, T>, most: number, name: string, value: T): void {
+  if (cache.size >= most) cache.delete(cache.keys().next().value as string);
+  cache.set(name, value);
 }
 
 /** Whether a tile with that many hashes is in a tree of `size`. */
@@ -160,9 +173,11 @@ export function hasTile(level: number, number: number, width: number, size: numb
 
 /** MTH of 2^n neighbouring hashes. */
 function foldPerfect(hashes: Hashes): Uint8Array {
-  let row = hashes;
-  while (row.length > 1) {
-    row = Array.from({ length: row.length / 2 }, (_, i) => foldNodes(sha256, row.slice(2 * i, 2 * i + 2)));
+  const row = [...hashes];
+  for (let width = row.length; width > 1; width /= 2) {
+    for (let i = 0; i < width / 2; i++) {
+      row[i] = nodeHash(sha256, row[2 * i] as Uint8Array, row[2 * i + 1] as Uint8Array);
+    }
   }
   return row[0] as Uint8Array;
 }

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { sha256 } from '@keyhold/auditor/note-crypto';
 import {
   appendLeaves,
   EMPTY_FRONTIER,
@@ -15,7 +15,8 @@ import { leavesBetween } from './entries.store.ts';
  * The tree over all entries, as the transparency log publishes it: its leaves are the leaves of the ledger, byte for
  * byte. What has to be kept to go on with it is stored with the head, in the transaction of each change.
  */
-export const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
+
+export { sha256 };
 
 export const EMPTY_TREE = EMPTY_FRONTIER;
 

@@ -1,0 +1,4 @@
+// See `audit/durable.ts`.
+import { measureDurable } from './audit/durable.ts';
+
+await measureDurable(64);
