@@ -29,7 +29,7 @@ export type IdKind = keyof typeof ID_PREFIXES;
 /** A prefixed id, branded by its kind so that one can't be passed for another. */
 export type Id<K extends IdKind> = string & { readonly __id?: K };
 
-const UUID_PATTERN = '[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}';
+export const UUID_PATTERN = '[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}';
 
 /** Regular expression source that a whole id of that kind matches. */
 export function idPattern(kind: IdKind): string {

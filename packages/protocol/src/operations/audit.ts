@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { UUID_PATTERN } from '../id.ts';
 import { defineOperation } from '../operation.ts';
 import { Closed, IdOf, Nullable, Page, PageQuery, Slug, Time } from './shapes.ts';
 
@@ -72,7 +73,10 @@ export const eraseSubject = defineOperation({
   path: '/v1/audit/subjects/{subject}/erase',
   tag: 'Audit',
   summary: 'Erase the personal parts that entries have of a subject, for good; every proof holds as before',
-  params: Closed({ subject: Type.String({ minLength: 1, maxLength: 60, pattern: '^[a-z0-9_-]+$' }) }),
+  // An id and nothing else: it is entered, and entries are forever.
+  params: Closed({
+    subject: Type.String({ maxLength: 60, pattern: `^(?:[a-z]{2,8}_${UUID_PATTERN}|system|unknown)$` }),
+  }),
   status: 200,
   response: Closed({
     subject: Type.String(),
@@ -191,7 +195,7 @@ export const pruneLog = defineOperation({
   body: Closed({ before: Time }),
   status: 200,
   response: Closed({ upTo: Type.Integer({ description: 'Entries that are given up, from the first on.' }) }),
-  errors: ['SEALED', 'LOG_FORGED', 'ROW_TAMPERED', 'ENVELOPE_BROKEN'],
+  errors: ['SEALED', 'ATTEMPT_OVER', 'LOG_FORGED', 'ROW_TAMPERED', 'ENVELOPE_BROKEN'],
 });
 
 export const ExportShape = Closed({

@@ -215,7 +215,7 @@ onEachDatabase('scopes and bindings', (createPlace) => {
         return post('/v1/backup/drills', { installation, sequence: 1, hash: null, rows: 1, envelopes: null });
       }
       case 'erase-subject':
-        return post('/v1/audit/subjects/nobody/erase');
+        return post('/v1/audit/subjects/cons_00000000-0000-7000-8000-000000000000/erase');
       case 'get-receipt':
         return get('/v1/audit/entries/1/receipt');
       case 'get-log':

@@ -130,7 +130,7 @@ export class LogTiles {
     this.#full.clear();
     this.#tails.clear();
     this.#folded.clear();
-    const firstMade = (await prunedUpTo(this.#reader)) / TILE_WIDTH;
+    const firstMade = (await prunedUpTo(this.#reader)).upTo / TILE_WIDTH;
     await this.#scratch.write((tables) => forgetTiles(tables, firstMade));
     await this.keepFull(size);
   }

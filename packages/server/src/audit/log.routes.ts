@@ -36,7 +36,7 @@ export function mountLog<P extends { readonly id: string }>(
       body: {
         origin,
         keys: keys.map((row) => writeVerifierKey(noteKeyOf(row))),
-        first: (await prunedUpTo(vault.reader)) + 1,
+        first: (await prunedUpTo(vault.reader)).upTo + 1,
         sequence: vault.ledger.head.sequence,
         size: published?.size ?? 0,
         checkpoint: published === null ? null : witnesses.cosigned(published).note,

@@ -19,18 +19,23 @@ export async function readCheckpointNote(db: Db, kind: CheckpointKind): Promise<
 
 /** INVARIANT: a checkpoint never takes the place of one of a larger tree. */
 export async function keepCheckpoint(
-  tables: Kysely<ScratchTables>,
+  tables: Kysely<ScratchTables> | Db,
   kind: CheckpointKind,
   size: number,
   note: string,
 ): Promise<void> {
-  await tables
+  await (tables as Db)
     .insertInto('log_checkpoints')
     .values({ kind, size, note })
     .onConflict((conflict) =>
       conflict.column('kind').doUpdateSet({ size, note }).where('log_checkpoints.size', '<=', size),
     )
     .execute();
+}
+
+/** What is no checkpoint of this log goes. */
+export async function forgetCheckpoint(tables: Kysely<ScratchTables>, kind: CheckpointKind): Promise<void> {
+  await tables.deleteFrom('log_checkpoints').where('kind', '=', kind).execute();
 }
 
 /** Hashes of a full tile that was kept, or null. */

@@ -1,15 +1,18 @@
-import { sha256, signCheckpoint } from '@keyhold/auditor/note-crypto';
+import { checkCheckpoint } from '@keyhold/auditor/check-checkpoint';
+import { sha256, signCheckpoint, verifySignature } from '@keyhold/auditor/note-crypto';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
-import { readCheckpoint, writeCheckpoint } from '@keyhold/protocol/log/checkpoint';
+import { writeCheckpoint } from '@keyhold/protocol/log/checkpoint';
 import { type Frontier, isSameHash, rootOf } from '@keyhold/protocol/log/merkle';
 import { perfectNodes } from '@keyhold/protocol/log/merkle-paths';
-import { readNote, type SignedNote, writeNote } from '@keyhold/protocol/log/signed-note';
+import { type SignedNote, writeNote } from '@keyhold/protocol/log/signed-note';
+import type { Kysely } from 'kysely';
+import type { Database } from '../database/schema.ts';
 import type { Scratch } from '../database/scratch.ts';
 import { type InEnvironment, SEALED, type Vault } from '../vault/vault.ts';
 import type { Unsealed } from '../vault/keyring.ts';
-import { keepCheckpoint, readCheckpointNote } from './log.store.ts';
+import { forgetCheckpoint, keepCheckpoint, readCheckpointNote } from './log.store.ts';
 import { EntryMissing, LogTiles } from './log-tiles.ts';
-import { LOG_ALGORITHMS, type LogKey, openLogKeys } from './open-log-keys.ts';
+import { checkedLogKeys, LOG_ALGORITHMS, type LogKey, noteKeyOf, openLogKeys } from './open-log-keys.ts';
 
 const TILES_CHANGED = 'its tiles were changed; made anew';
 
@@ -55,8 +58,14 @@ export class TransparencyLog {
 
   static async open(options: LogOptions): Promise<TransparencyLog> {
     const note = await readCheckpointNote(options.vault.reader, 'signed');
-    const checkpoint = readCheckpoint(readNote(note ?? '')?.text ?? '');
-    return new TransparencyLog(options, note === null || checkpoint === null ? null : { ...checkpoint, note });
+    const log = new TransparencyLog(options, null);
+    if (note === null) return log;
+    const kept = await readKept(options, log.tiles, note);
+    if (typeof kept !== 'string') return new TransparencyLog(options, kept);
+    // A size that was put there would keep every true checkpoint out.
+    options.forged(`the kept checkpoint was changed: ${kept}`);
+    await options.scratch.write((tables) => forgetCheckpoint(tables, 'signed'));
+    return log;
   }
 
   get origin(): string {
@@ -93,7 +102,6 @@ export class TransparencyLog {
     if (this.lag > 0 && !this.#options.vault.keyring.sealed) await this.#sign();
   }
 
-  /** Whoever comes while one is being signed waits for it, and for the next where that came too early for him. */
   /** What exports are signed with: a key of its own, since no key signs two kinds of things. */
   async exportKey(): Promise<LogKey | Refusal> {
     const { vault, place, origin } = this.#options;
@@ -108,6 +116,7 @@ export class TransparencyLog {
     return key;
   }
 
+  /** Whoever comes while one is being signed waits for it, and for the next where that came too early for him. */
   #sign(): Promise<Published | Refusal> {
     this.#signing ??= this.#signHead().finally(() => {
       this.#signing = null;
@@ -116,13 +125,16 @@ export class TransparencyLog {
   }
 
   async #signHead(): Promise<Published | Refusal> {
-    const { vault, scratch, origin } = this.#options;
+    const { vault, origin } = this.#options;
+    const { unsealed } = vault.keyring;
     // INVARIANT: of what is committed only: the ledger knows its head after COMMIT.
     const { tree } = vault.ledger.head;
     const keys = await this.#openKeys();
     if (isRefusal(keys)) return keys;
     const refused = await this.#refuseForged(tree).catch((error) => this.#refuseMissing(error));
     if (refused !== null) return refused;
+    // INVARIANT: who sealed meanwhile has nothing signed any more.
+    if (vault.keyring.unsealed !== unsealed) return SEALED;
     const checkpoint = { origin, size: tree.size, root: rootOf(sha256, tree) };
     const atSeconds = Math.floor(vault.clock.wall() / 1_000);
     const signed: SignedNote = {
@@ -130,7 +142,9 @@ export class TransparencyLog {
       signatures: keys.map(({ note, privateKey }) => signCheckpoint(note, privateKey, checkpoint, atSeconds)),
     };
     const published = { ...checkpoint, note: writeNote(signed) };
-    await scratch.write((tables) => keepCheckpoint(tables, 'signed', published.size, published.note));
+    // Under the lock of commits: a control plane that was superseded keeps nothing, and so publishes nothing.
+    const keep = (db: Kysely<Database>) => keepCheckpoint(db, 'signed', published.size, published.note);
+    await vault.ledger.locked(keep, () => {});
     this.#published = published;
     this.#follower();
     return published;
@@ -167,4 +181,18 @@ export class TransparencyLog {
     this.#options.forged(isTreeWrong ? 'the tree is not the one of its entries' : TILES_CHANGED);
     return isTreeWrong ? refuse('LOG_FORGED', 'The log is not what its entries make it: nothing is signed.') : null;
   }
+}
+
+/** The kept checkpoint, held against the log's keys and its entries; or why it is not one of this log. */
+async function readKept({ vault, origin }: LogOptions, tiles: LogTiles, note: string): Promise<Published | string> {
+  const keys = await checkedLogKeys(vault, origin);
+  if (isRefusal(keys)) return keys.detail;
+  const logs = keys.map((row) => ({ ...noteKeyOf(row), url: null }));
+  const checked = checkCheckpoint(verifySignature, { logs, witnesses: [], isQuorum: () => true }, note);
+  if (typeof checked === 'string') return checked;
+  const { checkpoint } = checked;
+  if (checkpoint.size > vault.ledger.head.sequence) return 'it is of more entries than there are';
+  if (checkpoint.size === 0) return { ...checkpoint, note };
+  const root = await tiles.rangeHash({ start: 0, end: checkpoint.size }).catch(() => null);
+  return root !== null && isSameHash(root, checkpoint.root) ? { ...checkpoint, note } : 'its root is another';
 }

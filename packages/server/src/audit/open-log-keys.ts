@@ -4,7 +4,7 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import { type NoteKey, noteKey, SIGNATURE_TYPES } from '@keyhold/protocol/log/signed-note';
 import type { Kysely } from 'kysely';
 import type { Database, LogKeyRow } from '../database/schema.ts';
-import { readCheckedRows } from '../ledger/checked-rows.ts';
+import { readChecked, readCheckedRows } from '../ledger/checked-rows.ts';
 import { openEnvelope, sealEnvelope } from '../vault/envelope.ts';
 import { keyById, keyToEncrypt } from '../vault/open-vault-key.ts';
 import { type InEnvironment, placeIn, type Vault } from '../vault/vault.ts';
@@ -17,6 +17,8 @@ export interface LogKey {
   readonly privateKey: KeyObject;
 }
 
+/** Of the log and of its exports. */
+const MAX_KEYS = 100;
 /** What checkpoints are signed with. */
 export const LOG_ALGORITHMS = ['ed25519', 'ml-dsa-44'] as const satisfies readonly LogAlgorithm[];
 
@@ -46,14 +48,16 @@ export async function openLogKeys(
 
 /** The keys' rows, each checked. Public keys need no seal to be open. */
 export async function checkedLogKeys(vault: Vault, origin: string): Promise<LogKeyRow[] | Refusal> {
-  const ids = await listLogKeys(vault.reader, origin);
   const rows: LogKeyRow[] = [];
-  for (const checked of await readCheckedRows(vault.reader, ['log_keys'], ids)) {
+  // From what the ledger knows, not from the table: where somebody deleted the keys no others are made.
+  const { rows: known } = await readChecked(vault.reader, 'log_keys', '', MAX_KEYS);
+  for (const checked of known) {
     if ('tampered' in checked) {
       vault.tampered(checked.tampered);
       return refuse('ROW_TAMPERED', `The log's key ${checked.tampered} was tampered with.`);
     }
-    rows.push(checked.row as LogKeyRow);
+    const row = checked.row as LogKeyRow;
+    if (row.origin === origin) rows.push(row);
   }
   return rows;
 }
@@ -79,7 +83,9 @@ async function ensureRows(
   algorithms: readonly LogAlgorithm[],
 ): Promise<LogKeyRow[] | Refusal> {
   const known = await checkedLogKeys(vault, origin);
-  if (isRefusal(known) || known.length > 0) return known;
+  if (isRefusal(known)) return known;
+  if (known.length === algorithms.length) return known;
+  if (known.length > 0) return refuse('ROW_TAMPERED', 'A key of the log is missing.');
   const under = await keyToEncrypt(vault, place, 'log');
   if (isRefusal(under)) return under;
   const { random, clock, ledger } = vault;

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { Database, ScratchTables } from '../database/schema.ts';
-import { type SideRow, tokenId } from '../ledger/side.ts';
+import { sequenceOfToken, type SideRow, tokenId } from '../ledger/side.ts';
 
 type Db = Kysely<Database>;
 
@@ -97,7 +97,7 @@ export async function findByTokens(db: Db, tokens: readonly string[], limit: num
       .orderBy('id')
       .limit(limit - sequences.length)
       .execute();
-    sequences.push(...rows.map(({ id }) => Number(id.slice(id.indexOf('.') + 1))));
+    sequences.push(...rows.map(({ id }) => sequenceOfToken(id)));
     if (sequences.length >= limit) break;
   }
   return sequences;

@@ -1,15 +1,21 @@
-import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import { TILE_WIDTH } from '@keyhold/protocol/log/tile';
+import type { Kysely } from 'kysely';
+import type { Database } from '../database/schema.ts';
 import type { Store } from '../database/store.ts';
 import type { EntryDraft } from '../ledger/entry.ts';
 import {
   deletePruned,
   deletePrunedTokens,
+  keptTree,
   lastBefore,
   PRUNED_ACTION,
   prunedUpTo,
   rowsUpTo,
+  treeAt,
 } from '../ledger/pruned.store.ts';
+import { rootOfTree } from '../ledger/tree.ts';
+import { verifyChain } from '../ledger/verify-chain.ts';
 import type { Vault } from '../vault/vault.ts';
 import { firstProgress } from './exporter.ts';
 import { listExports, readProgress } from './exports.store.ts';
@@ -44,38 +50,58 @@ export async function pruneLog(
   const last = await lastBefore(vault.reader, beforeMs);
   const checkpoint = await log.covering(Math.max(1, last));
   if (isRefusal(checkpoint)) return checkpoint;
-  const most = Math.min(last, await exportedUpTo(vault));
+  const most = Math.min(last, await exportedUpTo(vault.reader));
   const upTo = most - (most % TILE_WIDTH);
-  const before = await prunedUpTo(vault.reader);
+  const before = (await prunedUpTo(vault.reader)).upTo;
   if (upTo <= before) return { upTo: before };
-  await log.tiles.keepFull(checkpoint.size);
-  const carried = await carryRows(vault, upTo);
-  if (carried !== null) return carried;
+  const refused = (await refuseUnsound(pruning, upTo)) ?? (await carryRows(vault, upTo));
+  if (refused !== null) return refused;
   const draft = { ...caller, action: PRUNED_ACTION, subject: vault.ledger.head.installation, code: `up-to-${upTo}` };
-  const recorded = await vault.ledger.record({ ...draft, evenWithoutChange: true }, async () => null);
+  const recorded = await vault.ledger.record({ ...draft, evenWithoutChange: true }, async (facts) =>
+    // An export may have been made meanwhile.
+    (await exportedUpTo(facts.db)) < upTo ? refuse('ATTEMPT_OVER', 'An export needs these entries; try again.') : null,
+  );
   if (isRefusal(recorded)) return recorded;
   await deleteWhatWasPruned(pruning);
   return { upTo };
 }
 
-/** Deletes what was given up; goes on where a crash left it. */
+/**
+ * INVARIANT: nothing is given up that does not hold, or that its kept hashes do not stand for: afterwards nobody could
+ * tell any more.
+ */
+async function refuseUnsound({ vault, log }: Pruning, upTo: number): Promise<Refusal | null> {
+  const { reader, ledger } = vault;
+  await log.tiles.keepFull(ledger.head.sequence);
+  const fault = await verifyChain(reader, ledger.head);
+  if (fault !== null) return refuse('LOG_FORGED', `At entry ${fault.sequence}: ${fault.detail}. Nothing is given up.`);
+  const [kept, made] = [await keptTree(reader, upTo), await treeAt(reader, upTo)];
+  if (kept !== null && made !== null && rootOfTree(kept) === rootOfTree(made)) return null;
+  await log.tiles.rebuild(ledger.head.sequence);
+  return refuse('LOG_FORGED', 'The kept hashes were not those of the entries; they were made anew. Try again.');
+}
+
+/** Deletes what was given up, and by what it was found; goes on where a crash left it. */
 export async function deleteWhatWasPruned({ vault, store }: Pick<Pruning, 'vault' | 'store'>): Promise<void> {
-  const upTo = await prunedUpTo(vault.reader);
+  const { upTo } = await prunedUpTo(vault.reader);
   if (upTo === 0) return;
-  const { writer } = store;
+  const inTurn = <T>(work: (db: Kysely<Database>) => Promise<T>) =>
+    store.writer.alone(() => store.writer.transaction(work));
+  for (let after: string | null = ''; after !== null; ) {
+    const from: string = after;
+    after = await inTurn((db) => deletePrunedTokens(db, upTo, from));
+    await new Promise(setImmediate);
+  }
   for (let deleted = DELETED_AT_ONCE; deleted === DELETED_AT_ONCE; ) {
-    deleted = await writer.alone(() => writer.transaction((db) => deletePruned(db, upTo, DELETED_AT_ONCE)));
-    if (deleted > 0 && deleted < DELETED_AT_ONCE) {
-      await writer.alone(() => writer.transaction((db) => deletePrunedTokens(db, upTo)));
-    }
+    deleted = await inTurn((db) => deletePruned(db, upTo, DELETED_AT_ONCE));
     await new Promise(setImmediate);
   }
 }
 
-async function exportedUpTo(vault: Vault): Promise<number> {
+async function exportedUpTo(db: Kysely<Database>): Promise<number> {
   let least = Number.MAX_SAFE_INTEGER;
-  for (const row of await listExports(vault.reader)) {
-    const { sequence } = (await readProgress(vault.reader, row.id)) ?? firstProgress(row);
+  for (const row of await listExports(db)) {
+    const { sequence } = (await readProgress(db, row.id)) ?? firstProgress(row);
     least = Math.min(least, sequence);
   }
   return least;

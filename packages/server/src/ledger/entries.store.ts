@@ -82,3 +82,14 @@ export async function leavesBetween(
     .orderBy('sequence')
     .execute();
 }
+
+/** The same with all that is searched by, to be compared with what the leaves say. */
+export async function entriesBetween(db: Kysely<Database>, from: number, to: number): Promise<Database['entries'][]> {
+  return await db
+    .selectFrom('entries')
+    .selectAll()
+    .where('sequence', '>', from)
+    .where('sequence', '<=', to)
+    .orderBy('sequence')
+    .execute();
+}

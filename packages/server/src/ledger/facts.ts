@@ -1,4 +1,5 @@
-import type { RowChange } from '@keyhold/protocol/leaf';
+import { hash } from 'node:crypto';
+import type { Leaf, RowChange } from '@keyhold/protocol/leaf';
 import { type CompiledQuery, type Kysely, sql } from 'kysely';
 import { compiledOnce } from '../database/compiled.ts';
 import { run } from '../database/run.ts';
@@ -156,9 +157,28 @@ export class Facts {
   /** Says again what the ledger knows of a row, in an entry that stays: the one that says it is to be given up. */
   async carry(id: string): Promise<void> {
     const known = this.#own.has(id) ? this.#own.get(id) : this.#heads.get(id);
-    const digest = known === undefined ? await this.#headOf(id) : known;
+    const digest = known === undefined ? await this.#entered(id) : known;
     this.changes.push({ id, before: digest, after: digest });
     this.#own.set(id, digest);
+  }
+
+  /**
+   * The newest digest of a row as the entry says it that it lies in.
+   * @throws TamperedRow where that entry says something else
+   */
+  async #entered(id: string): Promise<string | null> {
+    const head = await this.db
+      .selectFrom('row_heads')
+      .innerJoin('entries', 'entries.sequence', 'row_heads.sequence')
+      .select(['row_heads.digest', 'entries.leaf', 'entries.hash'])
+      .where('row_id', '=', id)
+      .executeTakeFirst();
+    const isWhole = head !== undefined && hash('sha256', head.leaf, 'hex') === head.hash;
+    const change = isWhole
+      ? (JSON.parse(head.leaf) as Leaf).changes.findLast((changed) => changed.id === id)
+      : undefined;
+    if (change === undefined || change.after !== head?.digest) throw new TamperedRow(id);
+    return change.after;
   }
 
   async #headOf(id: string): Promise<string | null> {

@@ -1,24 +1,44 @@
 import { appendNodes, EMPTY_FRONTIER, foldNodes, type Frontier, HASH_BYTES } from '@keyhold/protocol/log/merkle';
 import { TILE_WIDTH } from '@keyhold/protocol/log/tile';
+import { decodeLeaf, type Leaf } from '@keyhold/protocol/leaf';
 import { type Kysely, sql } from 'kysely';
 import type { Database } from '../database/schema.ts';
-import { sha256 } from './tree.ts';
+import { leavesBetween } from './entries.store.ts';
+import { sequenceOfToken } from './side.ts';
+import { growTree, sha256 } from './tree.ts';
 
 type Db = Kysely<Database>;
 
 export const PRUNED_ACTION = 'log.pruned';
-const CODE = /"code":"up-to-(\d{1,16})"/;
+const CODE = /^up-to-(\d{1,16})$/;
 
-/** How many entries were given up, from the first on; the newest entry that says so counts. */
-export async function prunedUpTo(db: Db): Promise<number> {
+/** What the newest entry says that gave entries up. */
+export interface PrunedUpTo {
+  /** Entries from the first on; 0 where there is no such entry. */
+  readonly upTo: number;
+  /** Of the entry that says so; 0 where there is none. */
+  readonly sequence: number;
+}
+
+/** How many entries were given up. Following the chain shows whether the entry that says so is one of the log. */
+export async function prunedUpTo(db: Db): Promise<PrunedUpTo> {
   const row = await db
     .selectFrom('entries')
-    .select('leaf')
+    .select(['entries.sequence', 'entries.leaf'])
     .where('action', '=', PRUNED_ACTION)
-    .orderBy('sequence', 'desc')
+    .where('entries.sequence', '<=', ({ selectFrom }) => selectFrom('ledger_head').select('sequence'))
+    .orderBy('entries.sequence', 'desc')
     .limit(1)
     .executeTakeFirst();
-  return Number(CODE.exec(row?.leaf ?? '')?.[1] ?? 0);
+  const upTo = row === undefined ? null : prunedBy(decodeLeaf(Buffer.from(row.leaf)), row.sequence);
+  return row === undefined || upTo === null ? { upTo: 0, sequence: 0 } : { upTo, sequence: row.sequence };
+}
+
+/** What a leaf gives up that stands at `sequence`; null where it gives nothing up. */
+export function prunedBy({ action, sequence, code }: Leaf, at: number): number | null {
+  const upTo = Number(CODE.exec(code ?? '')?.[1] ?? Number.NaN);
+  const isWhole = Number.isSafeInteger(upTo) && upTo % TILE_WIDTH === 0 && upTo < at;
+  return action === PRUNED_ACTION && sequence === at && isWhole ? upTo : null;
 }
 
 const TILES_PER_READ = 64;
@@ -48,15 +68,49 @@ export async function keptTree(db: Db, size: number): Promise<Frontier | null> {
   return tree;
 }
 
-function tileRoot(hashes: string): Uint8Array {
+function hashesOf(hashes: string): Uint8Array[] {
   const bytes = Buffer.from(hashes, 'hex');
-  let row: Uint8Array[] = Array.from({ length: TILE_WIDTH }, (_, i) =>
-    bytes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES),
-  );
+  return Array.from({ length: TILE_WIDTH }, (_, i) => bytes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES));
+}
+
+function tileRoot(hashes: string): Uint8Array {
+  let row = hashesOf(hashes);
   while (row.length > 1) {
     row = Array.from({ length: row.length / 2 }, (_, i) => foldNodes(sha256, row.slice(2 * i, 2 * i + 2)));
   }
   return row[0] as Uint8Array;
+}
+
+const ENTRIES_PER_READ = 1_000;
+
+/**
+ * The tree of the first `size` entries: from what was kept of those that were given up, and from the others themselves.
+ * @returns null where something of it is missing
+ */
+export async function treeAt(db: Db, size: number): Promise<Frontier | null> {
+  const { upTo } = await prunedUpTo(db);
+  const whole = Math.min(upTo, size - (size % TILE_WIDTH));
+  let tree = await keptTree(db, whole);
+  if (tree !== null && whole < Math.min(upTo, size)) {
+    const tile = await db
+      .selectFrom('log_tiles')
+      .select('hashes')
+      .where('level', '=', 0)
+      .where('number', '=', whole / TILE_WIDTH)
+      .executeTakeFirst();
+    if (tile === undefined) return null;
+    tree = appendNodes(sha256, tree, hashesOf(tile.hashes).slice(0, size - whole), () => 1);
+  }
+  while (tree !== null && tree.size < size) {
+    const page = await leavesBetween(db, tree.size, Math.min(size, tree.size + ENTRIES_PER_READ));
+    const [first, last] = [page[0], page.at(-1)];
+    if (first?.sequence !== tree.size + 1 || last?.sequence !== tree.size + page.length) return null;
+    tree = growTree(
+      tree,
+      page.map(({ leaf }) => leaf),
+    );
+  }
+  return tree;
 }
 
 /** Rows whose newest digest lies in an entry up to `upTo`. */
@@ -96,8 +150,23 @@ export async function deletePruned(db: Db, upTo: number, limit: number): Promise
   return rows.length;
 }
 
-/** Deletes what sides up to `upTo` were found by. */
-export async function deletePrunedTokens(db: Db, upTo: number): Promise<void> {
-  // The sequence stands behind 32 digits and a dot, in a fixed width.
-  await sql`delete from entry_tokens where substr(id, 34) <= ${String(upTo).padStart(16, '0')}`.execute(db);
+const TOKENS_PER_READ = 5_000;
+
+/** Deletes what sides up to `upTo` were found by, of the tokens beyond `after`; the last that was looked at, or null. */
+export async function deletePrunedTokens(db: Db, upTo: number, after: string): Promise<string | null> {
+  const rows = await db
+    .selectFrom('entry_tokens')
+    .select('id')
+    .where('id', '>', after)
+    .orderBy('id')
+    .limit(TOKENS_PER_READ)
+    .execute();
+  const gone = rows.filter(({ id }) => sequenceOfToken(id) <= upTo).map(({ id }) => id);
+  for (let i = 0; i < gone.length; i += 500) {
+    await db
+      .deleteFrom('entry_tokens')
+      .where('id', 'in', gone.slice(i, i + 500))
+      .execute();
+  }
+  return rows.length < TOKENS_PER_READ ? null : (rows.at(-1)?.id ?? null);
 }

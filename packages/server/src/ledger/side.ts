@@ -36,6 +36,11 @@ export function tokenId(token: string, sequence: number): string {
   return `${token}.${String(sequence).padStart(SEQUENCE_DIGITS, '0')}`;
 }
 
+/** Of the entry that a token is of. */
+export function sequenceOfToken(id: string): number {
+  return Number(id.slice(id.indexOf('.') + 1));
+}
+
 /** Encrypts a side before its entry is committed; at once where the key is at hand. */
 export type PrepareSide = (side: SideText) => PreparedSide | Promise<PreparedSide>;
 

@@ -80,7 +80,9 @@ onEachDatabase('following the chain', (createPlace) => {
       const { sequence, leaf } = await entry(raw, 'key.issued');
       const edited = canonicalJson({ ...JSON.parse(leaf), actor: 'tok_somebody' });
       const digest = hash('sha256', edited, 'hex');
-      await raw.run(`update entries set leaf = ${quote(edited)}, hash = '${digest}' where sequence = ${sequence}`);
+      await raw.run(
+        `update entries set actor = 'tok_somebody', leaf = ${quote(edited)}, hash = '${digest}' where sequence = ${sequence}`,
+      );
       return sequence;
     });
     assert.equal(found?.sequence, at + 1);
@@ -127,6 +129,8 @@ onEachDatabase('following the chain', (createPlace) => {
     const key = "(select min(row_id) from row_heads where row_id like 'key%')";
     for (const statement of [
       `update row_heads set digest = '${'0'.repeat(64)}' where row_id = ${key}`,
+      // Beyond every entry, where nothing says what it should be.
+      `update row_heads set digest = '${'0'.repeat(64)}', sequence = 9000000000000000 where row_id = ${key}`,
       `delete from row_heads where row_id = ${key}`,
       `insert into row_heads (row_id, sequence, digest) values ('key_added', 1, '${'0'.repeat(64)}')`,
     ]) {
@@ -137,5 +141,46 @@ onEachDatabase('following the chain', (createPlace) => {
       assert.notEqual(found, null, statement);
     }
     assert.equal(await verify(), null);
+  });
+
+  it('finds an entry that is searched by something else than it says', async () => {
+    for (const column of ['action', 'actor', 'subject', 'id']) {
+      const { found, at } = await tampered(async (raw) => {
+        const { sequence } = await entry(raw, 'key.issued');
+        await raw.run(`update entries set ${column} = 'hidden' where sequence = ${sequence}`);
+        return sequence;
+      });
+      assert.equal(found?.sequence, at, column);
+    }
+    const { found, at } = await tampered(async (raw) => {
+      const { sequence } = await entry(raw, 'key.issued');
+      await raw.run(`update entries set at = at + 1 where sequence = ${sequence}`);
+      return sequence;
+    });
+    assert.equal(found?.sequence, at, 'at');
+  });
+
+  it('believes no entry that gives entries up and is none of the log', async () => {
+    const leafOf = (sequence: number) =>
+      canonicalJson({
+        ...{ v: 1, installation: 'inst_x', sequence, id: 'entry_x', at: '2026-01-01T00:00:00.000Z', previous: null },
+        ...{ actor: 'tok_x', action: 'log.pruned', subject: 'inst_x', code: 'up-to-256', changes: [], side: null },
+      });
+    for (const where of ['in the place of another', 'beyond the head'] as const) {
+      const { found } = await tampered(async (raw) => {
+        const [{ last }] = await raw.rows('select max(sequence) as last from entries');
+        const sequence = where === 'beyond the head' ? 9_000_000_000_000_000 : Number(last);
+        const leaf = leafOf(sequence);
+        const row = [sequence, "'entry_x'", 1, "'tok_x'", "'log.pruned'", "'inst_x'", quote(leaf)];
+        await raw.run(`delete from entries where sequence = ${sequence}`);
+        await raw.run(`insert into entries (sequence, id, at, actor, action, subject, leaf, hash)
+          values (${row.join()}, '${hash('sha256', leaf, 'hex')}')`);
+        return sequence;
+      });
+      await using raw = await openRaw(shared().place);
+      await raw.run('delete from entries where sequence = 9000000000000000');
+      if (where === 'beyond the head') assert.equal(found, null, 'it is no entry, and says nothing');
+      else assert.notEqual(found, null, where);
+    }
   });
 });
