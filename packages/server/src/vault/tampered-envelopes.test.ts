@@ -135,9 +135,13 @@ onEachDatabase('an encrypted field written past the ledger', (createPlace) => {
       others: { "the next month's": neighbour.envelope, 'a secret': foreign },
       codeless: true,
       read: async () => {
-        await reopen();
-        const answer = await call('GET', '/v1/audit/entries?action=seal.attempted&limit=1');
-        const status = answer.body.items[0]?.sideState === 'broken' ? 409 : 200;
+        await call('POST', '/v1/seal');
+        const slug = `sealed-${randomUUID()}`;
+        await shared().expect(201, 'POST', '/v1/projects', { slug, name: slug });
+        await call('POST', '/v1/unseal', {});
+        const answer = await call('GET', '/v1/audit/entries?action=project.created&limit=1');
+        // Where its row is known to be edited nothing is encrypted to it: rather lost than to somebody else.
+        const status = answer.body.items[0]?.sideState === 'shown' ? 200 : 409;
         return { ...answer, status, body: found(status) };
       },
     };
