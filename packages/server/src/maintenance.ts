@@ -82,6 +82,7 @@ export function startMaintenance(maintained: Maintained): () => void {
 async function keepPersonal(personal: PersonalParts): Promise<void> {
   await personal.ensurePeriods();
   await personal.move();
+  await personal.forgetPeriods();
 }
 
 async function forgetGoneVerifiers({ book, scratch }: Maintained): Promise<void> {

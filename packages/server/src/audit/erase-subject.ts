@@ -7,6 +7,8 @@ import type { PersonalParts } from './personal-parts.ts';
 
 /** Keys of one entry: its leaf is bounded. */
 const KEYS_OF_AN_ENTRY = 40;
+/** Months are few; each round takes the keys of {@link KEYS_OF_AN_ENTRY} of them. */
+const MAX_ROUNDS = 100;
 
 export interface Erased {
   /** Keys that were destroyed: one for each month that there was something of the subject in. */
@@ -24,13 +26,19 @@ export async function eraseSubject(
   caller: Pick<EntryDraft, 'actor' | 'side'>,
   subject: string,
 ): Promise<Erased | Refusal> {
-  // What was written while sealed lies under no key of a subject yet.
-  const moved = await personal.move();
-  if (isRefusal(moved)) return moved;
   const draft = { ...caller, action: 'subject.erased', subject, evenWithoutChange: true as const };
-  for (let keys = 0; ; ) {
+  let keys = 0;
+  let sequence = 0;
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    // What was written while sealed lies under no key of a subject yet; nor what a damaged key kept back until now.
+    const moved = await personal.move();
+    if (isRefusal(moved)) return moved;
     const ids = await listPersonalKeysOf(vault.reader, subject, KEYS_OF_AN_ENTRY);
-    const recorded = await vault.ledger.record({ ...draft, code: `keys-${ids.length}`, locks: ids }, async (facts) => {
+    if (ids.length === 0 && round > 0) break;
+    // Who erases himself leaves his address in the first of these entries, and its key goes with the next.
+    const { side, ...bare } = draft;
+    const entry = { ...bare, ...(round === 0 ? { side } : {}), code: `keys-${ids.length}`, locks: ids };
+    const recorded = await vault.ledger.record(entry, async (facts) => {
       for (const id of ids) {
         // INVARIANT: what somebody tampered with goes too.
         const { row } = await facts.examine('personal_keys', id);
@@ -42,6 +50,8 @@ export async function eraseSubject(
     personal.keys.forget(ids);
     if (ids.length > 0) await scratch.write((tables) => deleteSidesUnder(tables, ids));
     keys += ids.length;
-    if (ids.length < KEYS_OF_AN_ENTRY) return { keys, sequence: recorded.sequence };
+    sequence = recorded.sequence;
   }
+  await scratch.purge();
+  return { keys, sequence };
 }

@@ -24,6 +24,8 @@ export class PersonalKeys {
   readonly #place: InEnvironment;
   /** INVARIANT: gone with what unsealed them. */
   readonly #loaded = new WeakMap<Unsealed, Map<string, PersonalKey>>();
+  /** Ids of keys that were destroyed since the start. */
+  readonly #gone = new Set<string>();
   readonly #making = new Map<string, Promise<PersonalKey | Refusal>>();
 
   constructor(vault: Vault, place: InEnvironment) {
@@ -87,6 +89,7 @@ export class PersonalKeys {
 
   /** Forgets the keys of a subject that are gone. */
   forget(ids: readonly string[]): void {
+    for (const id of ids) this.#gone.add(id);
     const { unsealed } = this.#vault.keyring;
     const loaded = unsealed === null ? undefined : this.#loaded.get(unsealed);
     for (const [name, { id }] of loaded ?? []) if (ids.includes(id)) loaded?.delete(name);
@@ -172,7 +175,8 @@ export class PersonalKeys {
 
   #keep(name: string, key: PersonalKey): void {
     const { unsealed } = this.#vault.keyring;
-    if (unsealed === null) return;
+    // INVARIANT: who read a key before it was destroyed does not bring it back.
+    if (unsealed === null || this.#gone.has(key.id)) return;
     const loaded = this.#loaded.get(unsealed) ?? new Map<string, PersonalKey>();
     this.#loaded.set(unsealed, loaded);
     loaded.set(name, key);

@@ -158,4 +158,46 @@ onEachDatabase('personal parts of entries', (createPlace) => {
       alarms.some(({ code, subject }: Record<string, string>) => code === 'ENVELOPE_BROKEN' && subject === own?.id),
     );
   });
+
+  it('leave no bytes of their key or of themselves in the files of the database once they are erased', async () => {
+    const { folder, databaseUrl } = shared().place;
+    if (databaseUrl !== undefined) return;
+    const { id } = await somebody('bytes');
+    await using raw = await openRaw(shared().place);
+    const [key] = await raw.rows(`select envelope from personal_keys where subject = '${id}'`);
+    const [side] = await raw.rows(
+      `select body from entry_sides where key_id = (select id from personal_keys where subject = '${id}')`,
+    );
+    const isIn = (text: string) =>
+      readdirSync(folder)
+        .filter((file) => file.startsWith('keyhold.db'))
+        .some((file) => readFileSync(join(folder, file)).includes(text));
+    assert.equal(isIn(key.envelope) && isIn(side.body), true, 'they are there before');
+    await shared().expect(200, 'POST', `/v1/audit/subjects/${id}/erase`);
+    assert.deepEqual([isIn(key.envelope), isIn(side.body)], [false, false]);
+  });
+
+  it('are erased whole though a key of the subject was damaged while something waited to be moved', async () => {
+    const { id, secret } = await somebody('damaged');
+    const { keyId } = await shared().market.issue();
+    await using raw = await openRaw(shared().place);
+    await raw.run(`update personal_keys set envelope = '00' where subject = '${id}'`);
+    await closeSeal(shared().installation);
+    assert.equal(
+      (await shared().installation.call('POST', `/v1/keys/${keyId}/suspend`, {}, { token: secret })).status,
+      200,
+    );
+    await unseal();
+    await shared().expect(200, 'POST', `/v1/audit/subjects/${id}/erase`);
+    assert.deepEqual([...new Set((await list(`actor=${id}`)).map(({ sideState }) => sideState))], ['erased']);
+    assert.deepEqual(await raw.rows(`select id from personal_keys where subject = '${id}'`), []);
+  });
+
+  it('of who erases himself go too, with the address that he erased them from', async () => {
+    const { id, secret } = await somebody('self');
+    const path = `/v1/audit/subjects/${id}/erase`;
+    assert.equal((await shared().installation.call('POST', path, {}, { token: secret })).status, 200);
+    const states = (await list(`actor=${id}`)).map(({ sideState }) => sideState);
+    assert.ok(states.length >= 2 && states.every((state) => state === 'erased' || state === 'none'), states.join());
+  });
 });

@@ -1,11 +1,11 @@
-import { canonicalJson, type Json } from '@keyhold/protocol/canonical-json';
+import type { Json } from '@keyhold/protocol/canonical-json';
 import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import type { Leaf } from '@keyhold/protocol/leaf';
 import type { Scratch } from '../database/scratch.ts';
 import { digestOfSide, type PreparedSide, type SideRow, type SideText, withholdSide } from '../ledger/side.ts';
 import { openSide, type PersonalKey, personalToken, sealSide } from '../vault/personal-cipher.ts';
 import { type InEnvironment, placeIn, SEALED, type Vault } from '../vault/vault.ts';
-import { findPeriodKey, findUnmoved, replaceSide, type UnmovedSide } from './personal.store.ts';
+import { findPeriodKey, findUnmoved, listEmptyPeriods, replaceSide, type UnmovedSide } from './personal.store.ts';
 import { PersonalKeys, periodOf } from './personal-keys.ts';
 
 /** Encrypts to somebody who holds the other half; handed in from a higher floor. */
@@ -20,8 +20,10 @@ export type OpenedSide =
   | { readonly state: 'shown'; readonly text: string; readonly salt: string }
   | { readonly state: 'sealed' | 'erased' | 'broken' };
 
-const MAX_TOKENS = 16;
+/** A side of counted uses has the networks of fifty rows; nothing else has that many values. */
+const MAX_TOKENS = 160;
 const MAX_VALUE = 200;
+const TIME = /^\d{4}-\d{2}-\d{2}T/;
 const MOVED_AT_ONCE = 50;
 
 interface PersonalOptions {
@@ -102,6 +104,19 @@ export class PersonalParts {
     }
   }
 
+  /** Destroys the keys of months that are over, once nothing lies under them. */
+  async forgetPeriods(): Promise<void> {
+    const { vault } = this.#options;
+    for (const id of await listEmptyPeriods(vault.reader, periodOf(vault.clock.wall()))) {
+      const draft = { actor: 'system', action: 'period-key.destroyed', subject: id, locks: [id] };
+      await vault.ledger.record(draft, async (facts) => {
+        const { row } = await facts.examine('period_keys', id);
+        if (row !== undefined) await facts.remove('period_keys', row);
+        return null;
+      });
+    }
+  }
+
   /**
    * Moves what was written while sealed, or before there were such keys, under the keys of its subjects.
    * @returns how many were moved; a refusal where the installation is sealed
@@ -144,10 +159,9 @@ function sealedUnder(key: PersonalKey, side: SideText): PreparedSide {
   return { digest, row: { key_id: key.id, salt: '', body }, tokens: tokens.map((value) => personalToken(key, value)) };
 }
 
-/** Whatever somebody may look for: every text and number, wherever it stands. */
+/** Whatever somebody may look for: every text, wherever it stands, but times. */
 function valuesOf(value: Json | undefined): string[] {
-  if (typeof value === 'string') return value === '' || value.length > MAX_VALUE ? [] : [value];
-  if (typeof value === 'number') return [canonicalJson(value)];
+  if (typeof value === 'string') return value === '' || value.length > MAX_VALUE || TIME.test(value) ? [] : [value];
   if (typeof value !== 'object' || value === null) return [];
   return Object.values(value).flatMap((inner) => valuesOf(inner as Json));
 }

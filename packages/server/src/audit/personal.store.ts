@@ -48,16 +48,26 @@ export async function findPeriodKey(db: Db, until: string): Promise<{ id: string
     .executeTakeFirst();
 }
 
+/** Keys of months before `period` that no side lies under. */
+export async function listEmptyPeriods(db: Db, period: string): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`select id from period_keys where period < ${period}
+    and not exists (select 1 from entry_sides where key_id = period_keys.id) order by id`.execute(db);
+  return rows.map(({ id }) => id);
+}
+
 /** A side that does not lie under the key of its subject yet. */
 export interface UnmovedSide extends SideRow {
   readonly sequence: number;
   readonly leaf: string;
 }
 
+/** '`' follows '_' in ASCII. */
+const AFTER_PERIODS = 'pper`';
+
 export async function findUnmoved(db: Db, after: number, limit: number): Promise<UnmovedSide[]> {
   const { rows } = await sql<UnmovedSide>`select s.sequence, s.key_id, s.salt, s.body, e.leaf from entry_sides s
     join entries e on e.sequence = s.sequence
-    where s.sequence > ${after} and (s.key_id is null or s.key_id like 'pper!_%' escape '!')
+    where s.sequence > ${after} and (s.key_id is null or (s.key_id >= 'pper_' and s.key_id < ${AFTER_PERIODS}))
     order by s.sequence limit ${limit}`.execute(db);
   return rows.map((row) => ({ ...row, sequence: Number(row.sequence) }));
 }

@@ -12,6 +12,8 @@ export interface Dialect {
   lockRows(connection: Kysely<Database>, rowIds: readonly string[]): Promise<void>;
   /** Locks the ledger's head until the transaction's end. */
   lockHead(connection: Kysely<Database>): Promise<void>;
+  /** Takes what was deleted out of what the database keeps besides its tables, as far as it can. */
+  purge(db: Kysely<Database>): Promise<void>;
   /** Adapts a statement of a migration. */
   ddl(statement: string): string;
 }
@@ -23,6 +25,8 @@ export const sqliteDialect: Dialect = {
   beginSnapshot: async (connection) => void (await sql`begin`.execute(connection)),
   lockRows: async () => {},
   lockHead: async () => {},
+  // Where somebody reads at this moment the log stays for the next time.
+  purge: async (db) => void (await sql`pragma wal_checkpoint(truncate)`.execute(db)),
   ddl: (statement) => statement,
 };
 
@@ -51,5 +55,6 @@ export const postgresDialect: Dialect = {
   lockHead: async (connection) => {
     await connection.selectFrom('ledger_head').select('one').forUpdate().execute();
   },
+  purge: async (db) => void (await sql`vacuum personal_keys, entry_sides, entry_tokens`.execute(db)),
   ddl: (statement) => statement.replaceAll(/\bTEXT\b/g, 'TEXT COLLATE "C"'),
 };

@@ -10,6 +10,11 @@ export class Scratch {
     this.#store = store;
   }
 
+  /** Takes what was deleted out of logs and free pages too, as far as the database can. */
+  purge(): Promise<void> {
+    return this.#store.writer.purge();
+  }
+
   /** Runs `work` in a transaction of its own, between group commits. */
   write<T>(work: (tables: Kysely<ScratchTables>) => Promise<T>): Promise<T> {
     const { writer } = this.#store;

@@ -83,6 +83,14 @@ export class Writer {
     return result;
   }
 
+  /** Takes what was deleted out of logs and free pages too, as far as the database can. */
+  purge(): Promise<void> {
+    return this.alone(async () => {
+      this.#beforeCommit();
+      await this.#dialect.purge(this.#db);
+    });
+  }
+
   /** Resolves when nothing is waiting. */
   async idle(): Promise<void> {
     await this.#last;

@@ -41,6 +41,7 @@ export interface LedgerOptions {
 /** Changes that one commit takes at most, and that may wait. */
 const MAX_GROUP = 256;
 const MAX_PENDING = 5_000;
+const TOO_MANY = 'too many changes are waiting';
 /** Turns of the event loop that a group waits for more, at most. */
 const MAX_GATHERING_TURNS = 16;
 
@@ -52,6 +53,7 @@ export class Ledger {
   #scheduled = false;
   #head: Head;
   #doubtful = false;
+  #preparing = 0;
   #prepareSide: PrepareSide = withholdSide;
 
   constructor(options: LedgerOptions, head: Head) {
@@ -75,10 +77,28 @@ export class Ledger {
    * @throws Overloaded, StoreUnavailable
    */
   record<T>(draft: EntryDraft, change: (facts: Facts) => Promise<T | Refusal>): Promise<Recorded<T> | Refusal> {
-    const side = draft.side === undefined ? null : this.#prepare(draft, draft.side);
-    return side instanceof Promise
-      ? side.then((prepared) => this.#queue(draft, prepared, change))
-      : this.#queue(draft, side, change);
+    if (this.#pending.length + this.#preparing >= MAX_PENDING) return Promise.reject(new Overloaded(TOO_MANY));
+    const { side } = draft;
+    if (side === undefined) return this.#queue(draft, null, change);
+    try {
+      const prepared = this.#prepare(draft, side);
+      return prepared instanceof Promise
+        ? this.#queueLater(draft, prepared, change)
+        : this.#queue(draft, prepared, change);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** INVARIANT: whoever waits for a key to be made is among those that wait. */
+  async #queueLater<T>(
+    draft: EntryDraft,
+    prepared: Promise<PreparedSide>,
+    change: (facts: Facts) => Promise<T | Refusal>,
+  ): Promise<Recorded<T> | Refusal> {
+    this.#preparing++;
+    const side = await prepared.finally(() => this.#preparing--);
+    return await this.#queue(draft, side, change);
   }
 
   /** From now on personal parts of entries are kept, encrypted by this. */
@@ -97,7 +117,6 @@ export class Ledger {
     side: PreparedSide | null,
     change: (facts: Facts) => Promise<T | Refusal>,
   ): Promise<Recorded<T> | Refusal> {
-    if (this.#pending.length >= MAX_PENDING) return Promise.reject(new Overloaded('too many changes are waiting'));
     return new Promise((resolve, reject) => {
       this.#pending.push({ draft, side, change, resolve: resolve as (result: unknown) => void, reject });
       this.#schedule();

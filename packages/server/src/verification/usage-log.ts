@@ -28,7 +28,7 @@ interface UsageLogOptions {
 /** Rows kept until they are entered; what exceeds it is told as a number, never lost silently. */
 const MAX_KEPT = 100_000;
 /** Of one entry: its personal part is read whole. */
-const MAX_OF_ENTRY = 200;
+const MAX_OF_ENTRY = 50;
 const ENTRIES_AT_ONCE = 200;
 
 /**
