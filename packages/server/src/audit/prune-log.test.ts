@@ -4,11 +4,12 @@ import { checkReceipt } from '@keyhold/auditor/check-receipt';
 import { NODE_CHECKER } from '@keyhold/auditor/node-checker';
 import { readTrust } from '@keyhold/auditor/trust';
 import { TILE_WIDTH } from '@keyhold/protocol/log/tile';
-import { onEachDatabase } from '../testing/databases.ts';
+import { createPlace, onEachDatabase } from '../testing/databases.ts';
 import { eventually } from '../testing/eventually.ts';
 import { startInstallation, type TestInstallation } from '../testing/installation.ts';
 import { createMarket } from '../testing/market.ts';
 import { openRaw } from '../testing/raw-database.ts';
+import { change, knownLog, TestWitnesses } from '../testing/witnessed.ts';
 import { WrittenPast } from '../testing/written-past.ts';
 
 /** Enough for two full tiles, with something behind them. */
@@ -89,4 +90,34 @@ onEachDatabase('giving entries up', (createPlace) => {
       });
     }
   });
+});
+
+it('with entries given up an installation starts, and witnesses still see its rollback', async () => {
+  await using place = await createPlace('sqlite');
+  const log = await knownLog(place);
+  await using witnesses = new TestWitnesses(log);
+  await witnesses.start('w1');
+  const witnessPolicyFile = witnesses.writePolicy('quorum w1');
+  const started = () => startInstallation(place, { witnessPolicyFile });
+  {
+    await using installation = await started();
+    await fill(installation, 'seen', TILE_WIDTH - 60);
+    // The witness remembers a tree whose end lies within what is given up next.
+    assert.equal((await change(installation, 'cosigned', 'witnessed')).headers.get('keyhold-ack'), 'witnessed');
+    await witnesses.of('w1').kill();
+    await fill(installation, 'unseen', 2 * TILE_WIDTH);
+    const pruned = await installation.call('POST', '/v1/audit/prune', { before: new Date().toISOString() });
+    assert.ok(pruned.body.upTo >= 2 * TILE_WIDTH, JSON.stringify(pruned.body));
+  }
+  await witnesses.start('w1');
+  {
+    await using installation = await started();
+    assert.equal((await change(installation, 'after', 'witnessed')).headers.get('keyhold-ack'), 'witnessed');
+    assert.deepEqual((await installation.call('GET', '/v1/installation')).body.alarms, []);
+  }
+  await using raw = await openRaw(place);
+  await raw.run("update log_tiles set hashes = '01' || substr(hashes, 3) where level = 0 and number = 0");
+  await assert.rejects(async () => {
+    await using _installation = await started();
+  }, /RolledBack/);
 });
