@@ -58,8 +58,9 @@ export async function listEntries(db: Kysely<Database>, filter: EntryFilter): Pr
 }
 
 function hasCode(code: string) {
-  const pattern = `%,"code":"${code.replace(/[_%!]/g, '!$&')}",%`;
-  return sql<boolean>`entries.leaf like ${pattern} escape '!'`;
+  const said = `,"code":${JSON.stringify(code)},`;
+  // LIKE heeds case on one database and not on the other.
+  return sql<boolean>`replace(entries.leaf, ${said}, '') <> entries.leaf`;
 }
 
 /** Hash of the leaf at `sequence`, or null where there is none. */
