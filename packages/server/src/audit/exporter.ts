@@ -93,11 +93,8 @@ export class Exporter {
       this.#noteLag(row, progress.get(row.id) ?? firstProgress(row));
       this.#begin(row.id);
     }
-    await this.#forget([...progress.keys()].filter((id) => !rows.has(id)));
-  }
-
-  async #forget(gone: readonly string[]): Promise<void> {
-    for (const id of this.#paces.keys()) if (gone.includes(id)) this.#paces.delete(id);
+    for (const id of this.#paces.keys()) if (!rows.has(id)) this.#paces.delete(id);
+    const gone = [...progress.keys()].filter((id) => !rows.has(id));
     if (gone.length > 0) await this.#options.scratch.write((tables) => forgetProgress(tables, gone));
   }
 
