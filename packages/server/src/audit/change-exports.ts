@@ -1,6 +1,7 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { LogExportRow } from '../database/schema.ts';
 import type { EntryDraft } from '../ledger/entry.ts';
+import { prunedUpTo } from '../ledger/pruned.store.ts';
 import type { Vault } from '../vault/vault.ts';
 import { findExportByName } from './exports.store.ts';
 
@@ -29,12 +30,17 @@ export async function createExport(vault: Own, caller: Caller, input: NewExport)
     if ((await findExportByName(facts.db, input.name)) !== undefined) {
       return refuse('EXPORT_EXISTS', `There is an export ${input.name}.`, '/name');
     }
+    const first = input.from ?? ledger.head.sequence + 1;
+    const { upTo } = await prunedUpTo(facts.db);
+    if (first <= upTo) {
+      return refuse('INVALID_INPUT', `Entries up to ${upTo} were given up: they can't be sent.`, '/from');
+    }
     return await facts.insert('log_exports', {
       id,
       name: input.name,
       kind: input.kind,
       url,
-      first_sequence: input.from ?? ledger.head.sequence + 1,
+      first_sequence: first,
       personal: input.personal === true ? 1 : 0,
       created_at: clock.wall(),
     });

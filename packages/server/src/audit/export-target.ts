@@ -63,9 +63,12 @@ export function exportFile(folder: string, name: string): string {
  * line goes first: its batch is written again.
  */
 export function appendBatch(file: string, { lines }: ExportBatch): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const folder = dirname(file);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
   const opened = openSync(file, constants.O_RDWR | constants.O_CREAT, 0o600);
   try {
+    // Nothing is written before its name, and its folder's, would survive the loss of power.
+    if (fstatSync(opened).size === 0) for (const path of [folder, dirname(folder)]) syncFolder(path);
     const whole = endOfLines(opened);
     ftruncateSync(opened, whole);
     const bytes = Buffer.from(lines);
@@ -73,6 +76,16 @@ export function appendBatch(file: string, { lines }: ExportBatch): void {
     fsyncSync(opened);
   } finally {
     closeSync(opened);
+  }
+}
+
+/** Makes names durable: of what was made in it. */
+function syncFolder(path: string): void {
+  const folder = openSync(path, 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
   }
 }
 

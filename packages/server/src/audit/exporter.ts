@@ -1,32 +1,49 @@
 import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
-import type { Entry } from '@keyhold/protocol/operations/audit';
 import type { LogExportRow } from '../database/schema.ts';
 import type { Scratch } from '../database/scratch.ts';
 import { readCheckedRows } from '../ledger/checked-rows.ts';
-import { listEntries } from '../ledger/entries.store.ts';
 import type { Vault } from '../vault/vault.ts';
+import { type Gap, nextBatch } from './export-batch.ts';
 import { appendBatch, type ExportBatch, exportFile, postBatch } from './export-target.ts';
-import { type ExportProgress, keepProgress, listExports, readProgress } from './exports.store.ts';
+import {
+  type ExportProgress,
+  forgetProgress,
+  keepProgress,
+  listExports,
+  listProgress,
+  readProgress,
+} from './exports.store.ts';
 import type { LogKey } from './open-log-keys.ts';
 import type { PersonalParts } from './personal-parts.ts';
-import { showEntry } from './show-entry.ts';
 
-const BATCH = 200;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
 /** Tries in a row that may fail before it is an alarm. */
 const FAILURES_TO_ALARM = 5;
+/** An export that is further behind for longer is an alarm, though nothing fails. */
+const FAR_BEHIND = 10_000;
+const FAR_BEHIND_MS = 600_000;
 
 export interface ExporterOptions {
-  readonly vault: Vault;
-  readonly scratch: Scratch;
+  readonly vault: Pick<Vault, 'clock' | 'reader' | 'tampered'> & {
+    readonly ledger: { readonly head: { readonly sequence: number } };
+  };
+  readonly scratch: Pick<Scratch, 'write'>;
   readonly personal: PersonalParts;
   /** Where files go. */
   readonly folder: string;
   /** What webhooks are signed with. */
-  readonly signingKey: () => Promise<LogKey | Refusal>;
+  readonly signingKey: () => Promise<Pick<LogKey, 'privateKey'> | Refusal>;
   /** Raises the alarm that entries pile up. */
   readonly lagging: (id: string, detail: string) => void;
+}
+
+/** What is known of an export while we run; times are the monotonic clock's. */
+interface Pace {
+  /** The pause after a failure ends. */
+  notBefore: number;
+  /** Since when it has been far behind. */
+  farSince: number | null;
 }
 
 /**
@@ -35,62 +52,147 @@ export interface ExporterOptions {
  */
 export class Exporter {
   readonly #options: ExporterOptions;
-  readonly #notBefore = new Map<string, number>();
-  #running: Promise<void> | null = null;
+  readonly #paces = new Map<string, Pace>();
+  /** Each by itself: none waits for another, and none is sent to twice at once. */
+  readonly #senders = new Map<string, Promise<void>>();
+  #looking: Promise<void> | null = null;
   #stopped = false;
 
   constructor(options: ExporterOptions) {
     this.#options = options;
   }
 
-  /** Sends what there is; one run at a time. */
+  /** Begins to send what there is, to whom nothing is being sent; does not wait until it is sent. */
   run(): Promise<void> {
-    this.#running ??= this.#runAll().finally(() => {
-      this.#running = null;
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = null;
     });
-    return this.#running;
+    return this.#looking;
   }
 
-  /** Ends after the batch that is on its way. */
+  /** When everything that was begun has ended. */
+  async settled(): Promise<void> {
+    await this.#looking?.catch(() => {});
+    await Promise.all(this.#senders.values());
+  }
+
+  /** Ends after the batches that are on their way. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    await this.#running?.catch(() => {});
+    await this.settled();
   }
 
-  async #runAll(): Promise<void> {
+  async #look(): Promise<void> {
+    const { reader } = this.#options.vault;
+    // Read first: what has come somewhere and is no export now was removed, and is none that is new.
+    const progress = await listProgress(reader);
+    const listed = (await listExports(reader)).map(({ id }) => id);
+    const rows = await this.#checked([...new Set([...progress.keys(), ...listed])]);
+    for (const row of rows.values()) {
+      if (row === null) continue;
+      this.#noteLag(row, progress.get(row.id) ?? firstProgress(row));
+      this.#begin(row.id);
+    }
+    for (const id of this.#paces.keys()) if (!rows.has(id)) this.#paces.delete(id);
+    const gone = [...progress.keys()].filter((id) => !rows.has(id));
+    if (gone.length > 0) await this.#options.scratch.write((tables) => forgetProgress(tables, gone));
+  }
+
+  /** Rows that are what the ledger recorded; null for one that is not, and nothing for one that was removed. */
+  async #checked(ids: readonly string[]): Promise<Map<string, LogExportRow | null>> {
     const { vault } = this.#options;
-    const ids = (await listExports(vault.reader)).map(({ id }) => id);
-    const rows: LogExportRow[] = [];
+    const rows = new Map<string, LogExportRow | null>();
     for (const checked of await readCheckedRows(vault.reader, ['log_exports'], ids)) {
-      // INVARIANT: nothing goes where somebody pointed it past the ledger.
-      if ('tampered' in checked) vault.tampered(checked.tampered);
-      else rows.push(checked.row as LogExportRow);
+      if ('tampered' in checked) {
+        vault.tampered(checked.tampered);
+        rows.set(checked.tampered, null);
+      } else rows.set(checked.row.id, checked.row as LogExportRow);
     }
-    await Promise.all(rows.map((row) => this.#runOne(row)));
+    return rows;
   }
 
-  async #runOne(row: LogExportRow): Promise<void> {
-    const { vault, scratch } = this.#options;
-    for (;;) {
-      const now = vault.clock.wall();
-      if (this.#stopped || (this.#notBefore.get(row.id) ?? 0) > now) return;
-      const progress = (await readProgress(vault.reader, row.id)) ?? firstProgress(row);
-      const batch = await this.#batchAfter(row, progress.sequence);
-      if (batch === null) return;
-      const failed = await this.#send(row, batch);
-      const next: ExportProgress =
-        failed === null
-          ? { sequence: batch.to, failures: 0, last_error: null, delivered_at: now }
-          : { ...progress, failures: progress.failures + 1, last_error: failed };
-      await scratch.write((tables) => keepProgress(tables, row.id, next));
-      if (failed !== null) return this.#pause(row, next);
+  #begin(id: string): void {
+    if (this.#stopped || this.#senders.has(id)) return;
+    // What the store refuses now is tried again the next time.
+    const sender = this.#sendAll(id)
+      .catch(() => {})
+      .finally(() => this.#senders.delete(id));
+    this.#senders.set(id, sender);
+  }
+
+  async #sendAll(id: string): Promise<void> {
+    for (let more = true; more; ) {
+      if (this.#stopped || this.#pace(id).notBefore > this.#options.vault.clock.monotonic()) return;
+      // INVARIANT: nothing goes where somebody pointed it past the ledger, nor to what was removed meanwhile.
+      const row = (await this.#checked([id])).get(id) ?? null;
+      if (row === null) return;
+      more = await this.#sendNext(row);
     }
   }
 
-  #pause({ id, name }: LogExportRow, { failures, last_error }: ExportProgress): void {
+  /** Whether there may be more to send. */
+  async #sendNext(row: LogExportRow): Promise<boolean> {
+    const { reader } = this.#options.vault;
+    let progress = (await readProgress(reader, row.id)) ?? firstProgress(row);
+    const batch = await this.#nextBatch(row, progress);
+    if (batch === null) return false;
+    if (typeof batch === 'string') return await this.#failed(row, progress, batch);
+    if ('missing' in batch) return await this.#failed(row, progress, `entry ${batch.missing} is missing`, true);
+    if (row.kind === 'webhook' && progress.sending !== batch.to) {
+      progress = { ...progress, sending: batch.to };
+      await this.#keep(row.id, progress);
+    }
+    const failed = await this.#send(row, batch);
+    if (failed !== null) return await this.#failed(row, progress, failed);
+    const delivered_at = this.#options.vault.clock.wall();
+    await this.#keep(row.id, { sequence: batch.to, sending: null, failures: 0, last_error: null, delivered_at });
+    return true;
+  }
+
+  async #nextBatch(row: LogExportRow, progress: ExportProgress): Promise<ExportBatch | Gap | string | null> {
+    const { vault, personal } = this.#options;
+    const { reader, clock, ledger } = vault;
+    try {
+      return await nextBatch({ reader, personal, head: ledger.head.sequence, atMs: clock.wall() }, row, progress);
+    } catch {
+      return 'its entries could not be read';
+    }
+  }
+
+  async #failed(row: LogExportRow, progress: ExportProgress, reason: string, atOnce = false): Promise<false> {
+    const failures = progress.failures + 1;
     const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (failures - 1));
-    this.#notBefore.set(id, this.#options.vault.clock.wall() + pause);
-    if (failures === FAILURES_TO_ALARM) this.#options.lagging(id, `the export ${name} is behind: ${last_error}`);
+    this.#pace(row.id).notBefore = this.#options.vault.clock.monotonic() + pause;
+    if (atOnce || failures >= FAILURES_TO_ALARM) this.#lagging(row, reason);
+    await this.#keep(row.id, { ...progress, failures, last_error: reason });
+    return false;
+  }
+
+  #noteLag(row: LogExportRow, { sequence }: ExportProgress): void {
+    const { vault } = this.#options;
+    const pace = this.#pace(row.id);
+    const lag = vault.ledger.head.sequence - sequence;
+    const now = vault.clock.monotonic();
+    pace.farSince = lag > FAR_BEHIND ? (pace.farSince ?? now) : null;
+    if (pace.farSince !== null && now - pace.farSince >= FAR_BEHIND_MS) {
+      this.#lagging(row, `${lag} entries are left to send`);
+    }
+  }
+
+  #lagging({ id, name }: LogExportRow, reason: string): void {
+    this.#options.lagging(id, `the export ${name} is behind: ${reason}`);
+  }
+
+  #pace(id: string): Pace {
+    const known = this.#paces.get(id);
+    if (known !== undefined) return known;
+    const pace: Pace = { notBefore: Number.NEGATIVE_INFINITY, farSince: null };
+    this.#paces.set(id, pace);
+    return pace;
+  }
+
+  async #keep(id: string, progress: ExportProgress): Promise<void> {
+    await this.#options.scratch.write((tables) => keepProgress(tables, id, progress));
   }
 
   /** What went wrong, or null. */
@@ -107,25 +209,10 @@ export class Exporter {
       return causeOf(error);
     }
   }
-
-  async #batchAfter({ personal: isPersonal }: LogExportRow, after: number): Promise<ExportBatch | null> {
-    const { vault, personal } = this.#options;
-    const head = vault.ledger.head.sequence;
-    if (after >= head) return null;
-    const entries = await listEntries(vault.reader, { order: 'asc', from: after + 1, to: head, limit: BATCH });
-    const shown = await Promise.all(entries.map((entry) => showEntry(isPersonal === 1 ? personal : null, entry)));
-    // What is sealed now is sent when it is open: it would be missing for good.
-    const sealed = shown.findIndex(({ sideState }) => sideState === 'sealed');
-    const ready = sealed < 0 ? shown : shown.slice(0, sealed);
-    const [first, last] = [ready[0], ready.at(-1)] as [Entry?, Entry?];
-    if (first === undefined || last === undefined) return null;
-    const lines = ready.map((entry) => `${JSON.stringify(entry)}\n`).join('');
-    return { from: first.sequence, to: last.sequence, lines, atMs: vault.clock.wall() };
-  }
 }
 
 export function firstProgress({ first_sequence }: LogExportRow): ExportProgress {
-  return { sequence: first_sequence - 1, failures: 0, last_error: null, delivered_at: null };
+  return { sequence: first_sequence - 1, sending: null, failures: 0, last_error: null, delivered_at: null };
 }
 
 /** Without what an address may carry: only the kind of fault. */

@@ -18,9 +18,19 @@ export async function findExportByName(db: Db, name: string): Promise<string | u
 export async function readProgress(db: Db, id: string): Promise<ExportProgress | undefined> {
   return await db
     .selectFrom('log_export_progress')
-    .select(['sequence', 'failures', 'last_error', 'delivered_at'])
+    .select(['sequence', 'sending', 'failures', 'last_error', 'delivered_at'])
     .where('export_id', '=', id)
     .executeTakeFirst();
+}
+
+/** Of every export, and of those that are gone. */
+export async function listProgress(db: Db): Promise<ReadonlyMap<string, ExportProgress>> {
+  const rows = await db.selectFrom('log_export_progress').selectAll().execute();
+  return new Map(rows.map(({ export_id, ...progress }) => [export_id, progress]));
+}
+
+export async function forgetProgress(tables: Kysely<ScratchTables>, ids: readonly string[]): Promise<void> {
+  await tables.deleteFrom('log_export_progress').where('export_id', 'in', ids).execute();
 }
 
 export async function keepProgress(tables: Kysely<ScratchTables>, id: string, progress: ExportProgress): Promise<void> {

@@ -1,54 +1,14 @@
 import assert from 'node:assert/strict';
 import { createPublicKey, verify } from 'node:crypto';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { it } from 'node:test';
-import type { Entry, LogExport } from '@keyhold/protocol/operations/audit';
+import type { LogExport } from '@keyhold/protocol/operations/audit';
 import { onEachDatabase } from '../testing/databases.ts';
 import { eventually } from '../testing/eventually.ts';
+import { linesOf, startHook } from '../testing/export-hook.ts';
 import { closeSeal } from '../testing/seals.ts';
 import { shareMarket } from '../testing/shared-market.ts';
-
-interface Received {
-  readonly headers: IncomingHttpHeaders;
-  readonly body: string;
-}
-
-/** A target that answers what it is told to; real HTTP. */
-async function target(port = 0) {
-  const received: Received[] = [];
-  const state = { status: 200 };
-  const server: Server = createServer(async (request, response) => {
-    const parts = await request.toArray();
-    received.push({ headers: request.headers, body: Buffer.concat(parts).toString() });
-    response.writeHead(state.status, { location: '/elsewhere' }).end();
-  });
-  server.listen(port, '127.0.0.1');
-  await once(server, 'listening');
-  const own = (server.address() as AddressInfo).port;
-  return {
-    received,
-    state,
-    port: own,
-    url: `http://127.0.0.1:${own}/hook`,
-    entries: (): Entry[] => received.flatMap(({ body }) => linesOf(body)),
-    [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
-  };
-}
-
-function linesOf(text: string): Entry[] {
-  return text
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Entry);
-}
 
 onEachDatabase('an export of the log', (createPlace) => {
   const shared = shareMarket(createPlace);
@@ -60,7 +20,7 @@ onEachDatabase('an export of the log', (createPlace) => {
   const caughtUp = (id: string) => eventually('it has caught up', async () => (await find(id)).lag === 0);
 
   it('sends every entry from the first on, in order and signed, and none is missing', async () => {
-    await using hook = await target();
+    await using hook = await startHook();
     const { id } = await create({ name: 'all', kind: 'webhook', url: hook.url, from: 1 });
     await shared().market.issue();
     await caughtUp(id);
@@ -89,7 +49,7 @@ onEachDatabase('an export of the log', (createPlace) => {
     let port = 0;
     let seen: number[] = [];
     const made = await (async () => {
-      await using hook = await target();
+      await using hook = await startHook();
       const created = await create({ name: 'down', kind: 'webhook', url: hook.url, personal: true });
       await shared().market.issue();
       await caughtUp(created.id);
@@ -103,7 +63,7 @@ onEachDatabase('an export of the log', (createPlace) => {
       const { lag, failures, lastError } = await find(made.id);
       return lag > 0 && failures > 0 && lastError === 'ECONNREFUSED';
     });
-    await using again = await target(port);
+    await using again = await startHook(port);
     again.state.status = 500;
     await eventually(
       'a target that refuses has nothing',
@@ -136,7 +96,7 @@ onEachDatabase('an export of the log', (createPlace) => {
   });
 
   it('waits with a webhook while sealed, since it signs nothing then', async () => {
-    await using hook = await target();
+    await using hook = await startHook();
     const { id } = await create({ name: 'sealed', kind: 'webhook', url: hook.url });
     const { keyId } = await shared().market.issue();
     await caughtUp(id);

@@ -333,6 +333,8 @@ export interface ScratchTables {
     readonly export_id: string;
     /** The newest entry that the target has. */
     readonly sequence: number;
+    /** The last entry of the batch that is on its way to a webhook, so that it is the same when it is sent again. */
+    readonly sending: number | null;
     readonly failures: number;
     readonly last_error: string | null;
     readonly delivered_at: number | null;

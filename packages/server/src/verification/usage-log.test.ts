@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import type { Kysely } from 'kysely';
 import type { Clock } from '../clock.ts';
-import { onEachDatabase } from '../testing/databases.ts';
+import type { Database } from '../database/schema.ts';
+import { onEachDatabase, type TestPlace } from '../testing/databases.ts';
 import { openPostgres, openSqlite } from '../database/store.ts';
 import { join } from 'node:path';
 import type { EntryDraft } from '../ledger/entry.ts';
@@ -57,26 +59,14 @@ onEachDatabase('what verifiers counted', (createPlace) => {
       await using installation = await startInstallation(place);
       credential = (await (await createMarket(installation)).issue()).credentialId;
     }
-    await using store = await (place.databaseUrl === undefined
-      ? openSqlite(join(place.folder, 'keyhold.db'))
-      : openPostgres(place.databaseUrl));
-    let works = false;
-    const entered: EntryDraft[] = [];
-    const ledger = {
-      record: async (draft: EntryDraft) => {
-        if (!works) throw new Error('no store');
-        entered.push(draft);
-        return { value: null, sequence: 1, repeated: false };
-      },
-    } as unknown as Ledger;
-    const clock = { wall: () => Date.UTC(2026, 0, 1) } as unknown as Clock;
-    const log = new UsageLog({ ledger: () => ledger, reader: store.reader, clock });
+    await using counting = await openCounting(place);
+    const { log, entered } = counting;
     const use = { credential, network: null, code: 'VALID', count: 2 };
     log.add([use], [{ environment: 'env_1', code: 'NOT_FOUND', count: 5 }]);
     await log.flush();
     assert.equal(entered.length, 0);
     log.add([{ ...use, count: 3 }], []);
-    works = true;
+    counting.works = true;
     await log.flush();
     const [keys, strangers] = entered.map(({ side }) => side) as unknown as { uses: unknown; counts: unknown }[];
     assert.deepEqual(keys?.uses, [{ ...use, count: 5 }]);
@@ -84,4 +74,99 @@ onEachDatabase('what verifiers counted', (createPlace) => {
     await log.flush();
     assert.equal(entered.length, 2, 'each once');
   });
+
+  it('is kept whole where nobody can be asked whose it was', async () => {
+    await using place = await createPlace();
+    await using counting = await openCounting(place);
+    const { log, entered } = counting;
+    counting.works = true;
+    counting.reads = false;
+    log.add([], [{ environment: 'env_1', code: 'NOT_FOUND', count: 5 }]);
+    log.add([{ credential: 'cred_1', network: null, code: 'VALID', count: 2 }], []);
+    await assert.rejects(log.flush(), /no reader/);
+    assert.equal(entered.length, 0);
+    counting.reads = true;
+    counting.now += 60_000;
+    await log.flush();
+    assert.deepEqual(
+      entered.map(({ action, side }) => [action, side]),
+      [
+        ['requests.denied', { since: at(0), until: at(60_000), counts: { NOT_FOUND: 5 } }],
+        // The credential is nobody's that is known here.
+        ['usage.uncounted', { since: at(0), until: at(60_000), count: 2 }],
+      ],
+    );
+  });
+
+  it('says once how much it could not count, also where it said nothing else or could not say it at first', async () => {
+    await using place = await createPlace();
+    await using counting = await openCounting(place);
+    const { log, entered } = counting;
+    const code = 'NOT_FOUND';
+    for (let i = 0; i < 100_003; i++) log.add([{ credential: `cred_${i}`, network: null, code, count: 1 }], []);
+    log.add(
+      [],
+      [1, 2].map((i) => ({ environment: `env_${i}`, code, count: 1 })),
+    );
+    await log.flush();
+    assert.equal(entered.length, 0);
+    counting.works = true;
+    await log.flush();
+    const uncounted = entered.filter(({ action }) => action === 'usage.uncounted');
+    assert.deepEqual(
+      uncounted.map(({ subject, side }) => [subject, (side as { count: number }).count]),
+      [['system', 100_003]],
+    );
+    const denied = entered.filter(({ action }) => action === 'requests.denied');
+    assert.equal(denied.length, 2);
+    assert.ok(denied.every(({ side }) => !('uncounted' in (side as object))));
+    await log.flush();
+    assert.equal(entered.length, 3);
+  });
+
+  it('is entered by one run after another', async () => {
+    await using place = await createPlace();
+    await using counting = await openCounting(place);
+    const { log, entered } = counting;
+    const denial = { environment: 'env_1', code: 'NOT_FOUND', count: 5 };
+    log.add([], [denial]);
+    const first = log.flush();
+    const second = log.flush();
+    await first;
+    counting.works = true;
+    await second;
+    assert.equal(entered.length, 1, 'what the first could not enter, the second, which was asked for before, did');
+  });
 });
+
+const START = Date.UTC(2026, 0, 1);
+const at = (ms: number) => new Date(START + ms).toISOString();
+
+/** Counts over a real database whose reader, and a ledger that, can be told to fail. */
+async function openCounting({ folder, databaseUrl }: TestPlace) {
+  const store = await (databaseUrl === undefined ? openSqlite(join(folder, 'keyhold.db')) : openPostgres(databaseUrl));
+  const entered: EntryDraft[] = [];
+  const ledger = {
+    record: async (draft: EntryDraft) => {
+      if (!counting.works) throw new Error('no store');
+      entered.push(draft);
+      return { value: null, sequence: 1, repeated: false };
+    },
+  } as unknown as Ledger;
+  const clock = { wall: () => counting.now } as unknown as Clock;
+  const selectFrom = (table: 'credentials') => {
+    if (!counting.reads) throw new Error('no reader');
+    return store.reader.selectFrom(table);
+  };
+  const reader = { selectFrom } as unknown as Kysely<Database>;
+  const counting = {
+    works: false,
+    reads: true,
+    now: START,
+    entered,
+    log: null as unknown as UsageLog,
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  };
+  counting.log = new UsageLog({ ledger: () => ledger, reader, clock });
+  return counting;
+}

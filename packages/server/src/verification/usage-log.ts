@@ -41,6 +41,7 @@ export class UsageLog {
   #denials = new Map<string, CountedDenial>();
   #uncounted = 0;
   #sinceMs: number;
+  #flushing: Promise<void> = Promise.resolve();
 
   constructor(options: UsageLogOptions) {
     this.#options = options;
@@ -59,53 +60,85 @@ export class UsageLog {
     else this.#uncounted += item.count;
   }
 
-  /** Enters what was counted since the last time. What can't be entered now is entered the next time. */
-  async flush(): Promise<void> {
-    const [uses, denials, uncounted] = [this.#uses, this.#denials, this.#uncounted];
-    const untilMs = this.#options.clock.wall();
-    const window = { since: new Date(this.#sinceMs).toISOString(), until: new Date(untilMs).toISOString() };
+  /** Enters what was counted since the last time, one run after another. What can't be entered now is the next time. */
+  flush(): Promise<void> {
+    this.#flushing = this.#flushing.catch(() => {}).then(() => this.#flush());
+    return this.#flushing;
+  }
+
+  async #flush(): Promise<void> {
+    const counted: Counted = {
+      uses: [...this.#uses.values()],
+      denials: [...this.#denials.values()],
+      uncounted: this.#uncounted,
+    };
+    const [sinceMs, untilMs] = [this.#sinceMs, this.#options.clock.wall()];
+    const window = { since: new Date(sinceMs).toISOString(), until: new Date(untilMs).toISOString() };
     [this.#uses, this.#denials, this.#uncounted] = [new Map(), new Map(), 0];
-    const drafts = [
-      ...(await this.#ofKeys([...uses.values()], window)),
-      ...ofEnvironments([...denials.values()], uncounted, window),
-    ];
-    this.#sinceMs = untilMs;
+    let drafts: Draft[];
+    try {
+      drafts = await this.#draftsOf(counted, window);
+    } catch (error) {
+      this.#putBack(counted);
+      throw error;
+    }
+    let kept = 0;
     for (let i = 0; i < drafts.length; i += ENTRIES_AT_ONCE) {
-      const part = drafts.slice(i, i + ENTRIES_AT_ONCE);
-      await Promise.all(part.map((draft) => this.#enter(draft)));
+      const entered = await Promise.all(drafts.slice(i, i + ENTRIES_AT_ONCE).map((draft) => this.#enter(draft)));
+      kept += entered.filter((one) => !one).length;
+    }
+    // What was not entered was counted since then.
+    if (kept === 0) this.#sinceMs = untilMs;
+  }
+
+  #putBack({ uses, denials, uncounted }: Counted): void {
+    this.add(uses, denials);
+    this.#uncounted += uncounted;
+  }
+
+  /** Whether it is entered; else it is kept. */
+  async #enter({ counted, ...draft }: Draft): Promise<boolean> {
+    const entry = { ...draft, actor: 'system', evenWithoutChange: true as const };
+    try {
+      await this.#options.ledger().record(entry, async () => null);
+      return true;
+    } catch {
+      this.#putBack(counted);
+      return false;
     }
   }
 
-  async #enter({ uses, denials, ...draft }: Draft): Promise<void> {
-    const entry = { ...draft, actor: 'system', evenWithoutChange: true as const };
-    await this.#options
-      .ledger()
-      .record(entry, async () => null)
-      .catch(() => this.add(uses, denials));
-  }
-
-  async #ofKeys(uses: readonly CountedUse[], window: Window): Promise<Draft[]> {
+  async #draftsOf({ uses, denials, uncounted }: Counted, window: Window): Promise<Draft[]> {
     const holders = await holdersOf(this.#options.reader, [...new Set(uses.map(({ credential }) => credential))]);
-    const byKey = Map.groupBy(uses, ({ credential }) => holders.get(credential)?.key ?? '');
+    const byKey = Map.groupBy(uses, ({ credential }) => holders.get(credential)?.key);
+    // Of a credential that is gone it can't be said whose it was.
+    const unknown = (byKey.get(undefined) ?? []).reduce((sum, { count }) => sum + count, uncounted);
     const drafts: Draft[] = [];
     for (const [key, own] of byKey) {
       const holder = holders.get((own[0] as CountedUse).credential);
-      if (holder === undefined) continue;
+      if (key === undefined || holder === undefined) continue;
       for (let i = 0; i < own.length; i += MAX_OF_ENTRY) {
         const part = own.slice(i, i + MAX_OF_ENTRY);
         const side = { ...window, uses: part.map((use) => ({ ...use })) };
         const { project, environment, consumer } = holder;
         const names = { action: 'key.usage-counted', subject: key, project, environment, about: consumer };
-        drafts.push({ ...names, side, uses: part, denials: [] });
+        drafts.push({ ...names, side, counted: { uses: part, denials: [], uncounted: 0 } });
       }
     }
-    return drafts;
+    return [...drafts, ...ofEnvironments(denials, window), ...ofUncounted(unknown, window)];
   }
 }
 
 interface Window {
   readonly since: string;
   readonly until: string;
+}
+
+/** What was counted, and how much of it could not be told apart. */
+interface Counted {
+  readonly uses: readonly CountedUse[];
+  readonly denials: readonly CountedDenial[];
+  readonly uncounted: number;
 }
 
 interface Draft {
@@ -115,16 +148,25 @@ interface Draft {
   readonly environment?: string;
   readonly about: string;
   readonly side: Json;
-  readonly uses: readonly CountedUse[];
-  readonly denials: readonly CountedDenial[];
+  /** What it says, to be kept where it can't be entered. */
+  readonly counted: Counted;
 }
 
-function ofEnvironments(denials: readonly CountedDenial[], uncounted: number, window: Window): Draft[] {
+function ofEnvironments(denials: readonly CountedDenial[], window: Window): Draft[] {
   const byEnvironment = Map.groupBy(denials, ({ environment }) => environment);
   return [...byEnvironment].map(([environment, own]) => {
     const subject = environment === '' ? 'unknown' : environment;
     const counts = Object.fromEntries(own.map(({ code, count }) => [code, count]));
-    const side = { ...window, counts, ...(uncounted === 0 ? {} : { uncounted }) };
-    return { action: 'requests.denied', subject, about: subject, side, uses: [], denials: own };
+    const counted = { uses: [], denials: own, uncounted: 0 };
+    return { action: 'requests.denied', subject, about: subject, side: { ...window, counts }, counted };
   });
+}
+
+/** Nobody's in particular: it is said of the whole. */
+function ofUncounted(uncounted: number, window: Window): Draft[] {
+  if (uncounted === 0) return [];
+  const counted = { uses: [], denials: [], uncounted };
+  return [
+    { action: 'usage.uncounted', subject: 'system', about: 'system', side: { ...window, count: uncounted }, counted },
+  ];
 }

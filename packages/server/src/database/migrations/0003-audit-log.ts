@@ -20,7 +20,7 @@ export const auditLog: readonly string[] = [
     id TEXT PRIMARY KEY, salt TEXT NOT NULL, name TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, url TEXT,
     first_sequence BIGINT NOT NULL, personal INTEGER NOT NULL, created_at BIGINT NOT NULL)`,
   `CREATE TABLE log_export_progress (
-    export_id TEXT PRIMARY KEY, sequence BIGINT NOT NULL, failures INTEGER NOT NULL, last_error TEXT,
+    export_id TEXT PRIMARY KEY, sequence BIGINT NOT NULL, sending BIGINT, failures INTEGER NOT NULL, last_error TEXT,
     delivered_at BIGINT)`,
   `CREATE TABLE log_tiles (
     id TEXT PRIMARY KEY, level INTEGER NOT NULL, number BIGINT NOT NULL, hashes TEXT NOT NULL,

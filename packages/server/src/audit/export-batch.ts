@@ -1,0 +1,49 @@
+import type { Kysely } from 'kysely';
+import type { Database, LogExportRow } from '../database/schema.ts';
+import { listEntries } from '../ledger/entries.store.ts';
+import type { ExportBatch } from './export-target.ts';
+import type { ExportProgress } from './exports.store.ts';
+import type { PersonalParts } from './personal-parts.ts';
+import { showEntry } from './show-entry.ts';
+
+export const BATCH = 200;
+
+interface Source {
+  readonly reader: Kysely<Database>;
+  readonly personal: PersonalParts;
+  /** The newest entry. */
+  readonly head: number;
+  readonly atMs: number;
+}
+
+/** The first entry that should be there and is not. */
+export interface Gap {
+  readonly missing: number;
+}
+
+/**
+ * What goes next: the entries right behind the cursor, each one of them, or which one is missing. A batch that was on
+ * its way is the same again.
+ * @returns null where there is nothing that can go now
+ */
+export async function nextBatch(
+  { reader, personal, head, atMs }: Source,
+  { personal: isPersonal }: LogExportRow,
+  { sequence: after, sending }: ExportProgress,
+): Promise<ExportBatch | Gap | null> {
+  const again = sending !== null && sending > after;
+  const to = Math.min(after + BATCH, head, again ? sending : head);
+  if (to <= after) return null;
+  const entries = await listEntries(reader, { order: 'asc', from: after + 1, to, limit: BATCH });
+  for (let i = 0; after + i < to; i++) {
+    // INVARIANT: a cursor moves over entries that were sent, and over nothing else.
+    if (entries[i]?.sequence !== after + i + 1) return { missing: after + i + 1 };
+  }
+  const shown = await Promise.all(entries.map((entry) => showEntry(isPersonal === 1 ? personal : null, entry)));
+  // What is sealed now is sent when it is open: it would be missing for good.
+  const sealed = shown.findIndex(({ sideState }) => sideState === 'sealed');
+  if (sealed === 0 || (sealed > 0 && again)) return null;
+  const ready = sealed < 0 ? shown : shown.slice(0, sealed);
+  const lines = ready.map((entry) => `${JSON.stringify(entry)}\n`).join('');
+  return { from: after + 1, to: after + ready.length, lines, atMs };
+}
