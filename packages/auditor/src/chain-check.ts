@@ -113,8 +113,7 @@ function readLeaf(text: string): Leaf | string {
   const bytes = utf8(text);
   if (bytes.length > MAX_LEAF_BYTES) return `the leaf is longer than ${MAX_LEAF_BYTES} bytes`;
   try {
-    const leaf = decodeLeaf(bytes);
-    return Array.isArray(leaf.changes) ? leaf : 'the leaf does not say what changed';
+    return decodeLeaf(bytes);
   } catch (error) {
     return `the leaf cannot be read: ${(error as Error).message}`;
   }
@@ -150,8 +149,19 @@ function compareSide(sha256: Sha256, { side, sideSalt }: Entry, leaf: Leaf): str
   if (typeof sideSalt !== 'string' || !/^[0-9a-f]{64}$/.test(sideSalt))
     return 'a side is shown without its random bytes';
   const salt = Uint8Array.from(sideSalt.match(/../g) as string[], (byte) => Number.parseInt(byte, 16));
-  const found = toHex(sha256(Uint8Array.from([...salt, ...utf8(canonicalJson(side as Json))])));
+  const text = canonicalOf(side);
+  if (text === null) return 'the side that is shown is nothing that a leaf can commit to';
+  const found = toHex(sha256(Uint8Array.from([...salt, ...utf8(text)])));
   return found === leaf.side ? null : 'the side is not the one that the leaf commits to';
+}
+
+/** Null where it has no canonical form, or is nested without end. */
+function canonicalOf(side: unknown): string | null {
+  try {
+    return canonicalJson(side as Json);
+  } catch {
+    return null;
+  }
 }
 
 function utf8(text: string): Uint8Array {

@@ -5,6 +5,7 @@ import { readReceipt } from '@keyhold/protocol/log/receipt';
 import type { VerifySignature } from '@keyhold/protocol/log/signed-message';
 import type { TrustPolicy } from '@keyhold/protocol/log/trust-policy';
 import { type CheckedCheckpoint, checkCheckpoint } from './check-checkpoint.ts';
+import { compareToOrigin } from './installation-of.ts';
 
 /** What hashes and checks signatures, in Node or in a browser. */
 export interface Checker {
@@ -35,6 +36,8 @@ export function checkReceipt({ sha256, verify }: Checker, trust: TrustPolicy, te
   if (!verifyInclusion(sha256, { index, size, root, leafHash: leafHash(sha256, extra) }, proof)) {
     return 'the proof does not lead from the entry to the checkpoint: one of them is another';
   }
+  const foreign = compareToOrigin(leaf.installation, checked.checkpoint.origin);
+  if (foreign !== null) return foreign;
   return { ...checked, leaf, text: new TextDecoder().decode(extra), index };
 }
 

@@ -1,6 +1,7 @@
-import type { ChainCheck } from './chain-check.ts';
+import type { ChainCheck, EditedRow } from './chain-check.ts';
 import type { CheckedCheckpoint } from './check-checkpoint.ts';
 import type { CheckedReceipt } from './check-receipt.ts';
+import { installationOf } from './installation-of.ts';
 
 /** What was shown, in plain words: what is proven, and what rests on somebody's word. */
 export interface Explanation {
@@ -25,32 +26,49 @@ export function explainReceipt(receipt: CheckedReceipt): Explanation {
       `that "${leaf.actor}" did "${leaf.action}" to "${leaf.subject}"${facts.map((fact) => ` ${fact}`).join('')}: the ` +
         'operator wrote that into the log',
       `that it was at ${leaf.at}: the clock is the operator's`,
+      ...unnamed(leaf.installation, checkpoint.origin),
       ...unwitnessed(receipt),
     ],
   };
 }
 
-export function explainRun(
-  { begun, last, installation, sides, erasedSides }: ChainCheck,
-  checkpoint: CheckedCheckpoint,
-): Explanation {
+export function explainRun(chain: ChainCheck, checkpoint: CheckedCheckpoint): Explanation {
+  const { begun, last, sides, erasedSides } = chain;
   const { origin, size } = checkpoint.checkpoint;
   return {
     proven: [
-      `entries ${begun + 1} to ${last} of ${installation} are there without a gap, byte for byte as the log "${origin}" ` +
-        `had them when it had ${size} entries and its key signed that`,
-      'each entry names the hash of the one before, and what is shown beside it is what it says',
+      `entries ${begun + 1} to ${last} of the log "${origin}" are there without a gap, byte for byte as it had them when ` +
+        `it had ${size} entries and its key signed that`,
+      ...linked(chain),
+      'what is shown beside each entry is what it says',
       ...(sides === 0 ? [] : [`the personal parts of ${sides} entries are what those entries commit to`]),
       ...witnessed(checkpoint),
     ],
     attributed: [
       'what the entries say happened, and when: the operator wrote them, by his clock',
+      ...unnamed(chain.installation, origin),
       ...(erasedSides === 0
         ? []
         : [`what the personal parts of ${erasedSides} entries were: they are left out, or erased`]),
       ...unwitnessed(checkpoint),
     ],
   };
+}
+
+/** A row that was changed past the log, of which the next entry about it tells. */
+export function explainEdited({ sequence, row }: EditedRow): string {
+  return `${row} had been edited past the ledger before entry ${sequence}`;
+}
+
+/** What the first of a run names as the one before can't be looked at where that one is not in it. */
+function linked({ begun, entries }: ChainCheck): string[] {
+  if (begun === 0) return ['each entry names the hash of the one before'];
+  return entries < 2 ? [] : [`each entry from ${begun + 2} on names the hash of the one before`];
+}
+
+function unnamed(installation: string | null, origin: string): string[] {
+  if (installationOf(origin) !== null) return [];
+  return [`that the log "${origin}" is of the installation "${installation}": the entries say so, its name does not`];
 }
 
 function witnessed({ witnesses }: CheckedCheckpoint): string[] {

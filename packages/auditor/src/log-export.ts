@@ -12,6 +12,7 @@ import type { TrustPolicy } from '@keyhold/protocol/log/trust-policy';
 import { ChainCheck } from './chain-check.ts';
 import { type CheckedCheckpoint, checkCheckpoint } from './check-checkpoint.ts';
 import type { Checker } from './check-receipt.ts';
+import { compareToOrigin } from './installation-of.ts';
 
 /**
  * A file with a run of entries: JSON Lines, the first of which says what the others are, with what has to be hashed
@@ -29,8 +30,21 @@ export interface ExportHeader {
 }
 
 export function isExportHeader(value: unknown): value is ExportHeader {
-  return typeof value === 'object' && value !== null && (value as ExportHeader)['keyhold-log-export'] === 1;
+  if (typeof value !== 'object' || value === null) return false;
+  const header = value as ExportHeader;
+  const { from, to, size } = header;
+  return (
+    header['keyhold-log-export'] === 1 &&
+    [from, to, size].every(Number.isSafeInteger) &&
+    from >= 1 &&
+    from <= to &&
+    to <= size &&
+    [header.origin, header.checkpoint].every(isText) &&
+    [header.before, header.after].every((hashes) => Array.isArray(hashes) && hashes.every(isText))
+  );
 }
+
+const isText = (value: unknown): value is string => typeof value === 'string';
 
 /** Checks a run of entries as its lines come. */
 export class ExportCheck {
@@ -38,6 +52,7 @@ export class ExportCheck {
   readonly #header: ExportHeader;
   readonly #checker: Checker;
 
+  /** @param header one by {@link isExportHeader} */
   constructor(checker: Checker, header: ExportHeader) {
     this.#checker = checker;
     this.#header = header;
@@ -60,7 +75,8 @@ export class ExportCheck {
     if (checked.checkpoint.size !== size || !isRoot) {
       return this.#fail('the entries do not make the tree that the checkpoint names');
     }
-    return checked;
+    const foreign = compareToOrigin(chain.installation ?? '', checked.checkpoint.origin);
+    return foreign === null ? checked : this.#fail(foreign);
   }
 
   #fail(detail: string): null {
@@ -77,9 +93,8 @@ function frontierOf(
   end: number,
   encoded: readonly string[],
 ): Frontier | null {
-  if (!Number.isSafeInteger(end) || end < start || !Array.isArray(encoded)) return null;
   const nodes = perfectNodes({ start, end });
-  const hashes = encoded.map((text) => (typeof text === 'string' ? fromBase64(text) : null));
+  const hashes = encoded.map(fromBase64);
   if (hashes.length !== nodes.length || !hashes.every((hash) => hash?.length === HASH_BYTES)) return null;
   return appendNodes(sha256, tree, hashes as Uint8Array[], (i) => 2 ** (nodes[i]?.level ?? 0));
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
+import { canonicalJson, type Json } from './canonical-json.ts';
 import { decodeLeaf, type Leaf, MAX_LEAF_BYTES, writeLeaf } from './leaf.ts';
 
 const digests = fc.option(fc.stringMatching(/^[0-9a-f]{64}$/));
@@ -112,4 +113,36 @@ it('refuses bytes that are not UTF-8, not JSON, no object or of another version'
   for (const text of ['null', '[]', '1', '"v"', '{}', '{"v":2}', '{"v":"1"}']) {
     assert.throws(() => decodeLeaf(bytesOf(text)), TypeError, text);
   }
+});
+
+it('refuses what has not exactly the fields of a leaf, each of its type', () => {
+  const change = { id: 'key_1', before: null, after: 'ab'.repeat(32) };
+  const others: Record<string, unknown>[] = [
+    ...['installation', 'id', 'at', 'actor', 'action', 'subject', 'project', 'environment', 'code'].flatMap((name) =>
+      [null, 1, [], {}, true].map((value) => ({ [name]: value })),
+    ),
+    ...[null, 0, -1, 1.5, '7', 2 ** 53].map((sequence) => ({ sequence })),
+    ...['previous', 'side'].flatMap((name) =>
+      [1, '', 'ab', 'AB'.repeat(32), `${'ab'.repeat(32)}\n`, 'xy'.repeat(32), {}].map((value) => ({ [name]: value })),
+    ),
+    ...[null, {}, 'x', [null], [1], ['key_1'], [[]], [{}]].map((changes) => ({ changes })),
+    { changes: [{ ...change, id: 1 }] },
+    { changes: [{ ...change, before: 1 }] },
+    { changes: [{ ...change, after: 'ab' }] },
+    { changes: [{ ...change, more: 1 }] },
+    { changes: [{ id: 'key_1', before: null }] },
+    { changes: [change, null] },
+    { more: 'unknown' },
+    { toString: 'unknown' },
+  ];
+  for (const other of others) {
+    const text = canonicalJson({ ...LEAF, ...other } as unknown as Json);
+    assert.throws(() => decodeLeaf(bytesOf(text)), TypeError, text);
+  }
+  for (const name of Object.keys(LEAF)) {
+    const text = canonicalJson({ ...LEAF, [name]: undefined } as unknown as Json);
+    assert.throws(() => decodeLeaf(bytesOf(text)), TypeError, `without ${name}`);
+  }
+  const deep = `{"changes":${'['.repeat(100_000)}${']'.repeat(100_000)},"v":1}`;
+  assert.throws(() => decodeLeaf(bytesOf(deep)), TypeError, 'nested without end');
 });

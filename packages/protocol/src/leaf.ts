@@ -58,8 +58,54 @@ export function writeLeaf(leaf: Leaf): string {
  */
 export function decodeLeaf(bytes: Uint8Array): Leaf {
   const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  const leaf = JSON.parse(text) as Leaf;
-  if (leaf.v !== 1) throw new TypeError('not a leaf of version 1');
+  const leaf: unknown = JSON.parse(text);
+  // First of all, also so that what is nested without end is not followed.
+  refuseOtherShapes(leaf);
   if (canonicalJson(leaf as unknown as Json) !== text) throw new TypeError('the leaf is not canonical JSON');
   return leaf;
+}
+
+const isText = (value: unknown) => typeof value === 'string';
+const isDigest = (value: unknown) => value === null || (typeof value === 'string' && /^[0-9a-f]{64}$/.test(value));
+const isSequence = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 1;
+const isVersion = (value: unknown) => value === 1;
+
+type Shape<T> = { readonly [name in keyof Required<T>]: (value: unknown) => boolean };
+
+const CHANGE: Shape<RowChange> = { id: isText, before: isDigest, after: isDigest };
+const LEAF: Shape<Leaf> = {
+  v: isVersion,
+  installation: isText,
+  sequence: isSequence,
+  id: isText,
+  at: isText,
+  previous: isDigest,
+  actor: isText,
+  action: isText,
+  subject: isText,
+  project: isText,
+  environment: isText,
+  code: isText,
+  changes: (value) => Array.isArray(value) && value.every((change) => strayField(change, CHANGE, []) === null),
+  side: isDigest,
+};
+const OPTIONAL: readonly string[] = ['project', 'environment', 'code'] satisfies (keyof Leaf)[];
+
+/** @throws TypeError where it has not exactly the fields of a leaf, each of its type */
+function refuseOtherShapes(value: unknown): asserts value is Leaf {
+  if ((value as Leaf | null)?.v !== 1) throw new TypeError('not a leaf of version 1');
+  const stray = strayField(value, LEAF, OPTIONAL);
+  if (stray !== null) throw new TypeError(`"${stray}" is not what a leaf has there`);
+}
+
+/** Name of a field that is missing, unknown or not of its type; empty where it is no object; null where all is well. */
+function strayField<T>(value: unknown, shape: Shape<T>, optional: readonly string[]): string | null {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return '';
+  for (const name in value) if (!Object.hasOwn(shape, name)) return name;
+  for (const name in shape) {
+    const isThere = Object.hasOwn(value, name);
+    const fits = isThere ? shape[name]((value as Partial<T>)[name]) : optional.includes(name);
+    if (!fits) return name;
+  }
+  return null;
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import type { Leaf } from '@keyhold/protocol/leaf';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { smallLog } from '../testing/small-log.ts';
 import { verifyPage } from './verify-page.ts';
@@ -16,6 +17,9 @@ if (executablePath === '' && process.env['CI'] === 'true')
 const skip = executablePath === '' && 'Chromium is missing';
 
 const log = smallLog(11);
+const change = (leaf: Leaf): Leaf => ({ ...leaf, changes: [{ id: 'key_1', before: 'ab'.repeat(32), after: null }] });
+const edited = smallLog(2, { change });
+const broken = smallLog(2, { change: (leaf) => ({ ...leaf, changes: [null] }) as unknown as Leaf });
 const folder = mkdtempSync(join(tmpdir(), 'keyhold-test-'));
 let browser: Browser;
 
@@ -25,6 +29,8 @@ before(async () => {
   writeFileSync(join(folder, 'one.tlog-proof'), log.receipt(7));
   writeFileSync(join(folder, 'changed.tlog-proof'), log.receipt(7).replace('index 6', 'index 5'));
   writeFileSync(join(folder, 'part.jsonl'), log.exported(3, 9));
+  writeFileSync(join(folder, 'edited.jsonl'), edited.exported(1, 2));
+  writeFileSync(join(folder, 'broken.jsonl'), broken.exported(1, 2));
   browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
 });
 after(async () => {
@@ -42,9 +48,10 @@ async function open(asked: string[]): Promise<Page> {
   return page;
 }
 
-async function check(page: Page, file: string): Promise<string> {
-  await page.locator('#keys').fill(log.keys);
+async function check(page: Page, file: string, { keys } = log, meanwhile = () => {}): Promise<string> {
+  await page.locator('#keys').fill(keys);
   await page.locator('#file').setInputFiles(join(folder, file));
+  meanwhile();
   await page.locator('#go').click();
   await page.locator('#result.valid, #result.invalid').waitFor();
   return (await page.locator('#result').textContent()) ?? '';
@@ -60,6 +67,18 @@ it('the page checks a file in a real browser, offline, and asks nobody for anyth
     asked.filter((url) => !/^(?:file:.*\/check\.html$|data:text\/javascript)/.test(url)),
     [],
   );
+});
+
+it('and says what was found beside that, and of what can’t be read that it can’t', { skip }, async () => {
+  const page = await open([]);
+  assert.match(
+    await check(page, 'edited.jsonl', edited),
+    /It holds: 2 entries[\s\S]*What was found\s*key_1 had been edited past the ledger before entry 1\./,
+  );
+  assert.match(await check(page, 'broken.jsonl', broken), /does not hold. At entry 1: the leaf cannot be read/);
+  writeFileSync(join(folder, 'gone.jsonl'), log.exported(1, 2));
+  const gone = await check(page, 'gone.jsonl', log, () => rmSync(join(folder, 'gone.jsonl')));
+  assert.match(gone, /This file can not be read/);
 });
 
 it('and the browser itself holds it to that', { skip }, async () => {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import type { Leaf } from '@keyhold/protocol/leaf';
+import { MAX_LINE_UNITS } from '../export-lines.ts';
 import { smallLog } from '../testing/small-log.ts';
 import { verifyText } from './verify-text.ts';
 
@@ -31,11 +33,41 @@ it('and nothing else does: other keys, another file, a byte changed', () => {
     [log.exported(2, 5), other.keys, /does not hold.*no trusted key/],
     [log.exported(2, 5).replace('"key_3"', '"key_9"'), log.keys, /does not hold. At entry 3/],
     [log.exported(2, 5).replace('"from":2', '"from":3'), log.keys, /does not hold/],
+    [`${log.exported(2, 5)}${'x'.repeat(MAX_LINE_UNITS + 1)}`, log.keys, /does not hold: line 6 is longer than/],
   ];
   for (const [text, keys, title] of cases) {
     const outcome = verifyText(text, keys);
     assert.equal(outcome.valid, false);
     assert.match(outcome.title, title);
     assert.deepEqual(outcome.proven, []);
+  }
+});
+
+it('rows that were edited past the ledger are told of, in a log that holds and in one that does not', () => {
+  const change = (leaf: Leaf): Leaf => ({
+    ...leaf,
+    changes: leaf.sequence < 3 ? [] : [{ id: 'key_1', before: 'ab'.repeat(32), after: null }],
+  });
+  const edited = smallLog(4, { change });
+  const found = [3, 4].map((sequence) => `key_1 had been edited past the ledger before entry ${sequence}`);
+  const { valid, title, found: shown } = verifyText(edited.exported(1, 4), edited.keys);
+  assert.deepEqual([valid, shown], [true, found]);
+  assert.equal(title, 'It holds: 4 entries, up to entry 4 of 4. But rows had been edited past it.');
+  const refused = verifyText(edited.exported(1, 4), log.keys);
+  assert.deepEqual([refused.valid, refused.found], [false, found]);
+  assert.deepEqual(verifyText(log.exported(1, 4), log.keys).found, []);
+});
+
+it('a leaf that has what ends a line elsewhere is one line here', () => {
+  const other = smallLog(3, { change: (leaf) => ({ ...leaf, actor: 'tok\u2028\u2029\u0085' }) });
+  assert.ok(other.exported(1, 3).includes('\u2028'));
+  assert.equal(verifyText(other.exported(1, 3), other.keys).title, 'It holds: 3 entries, up to entry 3 of 3.');
+});
+
+it('whatever a leaf is instead of one, it is refused and nothing is thrown', () => {
+  for (const changes of [[null], [[]], 'x', null, [{ id: 1, before: null, after: null }]]) {
+    const broken = smallLog(3, { change: (leaf) => ({ ...leaf, changes }) as unknown as Leaf });
+    assert.match(verifyText(broken.exported(1, 3), broken.keys).title, /does not hold. At entry 1: the leaf cannot be/);
+    assert.match(verifyText(broken.receipt(2), broken.keys).title, /proves nothing: the entry cannot be read/);
   }
 });

@@ -14,17 +14,24 @@ const section = (heading, lines) => {
   ul.append(...lines.map((line) => Object.assign(document.createElement('li'), { textContent: line + '.' })));
   return [h, ul];
 };
+const check = async () => {
+  try {
+    return verifyText(await file.files[0].text(), keys.value);
+  } catch (error) {
+    return { valid: false, title: 'This file can not be read: ' + error.message, found: [], proven: [], attributed: [] };
+  }
+};
 form.addEventListener('submit', async (event) => {
   event.preventDefault();
   result.hidden = false;
   result.className = '';
   title.textContent = 'Checking…';
   lists.replaceChildren();
-  const text = await file.files[0].text();
-  const outcome = verifyText(text, keys.value);
+  const outcome = await check();
   result.className = outcome.valid ? 'valid' : 'invalid';
   title.textContent = outcome.title;
   lists.replaceChildren(
+    ...section('What was found', outcome.found),
     ...section('What is proven', outcome.proven),
     ...section('What only rests on the operator’s word', outcome.attributed),
   );

@@ -1,9 +1,16 @@
 import { isUtf8 } from 'node:buffer';
 import { join } from 'node:path';
 import { originHash, readAddCheckpoint, SIZE_MEDIA_TYPE } from '@keyhold/protocol/log/add-checkpoint';
-import { readCheckpoint } from '@keyhold/protocol/log/checkpoint';
+import { type Checkpoint, readCheckpoint } from '@keyhold/protocol/log/checkpoint';
 import { signersOf } from '@keyhold/protocol/log/signed-message';
-import { type NoteKey, readNote, type SignedNote, writeNote, writeSignature } from '@keyhold/protocol/log/signed-note';
+import {
+  type NoteKey,
+  type NoteSignature,
+  readNote,
+  type SignedNote,
+  writeNote,
+  writeSignature,
+} from '@keyhold/protocol/log/signed-note';
 import { sha256, verifySignature } from '../note-crypto.ts';
 import { type Cosigner, cosign } from './cosigner.ts';
 import { type Evidence, EvidenceFolder } from './evidence.ts';
@@ -22,6 +29,9 @@ export interface Answer {
 interface Last extends SeenCheckpoint {
   /** With the signatures of the log that were checked, and the cosignatures. */
   readonly note: string;
+  readonly cosignatures: readonly NoteSignature[];
+  /** What the cosignatures say of when they were made. */
+  readonly cosignedAt: number;
 }
 
 /** A log that is watched. */
@@ -31,6 +41,8 @@ interface Watched {
 }
 
 const TEXT = 'text/plain; charset=utf-8';
+/** How long a cosignature is given again to whoever asks for the same tree: anybody can, with what is public. */
+const GIVEN_AGAIN_SECONDS = 60;
 
 /** A witness (c2sp.org/tlog-witness): it cosigns what continues what it cosigned before, and nothing else. */
 export class Witness {
@@ -87,7 +99,7 @@ export class Witness {
     const asked = { ...checkpoint, signers };
     const signed = onlyOf(note, [...signers.keys()]);
     const judgement = judge(log.last, asked, request);
-    if (judgement.status === 200) return this.#cosign(log, asked, signed);
+    if (judgement.status === 200) return this.#givenBefore(log.last, asked) ?? this.#cosign(log, asked, signed);
     const { status, contradiction } = judgement;
     if (contradiction !== null && log.last !== null) {
       const { origin, size } = asked;
@@ -99,14 +111,32 @@ export class Witness {
     return plain(status, status === 400 ? 'the old size is above the new one' : 'this does not continue the log');
   }
 
+  /**
+   * What was answered for the same tree a moment ago: its time is as true as it was, so nothing is signed or written
+   * anew. Null where that is too old, or another key of the log, whose signature is to be kept, signed this as well.
+   */
+  #givenBefore(last: Last | null, asked: SeenCheckpoint): Answer | null {
+    // Of the same size means of the same root: any other was refused.
+    if (last === null || last.size !== asked.size) return null;
+    const age = this.#now() - last.cosignedAt;
+    // A clock that was put back makes the time untrue.
+    if (age < 0 || age > GIVEN_AGAIN_SECONDS) return null;
+    return [...asked.signers.keys()].every((key) => last.signers.has(key)) ? cosigned(last.cosignatures) : null;
+  }
+
   #cosign(log: Watched, asked: SeenCheckpoint, signed: SignedNote): Answer {
-    const cosignatures = cosign(this.#state.cosigners, asked, this.#now());
+    const cosignedAt = this.#now();
+    const cosignatures = cosign(this.#state.cosigners, asked, cosignedAt);
     const note = writeNote({ ...signed, signatures: [...signed.signatures, ...cosignatures] });
     // "The witness MUST persist the new checkpoint before responding."
     this.#state.write(asked.origin, note);
-    log.last = { ...asked, note };
-    return { status: 200, type: TEXT, body: cosignatures.map(writeSignature).join('') };
+    log.last = { ...asked, note, cosignatures, cosignedAt };
+    return cosigned(cosignatures);
   }
+}
+
+function cosigned(cosignatures: readonly NoteSignature[]): Answer {
+  return { status: 200, type: TEXT, body: cosignatures.map(writeSignature).join('') };
 }
 
 /** The note with what these keys signed, each once: what others put under it was not checked. */
@@ -121,7 +151,8 @@ function lastOf(state: StateFolder, origin: string, keys: readonly NoteKey[]): L
   if (text === null) return null;
   const note = readNote(text);
   const checkpoint = readCheckpoint(note?.text ?? '');
-  if (note === null || checkpoint === null || checkpoint.origin !== origin || !isOwn(state.cosigners, note)) {
+  const own = note === null || checkpoint?.origin !== origin ? null : ownOf(state.cosigners, note, checkpoint);
+  if (note === null || checkpoint === null || own === null) {
     throw new StateUnusable(
       `what was cosigned of ${origin} can't be read: ${originHash(sha256, origin)}.checkpoint is not as it was ` +
         'written. Restore the newest copy; with an older one this witness would contradict itself',
@@ -129,14 +160,21 @@ function lastOf(state: StateFolder, origin: string, keys: readonly NoteKey[]): L
   }
   // Its keys may be others by now; then nothing is known of when they signed.
   const signers = signersOf(verifySignature, keys, note, checkpoint) ?? new Map<NoteKey, number | null>();
-  return { ...checkpoint, signers, note: text };
+  return { ...checkpoint, signers, note: text, ...own };
 }
 
-/** Whether each of this witness's keys cosigned the note. */
-function isOwn(cosigners: readonly Cosigner[], note: SignedNote): boolean {
-  const checkpoint = readCheckpoint(note.text);
+/** What this witness's keys put under the note; null where one of them did not, or a signature is not its key's. */
+function ownOf(
+  cosigners: readonly Cosigner[],
+  note: SignedNote,
+  checkpoint: Checkpoint,
+): Pick<Last, 'cosignatures' | 'cosignedAt'> | null {
   const keys = cosigners.map(({ note: key }) => key);
-  return checkpoint !== null && signersOf(verifySignature, keys, note, checkpoint)?.size === keys.length;
+  const times = signersOf(verifySignature, keys, note, checkpoint);
+  if (times?.size !== keys.length) return null;
+  // The oldest of them, were they not all of one moment.
+  const cosignedAt = Math.min(...[...times.values()].map((atSeconds) => atSeconds ?? 0));
+  return { cosignatures: onlyOf(note, keys).signatures, cosignedAt };
 }
 
 function plain(status: number, text: string): Answer {

@@ -3,7 +3,8 @@ import { ChainCheck } from '@keyhold/auditor/chain-check';
 import type { CheckedCheckpoint } from '@keyhold/auditor/check-checkpoint';
 import { checkReceipt } from '@keyhold/auditor/check-receipt';
 import { explainReceipt } from '@keyhold/auditor/explain';
-import { ExportCheck, type ExportHeader, isExportHeader } from '@keyhold/auditor/log-export';
+import { LineTooLong } from '@keyhold/auditor/export-lines';
+import { ExportCheck, isExportHeader } from '@keyhold/auditor/log-export';
 import { NODE_CHECKER } from '@keyhold/auditor/node-checker';
 import { readTrust } from '@keyhold/auditor/trust';
 import { PolicyUnreadable, type TrustPolicy } from '@keyhold/protocol/log/trust-policy';
@@ -95,12 +96,18 @@ async function verifyLines(
   isTrustOwn: boolean,
 ): Promise<AuditReport> {
   let check: ExportCheck | null = null;
-  for await (const line of lines) {
-    if (check === null) {
-      if (!isExportHeader(line)) return headless();
-      check = new ExportCheck(NODE_CHECKER, line as ExportHeader);
-    } else check.chain.take(line);
-    if (check.chain.fault !== null) break;
+  try {
+    for await (const line of lines) {
+      if (check === null) {
+        if (!isExportHeader(line)) return headless();
+        check = new ExportCheck(NODE_CHECKER, line);
+      } else check.chain.take(line);
+      if (check.chain.fault !== null) break;
+    }
+  } catch (error) {
+    if (!(error instanceof LineTooLong)) throw error;
+    if (check === null) return headless(error.message);
+    check.chain.fail(error.message);
   }
   if (check === null) return headless();
   const checkpoint: CheckedCheckpoint | null = check.finish(trust);
@@ -108,8 +115,10 @@ async function verifyLines(
 }
 
 /** There is nothing to hold against a checkpoint. */
-function headless(): AuditReport {
+function headless(
+  detail = 'the file does not begin as an export does: "keyhold audit export" writes one',
+): AuditReport {
   const chain = new ChainCheck(NODE_CHECKER.sha256);
-  chain.fail('the file does not begin as an export does: "keyhold audit export" writes one');
+  chain.fail(detail);
   return reportCheck(chain, null, true);
 }

@@ -1,26 +1,19 @@
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
+import { ExportLines, LineTooLong } from '@keyhold/auditor/export-lines';
 import { UsageError } from '../failure.ts';
 
 /**
  * Lines of a JSON Lines export, parsed; a line that is not JSON comes as undefined.
  * @throws UsageError when the file can't be read
+ * @throws LineTooLong
  */
 export async function* readExport(file: string): AsyncGenerator<unknown> {
-  const input = createReadStream(file);
+  const lines = new ExportLines();
   try {
-    for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) yield parse(line);
+    for await (const text of createReadStream(file, { encoding: 'utf8' })) yield* lines.take(text as string);
+    yield* lines.end();
   } catch (error) {
+    if (error instanceof LineTooLong) throw error;
     throw new UsageError(`the file cannot be read (${(error as NodeJS.ErrnoException).code})`);
-  } finally {
-    input.destroy();
-  }
-}
-
-function parse(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
   }
 }

@@ -1,7 +1,7 @@
 import type { ChainCheck, ChainFault, EditedRow } from '@keyhold/auditor/chain-check';
 import type { CheckedCheckpoint } from '@keyhold/auditor/check-checkpoint';
 import type { CheckedReceipt } from '@keyhold/auditor/check-receipt';
-import { type Explanation, explainRun } from '@keyhold/auditor/explain';
+import { type Explanation, explainEdited, explainRun } from '@keyhold/auditor/explain';
 
 /** What `audit verify` answers. */
 export interface AuditReport {
@@ -60,7 +60,7 @@ export function reportText({ entries, last, fault, editedRows, valid, size, ...r
       ? [`It verifies: ${entries} ${entries === 1 ? 'entry' : 'entries'}, up to entry ${last} of ${size}.`]
       : []),
     ...(fault === null ? [] : [`IT DOES NOT VERIFY. ${at}${fault.detail}.`]),
-    ...editedRows.map(({ sequence, row }) => `FOUND: ${row} had been edited past the ledger before entry ${sequence}.`),
+    ...editedRows.map((edited) => `FOUND: ${explainEdited(edited)}.`),
     ...section('Proven:', report.proven),
     ...section('Only said by the operator:', report.attributed),
   ];

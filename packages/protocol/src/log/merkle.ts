@@ -78,6 +78,17 @@ export function foldNodes(sha256: Sha256, nodes: readonly Uint8Array[]): Uint8Ar
   return nodes.reduceRight((right, left) => nodeHash(sha256, left, right));
 }
 
+/** MTH of 2^n neighbouring hashes, at least one. */
+export function perfectRoot(sha256: Sha256, hashes: readonly Uint8Array[]): Uint8Array {
+  const row = [...hashes];
+  for (let width = row.length; width > 1; width /= 2) {
+    for (let i = 0; i < width / 2; i++) {
+      row[i] = nodeHash(sha256, row[2 * i] as Uint8Array, row[2 * i + 1] as Uint8Array);
+    }
+  }
+  return row[0] as Uint8Array;
+}
+
 export function isSameHash(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

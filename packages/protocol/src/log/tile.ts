@@ -1,3 +1,4 @@
+import { HASH_BYTES } from './merkle.ts';
 import type { Node } from './merkle-paths.ts';
 
 /** Hashes of a full tile, and entries of a full bundle (c2sp.org/tlog-tiles). */
@@ -51,6 +52,13 @@ export function tileOf({ level, index }: Node): { level: number; number: number;
   const first = index * span;
   const start = first % TILE_WIDTH;
   return { level: tileLevel, number: Math.floor(first / TILE_WIDTH), start, end: start + span };
+}
+
+/** The hashes that a tile consists of, one behind the other; they are views of its bytes. */
+export function tileHashes(bytes: Uint8Array): Uint8Array[] {
+  return Array.from({ length: bytes.length / HASH_BYTES }, (_, i) =>
+    bytes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES),
+  );
 }
 
 /** Entries with their lengths before them, big-endian in two bytes. */
