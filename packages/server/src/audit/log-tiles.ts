@@ -1,6 +1,6 @@
-import { foldNodes, HASH_BYTES, isSameHash, nodeHash } from '@keyhold/protocol/log/merkle';
+import { HASH_BYTES, foldNodes, isSameHash, perfectRoot } from '@keyhold/protocol/log/merkle';
 import { type Node, perfectNodes, type Range } from '@keyhold/protocol/log/merkle-paths';
-import { TILE_WIDTH, tileOf, tileWidth } from '@keyhold/protocol/log/tile';
+import { TILE_WIDTH, tileOf, tileWidth, tileHashes } from '@keyhold/protocol/log/tile';
 import type { Kysely } from 'kysely';
 import type { Database } from '../database/schema.ts';
 import type { Scratch } from '../database/scratch.ts';
@@ -59,7 +59,7 @@ export class LogTiles {
     if (cached !== undefined) return cached.slice(0, width);
     const kept = await readTileHashes(this.#reader, level, number);
     if (kept?.length === TILE_WIDTH * HASH_BYTES) {
-      const hashes = split(kept);
+      const hashes = tileHashes(kept);
       if (await this.#isBelow(level, number, hashes)) {
         keepSome(this.#full, MAX_CACHED, name, hashes);
         return hashes.slice(0, width);
@@ -85,7 +85,7 @@ export class LogTiles {
     const known = tail?.number === over ? tail.hashes : this.#full.get(`${level + 1}/${over}`);
     const kept = known === undefined ? await readTileHashes(this.#reader, level + 1, over) : null;
     const expected = known?.[at] ?? kept?.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES);
-    return expected === undefined || isSameHash(expected, foldPerfect(hashes));
+    return expected === undefined || isSameHash(expected, perfectRoot(sha256, hashes));
   }
 
   /** MTH of the leaves of a range, which is a subtree of a proof. */
@@ -104,7 +104,7 @@ export class LogTiles {
     const name = `${node.level}/${node.index}`;
     const known = this.#folded.get(name);
     if (known !== undefined) return known;
-    const hash = foldPerfect((await this.hashes(level, number, end)).slice(start));
+    const hash = perfectRoot(sha256, (await this.hashes(level, number, end)).slice(start));
     if (end - start >= WORTH_KEEPING) keepSome(this.#folded, MAX_FOLDED, name, hash);
     return hash;
   }
@@ -142,7 +142,7 @@ export class LogTiles {
     for (let i = tail.hashes.length; i < width; i++) {
       const below = await this.hashes(level - 1, number * TILE_WIDTH + i, TILE_WIDTH);
       // By its place: whoever else makes the same tile meanwhile makes the same hashes.
-      tail.hashes[i] = foldPerfect(below);
+      tail.hashes[i] = perfectRoot(sha256, below);
     }
     if (number >= (last?.number ?? 0)) this.#tails.set(level, tail);
     return tail.hashes.slice(0, width);
@@ -169,23 +169,6 @@ function keepSome<T>(cache: Map<string, T>, most: number, name: string, value: T
 /** Whether a tile with that many hashes is in a tree of `size`. */
 export function hasTile(level: number, number: number, width: number, size: number): boolean {
   return width <= tileWidth(level, number, size);
-}
-
-/** MTH of 2^n neighbouring hashes. */
-function foldPerfect(hashes: Hashes): Uint8Array {
-  const row = [...hashes];
-  for (let width = row.length; width > 1; width /= 2) {
-    for (let i = 0; i < width / 2; i++) {
-      row[i] = nodeHash(sha256, row[2 * i] as Uint8Array, row[2 * i + 1] as Uint8Array);
-    }
-  }
-  return row[0] as Uint8Array;
-}
-
-function split(bytes: Uint8Array): Uint8Array[] {
-  return Array.from({ length: bytes.length / HASH_BYTES }, (_, i) =>
-    bytes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES),
-  );
 }
 
 function join(hashes: Hashes): string {

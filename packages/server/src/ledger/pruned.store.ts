@@ -1,5 +1,5 @@
-import { appendNodes, EMPTY_FRONTIER, foldNodes, type Frontier, HASH_BYTES } from '@keyhold/protocol/log/merkle';
-import { TILE_WIDTH } from '@keyhold/protocol/log/tile';
+import { appendNodes, EMPTY_FRONTIER, type Frontier, HASH_BYTES, perfectRoot } from '@keyhold/protocol/log/merkle';
+import { TILE_WIDTH, tileHashes } from '@keyhold/protocol/log/tile';
 import { decodeLeaf, type Leaf } from '@keyhold/protocol/leaf';
 import { type Kysely, sql } from 'kysely';
 import type { Database } from '../database/schema.ts';
@@ -60,25 +60,19 @@ export async function keptTree(db: Db, size: number): Promise<Frontier | null> {
       .orderBy('number')
       .execute();
     for (const [i, { number, hashes }] of rows.entries()) {
-      if (Number(number) !== next + i) return null;
-      tree = appendNodes(sha256, tree, [tileRoot(hashes)], () => TILE_WIDTH);
+      const tile = wholeTile(hashes);
+      if (Number(number) !== next + i || tile === null) return null;
+      tree = appendNodes(sha256, tree, [perfectRoot(sha256, tile)], () => TILE_WIDTH);
     }
     if (tree.size < Math.min(size, (next + TILES_PER_READ) * TILE_WIDTH)) return null;
   }
   return tree;
 }
 
-function hashesOf(hashes: string): Uint8Array[] {
+/** Null where it is not as long as a tile is. */
+function wholeTile(hashes: string): Uint8Array[] | null {
   const bytes = Buffer.from(hashes, 'hex');
-  return Array.from({ length: TILE_WIDTH }, (_, i) => bytes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES));
-}
-
-function tileRoot(hashes: string): Uint8Array {
-  let row = hashesOf(hashes);
-  while (row.length > 1) {
-    row = Array.from({ length: row.length / 2 }, (_, i) => foldNodes(sha256, row.slice(2 * i, 2 * i + 2)));
-  }
-  return row[0] as Uint8Array;
+  return bytes.length === TILE_WIDTH * HASH_BYTES ? tileHashes(bytes) : null;
 }
 
 const ENTRIES_PER_READ = 1_000;
@@ -98,8 +92,9 @@ export async function treeAt(db: Db, size: number): Promise<Frontier | null> {
       .where('level', '=', 0)
       .where('number', '=', whole / TILE_WIDTH)
       .executeTakeFirst();
-    if (tile === undefined) return null;
-    tree = appendNodes(sha256, tree, hashesOf(tile.hashes).slice(0, size - whole), () => 1);
+    const hashes = wholeTile(tile?.hashes ?? '');
+    if (hashes === null) return null;
+    tree = appendNodes(sha256, tree, hashes.slice(0, size - whole), () => 1);
   }
   while (tree !== null && tree.size < size) {
     const page = await leavesBetween(db, tree.size, Math.min(size, tree.size + ENTRIES_PER_READ));
