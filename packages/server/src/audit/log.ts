@@ -61,6 +61,7 @@ export class TransparencyLog {
     const log = new TransparencyLog(options, null);
     if (note === null) return log;
     const kept = await readKept(options, log.tiles, note);
+    if (kept === null) return log;
     if (typeof kept !== 'string') return new TransparencyLog(options, kept);
     // A size that was put there would keep every true checkpoint out.
     options.forged(`the kept checkpoint was changed: ${kept}`);
@@ -183,10 +184,17 @@ export class TransparencyLog {
   }
 }
 
-/** The kept checkpoint, held against the log's keys and its entries; or why it is not one of this log. */
-async function readKept({ vault, origin }: LogOptions, tiles: LogTiles, note: string): Promise<Published | string> {
+/**
+ * The kept checkpoint, held against the log's keys and its entries; or why it is not one of this log. Null where the
+ * keys themselves were tampered with, so that nothing can be said of it.
+ */
+async function readKept(
+  { vault, origin, forged }: LogOptions,
+  tiles: LogTiles,
+  note: string,
+): Promise<Published | string | null> {
   const keys = await checkedLogKeys(vault, origin);
-  if (isRefusal(keys)) return keys.detail;
+  if (isRefusal(keys)) return null;
   const logs = keys.map((row) => ({ ...noteKeyOf(row), url: null }));
   const checked = checkCheckpoint(verifySignature, { logs, witnesses: [], isQuorum: () => true }, note);
   if (typeof checked === 'string') return checked;
@@ -194,5 +202,7 @@ async function readKept({ vault, origin }: LogOptions, tiles: LogTiles, note: st
   if (checkpoint.size > vault.ledger.head.sequence) return 'it is of more entries than there are';
   if (checkpoint.size === 0) return { ...checkpoint, note };
   const root = await tiles.rangeHash({ start: 0, end: checkpoint.size }).catch(() => null);
-  return root !== null && isSameHash(root, checkpoint.root) ? { ...checkpoint, note } : 'its root is another';
+  // The log did sign it: then it is the entries that are others now, and it stays to show that.
+  if (root === null || !isSameHash(root, checkpoint.root)) forged('its entries are not those that it signed');
+  return { ...checkpoint, note };
 }
