@@ -53,7 +53,7 @@ export class RawCommits implements Disposable {
       for (const [i, values] of group.entries()) this.#inserts[i]?.run(...values);
       this.#head.run();
       this.#database.exec('commit');
-      count += (group[1]?.length ?? 0) / 3;
+      count += this.#groupSize;
     }
     return count;
   }
