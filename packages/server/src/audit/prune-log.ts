@@ -7,6 +7,7 @@ import type { EntryDraft } from '../ledger/entry.ts';
 import {
   deletePruned,
   deletePrunedTokens,
+  hasEntryUpTo,
   keptTree,
   lastBefore,
   PRUNED_ACTION,
@@ -84,7 +85,8 @@ async function refuseUnsound({ vault, log }: Pruning, upTo: number): Promise<Ref
 /** Deletes what was given up, and by what it was found; goes on where a crash left it. */
 export async function deleteWhatWasPruned({ vault, store }: Pick<Pruning, 'vault' | 'store'>): Promise<void> {
   const { upTo } = await prunedUpTo(vault.reader);
-  if (upTo === 0) return;
+  // The entries go last: where none is left nothing else is either, and the index need not be looked through.
+  if (upTo === 0 || !(await hasEntryUpTo(vault.reader, upTo))) return;
   const inTurn = <T>(work: (db: Kysely<Database>) => Promise<T>) =>
     store.writer.alone(() => store.writer.transaction(work));
   for (let after: string | null = ''; after !== null; ) {

@@ -129,6 +129,17 @@ export async function lastBefore(db: Db, beforeMs: number): Promise<number> {
   return first === null ? Number(last ?? 0) : Number(first) - 1;
 }
 
+/** Whether something is left of the first `upTo` entries. */
+export async function hasEntryUpTo(db: Db, upTo: number): Promise<boolean> {
+  const row = await db
+    .selectFrom('entries')
+    .select('sequence')
+    .where('sequence', '<=', upTo)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 /** Deletes up to `limit` entries that were given up, with their sides; how many there were. */
 export async function deletePruned(db: Db, upTo: number, limit: number): Promise<number> {
   const rows = await db
