@@ -1,8 +1,9 @@
+import { openEnvelope } from '@keyhold/verifier/open-envelope';
 // Envelopes of 1 KB opened per CPU-second, against what can't be left out of it: unwrapping the data key, checking its
 // commitment and opening the data, with the same KeyObjects and everything else prepared.
 import { createDecipheriv, createHash, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
-import { openEnvelope, sealEnvelope } from '../packages/server/src/vault/envelope.ts';
-import { associatedData, type Place } from '../packages/server/src/vault/sealed-field.ts';
+import { sealEnvelope } from '../packages/server/src/vault/envelope.ts';
+import { associatedData, type Place } from '@keyhold/protocol/sealed-field';
 import { alternate, median, ownCpuSeconds, sized } from './measure/alternate.ts';
 import { compared, publish } from './measure/figure.ts';
 
@@ -43,8 +44,8 @@ function openAll(): void {
 
 interface Prepared {
   readonly bytes: Buffer;
-  readonly keyData: Buffer;
-  readonly dataData: Buffer;
+  readonly keyData: Uint8Array;
+  readonly dataData: Uint8Array;
 }
 
 function prepare(bytes: Buffer, place: Place): Prepared {
@@ -64,7 +65,7 @@ function openBare(): void {
   }
 }
 
-function decipher(key: KeyObject, sealed: Buffer, associated: Buffer): Buffer {
+function decipher(key: KeyObject, sealed: Buffer, associated: Uint8Array): Buffer {
   const opener = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE), { authTagLength: TAG });
   opener.setAAD(associated);
   opener.setAuthTag(sealed.subarray(sealed.length - TAG));

@@ -1,3 +1,4 @@
+import { EnvelopeBroken, openEnvelope } from '@keyhold/verifier/open-envelope';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { type LogAlgorithm, partsOf, sha256, signingKey } from '@keyhold/auditor/note-crypto';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
@@ -5,10 +6,9 @@ import { type NoteKey, noteKey, SIGNATURE_TYPES } from '@keyhold/protocol/log/si
 import type { Kysely } from 'kysely';
 import type { Database, LogKeyRow } from '../database/schema.ts';
 import { readChecked, readCheckedRows } from '../ledger/checked-rows.ts';
-import { openEnvelope, sealEnvelope } from '../vault/envelope.ts';
+import { sealEnvelope } from '../vault/envelope.ts';
 import { keyById, keyToEncrypt } from '../vault/open-vault-key.ts';
 import { type InEnvironment, placeIn, type Vault } from '../vault/vault.ts';
-import { EnvelopeBroken } from '../vault/wrapped-key.ts';
 import { listLogKeys } from './log.store.ts';
 
 /** What one of the log's signatures is made with. */

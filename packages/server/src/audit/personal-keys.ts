@@ -1,13 +1,14 @@
+import { EnvelopeBroken, keyFrom, openEnvelope } from '@keyhold/verifier/open-envelope';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { FactTables, PeriodKeyRow, PersonalKeyRow } from '../database/schema.ts';
 import { readCheckedRows } from '../ledger/checked-rows.ts';
-import { openEnvelope, sealEnvelope } from '../vault/envelope.ts';
+import { sealEnvelope } from '../vault/envelope.ts';
 import type { Unsealed } from '../vault/keyring.ts';
 import { keyById, keyToEncrypt } from '../vault/open-vault-key.ts';
 import { type PersonalKey, personalKey } from '../vault/personal-cipher.ts';
-import type { SealedField } from '../vault/sealed-field.ts';
+import type { SealedField } from '@keyhold/protocol/sealed-field';
 import { type InEnvironment, placeIn, SEALED, type Vault } from '../vault/vault.ts';
-import { EnvelopeBroken, keyFrom, newKeyBytes } from '../vault/wrapped-key.ts';
+import { newKeyBytes } from '../vault/wrapped-key.ts';
 import { findPersonalKey } from './personal.store.ts';
 
 /** Keys that may be in memory at once; the one used longest ago goes. */

@@ -1,11 +1,10 @@
+import { EnvelopeBroken, openEnvelope } from '@keyhold/verifier/open-envelope';
 import { isRefusal } from '@keyhold/protocol/errors';
 import type { Store } from '../database/store.ts';
-import { openEnvelope } from '../vault/envelope.ts';
 import { keyById } from '../vault/open-vault-key.ts';
 import { placeOfEnvelope } from '../vault/rewrap.ts';
 import { ENVELOPE_TABLES } from '../vault/rewrap.store.ts';
 import type { Vault } from '../vault/vault.ts';
-import { EnvelopeBroken } from '../vault/wrapped-key.ts';
 import { readPage } from './backup.store.ts';
 
 const PAGE = 8;

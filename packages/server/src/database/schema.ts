@@ -1,4 +1,5 @@
 import type { CredentialKind, EnvironmentKind, State } from '@keyhold/protocol/state';
+import type { Purpose } from '@keyhold/protocol/sealed-field';
 
 /**
  * Tables. Times are epoch milliseconds; JSON, hashes and random bytes (lower-case hex) are text, so that a row has
@@ -137,7 +138,7 @@ export interface SealRow extends Fact {
 export interface VaultKeyRow extends Fact {
   readonly project_id: string;
   readonly environment_id: string;
-  readonly purpose: 'secrets' | 'deliveries' | 'transit' | 'log' | 'personal';
+  readonly purpose: Purpose;
   /** From 1 on; the highest encrypts. */
   readonly version: number;
   readonly root_version: number;

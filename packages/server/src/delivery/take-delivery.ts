@@ -1,11 +1,10 @@
+import { EnvelopeBroken, openEnvelope } from '@keyhold/verifier/open-envelope';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { DeliveryRow } from '../database/schema.ts';
 import type { Recorded } from '../ledger/entry.ts';
-import { openEnvelope } from '../vault/envelope.ts';
 import { keyById } from '../vault/open-vault-key.ts';
 import { Secret } from '../vault/secret.ts';
 import { placeIn, SEALED, type Vault } from '../vault/vault.ts';
-import { EnvelopeBroken } from '../vault/wrapped-key.ts';
 import { findDelivery } from './deliveries.store.ts';
 import { onceDigest } from './delivery.ts';
 

@@ -1,3 +1,4 @@
+import type { WrappingKey } from '@keyhold/verifier/open-envelope';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import { attribution, type Caller } from '../access/change-context.ts';
 import type { TransitKeyRow } from '../database/schema.ts';
@@ -6,7 +7,7 @@ import type { Facts } from '../ledger/facts.ts';
 import { sealEnvelope } from '../vault/envelope.ts';
 import { keyToEncrypt } from '../vault/open-vault-key.ts';
 import { type InEnvironment, placeIn, type Vault } from '../vault/vault.ts';
-import { newKeyBytes, type WrappingKey } from '../vault/wrapped-key.ts';
+import { newKeyBytes } from '../vault/wrapped-key.ts';
 import { findTransitKey } from './transit.store.ts';
 
 /** Makes a named key with its first version; there is none of the name yet, or that one is answered. */

@@ -1,13 +1,12 @@
+import { EnvelopeBroken, keyFrom, openEnvelope } from '@keyhold/verifier/open-envelope';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Caller } from '../access/change-context.ts';
 import type { TransitKeyRow, TransitKeyVersionRow } from '../database/schema.ts';
 import { readCheckedRows } from '../ledger/checked-rows.ts';
-import { openEnvelope } from '../vault/envelope.ts';
 import { MAX_USES } from '../vault/key-uses.ts';
 import { keyById } from '../vault/open-vault-key.ts';
 import type { TransitKey } from '../vault/transit-cipher.ts';
 import { placeIn, SEALED, type Vault } from '../vault/vault.ts';
-import { EnvelopeBroken, keyFrom } from '../vault/wrapped-key.ts';
 import { rotateTransitKey } from './create-transit-key.ts';
 import { findTransitKey, findTransitVersion } from './transit.store.ts';
 

@@ -1,12 +1,11 @@
+import { EnvelopeBroken, openEnvelope } from '@keyhold/verifier/open-envelope';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { SecretVersion } from '@keyhold/protocol/operations/secrets';
 import type { Caller } from '../access/change-context.ts';
 import type { SecretRow, SecretVersionRow } from '../database/schema.ts';
-import { openEnvelope } from '../vault/envelope.ts';
 import { keyById } from '../vault/open-vault-key.ts';
 import { Secret } from '../vault/secret.ts';
 import { placeIn, SEALED, type Vault } from '../vault/vault.ts';
-import { EnvelopeBroken } from '../vault/wrapped-key.ts';
 import { findHeld, secretEntry } from './open-secret.ts';
 import { type PlacedSecret, showVersion, stateOfVersion } from './secret-record.ts';
 import { findVersionId } from './secrets.store.ts';

@@ -1,3 +1,4 @@
+import type { WrappingKey } from '@keyhold/verifier/open-envelope';
 import { canonicalJson, type Json } from '@keyhold/protocol/canonical-json';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import {
@@ -13,7 +14,6 @@ import type { Facts } from '../ledger/facts.ts';
 import { sealEnvelope } from '../vault/envelope.ts';
 import { keyToEncrypt } from '../vault/open-vault-key.ts';
 import { placeIn, type Vault } from '../vault/vault.ts';
-import type { WrappingKey } from '../vault/wrapped-key.ts';
 import { secretEntry } from './open-secret.ts';
 import { showSecret, showVersion, versionsKept } from './secret-record.ts';
 import { findSecretByPath, findSettings, findUndestroyed } from './secrets.store.ts';

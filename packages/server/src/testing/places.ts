@@ -1,4 +1,4 @@
-import type { Place } from '../vault/sealed-field.ts';
+import type { Place } from '@keyhold/protocol/sealed-field';
 
 /** A place in the vault, as `placeIn` would make one. */
 export const PLACE: Place = {

@@ -1,10 +1,17 @@
+import {
+  EnvelopeBroken,
+  WRAPPED_BYTES,
+  type WrappingKey,
+  keyFrom,
+  openEnvelope,
+} from '@keyhold/verifier/open-envelope';
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { OTHER_PLACES, PLACE } from '../testing/places.ts';
-import { openEnvelope, rewrapEnvelope, sealEnvelope } from './envelope.ts';
-import { EnvelopeBroken, keyFrom, newKeyBytes, WRAPPED_BYTES, type WrappingKey } from './wrapped-key.ts';
+import { rewrapEnvelope, sealEnvelope } from './envelope.ts';
+import { newKeyBytes } from './wrapped-key.ts';
 
 const newWrappingKey = (id = 'vkey_1', version = 1): WrappingKey => ({ id, version, key: keyFrom(newKeyBytes()) });
 

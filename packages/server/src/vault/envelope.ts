@@ -1,15 +1,7 @@
-import { open, seal } from './aead.ts';
-import { associatedData, type Place } from './sealed-field.ts';
-import {
-  commitmentTo,
-  EnvelopeBroken,
-  keyFrom,
-  newKeyBytes,
-  unwrapKey,
-  WRAPPED_BYTES,
-  wrapKey,
-  type WrappingKey,
-} from './wrapped-key.ts';
+import { associatedData, type Place } from '@keyhold/protocol/sealed-field';
+import { commitmentTo, keyFrom, unwrapKey, WRAPPED_BYTES, type WrappingKey } from '@keyhold/verifier/open-envelope';
+import { seal } from './aead.ts';
+import { newKeyBytes, wrapKey } from './wrapped-key.ts';
 
 /**
  * An envelope: a data key of its own, wrapped under a key of the environment, and the data under the data key. Both
@@ -21,20 +13,6 @@ export function sealEnvelope(under: WrappingKey, plaintext: Uint8Array, place: P
   const commitment = commitmentTo(keyBytes).toString('hex');
   const data = seal(keyFrom(keyBytes), plaintext, associatedData('data', place, { commitment }));
   return Buffer.concat([wrapped, data]).toString('hex');
-}
-
-/**
- * The plaintext; the caller's to wipe.
- * @throws EnvelopeBroken
- */
-export function openEnvelope(under: WrappingKey, envelope: string, place: Place): Buffer {
-  const bytes = Buffer.from(envelope, 'hex');
-  const keyBytes = unwrapKey(under, bytes.subarray(0, WRAPPED_BYTES), place);
-  const commitment = commitmentTo(keyBytes).toString('hex');
-  const associated = associatedData('data', place, { commitment });
-  const plaintext = open(keyFrom(keyBytes), bytes.subarray(WRAPPED_BYTES), associated);
-  if (plaintext === null) throw new EnvelopeBroken(place, 'the data does not open under its own key');
-  return plaintext;
 }
 
 /**

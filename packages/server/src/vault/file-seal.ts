@@ -1,8 +1,8 @@
+import { KEY_BYTES, commitmentTo } from '@keyhold/verifier/open-envelope';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { FileParameters } from './seal.ts';
 import { writeSecretFile } from './secret-file.ts';
-import { commitmentTo, KEY_BYTES } from './wrapped-key.ts';
 
 /** The key file can't be used; says what to do. */
 export class KeyFileError extends Error {

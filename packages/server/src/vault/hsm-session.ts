@@ -1,6 +1,6 @@
+import { KEY_BYTES } from '@keyhold/verifier/open-envelope';
 import { HsmError, type HsmCall, type HsmFailure } from './hsm-call.ts';
 import { type Attribute, CK, CK_PARAMS_AES_GCM, errorName, type Handle, type Pkcs11 } from './pkcs11-interface.ts';
-import { KEY_BYTES } from './wrapped-key.ts';
 
 const TAG_BITS = 128;
 const TAG_BYTES = TAG_BITS / 8;

@@ -1,3 +1,4 @@
+import { type WrappingKey, keyFrom } from '@keyhold/verifier/open-envelope';
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { it } from 'node:test';
@@ -13,7 +14,7 @@ import { Keyring } from './keyring.ts';
 import { keyToEncrypt } from './open-vault-key.ts';
 import { Turns } from './turns.ts';
 import type { Vault } from './vault.ts';
-import { keyFrom, newKeyBytes, type WrappingKey } from './wrapped-key.ts';
+import { newKeyBytes } from './wrapped-key.ts';
 
 const PLACE = { project_id: 'proj_a', environment_id: 'env_a' };
 const newKey = () => keyFrom(newKeyBytes());

@@ -1,7 +1,8 @@
+import { keyFrom } from '@keyhold/verifier/open-envelope';
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { Keyring, type Unsealed } from './keyring.ts';
-import { keyFrom, newKeyBytes } from './wrapped-key.ts';
+import { newKeyBytes } from './wrapped-key.ts';
 
 function unsealed(version: number): Unsealed {
   const root = { id: 'root-key', version, key: keyFrom(newKeyBytes()) };

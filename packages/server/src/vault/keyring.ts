@@ -1,6 +1,6 @@
+import type { WrappingKey } from '@keyhold/verifier/open-envelope';
 import type { KeyObject } from 'node:crypto';
-import type { Purpose } from './sealed-field.ts';
-import type { WrappingKey } from './wrapped-key.ts';
+import type { Purpose } from '@keyhold/protocol/sealed-field';
 
 /** What is in memory while the installation is unsealed: the root key, and the key of its seal. */
 export interface Unsealed {

@@ -1,14 +1,15 @@
+import { EnvelopeBroken, type WrappingKey, keyFrom, unwrapKey } from '@keyhold/verifier/open-envelope';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { EntryDraft } from '../ledger/entry.ts';
 import { readCheckedRows } from '../ledger/checked-rows.ts';
 import type { VaultKeyRow } from '../database/schema.ts';
 import { MAX_USES } from './key-uses.ts';
-import type { Purpose } from './sealed-field.ts';
+import type { Purpose } from '@keyhold/protocol/sealed-field';
 import { type InEnvironment, placeIn, SEALED, type Vault } from './vault.ts';
 import { refreshRoot } from './current-root.ts';
 import { readRootVersion } from './seals.store.ts';
 import { findNewestKey } from './vault-keys.store.ts';
-import { EnvelopeBroken, keyFrom, newKeyBytes, unwrapKey, wrapKey, type WrappingKey } from './wrapped-key.ts';
+import { newKeyBytes, wrapKey } from './wrapped-key.ts';
 
 /** Rotations that may come between before somebody is told to try again. */
 const MAX_OVERTAKEN = 10;

@@ -1,10 +1,11 @@
+import { EnvelopeBroken, keyFrom } from '@keyhold/verifier/open-envelope';
 import { existsSync } from 'node:fs';
 import { isRefusal } from '@keyhold/protocol/errors';
 import { KeyFileError, readKeyBytes, readKeyFile, settleKeyFile, writeKeyFile } from './file-seal.ts';
 import { isOldRootKey, parametersOf, unwrapRootKey, wrapRootKey } from './root-key.ts';
 import { readOldCheck, readSeal } from './seals.store.ts';
 import type { Vault } from './vault.ts';
-import { EnvelopeBroken, keyFrom, newKeyBytes } from './wrapped-key.ts';
+import { newKeyBytes } from './wrapped-key.ts';
 
 /**
  * At the start: makes a `file` seal at the very first, and opens one where its key lies. Every other seal waits for

@@ -1,7 +1,7 @@
+import { KEY_BYTES } from '@keyhold/verifier/open-envelope';
 import { argon2, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { PassphraseParameters } from './seal.ts';
-import { KEY_BYTES } from './wrapped-key.ts';
 
 const argon2Async = promisify(argon2);
 

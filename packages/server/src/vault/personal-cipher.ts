@@ -1,6 +1,7 @@
+import { open } from '@keyhold/verifier/open-envelope';
 import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 import { canonicalJson } from '@keyhold/protocol/canonical-json';
-import { open, seal } from './aead.ts';
+import { seal } from './aead.ts';
 
 /** What the personal parts of one subject's entries of one month are encrypted under. */
 export interface PersonalKey {

@@ -1,11 +1,11 @@
+import { KEY_BYTES, NONCE_BYTES, TAG_BYTES, commitmentTo } from '@keyhold/verifier/open-envelope';
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
-import { NONCE_BYTES, TAG_BYTES } from './aead.ts';
 import type { Hsm } from './hsm.ts';
 import { readPinFile } from './pin-file.ts';
 import type { Pkcs11Parameters } from './seal.ts';
-import { associatedData } from './sealed-field.ts';
-import { commitmentTo, KEY_BYTES, newKeyBytes } from './wrapped-key.ts';
+import { associatedData } from '@keyhold/protocol/sealed-field';
+import { newKeyBytes } from './wrapped-key.ts';
 
 /** Of what is encrypted in the token, and how. */
 const FORMAT = 1;
@@ -83,7 +83,7 @@ function pinOf(pin: string | undefined, pinFile: string | null): string | Refusa
   return readPinFile(pinFile);
 }
 
-function associated({ installation, id }: SealPlace, commitment: Uint8Array): Buffer {
+function associated({ installation, id }: SealPlace, commitment: Uint8Array): Uint8Array {
   const place = { field: 'seal-key', installation, project: null, environment: null, id, version: FORMAT } as const;
   return associatedData('key', place, { commitment: Buffer.from(commitment).toString('hex') });
 }

@@ -1,3 +1,4 @@
+import { EnvelopeBroken, type WrappingKey, unwrapKey } from '@keyhold/verifier/open-envelope';
 import { isRefusal, refuse } from '@keyhold/protocol/errors';
 import type {
   DeliveryRow,
@@ -19,10 +20,10 @@ import {
   findStaleRows,
   type StaleRow,
 } from './rewrap.store.ts';
-import { SEALED_FIELDS, type Place, type Purpose, type SealedField } from './sealed-field.ts';
+import { SEALED_FIELDS, type Place, type Purpose, type SealedField } from '@keyhold/protocol/sealed-field';
 import { currentRoot } from './current-root.ts';
 import { placeIn, type Vault } from './vault.ts';
-import { EnvelopeBroken, unwrapKey, wrapKey, type WrappingKey } from './wrapped-key.ts';
+import { wrapKey } from './wrapped-key.ts';
 
 /** Rows of one entry: its leaf is bounded. */
 const BATCH = 40;

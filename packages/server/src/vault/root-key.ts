@@ -1,9 +1,10 @@
+import { EnvelopeBroken, keyFrom, unwrapKey } from '@keyhold/verifier/open-envelope';
 import { createHash, hkdfSync, type KeyObject } from 'node:crypto';
 import type { SealRow } from '../database/schema.ts';
 import type { SealParameters } from './seal.ts';
-import type { Place } from './sealed-field.ts';
+import type { Place } from '@keyhold/protocol/sealed-field';
 import type { Unsealed } from './keyring.ts';
-import { EnvelopeBroken, keyFrom, unwrapKey, wrapKey } from './wrapped-key.ts';
+import { wrapKey } from './wrapped-key.ts';
 
 /** Id under which associated data knows the root key; there is one. */
 const ROOT = 'root-key';

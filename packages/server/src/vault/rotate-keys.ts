@@ -1,3 +1,4 @@
+import { keyFrom } from '@keyhold/verifier/open-envelope';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import { makeKey } from './open-vault-key.ts';
 import { wrapRootKey } from './root-key.ts';
@@ -5,7 +6,7 @@ import { listVaultKeys } from './rewrap.store.ts';
 import type { SealCaller } from './seal-gate.ts';
 import { currentRoot } from './current-root.ts';
 import type { InEnvironment, Vault } from './vault.ts';
-import { keyFrom, newKeyBytes } from './wrapped-key.ts';
+import { newKeyBytes } from './wrapped-key.ts';
 
 /** A new version of every key that the environment has: they encrypt from now on. */
 export async function rotateEnvironmentKeys(

@@ -1,3 +1,4 @@
+import { EnvelopeBroken, type WrappingKey, keyFrom } from '@keyhold/verifier/open-envelope';
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Seal, SealKind } from '@keyhold/protocol/operations/seal';
@@ -22,7 +23,6 @@ import { checkShare, combineShares } from './shamir-seal.ts';
 import type { Secret } from './secret.ts';
 import type { Share } from './share.ts';
 import { SEALED, type Vault } from './vault.ts';
-import { EnvelopeBroken, keyFrom, type WrappingKey } from './wrapped-key.ts';
 
 /** Who acts on the seal, as entries say it. */
 export type SealCaller = Pick<EntryDraft, 'actor' | 'side'>;

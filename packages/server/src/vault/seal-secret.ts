@@ -1,8 +1,8 @@
+import type { WrappingKey } from '@keyhold/verifier/open-envelope';
 import { expose } from './expose.ts';
 import { sealEnvelope } from './envelope.ts';
 import type { Secret } from './secret.ts';
-import type { Place } from './sealed-field.ts';
-import type { WrappingKey } from './wrapped-key.ts';
+import type { Place } from '@keyhold/protocol/sealed-field';
 
 /** Seals a secret that somebody else carries: it goes from one wrapping into another without being seen. */
 export function sealSecret(under: WrappingKey, secret: Secret, place: Place): string {

@@ -1,3 +1,4 @@
+import { WRAPPED_BYTES } from '@keyhold/verifier/open-envelope';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, it } from 'node:test';
@@ -7,8 +8,7 @@ import { openRaw, type RawDatabase } from '../testing/raw-database.ts';
 import { changeSeal, closeSeal } from '../testing/seals.ts';
 import { shareMarket } from '../testing/shared-market.ts';
 import { type RawRow, WrittenPast } from '../testing/written-past.ts';
-import { SEALED_FIELDS, type SealedField } from './sealed-field.ts';
-import { WRAPPED_BYTES } from './wrapped-key.ts';
+import { SEALED_FIELDS, type SealedField } from '@keyhold/protocol/sealed-field';
 
 /** One encrypted field: where it lies, what is the same elsewhere, and how somebody comes to read it. */
 interface Target {

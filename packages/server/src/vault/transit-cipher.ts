@@ -1,5 +1,6 @@
+import { open } from '@keyhold/verifier/open-envelope';
 import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
-import { open, seal } from './aead.ts';
+import { seal } from './aead.ts';
 
 /** Ciphertexts and MACs as Vault writes them: `vault:v<version>:<base64>`. */
 const PATTERN = /^vault:v([1-9]\d{0,8}):([A-Za-z0-9+/]+={0,2})$/;

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { Database, VaultKeyRow } from '../database/schema.ts';
-import type { Purpose } from './sealed-field.ts';
+import type { Purpose } from '@keyhold/protocol/sealed-field';
 
 type Db = Kysely<Database>;
 

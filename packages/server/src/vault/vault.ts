@@ -6,7 +6,7 @@ import type { Ledger } from '../ledger/ledger.ts';
 import type { Random } from '../random.ts';
 import type { KeyUses } from './key-uses.ts';
 import type { Keyring } from './keyring.ts';
-import type { Place, SealedField } from './sealed-field.ts';
+import type { Place, SealedField } from '@keyhold/protocol/sealed-field';
 import type { Turns } from './turns.ts';
 
 /** What encrypts and decrypts here, with what it needs to find and enter its keys. */

@@ -1,20 +1,20 @@
+import {
+  EnvelopeBroken,
+  NONCE_BYTES,
+  WRAPPED_BYTES,
+  type WrappingKey,
+  commitmentTo,
+  keyFrom,
+  open,
+  unwrapKey,
+} from '@keyhold/verifier/open-envelope';
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { OTHER_PLACES, PLACE } from '../testing/places.ts';
 import { sealUnderTwoKeys } from '../testing/two-key-ciphertext.ts';
-import { NONCE_BYTES, open } from './aead.ts';
-import { associatedData } from './sealed-field.ts';
-import {
-  commitmentTo,
-  EnvelopeBroken,
-  keyFrom,
-  newKeyBytes,
-  unwrapKey,
-  WRAPPED_BYTES,
-  wrapKey,
-  type WrappingKey,
-} from './wrapped-key.ts';
+import { associatedData } from '@keyhold/protocol/sealed-field';
+import { newKeyBytes, wrapKey } from './wrapped-key.ts';
 
 const HEADER_BYTES = 6;
 const COMMITTED = HEADER_BYTES + 32;

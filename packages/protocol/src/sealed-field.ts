@@ -1,4 +1,4 @@
-import { canonicalJson } from '@keyhold/protocol/canonical-json';
+import { canonicalJson } from './canonical-json.ts';
 
 /**
  * Every field that lies encrypted, with the purpose of the key that encrypts it. Logical names, never tables or
@@ -34,13 +34,15 @@ export interface Place {
   readonly version: number;
 }
 
+const UTF8 = new TextEncoder();
+
 /** A layer of an envelope: the key that is wrapped, or the data that it encrypts. */
 export type Layer = 'key' | 'data';
 
 /** Associated data of one layer: the place, and whatever else has to stay as it was written. */
-export function associatedData(layer: Layer, place: Place, bound: Readonly<Record<string, string>>): Buffer {
+export function associatedData(layer: Layer, place: Place, bound: Readonly<Record<string, string>>): Uint8Array {
   const { environment, field, id, installation, project, version } = place;
   const purpose = SEALED_FIELDS[field];
   // In the order of canonical JSON, which is then quicker to write.
-  return Buffer.from(canonicalJson({ bound, environment, field, id, installation, layer, project, purpose, version }));
+  return UTF8.encode(canonicalJson({ bound, environment, field, id, installation, layer, project, purpose, version }));
 }
