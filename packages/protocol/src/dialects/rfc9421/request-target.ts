@@ -1,5 +1,5 @@
 import type { Malformed, ReceivedRequest } from '../dialect.ts';
-import type { Fields } from './fields.ts';
+import { type Fields, unfold } from './fields.ts';
 import { malformed } from './malformed.ts';
 
 /** What a request is for (RFC 9110 §7.1), read from its target and Host field, nothing decoded. */
@@ -64,7 +64,7 @@ function readHost(headers: Fields, scheme: Scheme): string | Malformed {
   const [value, ...others] = headers.values('host');
   if (value === undefined) return malformed('there is no Host field');
   if (others.length > 0) return malformed('there is more than one Host field');
-  return normalAuthority(value, scheme) ?? malformed('the Host field names no host');
+  return normalAuthority(unfold(value) ?? '', scheme) ?? malformed('the Host field names no host');
 }
 
 /** RFC 9110 §4.2.3. No user information (§4.2.4), no percent-encoding: names that have one are not hosts in the DNS. */
