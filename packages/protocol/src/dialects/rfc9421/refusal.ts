@@ -1,0 +1,25 @@
+import type { VerdictCode } from '../../verdict.ts';
+import type { DialectRefusal } from '../dialect.ts';
+
+/** Codes that only somebody with a working key gets to see; to a stranger all others are one. */
+const SAID: Partial<Readonly<Record<VerdictCode, readonly [status: number, detail: string]>>> = {
+  NETWORK_NOT_ALLOWED: [403, 'This key does not work from your address.'],
+  INSUFFICIENT_PERMISSIONS: [403, 'This key does not have the permission that this request takes.'],
+  SECOND_FACTOR_REQUIRED: [403, 'This request takes a second factor.'],
+  RATE_LIMITED: [429, 'Slow down, and try again after the time in Retry-After.'],
+  QUOTA_EXCEEDED: [429, 'The quota of this key is used up.'],
+  VERIFIER_FENCED: [503, 'Keys cannot be verified now; try again shortly.'],
+  STORE_UNAVAILABLE: [503, 'Keys cannot be verified now; try again shortly.'],
+};
+
+/** Problem details (RFC 9457): RFC 9421 has no body of its own for a refusal. */
+export function problemOf(code: VerdictCode): DialectRefusal {
+  const said = SAID[code];
+  if (said === undefined) return problem(401, 'KEY_INVALID', 'This signature does not work.');
+  const [status, detail] = said;
+  return problem(status, status === 503 ? 'UNAVAILABLE' : code, detail);
+}
+
+function problem(status: number, code: string, detail: string): DialectRefusal {
+  return { status, body: JSON.stringify({ type: 'about:blank', status, code, detail }) };
+}

@@ -1,0 +1,62 @@
+import type { Dialect } from '../dialect.ts';
+import type { Rfc9421Settings } from '../settings.ts';
+import { type Component, parseComponent, parseComponents } from './component.ts';
+import { coversDigest } from './content-digest.ts';
+import { Fields } from './fields.ts';
+import { isRefused } from './malformed.ts';
+import { requestMessage } from './message.ts';
+import { prepareRequest } from './prepare-request.ts';
+import { readSignature } from './read-signature.ts';
+import { problemOf } from './refusal.ts';
+import { bearsSignature } from './signature-fields.ts';
+import { componentsNamed } from './signing.ts';
+
+/** What a request's signature covers at least, where settings do not say it. */
+export const DEFAULT_COMPONENTS: readonly string[] = ['@method', '@target-uri'];
+const DEFAULT_MAX_AGE_SECONDS = 60;
+const LABEL = 'sig1';
+
+/** HTTP Message Signatures (RFC 9421) of requests, with Content-Digest (RFC 9530). */
+export const rfc9421: Dialect<Rfc9421Settings> = {
+  name: 'rfc9421',
+
+  recognises: (request, { tag }) => bearsSignature(new Fields(request.headers), tag),
+
+  read(request, settings) {
+    const components = parseComponents(settings.components ?? DEFAULT_COMPONENTS);
+    if (isRefused(components)) return components;
+    return readSignature(requestMessage(request), {
+      components,
+      maxAgeSeconds: settings.maxAgeSeconds ?? DEFAULT_MAX_AGE_SECONDS,
+      tag: settings.tag,
+      nonceRequired: settings.nonce === 'required',
+    });
+  },
+
+  async prepare(request, context, settings) {
+    const components = requestComponents(settings, request.body.length > 0);
+    return prepareRequest(request, context, { label: LABEL, components, tag: settings.tag });
+  },
+
+  refuse: (code) => problemOf(code),
+};
+
+/**
+ * What a request has to cover under these settings, the digest of a body included.
+ * @throws TypeError where the settings name no component
+ */
+export function requestComponents(settings: Rfc9421Settings, hasBody: boolean): readonly Component[] {
+  const components = componentsNamed(settings.components ?? DEFAULT_COMPONENTS);
+  return hasBody && !components.some(coversDigest)
+    ? [...components, ...componentsNamed(['content-digest'])]
+    : components;
+}
+
+/** Why settings cannot name this as a component of requests, or null: to be asked before settings are stored. */
+export function componentProblem(written: string): string | null {
+  const component = parseComponent(written);
+  if (isRefused(component)) return component.malformed;
+  const { name, parameters, identifier } = component;
+  const never = name === '@status' || parameters.has('req') || parameters.has('tr');
+  return never ? `${identifier}: no request has it` : null;
+}
