@@ -28,7 +28,10 @@ export function keyFor(algorithm: SignatureAlgorithm): TestKey {
 
 export function pem(algorithm: SignatureAlgorithm): string {
   const key = keyFor(algorithm);
-  return 'privateKey' in key ? String(key.privateKey.export({ type: 'pkcs8', format: 'pem' })) : key.secret;
+  if (!('privateKey' in key)) return key.secret;
+  // As Coinbase hands its EC keys out, and as ccxt reads them.
+  const type = algorithm === 'ecdsa-p256-sha256' ? 'sec1' : 'pkcs8';
+  return String(key.privateKey.export({ type, format: 'pem' }));
 }
 
 /** The bytes that are signed. */
