@@ -32,8 +32,8 @@ export interface ReceivedRequest {
   readonly body: Uint8Array | null;
 }
 
-/** A piece of what is signed: bytes themselves, or the SHA-256 of bytes. */
-export type BasePart = Uint8Array | { readonly sha256: Uint8Array };
+/** A piece of what is signed: bytes themselves, or the SHA-256 of bytes, as it is or as 64 small hex digits. */
+export type BasePart = Uint8Array | { readonly sha256: Uint8Array; readonly hex?: true };
 
 /** A digest of the body that the signature covers (RFC 9530). */
 export interface BodyDigest {
@@ -136,6 +136,7 @@ export interface Dialect<S extends DialectSettings = DialectSettings> {
   refuse(code: VerdictCode, settings: S, retryAfterSeconds?: number): DialectRefusal;
 }
 
-export function isMalformed(read: SignedClaim | Malformed): read is Malformed {
+/** Of a claim, or of what one is made from. */
+export function isMalformed(read: object): read is Malformed {
   return 'malformed' in read;
 }
