@@ -58,6 +58,6 @@ async function verifyAll(requests: readonly VerificationRequest[]): Promise<void
 
 async function hashAll(requests: readonly VerificationRequest[]): Promise<void> {
   for (const { key } of requests) {
-    if (hash('sha256', key, 'hex').length !== 64) throw new Error('no digest');
+    if (hash('sha256', key as string, 'hex').length !== 64) throw new Error('no digest');
   }
 }

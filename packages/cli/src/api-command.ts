@@ -82,13 +82,15 @@ function describeAcknowledged(told: Acknowledged | undefined): string {
 interface Shown {
   /** Text where it is a credential or token; the answers about stored secrets have an object here. */
   readonly secret?: unknown;
+  readonly passphrase?: string;
   readonly secretShown?: true;
   readonly barrier?: Barrier;
 }
 
-function showSecret({ secret, secretShown }: Shown, terminal: Context['terminal']): void {
+function showSecret({ secret, passphrase, secretShown }: Shown, terminal: Context['terminal']): void {
   if (typeof secret === 'string') {
     terminal.print(`secret  ${secret}`);
+    if (passphrase !== undefined) terminal.print(`passphrase  ${passphrase}`);
     terminal.note('This secret will not be shown again.');
   }
   if (secretShown === true) terminal.note('This repeats an earlier call; its secret was shown then.');

@@ -151,7 +151,7 @@ describe('every command answers people with a table and programs with JSON', () 
     const [, listed, , got] = await Promise.all([
       table('keys list --project futures --state active', /second +futures\/test +active +prices:read/),
       json('keys list --q second'),
-      table('keys get KEY', /^networks +from anywhere$[\s\S]*^CREDENTIAL +HINT/m),
+      table('keys get KEY', /^networks +from anywhere$[\s\S]*^CREDENTIAL +KIND +HINT/m),
       json('keys get KEY'),
     ]);
     assert.deepEqual(

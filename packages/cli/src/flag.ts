@@ -68,6 +68,8 @@ function flagOf(field: string, given: Schema, required: boolean): Flag {
 function reading(field: string, of: Schema): Required<Pick<Flag, 'value' | 'read'>> {
   if (field === 'rateLimits') return { value: 'NAME=LIMIT/SECONDS', read: readRateLimit };
   if (field === 'quota') return { value: 'LIMIT/PERIOD', read: readQuota };
+  if (field === 'credential') return { value: 'bearer|hmac|JSON', read: (text) => readNamed('kind', text) };
+  if (field === 'dialects') return { value: 'NAME|JSON', read: (text) => readNamed('dialect', text) };
   const choices = of.enum ?? (of.const === undefined ? undefined : [of.const]);
   if (choices !== undefined) {
     return { value: choices.join('|'), read: (text) => (choices.includes(text) ? text : undefined) };
@@ -93,6 +95,11 @@ function readObject(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** A bare word names a variant that takes no more. */
+function readNamed(name: string, text: string): unknown {
+  return /^[a-z0-9-]+$/.test(text) ? { [name]: text } : readObject(text);
 }
 
 /** `minute=100/60` */

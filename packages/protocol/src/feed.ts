@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
-import type { EnvironmentKind, QuotaPeriod, Scope, State } from './state.ts';
+import type { DialectSettings } from './dialects/settings.ts';
+import type { EnvironmentKind, PublicKeyAlgorithm, QuotaPeriod, Scope, State } from './state.ts';
 
 /**
  * The feed (DESIGN §5): JSON text frames over a WebSocket at {@link FEED_PATH}, authenticated by a `feed` token.
@@ -99,20 +100,30 @@ export interface RateLimit {
   readonly name: string;
   readonly limit: number;
   readonly windowSeconds: number;
+  readonly withoutStore?: WithoutStore;
 }
 
 export interface Quota {
   readonly limit: number;
   readonly period: QuotaPeriod;
+  readonly withoutStore?: WithoutStore;
 }
+
+/**
+ * What becomes of a limit while the store that verifiers share can't be asked: each verifier counts for itself (the
+ * default), or everything is refused.
+ */
+export type WithoutStore = 'count' | 'refuse';
 
 /** What a replica holds, record by record. Times are epoch milliseconds, null for "not set". */
 export type FeedRecord =
   | EnvironmentRecord
   | SettingRecord
+  | SigningRecord
   | ConsumerRecord
   | KeyRecord
   | CredentialRecord
+  | SignatureKeyRecord
   | TokenRecord
   | RemovedRecord;
 
@@ -139,6 +150,23 @@ export interface SettingRecord {
   readonly confirm: 'online' | null;
   readonly audit: 'every-use' | null;
 }
+
+/** How requests of an environment may be signed. */
+export interface SigningRecord {
+  readonly kind: 'signing';
+  readonly id: string;
+  readonly environment: string;
+  /** In the order in which they are tried. */
+  readonly dialects: readonly DialectSettings[];
+  readonly replay: ReplayGuarding;
+  readonly replayReads: 'refuse' | 'allow';
+}
+
+/**
+ * Who remembers what was sent already: a store that all verifiers share, or each verifier by itself, which is exact
+ * only where there is one.
+ */
+export type ReplayGuarding = 'shared' | 'verifier';
 
 export interface ConsumerRecord {
   readonly kind: 'consumer';
@@ -173,6 +201,26 @@ export interface CredentialRecord {
   readonly startsAt: number | null;
   readonly expiresAt: number | null;
 }
+
+/** What a signed credential is verified with: the consumer's public key, or the secret, encrypted. */
+export type SignatureKeyRecord = {
+  readonly kind: 'signature-key';
+  readonly id: string;
+  readonly credential: string;
+} & SignatureKeyMaterial;
+
+export type SignatureKeyMaterial =
+  | {
+      readonly algorithm: PublicKeyAlgorithm;
+      /** SubjectPublicKeyInfo (RFC 5280 §4.1), DER as lower-case hex. */
+      readonly publicKey: string;
+    }
+  | {
+      readonly algorithm: 'hmac';
+      /** Opens under {@link vaultKey} and nowhere else; hex. */
+      readonly envelope: string;
+      readonly vaultKey: string;
+    };
 
 export interface TokenRecord {
   readonly kind: 'token';

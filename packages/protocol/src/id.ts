@@ -17,6 +17,8 @@ export const ID_PREFIXES = {
   secretSettings: 'sset',
   secretVersion: 'secv',
   setting: 'pset',
+  signatureKey: 'skey',
+  signingSettings: 'sign',
   token: 'tok',
   transitKey: 'tkey',
   transitKeyVersion: 'tkv',
@@ -34,4 +36,10 @@ export const UUID_PATTERN = '[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]
 /** Regular expression source that a whole id of that kind matches. */
 export function idPattern(kind: IdKind): string {
   return `^${ID_PREFIXES[kind]}_${UUID_PATTERN}$`;
+}
+
+/** When something was made, epoch milliseconds: a UUIDv7 says it (RFC 9562 §5.7). NaN where this is no such id. */
+export function createdAtOf(id: string): number {
+  const uuid = id.slice(id.indexOf('_') + 1);
+  return Number.parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16);
 }

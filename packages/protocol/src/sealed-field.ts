@@ -10,6 +10,7 @@ export const SEALED_FIELDS = {
   'root-key': 'seal',
   'environment-key': 'root',
   'secret.value': 'secrets',
+  'credential.secret': 'distribution',
   'delivery.content': 'deliveries',
   'transit.key': 'transit',
   'log.key': 'log',
@@ -21,7 +22,7 @@ export const SEALED_FIELDS = {
 export type SealedField = keyof typeof SEALED_FIELDS;
 
 /** What a key of an environment may encrypt. */
-export type Purpose = 'secrets' | 'deliveries' | 'transit' | 'log' | 'personal';
+export type Purpose = 'distribution' | 'secrets' | 'deliveries' | 'transit' | 'log' | 'personal';
 
 /** Where an encrypted value belongs. It opens there and nowhere else (DESIGN §6, "Associated data"). */
 export interface Place {

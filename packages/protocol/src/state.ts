@@ -20,13 +20,21 @@ export const ENVIRONMENT_KINDS = ['development', 'testing', 'production'] as con
 
 export type EnvironmentKind = (typeof ENVIRONMENT_KINDS)[number];
 
-/** Credential kinds; `hmac` and `public-key` are reserved for signed requests. */
+/** Credential kinds: `bearer` is sent itself; with the other two requests are signed. */
 export const CREDENTIAL_KINDS = ['bearer', 'hmac', 'public-key'] as const;
 
 export type CredentialKind = (typeof CREDENTIAL_KINDS)[number];
 
-/** Scopes of our own tokens. `admin` includes `keys`, `read` and `verify`, but not `feed`. */
-export const SCOPES = ['admin', 'keys', 'read', 'verify', 'feed'] as const;
+/** What a consumer's own public key may be of. */
+export const PUBLIC_KEY_ALGORITHMS = ['ed25519', 'ecdsa-p256', 'rsa'] as const;
+
+export type PublicKeyAlgorithm = (typeof PUBLIC_KEY_ALGORITHMS)[number];
+
+/**
+ * Scopes of our own tokens. `admin` includes `keys`, `read` and `verify`, but not the feed's: `feed` is a verifier's,
+ * `feed:hmac` lets it have the keys under which the secrets of `hmac` credentials lie.
+ */
+export const SCOPES = ['admin', 'keys', 'read', 'verify', 'feed', 'feed:hmac'] as const;
 
 export type Scope = (typeof SCOPES)[number];
 

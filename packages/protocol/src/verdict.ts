@@ -1,3 +1,6 @@
+import type { DialectName } from './dialects/settings.ts';
+import type { ReceivedRequest } from './dialects/dialect.ts';
+
 /** Codes of a verdict, in the order in which the rules are asked (DESIGN §6). The first that applies decides. */
 export const VERDICT_CODES = [
   'VERIFIER_FENCED',
@@ -24,8 +27,10 @@ export type VerdictCode = (typeof VERDICT_CODES)[number];
 
 /** One request to be decided. */
 export interface VerificationRequest {
-  /** The credential as the client sent it. */
-  readonly key: string;
+  /** The credential as the client sent it; or {@link request}, and only one of them. */
+  readonly key?: string | undefined;
+  /** The whole request, to be verified by its signature; a bearer credential in it counts as `key`. */
+  readonly request?: ReceivedRequest | undefined;
   /** `project/environment`. */
   readonly environment: string;
   /** Expression over permissions that the request requires, e.g. `orders:write and prices:read`. */
@@ -56,6 +61,9 @@ export interface QuotaVerdict {
   readonly resetsAt: string;
 }
 
+/** One verifier, or all that share a store. */
+export type LimitScope = 'verifier' | 'installation';
+
 /** The decision on one request. A refusal names ids only where the caller proved to hold the secret. */
 export interface Verdict {
   readonly valid: boolean;
@@ -68,7 +76,15 @@ export interface Verdict {
   readonly quota?: QuotaVerdict;
   readonly metadata?: Readonly<Record<string, unknown>>;
   /** Within what the limits are exact; only where the key has any. */
-  readonly scope?: 'verifier';
+  readonly scope?: LimitScope;
+  /** How the request was signed. */
+  readonly dialect?: DialectName;
+  /** How far the signer's clock was behind ours, milliseconds; only of signed requests with a time. */
+  readonly clockSkewMs?: number;
+  /** Signed digests of a body that was not handed over: whoever has it must check them. */
+  readonly bodyDigests?: readonly { readonly algorithm: 'sha-256' | 'sha-512'; readonly value: string }[];
+  /** Why, for the operator's log; nothing of it is for the client. */
+  readonly reason?: string;
   /** True when decided after the lease was over, in an environment with `afterLease: serve`. */
   readonly stale?: true;
 }

@@ -59,6 +59,23 @@ export const UsageReport = Type.Object(
 );
 export type UsageReport = Static<typeof UsageReport>;
 
+/** Longest base that is kept whole. */
+export const MAX_EVIDENCE_BYTES = 8 * 1024;
+const Base64 = (maxLength: number) => Type.String({ maxLength, pattern: '^[A-Za-z0-9+/]*={0,2}$' });
+
+/** What was signed, and the signature: verifiable with the credential's public key alone. */
+export const SignatureEvidence = Type.Object(
+  {
+    dialect: Type.String({ maxLength: 40 }),
+    base: Type.Optional(Base64(2 * MAX_EVIDENCE_BYTES)),
+    /** SHA-256 of a longer base, hex. */
+    baseDigest: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$' })),
+    signature: Base64(2048),
+  },
+  { additionalProperties: false },
+);
+export type SignatureEvidence = Static<typeof SignatureEvidence>;
+
 /** Asks the control plane to decide, and with `record` to enter the use before it answers. */
 export const OnlineQuestion = Type.Object(
   {
@@ -67,10 +84,40 @@ export const OnlineQuestion = Type.Object(
     permission: Type.Union([Type.String({ maxLength: 1024 }), Type.Null()]),
     clientIp: Ip,
     record: Type.Boolean(),
+    evidence: Type.Optional(SignatureEvidence),
   },
   { additionalProperties: false },
 );
 export type OnlineQuestion = Static<typeof OnlineQuestion>;
+
+/** Asks for a key under which secrets of `hmac` credentials lie, wrapped to the verifier that asks. */
+export const DistributionKeyQuestion = Type.Object(
+  {
+    distributionKey: Id,
+    /** The verifier's own public key: RSA, SubjectPublicKeyInfo, DER as hex. */
+    wrapTo: Type.String({ maxLength: 2048, pattern: '^[0-9a-f]+$' }),
+  },
+  { additionalProperties: false },
+);
+export type DistributionKeyQuestion = Static<typeof DistributionKeyQuestion>;
+
+/** What the wrapping of a distribution key is labelled with. */
+export function distributionLabel(keyId: string): string {
+  return `keyhold/v1/distribution-key/${keyId}`;
+}
+
+/** RSA-OAEP with SHA-256 (RFC 8017 §7.1) under {@link distributionLabel}. */
+export const DistributionKeyAnswer = Type.Union([
+  Type.Object(
+    {
+      version: Type.Integer({ minimum: 1 }),
+      wrapped: Type.String({ maxLength: 2048, pattern: '^[0-9a-f]+$' }),
+    },
+    { additionalProperties: false },
+  ),
+  Type.Object({ refused: Type.String() }, { additionalProperties: false }),
+]);
+export type DistributionKeyAnswer = Static<typeof DistributionKeyAnswer>;
 
 /** Its answer: a verdict code by the committed state. */
 export const OnlineAnswer = Type.Object({ code: Type.Enum([...VERDICT_CODES]) }, { additionalProperties: false });

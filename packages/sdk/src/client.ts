@@ -10,7 +10,7 @@ import * as deliveries from '@keyhold/protocol/operations/deliveries';
 import * as secrets from '@keyhold/protocol/operations/secrets';
 import * as seal from '@keyhold/protocol/operations/seal';
 import * as vault from '@keyhold/protocol/operations/vault';
-import { verify } from '@keyhold/protocol/operations/verify';
+import { verify, verifyBatch } from '@keyhold/protocol/operations/verify';
 import { type Acknowledged, type Connection, request } from './request.ts';
 
 /** Everything an operation takes, path parameters, query and body in one object; each name occurs once. */
@@ -54,6 +54,8 @@ export function createClient(connection: Connection) {
       list: bind(projects.listEnvironments),
       setPermission: bind(projects.setPermission),
       listPermissions: bind(projects.listPermissions),
+      setSigning: bind(projects.setSigning),
+      getSigning: bind(projects.getSigning),
     },
     consumers: {
       create: bind(projects.createConsumer),
@@ -130,5 +132,8 @@ export function createVerifierClient(connection: Connection) {
     /** Decides one request; a refusal is a verdict, not an error. */
     verify: (input: Input<typeof verify>, options: CallOptions = {}): Promise<Response<typeof verify>> =>
       request(connection, verify, input, options),
+    /** Decides up to a thousand; the verdicts are in their order. */
+    verifyBatch: (input: Input<typeof verifyBatch>, options: CallOptions = {}): Promise<Response<typeof verifyBatch>> =>
+      request(connection, verifyBatch, input, options),
   };
 }

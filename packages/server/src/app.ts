@@ -49,9 +49,10 @@ import { Rewrapper } from './vault/rewrapper.ts';
 import { SealGate } from './vault/seal-gate.ts';
 import { Turns } from './vault/turns.ts';
 import type { Vault } from './vault/vault.ts';
-import { answerOnline } from './verification/answer-online.ts';
+import { answerQuestion } from './verification/answer-question.ts';
 import { VerificationSource } from './verification/feed-source.ts';
 import { Places } from './verification/places.ts';
+import { replaceHandedKeys } from './verification/replace-handed-keys.ts';
 import { takeReport } from './verification/take-report.ts';
 import { UsageLog } from './verification/usage-log.ts';
 import { urlOf } from './verification/verifier-process.ts';
@@ -87,11 +88,12 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const tampered = (rowId: string) =>
     alarms.raise('ROW_TAMPERED', rowId, 'the stored row is not the one that the ledger recorded');
   const policy = openWitnessPolicy(config.witnessPolicyFile);
-  const ground = { store, scratch, clock, random, alarms, tampered, policy, log };
+  // Verifiers ask for keys once everything serves.
+  const ground = { store, scratch, clock, random, alarms, tampered, policy, log, vault: (): Vault => vault };
   const { feed, places, guard, usageLog } = await startLedger(config, ground, stack);
   const own = { ledger: feed.ledger, reader: store.reader, clock, random };
   const keyFile = config.keyFile ?? join(config.userDataFolder, `${feed.ledger.head.installation}.key`);
-  const vault = vaultOf({ ...own, tampered }, scratch, alarms);
+  const vault: Vault = vaultOf({ ...own, tampered }, scratch, alarms);
   await openVault(vault, keyFile);
   await places.load(store.reader, tampered);
 
@@ -117,7 +119,8 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const cursors = new Cursors(createSecretKey(random.bytes(32)));
   const routes = { gate, context: { ledger, propagation, clock, random }, reader: store.reader, cursors };
   const { seals, rewrapper, rewrap } = sealsOf(vault, { keyFile, config, personal: audit.personal }, log, stack);
-  mountControlPlane(app, { ...routes, feed, alarms, store, vault, seals, rewrapper, ...audit, scratch });
+  const tokenRevoked = () => replaceHanded(vault, rewrap);
+  mountControlPlane(app, { ...routes, feed, alarms, store, vault, seals, rewrapper, ...audit, scratch, tokenRevoked });
   const vaultApi = { ...routes, authenticate: gate.authenticate, vault, seals };
   await mountVault(app, '/compat/vault', vaultApi, log);
   await app.ready();
@@ -149,6 +152,7 @@ interface Ground {
   readonly tampered: (rowId: string) => void;
   readonly policy: WitnessPolicy | null;
   readonly log: Log;
+  readonly vault: () => Vault;
 }
 
 /** Takes the ledger over, once it is known that the database is the one that was last answered from. */
@@ -165,7 +169,8 @@ async function startLedger(config: Config, ground: Ground, stack: AsyncDisposabl
     tampered,
     report: (scope, payload) =>
       takeReport({ ...online, scratch, tokensUsed: feed.tokensUsed, counted }, scope, payload),
-    answer: (scope, payload) => answerOnline({ ...online, ledger: feed.ledger }, scope, payload),
+    answer: (asking, payload) =>
+      answerQuestion({ ...online, ledger: feed.ledger, vault: ground.vault }, asking, payload),
   });
   const elsewhere = async () => (policy === null ? null : await askWitnesses(store.reader, clock, policy, log));
   const guard = stack.use(await openRollbackGuard(store, headFileOf(config), config.acceptRollback, elsewhere));
@@ -263,12 +268,18 @@ function sealsOf(vault: Vault, { keyFile, config, personal }: SealPlaces, log: L
   rewrap();
   const opened = () => {
     rewrap();
+    void replaceHanded(vault, rewrap).catch(() => {});
     // What this can't do now is done within the minute.
     void personal.move().catch(() => {});
   };
   const hsm = new Hsm({ clock: vault.clock, environment: config.childEnvironment });
   stack.defer(() => hsm.stop());
   return { rewrapper, rewrap, seals: new SealGate(vault, { keyFile, hsm }, opened) };
+}
+
+/** Distribution keys that were handed to tokens which are over are replaced, and what lies under them moves. */
+async function replaceHanded(vault: Vault, rewrap: () => void): Promise<void> {
+  if ((await replaceHandedKeys(vault)) > 0) rewrap();
 }
 
 /** Opens the API to tokens that are alive; each use of the bootstrap token is noted. */

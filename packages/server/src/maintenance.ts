@@ -13,6 +13,7 @@ import type { Ledger } from './ledger/ledger.ts';
 import { forgetOldKeys } from './ledger/idempotency.store.ts';
 import { verifyChain } from './ledger/verify-chain.ts';
 import { expireDeliveries } from './delivery/expire-deliveries.ts';
+import { replaceHandedKeys } from './verification/replace-handed-keys.ts';
 import type { UsageLog } from './verification/usage-log.ts';
 import type { Vault } from './vault/vault.ts';
 import { type CheckedRow, FACT_TABLES, readChecked } from './ledger/checked-rows.ts';
@@ -66,7 +67,11 @@ export function startMaintenance(maintained: Maintained): () => void {
     async () => void (await expireDeliveries({ ...maintained, reader: maintained.store.reader })),
   );
   // A run ends where the store does not answer.
-  every(MINUTE_MS, async () => maintained.rewrap());
+  every(MINUTE_MS, async () => {
+    // A token may end by time.
+    await replaceHandedKeys(maintained.vault);
+    maintained.rewrap();
+  });
   every(SECOND_MS, () => maintained.audit.log.publish());
   every(SECOND_MS, () => maintained.audit.exporter.run());
   every(MINUTE_MS, () => maintained.usageLog.flush());

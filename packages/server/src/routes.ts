@@ -22,7 +22,13 @@ import { mountKeyStates } from './keys/key-states.routes.ts';
 import { mountKeys, mountRotation } from './keys/keys.routes.ts';
 import type { Alarms } from './ledger/alarms.ts';
 import { registerControlMetrics } from './metrics.ts';
-import { mountConsumers, mountEnvironments, mountProjects, type Routes } from './projects/projects.routes.ts';
+import {
+  mountConsumers,
+  mountEnvironments,
+  mountProjects,
+  mountSigning,
+  type Routes,
+} from './projects/projects.routes.ts';
 import { tokenPlaces } from './projects/token-places.ts';
 import { mountReveal } from './secrets/reveal.routes.ts';
 import { mountKeyRotation } from './secrets/key-rotation.routes.ts';
@@ -44,6 +50,8 @@ export interface ControlPlaneRoutes extends Routes {
   readonly personal: PersonalParts;
   readonly scratch: Scratch;
   readonly witnesses: Witnesses;
+  /** Told after a token was revoked, before its revocation is answered. */
+  readonly tokenRevoked: () => Promise<void>;
 }
 
 /** Every operation of the control plane, room by room, and its metrics. */
@@ -52,6 +60,7 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   const { ledger, hub, book } = feed;
   mountProjects(app, routes);
   mountEnvironments(app, routes);
+  mountSigning(app, routes);
   mountConsumers(app, routes);
   mountKeys(app, routes);
   mountRotation(app, routes);

@@ -21,7 +21,8 @@ export class Allowance {
   readonly code: 'VALID' | 'RATE_LIMITED' | 'QUOTA_EXCEEDED';
   /** True when the key or its consumer has any limit or quota. */
   readonly limited: boolean;
-  readonly #slots: SlotTable;
+  /** State of limits and quotas. */
+  readonly slots: SlotTable;
   readonly #own: LimitHolder;
   readonly #consumer: LimitHolder;
   readonly #quota: Quota | null;
@@ -30,7 +31,7 @@ export class Allowance {
   readonly #wallMs: number;
 
   constructor(slots: SlotTable, key: ReplicaKey, cost: number, monotonicMs: number, wallMs: number) {
-    this.#slots = slots;
+    this.slots = slots;
     this.#own = key;
     const { consumer } = key;
     // Most have none, and then its slot is not worth a look.
@@ -46,34 +47,39 @@ export class Allowance {
 
   #judge(): 'VALID' | 'RATE_LIMITED' | 'QUOTA_EXCEEDED' {
     const allowed =
-      limitsAllow(this.#slots, this.#own, this.#cost, this.#monotonicMs) &&
-      limitsAllow(this.#slots, this.#consumer, this.#cost, this.#monotonicMs);
+      limitsAllow(this.slots, this.#own, this.#cost, this.#monotonicMs) &&
+      limitsAllow(this.slots, this.#consumer, this.#cost, this.#monotonicMs);
     if (!allowed) return 'RATE_LIMITED';
     return this.#quota !== null && this.#quotaUsed() + this.#cost > this.#quota.limit ? 'QUOTA_EXCEEDED' : 'VALID';
   }
 
   /** Takes the cost everywhere. */
   take(): void {
-    takeFromLimits(this.#slots, this.#own, this.#cost, this.#monotonicMs);
-    if (this.#consumer !== NO_LIMITS) takeFromLimits(this.#slots, this.#consumer, this.#cost, this.#monotonicMs);
+    takeFromLimits(this.slots, this.#own, this.#cost, this.#monotonicMs);
+    if (this.#consumer !== NO_LIMITS) takeFromLimits(this.slots, this.#consumer, this.#cost, this.#monotonicMs);
     if (this.#quota === null) return;
     const used = this.#quotaUsed();
     const start = periodStart(this.#quota.period, this.#wallMs);
-    this.#slots.set(this.#quotaSlot(), Math.max(this.#slots.get(this.#quotaSlot()), start));
-    this.#slots.set(this.#quotaSlot() + 1, used + this.#cost);
+    this.slots.set(this.#quotaSlot(), Math.max(this.slots.get(this.#quotaSlot()), start));
+    this.slots.set(this.#quotaSlot() + 1, used + this.#cost);
   }
 
   describe(): { rateLimits?: RateLimitVerdict[]; quota?: QuotaVerdict; scope?: 'verifier' } {
     if (!this.limited) return {};
     const refusedCost = this.code === 'RATE_LIMITED' ? this.#cost : null;
-    const own = describeLimits(this.#slots, this.#own, refusedCost, this.#monotonicMs);
+    const own = describeLimits(this.slots, this.#own, refusedCost, this.#monotonicMs);
     const rateLimits =
       this.#consumer === NO_LIMITS
         ? own
-        : [...own, ...describeLimits(this.#slots, this.#consumer, refusedCost, this.#monotonicMs)];
+        : [...own, ...describeLimits(this.slots, this.#consumer, refusedCost, this.#monotonicMs)];
     if (this.#quota === null) return { rateLimits, scope: 'verifier' };
     const quota = this.#describeQuota(this.#quota);
     return rateLimits.length > 0 ? { rateLimits, quota, scope: 'verifier' } : { quota, scope: 'verifier' };
+  }
+
+  /** Units of the quota used in the present period, as far as this verifier knows; 0 where there is none. */
+  get used(): number {
+    return this.#quotaUsed();
   }
 
   #describeQuota({ limit, period }: Quota): QuotaVerdict {
@@ -88,7 +94,7 @@ export class Allowance {
   /** Units used in the present period; a wall clock set back stays in the later period. */
   #quotaUsed(): number {
     if (this.#quota === null) return 0;
-    const current = this.#slots.get(this.#quotaSlot()) >= periodStart(this.#quota.period, this.#wallMs);
-    return current ? this.#slots.get(this.#quotaSlot() + 1) : 0;
+    const current = this.slots.get(this.#quotaSlot()) >= periodStart(this.#quota.period, this.#wallMs);
+    return current ? this.slots.get(this.#quotaSlot() + 1) : 0;
   }
 }

@@ -7,6 +7,8 @@ import type {
   Quota,
   RateLimit,
   SettingRecord,
+  SignatureKeyRecord,
+  SigningRecord,
   TokenRecord,
 } from '@keyhold/protocol/feed';
 import { ID_PREFIXES } from '@keyhold/protocol/id';
@@ -18,6 +20,7 @@ import { type LimitRule, limitRules, SLOTS_PER_LIMIT, SlotTable, writeLimits } f
 import { packNetworks } from './networks.ts';
 import { packPermissions } from './permissions.ts';
 import { periodStart } from './quotas.ts';
+import { SignatureKeyTable } from './signature-key-table.ts';
 import type {
   Replica,
   ReplicaConsumer,
@@ -40,6 +43,7 @@ export class CompactReplica implements Replica {
   readonly #consumers = new ConsumerTable();
   readonly #keys = new KeyTable(this.#consumers);
   readonly #credentials = new CredentialTable(this.#keys);
+  readonly #signatureKeys = new SignatureKeyTable();
   readonly #tokens = new Map<string, ReplicaToken>();
   readonly #interned = new Map<string, unknown>();
   #predecessor: CompactReplica | null;
@@ -69,6 +73,14 @@ export class CompactReplica implements Replica {
     return this.#keys.get(id);
   }
 
+  signatureKey(credential: string): SignatureKeyRecord | undefined {
+    return this.#signatureKeys.get(credential);
+  }
+
+  get distributionKeys(): ReadonlySet<string> {
+    return this.#signatureKeys.distributionKeys;
+  }
+
   token(digest: string): ReplicaToken | undefined {
     return this.#tokens.get(digest);
   }
@@ -88,12 +100,16 @@ export class CompactReplica implements Replica {
         return this.#applyEnvironment(record);
       case 'setting':
         return this.#applySetting(record);
+      case 'signing':
+        return this.#applySigning(record.environment, record);
       case 'consumer':
         return this.#applyConsumer(record);
       case 'key':
         return this.#applyKey(record);
       case 'credential':
         return this.#applyCredential(record);
+      case 'signature-key':
+        return this.#signatureKeys.set(record);
       case 'token':
         return this.#applyToken(record);
       case 'removed':
@@ -104,9 +120,9 @@ export class CompactReplica implements Replica {
   #applyEnvironment(record: EnvironmentRecord): void {
     const { id, projectId, project, name, prefix, afterLease } = record;
     const qualifiedName = `${project}/${name}`;
-    const settings = this.#environments.get(id)?.settings ?? new Map();
-    const environment = { id, projectId, project, name, qualifiedName, prefix, afterLease, settings };
     const known = this.#environments.get(id);
+    const { settings = new Map(), signing = null } = known ?? {};
+    const environment = { id, projectId, project, name, qualifiedName, prefix, afterLease, settings, signing };
     // Keys point at their environment, so it changes in place.
     if (known !== undefined) Object.assign(known, environment);
     else this.#environments.set(id, environment);
@@ -124,6 +140,11 @@ export class CompactReplica implements Replica {
       const resource = record.permission.slice(0, colon);
       settings.set(record.id, { resource, action: record.permission.slice(colon + 1), confirm, everyUse });
     }
+  }
+
+  #applySigning(id: string, signing: SigningRecord | null): void {
+    const environment = this.#environments.get(id);
+    if (environment !== undefined) Object.assign(environment, { signing });
   }
 
   #applyConsumer(record: ConsumerRecord): void {
@@ -168,6 +189,7 @@ export class CompactReplica implements Replica {
   #applyCredential(record: CredentialRecord): void {
     const digest = digestFromHex(record.digest);
     const key = this.#keys.find(record.key);
+    if (record.state === 'destroyed') this.#signatureKeys.forget(record.id);
     if (key < 0 || record.state === 'destroyed') return this.#credentials.delete(digest);
     const { id, state, startsAt, expiresAt } = record;
     this.#credentials.set(digest, { id, key, state, startsAt, expiresAt });
@@ -194,6 +216,11 @@ export class CompactReplica implements Replica {
     if (this.#consumers.find(id) >= 0) this.#removeConsumer(id);
     if (id.startsWith(`${ID_PREFIXES.credential}_`)) this.#credentials.deleteById(id);
     if (id.startsWith(`${ID_PREFIXES.token}_`)) removeById(this.#tokens, id);
+    if (id.startsWith(`${ID_PREFIXES.signatureKey}_`)) this.#signatureKeys.delete(id);
+    if (id.startsWith(`${ID_PREFIXES.signingSettings}_`)) {
+      const of = [...this.#environments.values()].find(({ signing }) => signing?.id === id);
+      if (of !== undefined) this.#applySigning(of.id, null);
+    }
   }
 
   #removeConsumer(id: string): void {

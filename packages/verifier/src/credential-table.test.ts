@@ -16,6 +16,7 @@ const environment = {
   prefix: 'mkt_test',
   afterLease: 'refuse' as const,
   settings: new Map(),
+  signing: null,
 };
 const settings = {
   environment,

@@ -27,6 +27,7 @@ function made({ key, credential, networks = [], permissions = ['prices:read'] }:
     prefix: 'mkt_test',
     afterLease: 'refuse' as const,
     settings: new Map(),
+    signing: null,
   };
   const base: ReplicaKey = {
     id: 'key_1',

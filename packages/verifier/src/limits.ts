@@ -1,4 +1,4 @@
-import type { RateLimit } from '@keyhold/protocol/feed';
+import type { RateLimit, WithoutStore } from '@keyhold/protocol/feed';
 import type { RateLimitVerdict } from '@keyhold/protocol/verdict';
 
 /**
@@ -8,6 +8,7 @@ import type { RateLimitVerdict } from '@keyhold/protocol/verdict';
 export interface LimitRule {
   readonly name: string;
   readonly windowMs: number;
+  readonly withoutStore?: WithoutStore;
 }
 
 /** Slots of one limit: its theoretical arrival time, and how many units it allows. */
@@ -15,7 +16,10 @@ export const SLOTS_PER_LIMIT = 2;
 
 /** What keys have in common of their limits; how many units they allow lies in the slots. */
 export function limitRules(limits: readonly RateLimit[]): readonly LimitRule[] {
-  return limits.map(({ name, windowSeconds }) => ({ name, windowMs: windowSeconds * 1000 }));
+  return limits.map(({ name, windowSeconds, withoutStore }) => {
+    const rule = { name, windowMs: windowSeconds * 1000 };
+    return withoutStore === undefined ? rule : { ...rule, withoutStore };
+  });
 }
 
 /** Writes how many units each limit allows. */
@@ -70,6 +74,11 @@ export class SlotTable {
 export interface LimitHolder {
   readonly rules: readonly LimitRule[];
   readonly slot: number;
+}
+
+/** Units that the limit of a holder's i-th rule allows. */
+export function limitUnits(table: SlotTable, { slot }: LimitHolder, i: number): number {
+  return table.get(slot + i * SLOTS_PER_LIMIT + 1);
 }
 
 /** When the limit at `at` would be used up to, after `cost` units more. */

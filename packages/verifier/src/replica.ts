@@ -1,4 +1,4 @@
-import type { AfterLease, FeedRecord, Quota } from '@keyhold/protocol/feed';
+import type { AfterLease, FeedRecord, Quota, SignatureKeyRecord, SigningRecord } from '@keyhold/protocol/feed';
 import type { Scope, State } from '@keyhold/protocol/state';
 import type { LimitHolder, SlotTable } from './limits.ts';
 import type { Address } from './networks.ts';
@@ -15,6 +15,10 @@ export interface Replica {
   /** By the SHA-256 of the whole credential in the form of `digest.ts`. Good until the next look-up. */
   credential(digest: string): ReplicaCredential | undefined;
   key(id: string): ReplicaKey | undefined;
+  /** What a credential that signs is verified with, by the credential's id. */
+  signatureKey(credential: string): SignatureKeyRecord | undefined;
+  /** Ids of the keys under which the secrets of `hmac` credentials lie. */
+  readonly distributionKeys: ReadonlySet<string>;
   token(digest: string): ReplicaToken | undefined;
   /** State of limits and quotas. */
   readonly slots: SlotTable;
@@ -38,6 +42,8 @@ export interface ReplicaEnvironment {
   readonly qualifiedName: string;
   readonly prefix: string;
   readonly afterLease: AfterLease;
+  /** How requests may be signed; null: not at all. */
+  readonly signing: SigningRecord | null;
   /** Permission settings by id. */
   readonly settings: Map<string, ReplicaSetting>;
 }

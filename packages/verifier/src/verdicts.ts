@@ -1,6 +1,6 @@
 import type { Verdict, VerdictCode } from '@keyhold/protocol/verdict';
-import type { Allowance } from './allowance.ts';
 import type { ReplicaCredential } from './replica.ts';
+import type { LimitDescription } from './shared-allowance.ts';
 
 /** A refusal names ids only where the caller proved to hold the secret of a credential that is known. */
 export function refused(code: VerdictCode, credential: ReplicaCredential | null, stale: boolean): Verdict {
@@ -11,7 +11,7 @@ export function refused(code: VerdictCode, credential: ReplicaCredential | null,
   return stale ? { valid: false, code, ...ids, stale } : { valid: false, code, ...ids };
 }
 
-export function accepted(credential: ReplicaCredential, allowance: Allowance, stale: boolean): Verdict {
+export function accepted(credential: ReplicaCredential, allowance: LimitDescription, stale: boolean): Verdict {
   const { key, id: credentialId } = credential;
   const { id: keyId, consumerId, permissions, metadata } = key;
   const { rateLimits, quota, scope } = allowance.describe();

@@ -1,45 +1,48 @@
-import { credentialPrefixLength, hasPrefix, mayBeCredential } from '@keyhold/protocol/credential-format';
-import type { Position } from '@keyhold/protocol/feed';
-import { VERDICT_CODES, type Verdict, type VerdictCode, type VerificationRequest } from '@keyhold/protocol/verdict';
-import type { OnlineAnswer, OnlineQuestion } from '@keyhold/protocol/verification-messages';
-import { digestOf } from './digest.ts';
+import { credentialPrefixLength } from '@keyhold/protocol/credential-format';
+import type { ReceivedRequest } from '@keyhold/protocol/dialects/dialect';
+import type { DialectName } from '@keyhold/protocol/dialects/settings';
+import type { Position, SignatureKeyRecord } from '@keyhold/protocol/feed';
+import type { Verdict, VerdictCode, VerificationRequest } from '@keyhold/protocol/verdict';
 import type { Clock } from './clock.ts';
-import { decide } from './decide.ts';
+import { Decider, type Step } from './decider.ts';
+import { digestOf } from './digest.ts';
+import { DistributionKeys } from './distribution-keys.ts';
 import type { FeedClient } from './feed-client.ts';
+import { LastStep, type Outcome, type SignedRequest } from './last-step.ts';
 import { SLOTS_PER_LIMIT } from './limits.ts';
 import { type Requirement, Requirements } from './permissions.ts';
-import type { ReplicaCredential, ReplicaEnvironment, ReplicaToken } from './replica.ts';
-import { Allowance } from './allowance.ts';
+import { readRequest } from './read-request.ts';
+import type { ReplicaEnvironment, ReplicaToken } from './replica.ts';
+import { ReplayGuard } from './replay-guard.ts';
+import type { SharedStore } from './shared-store.ts';
+import { SignatureKeys } from './signature-keys.ts';
 import { Usage } from './usage.ts';
 import { accepted, refused } from './verdicts.ts';
 
 const REPORT_INTERVAL_MS = 1_000;
 
-/** What one synchronous step made of a request: found, decided, and whether the control plane has to be asked. */
-interface Step {
-  readonly code: VerdictCode;
-  readonly environment: ReplicaEnvironment | null;
-  readonly credential: ReplicaCredential | null;
-  /** What the credential's key may still use; null where there is no credential. */
-  readonly allowance: Allowance | null;
-  readonly stale: boolean;
-  readonly wallMs: number;
-  readonly online: 'no' | 'confirm' | 'record';
-}
-
 /** Decides requests from a replica. The same code runs in the user's process and in the verifier process. */
 export class Verifier {
   readonly #clock: Clock;
   readonly #feed: FeedClient;
+  readonly #decider: Decider;
+  readonly #distributionKeys: DistributionKeys;
+  readonly #signatureKeys: SignatureKeys;
+  readonly #lastStep: LastStep;
   readonly #requirements = new Requirements();
   readonly #usage = new Usage();
   #accepted = 0;
   readonly #refused = new Map<VerdictCode, number>();
   #cancelReport: () => void = () => {};
 
-  constructor(clock: Clock, feed: FeedClient) {
+  /** @param store what several verifiers remember together; null: each by itself */
+  constructor(clock: Clock, feed: FeedClient, store: SharedStore | null = null) {
     this.#clock = clock;
     this.#feed = feed;
+    this.#decider = new Decider(clock, feed);
+    this.#distributionKeys = new DistributionKeys(feed);
+    this.#signatureKeys = new SignatureKeys(this.#distributionKeys);
+    this.#lastStep = new LastStep({ feed, store, guard: new ReplayGuard(clock.wall()) });
   }
 
   start(): void {
@@ -68,10 +71,6 @@ export class Verifier {
     return this.#feed.connected;
   }
 
-  #usable(): boolean {
-    return this.#feed.position !== null && this.#feed.fenced === null && !this.#feed.stopped;
-  }
-
   /** Credentials held. */
   get size(): number {
     return this.#feed.replica.size;
@@ -84,7 +83,7 @@ export class Verifier {
 
   /** True when it holds a lease for every environment that it knows. */
   get ready(): boolean {
-    if (!this.#usable()) return false;
+    if (!this.#decider.usable) return false;
     const [monotonic, wall] = [this.#clock.monotonic(), this.#clock.wall()];
     for (const { id, afterLease } of this.#feed.replica.environments()) {
       if (afterLease === 'refuse' && !this.#feed.leases.covers(id, monotonic, wall)) return false;
@@ -121,91 +120,73 @@ export class Verifier {
 
   /** Decides one request. Never rejects: whatever goes wrong is a code of the verdict. */
   verify(request: VerificationRequest): Promise<Verdict> {
-    if (!isReadable(request)) return Promise.resolve(this.#unreadable());
+    if (!isReadable(request)) return Promise.resolve(this.#unreadable(undefined));
     const requirement = request.permission === undefined ? null : this.#requirements.get(request.permission);
-    const step = this.#step(request, requirement);
-    if (step.code !== 'VALID' || step.online === 'no') return Promise.resolve(this.#conclude(request, step));
-    return this.#confirm(request, requirement, step);
-  }
-
-  /**
-   * Everything that a verdict depends on, read in one synchronous step: clocks, lease, credential.
-   * INVARIANT: no await in here, and none between this and {@link #conclude}.
-   */
-  #step(request: VerificationRequest, requirement: Requirement | null): Step {
-    const wallMs = this.#clock.wall();
-    const monotonicMs = this.#clock.monotonic();
-    const { replica, leases } = this.#feed;
-    const environment = replica.environment(request.environment) ?? null;
-    let stale = false;
-    let credential: ReplicaCredential | null = null;
-    let allowance: Allowance | null = null;
-    let code: VerdictCode = 'VALID';
-    if (!this.#usable()) code = 'VERIFIER_FENCED';
-    else if (environment === null) code = 'WRONG_ENVIRONMENT';
-    else {
-      const leased = leases.covers(environment.id, monotonicMs, wallMs);
-      stale = !leased && environment.afterLease === 'serve';
-      const found = leased || stale ? this.#find(request.key, environment) : 'VERIFIER_FENCED';
-      if (typeof found === 'string') code = found;
-      else {
-        credential = found;
-        // Asked first and heeded last: its numbers come from memory while the rest is decided.
-        allowance = new Allowance(replica.slots, found.key, request.cost ?? 1, monotonicMs, wallMs);
-        code = decide(found, { requirement, clientIp: request.clientIp }, wallMs);
-        if (code === 'VALID' && request.permission !== undefined && requirement === null)
-          code = 'INSUFFICIENT_PERMISSIONS';
-      }
+    if (request.request !== undefined) return this.#verifyRequest(request, request.request, requirement);
+    const step = this.#decider.step(request, requirement, null);
+    // Most end here: decided from memory, at once.
+    if (step.code !== 'VALID' || !this.#lastStep.awaits(step)) {
+      return Promise.resolve(this.#conclude(request, { step, code: step.code }));
     }
-    const asks = code === 'VALID' && environment !== null && environment.settings.size > 0;
-    const online = asks ? onlineNeed(environment, requirement) : 'no';
-    return { code, environment, credential, allowance, stale, wallMs, online };
+    return this.#finish(request, requirement, null, step);
   }
 
-  /**
-   * Looks up before it parses: a digest that is known is of a text that was well formed when it was issued, so only
-   * what isn't found has to be told apart.
-   */
-  #find(key: string, environment: ReplicaEnvironment): ReplicaCredential | VerdictCode {
-    if (!mayBeCredential(key)) return 'MALFORMED';
-    const credential = this.#feed.replica.credential(digestOf(key));
-    const prefixed = hasPrefix(key, environment.prefix);
-    if (prefixed && credential?.key.environment === environment) return credential;
-    if (credentialPrefixLength(key) < 0) return 'MALFORMED';
-    return prefixed ? 'NOT_FOUND' : 'WRONG_ENVIRONMENT';
+  /** Decides a whole request by how it is signed; a bearer's like its key alone. */
+  async #verifyRequest(
+    request: VerificationRequest,
+    received: ReceivedRequest,
+    requirement: Requirement | null,
+  ): Promise<Verdict> {
+    const { replica } = this.#feed;
+    const presented = readRequest(received, replica.environment(request.environment)?.signing ?? null);
+    if (presented.kind === 'bearer') return await this.verify({ ...request, request: undefined, key: presented.key });
+    if (presented.kind === 'malformed') return this.#unreadable(presented);
+    const { claim, dialect } = presented;
+    const signed = { claim, dialect, received };
+    let step = this.#decider.step(request, requirement, claim);
+    if (step.credential === null || step.environment === null) {
+      return this.#conclude(request, { step, code: step.code, signed });
+    }
+    const record = replica.signatureKey(claim.credential) as SignatureKeyRecord;
+    let proof = this.#signatureKeys.prove(record, step.environment, claim, received);
+    if (typeof proof === 'object' && proof !== null) {
+      proof = await proof;
+      step = this.#decider.step(request, requirement, claim);
+    }
+    if (step.credential === null) return this.#conclude(request, { step, code: step.code, signed });
+    if (proof !== true) {
+      const code = proof === false ? 'SIGNATURE_INVALID' : 'STORE_UNAVAILABLE';
+      return this.#conclude(request, { step, code, signed, unproven: true });
+    }
+    if (step.code !== 'VALID') return this.#conclude(request, { step, code: step.code, signed });
+    return await this.#finish(request, requirement, signed, step);
   }
 
-  /** Asks the control plane, then decides again: the second decision is the verdict. */
-  async #confirm(request: VerificationRequest, requirement: Requirement | null, first: Step): Promise<Verdict> {
-    if (first.allowance?.code !== 'VALID') return this.#conclude(request, first);
-    const question: OnlineQuestion = {
-      credential: (first.credential as ReplicaCredential).id,
-      environment: (first.environment as ReplicaEnvironment).id,
-      permission: request.permission ?? null,
-      clientIp: request.clientIp ?? null,
-      record: first.online === 'record',
-    };
-    const answer = readAnswer(await this.#feed.ask(question));
-    const second = this.#step(request, requirement);
-    if (second.code !== 'VALID') return this.#conclude(request, second);
-    // What was asked must still be what is needed: a setting or the credential may have changed meanwhile.
-    const weaker = second.online === 'record' && !question.record;
-    if (answer === null || weaker) return this.#conclude(request, { ...second, code: 'STORE_UNAVAILABLE' });
-    return this.#conclude(request, { ...second, code: answer.code });
+  /** Whatever has to be asked or remembered beside the replica. */
+  #finish(
+    request: VerificationRequest,
+    requirement: Requirement | null,
+    signed: SignedRequest | null,
+    first: Step,
+  ): Promise<Verdict> {
+    const again = () => this.#decider.step(request, requirement, signed?.claim ?? null);
+    const conclude = (outcome: Outcome) => this.#conclude(request, outcome);
+    return this.#lastStep.take({ request, requirement, signed, first, again, conclude });
   }
 
-  #unreadable(): Verdict {
-    const code = this.#usable() ? 'MALFORMED' : 'VERIFIER_FENCED';
+  /** @param presented what it was taken for; undefined: the call itself is not one */
+  #unreadable(presented: { readonly dialect?: DialectName; readonly reason: string } | undefined): Verdict {
+    const code = this.#decider.usable ? 'MALFORMED' : 'VERIFIER_FENCED';
     this.#usage.denied('', code);
     this.#countRefusal(code);
-    return { valid: false, code };
+    return code === 'MALFORMED' ? { valid: false, code, ...presented } : { valid: false, code };
   }
 
-  #conclude(request: VerificationRequest, step: Step): Verdict {
-    const verdict = this.#word(request, step);
+  #conclude(request: VerificationRequest, outcome: Outcome): Verdict {
+    const verdict = this.#word(request, outcome);
     if (verdict.valid) this.#accepted++;
     else this.#countRefusal(verdict.code);
-    return verdict;
+    return outcome.signed == null ? verdict : { ...verdict, ...describeSigning(outcome.signed, outcome.step.wallMs) };
   }
 
   #countRefusal(code: VerdictCode): void {
@@ -213,23 +194,30 @@ export class Verifier {
   }
 
   /** Takes from limits and quota, counts, and words the verdict. */
-  #word({ clientIp }: VerificationRequest, { code, environment, credential, allowance, stale, wallMs }: Step): Verdict {
-    if (credential === null || allowance === null || code !== 'VALID') {
+  #word({ clientIp }: VerificationRequest, { step, code, taken, unproven }: Outcome): Verdict {
+    const { environment, credential, allowance, stale, wallMs } = step;
+    if (credential === null || allowance === null || unproven === true) {
       this.#usage.denied(environment?.id ?? '', code, credential?.id, clientIp);
-      return refused(code, credential, stale);
+      return refused(code, null, stale);
     }
-    if (allowance.code !== 'VALID') {
-      this.#usage.denied(credential.key.environment.id, allowance.code, credential.id, clientIp);
-      return { ...refused(allowance.code, credential, stale), ...allowance.describe() };
+    const limits = taken ?? allowance;
+    const final = code === 'VALID' && taken == null ? allowance.code : code;
+    if (final !== 'VALID') {
+      this.#usage.denied(credential.key.environment.id, final, credential.id, clientIp);
+      const limited = final === 'RATE_LIMITED' || final === 'QUOTA_EXCEEDED';
+      return limited
+        ? { ...refused(final, credential, stale), ...limits.describe() }
+        : refused(final, credential, stale);
     }
-    allowance.take();
+    if (taken == null) allowance.take();
     this.#usage.used(credential, wallMs, clientIp);
-    return accepted(credential, allowance, stale);
+    return accepted(credential, limits, stale);
   }
 
   #reportLater(): void {
     this.#cancelReport = this.#clock.after(REPORT_INTERVAL_MS, () => {
       this.#report();
+      void this.#distributionKeys.obtainAll();
       this.#reportLater();
     });
   }
@@ -253,9 +241,9 @@ const MAX_COST = 1_000_000_000;
 
 /** False for what types would have refused: a caller without them still gets a verdict. */
 function isReadable(request: VerificationRequest): boolean {
-  const { key, environment, permission, clientIp, cost } = request ?? {};
+  const { key, request: received, environment, permission, clientIp, cost } = request ?? {};
   return (
-    typeof key === 'string' &&
+    (received === undefined ? typeof key === 'string' : key === undefined && isReceived(received)) &&
     typeof environment === 'string' &&
     (permission === undefined || typeof permission === 'string') &&
     (clientIp === undefined || typeof clientIp === 'string') &&
@@ -263,23 +251,24 @@ function isReadable(request: VerificationRequest): boolean {
   );
 }
 
-function readAnswer(answer: unknown): OnlineAnswer | null {
-  const code: unknown = typeof answer === 'object' && answer !== null && 'code' in answer ? answer.code : null;
-  const known = VERDICT_CODES.find((one) => one === code);
-  return known === undefined ? null : { code: known };
+function isReceived({ method, target, scheme, headers, body }: ReceivedRequest): boolean {
+  return (
+    typeof method === 'string' &&
+    typeof target === 'string' &&
+    (scheme === 'https' || scheme === 'http') &&
+    Array.isArray(headers) &&
+    headers.every((line) => typeof line?.[0] === 'string' && typeof line[1] === 'string') &&
+    (body === null || body instanceof Uint8Array)
+  );
 }
 
-/** The strictest of all required permissions' settings applies. */
-function onlineNeed(environment: ReplicaEnvironment, requirement: Requirement | null): 'no' | 'confirm' | 'record' {
-  let need: 'no' | 'confirm' | 'record' = 'no';
-  for (const { resource, action } of requirement?.permissions ?? []) {
-    for (const setting of environment.settings.values()) {
-      const matches =
-        (setting.resource === '*' || setting.resource === resource) &&
-        (setting.action === '*' || setting.action === action);
-      if (matches && setting.everyUse) return 'record';
-      if (matches) need = 'confirm';
-    }
-  }
-  return need;
+function describeSigning({ dialect, claim, received }: SignedRequest, wallMs: number) {
+  const { freshness, digests } = claim;
+  const skew = freshness === null ? {} : { clockSkewMs: Math.round(wallMs - freshness.signedAt) };
+  if (received.body !== null) return { dialect, ...skew };
+  const bodyDigests = digests.map(({ algorithm, value }) => ({
+    algorithm,
+    value: Buffer.from(value).toString('base64'),
+  }));
+  return { dialect, ...skew, bodyDigests };
 }

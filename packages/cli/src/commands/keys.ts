@@ -1,5 +1,6 @@
 import type { Delivery } from '@keyhold/protocol/operations/deliveries';
-import type { Credential, Key } from '@keyhold/protocol/operations/keys';
+import type { Credential } from '@keyhold/protocol/operations/credentials';
+import type { Key } from '@keyhold/protocol/operations/keys';
 import * as operations from '@keyhold/protocol/operations/keys';
 import { apiCommand, listCommand } from '../api-command.ts';
 import type { Command } from '../command.ts';
@@ -33,6 +34,7 @@ const KEY_DETAILS: readonly Field<Key>[] = [
 
 const CREDENTIAL: readonly Field<Credential>[] = [
   ['credential', ({ id }) => id],
+  ['kind', ({ kind, algorithm }) => algorithm ?? kind],
   ['hint', ({ hint }) => hint],
   ['state', ({ state, reason }) => (reason === null ? state : `${state} (${reason})`)],
   ['expires', ({ expiresAt }) => time(expiresAt)],

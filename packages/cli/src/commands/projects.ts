@@ -1,4 +1,4 @@
-import type { Consumer, Environment, PermissionSetting, Project } from '@keyhold/protocol/operations/projects';
+import type { Consumer, Environment, PermissionSetting, Project, Signing } from '@keyhold/protocol/operations/projects';
 import * as operations from '@keyhold/protocol/operations/projects';
 import { apiCommand, listCommand } from '../api-command.ts';
 import type { Command } from '../command.ts';
@@ -25,6 +25,12 @@ const SETTING: readonly Field<PermissionSetting>[] = [
   ['permission', ({ permission }) => permission],
   ['confirm', ({ confirm }) => confirm],
   ['audit', ({ audit }) => audit],
+];
+
+const SIGNING: readonly Field<Signing>[] = [
+  ['dialects', ({ dialects }) => dialects.map(({ dialect }) => dialect)],
+  ['replay', ({ replay }) => replay],
+  ['reads without it', ({ replayReads }) => replayReads],
 ];
 
 const CONSUMER: readonly Field<Consumer>[] = [
@@ -79,6 +85,20 @@ export const PROJECT_COMMANDS: readonly Command[] = [
     call: (client) => client.environments.listPermissions,
     labels: ['PROJECT', 'ENVIRONMENT'],
     columns: SETTING,
+  }),
+  apiCommand({
+    words: ['environments', 'set-signing'],
+    operation: operations.setSigning,
+    call: (client) => client.environments.setSigning,
+    labels: ['PROJECT', 'ENVIRONMENT'],
+    show: ({ signing }) => renderDetails(SIGNING, signing),
+  }),
+  apiCommand({
+    words: ['environments', 'get-signing'],
+    operation: operations.getSigning,
+    call: (client) => client.environments.getSigning,
+    labels: ['PROJECT', 'ENVIRONMENT'],
+    show: (signing) => renderDetails(SIGNING, signing),
   }),
   apiCommand({
     words: ['consumers', 'create'],

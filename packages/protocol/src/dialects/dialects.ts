@@ -6,12 +6,14 @@ import type { Dialect, ReceivedRequest } from './dialect.ts';
 import { hmac } from './hmac.ts';
 import { kraken } from './kraken.ts';
 import { okx } from './okx.ts';
+import { rfc9421 } from './rfc9421/rfc9421.ts';
 import type { DialectName, DialectSettings } from './settings.ts';
 
 type SettingsOf<N extends DialectName> = Extract<DialectSettings, { dialect: N }>;
 
 /** Every dialect, by its name in an environment's settings. */
-export const DIALECTS: { readonly [N in Exclude<DialectName, 'rfc9421'>]: Dialect<SettingsOf<N>> } = {
+export const DIALECTS: { readonly [N in DialectName]: Dialect<SettingsOf<N>> } = {
+  rfc9421,
   binance,
   bybit,
   okx,

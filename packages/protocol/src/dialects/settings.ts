@@ -79,3 +79,15 @@ export const DialectSettings = Type.Union([
 ]);
 export type DialectSettings = Static<typeof DialectSettings>;
 export type DialectName = DialectSettings['dialect'];
+
+/** Every dialect, as settings and verdicts name it. */
+export const DIALECT_NAMES = [
+  'rfc9421',
+  'binance',
+  'bybit',
+  'okx',
+  'kraken',
+  'coinbase-exchange',
+  'coinbase-cdp',
+  'hmac',
+] as const satisfies readonly DialectName[];

@@ -1,7 +1,8 @@
 import { type Static, Type } from 'typebox';
 import { defineOperation } from '../operation.ts';
+import { CredentialShape, NewCredential } from './credentials.ts';
 import { DeliverTo, DeliveryShape } from './deliveries.ts';
-import { CREDENTIAL_KINDS, REVOCATION_REASONS, STATES } from '../state.ts';
+import { REVOCATION_REASONS, STATES } from '../state.ts';
 import {
   BarrierShape,
   Closed,
@@ -25,21 +26,6 @@ const State = Type.Enum([...STATES]);
 const Reason = Type.Enum([...REVOCATION_REASONS], { description: 'Words of RFC 5280 §5.3.1.' });
 const Ttl = Type.Integer({ minimum: 1, maximum: MAX_TTL_SECONDS });
 
-export const CredentialShape = Closed({
-  id: IdOf('credential'),
-  kind: Type.Enum([...CREDENTIAL_KINDS]),
-  hint: Type.String({ description: 'First four characters after the prefix.' }),
-  state: State,
-  reason: Nullable(Type.String()),
-  startsAt: Nullable(Time),
-  expiresAt: Nullable(Time),
-  createdAt: Time,
-  lastUsedAt: Nullable(Time),
-  lastUsedFrom: Nullable(Type.String({ description: 'Client address of the last use, where the caller named one.' })),
-  uses: Type.Integer({ description: 'Accepted verifications that verifiers have reported.' }),
-});
-export type Credential = Static<typeof CredentialShape>;
-
 export const KeyShape = Closed({
   id: IdOf('key'),
   project: Slug,
@@ -62,7 +48,15 @@ export type Key = Static<typeof KeyShape>;
 
 const KeyParams = Closed({ id: IdOf('key') });
 const KeyAndBarrier = Closed({ key: KeyShape, barrier: BarrierShape });
-const Secret = Type.Optional(Type.String({ description: 'The whole credential; shown in this answer only.' }));
+const Secret = Type.Optional(
+  Type.String({
+    description:
+      'Shown in this answer only: the whole credential, or what requests are signed with (its id is then their API key). None with a public key.',
+  }),
+);
+const Passphrase = Type.Optional(
+  Type.String({ description: 'Of `hmac`, for the dialects that send one; shown in this answer only.' }),
+);
 const SecretShown = Type.Optional(
   Type.Literal(true, { description: 'This call repeats an earlier one, whose answer carried the secret.' }),
 );
@@ -86,6 +80,7 @@ export const issueKey = defineOperation({
     ttlSeconds: Type.Optional(Ttl),
     expiresAt: Type.Optional(Time),
     metadata: Type.Optional(Metadata),
+    credential: Type.Optional(NewCredential),
     deliverTo: Type.Optional(DeliverTo),
   }),
   status: 201,
@@ -93,10 +88,18 @@ export const issueKey = defineOperation({
     key: KeyShape,
     credential: CredentialShape,
     secret: Secret,
+    passphrase: Passphrase,
     secretShown: SecretShown,
     delivery: Type.Optional(DeliveryShape),
   }),
-  errors: ['PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND', 'CONSUMER_NOT_FOUND', 'SEALED'],
+  errors: [
+    'PROJECT_NOT_FOUND',
+    'ENVIRONMENT_NOT_FOUND',
+    'CONSUMER_NOT_FOUND',
+    'PUBLIC_KEY_TAKEN',
+    'POSSESSION_UNPROVEN',
+    'SEALED',
+  ],
   idempotent: true,
 });
 
@@ -167,18 +170,20 @@ export const rotateKey = defineOperation({
   params: KeyParams,
   body: Closed({
     overlapSeconds: Type.Integer({ minimum: 0, maximum: MAX_TTL_SECONDS, description: 'How long both are valid.' }),
+    credential: Type.Optional(NewCredential),
     deliverTo: Type.Optional(DeliverTo),
   }),
   status: 201,
   response: Closed({
     credential: CredentialShape,
     secret: Secret,
+    passphrase: Passphrase,
     secretShown: SecretShown,
     delivery: Type.Optional(DeliveryShape),
     previous: Nullable(CredentialShape),
     barrier: Type.Optional(BarrierShape),
   }),
-  errors: ['KEY_NOT_FOUND', 'ILLEGAL_TRANSITION', 'ROW_TAMPERED'],
+  errors: ['KEY_NOT_FOUND', 'ILLEGAL_TRANSITION', 'PUBLIC_KEY_TAKEN', 'POSSESSION_UNPROVEN', 'ROW_TAMPERED', 'SEALED'],
   idempotent: true,
 });
 

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { DialectSettings } from '../dialects/settings.ts';
 import { defineOperation } from '../operation.ts';
 import { PREFIX_PATTERN } from '../credential-format.ts';
 import { ENVIRONMENT_KINDS } from '../state.ts';
@@ -143,6 +144,47 @@ export const listPermissions = defineOperation({
   status: 200,
   response: Page(PermissionSettingShape),
   errors: ['PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND', 'INVALID_CURSOR'],
+});
+
+export const SigningShape = Closed({
+  dialects: Type.Array(DialectSettings, { maxItems: 10, description: 'In the order in which they are tried.' }),
+  replay: Type.Enum(['shared', 'verifier'], {
+    description:
+      'Who remembers what was sent already: a store that all verifiers share, or each by itself, exact only where there is one.',
+  }),
+  replayReads: Type.Enum(['refuse', 'allow'], {
+    description: 'What becomes of requests that only read while that store cannot be asked.',
+  }),
+});
+export type Signing = Static<typeof SigningShape>;
+
+export const setSigning = defineOperation({
+  id: 'set-signing',
+  method: 'PUT',
+  path: '/v1/projects/{slug}/environments/{name}/signing',
+  tag: 'Environments',
+  summary: 'Set how requests may be signed, and who remembers them; waits for the barrier',
+  params: EnvironmentParams,
+  body: Closed({
+    dialects: SigningShape.properties.dialects,
+    replay: Type.Optional({ ...SigningShape.properties.replay, default: 'shared' }),
+    replayReads: Type.Optional({ ...SigningShape.properties.replayReads, default: 'refuse' }),
+  }),
+  status: 200,
+  response: Closed({ signing: SigningShape, barrier: BarrierShape }),
+  errors: ['PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND', 'ROW_TAMPERED'],
+});
+
+export const getSigning = defineOperation({
+  id: 'get-signing',
+  method: 'GET',
+  path: '/v1/projects/{slug}/environments/{name}/signing',
+  tag: 'Environments',
+  summary: 'Show how requests may be signed',
+  params: EnvironmentParams,
+  status: 200,
+  response: SigningShape,
+  errors: ['PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND'],
 });
 
 export const createConsumer = defineOperation({

@@ -19,6 +19,8 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
   projects.listEnvironments,
   projects.setPermission,
   projects.listPermissions,
+  projects.setSigning,
+  projects.getSigning,
   projects.createConsumer,
   projects.listConsumers,
   projects.getConsumer,

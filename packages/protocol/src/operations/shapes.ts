@@ -46,10 +46,16 @@ export const Networks = Type.Array(Type.String({ minLength: 2, maxLength: 49, pa
   description: 'IPv4 or IPv6 networks in CIDR notation, or single addresses. Empty: from anywhere.',
 });
 
+const WithoutStore = Type.Enum(['count', 'refuse'], {
+  description:
+    'While the store that verifiers share cannot be asked: each verifier counts for itself (the default), or everything is refused.',
+});
+
 export const RateLimitShape = Closed({
   name: Type.String({ minLength: 1, maxLength: 63, pattern: '^[a-z0-9][a-z0-9_.-]*$' }),
   limit: Type.Integer({ minimum: 1, maximum: 1_000_000_000 }),
   windowSeconds: Type.Integer({ minimum: 1, maximum: 31 * 86_400 }),
+  withoutStore: Type.Optional(WithoutStore),
 });
 
 export const RateLimits = Type.Array(RateLimitShape, { maxItems: 8, description: 'Names must differ.' });
@@ -57,6 +63,7 @@ export const RateLimits = Type.Array(RateLimitShape, { maxItems: 8, description:
 export const QuotaShape = Closed({
   limit: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
   period: Type.Enum([...QUOTA_PERIODS], { description: 'Begins on the minute, hour, day or month of UTC.' }),
+  withoutStore: Type.Optional(WithoutStore),
 });
 
 /** Not a record by pattern: `.` in a pattern knows no line feed, and what no pattern knows escapes its bounds. */

@@ -1,4 +1,5 @@
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
+import { DIALECT_NAMES } from '../dialects/settings.ts';
 import { defineOperation } from '../operation.ts';
 import { MAX_EXPRESSION_LENGTH } from '../permission.ts';
 import { QUOTA_PERIODS } from '../state.ts';
@@ -32,9 +33,67 @@ export const VerdictShape = Closed({
     }),
   ),
   metadata: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
-  scope: Type.Optional(Type.Literal('verifier', { description: 'Limits are exact within this verifier.' })),
+  scope: Type.Optional(
+    Type.Enum(['verifier', 'installation'], { description: 'Within what limits and quota are exact.' }),
+  ),
+  dialect: Type.Optional(Type.Enum([...DIALECT_NAMES], { description: 'How the request was signed.' })),
+  clockSkewMs: Type.Optional(Type.Integer({ description: "How far the signer's clock was behind." })),
+  bodyDigests: Type.Optional(
+    Type.Array(
+      Closed({ algorithm: Type.Enum(['sha-256', 'sha-512']), value: Type.String({ description: 'Base64.' }) }),
+      {
+        description: 'Signed digests of a body that was not handed over: whoever has it must check them.',
+      },
+    ),
+  ),
+  reason: Type.Optional(
+    Type.String({ description: "Why it is malformed; for the operator's log, not for the client." }),
+  ),
   stale: Type.Optional(Type.Literal(true, { description: 'Decided after the lease was over.' })),
 });
+
+const FieldLine = Type.Tuple([Type.String({ maxLength: 256 }), Type.String({ maxLength: 16_384 })]);
+
+/** A body as large as an order or a withdrawal will ever be; what is larger is signed by its digest. */
+export const MAX_SIGNED_BODY_BYTES = 1024 * 1024;
+
+const SignedRequest = Closed({
+  method: Type.String({ minLength: 1, maxLength: 32 }),
+  target: Type.String({ minLength: 1, maxLength: 16_384, description: 'Path and query as the request line had them.' }),
+  scheme: Type.Optional(Type.Enum(['https', 'http'], { default: 'https' })),
+  headers: Type.Array(FieldLine, { maxItems: 200, description: 'Field lines as received: `[name, value]`, in order.' }),
+  body: Type.Optional(
+    Type.Union(
+      [Type.String({ maxLength: Math.ceil(MAX_SIGNED_BODY_BYTES / 3) * 4, description: 'Base64.' }), Type.Null()],
+      {
+        description: 'Left out: there is none. Null: not read; the verdict then says which digests it has to have.',
+      },
+    ),
+  ),
+});
+
+const ToVerify = Closed({
+  key: Type.Optional(Type.String({ maxLength: 500, description: 'The credential as the client sent it.' })),
+  request: Type.Optional(SignedRequest),
+  environment: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 127,
+      description:
+        '`project/environment`; a bare name for a token bound to one project; left out by one bound to one environment.',
+    }),
+  ),
+  permission: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: MAX_EXPRESSION_LENGTH,
+      description: 'Permissions joined by `and`, `or`, parentheses.',
+    }),
+  ),
+  clientIp: Type.Optional(Type.String({ minLength: 2, maxLength: 45 })),
+  cost: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000_000, default: 1 })),
+});
+export type ToVerify = Static<typeof ToVerify>;
 
 /** Served by the verifier process, not by the control plane. */
 export const verify = defineOperation({
@@ -42,28 +101,25 @@ export const verify = defineOperation({
   method: 'POST',
   path: '/v1/verify',
   tag: 'Verification',
-  summary: 'Decide one request; a refusal is a 200 with `valid: false` and a code',
-  body: Closed({
-    key: Type.String({ maxLength: 500, description: 'The credential as the client sent it.' }),
-    environment: Type.Optional(
-      Type.String({
-        minLength: 1,
-        maxLength: 127,
-        description:
-          '`project/environment`; a bare name for a token bound to one project; left out by one bound to one environment.',
-      }),
-    ),
-    permission: Type.Optional(
-      Type.String({
-        minLength: 1,
-        maxLength: MAX_EXPRESSION_LENGTH,
-        description: 'Permissions joined by `and`, `or`, parentheses.',
-      }),
-    ),
-    clientIp: Type.Optional(Type.String({ minLength: 2, maxLength: 45 })),
-    cost: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000_000, default: 1 })),
-  }),
+  summary: 'Decide one request, by its key or by its signature; a refusal is a 200 with `valid: false` and a code',
+  body: ToVerify,
+  maxBodyBytes: 2 * MAX_SIGNED_BODY_BYTES,
   status: 200,
   response: VerdictShape,
-  errors: ['ENVIRONMENT_NOT_FOUND'],
+  errors: ['ENVIRONMENT_NOT_FOUND', 'BODY_TOO_LARGE'],
+});
+
+const MAX_BATCH = 1_000;
+
+export const verifyBatch = defineOperation({
+  id: 'verify-batch',
+  method: 'POST',
+  path: '/v1/verify/batch',
+  tag: 'Verification',
+  summary: 'Decide many requests, each as if it came alone; the verdicts are in their order',
+  body: Closed({ requests: Type.Array(ToVerify, { minItems: 1, maxItems: MAX_BATCH }) }),
+  maxBodyBytes: 8 * MAX_SIGNED_BODY_BYTES,
+  status: 200,
+  response: Closed({ verdicts: Type.Array(VerdictShape) }),
+  errors: ['ENVIRONMENT_NOT_FOUND', 'BODY_TOO_LARGE'],
 });

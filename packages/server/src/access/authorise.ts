@@ -12,6 +12,8 @@ const SCOPES_OF_ACTION = {
   'environments.read': ['keys', 'read'],
   'permissions.set': [],
   'permissions.read': ['keys', 'read'],
+  'signing.set': [],
+  'signing.read': ['keys', 'read'],
   'consumers.create': ['keys'],
   'consumers.read': ['keys', 'read'],
   'keys.issue': ['keys'],

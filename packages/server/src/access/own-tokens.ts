@@ -36,14 +36,28 @@ export async function ensureBootstrapToken(own: OwnTokens, file: string): Promis
   return known?.subject ?? (await createTokenFile(own, file, BOOTSTRAP_CREATED, 'bootstrap', ['admin']));
 }
 
-/** Makes the token of this installation's own verifier process, where the file holds none that is alive. */
+const VERIFIER_SCOPES: readonly Scope[] = ['feed', 'feed:hmac'];
+
+/** Makes the token of this installation's own verifier process, where the file holds none that is alive and enough. */
 export async function ensureVerifierToken(own: OwnTokens, file: string): Promise<void> {
   if (existsSync(file)) {
     const found = await findTokenByDigest(own.reader, hash('sha256', readFileSync(file, 'utf8').trim(), 'hex'));
-    if (found !== undefined && isAlive(found.token, own.clock.wall())) return;
+    const alive = found !== undefined && isAlive(found.token, own.clock.wall());
+    if (alive && VERIFIER_SCOPES.every((scope) => found.token.scopes.includes(`"${scope}"`))) return;
+    if (alive) await endToken(own, found.token.id);
     unlinkSync(file);
   }
-  await createTokenFile(own, file, 'token.created', 'verifier process', ['feed']);
+  await createTokenFile(own, file, 'token.created', 'verifier process', VERIFIER_SCOPES);
+}
+
+/** One of an earlier version, which may see less than verifiers do now. */
+async function endToken({ ledger }: OwnTokens, id: string): Promise<void> {
+  const draft = { actor: 'system', action: 'token.revoked', subject: id, locks: [id] };
+  await ledger.record(draft, async (facts) => {
+    const token = await facts.find('tokens', id);
+    if (token !== undefined) await facts.update('tokens', token, { state: 'deactivated' });
+    return null;
+  });
 }
 
 /** The file is there before the entry: a token that nobody can read would lock everybody out. */

@@ -21,6 +21,8 @@ const MATRIX: Readonly<Record<string, { scopes: string; bindings: string }>> = {
   'list-environments': { scopes: '+++--', bindings: '++.++.' },
   'set-permission': { scopes: '+----', bindings: '++.+..' },
   'list-permissions': { scopes: '+++--', bindings: '++.+..' },
+  'set-signing': { scopes: '+----', bindings: '++.+..' },
+  'get-signing': { scopes: '+++--', bindings: '++.+..' },
   'create-consumer': { scopes: '++---', bindings: '++.++.' },
   'list-consumers': { scopes: '+++--', bindings: '++.++.' },
   'get-consumer': { scopes: '+++--', bindings: '++.++.' },
@@ -141,6 +143,12 @@ onEachDatabase('scopes and bindings', (createPlace) => {
         return { method: 'PUT', path: '/v1/projects/market/environments/test/permissions/rare:thing', body: {} };
       case 'list-permissions':
         return get('/v1/projects/market/environments/test/permissions');
+      case 'set-signing': {
+        const path = '/v1/projects/market/environments/test/signing';
+        return { method: 'PUT', path, body: { dialects: [{ dialect: 'rfc9421' }] } };
+      }
+      case 'get-signing':
+        return get('/v1/projects/market/environments/test/signing');
       case 'create-consumer':
         return post('/v1/consumers', { project: 'market', name });
       case 'list-consumers':

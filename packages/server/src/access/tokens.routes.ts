@@ -26,9 +26,14 @@ export interface TokenRoutes {
   readonly reader: Kysely<Database>;
   readonly cursors: Cursors;
   readonly places: TokenPlaces;
+  /** Told after a token was revoked, before that is answered. */
+  readonly tokenRevoked: () => Promise<void>;
 }
 
-export function mountTokens(app: FastifyInstance, { gate, context, reader, cursors, places }: TokenRoutes): void {
+export function mountTokens(
+  app: FastifyInstance,
+  { gate, context, reader, cursors, places, tokenRevoked }: TokenRoutes,
+): void {
   const show = async (rows: readonly TokenRow[]) => {
     const names = await places.names(rows);
     return rows.map((row) => showToken(row, names, context.clock.wall()));
@@ -83,6 +88,7 @@ export function mountTokens(app: FastifyInstance, { gate, context, reader, curso
     if (token === undefined || !isVisible(principal, token, await places.names([token]))) return absent;
     const revoked = await revokeToken(context, { principal, ip, idempotency }, params.id);
     if (isRefusal(revoked)) return revoked;
+    await tokenRevoked();
     const [shown] = await show([revoked.token]);
     const { barrier } = revoked;
     return shown === undefined ? absent : { body: { token: shown, barrier }, sequence: barrier.sequence };

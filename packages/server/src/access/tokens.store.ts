@@ -27,6 +27,11 @@ export async function findToken(db: Kysely<Database>, id: string): Promise<Token
   return await db.selectFrom('tokens').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
+export async function findTokens(db: Kysely<Database>, ids: readonly string[]): Promise<TokenRow[]> {
+  if (ids.length === 0) return [];
+  return await db.selectFrom('tokens').selectAll().where('id', 'in', ids).execute();
+}
+
 /** Newest first. */
 export async function listTokens(db: Kysely<Database>, after: string | undefined, limit: number): Promise<TokenRow[]> {
   let query = db.selectFrom('tokens').selectAll().orderBy('id', 'desc').limit(limit);

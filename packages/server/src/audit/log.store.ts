@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
-import type { Database, ScratchTables } from '../database/schema.ts';
+import type { Database } from '../database/schema.ts';
+import type { ScratchTables } from '../database/scratch-tables.ts';
 
 type Db = Kysely<Database>;
 

@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
-import type { Database, ScratchTables } from '../database/schema.ts';
+import type { Database } from '../database/schema.ts';
+import type { ScratchTables } from '../database/scratch-tables.ts';
 import { sequenceOfToken, type SideRow, tokenId } from '../ledger/side.ts';
 
 type Db = Kysely<Database>;

@@ -1,5 +1,6 @@
-import type { CredentialKind, EnvironmentKind, State } from '@keyhold/protocol/state';
+import type { CredentialKind, EnvironmentKind, PublicKeyAlgorithm, State } from '@keyhold/protocol/state';
 import type { Purpose } from '@keyhold/protocol/sealed-field';
+import type { ScratchTables } from './scratch-tables.ts';
 
 /**
  * Tables. Times are epoch milliseconds; JSON, hashes and random bytes (lower-case hex) are text, so that a row has
@@ -21,6 +22,8 @@ export interface FactTables {
   consumers: ConsumerRow;
   keys: KeyRow;
   credentials: CredentialRow;
+  signature_keys: SignatureKeyRow;
+  signing_settings: SigningSettingsRow;
   tokens: TokenRow;
   seals: SealRow;
   vault_keys: VaultKeyRow;
@@ -97,13 +100,38 @@ export interface CredentialRow extends Fact {
   readonly environment_id: string;
   readonly key_id: string;
   readonly kind: CredentialKind;
-  /** SHA-256 of the whole credential. */
+  /** SHA-256 of the whole credential; of the id, where requests are signed: that is then what clients send. */
   readonly digest: string;
   readonly hint: string;
   readonly state: State;
   readonly reason: string | null;
   readonly starts_at: number | null;
   readonly expires_at: number | null;
+  readonly created_at: number;
+}
+
+/** What a credential that signs is verified with. */
+export interface SignatureKeyRow extends Fact {
+  readonly project_id: string;
+  readonly environment_id: string;
+  readonly credential_id: string;
+  readonly algorithm: PublicKeyAlgorithm | 'hmac';
+  /** SubjectPublicKeyInfo, DER as lower-case hex; null of `hmac`. */
+  readonly public_key: string | null;
+  readonly vault_key_id: string | null;
+  /** Of `hmac`: secret and passphrase. Null once it is destroyed. */
+  readonly envelope: string | null;
+  readonly created_at: number;
+}
+
+/** How requests of an environment may be signed; none: not at all. */
+export interface SigningSettingsRow extends Fact {
+  readonly project_id: string;
+  readonly environment_id: string;
+  /** JSON */
+  readonly dialects: string;
+  readonly replay: 'shared' | 'verifier';
+  readonly replay_reads: 'refuse' | 'allow';
   readonly created_at: number;
 }
 
@@ -314,63 +342,6 @@ export interface LedgerTables {
     readonly response: string;
     readonly sequence: number;
     readonly created_at: number;
-  };
-}
-
-/** Written through `scratch`: no facts, no entries. */
-export interface ScratchTables {
-  /** Personal parts of entries: written with their entry, moved under another key and erased without one of their own. */
-  entry_sides: {
-    readonly sequence: number;
-    /** Of the key that it lies under: a subject's, or a month's while sealed; null: in the clear, of earlier versions. */
-    readonly key_id: string | null;
-    readonly salt: string;
-    readonly body: string;
-  };
-  /** `token.sequence`: by which a value is found in personal parts, for whoever has the key. */
-  entry_tokens: { readonly id: string };
-  /** How far each export has come. */
-  log_export_progress: {
-    readonly export_id: string;
-    /** The newest entry that the target has. */
-    readonly sequence: number;
-    /** The last entry of the batch that is on its way to a webhook, so that it is the same when it is sent again. */
-    readonly sending: number | null;
-    readonly failures: number;
-    readonly last_error: string | null;
-    readonly delivered_at: number | null;
-  };
-  /** Full tiles of the log; derived from the entries. */
-  log_tiles: {
-    /** Level and number in one text, in order. */
-    readonly id: string;
-    readonly level: number;
-    readonly number: number;
-    /** Hex. */
-    readonly hashes: string;
-  };
-  /** The newest checkpoint that was signed, and the newest that enough witnesses saw. */
-  log_checkpoints: { readonly kind: 'signed' | 'witnessed'; readonly size: number; readonly note: string };
-  lease_holders: {
-    readonly verifier_id: string;
-    readonly environment_id: string;
-    readonly lease_seconds: number;
-    readonly token_id: string;
-  };
-  credential_usage: {
-    readonly credential_id: string;
-    readonly uses: number;
-    readonly last_used_at: number;
-    readonly last_used_from: string | null;
-  };
-  quota_usage: { readonly key_id: string; readonly period_start: number; readonly used: number };
-  /** Uses of a wrapping key set aside so far, in blocks: never fewer than there were. */
-  key_uses: { readonly key_id: string; readonly uses: number };
-  denials: {
-    readonly minute: number;
-    readonly environment_id: string;
-    readonly code: string;
-    readonly count: number;
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import type { ScratchTables } from './schema.ts';
+import type { ScratchTables } from './scratch-tables.ts';
 import type { Store } from './store.ts';
 
 /** Writes what is no fact: usage, leases, counters. Its type reaches only the scratch tables. */

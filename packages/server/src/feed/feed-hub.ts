@@ -190,7 +190,7 @@ export class FeedHub implements FeedHouse {
   }
 
   async answer(session: FeedSession, request: number, payload: unknown): Promise<void> {
-    const answer = await this.#options.source.answer(session.scope, payload).catch(() => null);
+    const answer = await this.#options.source.answer(session, payload).catch(() => null);
     session.send({ type: 'answer', request, payload: answer });
   }
 

@@ -5,6 +5,12 @@ import type { ChangedRow } from '../ledger/facts.ts';
 import type { Addressed, FeedScope } from './scope.ts';
 import type { GrantedLease } from './lease-book.ts';
 
+/** Who asks: a connection by what it may see, and whose token it came with. */
+export interface Asking {
+  readonly scope: FeedScope;
+  readonly tokenId: string;
+}
+
 /** What the feed carries is decided on higher floors and handed down by `app.ts`. */
 export interface FeedSource {
   /** Records for rows that a commit changed. */
@@ -24,5 +30,5 @@ export interface FeedSource {
   /** Takes a verifier's counts. */
   report(scope: FeedScope, payload: unknown): Promise<void>;
   /** Answers a verifier's question. */
-  answer(scope: FeedScope, payload: unknown): Promise<unknown>;
+  answer(asking: Asking, payload: unknown): Promise<unknown>;
 }

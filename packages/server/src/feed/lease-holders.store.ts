@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
-import type { Database, ScratchTables } from '../database/schema.ts';
+import type { Database } from '../database/schema.ts';
+import type { ScratchTables } from '../database/scratch-tables.ts';
 import type { GrantedLease } from './lease-book.ts';
 
 /** Makes holders durable before their grant is sent, so that a restarted control plane waits for them. */

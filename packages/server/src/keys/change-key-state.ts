@@ -8,7 +8,7 @@ import type { Recorded } from '../ledger/entry.ts';
 import type { Facts } from '../ledger/facts.ts';
 import { mayBecome, showCredential, stateAfterRevocation, stateAt } from './key.ts';
 import { keyEntry } from './key-entry.ts';
-import type { PlacedKey } from './keys.store.ts';
+import { findSignatureKeys, listCredentials, type PlacedKey } from './keys.store.ts';
 import { loadUses } from './usage.store.ts';
 import { viewKey } from './view-key.ts';
 
@@ -78,9 +78,21 @@ function recordState(
     const now = clock.wall();
     const changed = await (tampered ? seize(facts, key, change) : move(facts, key, change, now));
     if (isRefusal(changed)) return changed;
+    if (change.to === 'destroyed') await destroySecrets(facts, placed.id);
     const place = { project: placed.project_slug, environment: placed.environment_name };
     return { key: await viewKey(facts.db, changed, place, now), tampered };
   });
+}
+
+/** What a destroyed key was verified with is destroyed too: nothing of it can be opened any more. */
+async function destroySecrets(facts: Facts, keyId: string): Promise<void> {
+  const found = await findSignatureKeys(facts.db, await listCredentials(facts.db, [keyId]));
+  for (const { id } of found.values()) {
+    const { row, tampered } = await facts.examine('signature_keys', id);
+    if (row === undefined) continue;
+    if (tampered) await facts.overwrite('signature_keys', row, { envelope: null });
+    else if (row.envelope !== null) await facts.update('signature_keys', row, { envelope: null });
+  }
 }
 
 /** A row that somebody wrote past the ledger says nothing about what verifiers hold: it is ended whatever it says. */
@@ -132,7 +144,9 @@ export async function revokeCredential(
         ? await facts.update('credentials', credential, { state: to, reason })
         : credential;
     const uses = await loadUses(facts.db, [found.id]);
-    return { credential: showCredential(revoked, uses.get(found.id), clock.wall()), tampered };
+    const signatureKeys = await findSignatureKeys(facts.db, [revoked]);
+    const shown = showCredential(revoked, uses.get(found.id), clock.wall(), signatureKeys.get(found.id));
+    return { credential: shown, tampered };
   });
   if (isRefusal(recorded)) return recorded;
   const { credential, tampered } = recorded.value;

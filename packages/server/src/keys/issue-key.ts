@@ -1,15 +1,17 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Quota, RateLimit } from '@keyhold/protocol/feed';
-import type { Credential, Key } from '@keyhold/protocol/operations/keys';
+import type { Credential } from '@keyhold/protocol/operations/credentials';
+import type { Key } from '@keyhold/protocol/operations/keys';
 import { attribution, type Caller, type ChangeContext } from '../access/change-context.ts';
 import type { EnvironmentRow, ProjectRow } from '../database/schema.ts';
-import { type Way, writeWay } from '../delivery/deliver.ts';
+import type { Way } from '../delivery/deliver.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import { checkMetadata, checkRateLimits } from '../projects/settings.ts';
 import type { Secret } from '../vault/secret.ts';
-import { showCredential, showKey } from './key.ts';
+import { showKey } from './key.ts';
 import { checkNetworks, checkPeriod, LATEST_MS, readTime } from './key-settings.ts';
-import { newBearerCredential } from './new-credential.ts';
+import { insertCredential } from './insert-credential.ts';
+import type { PreparedCredential } from './new-credential.ts';
 
 export interface NewKey {
   readonly consumer: string;
@@ -27,15 +29,18 @@ export interface NewKey {
 export interface IssuedKey {
   readonly key: Key;
   readonly credential: Credential;
-  readonly secret: Secret;
+  /** Null: a public key has none. */
+  readonly secret: Secret | null;
+  readonly passphrase: Secret | null;
 }
 
-/** Issues a key with its first credential. */
+/** Issues a key with its first credential, which is prepared. */
 export async function issueKey(
   context: ChangeContext,
   caller: Caller,
   { project, environment }: { readonly project: ProjectRow; readonly environment: EnvironmentRow },
   input: NewKey,
+  prepared: PreparedCredential,
   way?: Way,
 ): Promise<Recorded<IssuedKey> | Refusal> {
   const { ledger, propagation, clock, random } = context;
@@ -44,8 +49,6 @@ export async function issueKey(
   const wrong = isRefusal(period) ? period : checkSettings(input);
   if (wrong !== null || isRefusal(period)) return wrong as Refusal;
   const keyId = random.newId('key');
-  const place = { projectId: project.id, environmentId: environment.id, keyId };
-  const { secret, content, columns } = newBearerCredential(random, place, environment.prefix, now);
   const draft = {
     ...attribution(caller),
     action: 'key.issued',
@@ -76,10 +79,11 @@ export async function issueKey(
       expires_at: period.expiresAt,
       created_at: now,
     });
-    const credential = showCredential(await facts.insert('credentials', columns), undefined, now);
-    await writeWay(way, facts, columns.id, content);
+    const credential = await insertCredential(facts, keyId, prepared, way, now);
+    if (isRefusal(credential)) return credential;
     const names = { project: project.slug, environment: environment.name };
-    return { key: showKey(row, names, [credential], now), credential, secret };
+    const { secret, passphrase } = prepared;
+    return { key: showKey(row, names, [credential], now), credential, secret, passphrase };
   });
   if (!isRefusal(recorded)) await propagation.given(recorded.sequence);
   return recorded;

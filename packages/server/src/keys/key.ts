@@ -1,7 +1,8 @@
 import type { Quota, RateLimit } from '@keyhold/protocol/feed';
-import type { Credential, Key } from '@keyhold/protocol/operations/keys';
+import type { Credential } from '@keyhold/protocol/operations/credentials';
+import type { Key } from '@keyhold/protocol/operations/keys';
 import type { RevocationReason, State } from '@keyhold/protocol/state';
-import type { CredentialRow, KeyRow } from '../database/schema.ts';
+import type { CredentialRow, KeyRow, SignatureKeyRow } from '../database/schema.ts';
 
 /**
  * Legal transitions (NIST SP 800-57 part 1 rev. 5 §7). Ours in one place: `suspended` returns to where time puts it,
@@ -46,11 +47,20 @@ export interface CredentialUse {
   readonly lastUsedFrom: string | null;
 }
 
-export function showCredential(row: CredentialRow, use: CredentialUse | undefined, nowMs: number): Credential {
+/** @param signs what it is verified with, where it is one that signs */
+export function showCredential(
+  row: CredentialRow,
+  use: CredentialUse | undefined,
+  nowMs: number,
+  signs?: SignatureKeyRow,
+): Credential {
+  const algorithm = signs?.algorithm ?? 'hmac';
   return {
     id: row.id,
     kind: row.kind,
     hint: row.hint,
+    algorithm: algorithm === 'hmac' ? null : algorithm,
+    publicKey: signs?.public_key ?? null,
     state: stateAt(row, nowMs),
     reason: row.reason,
     startsAt: time(row.starts_at),

@@ -1,9 +1,10 @@
-import { isRefusal, refuse } from '@keyhold/protocol/errors';
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { NewCredential } from '@keyhold/protocol/operations/credentials';
 import * as operations from '@keyhold/protocol/operations/keys';
 import type { FastifyInstance } from 'fastify';
 import type { Principal } from '../access/principal.ts';
 import type { DeliverTo } from '@keyhold/protocol/operations/deliveries';
-import { describeWay, prepareWay } from '../delivery/deliver.ts';
+import { describeWay, prepareWay, type Way } from '../delivery/deliver.ts';
 import { showDelivery } from '../delivery/delivery.routes.ts';
 import { mount } from '../http/mount.ts';
 import { pageOf } from '../http/page.ts';
@@ -13,6 +14,7 @@ import { expose } from '../vault/expose.ts';
 import type { Vault } from '../vault/vault.ts';
 import { issueKey } from './issue-key.ts';
 import { listKeys } from './keys.store.ts';
+import { type CredentialPlace, type PreparedCredential, prepareCredential } from './new-credential.ts';
 import { openKey } from './open-key.ts';
 import { rotateKey } from './rotate-key.ts';
 import { updateKey } from './update-key.ts';
@@ -24,18 +26,20 @@ export interface KeyRoutes extends Routes {
 
 export function mountKeys(app: FastifyInstance, { gate, context, reader, cursors, vault }: KeyRoutes): void {
   mount(app, gate, operations.issueKey, async ({ principal, body, ip, idempotency }) => {
-    const { project, environment, deliverTo, ...input } = body;
+    const { project, environment, deliverTo, credential: asked, ...input } = body;
     const place = await openEnvironment(reader, principal, 'keys.issue', project, environment);
     if (isRefusal(place)) return place;
-    const way = await wayFor(vault, place.project.id, place.environment.id, deliverTo);
-    if (isRefusal(way)) return way;
-    const issued = await issueKey(context, { principal, ip, idempotency }, place, input, way);
+    const names = { environment: `${project}/${environment}`, holder: body.consumer };
+    const of = { project_id: place.project.id, environment_id: place.environment.id, prefix: place.environment.prefix };
+    const prepared = await prepare(vault, { ...of, ...names }, asked, deliverTo);
+    if (isRefusal(prepared)) return prepared;
+    const caller = { principal, ip, idempotency };
+    const issued = await issueKey(context, caller, place, input, prepared.credential, prepared.way);
     if (isRefusal(issued)) return issued;
-    const { value, sequence } = issued;
-    const { key, credential, secret } = value;
-    if (issued.repeated) return { body: { key, credential, secretShown: true as const }, repeated: true, sequence };
-    if (way === undefined) return { body: { key, credential, secret: expose(secret) }, sequence };
-    return { body: { key, credential, delivery: await describeWay(way, secret, showDelivery) }, sequence };
+    const { value, sequence, repeated } = issued;
+    const { key, credential } = value;
+    const shown = repeated ? { secretShown: true as const } : await show(prepared);
+    return { body: { key, credential, ...shown }, repeated, sequence };
   });
 
   mount(app, gate, operations.listKeys, async ({ principal, query }) => {
@@ -87,25 +91,47 @@ export function mountRotation(app: FastifyInstance, { gate, context, reader, vau
   mount(app, gate, operations.rotateKey, async ({ principal, params, body, ip, idempotency }) => {
     const key = await openKey(reader, principal, 'keys.rotate', params.id);
     if (isRefusal(key)) return key;
-    const way = await wayFor(vault, key.project_id, key.environment_id, body.deliverTo);
-    if (isRefusal(way)) return way;
+    const names = { environment: `${key.project_slug}/${key.environment_name}`, holder: key.id };
+    const of = { project_id: key.project_id, environment_id: key.environment_id, prefix: key.environment_prefix };
+    const prepared = await prepare(vault, { ...of, ...names }, body.credential, body.deliverTo);
+    if (isRefusal(prepared)) return prepared;
     const caller = { principal, ip, idempotency };
-    const rotated = await rotateKey(context, caller, key, body.overlapSeconds, way);
+    const rotated = await rotateKey(context, caller, key, body.overlapSeconds, prepared.credential, prepared.way);
     if (isRefusal(rotated)) return rotated;
-    const { sequence } = rotated;
-    const { credential, secret, previous } = rotated.value;
+    const { sequence, repeated } = rotated;
+    const { credential, previous } = rotated.value;
     const barrier = rotated.barrier === undefined ? {} : { barrier: rotated.barrier };
-    if (rotated.repeated) {
-      return { body: { credential, previous, secretShown: true as const, ...barrier }, repeated: true, sequence };
-    }
-    if (way !== undefined) {
-      const delivery = await describeWay(way, secret, showDelivery);
-      return { body: { credential, delivery, previous, ...barrier }, sequence };
-    }
-    return { body: { credential, secret: expose(secret), previous, ...barrier }, sequence };
+    const shown = repeated ? { secretShown: true as const } : await show(prepared);
+    return { body: { credential, previous, ...shown, ...barrier }, repeated, sequence };
   });
 }
 
-async function wayFor(vault: Vault, project_id: string, environment_id: string, to: DeliverTo | undefined) {
-  return to === undefined ? undefined : await prepareWay(vault, { project_id, environment_id }, to);
+/** A credential, and how its secret will leave, where it has one. */
+interface Prepared {
+  readonly credential: PreparedCredential;
+  readonly way: Way | undefined;
+}
+
+async function prepare(
+  vault: Vault,
+  place: CredentialPlace,
+  asked: NewCredential | undefined,
+  to: DeliverTo | undefined,
+): Promise<Prepared | Refusal> {
+  if (asked?.kind === 'public-key' && to !== undefined) {
+    return refuse('INVALID_INPUT', 'There is nothing to deliver: the holder has the private key.', '/deliverTo');
+  }
+  const credential = await prepareCredential(vault, place, asked);
+  if (isRefusal(credential)) return credential;
+  const way = to === undefined ? undefined : await prepareWay(vault, place, to);
+  return isRefusal(way) ? way : { credential, way };
+}
+
+/** What is in this answer only. */
+async function show({ credential: { secret, passphrase, content }, way }: Prepared) {
+  if (secret === null || content === null) return {};
+  // To a recipient goes what a delivery would carry, where that is more than the secret.
+  if (way !== undefined)
+    return { delivery: await describeWay(way, passphrase === null ? secret : content, showDelivery) };
+  return { secret: expose(secret), ...(passphrase === null ? {} : { passphrase: expose(passphrase) }) };
 }

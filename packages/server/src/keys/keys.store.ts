@@ -1,6 +1,6 @@
 import type { State } from '@keyhold/protocol/state';
 import type { Kysely } from 'kysely';
-import type { CredentialRow, Database, KeyRow } from '../database/schema.ts';
+import type { CredentialRow, Database, KeyRow, SignatureKeyRow } from '../database/schema.ts';
 import { likePart } from '../projects/projects.store.ts';
 
 type Db = Kysely<Database>;
@@ -33,6 +33,22 @@ export async function findPlacedKey(db: Db, id: string): Promise<PlacedKey | und
 
 export async function findCredential(db: Db, id: string): Promise<CredentialRow | undefined> {
   return await db.selectFrom('credentials').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+export async function isPublicKeyTaken(db: Db, publicKey: string): Promise<boolean> {
+  const found = await db.selectFrom('signature_keys').select('id').where('public_key', '=', publicKey).execute();
+  return found.length > 0;
+}
+
+/** What the credentials that sign are verified with, by credential. */
+export async function findSignatureKeys(
+  db: Db,
+  credentials: readonly Pick<CredentialRow, 'id' | 'kind'>[],
+): Promise<ReadonlyMap<string, SignatureKeyRow>> {
+  const signing = credentials.filter(({ kind }) => kind !== 'bearer').map(({ id }) => id);
+  if (signing.length === 0) return new Map();
+  const rows = await db.selectFrom('signature_keys').selectAll().where('credential_id', 'in', signing).execute();
+  return new Map(rows.map((row) => [row.credential_id, row]));
 }
 
 /** Newest first within each key. */

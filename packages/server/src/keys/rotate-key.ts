@@ -1,21 +1,24 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
-import type { Credential } from '@keyhold/protocol/operations/keys';
+import type { Credential } from '@keyhold/protocol/operations/credentials';
 import type { Barrier } from '@keyhold/protocol/operations/shapes';
 import type { Caller, ChangeContext } from '../access/change-context.ts';
 import type { CredentialRow } from '../database/schema.ts';
-import { type Way, writeWay } from '../delivery/deliver.ts';
+import type { Way } from '../delivery/deliver.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import type { Facts } from '../ledger/facts.ts';
 import type { Secret } from '../vault/secret.ts';
 import { showCredential, stateAt } from './key.ts';
 import { keyEntry } from './key-entry.ts';
-import { listCredentials, type PlacedKey } from './keys.store.ts';
-import { newBearerCredential } from './new-credential.ts';
+import { insertCredential } from './insert-credential.ts';
+import { findSignatureKeys, listCredentials, type PlacedKey } from './keys.store.ts';
+import type { PreparedCredential } from './new-credential.ts';
 import { loadUses } from './usage.store.ts';
 
 export interface RotatedKey {
   readonly credential: Credential;
-  readonly secret: Secret;
+  /** Null: a public key has none. */
+  readonly secret: Secret | null;
+  readonly passphrase: Secret | null;
   /** The credential that was the newest until now. */
   readonly previous: Credential | null;
 }
@@ -38,12 +41,11 @@ export async function rotateKey(
   caller: Caller,
   placed: PlacedKey,
   overlapSeconds: number,
+  prepared: PreparedCredential,
   way?: Way,
 ): Promise<(Recorded<RotatedKey> & { barrier?: Barrier }) | Refusal> {
-  const { ledger, propagation, clock, random } = context;
+  const { ledger, propagation, clock } = context;
   const now = clock.wall();
-  const place = { projectId: placed.project_id, environmentId: placed.environment_id, keyId: placed.id };
-  const { secret, content, columns } = newBearerCredential(random, place, placed.environment_prefix, now);
   const recorded = await ledger.record(keyEntry(caller, placed, 'key.rotated'), async (facts) => {
     const key = await facts.find('keys', placed.id);
     if (key === undefined) return refuse('KEY_NOT_FOUND', `There is no key ${placed.id}.`, 'id');
@@ -56,11 +58,12 @@ export async function rotateKey(
       return refuse('ILLEGAL_TRANSITION', `The key has ${living.length} living credentials; end some of them first.`);
     }
     const previous = await endOthers(facts, living, overlapSeconds, now);
-    const credential = await facts.insert('credentials', columns);
-    await writeWay(way, facts, columns.id, content);
+    const credential = await insertCredential(facts, placed.id, prepared, way, now);
+    if (isRefusal(credential)) return credential;
     return {
-      credential: showCredential(credential, undefined, now),
-      secret,
+      credential,
+      secret: prepared.secret,
+      passphrase: prepared.passphrase,
       previous: previous === null ? null : await show(facts, previous, now),
     };
   });
@@ -74,7 +77,8 @@ export async function rotateKey(
 
 async function show(facts: Facts, credential: CredentialRow, nowMs: number): Promise<Credential> {
   const uses = await loadUses(facts.db, [credential.id]);
-  return showCredential(credential, uses.get(credential.id), nowMs);
+  const signatureKeys = await findSignatureKeys(facts.db, [credential]);
+  return showCredential(credential, uses.get(credential.id), nowMs, signatureKeys.get(credential.id));
 }
 
 /** Newest first. */

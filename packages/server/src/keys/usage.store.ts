@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
-import type { Database, ScratchTables } from '../database/schema.ts';
+import type { Database } from '../database/schema.ts';
+import type { ScratchTables } from '../database/scratch-tables.ts';
 import type { CredentialUse } from './key.ts';
 
 /** Uses of these credentials, by credential id. */

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import type { Key } from '@keyhold/protocol/operations/keys';
 import type { Database, KeyRow } from '../database/schema.ts';
 import { type KeyPlace, showCredential, showKey } from './key.ts';
-import { listCredentials, type PlacedKey } from './keys.store.ts';
+import { findSignatureKeys, listCredentials, type PlacedKey } from './keys.store.ts';
 import { loadUses } from './usage.store.ts';
 
 /** Keys with their credentials and each one's last use. */
@@ -19,11 +19,15 @@ export async function viewKeys(
     db,
     credentials.map(({ id }) => id),
   );
+  const signatureKeys = await findSignatureKeys(db, credentials);
   return keys.map((key) => {
     const own = credentials.filter(({ key_id }) => key_id === key.id);
     // Of the two states the stricter counts; what is destroyed with its key isn't written again.
     const destroyed = key.state === 'destroyed' ? { state: key.state } : {};
-    const shown = own.map((row) => ({ ...showCredential(row, uses.get(row.id), nowMs), ...destroyed }));
+    const shown = own.map((row) => ({
+      ...showCredential(row, uses.get(row.id), nowMs, signatureKeys.get(row.id)),
+      ...destroyed,
+    }));
     return showKey(key, { project: key.project_slug, environment: key.environment_name }, shown, nowMs);
   });
 }

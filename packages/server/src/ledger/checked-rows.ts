@@ -11,6 +11,8 @@ const KIND_OF_TABLE: Readonly<Record<FactTable, IdKind>> = {
   consumers: 'consumer',
   keys: 'key',
   credentials: 'credential',
+  signature_keys: 'signatureKey',
+  signing_settings: 'signingSettings',
   tokens: 'token',
   seals: 'seal',
   vault_keys: 'vaultKey',

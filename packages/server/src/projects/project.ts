@@ -1,6 +1,13 @@
 import type { RateLimit } from '@keyhold/protocol/feed';
-import type { Consumer, Environment, PermissionSetting, Project } from '@keyhold/protocol/operations/projects';
-import type { ConsumerRow, EnvironmentRow, PermissionSettingRow, ProjectRow } from '../database/schema.ts';
+import type { DialectSettings } from '@keyhold/protocol/dialects/settings';
+import type { Consumer, Environment, PermissionSetting, Project, Signing } from '@keyhold/protocol/operations/projects';
+import type {
+  ConsumerRow,
+  EnvironmentRow,
+  PermissionSettingRow,
+  ProjectRow,
+  SigningSettingsRow,
+} from '../database/schema.ts';
 
 /** How the things of this room are shown. */
 
@@ -23,6 +30,15 @@ export function showEnvironment(row: EnvironmentRow, slug: string): Environment 
 
 export function showSetting({ permission, confirm, audit }: PermissionSettingRow): PermissionSetting {
   return { permission, confirm, audit };
+}
+
+/** None are set: requests are not signed. */
+export function showSigning(row: SigningSettingsRow | undefined): Signing {
+  return {
+    dialects: row === undefined ? [] : (JSON.parse(row.dialects) as DialectSettings[]),
+    replay: row?.replay ?? 'shared',
+    replayReads: row?.replay_reads ?? 'refuse',
+  };
 }
 
 export function showConsumer(row: ConsumerRow, slug: string): Consumer {

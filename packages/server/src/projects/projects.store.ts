@@ -1,7 +1,14 @@
 import type { Kysely } from 'kysely';
 import { compiledOnce } from '../database/compiled.ts';
 import { run } from '../database/run.ts';
-import type { ConsumerRow, Database, EnvironmentRow, PermissionSettingRow, ProjectRow } from '../database/schema.ts';
+import type {
+  ConsumerRow,
+  Database,
+  EnvironmentRow,
+  PermissionSettingRow,
+  ProjectRow,
+  SigningSettingsRow,
+} from '../database/schema.ts';
 
 type Db = Kysely<Database>;
 
@@ -81,6 +88,14 @@ export async function listSettings(
     .limit(limit);
   if (after !== undefined) query = query.where('id', '>', after);
   return await query.execute();
+}
+
+export async function findSigning(db: Db, environmentId: string): Promise<SigningSettingsRow | undefined> {
+  return await db
+    .selectFrom('signing_settings')
+    .selectAll()
+    .where('environment_id', '=', environmentId)
+    .executeTakeFirst();
 }
 
 export async function findConsumer(db: Db, id: string): Promise<ConsumerRow | undefined> {

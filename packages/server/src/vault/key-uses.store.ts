@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import type { ScratchTables } from '../database/schema.ts';
+import type { ScratchTables } from '../database/scratch-tables.ts';
 
 export async function readUses(tables: Kysely<ScratchTables>, keyId: string): Promise<number> {
   const row = await tables.selectFrom('key_uses').select('uses').where('key_id', '=', keyId).executeTakeFirst();

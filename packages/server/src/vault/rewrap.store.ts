@@ -11,6 +11,7 @@ export const ENVELOPE_TABLES = [
   'log_keys',
   'personal_keys',
   'period_keys',
+  'signature_keys',
 ] as const;
 export type EnvelopeTable = (typeof ENVELOPE_TABLES)[number];
 

@@ -6,6 +6,7 @@ import type {
   PeriodKeyRow,
   PersonalKeyRow,
   SecretVersionRow,
+  SignatureKeyRow,
   TransitKeyVersionRow,
   VaultKeyRow,
 } from '../database/schema.ts';
@@ -28,7 +29,14 @@ import { wrapKey } from './wrapped-key.ts';
 /** Rows of one entry: its leaf is bounded. */
 const BATCH = 40;
 
-type EnvelopeRow = SecretVersionRow | DeliveryRow | TransitKeyVersionRow | LogKeyRow | PersonalKeyRow | PeriodKeyRow;
+type EnvelopeRow =
+  | SecretVersionRow
+  | DeliveryRow
+  | TransitKeyVersionRow
+  | LogKeyRow
+  | PersonalKeyRow
+  | PeriodKeyRow
+  | SignatureKeyRow;
 
 /** What lies in each table's envelopes, and where it belongs. */
 const CONTENT: Readonly<
@@ -41,6 +49,7 @@ const CONTENT: Readonly<
   deliveries: { field: 'delivery.content', of: (row: DeliveryRow) => [row.id, 1] },
   log_keys: { field: 'log.key', of: (row: LogKeyRow) => [row.id, 1] },
   personal_keys: { field: 'personal.key', of: (row: PersonalKeyRow) => [row.id, 1] },
+  signature_keys: { field: 'credential.secret', of: (row: SignatureKeyRow) => [row.credential_id, 1] },
   period_keys: { field: 'period.key', of: (row: PeriodKeyRow) => [row.id, 1] },
   transit_key_versions: { field: 'transit.key', of: (row: TransitKeyVersionRow) => [row.transit_key_id, row.version] },
 };
@@ -111,7 +120,7 @@ async function rewrapRow(
   to: WrappingKey,
 ): Promise<boolean> {
   const { row, tampered } = await facts.examine(table, id);
-  const old = row === undefined ? undefined : from.get(row.vault_key_id);
+  const old = from.get(row?.vault_key_id ?? '');
   if (row === undefined || tampered || old === undefined || row.envelope === null || old.id === to.id) return false;
   const place = placeOfEnvelope(vault, table, row);
   try {

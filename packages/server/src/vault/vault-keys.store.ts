@@ -19,3 +19,14 @@ export async function findNewestKey(
     .limit(1)
     .executeTakeFirst();
 }
+
+/** The key that encrypts now, of every environment that has one for this purpose. */
+export async function listNewestKeys(db: Db, purpose: Purpose): Promise<VaultKeyRow[]> {
+  const keys = await db
+    .selectFrom('vault_keys')
+    .selectAll()
+    .where('purpose', '=', purpose)
+    .orderBy('version', 'asc')
+    .execute();
+  return [...new Map(keys.map((key) => [key.environment_id, key])).values()];
+}

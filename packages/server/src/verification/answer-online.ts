@@ -1,5 +1,5 @@
 import type { VerdictCode } from '@keyhold/protocol/verdict';
-import { type OnlineAnswer, OnlineQuestion } from '@keyhold/protocol/verification-messages';
+import type { OnlineAnswer, OnlineQuestion } from '@keyhold/protocol/verification-messages';
 import { decide } from '@keyhold/verifier/decide';
 import { CompactReplica } from '@keyhold/verifier/compact-replica';
 import { parseAddress } from '@keyhold/verifier/networks';
@@ -7,7 +7,6 @@ import { compileRequirement } from '@keyhold/verifier/permissions';
 import { digestFromHex } from '@keyhold/verifier/digest';
 import { refuse } from '@keyhold/protocol/errors';
 import type { Kysely } from 'kysely';
-import { Compile } from 'typebox/compile';
 import type { Clock } from '../clock.ts';
 import type { CredentialRow, Database, FactTable } from '../database/schema.ts';
 import { type FeedScope, isAddressedTo } from '../feed/scope.ts';
@@ -19,18 +18,23 @@ import { FED_TABLES } from './fed-tables.ts';
 import type { Places } from './places.ts';
 import { recordOf } from './record-of.ts';
 
-const questions = Compile(OnlineQuestion);
+/** What a decision with the control plane takes. */
+export interface OnlineContext {
+  readonly ledger: Ledger;
+  readonly reader: Kysely<Database>;
+  readonly clock: Clock;
+  readonly places: Places;
+}
 
 /**
  * Decides by the committed rows, with the verifier's own `decide`. With `record`, the decision is made again in the
  * transaction of its entry, so the log shows no use after a revocation (DESIGN §5).
  */
 export async function answerOnline(
-  { ledger, reader, clock, places }: { ledger: Ledger; reader: Kysely<Database>; clock: Clock; places: Places },
+  { ledger, reader, clock, places }: OnlineContext,
   scope: FeedScope,
-  payload: unknown,
+  payload: OnlineQuestion,
 ): Promise<OnlineAnswer> {
-  if (!questions.Check(payload)) return { code: 'STORE_UNAVAILABLE' };
   const credential = await findCredential(reader, payload.credential);
   const own = { projects: [credential?.project_id ?? ''], environment: credential?.environment_id ?? '' };
   if (credential === undefined || !isAddressedTo(own, scope)) return { code: 'NOT_FOUND' };
@@ -44,7 +48,11 @@ export async function answerOnline(
     project: credential.project_id,
     environment: credential.environment_id,
     // An address that is none may hold what no entry can.
-    side: { permission: payload.permission, clientIp: readableAddress(payload.clientIp) },
+    side: {
+      permission: payload.permission,
+      clientIp: readableAddress(payload.clientIp),
+      ...(payload.evidence === undefined ? {} : { evidence: payload.evidence }),
+    },
     about: await consumerOf(reader, credential),
     locks: [credential.key_id, credential.id],
     evenWithoutChange: true as const,

@@ -2,8 +2,10 @@
 export const FED_TABLES = [
   'environments',
   'permission_settings',
+  'signing_settings',
   'consumers',
   'keys',
   'credentials',
+  'signature_keys',
   'tokens',
 ] as const;

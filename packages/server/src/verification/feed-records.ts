@@ -1,3 +1,4 @@
+import type { DialectSettings } from '@keyhold/protocol/dialects/settings';
 import type { FeedRecord, Quota, RateLimit } from '@keyhold/protocol/feed';
 import type { Scope } from '@keyhold/protocol/state';
 import type {
@@ -6,6 +7,8 @@ import type {
   EnvironmentRow,
   KeyRow,
   PermissionSettingRow,
+  SignatureKeyRow,
+  SigningSettingsRow,
   TokenRow,
 } from '../database/schema.ts';
 import type { Addressed } from '../feed/scope.ts';
@@ -41,6 +44,26 @@ export function feedSetting(
     projects: [project],
     environment: environment_id,
   };
+}
+
+export function feedSigning(row: SigningSettingsRow): Fed {
+  const { id, project_id, environment_id, replay } = row;
+  const dialects = JSON.parse(row.dialects) as DialectSettings[];
+  return {
+    record: { kind: 'signing', id, environment: environment_id, dialects, replay, replayReads: row.replay_reads },
+    projects: [project_id],
+    environment: environment_id,
+  };
+}
+
+/** One whose secret was destroyed is known to nobody any more. */
+export function feedSignatureKey(row: SignatureKeyRow): Fed {
+  const { id, credential_id: credential, algorithm, public_key: publicKey, envelope, vault_key_id: vaultKey } = row;
+  const own = { kind: 'signature-key', id, credential } as const;
+  const addressed = { projects: [row.project_id], environment: row.environment_id };
+  if (algorithm !== 'hmac' && publicKey !== null) return { record: { ...own, algorithm, publicKey }, ...addressed };
+  if (algorithm !== 'hmac' || envelope === null || vaultKey === null) return feedRemoval(id);
+  return { record: { ...own, algorithm, envelope, vaultKey }, ...addressed };
 }
 
 export function feedConsumer({ id, project_id, rate_limits }: ConsumerRow): Fed {

@@ -8,6 +8,8 @@ import {
   feedKey,
   feedRemoval,
   feedSetting,
+  feedSignatureKey,
+  feedSigning,
   feedToken,
 } from './feed-records.ts';
 import type { EnvironmentRow } from '../database/schema.ts';
@@ -26,6 +28,10 @@ export function recordOf(changed: ChangedRow, places: Places): Addressed<FeedRec
       return feedKey(changed.row);
     case 'credentials':
       return feedCredential(changed.row);
+    case 'signing_settings':
+      return feedSigning(changed.row);
+    case 'signature_keys':
+      return feedSignatureKey(changed.row);
     case 'tokens':
       return feedToken(
         changed.row,

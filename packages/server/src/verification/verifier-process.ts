@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { connectVerifier } from '@keyhold/verifier/connect';
 import type { ReplicaToken } from '@keyhold/verifier/replica';
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import { systemClock } from '../clock.ts';
 import { type Config, ConfigError } from '../config.ts';
 import { classifyFault, StoreUnavailable } from '../database/store-fault.ts';
 import { logAccess } from '../http/access-log.ts';
@@ -12,7 +13,8 @@ import type { Gate } from '../http/mount.ts';
 import { serveReference } from '../http/reference.ts';
 import { createHttpServer } from '../http/server.ts';
 import { readTls } from '../http/tls.ts';
-import { mountVerify } from './verify-route.ts';
+import { mountTime } from './time.routes.ts';
+import { mountVerify, mountVerifyBatch } from './verify-route.ts';
 
 /** A running verifier process. */
 export interface VerifierProcess extends AsyncDisposable {
@@ -50,6 +52,8 @@ export async function startVerifierProcess(config: Config, log: Log): Promise<Ve
   };
   mountHealth(app, async () => verifier.ready);
   mountVerify(app, verifier, gate);
+  mountVerifyBatch(app, verifier, gate);
+  mountTime(app, systemClock);
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   registerMetric(registry, {

@@ -19,7 +19,7 @@ export interface SignatureRules {
 }
 
 /** By how much a signer's clock may be ahead of ours. */
-export const SKEW_AHEAD_MS = 5_000;
+export const SKEW_AHEAD_MS = 1_000;
 
 /** What a signed message claims, all but the cryptography of RFC 9421 §3.2; never throws. */
 export function readSignature(message: Message, rules: SignatureRules): SignedClaim | Malformed {

@@ -1,3 +1,4 @@
+import type { OnlineQuestion } from '@keyhold/protocol/verification-messages';
 import type { ChangeContext } from '../../access/change-context.ts';
 import type { Store } from '../../database/store.ts';
 import type { FeedConnection, FeedSession } from '../../feed/feed-session.ts';
@@ -53,8 +54,10 @@ export class ControlMachine {
       places,
       tampered,
       report: async () => {},
-      answer: (scope, payload) =>
-        answerOnline({ ledger: feed.ledger, reader: store.reader, clock, places }, scope, payload),
+      answer: (asking, payload) => {
+        const online = { ledger: feed.ledger, reader: store.reader, clock, places };
+        return answerOnline(online, asking.scope, payload as OnlineQuestion);
+      },
     });
     const source = tampering.source?.(shipped, () => feed) ?? shipped;
     const random = dice.asRandom();

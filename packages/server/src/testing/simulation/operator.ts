@@ -4,10 +4,12 @@ import type { Caller } from '../../access/change-context.ts';
 import { resumeKey, revokeKey, suspendKey } from '../../keys/change-key-state.ts';
 import { issueKey } from '../../keys/issue-key.ts';
 import { findPlacedKey } from '../../keys/keys.store.ts';
+import { bearerCredential } from '../../keys/new-credential.ts';
 import { rotateKey } from '../../keys/rotate-key.ts';
 import { updateKey } from '../../keys/update-key.ts';
 import { findEnvironment, findProject } from '../../projects/projects.store.ts';
 import { expose } from '../../vault/expose.ts';
+import type { Secret } from '../../vault/secret.ts';
 import type { ControlMachine } from './control-machine.ts';
 import type { Dice } from './dice.ts';
 import type { Ability, Oracle } from './oracle.ts';
@@ -68,12 +70,18 @@ export class Operator {
     const row = project === undefined ? undefined : await findEnvironment(db, project.id, environment);
     if (project === undefined || row === undefined) throw new Error('the world was not set up');
     const input = { consumer, name: 'key', permissions: BOTH };
-    const issued = await issueKey(control.context, CALLER, { project, environment: row }, input).catch(() => null);
+    const place = { project, environment: row };
+    const prepared = this.#bearer(control, { project_id: project.id, environment_id: row.id, prefix: row.prefix });
+    const issued = await issueKey(control.context, CALLER, place, input, prepared).catch(() => null);
     if (issued === null || isRefusal(issued) || !control.alive) return;
-    const secret = expose(issued.value.secret);
+    const secret = expose(issued.value.secret as Secret);
     const { id } = issued.value.key;
     this.keys.push({ id, environment, secret, suspended: false, narrowed: false, revoked: false, busy: false });
     for (const ability of BOTH) this.#oracle.set(secret, ability, 'alive');
+  }
+
+  #bearer({ context }: ControlMachine, place: Parameters<typeof bearerCredential>[1]) {
+    return bearerCredential(context.random, place, context.clock.wall());
   }
 
   async #changeKey(control: ControlMachine, key: IssuedKey): Promise<void> {
@@ -152,10 +160,12 @@ export class Operator {
   /** Without overlap: the old credential is dead when this returns. */
   async #rotate(control: ControlMachine, key: IssuedKey): Promise<void> {
     this.#doubt(key);
-    const rotated = await rotateKey(control.context, CALLER, await this.#placed(control, key), 0);
+    const placed = await this.#placed(control, key);
+    const prepared = this.#bearer(control, { ...placed, prefix: placed.environment_prefix });
+    const rotated = await rotateKey(control.context, CALLER, placed, 0, prepared);
     if (isRefusal(rotated) || rotated.barrier === undefined || !control.alive) throw new Error('not answered');
     this.#taken(key, BOTH, rotated.barrier);
-    key.secret = expose(rotated.value.secret);
+    key.secret = expose(rotated.value.secret as Secret);
     if (key.suspended) return;
     this.#revived(key);
   }

@@ -1,0 +1,14 @@
+export const signedRequests: readonly string[] = [
+  // Beside the credential and not in it: most credentials are bearers and have none.
+  `CREATE TABLE signature_keys (
+    id TEXT PRIMARY KEY, salt TEXT NOT NULL, project_id TEXT NOT NULL REFERENCES projects (id),
+    environment_id TEXT NOT NULL REFERENCES environments (id),
+    credential_id TEXT NOT NULL UNIQUE REFERENCES credentials (id), algorithm TEXT NOT NULL,
+    public_key TEXT, vault_key_id TEXT REFERENCES vault_keys (id), envelope TEXT, created_at BIGINT NOT NULL)`,
+  // A public key is of one credential for ever: two of them could each be blamed for what the other signed.
+  'CREATE UNIQUE INDEX signature_keys_public ON signature_keys (public_key)',
+  `CREATE TABLE signing_settings (
+    id TEXT PRIMARY KEY, salt TEXT NOT NULL, project_id TEXT NOT NULL REFERENCES projects (id),
+    environment_id TEXT NOT NULL UNIQUE REFERENCES environments (id), dialects TEXT NOT NULL, replay TEXT NOT NULL,
+    replay_reads TEXT NOT NULL, created_at BIGINT NOT NULL)`,
+];

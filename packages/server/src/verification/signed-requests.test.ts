@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { before, it } from 'node:test';
+import { possessionStatement } from '@keyhold/protocol/possession';
+import { type Signer, signRequest } from '@keyhold/sdk/signing/sign-request';
+import { onEachDatabase } from '../testing/databases.ts';
+import { eventually } from '../testing/eventually.ts';
+import { shareMarket } from '../testing/shared-market.ts';
+
+const SIGNING = '/v1/projects/market/environments/test/signing';
+const URL_OF_API = 'https://api.example/v1/orders?symbol=BTC-USD';
+
+onEachDatabase('a signed request', (createPlace) => {
+  const shared = shareMarket(createPlace);
+
+  before(async () => {
+    const rfc9421 = {
+      dialect: 'rfc9421',
+      components: ['@method', '@target-uri'],
+      maxAgeSeconds: 60,
+      nonce: 'optional',
+    };
+    const body = { dialects: [rfc9421], replay: 'verifier' };
+    const { signing, barrier } = await shared().expect(200, 'PUT', SIGNING, body);
+    assert.deepEqual(signing, { ...body, replayReads: 'refuse' });
+    assert.equal(barrier.acknowledged, 1);
+    assert.deepEqual(await shared().expect(200, 'GET', SIGNING), signing);
+    const { credential, secret } = await issue({ kind: 'hmac' });
+    const signer = { credential: credential.id, key: { kind: 'hmac', secret } } as const;
+    // What was signed before a verifier began to remember is not its to accept.
+    await eventually('the verifier guards alone', async () => (await verify(await received(signer))).valid);
+  });
+
+  const issue = (credential: object, settings: object = {}) => {
+    const { consumer } = shared().market;
+    const place = { project: 'market', environment: 'test', consumer, name: 'key' };
+    return shared().expect(201, 'POST', '/v1/keys', {
+      ...place,
+      permissions: ['orders:write'],
+      credential,
+      ...settings,
+    });
+  };
+
+  /** Signs as a client would, and hands over what a server behind it received. */
+  const received = async (signer: Omit<Signer, 'dialect'> & Partial<Signer>, request: object = {}) => {
+    const toSign = { method: 'POST', url: URL_OF_API, body: '{"qty":1}', ...request };
+    const { method, url, headers, body } = await signRequest({ dialect: 'rfc9421', ...signer }, toSign);
+    const { host, pathname, search } = new URL(url);
+    const bytes = Buffer.from(body).toString('base64');
+    return { method, target: pathname + search, headers: [['Host', host], ...headers], body: bytes };
+  };
+  const verify = (request: object, more: object = {}) =>
+    shared().installation.verify({ request, environment: 'market/test', permission: 'orders:write', ...more });
+
+  const publicKeyOf = (publicKey: KeyObject) => publicKey.export({ type: 'spki', format: 'der' }).toString('hex');
+
+  it('of a secret is accepted once, and its secret is shown once', async () => {
+    const { key, credential, secret, passphrase } = await issue({ kind: 'hmac' });
+    assert.equal(Buffer.from(secret, 'base64').length, 48);
+    assert.ok(passphrase.length >= 20);
+    assert.equal(credential.kind, 'hmac');
+    assert.equal(JSON.stringify(await shared().expect(200, 'GET', `/v1/keys/${key.id}`)).includes(secret), false);
+    const request = await received({ credential: credential.id, key: { kind: 'hmac', secret } });
+    const verdict = await verify(request);
+    assert.equal(verdict.code, 'VALID', JSON.stringify(verdict));
+    assert.equal(verdict.credentialId, credential.id);
+    assert.equal(verdict.dialect, 'rfc9421');
+    assert.ok(Math.abs(verdict.clockSkewMs ?? 1e9) < 5_000);
+    assert.equal((await verify(request)).code, 'REPLAYED');
+  });
+
+  it('of a public key is accepted, and the private key was never here', async () => {
+    const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+    const spki = publicKeyOf(publicKey);
+    const at = new Date().toISOString();
+    const { consumer } = shared().market;
+    const statement = possessionStatement({ environment: 'market/test', holder: consumer, publicKey: spki, at });
+    const proof = { at, signature: sign(null, statement, privateKey).toString('base64') };
+    const issued = await issue({ kind: 'public-key', publicKey: spki, proof });
+    assert.deepEqual(
+      [issued.secret, issued.credential.algorithm, issued.credential.publicKey],
+      [undefined, 'ed25519', spki],
+    );
+    const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
+    const key = { kind: 'private', algorithm: 'ed25519', key: pem } as const;
+    const request = await received({ credential: issued.credential.id, key });
+    assert.equal((await verify(request)).code, 'VALID');
+    const again = await issue({ kind: 'public-key', publicKey: spki, proof }, {}).catch(
+      (error: Error) => error.message,
+    );
+    assert.match(String(again), /PUBLIC_KEY_TAKEN/);
+  });
+
+  it('is refused without the ids of whom it names: wrong secret, body, path, and nobody', async () => {
+    const { credential, secret } = await issue({ kind: 'hmac' });
+    const signer = { credential: credential.id, key: { kind: 'hmac', secret } } as const;
+    const wrong = { ...signer, key: { kind: 'hmac', secret: Buffer.alloc(48, 7).toString('base64') } } as const;
+    const good = await received(signer);
+    const nobody = credential.id.replace(/.$/, (last: string) => (last === '0' ? '1' : '0'));
+    const cases: [string, string, object][] = [
+      ['SIGNATURE_INVALID', 'secret', await received(wrong)],
+      ['SIGNATURE_INVALID', 'body', { ...good, body: Buffer.from('{"qty":2}').toString('base64') }],
+      ['SIGNATURE_INVALID', 'path', { ...good, target: '/v1/withdrawals?symbol=BTC-USD' }],
+      ['NOT_FOUND', 'credential', await received({ ...signer, credential: nobody })],
+      ['TIMESTAMP_OUT_OF_WINDOW', 'clock', await received({ ...signer, now: () => Date.now() - 3_600_000 })],
+    ];
+    for (const [code, what, request] of cases) {
+      const { valid, keyId, credentialId, consumerId, code: actual } = await verify(request);
+      assert.deepEqual(
+        [actual, valid, keyId, credentialId, consumerId],
+        [code, false, undefined, undefined, undefined],
+        what,
+      );
+    }
+    assert.equal((await verify(good)).code, 'VALID', 'none of them spent the nonce');
+  });
+
+  it('is dead when its revocation returns, and is rotated with overlap', async () => {
+    const { key, credential, secret } = await issue({ kind: 'hmac' });
+    const rotate = { overlapSeconds: 600, credential: { kind: 'hmac' } };
+    const rotated = await shared().expect(201, 'POST', `/v1/keys/${key.id}/rotate`, rotate);
+    const old = { credential: credential.id, key: { kind: 'hmac', secret } } as const;
+    const next = { credential: rotated.credential.id, key: { kind: 'hmac', secret: rotated.secret } } as const;
+    for (const signer of [old, next]) assert.equal((await verify(await received(signer))).code, 'VALID');
+    await shared().expect(200, 'POST', `/v1/credentials/${credential.id}/revoke`, { reason: 'superseded' });
+    assert.equal((await verify(await received(old))).code, 'REVOKED');
+    assert.equal((await verify(await received(next))).code, 'VALID');
+    await shared().expect(200, 'POST', `/v1/keys/${key.id}/destroy`);
+    assert.equal((await verify(await received(next))).code, 'NOT_FOUND');
+  });
+
+  it('may carry a bearer key instead, which signs nothing', async () => {
+    const { secret } = await shared().market.issue({ permissions: ['orders:write'] });
+    const bearer = { method: 'GET', target: '/v1/orders', headers: [['authorization', `Bearer ${secret}`]] };
+    assert.equal((await verify(bearer)).code, 'VALID');
+    const signed = await received({
+      credential: secret,
+      key: { kind: 'hmac', secret: Buffer.from(secret).toString('base64') },
+    });
+    assert.equal((await verify(signed)).code, 'NOT_FOUND');
+    assert.equal((await verify({ ...bearer, headers: [] })).code, 'MALFORMED');
+  });
+});

@@ -1,0 +1,126 @@
+import { credentialPrefixLength, hasPrefix, mayBeCredential } from '@keyhold/protocol/credential-format';
+import type { SignedClaim } from '@keyhold/protocol/dialects/dialect';
+import type { VerdictCode, VerificationRequest } from '@keyhold/protocol/verdict';
+import { Allowance } from './allowance.ts';
+import type { Clock } from './clock.ts';
+import { decide } from './decide.ts';
+import { digestOf } from './digest.ts';
+import type { FeedClient } from './feed-client.ts';
+import type { Requirement } from './permissions.ts';
+import type { ReplicaCredential, ReplicaEnvironment } from './replica.ts';
+
+/** What one synchronous step made of a request: found, decided, and whether the control plane has to be asked. */
+export interface Step {
+  readonly code: VerdictCode;
+  readonly environment: ReplicaEnvironment | null;
+  readonly credential: ReplicaCredential | null;
+  /** What the credential's key may still use; null where there is no credential. */
+  readonly allowance: Allowance | null;
+  readonly stale: boolean;
+  readonly wallMs: number;
+  readonly online: OnlineNeed;
+}
+
+export type OnlineNeed = 'no' | 'confirm' | 'record';
+
+/** Decides from the replica, all at once. */
+export class Decider {
+  readonly #clock: Clock;
+  readonly #feed: FeedClient;
+
+  constructor(clock: Clock, feed: FeedClient) {
+    this.#clock = clock;
+    this.#feed = feed;
+  }
+
+  get usable(): boolean {
+    return this.#feed.position !== null && this.#feed.fenced === null && !this.#feed.stopped;
+  }
+
+  /**
+   * Everything that a verdict depends on, read in one synchronous step: clocks, lease, credential.
+   * INVARIANT: no await in here, and none between this and the verdict.
+   * @param claim null: the request has the credential itself
+   */
+  step(request: VerificationRequest, requirement: Requirement | null, claim: SignedClaim | null): Step {
+    const wallMs = this.#clock.wall();
+    const monotonicMs = this.#clock.monotonic();
+    const { replica, leases } = this.#feed;
+    const environment = replica.environment(request.environment) ?? null;
+    let stale = false;
+    let credential: ReplicaCredential | null = null;
+    let allowance: Allowance | null = null;
+    let code: VerdictCode = 'VALID';
+    if (!this.usable) code = 'VERIFIER_FENCED';
+    else if (environment === null) code = 'WRONG_ENVIRONMENT';
+    else {
+      const leased = leases.covers(environment.id, monotonicMs, wallMs);
+      stale = !leased && environment.afterLease === 'serve';
+      const found = leased || stale ? this.#find(request, claim, environment, wallMs) : 'VERIFIER_FENCED';
+      if (typeof found === 'string') code = found;
+      else {
+        credential = found;
+        // Asked first and heeded last: its numbers come from memory while the rest is decided.
+        allowance = new Allowance(replica.slots, found.key, request.cost ?? 1, monotonicMs, wallMs);
+        code = decide(found, { requirement, clientIp: request.clientIp }, wallMs);
+        if (code === 'VALID' && request.permission !== undefined && requirement === null)
+          code = 'INSUFFICIENT_PERMISSIONS';
+      }
+    }
+    const asks = code === 'VALID' && environment !== null && environment.settings.size > 0;
+    const online = asks ? onlineNeed(environment, requirement) : 'no';
+    return { code, environment, credential, allowance, stale, wallMs, online };
+  }
+
+  #find(
+    { key }: VerificationRequest,
+    claim: SignedClaim | null,
+    environment: ReplicaEnvironment,
+    wallMs: number,
+  ): ReplicaCredential | VerdictCode {
+    return claim === null ? this.#findBearer(key as string, environment) : this.#findSigner(claim, environment, wallMs);
+  }
+
+  /**
+   * Looks up before it parses: a digest that is known is of a text that was well formed when it was issued, so only
+   * what isn't found has to be told apart.
+   */
+  #findBearer(key: string, environment: ReplicaEnvironment): ReplicaCredential | VerdictCode {
+    if (!mayBeCredential(key)) return 'MALFORMED';
+    const credential = this.#feed.replica.credential(digestOf(key));
+    const prefixed = hasPrefix(key, environment.prefix);
+    if (prefixed && credential?.key.environment === environment) return credential;
+    if (credentialPrefixLength(key) < 0) return 'MALFORMED';
+    return prefixed ? 'NOT_FOUND' : 'WRONG_ENVIRONMENT';
+  }
+
+  /** By the id that the client sent: whether it signed is not known yet. */
+  #findSigner(
+    { credential: id, freshness }: SignedClaim,
+    environment: ReplicaEnvironment,
+    wallMs: number,
+  ): ReplicaCredential | VerdictCode {
+    if (freshness !== null && !(freshness.after < wallMs && wallMs <= freshness.until))
+      return 'TIMESTAMP_OUT_OF_WINDOW';
+    const { replica } = this.#feed;
+    // A bearer credential is found by another digest, and has no such key: its secret signs nothing.
+    if (replica.signatureKey(id) === undefined) return 'NOT_FOUND';
+    const credential = replica.credential(digestOf(id));
+    return credential?.id === id && credential.key.environment === environment ? credential : 'NOT_FOUND';
+  }
+}
+
+/** The strictest of all required permissions' settings applies. */
+function onlineNeed(environment: ReplicaEnvironment, requirement: Requirement | null): OnlineNeed {
+  let need: OnlineNeed = 'no';
+  for (const { resource, action } of requirement?.permissions ?? []) {
+    for (const setting of environment.settings.values()) {
+      const matches =
+        (setting.resource === '*' || setting.resource === resource) &&
+        (setting.action === '*' || setting.action === action);
+      if (matches && setting.everyUse) return 'record';
+      if (matches) need = 'confirm';
+    }
+  }
+  return need;
+}

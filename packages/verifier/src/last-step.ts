@@ -1,0 +1,159 @@
+import type { ReceivedRequest, SignedClaim } from '@keyhold/protocol/dialects/dialect';
+import type { DialectName } from '@keyhold/protocol/dialects/settings';
+import { VERDICT_CODES, type Verdict, type VerdictCode, type VerificationRequest } from '@keyhold/protocol/verdict';
+import type { OnlineAnswer, OnlineQuestion } from '@keyhold/protocol/verification-messages';
+import type { Step } from './decider.ts';
+import { evidenceOf } from './evidence.ts';
+import type { FeedClient } from './feed-client.ts';
+import type { Requirement } from './permissions.ts';
+import type { ReplicaCredential, ReplicaEnvironment } from './replica.ts';
+import { onlyReads, type ReplayGuard, sharedNonce } from './replay-guard.ts';
+import { type LimitDescription, SharedAllowance } from './shared-allowance.ts';
+import type { SharedStore } from './shared-store.ts';
+
+/** A request whose signature is known to be true. */
+export interface SignedRequest {
+  readonly claim: SignedClaim;
+  readonly dialect: DialectName;
+  readonly received: ReceivedRequest;
+}
+
+/** What came out of a request. INVARIANT: worded in the same synchronous step as `step` was made in. */
+export interface Outcome {
+  readonly step: Step;
+  readonly code: VerdictCode;
+  readonly signed?: SignedRequest | null;
+  /** What was taken of the store that verifiers share; else it is taken of this verifier's own. */
+  readonly taken?: LimitDescription | null;
+  /** True where nobody showed that he holds the secret: the verdict names no ids. */
+  readonly unproven?: boolean;
+}
+
+interface Deciding {
+  readonly request: VerificationRequest;
+  readonly requirement: Requirement | null;
+  readonly signed: SignedRequest | null;
+  readonly first: Step;
+  /** Decides anew, by clocks and replica as they are now. */
+  readonly again: () => Step;
+  /**
+   * Makes the verdict. INVARIANT: called in the same synchronous step as its outcome's own: between the two another
+   * request could take what is left, and the credential that was found may be another's by then.
+   */
+  readonly conclude: (outcome: Outcome) => Verdict;
+}
+
+interface LastStepOptions {
+  readonly feed: FeedClient;
+  readonly store: SharedStore | null;
+  readonly guard: ReplayGuard;
+}
+
+/**
+ * What is asked and remembered beside the replica, once a request is known to be good: the control plane, nonces,
+ * limits that verifiers share. Whatever is awaited, the decision is made again after it, and the last one counts.
+ */
+export class LastStep {
+  readonly #feed: FeedClient;
+  readonly #store: SharedStore | null;
+  readonly #guard: ReplayGuard;
+
+  constructor({ feed, store, guard }: LastStepOptions) {
+    this.#feed = feed;
+    this.#store = store;
+    this.#guard = guard;
+  }
+
+  /** True where a verdict can't be made from memory alone. */
+  awaits({ online, allowance }: Step): boolean {
+    return online !== 'no' || (this.#store !== null && allowance?.limited === true);
+  }
+
+  take(deciding: Deciding): Promise<Verdict> {
+    const { signed, first, conclude } = deciding;
+    const local = this.#store === null || first.allowance?.limited !== true;
+    // Nothing is asked or spent for what is refused anyway.
+    if (local && first.allowance?.code !== 'VALID') {
+      return Promise.resolve(conclude({ step: first, code: first.code, signed }));
+    }
+    return first.online === 'no' ? this.#remember(deciding, first) : this.#confirm(deciding, first);
+  }
+
+  /** Asks the control plane, then decides again: the second decision is the verdict. */
+  async #confirm(deciding: Deciding, first: Step): Promise<Verdict> {
+    const { request, signed, again, conclude } = deciding;
+    const question: OnlineQuestion = {
+      credential: (first.credential as ReplicaCredential).id,
+      environment: (first.environment as ReplicaEnvironment).id,
+      permission: request.permission ?? null,
+      clientIp: request.clientIp ?? null,
+      record: first.online === 'record',
+      ...(signed === null || first.online !== 'record' ? {} : { evidence: evidenceOf(signed) }),
+    };
+    const answer = readAnswer(await this.#feed.ask(question));
+    const step = again();
+    if (step.code !== 'VALID') return conclude({ step, code: step.code, signed });
+    // What was asked must still be what is needed: a setting or the credential may have changed meanwhile.
+    const weaker = step.online === 'record' && !question.record;
+    const code = answer === null || weaker ? 'STORE_UNAVAILABLE' : answer.code;
+    return code === 'VALID' ? await this.#remember(deciding, step) : conclude({ step, code, signed });
+  }
+
+  /** Nonce, limits and quota: in the store where there is one, else here and in this very step. */
+  async #remember(deciding: Deciding, step: Step): Promise<Verdict> {
+    const { signed, request, conclude } = deciding;
+    const { credential, allowance } = step;
+    if (credential === null || allowance === null) return conclude({ step, code: step.code, signed });
+    const replay = signed === null ? null : sharedNonce(signed.claim);
+    if (this.#store !== null && (replay !== null || allowance.limited)) {
+      const shared = SharedAllowance.of(credential, request.cost ?? 1, allowance, step.wallMs);
+      const taken = await this.#store.take({ ...shared.request, replay });
+      return conclude(this.#afterTaking(deciding, shared, taken));
+    }
+    const code = signed === null ? 'VALID' : this.#rememberHere(deciding, signed, step);
+    return conclude({ step, code, signed });
+  }
+
+  #afterTaking(deciding: Deciding, shared: SharedAllowance, taken: Awaited<ReturnType<SharedStore['take']>>): Outcome {
+    const { signed } = deciding;
+    const step = deciding.again();
+    if (step.code !== 'VALID' || step.credential === null) return { step, code: step.code, signed };
+    if (taken.code === 'UNAVAILABLE') return this.#withoutStore(deciding, shared, step);
+    return { step, code: CODE_OF_TAKEN[taken.code], signed, taken: shared.with(taken) };
+  }
+
+  /** As each limit says, and for what was signed as its environment says. */
+  #withoutStore({ signed, requirement }: Deciding, { closed }: SharedAllowance, step: Step): Outcome {
+    if (closed) return { step, code: 'STORE_UNAVAILABLE', signed };
+    if (signed === null) return { step, code: 'VALID', signed };
+    const reads = step.environment?.signing?.replayReads === 'allow' && onlyReads(requirement, signed.received);
+    const code = reads ? this.#guard.rememberMeanwhile(signed.claim, step.wallMs) : 'STORE_UNAVAILABLE';
+    return { step, code, signed };
+  }
+
+  #rememberHere({ requirement }: Deciding, { claim, received }: SignedRequest, step: Step): VerdictCode {
+    const signing = step.environment?.signing ?? null;
+    // Removed since it was read: a dialect that is not allowed any more accepts nothing.
+    if (signing === null) return 'STORE_UNAVAILABLE';
+    // A limit refuses without spending the nonce.
+    if (step.allowance?.code !== 'VALID') return 'VALID';
+    const mayDoWithout = signing.replay === 'shared' && signing.replayReads === 'allow';
+    if (mayDoWithout && onlyReads(requirement, received)) return this.#guard.rememberMeanwhile(claim, step.wallMs);
+    return this.#guard.remember(claim, signing, step.wallMs);
+  }
+}
+
+const CODE_OF_TAKEN = {
+  VALID: 'VALID',
+  REPLAYED: 'REPLAYED',
+  TOO_OLD: 'TIMESTAMP_OUT_OF_WINDOW',
+  UNKNOWN_NONCE: 'STORE_UNAVAILABLE',
+  RATE_LIMITED: 'RATE_LIMITED',
+  QUOTA_EXCEEDED: 'QUOTA_EXCEEDED',
+} as const satisfies Record<string, VerdictCode>;
+
+function readAnswer(answer: unknown): OnlineAnswer | null {
+  const code: unknown = typeof answer === 'object' && answer !== null && 'code' in answer ? answer.code : null;
+  const known = VERDICT_CODES.find((one) => one === code);
+  return known === undefined ? null : { code: known };
+}

@@ -1,0 +1,81 @@
+import { createHash, hash } from 'node:crypto';
+import type { Freshness, ReceivedRequest, SignedClaim } from '@keyhold/protocol/dialects/dialect';
+import type { SigningRecord } from '@keyhold/protocol/feed';
+import { createdAtOf } from '@keyhold/protocol/id';
+import type { VerdictCode } from '@keyhold/protocol/verdict';
+import type { Requirement } from './permissions.ts';
+import { ReplayMemory } from './replay-memory.ts';
+import type { TakeRequest } from './shared-store.ts';
+import { bytesOf, isHmac } from './verify-signature.ts';
+
+/** Where a dialect has no time, how far ahead of ours a signer's clock may be, milliseconds. */
+const DEFAULT_AHEAD_MS = 1_000;
+
+/** Sees to it that what was signed once is accepted once. */
+export class ReplayGuard {
+  readonly memory: ReplayMemory;
+  /** Epoch milliseconds. */
+  readonly #startedAt: number;
+
+  /** @param startedAt since when this verifier remembers, epoch milliseconds */
+  constructor(startedAt: number, memory = new ReplayMemory()) {
+    this.#startedAt = startedAt;
+    this.memory = memory;
+  }
+
+  /**
+   * Remembers a request in this verifier alone. INVARIANT: called in the last step, with nothing awaited after it:
+   * nobody without the secret can spend another's nonce, and of two at once one is refused.
+   */
+  remember(claim: SignedClaim, { replay }: SigningRecord, wallMs: number): VerdictCode {
+    // One verifier that guards alone has to be the only one, and its environment has to have said so.
+    if (replay !== 'verifier' || claim.freshness === null) return 'STORE_UNAVAILABLE';
+    // What was good before it was there may have been accepted by the one before it.
+    if (claim.freshness.after < this.#startedAt) return 'TIMESTAMP_OUT_OF_WINDOW';
+    return this.#remember(claim, claim.freshness, wallMs);
+  }
+
+  /** The same while a shared store can't be asked, for requests that may do without it: better than nothing. */
+  rememberMeanwhile(claim: SignedClaim, wallMs: number): VerdictCode {
+    return claim.freshness === null ? 'VALID' : this.#remember(claim, claim.freshness, wallMs);
+  }
+
+  #remember(claim: SignedClaim, { until }: Freshness, wallMs: number): VerdictCode {
+    const sighting = this.memory.once(identityOf(claim), until, wallMs, claim.nonce !== null);
+    return sighting === 'fresh' ? 'VALID' : sighting === 'seen' ? 'REPLAYED' : 'STORE_UNAVAILABLE';
+  }
+}
+
+/** What a store that several verifiers share is to remember of a request. */
+export function sharedNonce(claim: SignedClaim): TakeRequest['replay'] {
+  const { credential, freshness, nonce } = claim;
+  if (nonce?.kind === 'rising') {
+    const ahead = freshness === null ? DEFAULT_AHEAD_MS : aheadMs(freshness);
+    const credentialCreatedAt = createdAtOf(credential);
+    return { kind: 'rising', id: credential, value: nonce.value, aheadMs: ahead, credentialCreatedAt };
+  }
+  if (freshness === null) return null;
+  const id = `${credential}:${Buffer.from(identityOf(claim)).toString('base64url')}`;
+  return { kind: 'once', id, signedAt: freshness.signedAt, untilMs: freshness.until, aheadMs: aheadMs(freshness) };
+}
+
+/** Whether a request only reads: by the permissions that it takes, or where it takes none by its method. */
+export function onlyReads(requirement: Requirement | null, { method }: ReceivedRequest): boolean {
+  if (requirement === null) return method === 'GET' || method === 'HEAD';
+  return requirement.permissions.every(({ action }) => action === 'read');
+}
+
+function aheadMs({ signedAt, after }: Freshness): number {
+  return signedAt - after;
+}
+
+/**
+ * What tells one request from another: its nonce, or what was signed. Not the signature: of ECDSA and RSA-PSS there are
+ * many of one base. An HMAC is as good as its base, and known already.
+ */
+function identityOf({ credential, nonce, base, signature, algorithms }: SignedClaim): Uint8Array {
+  if (nonce?.kind === 'once') return hash('sha256', `${credential}\0${nonce.value}`, 'buffer');
+  // Of an HMAC the first bytes are as good as all of them.
+  if (algorithms.every(isHmac)) return signature;
+  return createHash('sha256').update(`${credential}\0`).update(bytesOf(base)).digest();
+}
