@@ -30,13 +30,14 @@ const VERBS = new Set([
     'find',
     'hand',
     'insert',
+    'lapse',
     'replace',
     'grant',
     'import',
   ],
   ...['issue', 'list', 'locate', 'notify', 'open', 'read', 'receive', 'record', 'reject', 'remove', 'report', 'resume'],
   ...['reveal', 'revoke', 'rotate', 'run', 'send', 'set', 'show', 'sign', 'spawn', 'start', 'store', 'suspend', 'take'],
-  ...['update', 'verify', 'view', 'withdraw'],
+  ...['update', 'verify', 'view', 'withdraw', 'write'],
 ]);
 
 /** Names that begin like none of the verbs and yet are no nouns, each with what it does. */

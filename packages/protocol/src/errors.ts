@@ -25,6 +25,7 @@ export const ERRORS = {
   PREFIX_TAKEN: { status: 409, title: 'Another environment has this prefix.' },
   EXPORT_EXISTS: { status: 409, title: 'Another export of the log has this name.' },
   PUBLIC_KEY_TAKEN: { status: 409, title: 'This public key is, or was, a credential already.' },
+  RULE_NOT_MET: { status: 409, title: "The key would not be what its environment's rules ask for." },
   POSSESSION_UNPROVEN: { status: 409, title: 'Nothing shows that the holder has the private key.' },
   EXTERNAL_ID_TAKEN: { status: 409, title: 'Another consumer of the project has this external id.' },
   ILLEGAL_TRANSITION: { status: 409, title: 'The present state does not allow this change.' },

@@ -120,8 +120,10 @@ export type FeedRecord =
   | EnvironmentRecord
   | SettingRecord
   | SigningRecord
+  | RulesRecord
   | ConsumerRecord
   | KeyRecord
+  | AddressBookRecord
   | CredentialRecord
   | SignatureKeyRecord
   | TokenRecord
@@ -167,6 +169,25 @@ export interface SigningRecord {
  * only where there is one.
  */
 export type ReplayGuarding = 'shared' | 'verifier';
+
+/** What keys of an environment have to be like, beyond what each says of itself. */
+export interface RulesRecord {
+  readonly kind: 'rules';
+  readonly id: string;
+  readonly environment: string;
+  /** Permissions that take networks, an address book, and in each request a destination of it. */
+  readonly withdrawals: readonly string[];
+  /** Permissions that lapse so many days after a key was issued, where no network restricts it. */
+  readonly withoutNetworks: { readonly permissions: readonly string[]; readonly days: number } | null;
+}
+
+/** Where a key may send funds to. */
+export interface AddressBookRecord {
+  readonly kind: 'address-book';
+  readonly id: string;
+  readonly key: string;
+  readonly addresses: readonly string[];
+}
 
 export interface ConsumerRecord {
   readonly kind: 'consumer';

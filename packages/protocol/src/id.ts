@@ -1,5 +1,6 @@
 /** Every id is `<prefix>_<UUIDv7>`: sortable by time, and recognisable in a log. */
 export const ID_PREFIXES = {
+  addressBook: 'book',
   consumer: 'cons',
   credential: 'cred',
   delivery: 'dlv',
@@ -12,6 +13,7 @@ export const ID_PREFIXES = {
   periodKey: 'pper',
   personalKey: 'pkey',
   project: 'proj',
+  keyRules: 'rule',
   seal: 'seal',
   secret: 'sec',
   secretSettings: 'sset',

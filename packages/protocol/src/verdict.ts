@@ -15,6 +15,7 @@ export const VERDICT_CODES = [
   'EXPIRED',
   'NETWORK_NOT_ALLOWED',
   'INSUFFICIENT_PERMISSIONS',
+  'DESTINATION_NOT_ALLOWED',
   'SECOND_FACTOR_REQUIRED',
   'REPLAYED',
   'STORE_UNAVAILABLE',
@@ -37,6 +38,8 @@ export interface VerificationRequest {
   readonly permission?: string | undefined;
   /** The client's address. Nothing else is looked at: not the socket, not a header. */
   readonly clientIp?: string | undefined;
+  /** Where a withdrawal goes: held against the key's address book, where the environment's rules say so. */
+  readonly destination?: string | undefined;
   /** Units taken from limits and quota; 1 when left out. */
   readonly cost?: number | undefined;
 }

@@ -83,6 +83,7 @@ export const OnlineQuestion = Type.Object(
     environment: Id,
     permission: Type.Union([Type.String({ maxLength: 1024 }), Type.Null()]),
     clientIp: Ip,
+    destination: Type.Optional(Type.String({ maxLength: 200 })),
     record: Type.Boolean(),
     evidence: Type.Optional(SignatureEvidence),
   },

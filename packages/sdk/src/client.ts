@@ -7,6 +7,7 @@ import * as keys from '@keyhold/protocol/operations/keys';
 import * as projects from '@keyhold/protocol/operations/projects';
 import * as backup from '@keyhold/protocol/operations/backup';
 import * as deliveries from '@keyhold/protocol/operations/deliveries';
+import * as rules from '@keyhold/protocol/operations/rules';
 import * as secrets from '@keyhold/protocol/operations/secrets';
 import * as seal from '@keyhold/protocol/operations/seal';
 import * as vault from '@keyhold/protocol/operations/vault';
@@ -56,6 +57,8 @@ export function createClient(connection: Connection) {
       listPermissions: bind(projects.listPermissions),
       setSigning: bind(projects.setSigning),
       getSigning: bind(projects.getSigning),
+      setRules: bind(rules.setRules),
+      getRules: bind(rules.getRules),
     },
     consumers: {
       create: bind(projects.createConsumer),
@@ -75,19 +78,7 @@ export function createClient(connection: Connection) {
     },
     credentials: { revoke: bind(keys.revokeCredential) },
     tokens: { create: bind(access.createToken), list: bind(access.listTokens), revoke: bind(access.revokeToken) },
-    secrets: {
-      store: bind(secrets.storeSecret),
-      list: bind(secrets.listSecrets),
-      get: bind(secrets.getSecret),
-      listVersions: bind(secrets.listSecretVersions),
-      update: bind(secrets.updateSecret),
-      reveal: bind(secrets.revealSecret),
-      deliver: bind(secrets.deliverSecret),
-      delete: bind(secrets.deleteSecretVersions),
-      undelete: bind(secrets.undeleteSecretVersions),
-      destroy: bind(secrets.destroySecretVersions),
-      remove: bind(secrets.removeSecret),
-    },
+    secrets: secretCalls(bind),
     deliveries: { take: bind(deliveries.takeDelivery) },
     vaultKeys: {
       get: bind(vault.getRotation),
@@ -104,6 +95,22 @@ export function createClient(connection: Connection) {
     },
     audit: auditCalls(bind),
     installation: { get: bind(installation.getInstallation), acceptRestore: bind(installation.acceptRestore) },
+  };
+}
+
+function secretCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
+  return {
+    store: bind(secrets.storeSecret),
+    list: bind(secrets.listSecrets),
+    get: bind(secrets.getSecret),
+    listVersions: bind(secrets.listSecretVersions),
+    update: bind(secrets.updateSecret),
+    reveal: bind(secrets.revealSecret),
+    deliver: bind(secrets.deliverSecret),
+    delete: bind(secrets.deleteSecretVersions),
+    undelete: bind(secrets.undeleteSecretVersions),
+    destroy: bind(secrets.destroySecretVersions),
+    remove: bind(secrets.removeSecret),
   };
 }
 

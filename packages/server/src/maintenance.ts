@@ -14,6 +14,7 @@ import { forgetOldKeys } from './ledger/idempotency.store.ts';
 import { verifyChain } from './ledger/verify-chain.ts';
 import { expireDeliveries } from './delivery/expire-deliveries.ts';
 import { replaceHandedKeys } from './verification/replace-handed-keys.ts';
+import { lapseUnusedKeys } from './keys/lapse-unused-keys.ts';
 import type { UsageLog } from './verification/usage-log.ts';
 import type { Vault } from './vault/vault.ts';
 import { type CheckedRow, FACT_TABLES, readChecked } from './ledger/checked-rows.ts';
@@ -62,6 +63,7 @@ export function startMaintenance(maintained: Maintained): () => void {
   every(HOUR_MS, () => forgetOldKeys(maintained.store.writer, clock.wall() - DAY_MS));
   every(HOUR_MS, () => checkChain(maintained));
   every(HOUR_MS, () => deleteWhatWasPruned(maintained));
+  every(HOUR_MS, async () => void (await lapseUnusedKeys({ ...maintained, reader: maintained.store.reader })));
   every(
     QUARTER_MINUTE_MS,
     async () => void (await expireDeliveries({ ...maintained, reader: maintained.store.reader })),

@@ -22,13 +22,8 @@ import { mountKeyStates } from './keys/key-states.routes.ts';
 import { mountKeys, mountRotation } from './keys/keys.routes.ts';
 import type { Alarms } from './ledger/alarms.ts';
 import { registerControlMetrics } from './metrics.ts';
-import {
-  mountConsumers,
-  mountEnvironments,
-  mountProjects,
-  mountSigning,
-  type Routes,
-} from './projects/projects.routes.ts';
+import { mountEnvironmentSettings } from './projects/environment-settings.routes.ts';
+import { mountConsumers, mountEnvironments, mountProjects, type Routes } from './projects/projects.routes.ts';
 import { tokenPlaces } from './projects/token-places.ts';
 import { mountReveal } from './secrets/reveal.routes.ts';
 import { mountKeyRotation } from './secrets/key-rotation.routes.ts';
@@ -60,7 +55,7 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   const { ledger, hub, book } = feed;
   mountProjects(app, routes);
   mountEnvironments(app, routes);
-  mountSigning(app, routes);
+  mountEnvironmentSettings(app, routes);
   mountConsumers(app, routes);
   mountKeys(app, routes);
   mountRotation(app, routes);

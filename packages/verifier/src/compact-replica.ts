@@ -6,6 +6,7 @@ import type {
   KeyRecord,
   Quota,
   RateLimit,
+  RulesRecord,
   SettingRecord,
   SignatureKeyRecord,
   SigningRecord,
@@ -34,6 +35,15 @@ import type {
 const QUOTA_SLOTS = 2;
 /** Distinct settings that are shared; past it sharing starts anew, which costs memory and nothing else. */
 const MAX_INTERNED = 10_000;
+
+/** Of rules that were tampered with: everything is a withdrawal, and has to have a destination that is allowed. */
+const UNREADABLE_RULES: RulesRecord = {
+  kind: 'rules',
+  id: '',
+  environment: '',
+  withdrawals: ['*:*'],
+  withoutNetworks: null,
+};
 
 /** Keys and credentials in tables of a few cache lines a row, with whatever keys have in common held once. */
 export class CompactReplica implements Replica {
@@ -101,7 +111,11 @@ export class CompactReplica implements Replica {
       case 'setting':
         return this.#applySetting(record);
       case 'signing':
-        return this.#applySigning(record.environment, record);
+        return this.#setOf(record.environment, { signing: record });
+      case 'rules':
+        return this.#setOf(record.environment, { rules: record });
+      case 'address-book':
+        return void this.#keys.addressBooks.set(record.key, new Set(record.addresses));
       case 'consumer':
         return this.#applyConsumer(record);
       case 'key':
@@ -121,8 +135,8 @@ export class CompactReplica implements Replica {
     const { id, projectId, project, name, prefix, afterLease } = record;
     const qualifiedName = `${project}/${name}`;
     const known = this.#environments.get(id);
-    const { settings = new Map(), signing = null } = known ?? {};
-    const environment = { id, projectId, project, name, qualifiedName, prefix, afterLease, settings, signing };
+    const { settings = new Map(), signing = null, rules = null } = known ?? {};
+    const environment = { id, projectId, project, name, qualifiedName, prefix, afterLease, settings, signing, rules };
     // Keys point at their environment, so it changes in place.
     if (known !== undefined) Object.assign(known, environment);
     else this.#environments.set(id, environment);
@@ -142,9 +156,10 @@ export class CompactReplica implements Replica {
     }
   }
 
-  #applySigning(id: string, signing: SigningRecord | null): void {
+  /** What is kept beside the environment's own row. */
+  #setOf(id: string, of: { signing: SigningRecord | null } | { rules: RulesRecord | null }): void {
     const environment = this.#environments.get(id);
-    if (environment !== undefined) Object.assign(environment, { signing });
+    if (environment !== undefined) Object.assign(environment, of);
   }
 
   #applyConsumer(record: ConsumerRecord): void {
@@ -217,9 +232,10 @@ export class CompactReplica implements Replica {
     if (id.startsWith(`${ID_PREFIXES.credential}_`)) this.#credentials.deleteById(id);
     if (id.startsWith(`${ID_PREFIXES.token}_`)) removeById(this.#tokens, id);
     if (id.startsWith(`${ID_PREFIXES.signatureKey}_`)) this.#signatureKeys.delete(id);
-    if (id.startsWith(`${ID_PREFIXES.signingSettings}_`)) {
-      const of = [...this.#environments.values()].find(({ signing }) => signing?.id === id);
-      if (of !== undefined) this.#applySigning(of.id, null);
+    for (const environment of this.#environments.values()) {
+      if (environment.signing?.id === id) this.#setOf(environment.id, { signing: null });
+      // Fail closed: what its keys have to be like is not known any more.
+      if (environment.rules?.id === id) this.#setOf(environment.id, { rules: UNREADABLE_RULES });
     }
   }
 

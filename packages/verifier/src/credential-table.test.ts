@@ -17,6 +17,7 @@ const environment = {
   afterLease: 'refuse' as const,
   settings: new Map(),
   signing: null,
+  rules: null,
 };
 const settings = {
   environment,

@@ -28,6 +28,7 @@ function made({ key, credential, networks = [], permissions = ['prices:read'] }:
     afterLease: 'refuse' as const,
     settings: new Map(),
     signing: null,
+    rules: null,
   };
   const base: ReplicaKey = {
     id: 'key_1',
@@ -40,6 +41,7 @@ function made({ key, credential, networks = [], permissions = ['prices:read'] }:
     permissions,
     grants: (required) => required.isIn(packPermissions(permissions)),
     anywhere: networks.length === 0,
+    allowsDestination: () => false,
     allowsAddress: (address) => containsAddress(packNetworks(networks) as PackedNetworks, address),
     rules: [],
     slot: 0,

@@ -3,12 +3,14 @@ import type { VerdictCode } from '@keyhold/protocol/verdict';
 import { parseAddress } from './networks.ts';
 import type { Requirement } from './permissions.ts';
 import type { ReplicaCredential, ReplicaKey } from './replica.ts';
+import { decideByRules } from './key-rules.ts';
 
 /** The part of a request that the pure decision looks at. */
 export interface DecisionRequest {
   /** Null: the request requires no permission. */
   readonly requirement: Requirement | null;
   readonly clientIp: string | undefined;
+  readonly destination?: string | undefined;
 }
 
 /** How strict a stored state is; of a key's and its credential's the stricter counts. */
@@ -37,6 +39,7 @@ export function decide(credential: ReplicaCredential, request: DecisionRequest, 
   if (isBefore(wallMs, key.startsAt) || isBefore(wallMs, credential.startsAt)) return 'NOT_YET_VALID';
   if (isPast(wallMs, key.expiresAt) || isPast(wallMs, credential.expiresAt)) return 'EXPIRED';
   if (!networkAllows(key, request.clientIp)) return 'NETWORK_NOT_ALLOWED';
+  if (key.environment.rules !== null) return decideByRules(key, key.environment.rules, request, wallMs);
   if (request.requirement !== null && !request.requirement.isMetBy(key)) return 'INSUFFICIENT_PERMISSIONS';
   return 'VALID';
 }

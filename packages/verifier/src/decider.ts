@@ -62,7 +62,7 @@ export class Decider {
         credential = found;
         // Asked first and heeded last: its numbers come from memory while the rest is decided.
         allowance = new Allowance(replica.slots, found.key, request.cost ?? 1, monotonicMs, wallMs);
-        code = decide(found, { requirement, clientIp: request.clientIp }, wallMs);
+        code = decide(found, { requirement, clientIp: request.clientIp, destination: request.destination }, wallMs);
         if (code === 'VALID' && request.permission !== undefined && requirement === null)
           code = 'INSUFFICIENT_PERMISSIONS';
       }

@@ -68,6 +68,8 @@ export class KeyTable {
   readonly environments: ReplicaEnvironment[] = [];
   readonly rules: (readonly LimitRule[])[] = [];
   readonly extras = new Map<number, KeyExtras>();
+  /** Of the few keys that have one, by key. */
+  readonly addressBooks = new Map<string, ReadonlySet<string>>();
   readonly #index = new IdIndex(this.texts, ROW_TEXTS);
   readonly #environmentNumbers = new Map<ReplicaEnvironment, number>();
   readonly #ruleNumbers = new Map<readonly LimitRule[], number>();
@@ -108,6 +110,7 @@ export class KeyTable {
     if (row < 0) return;
     this.#index.remove(id);
     this.extras.delete(row);
+    this.addressBooks.delete(id);
     const { words } = this.slab;
     const start = row * ROW_WORDS;
     words[start + GENERATION] = this.generation(row) + 1;
@@ -205,6 +208,10 @@ export class TableKey implements ReplicaKey {
     this.#extras = (this.#head & HAS_EXTRAS) === 0 ? NO_EXTRAS : (table.extras.get(row) as KeyExtras);
     this.rules = this.#extras.rules ?? (table.rules[words[start + RULES] as number] as readonly LimitRule[]);
     return this;
+  }
+
+  allowsDestination(address: string): boolean {
+    return this.#table.addressBooks.get(this.id)?.has(address) ?? false;
   }
 
   get environment(): ReplicaEnvironment {

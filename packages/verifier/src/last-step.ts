@@ -88,6 +88,7 @@ export class LastStep {
       permission: request.permission ?? null,
       clientIp: request.clientIp ?? null,
       record: first.online === 'record',
+      ...(request.destination === undefined ? {} : { destination: request.destination }),
       ...(signed === null || first.online !== 'record' ? {} : { evidence: evidenceOf(signed) }),
     };
     const answer = readAnswer(await this.#feed.ask(question));

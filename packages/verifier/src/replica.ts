@@ -1,4 +1,11 @@
-import type { AfterLease, FeedRecord, Quota, SignatureKeyRecord, SigningRecord } from '@keyhold/protocol/feed';
+import type {
+  AfterLease,
+  FeedRecord,
+  Quota,
+  RulesRecord,
+  SignatureKeyRecord,
+  SigningRecord,
+} from '@keyhold/protocol/feed';
 import type { Scope, State } from '@keyhold/protocol/state';
 import type { LimitHolder, SlotTable } from './limits.ts';
 import type { Address } from './networks.ts';
@@ -44,6 +51,8 @@ export interface ReplicaEnvironment {
   readonly afterLease: AfterLease;
   /** How requests may be signed; null: not at all. */
   readonly signing: SigningRecord | null;
+  /** What its keys have to be like; null: whatever they are. */
+  readonly rules: RulesRecord | null;
   /** Permission settings by id. */
   readonly settings: Map<string, ReplicaSetting>;
 }
@@ -81,6 +90,8 @@ export interface ReplicaKey extends LimitHolder, Period, Grantee {
   /** Its state follows the limits' slots: period start, units used. */
   readonly quota: Quota | null;
   readonly metadata: Readonly<Record<string, unknown>> | null;
+  /** True when funds may be sent there. */
+  allowsDestination(address: string): boolean;
 }
 
 export interface ReplicaCredential extends Period {

@@ -241,12 +241,13 @@ const MAX_COST = 1_000_000_000;
 
 /** False for what types would have refused: a caller without them still gets a verdict. */
 function isReadable(request: VerificationRequest): boolean {
-  const { key, request: received, environment, permission, clientIp, cost } = request ?? {};
+  const { key, request: received, environment, permission, clientIp, destination, cost } = request ?? {};
   return (
     (received === undefined ? typeof key === 'string' : key === undefined && isReceived(received)) &&
     typeof environment === 'string' &&
     (permission === undefined || typeof permission === 'string') &&
     (clientIp === undefined || typeof clientIp === 'string') &&
+    (destination === undefined || typeof destination === 'string') &&
     (cost === undefined || (Number.isSafeInteger(cost) && cost >= 0 && cost <= MAX_COST))
   );
 }

@@ -24,6 +24,7 @@ const KEY_DETAILS: readonly Field<Key>[] = [
   ['state', ({ state, reason }) => (reason === null ? state : `${state} (${reason})`)],
   ['permissions', ({ permissions }) => permissions],
   ['networks', ({ allowedNetworks }) => (allowedNetworks.length === 0 ? 'from anywhere' : allowedNetworks)],
+  ['address book', ({ addressBook }) => addressBook],
   ['rate limits', rateLimits],
   ['quota', quota],
   ['metadata', ({ metadata }) => metadata],

@@ -1,5 +1,6 @@
 import type { Consumer, Environment, PermissionSetting, Project, Signing } from '@keyhold/protocol/operations/projects';
 import * as operations from '@keyhold/protocol/operations/projects';
+import { getRules, type Rules, setRules } from '@keyhold/protocol/operations/rules';
 import { apiCommand, listCommand } from '../api-command.ts';
 import type { Command } from '../command.ts';
 import { type Field, renderDetails, time } from '../table.ts';
@@ -32,6 +33,16 @@ const SIGNING: readonly Field<Signing>[] = [
   ['replay', ({ replay }) => replay],
   ['reads without it', ({ replayReads }) => replayReads],
 ];
+
+const RULES: readonly Field<Rules>[] = [
+  ['withdrawals', ({ withdrawals }) => withdrawals],
+  ['lapse without networks', ({ withoutNetworks }) => lapse(withoutNetworks)],
+  ['suspended unused', ({ unusedDays }) => (unusedDays === null ? null : `after ${unusedDays} days`)],
+];
+
+function lapse(rule: Rules['withoutNetworks']): string | null {
+  return rule === null ? null : `${rule.permissions.join(', ')} after ${rule.days} days`;
+}
 
 const CONSUMER: readonly Field<Consumer>[] = [
   ['id', ({ id }) => id],
@@ -99,6 +110,20 @@ export const PROJECT_COMMANDS: readonly Command[] = [
     call: (client) => client.environments.getSigning,
     labels: ['PROJECT', 'ENVIRONMENT'],
     show: (signing) => renderDetails(SIGNING, signing),
+  }),
+  apiCommand({
+    words: ['environments', 'set-rules'],
+    operation: setRules,
+    call: (client) => client.environments.setRules,
+    labels: ['PROJECT', 'ENVIRONMENT'],
+    show: ({ rules }) => renderDetails(RULES, rules),
+  }),
+  apiCommand({
+    words: ['environments', 'get-rules'],
+    operation: getRules,
+    call: (client) => client.environments.getRules,
+    labels: ['PROJECT', 'ENVIRONMENT'],
+    show: (rules) => renderDetails(RULES, rules),
   }),
   apiCommand({
     words: ['consumers', 'create'],

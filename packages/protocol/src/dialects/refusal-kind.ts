@@ -26,6 +26,7 @@ const KINDS = {
   EXPIRED: 'unauthenticated',
   NETWORK_NOT_ALLOWED: 'network',
   INSUFFICIENT_PERMISSIONS: 'permission',
+  DESTINATION_NOT_ALLOWED: 'permission',
   SECOND_FACTOR_REQUIRED: 'second-factor',
   REPLAYED: 'replay',
   STORE_UNAVAILABLE: 'unavailable',

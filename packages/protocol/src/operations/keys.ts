@@ -4,6 +4,7 @@ import { CredentialShape, NewCredential } from './credentials.ts';
 import { DeliverTo, DeliveryShape } from './deliveries.ts';
 import { REVOCATION_REASONS, STATES } from '../state.ts';
 import {
+  AddressBook,
   BarrierShape,
   Closed,
   IdOf,
@@ -36,6 +37,7 @@ export const KeyShape = Closed({
   reason: Nullable(Type.String()),
   permissions: Permissions,
   allowedNetworks: Networks,
+  addressBook: AddressBook,
   rateLimits: RateLimits,
   quota: Nullable(QuotaShape),
   metadata: Nullable(Metadata),
@@ -74,6 +76,7 @@ export const issueKey = defineOperation({
     name: Name,
     permissions: Permissions,
     allowedNetworks: Type.Optional(Networks),
+    addressBook: Type.Optional(AddressBook),
     rateLimits: Type.Optional(RateLimits),
     quota: Type.Optional(QuotaShape),
     startsAt: Type.Optional(Time),
@@ -98,6 +101,7 @@ export const issueKey = defineOperation({
     'CONSUMER_NOT_FOUND',
     'PUBLIC_KEY_TAKEN',
     'POSSESSION_UNPROVEN',
+    'RULE_NOT_MET',
     'SEALED',
   ],
   idempotent: true,
@@ -148,6 +152,7 @@ export const updateKey = defineOperation({
       name: Type.Optional(Name),
       permissions: Type.Optional(Permissions),
       allowedNetworks: Type.Optional(Networks),
+      addressBook: Type.Optional(AddressBook),
       rateLimits: Type.Optional(RateLimits),
       quota: Type.Optional(Nullable(QuotaShape)),
       startsAt: Type.Optional(Nullable(Time)),
@@ -158,7 +163,7 @@ export const updateKey = defineOperation({
   ),
   status: 200,
   response: Closed({ key: KeyShape, barrier: Type.Optional(BarrierShape) }),
-  errors: ['KEY_NOT_FOUND', 'ILLEGAL_TRANSITION', 'ROW_TAMPERED'],
+  errors: ['KEY_NOT_FOUND', 'ILLEGAL_TRANSITION', 'RULE_NOT_MET', 'ROW_TAMPERED'],
 });
 
 export const rotateKey = defineOperation({

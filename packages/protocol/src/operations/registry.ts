@@ -5,11 +5,12 @@ import * as keys from './keys.ts';
 import * as projects from './projects.ts';
 import * as backup from './backup.ts';
 import * as deliveries from './deliveries.ts';
+import * as rules from './rules.ts';
 import * as secrets from './secrets.ts';
 import * as seal from './seal.ts';
 import type { Operation } from '../operation.ts';
 import * as vault from './vault.ts';
-import { verify } from './verify.ts';
+import { verify, verifyBatch } from './verify.ts';
 
 /** Every operation of the control plane, in the order of the reference page. */
 export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
@@ -21,6 +22,8 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
   projects.listPermissions,
   projects.setSigning,
   projects.getSigning,
+  rules.setRules,
+  rules.getRules,
   projects.createConsumer,
   projects.listConsumers,
   projects.getConsumer,
@@ -74,4 +77,4 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
 ];
 
 /** Every operation of the verifier process. */
-export const VERIFIER_OPERATIONS: readonly Operation[] = [verify];
+export const VERIFIER_OPERATIONS: readonly Operation[] = [verify, verifyBatch];

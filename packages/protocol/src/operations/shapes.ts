@@ -58,6 +58,13 @@ export const RateLimitShape = Closed({
   withoutStore: Type.Optional(WithoutStore),
 });
 
+/** Compared as they are: two ways to write one address are two addresses. */
+export const AddressBook = Type.Array(Type.String({ minLength: 1, maxLength: 200, pattern: '^[!-~]+$' }), {
+  maxItems: 100,
+  uniqueItems: true,
+  description: 'Addresses that funds may be sent to; compared letter by letter.',
+});
+
 export const RateLimits = Type.Array(RateLimitShape, { maxItems: 8, description: 'Names must differ.' });
 
 export const QuotaShape = Closed({

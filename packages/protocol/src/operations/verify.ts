@@ -91,6 +91,13 @@ const ToVerify = Closed({
     }),
   ),
   clientIp: Type.Optional(Type.String({ minLength: 2, maxLength: 45 })),
+  destination: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 200,
+      description: "Where a withdrawal goes; held against the key's address book.",
+    }),
+  ),
   cost: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000_000, default: 1 })),
 });
 export type ToVerify = Static<typeof ToVerify>;

@@ -14,6 +14,8 @@ const SCOPES_OF_ACTION = {
   'permissions.read': ['keys', 'read'],
   'signing.set': [],
   'signing.read': ['keys', 'read'],
+  'rules.set': [],
+  'rules.read': ['keys', 'read'],
   'consumers.create': ['keys'],
   'consumers.read': ['keys', 'read'],
   'keys.issue': ['keys'],

@@ -23,6 +23,8 @@ const MATRIX: Readonly<Record<string, { scopes: string; bindings: string }>> = {
   'list-permissions': { scopes: '+++--', bindings: '++.+..' },
   'set-signing': { scopes: '+----', bindings: '++.+..' },
   'get-signing': { scopes: '+++--', bindings: '++.+..' },
+  'set-rules': { scopes: '+----', bindings: '++.+..' },
+  'get-rules': { scopes: '+++--', bindings: '++.+..' },
   'create-consumer': { scopes: '++---', bindings: '++.++.' },
   'list-consumers': { scopes: '+++--', bindings: '++.++.' },
   'get-consumer': { scopes: '+++--', bindings: '++.++.' },
@@ -147,6 +149,10 @@ onEachDatabase('scopes and bindings', (createPlace) => {
         const path = '/v1/projects/market/environments/test/signing';
         return { method: 'PUT', path, body: { dialects: [{ dialect: 'rfc9421' }] } };
       }
+      case 'set-rules':
+        return { method: 'PUT', path: '/v1/projects/market/environments/test/rules', body: {} };
+      case 'get-rules':
+        return get('/v1/projects/market/environments/test/rules');
       case 'get-signing':
         return get('/v1/projects/market/environments/test/signing');
       case 'create-consumer':

@@ -24,6 +24,8 @@ export interface FactTables {
   credentials: CredentialRow;
   signature_keys: SignatureKeyRow;
   signing_settings: SigningSettingsRow;
+  key_rules: KeyRulesRow;
+  address_books: AddressBookRow;
   tokens: TokenRow;
   seals: SealRow;
   vault_keys: VaultKeyRow;
@@ -133,6 +135,27 @@ export interface SigningSettingsRow extends Fact {
   readonly replay: 'shared' | 'verifier';
   readonly replay_reads: 'refuse' | 'allow';
   readonly created_at: number;
+}
+
+/** What keys of an environment have to be like; none: whatever they are. */
+export interface KeyRulesRow extends Fact {
+  readonly project_id: string;
+  readonly environment_id: string;
+  /** JSON array of permissions. */
+  readonly withdrawals: string;
+  /** JSON */
+  readonly without_networks: string | null;
+  readonly unused_days: number | null;
+  readonly created_at: number;
+}
+
+/** Where a key may send funds to; none: nowhere that rules ask for. */
+export interface AddressBookRow extends Fact {
+  readonly project_id: string;
+  readonly environment_id: string;
+  readonly key_id: string;
+  /** JSON array. */
+  readonly addresses: string;
 }
 
 export interface TokenRow extends Fact {

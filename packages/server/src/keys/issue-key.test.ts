@@ -32,6 +32,7 @@ onEachDatabase('issuing a key', (createPlace) => {
       reason: null,
       permissions: ['prices:read'],
       allowedNetworks: [],
+      addressBook: [],
       rateLimits: [],
       quota: null,
       metadata: null,

@@ -6,18 +6,23 @@ import { attribution, type Caller, type ChangeContext } from '../access/change-c
 import type { EnvironmentRow, ProjectRow } from '../database/schema.ts';
 import type { Way } from '../delivery/deliver.ts';
 import type { Recorded } from '../ledger/entry.ts';
+import { showRules } from '../projects/project.ts';
+import { findRules } from '../projects/projects.store.ts';
 import { checkMetadata, checkRateLimits } from '../projects/settings.ts';
 import type { Secret } from '../vault/secret.ts';
 import { showKey } from './key.ts';
 import { checkNetworks, checkPeriod, LATEST_MS, readTime } from './key-settings.ts';
 import { insertCredential } from './insert-credential.ts';
+import { checkRules } from './key-rules.ts';
 import type { PreparedCredential } from './new-credential.ts';
+import { writeAddressBook } from './write-address-book.ts';
 
 export interface NewKey {
   readonly consumer: string;
   readonly name: string;
   readonly permissions: readonly string[];
   readonly allowedNetworks?: readonly string[];
+  readonly addressBook?: readonly string[];
   readonly rateLimits?: readonly RateLimit[];
   readonly quota?: Quota;
   readonly startsAt?: string;
@@ -62,6 +67,10 @@ export async function issueKey(
     if (consumer?.project_id !== project.id) {
       return refuse('CONSUMER_NOT_FOUND', `${project.slug} has no consumer ${input.consumer}.`, '/consumer');
     }
+    const { permissions, allowedNetworks = [], addressBook = [] } = input;
+    const rules = showRules(await findRules(facts.db, environment.id));
+    const unmet = checkRules(rules, { permissions, allowedNetworks, addressBook });
+    if (unmet !== null) return unmet;
     const row = await facts.insert('keys', {
       id: keyId,
       project_id: project.id,
@@ -79,11 +88,13 @@ export async function issueKey(
       expires_at: period.expiresAt,
       created_at: now,
     });
+    await writeAddressBook(facts, random, row, addressBook);
     const credential = await insertCredential(facts, keyId, prepared, way, now);
     if (isRefusal(credential)) return credential;
     const names = { project: project.slug, environment: environment.name };
     const { secret, passphrase } = prepared;
-    return { key: showKey(row, names, [credential], now), credential, secret, passphrase };
+    const parts = { credentials: [credential], addressBook };
+    return { key: showKey(row, names, parts, now), credential, secret, passphrase };
   });
   if (!isRefusal(recorded)) await propagation.given(recorded.sequence);
   return recorded;

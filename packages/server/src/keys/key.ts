@@ -78,7 +78,13 @@ export interface KeyPlace {
   readonly environment: string;
 }
 
-export function showKey(row: KeyRow, place: KeyPlace, credentials: readonly Credential[], nowMs: number): Key {
+/** What of a key lies in rows of its own. */
+export interface KeyParts {
+  readonly credentials: readonly Credential[];
+  readonly addressBook: readonly string[];
+}
+
+export function showKey(row: KeyRow, place: KeyPlace, { credentials, addressBook }: KeyParts, nowMs: number): Key {
   return {
     id: row.id,
     ...place,
@@ -88,6 +94,7 @@ export function showKey(row: KeyRow, place: KeyPlace, credentials: readonly Cred
     reason: row.reason,
     permissions: JSON.parse(row.permissions) as string[],
     allowedNetworks: JSON.parse(row.allowed_networks) as string[],
+    addressBook: [...addressBook],
     rateLimits: JSON.parse(row.rate_limits) as RateLimit[],
     quota: row.quota === null ? null : (JSON.parse(row.quota) as Quota),
     metadata: row.metadata === null ? null : (JSON.parse(row.metadata) as Record<string, unknown>),

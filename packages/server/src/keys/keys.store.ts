@@ -1,6 +1,6 @@
 import type { State } from '@keyhold/protocol/state';
 import type { Kysely } from 'kysely';
-import type { CredentialRow, Database, KeyRow, SignatureKeyRow } from '../database/schema.ts';
+import type { AddressBookRow, CredentialRow, Database, KeyRow, SignatureKeyRow } from '../database/schema.ts';
 import { likePart } from '../projects/projects.store.ts';
 
 type Db = Kysely<Database>;
@@ -33,6 +33,17 @@ export async function findPlacedKey(db: Db, id: string): Promise<PlacedKey | und
 
 export async function findCredential(db: Db, id: string): Promise<CredentialRow | undefined> {
   return await db.selectFrom('credentials').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+export async function findAddressBook(db: Db, keyId: string): Promise<AddressBookRow | undefined> {
+  return await db.selectFrom('address_books').selectAll().where('key_id', '=', keyId).executeTakeFirst();
+}
+
+/** Where each of these keys may send funds to. */
+export async function findAddressBooks(db: Db, keyIds: readonly string[]): Promise<ReadonlyMap<string, string[]>> {
+  if (keyIds.length === 0) return new Map();
+  const rows = await db.selectFrom('address_books').selectAll().where('key_id', 'in', keyIds).execute();
+  return new Map(rows.map(({ key_id, addresses }) => [key_id, JSON.parse(addresses) as string[]]));
 }
 
 export async function isPublicKeyTaken(db: Db, publicKey: string): Promise<boolean> {

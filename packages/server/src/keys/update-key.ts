@@ -4,17 +4,22 @@ import type { Key } from '@keyhold/protocol/operations/keys';
 import type { Barrier } from '@keyhold/protocol/operations/shapes';
 import type { Caller, ChangeContext } from '../access/change-context.ts';
 import type { KeyRow } from '../database/schema.ts';
+import { showRules } from '../projects/project.ts';
+import { findRules } from '../projects/projects.store.ts';
 import { checkMetadata, checkRateLimits } from '../projects/settings.ts';
 import { stateAt } from './key.ts';
 import { keyEntry } from './key-entry.ts';
+import { checkRules } from './key-rules.ts';
 import { checkNetworks, checkPeriod, readTime } from './key-settings.ts';
 import type { PlacedKey } from './keys.store.ts';
 import { viewKey } from './view-key.ts';
+import { writeAddressBook } from './write-address-book.ts';
 
 export interface KeyPatch {
   readonly name?: string;
   readonly permissions?: readonly string[];
   readonly allowedNetworks?: readonly string[];
+  readonly addressBook?: readonly string[];
   readonly rateLimits?: readonly RateLimit[];
   readonly quota?: Quota | null;
   readonly startsAt?: string | null;
@@ -24,7 +29,7 @@ export interface KeyPatch {
 
 /** Changes settings of a key. What narrows is a taking-away and waits for the barrier. */
 export async function updateKey(
-  { ledger, propagation, clock }: ChangeContext,
+  { ledger, propagation, clock, random }: ChangeContext,
   caller: Caller,
   placed: PlacedKey,
   patch: KeyPatch,
@@ -43,11 +48,13 @@ export async function updateKey(
     const columns = columnsOf(patch, key, now);
     if (isRefusal(columns)) return columns;
     const changed = await facts.update('keys', key, columns);
+    const takes = patch.addressBook !== undefined && (await writeAddressBook(facts, random, key, patch.addressBook));
     const place = { project: placed.project_slug, environment: placed.environment_name };
-    return {
-      key: await viewKey(facts.db, changed, place, now),
-      narrows: narrows(key, changed) || mayRepeat(patch, key, changed),
-    };
+    const shown = await viewKey(facts.db, changed, place, now);
+    // What is given is judged as a whole: a rule that came later is met with the first change.
+    const unmet = widens(patch) ? checkRules(showRules(await findRules(facts.db, key.environment_id)), shown) : null;
+    if (unmet !== null) return unmet;
+    return { key: shown, narrows: takes || narrows(key, changed) || mayRepeat(patch, key, changed) };
   });
   if (isRefusal(recorded)) return recorded;
   const { sequence, value } = recorded;
@@ -55,6 +62,11 @@ export async function updateKey(
   if (taking) return { key, sequence, barrier: await propagation.taken(sequence, new Set([placed.environment_id])) };
   await propagation.given(sequence);
   return { key, sequence };
+}
+
+/** Renaming or limiting a key is no occasion to refuse what it was issued with. */
+function widens({ permissions, allowedNetworks, addressBook }: KeyPatch): boolean {
+  return permissions !== undefined || allowedNetworks !== undefined || addressBook !== undefined;
 }
 
 type Columns = { -readonly [C in keyof KeyRow]?: KeyRow[C] };

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import type { Key } from '@keyhold/protocol/operations/keys';
 import type { Database, KeyRow } from '../database/schema.ts';
 import { type KeyPlace, showCredential, showKey } from './key.ts';
-import { findSignatureKeys, listCredentials, type PlacedKey } from './keys.store.ts';
+import { findAddressBooks, findSignatureKeys, listCredentials, type PlacedKey } from './keys.store.ts';
 import { loadUses } from './usage.store.ts';
 
 /** Keys with their credentials and each one's last use. */
@@ -19,6 +19,10 @@ export async function viewKeys(
     db,
     credentials.map(({ id }) => id),
   );
+  const addressBooks = await findAddressBooks(
+    db,
+    keys.map(({ id }) => id),
+  );
   const signatureKeys = await findSignatureKeys(db, credentials);
   return keys.map((key) => {
     const own = credentials.filter(({ key_id }) => key_id === key.id);
@@ -28,7 +32,8 @@ export async function viewKeys(
       ...showCredential(row, uses.get(row.id), nowMs, signatureKeys.get(row.id)),
       ...destroyed,
     }));
-    return showKey(key, { project: key.project_slug, environment: key.environment_name }, shown, nowMs);
+    const parts = { credentials: shown, addressBook: addressBooks.get(key.id) ?? [] };
+    return showKey(key, { project: key.project_slug, environment: key.environment_name }, parts, nowMs);
   });
 }
 

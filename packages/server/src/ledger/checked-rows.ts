@@ -13,6 +13,8 @@ const KIND_OF_TABLE: Readonly<Record<FactTable, IdKind>> = {
   credentials: 'credential',
   signature_keys: 'signatureKey',
   signing_settings: 'signingSettings',
+  key_rules: 'keyRules',
+  address_books: 'addressBook',
   tokens: 'token',
   seals: 'seal',
   vault_keys: 'vaultKey',

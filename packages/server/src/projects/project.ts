@@ -4,10 +4,12 @@ import type { Consumer, Environment, PermissionSetting, Project, Signing } from 
 import type {
   ConsumerRow,
   EnvironmentRow,
+  KeyRulesRow,
   PermissionSettingRow,
   ProjectRow,
   SigningSettingsRow,
 } from '../database/schema.ts';
+import type { Rules } from '@keyhold/protocol/operations/rules';
 
 /** How the things of this room are shown. */
 
@@ -38,6 +40,16 @@ export function showSigning(row: SigningSettingsRow | undefined): Signing {
     dialects: row === undefined ? [] : (JSON.parse(row.dialects) as DialectSettings[]),
     replay: row?.replay ?? 'shared',
     replayReads: row?.replay_reads ?? 'refuse',
+  };
+}
+
+/** None are set: keys may be whatever they are. */
+export function showRules(row: KeyRulesRow | undefined): Rules {
+  const withoutNetworks = row?.without_networks ?? null;
+  return {
+    withdrawals: row === undefined ? [] : (JSON.parse(row.withdrawals) as string[]),
+    withoutNetworks: withoutNetworks === null ? null : (JSON.parse(withoutNetworks) as Rules['withoutNetworks']),
+    unusedDays: row?.unused_days ?? null,
   };
 }
 

@@ -14,10 +14,9 @@ import { createConsumer } from './create-consumer.ts';
 import { createEnvironment } from './create-environment.ts';
 import { createProject } from './create-project.ts';
 import { openConsumer, openEnvironment, openProject } from './locate.ts';
-import { showConsumer, showEnvironment, showProject, showSetting, showSigning } from './project.ts';
-import { findSigning, listConsumers, listEnvironments, listProjects, listSettings } from './projects.store.ts';
+import { showConsumer, showEnvironment, showProject, showSetting } from './project.ts';
+import { listConsumers, listEnvironments, listProjects, listSettings } from './projects.store.ts';
 import { setPermission } from './set-permission.ts';
-import { setSigning } from './set-signing.ts';
 
 export interface Routes {
   readonly gate: Gate<Principal>;
@@ -104,22 +103,6 @@ export function mountEnvironments(app: FastifyInstance, { gate, context, reader,
       (rows) => rows.map(showSetting),
     );
     return isRefusal(found) ? found : { body: found };
-  });
-}
-
-export function mountSigning(app: FastifyInstance, { gate, context, reader }: Routes): void {
-  mount(app, gate, operations.setSigning, async ({ principal, params, body, ip, idempotency }) => {
-    const place = await openEnvironment(reader, principal, 'signing.set', params.slug, params.name);
-    if (isRefusal(place)) return place;
-    const set = await setSigning(context, { principal, ip, idempotency }, place.environment, body);
-    if (isRefusal(set)) return set;
-    const { sequence, ...shown } = set;
-    return { body: shown, sequence };
-  });
-
-  mount(app, gate, operations.getSigning, async ({ principal, params }) => {
-    const place = await openEnvironment(reader, principal, 'signing.read', params.slug, params.name);
-    return isRefusal(place) ? place : { body: showSigning(await findSigning(reader, place.environment.id)) };
   });
 }
 

@@ -5,6 +5,7 @@ import type {
   ConsumerRow,
   Database,
   EnvironmentRow,
+  KeyRulesRow,
   PermissionSettingRow,
   ProjectRow,
   SigningSettingsRow,
@@ -96,6 +97,10 @@ export async function findSigning(db: Db, environmentId: string): Promise<Signin
     .selectAll()
     .where('environment_id', '=', environmentId)
     .executeTakeFirst();
+}
+
+export async function findRules(db: Db, environmentId: string): Promise<KeyRulesRow | undefined> {
+  return await db.selectFrom('key_rules').selectAll().where('environment_id', '=', environmentId).executeTakeFirst();
 }
 
 export async function findConsumer(db: Db, id: string): Promise<ConsumerRow | undefined> {

@@ -12,7 +12,8 @@ import type { CredentialRow, Database, FactTable } from '../database/schema.ts';
 import { type FeedScope, isAddressedTo } from '../feed/scope.ts';
 import type { ChangedRow, Facts } from '../ledger/facts.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import { findCredential } from '../keys/keys.store.ts';
+import { findAddressBook, findCredential } from '../keys/keys.store.ts';
+import { findRules } from '../projects/projects.store.ts';
 import { readCheckedRows } from '../ledger/checked-rows.ts';
 import { FED_TABLES } from './fed-tables.ts';
 import type { Places } from './places.ts';
@@ -51,6 +52,7 @@ export async function answerOnline(
     side: {
       permission: payload.permission,
       clientIp: readableAddress(payload.clientIp),
+      ...(payload.destination === undefined ? {} : { destination: payload.destination }),
       ...(payload.evidence === undefined ? {} : { evidence: payload.evidence }),
     },
     about: await consumerOf(reader, credential),
@@ -74,7 +76,15 @@ async function committedRows(
   credential: CredentialRow,
   environment: string,
 ): Promise<ChangedRow[]> {
-  const ids = [environment, await consumerOf(db, credential), credential.key_id, credential.id];
+  const { rules, addressBook } = await besideOf(db, environment, credential);
+  const ids = [
+    environment,
+    ...rules,
+    await consumerOf(db, credential),
+    credential.key_id,
+    ...addressBook,
+    credential.id,
+  ];
   return (await readCheckedRows(db, FED_TABLES, ids)).flatMap((checked) => ('tampered' in checked ? [] : checked));
 }
 
@@ -85,11 +95,23 @@ async function rowsWithin(facts: Facts, credential: CredentialRow, environment: 
     const { row, tampered } = await facts.examine(table, id);
     if (row !== undefined && !tampered) rows.push({ table, row } as unknown as ChangedRow);
   };
+  const { rules, addressBook } = await besideOf(facts.db, environment, credential);
   await add('environments', environment);
+  for (const id of rules) await add('key_rules', id);
   await add('consumers', await consumerOf(facts.db, credential));
   await add('keys', credential.key_id);
+  for (const id of addressBook) await add('address_books', id);
   await add('credentials', credential.id);
   return rows;
+}
+
+/** Ids of what is kept beside the environment and the key, where there is any. */
+async function besideOf(db: Kysely<Database>, environment: string, { key_id }: CredentialRow) {
+  const [rules, addressBook] = [await findRules(db, environment), await findAddressBook(db, key_id)];
+  return {
+    rules: rules === undefined ? [] : [rules.id],
+    addressBook: addressBook === undefined ? [] : [addressBook.id],
+  };
 }
 
 async function consumerOf(db: Kysely<Database>, { key_id }: CredentialRow): Promise<string> {
@@ -113,5 +135,6 @@ function decideByRows(
   if (credential === undefined) return 'NOT_FOUND';
   const requirement = question.permission === null ? null : compileRequirement(question.permission);
   if (question.permission !== null && requirement === null) return 'INSUFFICIENT_PERMISSIONS';
-  return decide(credential, { requirement, clientIp: question.clientIp ?? undefined }, nowMs);
+  const { destination } = question;
+  return decide(credential, { requirement, clientIp: question.clientIp ?? undefined, destination }, nowMs);
 }

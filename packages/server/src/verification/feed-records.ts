@@ -1,11 +1,13 @@
 import type { DialectSettings } from '@keyhold/protocol/dialects/settings';
-import type { FeedRecord, Quota, RateLimit } from '@keyhold/protocol/feed';
+import type { FeedRecord, Quota, RateLimit, RulesRecord } from '@keyhold/protocol/feed';
 import type { Scope } from '@keyhold/protocol/state';
 import type {
+  AddressBookRow,
   ConsumerRow,
   CredentialRow,
   EnvironmentRow,
   KeyRow,
+  KeyRulesRow,
   PermissionSettingRow,
   SignatureKeyRow,
   SigningSettingsRow,
@@ -51,6 +53,29 @@ export function feedSigning(row: SigningSettingsRow): Fed {
   const dialects = JSON.parse(row.dialects) as DialectSettings[];
   return {
     record: { kind: 'signing', id, environment: environment_id, dialects, replay, replayReads: row.replay_reads },
+    projects: [project_id],
+    environment: environment_id,
+  };
+}
+
+export function feedRules({ id, project_id, environment_id, withdrawals, without_networks }: KeyRulesRow): Fed {
+  return {
+    record: {
+      kind: 'rules',
+      id,
+      environment: environment_id,
+      withdrawals: JSON.parse(withdrawals) as string[],
+      withoutNetworks:
+        without_networks === null ? null : (JSON.parse(without_networks) as RulesRecord['withoutNetworks']),
+    },
+    projects: [project_id],
+    environment: environment_id,
+  };
+}
+
+export function feedAddressBook({ id, project_id, environment_id, key_id, addresses }: AddressBookRow): Fed {
+  return {
+    record: { kind: 'address-book', id, key: key_id, addresses: JSON.parse(addresses) as string[] },
     projects: [project_id],
     environment: environment_id,
   };

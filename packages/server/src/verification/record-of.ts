@@ -2,11 +2,13 @@ import type { FeedRecord } from '@keyhold/protocol/feed';
 import type { ChangedRow } from '../ledger/facts.ts';
 import type { Addressed } from '../feed/scope.ts';
 import {
+  feedAddressBook,
   feedConsumer,
   feedCredential,
   feedEnvironment,
   feedKey,
   feedRemoval,
+  feedRules,
   feedSetting,
   feedSignatureKey,
   feedSigning,
@@ -30,6 +32,10 @@ export function recordOf(changed: ChangedRow, places: Places): Addressed<FeedRec
       return feedCredential(changed.row);
     case 'signing_settings':
       return feedSigning(changed.row);
+    case 'key_rules':
+      return feedRules(changed.row);
+    case 'address_books':
+      return feedAddressBook(changed.row);
     case 'signature_keys':
       return feedSignatureKey(changed.row);
     case 'tokens':

@@ -11,4 +11,12 @@ export const signedRequests: readonly string[] = [
     id TEXT PRIMARY KEY, salt TEXT NOT NULL, project_id TEXT NOT NULL REFERENCES projects (id),
     environment_id TEXT NOT NULL UNIQUE REFERENCES environments (id), dialects TEXT NOT NULL, replay TEXT NOT NULL,
     replay_reads TEXT NOT NULL, created_at BIGINT NOT NULL)`,
+  `CREATE TABLE key_rules (
+    id TEXT PRIMARY KEY, salt TEXT NOT NULL, project_id TEXT NOT NULL REFERENCES projects (id),
+    environment_id TEXT NOT NULL UNIQUE REFERENCES environments (id), withdrawals TEXT NOT NULL,
+    without_networks TEXT, unused_days INTEGER, created_at BIGINT NOT NULL)`,
+  `CREATE TABLE address_books (
+    id TEXT PRIMARY KEY, salt TEXT NOT NULL, project_id TEXT NOT NULL REFERENCES projects (id),
+    environment_id TEXT NOT NULL REFERENCES environments (id), key_id TEXT NOT NULL UNIQUE REFERENCES keys (id),
+    addresses TEXT NOT NULL)`,
 ];

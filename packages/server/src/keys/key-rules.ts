@@ -1,0 +1,30 @@
+import { type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { Rules } from '@keyhold/protocol/operations/rules';
+import { isAmong } from '@keyhold/verifier/key-rules';
+
+/** A key as rules look at it. */
+export interface RuledKey {
+  readonly permissions: readonly string[];
+  readonly allowedNetworks: readonly string[];
+  readonly addressBook: readonly string[];
+}
+
+/** What a key lacks of what its environment asks for, or null. */
+export function checkRules({ withdrawals }: Rules, key: RuledKey): Refusal | null {
+  const found = key.permissions.find((permission) => isAmong(withdrawals, partsOf(permission)));
+  if (found === undefined) return null;
+  if (key.allowedNetworks.length === 0) {
+    return refuse(
+      'RULE_NOT_MET',
+      `A key with ${found} has to name the networks that it is used from.`,
+      '/allowedNetworks',
+    );
+  }
+  if (key.addressBook.length > 0) return null;
+  return refuse('RULE_NOT_MET', `A key with ${found} has to name the addresses that funds may go to.`, '/addressBook');
+}
+
+function partsOf(permission: string): { resource: string; action: string } {
+  const colon = permission.indexOf(':');
+  return { resource: permission.slice(0, colon), action: permission.slice(colon + 1) };
+}

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { Scratch } from '../database/scratch.ts';
+import { onEachDatabase } from '../testing/databases.ts';
+import { type OwnVault, openOwnVault } from '../testing/own-vault.ts';
+import { systemRandom } from '../random.ts';
+import { lapseUnusedKeys } from './lapse-unused-keys.ts';
+
+const DAY_MS = 86_400_000;
+const { newId } = systemRandom;
+
+/** A consumer, a rule of 30 days, and keys that are used through their credentials. */
+async function world({ vault, place, store }: OwnVault) {
+  const now = Date.now();
+  const consumer = newId('consumer');
+  const draft = { actor: 'system', action: 'test.made', subject: consumer };
+  const common = { ...place, created_at: now };
+  await vault.ledger.record(draft, async (facts) => {
+    const own = { id: consumer, project_id: place.project_id, name: 'bot', external_id: null, created_at: now };
+    await facts.insert('consumers', { ...own, rate_limits: '[]', metadata: null });
+    const rules = { withdrawals: '[]', without_networks: null, unused_days: 30 };
+    return await facts.insert('key_rules', { id: newId('keyRules'), ...common, ...rules });
+  });
+  const key = async () => {
+    const [id, credential] = [newId('key'), newId('credential')];
+    await vault.ledger.record({ ...draft, subject: id }, async (facts) => {
+      const lists = { permissions: '[]', allowed_networks: '[]', rate_limits: '[]', quota: null, metadata: null };
+      const ends = { state: 'active' as const, reason: null, starts_at: null, expires_at: null };
+      await facts.insert('keys', { id, ...common, consumer_id: consumer, name: 'key', ...lists, ...ends });
+      const own = { id: credential, ...common, key_id: id, kind: 'bearer' as const, digest: credential, hint: 'abcd' };
+      return await facts.insert('credentials', { ...own, ...ends });
+    });
+    return { id, credential };
+  };
+  const stateOf = async (id: string) =>
+    await store.reader.selectFrom('keys').select(['state', 'reason']).where('id', '=', id).executeTakeFirstOrThrow();
+  const lapse = (days: number) =>
+    lapseUnusedKeys({
+      ledger: vault.ledger,
+      reader: store.reader,
+      clock: { ...vault.clock, wall: () => now + days * DAY_MS },
+    });
+  return { now, key, stateOf, lapse };
+}
+
+onEachDatabase('a key that nobody uses', (createPlace) => {
+  it('is suspended after its days, once, with an entry; one that was used or changed since is not', async () => {
+    await using place = await createPlace();
+    await using own = await openOwnVault(place);
+    const { now, key, stateOf, lapse } = await world(own);
+    const [unused, used] = [await key(), await key()];
+    const use = { uses: 1, last_used_at: now + 10 * DAY_MS, last_used_from: null };
+    await new Scratch(own.store).write(async (db) => {
+      await db
+        .insertInto('credential_usage')
+        .values({ credential_id: used.credential, ...use })
+        .execute();
+    });
+    assert.equal(await lapse(29), 0);
+    assert.equal(await lapse(31), 1);
+    assert.deepEqual(await stateOf(unused.id), { state: 'suspended', reason: 'unused' });
+    assert.equal((await stateOf(used.id)).state, 'active');
+    assert.equal(await lapse(31), 0);
+    const entries = await own.store.reader
+      .selectFrom('entries')
+      .select('subject')
+      .where('action', '=', 'key.lapsed')
+      .execute();
+    assert.deepEqual(entries, [{ subject: unused.id }]);
+    assert.equal(await lapse(41), 1);
+  });
+});

@@ -1,0 +1,46 @@
+import { isRefusal, refuse } from '@keyhold/protocol/errors';
+import type { Kysely } from 'kysely';
+import type { Clock } from '../clock.ts';
+import type { Database } from '../database/schema.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import { listLapseRules, listUnusedKeys } from './unused-keys.store.ts';
+
+const DAY_MS = 86_400_000;
+/** Keys of one run and environment: the next run takes the rest. */
+const MAX_AT_ONCE = 200;
+
+interface Lapsing {
+  readonly ledger: Ledger;
+  readonly reader: Kysely<Database>;
+  readonly clock: Clock;
+}
+
+/**
+ * Suspends keys that nobody used for as long as their environment's rules allow. A key that was issued, changed or
+ * resumed meanwhile counts as used then; one that lapsed can be resumed.
+ * @returns how many lapsed
+ */
+export async function lapseUnusedKeys({ ledger, reader, clock }: Lapsing): Promise<number> {
+  let count = 0;
+  for (const { environment_id, project_id, unused_days } of await listLapseRules(reader)) {
+    const since = clock.wall() - (unused_days ?? 0) * DAY_MS;
+    for (const id of await listUnusedKeys(reader, environment_id, since, MAX_AT_ONCE)) {
+      const draft = {
+        actor: 'system',
+        action: 'key.lapsed',
+        subject: id,
+        project: project_id,
+        environment: environment_id,
+        code: `unused-${unused_days}-days`,
+        locks: [id],
+      };
+      const recorded = await ledger.record(draft, async (facts) => {
+        const key = await facts.find('keys', id);
+        if (key?.state !== 'active') return refuse('ILLEGAL_TRANSITION', 'It is not active any more.');
+        return await facts.update('keys', key, { state: 'suspended', reason: 'unused' });
+      });
+      if (!isRefusal(recorded)) count++;
+    }
+  }
+  return count;
+}

@@ -1,0 +1,44 @@
+import type { Kysely } from 'kysely';
+import type { Database, KeyRulesRow } from '../database/schema.ts';
+
+type Db = Kysely<Database>;
+
+/** Rules under which keys lapse when nobody uses them. */
+export async function listLapseRules(db: Db): Promise<KeyRulesRow[]> {
+  return await db.selectFrom('key_rules').selectAll().where('unused_days', 'is not', null).execute();
+}
+
+/** Ids of active keys that were neither used nor changed after `sinceMs`, epoch milliseconds; oldest first. */
+export async function listUnusedKeys(db: Db, environmentId: string, sinceMs: number, limit: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom('keys')
+    .select('keys.id')
+    .where('keys.environment_id', '=', environmentId)
+    .where('keys.state', '=', 'active')
+    .where('keys.created_at', '<=', sinceMs)
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('credentials')
+            .innerJoin('credential_usage', 'credential_usage.credential_id', 'credentials.id')
+            .select('credentials.id')
+            .whereRef('credentials.key_id', '=', 'keys.id')
+            .where('credential_usage.last_used_at', '>', sinceMs),
+        ),
+      ),
+    )
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('entries')
+            .select('entries.id')
+            .whereRef('entries.subject', '=', 'keys.id')
+            .where('entries.at', '>', sinceMs),
+        ),
+      ),
+    )
+    .orderBy('keys.id')
+    .limit(limit)
+    .execute();
+  return rows.map(({ id }) => id);
+}
