@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Clock } from './clock.ts';
 import { BIND_SCRIPT, PARTS, partKey, type Script } from './redis-scripts.ts';
@@ -28,7 +29,8 @@ export async function bind(client: Redis, options: BindOptions): Promise<Bound> 
   if (info.get('role') !== 'master') throw new Error('it is a replica, and only a primary can be written');
   const [process, turn] = [info.get('run_id'), info.get('master_replid')];
   if (process === undefined || turn === undefined) throw new Error('its INFO names no run_id and master_replid');
-  const reign = `${process}:${turn}`;
+  // It goes with every call: short.
+  const reign = hash('sha256', `${process}:${turn}`, 'base64url').slice(0, 16);
   await checkSkew(client, options);
   for (const { text } of [BIND_SCRIPT, ...options.scripts]) await client.script('LOAD', text);
   const { clock, prefix, durable } = options;

@@ -68,18 +68,18 @@ if marker[1] ~= ARGV[1] or nowMs < tonumber(marker[3]) - 1000 then return { ${UN
 if nowMs >= tonumber(marker[3]) + 1000 then redis.call('HSET', KEYS[1], 'latest', string.format('%d', nowMs)) end
 local startedAt = tonumber(marker[2])
 ${NONCE}
-local cost, kind = tonumber(ARGV[2]), ARGV[3]
-local limitCount, hasQuota = tonumber(ARGV[7]), ARGV[8] == '1'
-local key, arg = 2, 9
+local cost, kind, hasQuota = tonumber(ARGV[2]), string.sub(ARGV[3], 1, 1), string.sub(ARGV[3], 2) == 'q'
+local key, arg = 2, 4
 local code = VALID
 -- Keys end at moments (PXAT), not after a while: a script that is paused between TIME and SET would shorten a while.
-if kind == 'once' then
+if kind == 'o' then
   code = judgeOnce(KEYS[2], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]))
-elseif kind == 'rising' then
+elseif kind == 'r' then
   code = judgeRising(KEYS[2], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]))
 end
 if code ~= VALID then return { code, startedAt, nowMs, -1 } end
-if kind ~= '' then key = 3 end
+if kind ~= '-' then key, arg = 3, 7 end
+local limitCount = #KEYS - key + (hasQuota and 0 or 1)
 
 -- GCRA with burst = limit, as limits.ts has it. Its arrival time is kept as how far ahead of the moment of writing it
 -- was, "ahead:sec:usec": small numbers, which a double adds up without rounding units away.
@@ -113,9 +113,9 @@ if hasQuota then
 end
 
 if code == VALID then
-  if kind == 'once' then
+  if kind == 'o' then
     redis.call('SET', KEYS[2], '', 'PXAT', string.format('%d', math.floor(tonumber(ARGV[5])) + 1))
-  elseif kind == 'rising' then
+  elseif kind == 'r' then
     redis.call('SET', KEYS[2], ARGV[4] .. ':' .. string.format('%d', nowMs))
   end
   for _, one in ipairs(limits) do
@@ -176,28 +176,22 @@ export function partOf(owner: string): number {
   return (sum >>> 16) % PARTS;
 }
 
-/** What EVALSHA takes: the number of keys, the keys, the arguments of {@link takeScript}. */
+/** What EVALSHA takes: the number of keys, the keys, the arguments of {@link takeScript}; no more than are needed. */
 export function takeArguments(prefix: string, reign: string, request: TakeRequest): (string | number)[] {
   const { owner, replay, limits, quota, cost } = request;
   const start = partKey(prefix, partOf(owner), '');
-  const [keys, numbers]: [string[], (string | number)[]] = [[`${start}memory`], []];
-  if (replay !== null) keys.push(`${start}${replay.kind}:${replay.id}`);
-  for (const { id, windowMs, limit } of limits) {
-    keys.push(`${start}limit:${id}`);
-    numbers.push(windowMs, limit);
-  }
-  if (quota !== null) {
-    keys.push(`${start}quota:${quota.id}:${quota.periodStart}`);
-    numbers.push(quota.limit, quota.floor, quota.periodEnd);
-  }
-  const nonce = nonceArguments(replay);
-  return [keys.length, ...keys, reign, cost, ...nonce, limits.length, quota === null ? 0 : 1, ...numbers];
-}
-
-function nonceArguments(replay: TakeRequest['replay']): (string | number)[] {
-  if (replay === null) return ['', 0, 0, 0];
-  if (replay.kind === 'once') return ['once', replay.signedAt, replay.untilMs, replay.aheadMs];
-  return ['rising', replay.value.toString().padStart(20, '0'), replay.credentialCreatedAt, replay.aheadMs];
+  const keys = 1 + (replay === null ? 0 : 1) + limits.length + (quota === null ? 0 : 1);
+  const all: (string | number)[] = [keys, `${start}memory`];
+  if (replay !== null) all.push(`${start}${replay.kind}:${replay.id}`);
+  for (const { id } of limits) all.push(`${start}limit:${id}`);
+  if (quota !== null) all.push(`${start}quota:${quota.id}:${quota.periodStart}`);
+  all.push(reign, cost, `${replay === null ? '-' : replay.kind === 'once' ? 'o' : 'r'}${quota === null ? '-' : 'q'}`);
+  if (replay?.kind === 'once') all.push(replay.signedAt, replay.untilMs, replay.aheadMs);
+  else if (replay !== null)
+    all.push(replay.value.toString().padStart(20, '0'), replay.credentialCreatedAt, replay.aheadMs);
+  for (const { windowMs, limit } of limits) all.push(windowMs, limit);
+  if (quota !== null) all.push(quota.limit, quota.floor, quota.periodEnd);
+  return all;
 }
 
 /** Reads what {@link takeScript} answered; null where the part has to be bound first. */
