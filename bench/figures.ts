@@ -110,4 +110,25 @@ export const FIGURES: readonly Planned[] = [
     reached: ({ ratio }) => ratio !== null && ratio >= 0.8,
     nodeOptions: [],
   },
+  {
+    name: 'replay-memory',
+    script: 'replay-memory.ts',
+    target: 'ratio ≥ 1',
+    reached: ({ ratio }) => ratio !== null && ratio >= 1,
+    nodeOptions: [],
+  },
+  {
+    name: 'replay-bytes',
+    script: 'replay-bytes.ts',
+    target: 'value ≤ 64',
+    reached: ({ value }) => value <= 64,
+    nodeOptions: ['--expose-gc'],
+  },
+  {
+    name: 'redis-limit',
+    script: 'redis-limit.ts',
+    target: 'no reach set',
+    reached: () => true,
+    nodeOptions: [],
+  },
 ];

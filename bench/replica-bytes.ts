@@ -1,6 +1,7 @@
 // Memory per credential, everything that a decision needs included, with the state of its limit.
 import { sized } from './measure/alternate.ts';
 import { alone, publish } from './measure/figure.ts';
+import { heldBytes } from './measure/held-bytes.ts';
 import { startFedVerifier } from './replica/fake-control-plane.ts';
 import { clientIpOf, ENVIRONMENT, permissionOf, secretOf } from './replica/population.ts';
 
@@ -28,12 +29,3 @@ if (empty.verifier.size !== 0 || full.verifier.size !== CREDENTIALS)
 publish(alone('replica-bytes', 'bytes per credential', bytes));
 full.verifier.stop();
 empty.verifier.stop();
-
-/** `external` includes array buffers (Node's documentation of `process.memoryUsage`), so that they count once. */
-function heldBytes(): number {
-  if (globalThis.gc === undefined) throw new Error('start it with --expose-gc');
-  globalThis.gc();
-  globalThis.gc();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
-}

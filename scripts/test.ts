@@ -27,6 +27,10 @@ if (spawnSync('sh', ['-c', 'command -v chromium || command -v chromium-browser']
   missing.push('Chromium: the page for auditors and the one-time page were not tested in a browser');
 }
 
+if (spawnSync('redis-server', ['--version']).error !== undefined) {
+  missing.push('redis-server: what verifiers share (nonces, limits, quotas) was not tested');
+}
+
 const programs = { openssl: 'TLS', curl: 'the lines of npm start and of the README' };
 for (const [program, tested] of Object.entries(programs)) {
   if (spawnSync(program, ['version']).error !== undefined) missing.push(`${program}: not tested: ${tested}`);

@@ -23,7 +23,7 @@ const verifier = createVerifierClient({
 });
 const guard = createGuard({
   environment: values.environment,
-  verify: (request) => verifier.verify(request as Parameters<typeof verifier.verify>[0]),
+  verify: ({ request: _, ...byKey }) => verifier.verify(byKey as Parameters<typeof verifier.verify>[0]),
 });
 const server = createMarketApi(guard);
 

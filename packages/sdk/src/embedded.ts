@@ -1,12 +1,23 @@
 import { connectVerifier } from '@keyhold/verifier/connect';
 import type { FeedEvents } from '@keyhold/verifier/feed-client';
 import type { FeedAddress } from '@keyhold/verifier/feed-socket';
+import { RedisStore, type RedisStoreOptions } from '@keyhold/verifier/redis-store';
+import type { SharedStore } from '@keyhold/verifier/shared-store';
 import type { Verifier } from '@keyhold/verifier/verifier';
 
 /**
  * Runs a verifier in this process: requests are decided from memory, without a call. Takes a token with the scope
  * `feed`. It is the same verifier as `keyhold verifier`; call `stop()` at the end, so that nobody waits for its lease.
  */
-export function embedVerifier(address: FeedAddress, events: FeedEvents = {}): Verifier {
-  return connectVerifier(address, events);
+export function embedVerifier(
+  address: FeedAddress,
+  events: FeedEvents = {},
+  store: SharedStore | null = null,
+): Verifier {
+  return connectVerifier(address, events, store);
+}
+
+/** What verifiers share, in Redis or Valkey: nonces, limits, quotas (`docs/decisions/0019-shared-store.md`). */
+export function openSharedStore(options: RedisStoreOptions): SharedStore {
+  return new RedisStore(options);
 }

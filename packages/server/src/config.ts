@@ -41,6 +41,10 @@ export interface Config {
   readonly tokenFile: string | undefined;
   /** PEM of the one certificate to trust at the control plane. */
   readonly controlCertificateFile: string | undefined;
+  /** Redis that verifiers share; undefined: each remembers and counts alone. May hold a password. */
+  readonly redisUrl: string | undefined;
+  /** The operator's word that a restart of it loses nothing. */
+  readonly redisDurable: boolean;
   readonly logLevel: string;
   /** What our own child processes get to see: nothing of the database and the root key. */
   readonly childEnvironment: Environment;
@@ -109,6 +113,8 @@ export function readConfig(args: readonly string[], env: Environment): Config {
     controlUrl: values.control ?? env['KEYHOLD_CONTROL_URL'],
     tokenFile: values['token-file'] ?? env['KEYHOLD_TOKEN_FILE'],
     controlCertificateFile: values['control-cert'] ?? env['KEYHOLD_CONTROL_CERT'],
+    redisUrl: env['KEYHOLD_REDIS_URL'] || undefined,
+    redisDurable: env['KEYHOLD_REDIS_DURABLE'] === 'true',
     logLevel: env['KEYHOLD_LOG_LEVEL'] ?? 'info',
     childEnvironment: { ...env, KEYHOLD_DATABASE_URL: undefined, KEYHOLD_KEY_FILE: undefined },
   };

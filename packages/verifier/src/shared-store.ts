@@ -15,6 +15,7 @@ export interface SharedStore {
   close(): void;
 }
 
+/** Ids are unique in the installation. */
 export interface TakeRequest {
   /**
    * Whose nonces, limits and quotas these are: they lie in one place of a divided store. Keys of one consumer share the
@@ -75,7 +76,7 @@ export interface SharedQuota {
 export type Taken = Answered | Unavailable;
 
 /** In the order in which they count, `VALID` aside. */
-const TAKEN_CODES = [
+export const TAKEN_CODES = [
   'VALID',
   'REPLAYED',
   /** Its time is over, or it was signed before the store began to remember. */
@@ -110,4 +111,8 @@ export interface LimitState {
 export interface Unavailable {
   readonly code: 'UNAVAILABLE';
   readonly reason: string;
+}
+
+export function unavailable(reason: string): Unavailable {
+  return { code: 'UNAVAILABLE', reason };
 }

@@ -29,6 +29,7 @@ export class Verifier {
   readonly #distributionKeys: DistributionKeys;
   readonly #signatureKeys: SignatureKeys;
   readonly #lastStep: LastStep;
+  readonly #store: SharedStore | null;
   readonly #requirements = new Requirements();
   readonly #usage = new Usage();
   #accepted = 0;
@@ -39,6 +40,7 @@ export class Verifier {
   constructor(clock: Clock, feed: FeedClient, store: SharedStore | null = null) {
     this.#clock = clock;
     this.#feed = feed;
+    this.#store = store;
     this.#decider = new Decider(clock, feed);
     this.#distributionKeys = new DistributionKeys(feed);
     this.#signatureKeys = new SignatureKeys(this.#distributionKeys);
@@ -55,6 +57,7 @@ export class Verifier {
     this.#cancelReport();
     this.#report();
     this.#feed.stop();
+    this.#store?.close();
   }
 
   /** Where the replica stands; null before the first snapshot. */

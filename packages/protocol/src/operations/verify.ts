@@ -52,7 +52,7 @@ export const VerdictShape = Closed({
   stale: Type.Optional(Type.Literal(true, { description: 'Decided after the lease was over.' })),
 });
 
-const FieldLine = Type.Tuple([Type.String({ maxLength: 256 }), Type.String({ maxLength: 16_384 })]);
+const FieldLine = Type.Array(Type.String({ maxLength: 16_384 }), { minItems: 2, maxItems: 2 });
 
 /** A body as large as an order or a withdrawal will ever be; what is larger is signed by its digest. */
 export const MAX_SIGNED_BODY_BYTES = 1024 * 1024;

@@ -72,7 +72,7 @@ function arrayOf({ items = {}, minItems = 0, maxItems = 4, uniqueItems }: Schema
 }
 
 function textOf({ pattern, minLength = 0, maxLength = 200 }: Schema): fc.Arbitrary<string> {
-  const bounds = { minLength, maxLength: Math.min(maxLength, LONGEST) };
+  const bounds = { minLength, maxLength: Math.max(minLength, Math.min(maxLength, LONGEST)) };
   // Property escapes are beyond `stringMatching`; what they leave out are control characters and lone surrogates.
   if (pattern === undefined || pattern.includes('\\p{')) {
     return fc.oneof(fc.string({ ...bounds, unit: 'grapheme-ascii' }), fc.string({ ...bounds, unit: 'grapheme' }));

@@ -55,6 +55,8 @@ export function testConfig(place: Pick<TestPlace, 'folder' | 'databaseUrl'>, cha
     controlUrl: undefined,
     tokenFile: undefined,
     controlCertificateFile: undefined,
+    redisUrl: undefined,
+    redisDurable: false,
     logLevel: 'silent',
     childEnvironment: {},
     ...changes,

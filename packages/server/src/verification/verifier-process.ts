@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { connectVerifier } from '@keyhold/verifier/connect';
+import { RedisStore } from '@keyhold/verifier/redis-store';
 import type { ReplicaToken } from '@keyhold/verifier/replica';
+import type { SharedStore } from '@keyhold/verifier/shared-store';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { systemClock } from '../clock.ts';
 import { type Config, ConfigError } from '../config.ts';
@@ -38,6 +40,7 @@ export async function startVerifierProcess(config: Config, log: Log): Promise<Ve
       disconnected: (reason) => log.warn({ reason }, 'the control plane is gone; deciding until the lease is over'),
       fenced: (reason) => log.error({ reason }, 'fenced: refusing everything until an operator accepts the restore'),
     },
+    sharedStore(config, log),
   );
   const tls = readTls(config);
   const app = createHttpServer({ log, tls, trustedProxies: config.trustedProxies, classify: classifyFault });
@@ -81,6 +84,20 @@ export async function startVerifierProcess(config: Config, log: Log): Promise<Ve
       verifier.stop();
     },
   };
+}
+
+/** What this verifier shares with others, where it is told of a Redis. */
+function sharedStore({ redisUrl: url, redisDurable: durable }: Config, log: Log): SharedStore | null {
+  if (url === undefined) return null;
+  const events = {
+    ready: (warnings: readonly string[]) => log.info({ warnings }, 'the shared store can be asked'),
+    unavailable: (reason: string) => log.warn({ reason }, 'the shared store cannot be asked'),
+  };
+  try {
+    return new RedisStore({ url, durable, events });
+  } catch (error) {
+    throw new ConfigError(`KEYHOLD_REDIS_URL: ${(error as Error).message}`);
+  }
 }
 
 export function urlOf(address: unknown, host: string, secure: boolean): string {

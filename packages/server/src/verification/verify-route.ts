@@ -1,5 +1,5 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
-import type { ReceivedRequest } from '@keyhold/protocol/dialects/dialect';
+import type { FieldLine, ReceivedRequest } from '@keyhold/protocol/dialects/dialect';
 import type { Response } from '@keyhold/protocol/operation';
 import { type ToVerify, verify, verifyBatch } from '@keyhold/protocol/operations/verify';
 import { parsePermissionExpression } from '@keyhold/protocol/permission';
@@ -56,7 +56,8 @@ function readRequest(verifier: Verifier, token: ReplicaToken, body: ToVerify): V
 }
 
 function readReceived(given: NonNullable<ToVerify['request']>): ReceivedRequest | Refusal {
-  const { method, target, scheme = 'https', headers, body = '' } = given;
+  const { method, target, scheme = 'https', body = '' } = given;
+  const headers = given.headers.map(([name = '', value = '']): FieldLine => [name, value]);
   if (body === null) return { method, target, scheme, headers, body };
   const bytes = Buffer.from(body, 'base64');
   // What is lenient here would let two texts be one body.
