@@ -1,5 +1,10 @@
 import { createHash, hash } from 'node:crypto';
-import type { Freshness, ReceivedRequest, SignedClaim } from '@keyhold/protocol/dialects/dialect';
+import {
+  CLOCK_AHEAD_MS,
+  type Freshness,
+  type ReceivedRequest,
+  type SignedClaim,
+} from '@keyhold/protocol/dialects/dialect';
 import type { SigningRecord } from '@keyhold/protocol/feed';
 import { createdAtOf } from '@keyhold/protocol/id';
 import type { VerdictCode } from '@keyhold/protocol/verdict';
@@ -7,9 +12,6 @@ import type { Requirement } from './permissions.ts';
 import { ReplayMemory } from './replay-memory.ts';
 import type { TakeRequest } from './shared-store.ts';
 import { bytesOf, isHmac } from './verify-signature.ts';
-
-/** Where a dialect has no time, how far ahead of ours a signer's clock may be, milliseconds. */
-const DEFAULT_AHEAD_MS = 1_000;
 
 /** Sees to it that what was signed once is accepted once. */
 export class ReplayGuard {
@@ -50,7 +52,7 @@ export class ReplayGuard {
 export function sharedNonce(claim: SignedClaim): TakeRequest['replay'] {
   const { credential, freshness, nonce } = claim;
   if (nonce?.kind === 'rising') {
-    const ahead = freshness === null ? DEFAULT_AHEAD_MS : aheadMs(freshness);
+    const ahead = freshness === null ? CLOCK_AHEAD_MS : aheadMs(freshness);
     const credentialCreatedAt = createdAtOf(credential);
     return { kind: 'rising', id: credential, value: nonce.value, aheadMs: ahead, credentialCreatedAt };
   }

@@ -2,6 +2,7 @@ import { toBase64 } from '../log/base64.ts';
 import { readPayload } from './binance-payload.ts';
 import { fromHex, signatureFromBase64, toBytes, toHex } from './bytes.ts';
 import {
+  CLOCK_AHEAD_MS,
   type Dialect,
   type DialectRefusal,
   type Freshness,
@@ -23,7 +24,6 @@ import { isBodiless, splitTarget } from './target.ts';
 const KEY = 'X-MBX-APIKEY';
 const DEFAULT_WINDOW_MS = 5000;
 const LONGEST_WINDOW_MS = 60_000;
-const AHEAD_MS = 1000;
 
 /**
  * Binance's style: parameters in query or form, of which `timestamp` and `signature` are two. NOT signed: the method,
@@ -83,7 +83,7 @@ function freshnessOf(timestamp: string, recvWindow: string | undefined): Freshne
   const signedAt = Number(timestamp) >= 1e15 ? Number(timestamp) / 1000 : Number(timestamp);
   const windowMs = recvWindow === undefined ? DEFAULT_WINDOW_MS : Number(recvWindow);
   if (windowMs > LONGEST_WINDOW_MS) return null;
-  return { signedAt, after: signedAt - AHEAD_MS, until: signedAt + windowMs };
+  return { signedAt, after: signedAt - CLOCK_AHEAD_MS, until: signedAt + windowMs };
 }
 
 /** 64 hex digits are an HMAC. Anything else is Base 64, percent-encoded, and its length says of what. */

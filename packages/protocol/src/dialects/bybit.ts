@@ -1,6 +1,7 @@
 import { toBase64 } from '../log/base64.ts';
 import { fromHex, signatureFromBase64, toBytes, toHex } from './bytes.ts';
 import {
+  CLOCK_AHEAD_MS,
   type Dialect,
   type DialectRefusal,
   isMalformed,
@@ -22,7 +23,6 @@ const WINDOW = 'X-BAPI-RECV-WINDOW';
 const DEFAULT_WINDOW_MS = 5000;
 /** Bybit names no longest window; this is our choice, and Binance's. */
 const LONGEST_WINDOW_MS = 60_000;
-const AHEAD_MS = 1000;
 
 /**
  * Bybit's style, version 5: the query is signed under GET and DELETE, the body, which is JSON, under other methods,
@@ -72,7 +72,7 @@ function read(request: ReceivedRequest): SignedClaim | Malformed {
     base: [toBytes(timestamp + credential + (window ?? '')), payload.bytes],
     ...signed,
     secretEncoding: 'utf8',
-    freshness: { signedAt, after: signedAt - AHEAD_MS, until: signedAt + windowMs },
+    freshness: { signedAt, after: signedAt - CLOCK_AHEAD_MS, until: signedAt + windowMs },
     nonce: null,
     digests: [],
   };

@@ -1,4 +1,4 @@
-import type { Freshness, Malformed, ReceivedRequest } from './dialect.ts';
+import { CLOCK_AHEAD_MS, type Freshness, type Malformed, type ReceivedRequest } from './dialect.ts';
 import { malformed, valuesOf } from './fields.ts';
 import { stringMember } from './json-members.ts';
 import type { CoinbaseCdpSettings } from './settings.ts';
@@ -7,8 +7,6 @@ import { splitTarget } from './target.ts';
 type Members = ReadonlyMap<string, string>;
 
 const LONGEST_SECONDS = 120;
-/** Coinbase says nothing about clocks that are ahead; this is our choice. */
-const AHEAD_MS = 5000;
 
 /**
  * Issuers, and the audiences that their tokens are for. Coinbase's own SDK names no audience, ccxt does, and so do
@@ -61,7 +59,7 @@ export function freshnessOf(claims: Members): Freshness | Malformed {
   if (nbf == null || exp == null) return malformed('nbf or exp is missing, or no whole number of seconds');
   if (exp <= nbf || exp - nbf > LONGEST_SECONDS)
     return malformed(`the token is not good for 1 to ${LONGEST_SECONDS} s`);
-  return { signedAt: nbf * 1000, after: nbf * 1000 - AHEAD_MS, until: exp * 1000 - 1 };
+  return { signedAt: nbf * 1000, after: nbf * 1000 - CLOCK_AHEAD_MS, until: exp * 1000 - 1 };
 }
 
 function secondsOf(text: string | undefined): number | null {

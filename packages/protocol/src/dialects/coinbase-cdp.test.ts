@@ -84,7 +84,7 @@ describe('coinbase-cdp', () => {
         assert.equal(claim.credential, name);
         assert.equal(claim.nonce?.kind, 'once');
         const signedAt = Math.floor(NOW_MS / 1000) * 1000;
-        assert.deepEqual(claim.freshness, { signedAt, after: signedAt - 5000, until: signedAt + 119_999 });
+        assert.deepEqual(claim.freshness, { signedAt, after: signedAt - 1000, until: signedAt + 119_999 });
       }
     }
   });

@@ -1,18 +1,19 @@
 import { accessDialect } from './access-headers.ts';
-import type { DialectRefusal } from './dialect.ts';
+import { CLOCK_AHEAD_MS, type DialectRefusal } from './dialect.ts';
 import type { CoinbaseExchangeSettings } from './settings.ts';
 
 const WINDOW_MS = 30_000;
 
 /**
- * Coinbase Exchange's style. Its timestamp has to be within 30 seconds of the server's, ahead or behind.
+ * Coinbase Exchange's style. Its timestamp may be 30 seconds behind the server's; Coinbase lets it be as far ahead, we
+ * do not ({@link CLOCK_AHEAD_MS}).
  * @see https://docs.cdp.coinbase.com/exchange/rest-api/authentication
  */
 export const coinbaseExchange = accessDialect<CoinbaseExchangeSettings>({
   name: 'coinbase-exchange',
   prefix: 'CB-ACCESS',
   secretEncoding: 'base64',
-  aheadMs: WINDOW_MS,
+  aheadMs: CLOCK_AHEAD_MS,
   windowMs: WINDOW_MS,
   // Seconds, with decimals where the client has them; a letter of the method ends them.
   parseTime: (text) => (/^[1-9]\d{9}(?:\.\d{1,9})?$/.test(text) ? Number(text) * 1000 : null),

@@ -67,6 +67,12 @@ export interface SignedClaim {
 
 export type SecretEncoding = 'utf8' | 'base64';
 
+/**
+ * By how much a signer's clock may be ahead of ours, as Binance and Bybit have it. Nothing signed is accepted for that
+ * long after whoever remembers nonces began to, so a longer one would be paid for at every start.
+ */
+export const CLOCK_AHEAD_MS = 1_000;
+
 /** When a request is good, in epoch milliseconds by the clock of whoever verifies it. */
 export interface Freshness {
   /** When it was signed, by the signer's clock. */

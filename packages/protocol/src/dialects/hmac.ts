@@ -2,6 +2,7 @@ import { toBase64 } from '../log/base64.ts';
 import { fromBase64Url, fromHex, signatureFromBase64, toBase64Url, toBytes, toHex } from './bytes.ts';
 import { formatUtc, parseUtc } from './civil-time.ts';
 import {
+  CLOCK_AHEAD_MS,
   type BasePart,
   type Dialect,
   type DialectRefusal,
@@ -17,8 +18,6 @@ import { type RefusalKind, refusalKind } from './refusal-kind.ts';
 import type { HmacSettings } from './settings.ts';
 import { taskOf } from './signing-task.ts';
 import { isBodyApart, pathAndQuery, splitTarget, type Target } from './target.ts';
-
-const LONGEST_AHEAD_MS = 5000;
 
 /**
  * An API's own HMAC scheme, as the settings have it. A clock may be 5 s ahead, or the window where that is shorter.
@@ -79,7 +78,7 @@ function read(request: ReceivedRequest, settings: HmacSettings): SignedClaim | M
     signature,
     algorithms: [`hmac-${hash}`],
     secretEncoding: settings.secretEncoding,
-    freshness: { signedAt, after: signedAt - Math.min(windowMs, LONGEST_AHEAD_MS), until: signedAt + windowMs },
+    freshness: { signedAt, after: signedAt - Math.min(windowMs, CLOCK_AHEAD_MS), until: signedAt + windowMs },
     nonce: nonce === undefined ? null : { kind: 'once', value: nonce },
     digests: [],
   };

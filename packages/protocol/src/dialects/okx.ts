@@ -1,6 +1,6 @@
 import { accessDialect } from './access-headers.ts';
 import { formatUtc, parseUtc } from './civil-time.ts';
-import type { DialectRefusal } from './dialect.ts';
+import { CLOCK_AHEAD_MS, type DialectRefusal } from './dialect.ts';
 import type { OkxSettings } from './settings.ts';
 
 /**
@@ -12,7 +12,7 @@ export const okx = accessDialect<OkxSettings>({
   name: 'okx',
   prefix: 'OK-ACCESS',
   secretEncoding: 'utf8',
-  aheadMs: 5000,
+  aheadMs: CLOCK_AHEAD_MS,
   windowMs: 30_000,
   // All of one length, so that the method begins where they end.
   parseTime: (text) => (text.length === 24 ? parseUtc(text) : null),

@@ -1,4 +1,4 @@
-import type { Freshness, Malformed, SignedClaim } from '../dialect.ts';
+import { CLOCK_AHEAD_MS, type Freshness, type Malformed, type SignedClaim } from '../dialect.ts';
 import type { Component } from './component.ts';
 import { coveredDigests } from './content-digest.ts';
 import { isRefused, malformed } from './malformed.ts';
@@ -17,9 +17,6 @@ export interface SignatureRules {
   readonly tag?: string | undefined;
   readonly nonceRequired: boolean;
 }
-
-/** By how much a signer's clock may be ahead of ours. */
-export const SKEW_AHEAD_MS = 1_000;
 
 /** What a signed message claims, all but the cryptography of RFC 9421 §3.2; never throws. */
 export function readSignature(message: Message, rules: SignatureRules): SignedClaim | Malformed {
@@ -57,7 +54,7 @@ function freshnessOf(created: number, { expires }: SignatureParameters, maxAgeSe
   return {
     signedAt,
     // Good at exactly the skew ahead, and `after` itself is not good.
-    after: signedAt - SKEW_AHEAD_MS - 1,
+    after: signedAt - CLOCK_AHEAD_MS - 1,
     until: expires === undefined ? oldest : Math.min(oldest, expires * 1000),
   };
 }

@@ -28,6 +28,7 @@ const CLASSES: Readonly<Record<RefusalCode, string>> = {
   REPLAYED: 'InvalidNonce',
   NETWORK_NOT_ALLOWED: 'PermissionDenied',
   INSUFFICIENT_PERMISSIONS: 'PermissionDenied',
+  DESTINATION_NOT_ALLOWED: 'PermissionDenied',
   SECOND_FACTOR_REQUIRED: 'PermissionDenied',
   RATE_LIMITED: 'RateLimitExceeded',
   QUOTA_EXCEEDED: 'RateLimitExceeded',
