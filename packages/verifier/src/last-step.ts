@@ -76,12 +76,34 @@ export class LastStep {
     if (local && first.allowance?.code !== 'VALID') {
       return Promise.resolve(conclude({ step: first, code: first.code, signed }));
     }
-    return first.online === 'no' ? this.#remember(deciding, first) : this.#confirm(deciding, first);
+    return this.#remember(deciding, first);
+  }
+
+  /**
+   * Nonce, limits and quota: in the store where there is one, else here and in this very step. Before the control plane
+   * is asked, so that what is sent twice is not entered twice.
+   */
+  async #remember(deciding: Deciding, step: Step): Promise<Verdict> {
+    const { signed, request } = deciding;
+    const { credential, allowance } = step;
+    const replay = signed === null ? null : sharedNonce(signed.claim);
+    if (this.#store !== null && credential !== null && allowance !== null && (replay !== null || allowance.limited)) {
+      const shared = SharedAllowance.of(credential, request.cost ?? 1, allowance, step.wallMs);
+      const taken = await this.#store.take({ ...shared.request, replay });
+      return await this.#confirmed(deciding, this.#afterTaking(deciding, shared, taken));
+    }
+    const code = signed === null ? 'VALID' : this.#rememberHere(deciding, signed, step);
+    return await this.#confirmed(deciding, { step, code, signed });
+  }
+
+  /** The verdict, or where the control plane has to be asked what it says. */
+  #confirmed(deciding: Deciding, outcome: Outcome): Verdict | Promise<Verdict> {
+    const asks = outcome.code === 'VALID' && outcome.step.online !== 'no';
+    return asks ? this.#confirm(deciding, outcome) : deciding.conclude(outcome);
   }
 
   /** Asks the control plane, then decides again: the second decision is the verdict. */
-  async #confirm(deciding: Deciding, first: Step): Promise<Verdict> {
-    const { request, signed, again, conclude } = deciding;
+  async #confirm({ request, signed, again, conclude }: Deciding, { step: first, taken }: Outcome): Promise<Verdict> {
     const question: OnlineQuestion = {
       credential: (first.credential as ReplicaCredential).id,
       environment: (first.environment as ReplicaEnvironment).id,
@@ -97,22 +119,7 @@ export class LastStep {
     // What was asked must still be what is needed: a setting or the credential may have changed meanwhile.
     const weaker = step.online === 'record' && !question.record;
     const code = answer === null || weaker ? 'STORE_UNAVAILABLE' : answer.code;
-    return code === 'VALID' ? await this.#remember(deciding, step) : conclude({ step, code, signed });
-  }
-
-  /** Nonce, limits and quota: in the store where there is one, else here and in this very step. */
-  async #remember(deciding: Deciding, step: Step): Promise<Verdict> {
-    const { signed, request, conclude } = deciding;
-    const { credential, allowance } = step;
-    if (credential === null || allowance === null) return conclude({ step, code: step.code, signed });
-    const replay = signed === null ? null : sharedNonce(signed.claim);
-    if (this.#store !== null && (replay !== null || allowance.limited)) {
-      const shared = SharedAllowance.of(credential, request.cost ?? 1, allowance, step.wallMs);
-      const taken = await this.#store.take({ ...shared.request, replay });
-      return conclude(this.#afterTaking(deciding, shared, taken));
-    }
-    const code = signed === null ? 'VALID' : this.#rememberHere(deciding, signed, step);
-    return conclude({ step, code, signed });
+    return conclude(taken === undefined ? { step, code, signed } : { step, code, signed, taken });
   }
 
   #afterTaking(deciding: Deciding, shared: SharedAllowance, taken: Awaited<ReturnType<SharedStore['take']>>): Outcome {

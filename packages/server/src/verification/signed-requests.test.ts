@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { verify as cryptoVerify, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { before, it } from 'node:test';
 import { possessionStatement } from '@keyhold/protocol/possession';
 import { type Signer, signRequest } from '@keyhold/sdk/signing/sign-request';
@@ -140,5 +140,33 @@ onEachDatabase('a signed request', (createPlace) => {
     });
     assert.equal((await verify(signed)).code, 'NOT_FOUND');
     assert.equal((await verify({ ...bearer, headers: [] })).code, 'MALFORMED');
+  });
+
+  it('leaves evidence where every use is entered: what was signed, for anybody who has the public key', async () => {
+    const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+    const spki = publicKeyOf(publicKey);
+    const proved = { environment: 'market/test', holder: shared().market.consumer, publicKey: spki };
+    const at = new Date().toISOString();
+    const signature = sign(null, possessionStatement({ ...proved, at }), privateKey).toString('base64');
+    const credential = { kind: 'public-key', publicKey: spki, proof: { at, signature } };
+    const issued = await issue(credential, { permissions: ['funds:move'] });
+    const setting = '/v1/projects/market/environments/test/permissions/funds:move';
+    await shared().expect(200, 'PUT', setting, { audit: 'every-use' });
+    const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
+    const key = { kind: 'private', algorithm: 'ed25519', key: pem } as const;
+    const request = await received({ credential: issued.credential.id, key });
+    assert.equal((await verify(request, { permission: 'funds:move' })).code, 'VALID');
+    assert.equal((await verify(request, { permission: 'funds:move' })).code, 'REPLAYED');
+    const path = `/v1/audit/entries?action=key.used&subject=${issued.key.id}`;
+    const { items } = await shared().expect(200, 'GET', path);
+    assert.equal(items.length, 1, 'what is sent twice is not entered twice');
+    const { evidence } = items[0].side;
+    assert.equal(evidence.dialect, 'rfc9421');
+    const base = Buffer.from(evidence.base, 'base64');
+    assert.match(
+      base.toString(),
+      /"@method": POST\n"@target-uri": https:\/\/api\.example\/v1\/orders\?symbol=BTC-USD\n/,
+    );
+    assert.equal(cryptoVerify(null, base, publicKey, Buffer.from(evidence.signature, 'base64')), true);
   });
 });
