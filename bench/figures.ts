@@ -20,6 +20,27 @@ export const FIGURES: readonly Planned[] = [
     nodeOptions: [ROOM],
   },
   {
+    name: 'verify-hmac',
+    script: 'verify-hmac.ts',
+    target: 'ratio ≥ 0.5',
+    reached: ({ ratio }) => ratio !== null && ratio >= 0.5,
+    nodeOptions: [],
+  },
+  {
+    name: 'verify-ed25519',
+    script: 'verify-ed25519.ts',
+    target: 'ratio ≥ 0.85',
+    reached: ({ ratio }) => ratio !== null && ratio >= 0.85,
+    nodeOptions: [],
+  },
+  {
+    name: 'verify-rfc9421',
+    script: 'verify-rfc9421.ts',
+    target: 'no reach set',
+    reached: () => true,
+    nodeOptions: [],
+  },
+  {
     name: 'replica-bytes',
     script: 'replica-bytes.ts',
     target: 'value ≤ 500',

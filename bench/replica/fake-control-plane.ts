@@ -19,7 +19,13 @@ const KEYS_PER_PART = 500;
 
 const POSITION: Position = { installation: 'inst_bench', epoch: 1, sequence: 1, hash: null };
 
-export async function startFedVerifier(count: number): Promise<FedVerifier> {
+/** What is fed after the keys, and what is answered when the verifier asks. */
+export interface Beside {
+  readonly records: readonly FeedRecord[];
+  answer(payload: unknown): unknown;
+}
+
+export async function startFedVerifier(count: number, beside?: Beside): Promise<FedVerifier> {
   let leased = () => {};
   let wasReported = () => {};
   const ready = new Promise<void>((resolve) => {
@@ -32,7 +38,11 @@ export async function startFedVerifier(count: number): Promise<FedVerifier> {
     return {
       send: (message) => {
         JSON.stringify(message);
-        if (message.type === 'hello') setImmediate(() => sendSnapshot(count, say));
+        if (message.type === 'hello') setImmediate(() => sendSnapshot(count, say, beside?.records ?? []));
+        if (message.type === 'ask') {
+          const payload = beside?.answer(message.payload) ?? null;
+          setImmediate(() => say({ type: 'answer', request: message.request, payload }));
+        }
         if (message.type === 'report') wasReported();
         if (message.type !== 'lease') return;
         const leases = [{ environment: LEASED_ENVIRONMENT, seconds: LEASE_SECONDS }];
@@ -61,16 +71,17 @@ export async function startFedVerifier(count: number): Promise<FedVerifier> {
   return { verifier, reported: () => new Promise((resolve) => (wasReported = resolve)) };
 }
 
-function sendSnapshot(count: number, say: (message: ControlMessage) => void): void {
+function sendSnapshot(count: number, say: (message: ControlMessage) => void, beside: readonly FeedRecord[]): void {
   say({ type: 'welcome', position: POSITION, hashAtYours: null, acceptedEpoch: null });
   let part = 0;
   const send = (records: FeedRecord[], last: boolean) =>
     say({ type: 'snapshot', position: POSITION, records, part: part++, last });
-  send(environmentRecords(), count === 0);
+  send(environmentRecords(), count === 0 && beside.length === 0);
   for (let from = 0; from < count; from += KEYS_PER_PART) {
     const to = Math.min(count, from + KEYS_PER_PART);
     const records: FeedRecord[] = [];
     for (let index = from; index < to; index++) records.push(...keyRecords(index));
-    send(records, to === count);
+    send(records, to === count && beside.length === 0);
   }
+  if (beside.length > 0) send([...beside], true);
 }

@@ -10,6 +10,7 @@ import type { FeedRecord } from '@keyhold/protocol/feed';
 export const ENVIRONMENT = 'bench/live';
 const PREFIX = 'bench_live';
 const ENVIRONMENT_ID = idOf('env', 1);
+export const PROJECT_ID = idOf('proj', 1);
 /** A customer with a few bots. */
 const KEYS_PER_CONSUMER = 4;
 
@@ -62,7 +63,8 @@ export function clientIpOf(index: number): string {
   return networkOf(index, 7);
 }
 
-function idOf(prefix: string, index: number): string {
+/** An id as the replica has it. */
+export function idOf(prefix: string, index: number): string {
   return `${prefix}_01900000-0000-7000-8000-${index.toString(16).padStart(12, '0')}`;
 }
 
@@ -72,7 +74,7 @@ export function environmentRecords(): FeedRecord[] {
     {
       kind: 'environment',
       id: ENVIRONMENT_ID,
-      projectId: idOf('proj', 1),
+      projectId: PROJECT_ID,
       project: 'bench',
       name: 'live',
       prefix: PREFIX,

@@ -84,7 +84,13 @@ export class CompactReplica implements Replica {
   }
 
   signatureKey(credential: string): SignatureKeyRecord | undefined {
-    return this.#signatureKeys.get(credential);
+    return this.#signatureKeys.get(credential)?.record;
+  }
+
+  signer(id: string): ReplicaCredential | undefined {
+    const signer = this.#signatureKeys.get(id);
+    const credential = signer === undefined ? undefined : this.#credentials.get(signer.digest);
+    return credential?.id === id ? credential : undefined;
   }
 
   get distributionKeys(): ReadonlySet<string> {

@@ -102,11 +102,9 @@ export class Decider {
   ): ReplicaCredential | VerdictCode {
     if (freshness !== null && !(freshness.after < wallMs && wallMs <= freshness.until))
       return 'TIMESTAMP_OUT_OF_WINDOW';
-    const { replica } = this.#feed;
-    // A bearer credential is found by another digest, and has no such key: its secret signs nothing.
-    if (replica.signatureKey(id) === undefined) return 'NOT_FOUND';
-    const credential = replica.credential(digestOf(id));
-    return credential?.id === id && credential.key.environment === environment ? credential : 'NOT_FOUND';
+    // Bearer credentials are not among them: their secrets sign nothing.
+    const credential = this.#feed.replica.signer(id);
+    return credential?.key.environment === environment ? credential : 'NOT_FOUND';
   }
 }
 

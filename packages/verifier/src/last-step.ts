@@ -86,7 +86,7 @@ export class LastStep {
   async #remember(deciding: Deciding, step: Step): Promise<Verdict> {
     const { signed, request } = deciding;
     const { credential, allowance } = step;
-    const replay = signed === null ? null : sharedNonce(signed.claim);
+    const replay = signed === null || this.#store === null ? null : sharedNonce(signed.claim);
     if (this.#store !== null && credential !== null && allowance !== null && (replay !== null || allowance.limited)) {
       const shared = SharedAllowance.of(credential, request.cost ?? 1, allowance, step.wallMs);
       const taken = await this.#store.take({ ...shared.request, replay });

@@ -22,6 +22,8 @@ export interface Replica {
   /** By the SHA-256 of the whole credential in the form of `digest.ts`. Good until the next look-up. */
   credential(digest: string): ReplicaCredential | undefined;
   key(id: string): ReplicaKey | undefined;
+  /** A credential that signs, by its id. Good until the next look-up. */
+  signer(id: string): ReplicaCredential | undefined;
   /** What a credential that signs is verified with, by the credential's id. */
   signatureKey(credential: string): SignatureKeyRecord | undefined;
   /** Ids of the keys under which the secrets of `hmac` credentials lie. */

@@ -1,8 +1,15 @@
 import type { SignatureKeyRecord } from '@keyhold/protocol/feed';
+import { digestOf } from './digest.ts';
+
+interface Signer {
+  readonly record: SignatureKeyRecord;
+  /** Of the credential, as the replica finds it: to hash its id costs as much as all else of finding it. */
+  readonly digest: string;
+}
 
 /** What credentials that sign are verified with, by credential. */
 export class SignatureKeyTable {
-  readonly #records = new Map<string, SignatureKeyRecord>();
+  readonly #signers = new Map<string, Signer>();
   /** Never shrinks in a replica: keys are replaced once in months, and a snapshot begins anew. */
   readonly #distributionKeys = new Set<string>();
 
@@ -10,23 +17,23 @@ export class SignatureKeyTable {
     return this.#distributionKeys;
   }
 
-  get(credential: string): SignatureKeyRecord | undefined {
-    return this.#records.get(credential);
+  get(credential: string): Signer | undefined {
+    return this.#signers.get(credential);
   }
 
   set(record: SignatureKeyRecord): void {
-    this.#records.set(record.credential, record);
+    this.#signers.set(record.credential, { record, digest: digestOf(record.credential) });
     if (record.algorithm === 'hmac') this.#distributionKeys.add(record.vaultKey);
   }
 
   forget(credential: string): void {
-    this.#records.delete(credential);
+    this.#signers.delete(credential);
   }
 
   /** Looks at all of them: rows are withheld so rarely that an index is not worth its memory. */
   delete(id: string): void {
-    for (const record of this.#records.values()) {
-      if (record.id === id) return void this.#records.delete(record.credential);
+    for (const { record } of this.#signers.values()) {
+      if (record.id === id) return void this.#signers.delete(record.credential);
     }
   }
 }

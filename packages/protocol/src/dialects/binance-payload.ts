@@ -37,6 +37,7 @@ export function readPayload(query: string, form: string): BinancePayload | Malfo
 }
 
 function hasShared(query: readonly Parameter[], form: readonly Parameter[]): boolean {
+  if (query.length === 0 || form.length === 0) return false;
   const names = new Set(query.map(({ name }) => name));
   return form.some(({ name }) => names.has(name));
 }

@@ -24,6 +24,8 @@ import { isBodiless, splitTarget } from './target.ts';
 const KEY = 'X-MBX-APIKEY';
 const DEFAULT_WINDOW_MS = 5000;
 const LONGEST_WINDOW_MS = 60_000;
+const HMAC_DIGITS = 64;
+const HMAC: readonly SignatureAlgorithm[] = ['hmac-sha256'];
 
 /**
  * Binance's style: parameters in query or form, of which `timestamp` and `signature` are two. NOT signed: the method,
@@ -88,9 +90,8 @@ function freshnessOf(timestamp: string, recvWindow: string | undefined): Freshne
 
 /** 64 hex digits are an HMAC. Anything else is Base 64, percent-encoded, and its length says of what. */
 function readSignature(text: string): { signature: Uint8Array; algorithms: readonly SignatureAlgorithm[] } | null {
-  if (/^[0-9a-fA-F]{64}$/.test(text)) {
-    return { signature: fromHex(text) as Uint8Array, algorithms: ['hmac-sha256'] };
-  }
+  const mac = text.length === HMAC_DIGITS ? fromHex(text) : null;
+  if (mac !== null) return { signature: mac, algorithms: HMAC };
   const signature = signatureFromBase64(decodePercents(text));
   if (signature === null) return null;
   if (signature.length === 64) return { signature, algorithms: ['ed25519'] };

@@ -25,8 +25,20 @@ export function toHex(bytes: Uint8Array): string {
 
 /** Digits in any case; null where it is not hex. */
 export function fromHex(text: string): Uint8Array | null {
-  if (text.length > LONGEST_SIGNATURE || !/^(?:[0-9a-fA-F]{2})*$/.test(text)) return null;
-  return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+  if (text.length > LONGEST_SIGNATURE || text.length % 2 !== 0) return null;
+  const bytes = new Uint8Array(text.length / 2);
+  for (let i = 0; i < bytes.length; i++) {
+    const [high, low] = [hexDigit(text.charCodeAt(2 * i)), hexDigit(text.charCodeAt(2 * i + 1))];
+    if (high < 0 || low < 0) return null;
+    bytes[i] = high * 16 + low;
+  }
+  return bytes;
+}
+
+function hexDigit(unit: number): number {
+  if (unit >= 0x30 && unit <= 0x39) return unit - 0x30;
+  const small = unit | 0x20;
+  return small >= 0x61 && small <= 0x66 ? small - 0x57 : -1;
 }
 
 /** A signature in Base 64; null where it is not the one way of writing it. */

@@ -12,24 +12,39 @@ export function readFields<R extends string, O extends string = never>(
 ): (Readonly<Record<R, string>> & Readonly<Partial<Record<O, string>>>) | Malformed {
   const values: Record<string, string> = {};
   for (const name of [...required, ...optional]) {
-    const [value, ...more] = valuesOf(request, name);
+    const value = onlyValueOf(request, name);
     // Servers behind us pick the first, the last or both; whichever they pick, it would not be ours for certain.
-    if (more.length > 0) return malformed(`${name} is there more than once`);
+    if (value === null) return malformed(`${name} is there more than once`);
     if (value !== undefined) values[name] = value;
     else if ((required as readonly string[]).includes(name)) return malformed(`${name} is missing`);
   }
   return values as Record<R, string> & Partial<Record<O, string>>;
 }
 
+/** Undefined where there is none, null where there are more. */
+function onlyValueOf({ headers }: Pick<ReceivedRequest, 'headers'>, name: string): string | undefined | null {
+  let found: string | undefined;
+  for (const [given, value] of headers) {
+    if (!isSameName(given, name)) continue;
+    if (found !== undefined) return null;
+    found = value;
+  }
+  return found;
+}
+
 /** Names are compared without case (RFC 9110 §5.1). */
 export function valuesOf({ headers }: Pick<ReceivedRequest, 'headers'>, name: string): string[] {
-  const wanted = name.toLowerCase();
-  return headers.filter(([name]) => name.toLowerCase() === wanted).map(([, value]) => value);
+  return headers.filter(([given]) => isSameName(given, name)).map(([, value]) => value);
+}
+
+/** Most names differ in their length already. */
+function isSameName(a: string, b: string): boolean {
+  return a.length === b.length && (a === b || a.toLowerCase() === b.toLowerCase());
 }
 
 /** True where one of the fields is there. */
 export function hasField(request: ReceivedRequest, ...names: readonly string[]): boolean {
-  return names.some((name) => valuesOf(request, name).length > 0);
+  return names.some((name) => request.headers.some(([given]) => isSameName(given, name)));
 }
 
 /** The lines with these in the place of any of the same names. */

@@ -16,18 +16,24 @@ export function parametersOf(text: string): readonly Parameter[] | null {
   if (text === '') return [];
   const parameters: Parameter[] = [];
   let start = 0;
-  for (const piece of text.split('&')) {
-    const [encoded, value, ...more] = piece.split('=');
-    const name = decodeFormText(encoded ?? '');
-    if (name === null || name === '' || value === undefined || more.length > 0) return null;
-    parameters.push({ name, value, start });
-    start += piece.length + 1;
+  while (start <= text.length) {
+    const next = text.indexOf('&', start);
+    const end = next < 0 ? text.length : next;
+    const mark = text.indexOf('=', start);
+    if (mark < 0 || mark >= end) return null;
+    const second = text.indexOf('=', mark + 1);
+    const name = decodeFormText(text.slice(start, mark));
+    if (name === null || name === '' || (second >= 0 && second < end)) return null;
+    parameters.push({ name, value: text.slice(mark + 1, end), start });
+    start = end + 1;
   }
   return parameters;
 }
 
 /** `+` and `%XX` decoded; null where that is not UTF-8. */
 export function decodeFormText(text: string): string | null {
+  // Nothing is encoded in most names.
+  if (!text.includes('%') && !text.includes('+')) return text;
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));
   } catch {
@@ -37,8 +43,13 @@ export function decodeFormText(text: string): string | null {
 
 /** The one parameter of this name: undefined where there is none, null where there are more. */
 export function onlyParameter(parameters: readonly Parameter[], name: string): Parameter | undefined | null {
-  const [first, ...more] = parameters.filter((parameter) => parameter.name === name);
-  return more.length > 0 ? null : first;
+  let found: Parameter | undefined;
+  for (const parameter of parameters) {
+    if (parameter.name !== name) continue;
+    if (found !== undefined) return null;
+    found = parameter;
+  }
+  return found;
 }
 
 /** The text with one more parameter at its end. */

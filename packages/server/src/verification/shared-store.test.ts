@@ -33,7 +33,9 @@ describe('verifiers that share a store', () => {
       const store = openSharedStore({ url: redis.url });
       return embedVerifier({ controlUrl: installation.controlUrl, token: body.secret }, {}, store);
     });
-    stack.defer(() => verifiers.forEach((verifier) => verifier.stop()));
+    stack.defer(() => {
+      for (const verifier of verifiers) verifier.stop();
+    });
     const signer = await issue({});
     await eventually('all verify', async () =>
       (await Promise.all([verify(0, signer), verify(1, signer)])).every(({ valid }) => valid),
