@@ -4,6 +4,7 @@ import type { DialectName } from '@keyhold/protocol/dialects/settings';
 import type { Position, SignatureKeyRecord } from '@keyhold/protocol/feed';
 import type { Verdict, VerdictCode, VerificationRequest } from '@keyhold/protocol/verdict';
 import type { Clock } from './clock.ts';
+import { ClockSkew } from './clock-skew.ts';
 import { Decider, type Step } from './decider.ts';
 import { digestOf } from './digest.ts';
 import { DistributionKeys } from './distribution-keys.ts';
@@ -28,10 +29,12 @@ export class Verifier {
   readonly #decider: Decider;
   readonly #distributionKeys: DistributionKeys;
   readonly #signatureKeys: SignatureKeys;
+  readonly #guard: ReplayGuard;
   readonly #lastStep: LastStep;
   readonly #store: SharedStore | null;
   readonly #requirements = new Requirements();
   readonly #usage = new Usage();
+  readonly #skew = new ClockSkew();
   #accepted = 0;
   readonly #refused = new Map<VerdictCode, number>();
   #cancelReport: () => void = () => {};
@@ -44,7 +47,8 @@ export class Verifier {
     this.#decider = new Decider(clock, feed);
     this.#distributionKeys = new DistributionKeys(feed);
     this.#signatureKeys = new SignatureKeys(this.#distributionKeys);
-    this.#lastStep = new LastStep({ feed, store, guard: new ReplayGuard(clock.wall()) });
+    this.#guard = new ReplayGuard(clock.wall());
+    this.#lastStep = new LastStep({ feed, store, guard: this.#guard });
   }
 
   start(): void {
@@ -82,6 +86,17 @@ export class Verifier {
   /** Verdicts by code since the start. */
   get verdicts(): ReadonlyMap<VerdictCode, number> {
     return new Map<VerdictCode, number>([['VALID', this.#accepted], ...this.#refused]);
+  }
+
+  /** Signed requests since the start, by how far the signer's clock was off. */
+  get clockSkew(): ClockSkew['counts'] {
+    return this.#skew.counts;
+  }
+
+  /** Nonces remembered, and the bytes that they take. */
+  get remembered(): { readonly nonces: number; readonly bytes: number } {
+    const { size, bytes } = this.#guard.memory;
+    return { nonces: size, bytes };
   }
 
   /** True when it holds a lease for every environment that it knows. */
@@ -189,7 +204,10 @@ export class Verifier {
     const verdict = this.#word(request, outcome);
     if (verdict.valid) this.#accepted++;
     else this.#countRefusal(verdict.code);
-    return outcome.signed == null ? verdict : { ...verdict, ...describeSigning(outcome.signed, outcome.step.wallMs) };
+    if (outcome.signed == null) return verdict;
+    const { freshness } = outcome.signed.claim;
+    if (freshness !== null) this.#skew.note(outcome.step.wallMs - freshness.signedAt);
+    return { ...verdict, ...describeSigning(outcome.signed, outcome.step.wallMs) };
   }
 
   #countRefusal(code: VerdictCode): void {

@@ -75,6 +75,22 @@ export async function startVerifierProcess(config: Config, log: Log): Promise<Ve
     help: 'Newest ledger sequence applied',
     read: () => [{ value: verifier.position?.sequence ?? 0 }],
   });
+  registerMetric(registry, {
+    name: 'keyhold_signed_requests_total',
+    help: "Signed requests with a time, by how far the signer's clock was behind",
+    labels: ['skew'],
+    read: () => [...verifier.clockSkew].map(([skew, value]) => ({ labels: { skew }, value })),
+  });
+  registerMetric(registry, {
+    name: 'keyhold_remembered_nonces',
+    help: 'Nonces in memory, while no store is shared',
+    read: () => [{ value: verifier.remembered.nonces }],
+  });
+  registerMetric(registry, {
+    name: 'keyhold_remembered_bytes',
+    help: 'Bytes that they take',
+    read: () => [{ value: verifier.remembered.bytes }],
+  });
   mountMetrics(app, gate, registry, ({ scopes }) => scopes.some((scope) => scope !== 'feed' && scope !== 'keys'));
   await app.listen({ host: config.host, port: config.verifierPort });
   return {
