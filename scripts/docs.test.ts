@@ -97,7 +97,7 @@ describe('the pages', () => {
   });
 
   it('list exactly the environment variables that the configuration reads', () => {
-    const documented = [...section('README.md', 'Settings').matchAll(/^\| (.+?) \|/gm)].flatMap(([, cell]) =>
+    const documented = [...read('docs/settings.md').matchAll(/^\| (.+?) \|/gm)].flatMap(([, cell]) =>
       [...(cell as string).matchAll(/`(\w+)`/g)].map(([, name]) => name as string),
     );
     const source = read('packages/server/src/config.ts');

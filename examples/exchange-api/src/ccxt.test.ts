@@ -68,6 +68,10 @@ describe('the real classes of ccxt, only their URLs changed', () => {
         ['replay', 'InvalidNonce', () => world?.replay(name, client, trader) as Promise<unknown>],
         ['stale clock', 'InvalidNonce', () => world?.stale(name, client, trader) as Promise<unknown>],
       ];
+      if (client.sendsPassphrase) {
+        const stranger = { ...trader, passphrase: `${trader.passphrase.slice(0, -1)}_` };
+        cases.push(['wrong passphrase', 'AuthenticationError', () => place(stranger)]);
+      }
       if (client.signsBody) cases.push(['changed body', 'AuthenticationError', () => place(trader, changedBody)]);
       if (client.signsPath) cases.push(['changed path', 'AuthenticationError', () => place(trader, client.otherPath)]);
       for (const [what, expected, call] of cases) {

@@ -1,4 +1,4 @@
-import { homedir } from 'node:os';
+import { availableParallelism, homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
@@ -116,7 +116,13 @@ export function readConfig(args: readonly string[], env: Environment): Config {
     redisUrl: env['KEYHOLD_REDIS_URL'] || undefined,
     redisDurable: env['KEYHOLD_REDIS_DURABLE'] === 'true',
     logLevel: env['KEYHOLD_LOG_LEVEL'] ?? 'info',
-    childEnvironment: { ...env, KEYHOLD_DATABASE_URL: undefined, KEYHOLD_KEY_FILE: undefined },
+    childEnvironment: {
+      ...env,
+      KEYHOLD_DATABASE_URL: undefined,
+      KEYHOLD_KEY_FILE: undefined,
+      // Signatures of public keys are verified there: on every core.
+      UV_THREADPOOL_SIZE: env['UV_THREADPOOL_SIZE'] ?? String(Math.max(4, availableParallelism())),
+    },
   };
   refuseOpenPlaintext(config);
   return config;

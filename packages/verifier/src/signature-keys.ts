@@ -121,6 +121,8 @@ function openPublicKey(hex: string): Opened | null {
 }
 
 function check(opened: Opened, algorithm: SignatureAlgorithm, claim: SignedClaim): boolean | Promise<boolean> {
+  // INVARIANT: no public key is ever the key of an HMAC, whatever a record says after it was opened.
+  if ((opened.kind === 'hmac') !== isHmac(algorithm)) return false;
   if (opened.kind === 'public') return verifyElsewhere(opened.key, algorithm, claim);
   const key = claim.secretEncoding === 'base64' ? opened.bytes : opened.text;
   const signed = isSignedWith(key, algorithm, claim);

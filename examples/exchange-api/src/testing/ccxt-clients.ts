@@ -20,6 +20,7 @@ export interface Client {
   /** What the dialect covers: a changed body or path is noticed. */
   readonly signsBody: boolean;
   readonly signsPath: boolean;
+  readonly sendsPassphrase?: true;
   balances(ccxt: Ccxt): Promise<unknown>;
   /** Id of the order. */
   place(ccxt: Ccxt): Promise<unknown>;
@@ -93,6 +94,7 @@ export const CLIENTS: Readonly<Record<ClientName, Client>> = {
   },
   okx: {
     kind: 'hmac',
+    sendsPassphrase: true,
     signsBody: true,
     signsPath: true,
     balances: (ccxt) => ccxt.privateGetAccountBalance(),
@@ -151,6 +153,7 @@ export const CLIENTS: Readonly<Record<ClientName, Client>> = {
   },
   coinbaseexchange: {
     kind: 'hmac',
+    sendsPassphrase: true,
     signsBody: true,
     signsPath: true,
     balances: (ccxt) => ccxt.privateGetAccounts(),

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import type { SignedClaim } from '@keyhold/protocol/dialects/dialect';
+import type { SigningRecord } from '@keyhold/protocol/feed';
+import { compileRequirement, type Requirement } from './permissions.ts';
+import { onlyReads, ReplayGuard, sharedNonce } from './replay-guard.ts';
+
+const START = Date.UTC(2026, 0, 1);
+const SIGNING: SigningRecord = {
+  kind: 'signing',
+  id: 'sign_1',
+  environment: 'env_1',
+  dialects: [],
+  replay: 'verifier',
+  replayReads: 'refuse',
+};
+
+function claim(signedAt: number, changes: Partial<SignedClaim> = {}): SignedClaim {
+  return {
+    credential: 'cred_1',
+    base: [Buffer.from(`signed at ${signedAt}`)],
+    signature: Buffer.alloc(64, 1),
+    algorithms: ['ed25519'],
+    secretEncoding: 'utf8',
+    freshness: { signedAt, after: signedAt - 1_000, until: signedAt + 60_000 },
+    nonce: null,
+    digests: [],
+    ...changes,
+  };
+}
+
+it('accepts what was signed once, and not again under another signature of the same base', () => {
+  const guard = new ReplayGuard(START);
+  const now = START + 10_000;
+  assert.equal(guard.remember(claim(now), SIGNING, now), 'VALID');
+  assert.equal(guard.remember(claim(now), SIGNING, now + 1), 'REPLAYED');
+  assert.equal(guard.remember(claim(now, { signature: Buffer.alloc(64, 2) }), SIGNING, now + 1), 'REPLAYED');
+  assert.equal(guard.remember(claim(now, { credential: 'cred_2' }), SIGNING, now + 1), 'VALID');
+});
+
+it('accepts a nonce once, whatever else is signed with it', () => {
+  const guard = new ReplayGuard(START);
+  const now = START + 10_000;
+  const nonce = { kind: 'once', value: 'n' } as const;
+  assert.equal(guard.remember(claim(now, { nonce }), SIGNING, now), 'VALID');
+  assert.equal(guard.remember(claim(now + 20_000, { nonce }), SIGNING, now + 20_000), 'REPLAYED');
+  assert.equal(guard.remember(claim(now, { nonce: { kind: 'once', value: 'm' } }), SIGNING, now), 'VALID');
+});
+
+it('refuses what may have been accepted before it was there', () => {
+  const guard = new ReplayGuard(START);
+  assert.equal(guard.remember(claim(START + 999), SIGNING, START + 1_500), 'TIMESTAMP_OUT_OF_WINDOW');
+  assert.equal(guard.remember(claim(START - 5_000), SIGNING, START + 1_500), 'TIMESTAMP_OUT_OF_WINDOW');
+  assert.equal(guard.remember(claim(START + 1_000), SIGNING, START + 1_500), 'VALID');
+});
+
+it('guards alone only where the environment says so, and where there is a time', () => {
+  const guard = new ReplayGuard(START);
+  const now = START + 10_000;
+  assert.equal(guard.remember(claim(now), { ...SIGNING, replay: 'shared' }, now), 'STORE_UNAVAILABLE');
+  const rising = { kind: 'rising', value: 5n } as const;
+  assert.equal(guard.remember(claim(now, { freshness: null, nonce: rising }), SIGNING, now), 'STORE_UNAVAILABLE');
+});
+
+it('names to a store what tells a request from others, with the credential in it', () => {
+  const now = START + 10_000;
+  const [one, other] = [sharedNonce(claim(now)), sharedNonce(claim(now, { credential: 'cred_2' }))];
+  assert.ok(one?.kind === 'once' && other?.kind === 'once');
+  assert.notEqual(one.id, other.id);
+  assert.ok(one.id.startsWith('cred_1:'));
+  assert.deepEqual([one.signedAt, one.untilMs, one.aheadMs], [now, now + 60_000, 1_000]);
+  const rising = sharedNonce(claim(now, { freshness: null, nonce: { kind: 'rising', value: 5n } }));
+  assert.ok(rising?.kind === 'rising' && rising.value === 5n);
+});
+
+it('knows what only reads by its permissions, and without any by its method', () => {
+  const received = (method: string) => ({ method, target: '/', scheme: 'https', headers: [], body: null }) as const;
+  const requirement = (text: string) => compileRequirement(text) as Requirement;
+  assert.equal(onlyReads(requirement('orders:read and prices:read'), received('POST')), true);
+  assert.equal(onlyReads(requirement('orders:read or orders:write'), received('GET')), false);
+  assert.equal(onlyReads(null, received('GET')), true);
+  assert.equal(onlyReads(null, received('POST')), false);
+});
