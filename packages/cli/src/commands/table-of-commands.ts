@@ -9,7 +9,7 @@ import { PROJECT_COMMANDS } from './projects.ts';
 import { SECRET_COMMANDS } from './secrets.ts';
 import { SEAL_COMMANDS } from './seal.ts';
 import { SERVER_COMMANDS } from './serve.ts';
-import { verifyCommand } from './verify.ts';
+import { verifyBatchCommand, verifyCommand } from './verify.ts';
 
 /** Every command, in the order of `keyhold help`. */
 export const COMMANDS: readonly (Command | PassThrough)[] = [
@@ -23,6 +23,8 @@ export const COMMANDS: readonly (Command | PassThrough)[] = [
   ...AUDIT_COMMANDS,
   ...EXPORT_COMMANDS,
   ...INSTALLATION_COMMANDS,
+  // The longer one first: the first whose words are there is it.
+  verifyBatchCommand,
   verifyCommand,
 ];
 

@@ -77,6 +77,7 @@ const MATRIX: Readonly<Record<string, { scopes: string; bindings: string }>> = {
   'get-installation': { scopes: '+-+--', bindings: '+-----' },
   'accept-restore': { scopes: '+----', bindings: '+-----' },
   verify: { scopes: '+--+-', bindings: '++.+..' },
+  'verify-batch': { scopes: '+--+-', bindings: '++.+..' },
 };
 
 /** That there is nothing to do is found only by who may do it. */
@@ -269,6 +270,10 @@ onEachDatabase('scopes and bindings', (createPlace) => {
         return post('/v1/installation/accept-restore');
       case 'verify':
         return post('/v1/verify', { key: (await market.issue()).secret, environment: 'market/test' });
+      case 'verify-batch': {
+        const one = { key: (await market.issue()).secret, environment: 'market/test' };
+        return post('/v1/verify/batch', { requests: [one] });
+      }
       default:
         throw new Error(`no request for ${operation}`);
     }
@@ -277,7 +282,7 @@ onEachDatabase('scopes and bindings', (createPlace) => {
   const outcome = async (operation: string, scope: string, binding: number): Promise<string> => {
     const { method, path, body } = await requestFor(operation);
     const { controlUrl, verifierUrl } = shared().installation;
-    const url = new URL(path, operation === 'verify' ? verifierUrl : controlUrl);
+    const url = new URL(path, operation.startsWith('verify') ? verifierUrl : controlUrl);
     const token = tokens.get(`${scope} ${binding}`) as string;
     const answer = await send(url, method, body, { token });
     if (answer.status === 403) return answer.body.code === 'FORBIDDEN' ? '-' : '?';
