@@ -23,7 +23,6 @@ export const COMMANDS: readonly (Command | PassThrough)[] = [
   ...AUDIT_COMMANDS,
   ...EXPORT_COMMANDS,
   ...INSTALLATION_COMMANDS,
-  // The longer one first: the first whose words are there is it.
   verifyBatchCommand,
   verifyCommand,
 ];

@@ -58,7 +58,7 @@ const BATCH: readonly Field<Verdict>[] = [
 
 /** Many at once; they come from stdin, since keys are among them. */
 export const verifyBatchCommand: Command = {
-  words: ['verify', 'batch'],
+  words: ['verify-batch'],
   summary: 'Verify many requests at the verifier; they are read from stdin, a JSON array of what verify takes',
   operation: verifyBatch.id,
   positionals: [],
