@@ -172,7 +172,7 @@ class Client:
         return self._change("POST", f"/v1/keys/{segment(key)}/resume", {})
 
     def revoke_key(self, key: str, reason: str) -> Json:
-        """When this returns, the key is dead everywhere. reason: a word of RFC 5280 §5.3.1, `keyCompromise`."""
+        """When this returns, the key is dead everywhere. reason: of RFC 5280 §5.3.1, as in `key_compromise`."""
         return self._change("POST", f"/v1/keys/{segment(key)}/revoke", {"reason": reason})
 
     def destroy_key(self, key: str) -> Json:
