@@ -8,13 +8,17 @@ from base64 import b64encode, urlsafe_b64encode
 
 from .access_headers import format_utc
 from .errors import SigningError
+from .hmac_template import template_fault
 from .request import FieldLine, Request, check_credential, check_method
 from .task import Context, Settings, Task
 from .urls import Target, check_body_apart, target_of
 
 
 def prepare(request: Request, context: Context, settings: Settings) -> Task:
-    """Signs what `signed` lists. Whether the template itself is safe, the server decides when it is set."""
+    """Signs what `signed` lists."""
+    fault = template_fault(settings)
+    if fault is not None:
+        raise SigningError(f"hmac: the settings of the dialect are not safe: {fault}")
     context.require("hmac", f"hmac-{settings['hash']}")
     check_credential(context.credential)
     check_method(request.method)
