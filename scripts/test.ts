@@ -40,6 +40,10 @@ if (process.env['KEYHOLD_HVAC_PYTHON'] === undefined || process.env['KEYHOLD_HVA
   missing.push('hvac (KEYHOLD_HVAC_PYTHON, KEYHOLD_HVAC_SOURCES): this client of Vault was not tested');
 }
 
+if (process.env['KEYHOLD_SDK_PYTHON'] === undefined) {
+  missing.push('Python with the packages of sdk-python/ (KEYHOLD_SDK_PYTHON): the SDK for Python was not tested');
+}
+
 if (!hasPkcs11js()) missing.push('pkcs11js (node scripts/build-pkcs11js.mjs): the pkcs11 seal was not tested');
 if (spawnSync('softhsm2-util', ['--version']).error !== undefined) {
   missing.push('softhsm2: the pkcs11 seal was not tested');

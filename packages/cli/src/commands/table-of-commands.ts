@@ -2,6 +2,7 @@ import type { Command, PassThrough } from '../command.ts';
 import { TOKEN_COMMANDS } from './access.ts';
 import { AUDIT_COMMANDS } from './audit.ts';
 import { EXPORT_COMMANDS } from './audit-exports.ts';
+import { generateCommand } from './generate-key.ts';
 import { INSTALLATION_COMMANDS } from './installation.ts';
 import { BACKUP_COMMANDS } from './backup.ts';
 import { KEY_COMMANDS } from './keys.ts';
@@ -15,6 +16,7 @@ import { verifyBatchCommand, verifyCommand } from './verify.ts';
 export const COMMANDS: readonly (Command | PassThrough)[] = [
   ...SERVER_COMMANDS,
   ...PROJECT_COMMANDS,
+  generateCommand,
   ...KEY_COMMANDS,
   ...TOKEN_COMMANDS,
   ...SECRET_COMMANDS,

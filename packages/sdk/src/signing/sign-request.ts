@@ -1,4 +1,4 @@
-import type { BasePart, OutgoingRequest, SignatureAlgorithm } from '@keyhold/protocol/dialects/dialect';
+import type { BasePart, OutgoingRequest, SignatureAlgorithm, SigningContext } from '@keyhold/protocol/dialects/dialect';
 import { dialectNamed } from '@keyhold/protocol/dialects/dialects';
 import type { DialectName, DialectSettings } from '@keyhold/protocol/dialects/settings';
 import { type CryptoKey, importPrivateKey, importSecret, type SigningKey, signWith } from './signing-key.ts';
@@ -16,6 +16,8 @@ export interface Signer {
   readonly otp?: string;
   /** Epoch milliseconds; default: this machine's clock. */
   readonly now?: () => number;
+  /** Asked once a request; default: random text, and microseconds that rise. */
+  readonly nonce?: () => SigningContext['nonce'];
 }
 
 /** A request, before it is signed. */
@@ -48,7 +50,7 @@ export async function signRequest(signer: Signer, request: RequestToSign): Promi
   const task = await dialect.prepare(
     outgoing,
     {
-      ...{ credential, algorithm, nowMs, digest, nonce: { text: newNonce(), rising: nextRising(nowMs) } },
+      ...{ credential, algorithm, nowMs, digest, nonce: signer.nonce?.() ?? newNonce(nowMs) },
       ...(passphrase === undefined ? {} : { passphrase }),
       ...(otp === undefined ? {} : { otp }),
     },
@@ -100,8 +102,8 @@ function toHex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-function newNonce(): string {
-  return toHex(crypto.getRandomValues(new Uint8Array(16)));
+function newNonce(nowMs: number): SigningContext['nonce'] {
+  return { text: toHex(crypto.getRandomValues(new Uint8Array(16))), rising: nextRising(nowMs) };
 }
 
 let lastRising = 0n;

@@ -40,6 +40,14 @@ export function haveHvac(t: TestContext): { readonly python: string; readonly so
   return have(t, 'hvac (KEYHOLD_HVAC_PYTHON, KEYHOLD_HVAC_SOURCES)', there) && there ? { python, sources } : null;
 }
 
+/** A Python that has what `sdk-python/` stands on, and what it is tested with; `.ci/run` makes it. */
+export function havePythonSdk(t: TestContext): string | null {
+  const python = process.env['KEYHOLD_SDK_PYTHON'];
+  return have(t, 'Python with the packages of sdk-python/ (KEYHOLD_SDK_PYTHON)', python !== undefined)
+    ? (python ?? null)
+    : null;
+}
+
 /** SOPS, which `.ci/run` builds. */
 export function haveSops(t: TestContext): string | null {
   const sops = process.env['KEYHOLD_SOPS'];

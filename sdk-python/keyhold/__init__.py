@@ -1,0 +1,1 @@
+"""Keyhold for Python: sign requests (`keyhold.signing`), verify them (`keyhold.verifier`), manage keys (`keyhold.client`)."""
