@@ -16,6 +16,7 @@ import { readRequest } from './read-request.ts';
 import type { ReplicaEnvironment, ReplicaToken } from './replica.ts';
 import { ReplayGuard } from './replay-guard.ts';
 import type { SharedStore } from './shared-store.ts';
+import type { LimitDescription } from './shared-allowance.ts';
 import { SignatureKeys } from './signature-keys.ts';
 import { Usage } from './usage.ts';
 import { accepted, refused } from './verdicts.ts';
@@ -144,7 +145,7 @@ export class Verifier {
     const step = this.#decider.step(request, requirement, null);
     // Most end here: decided from memory, at once.
     if (step.code !== 'VALID' || !this.#lastStep.awaits(step)) {
-      return Promise.resolve(this.#conclude(request, { step, code: step.code }));
+      return Promise.resolve(this.#count(this.#word(request.clientIp, step, step.code, null)));
     }
     return this.#finish(request, requirement, null, step);
   }
@@ -200,39 +201,50 @@ export class Verifier {
     return code === 'MALFORMED' ? { valid: false, code, ...presented } : { valid: false, code };
   }
 
-  #conclude(request: VerificationRequest, outcome: Outcome): Verdict {
-    const verdict = this.#word(request, outcome);
+  #conclude({ clientIp }: VerificationRequest, outcome: Outcome): Verdict {
+    const { step, code, taken = null, signed, unproven } = outcome;
+    const verdict = this.#count(
+      unproven === true ? this.#refuseUnproven(clientIp, step, code) : this.#word(clientIp, step, code, taken),
+    );
+    if (signed == null) return verdict;
+    const { freshness } = signed.claim;
+    if (freshness !== null) this.#skew.note(step.wallMs - freshness.signedAt);
+    return { ...verdict, ...describeSigning(signed, step.wallMs) };
+  }
+
+  #count(verdict: Verdict): Verdict {
     if (verdict.valid) this.#accepted++;
     else this.#countRefusal(verdict.code);
-    if (outcome.signed == null) return verdict;
-    const { freshness } = outcome.signed.claim;
-    if (freshness !== null) this.#skew.note(outcome.step.wallMs - freshness.signedAt);
-    return { ...verdict, ...describeSigning(outcome.signed, outcome.step.wallMs) };
+    return verdict;
   }
 
   #countRefusal(code: VerdictCode): void {
     this.#refused.set(code, (this.#refused.get(code) ?? 0) + 1);
   }
 
-  /** Takes from limits and quota, counts, and words the verdict. */
-  #word({ clientIp }: VerificationRequest, { step, code, taken, unproven }: Outcome): Verdict {
-    const { environment, credential, allowance, stale, wallMs } = step;
-    if (credential === null || allowance === null || unproven === true) {
-      this.#usage.denied(environment?.id ?? '', code, credential?.id, clientIp);
-      return refused(code, null, stale);
-    }
-    const limits = taken ?? allowance;
-    const final = code === 'VALID' && taken == null ? allowance.code : code;
+  /**
+   * Takes from limits and quota, counts, and words the verdict.
+   * @param taken what was taken of a store already; null: it is taken here
+   */
+  #word(clientIp: string | undefined, step: Step, code: VerdictCode, taken: LimitDescription | null): Verdict {
+    const { credential, allowance, stale, wallMs } = step;
+    if (credential === null || allowance === null) return this.#refuseUnproven(clientIp, step, code);
+    const final = code === 'VALID' && taken === null ? allowance.code : code;
     if (final !== 'VALID') {
       this.#usage.denied(credential.key.environment.id, final, credential.id, clientIp);
       const limited = final === 'RATE_LIMITED' || final === 'QUOTA_EXCEEDED';
-      return limited
-        ? { ...refused(final, credential, stale), ...limits.describe() }
-        : refused(final, credential, stale);
+      const verdict = refused(final, credential, stale);
+      return limited ? { ...verdict, ...(taken ?? allowance).describe() } : verdict;
     }
-    if (taken == null) allowance.take();
+    if (taken === null) allowance.take();
     this.#usage.used(credential, wallMs, clientIp);
-    return accepted(credential, limits, stale);
+    return accepted(credential, taken ?? allowance, stale);
+  }
+
+  /** Without ids: nobody showed that he holds the secret. */
+  #refuseUnproven(clientIp: string | undefined, { environment, credential, stale }: Step, code: VerdictCode): Verdict {
+    this.#usage.denied(environment?.id ?? '', code, credential?.id, clientIp);
+    return refused(code, null, stale);
   }
 
   #reportLater(): void {
