@@ -10,8 +10,8 @@ const BORDERS: Readonly<Record<string, { readonly may: (name: string) => boolean
     rule: 'imports only the protocol, ioredis, ipaddr.js, ws and node:',
   },
   sdk: {
-    may: (name) => /^(?:@keyhold\/(?:protocol|verifier)\/.+|node:.+)$/.test(name),
-    rule: 'imports only the protocol, the verifier and node:',
+    may: (name) => /^(?:@keyhold\/(?:protocol|verifier)\/.+|jose|node:.+)$/.test(name),
+    rule: 'imports only the protocol, the verifier, jose and node:',
   },
   auditor: {
     may: (name) => /^(?:@keyhold\/protocol\/.+|@noble\/.+|node:.+)$/.test(name),
