@@ -88,7 +88,7 @@ export async function issueKey(
       expires_at: period.expiresAt,
       created_at: now,
     });
-    await writeAddressBook(facts, random, row, addressBook);
+    if (addressBook.length > 0) await writeAddressBook(facts, random, row, addressBook);
     const credential = await insertCredential(facts, keyId, prepared, way, now);
     if (isRefusal(credential)) return credential;
     const names = { project: project.slug, environment: environment.name };

@@ -1,3 +1,5 @@
+import { compiledOnce } from '../database/compiled.ts';
+import { run } from '../database/run.ts';
 import type { Kysely } from 'kysely';
 import { compiledOnce } from '../database/compiled.ts';
 import { run } from '../database/run.ts';
@@ -99,8 +101,12 @@ export async function findSigning(db: Db, environmentId: string): Promise<Signin
     .executeTakeFirst();
 }
 
+/** Compiled once: each issue of a key asks. */
 export async function findRules(db: Db, environmentId: string): Promise<KeyRulesRow | undefined> {
-  return await db.selectFrom('key_rules').selectAll().where('environment_id', '=', environmentId).executeTakeFirst();
+  const query = compiledOnce(db, 'rules of an environment', [environmentId], () =>
+    db.selectFrom('key_rules').selectAll().where('environment_id', '=', '').compile(),
+  );
+  return (await run(db, query))[0];
 }
 
 export async function findConsumer(db: Db, id: string): Promise<ConsumerRow | undefined> {
