@@ -10,3 +10,12 @@ import type { Verifier } from '@keyhold/verifier/verifier';
 export function embedVerifier(address: FeedAddress, events: FeedEvents = {}): Verifier {
   return connectVerifier(address, events);
 }
+
+/** What a guard takes of an embedded verifier: `createGuard({ ...guardedBy(verifier, 'market/live') })`. */
+export function guardedBy(verifier: Verifier, environment: string) {
+  return {
+    environment,
+    verify: verifier.verify.bind(verifier),
+    dialects: () => verifier.environment(environment)?.signing?.dialects ?? [],
+  };
+}
