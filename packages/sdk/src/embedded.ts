@@ -21,3 +21,12 @@ export function embedVerifier(
 export function openSharedStore(options: RedisStoreOptions): SharedStore {
   return new RedisStore(options);
 }
+
+/** What a guard takes of an embedded verifier: `createGuard({ ...guardedBy(verifier, 'market/live') })`. */
+export function guardedBy(verifier: Verifier, environment: string) {
+  return {
+    environment,
+    verify: verifier.verify.bind(verifier),
+    dialects: () => verifier.environment(environment)?.signing?.dialects ?? [],
+  };
+}

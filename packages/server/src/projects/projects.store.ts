@@ -1,8 +1,6 @@
 import { compiledOnce } from '../database/compiled.ts';
 import { run } from '../database/run.ts';
 import type { Kysely } from 'kysely';
-import { compiledOnce } from '../database/compiled.ts';
-import { run } from '../database/run.ts';
 import type {
   ConsumerRow,
   Database,

@@ -1,0 +1,84 @@
+import type { IncomingMessage } from 'node:http';
+import { BodyDigester, type Digests, DigestMismatch } from './body-digester.ts';
+
+/**
+ * The body of a request that is verified by its digest while the application reads it. The request itself is the
+ * stream: whatever reads it, a parser or a pipe, gets no clean end unless the bytes were those that were signed.
+ */
+export class CheckedBody {
+  readonly #request: IncomingMessage;
+  /** What came before the verdict: at most what the stream buffers, since nobody reads it yet. */
+  #early: Uint8Array[] = [];
+  #digester: BodyDigester | null = null;
+  #ended = false;
+
+  /** Null where all of it is here already: then it can be read as well. */
+  static of(request: IncomingMessage): CheckedBody | null {
+    if (request.readableDidRead || request.readableEncoding !== null) {
+      throw new Error('the body of a signed request was read before its guard: mount the guard first');
+    }
+    return request.complete ? null : new CheckedBody(request);
+  }
+
+  private constructor(request: IncomingMessage) {
+    this.#request = request;
+    const buffered = request.readableLength > 0 ? (request.read() as Buffer | null) : null;
+    if (buffered !== null) {
+      this.#early.push(buffered);
+      request.unshift(buffered);
+    }
+    // Where the parser hands over what it read. An instance's own method shadows the stream's until it is let go.
+    request.push = (chunk: Uint8Array | null) => this.#take(chunk);
+  }
+
+  /** Lets the end come only where the body has each of these digests. */
+  check(digests: Digests): void {
+    const digester = new BodyDigester(digests);
+    for (const chunk of this.#early) digester.update(chunk);
+    this.#early = [];
+    this.#digester = digester;
+    if (this.#ended) this.#finish(digester);
+  }
+
+  /** For what is not handed to the application at all. */
+  release(): void {
+    Reflect.deleteProperty(this.#request, 'push');
+    this.#early = [];
+    if (this.#ended) this.#request.push(null);
+  }
+
+  #take(chunk: Uint8Array | null): boolean {
+    if (chunk === null) {
+      this.#ended = true;
+      if (this.#digester !== null) this.#finish(this.#digester);
+      return false;
+    }
+    if (this.#digester === null) this.#early.push(chunk);
+    else this.#digester.update(chunk);
+    return pushInto(this.#request, chunk);
+  }
+
+  #finish(digester: BodyDigester): void {
+    const request = this.#request;
+    Reflect.deleteProperty(request, 'push');
+    if (digester.matches()) return void request.push(null);
+    // The stream alone fails: its connection stays, so that the application can still answer.
+    request._destroy = (error, done) => done(request.listenerCount('error') > 0 ? error : null);
+    const fail = () => void request.destroy(new DigestMismatch());
+    if (request.readableFlowing !== null || request.listenerCount('readable') > 0) return fail();
+    // Nobody reads it yet. A stream that has failed by then looks like one without a body to some parsers, and others
+    // wait for it for ever; so it fails when it is first read. Whoever reads calls `read`; 0 is the stream's own.
+    const { read } = request;
+    request.read = (size?: number) => {
+      if (size === 0) return read.call(request, 0);
+      Reflect.deleteProperty(request, 'read');
+      fail();
+      return null;
+    };
+  }
+}
+
+function pushInto(request: IncomingMessage, chunk: Uint8Array): boolean {
+  const { push } = Object.getPrototypeOf(request) as IncomingMessage;
+  return push.call(request, chunk);
+}

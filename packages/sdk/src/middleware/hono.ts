@@ -1,0 +1,26 @@
+import type { Verdict } from '@keyhold/protocol/verdict';
+import { type FetchGuardOptions, guardFetch } from './fetch-message.ts';
+import type { Requirement } from './http-guard.ts';
+
+/** As much of Hono's Context as a guard needs. */
+interface Context {
+  readonly req: { raw: Request };
+  set(name: 'keyhold', value: Verdict): void;
+}
+
+/**
+ * Guards routes of Hono 4: `app.post('/orders', guard({ permission: 'orders:write' }), place)`. Before whatever reads
+ * the body, which is in `c.req` as ever. The verdict is `c.get('keyhold')`.
+ * @typeParam C Hono's `Context`, where `clientAddress` wants more of it, such as `getConnInfo(c).remote.address`
+ */
+export function createHonoGuard<C extends Context = Context>(options: FetchGuardOptions<C>) {
+  return (requirement: Requirement = {}) =>
+    async (context: C, next: () => Promise<void>): Promise<Response | undefined> => {
+      const decision = await guardFetch(options, context.req.raw, context, requirement);
+      if (decision instanceof Response) return decision;
+      context.req.raw = decision.request;
+      context.set('keyhold', decision.verdict);
+      await next();
+      return undefined;
+    };
+}

@@ -1,0 +1,147 @@
+import type { ReceivedRequest } from '@keyhold/protocol/dialects/dialect';
+import { type Recognised, recognise } from '@keyhold/protocol/dialects/dialects';
+import type { DialectSettings } from '@keyhold/protocol/dialects/settings';
+import { type HttpRefusal, problemRefusal, refusalOf } from '@keyhold/protocol/http-refusal';
+import type { Verdict, VerificationRequest } from '@keyhold/protocol/verdict';
+import { type Clock, systemClock } from '@keyhold/verifier/clock';
+
+/** What guards of every framework have in common. */
+export interface HttpGuardOptions {
+  /** An embedded verifier's `verify`, or {@link verifyRemotely} of a verifier client. */
+  readonly verify: (request: VerificationRequest) => Promise<Verdict>;
+  /** `project/environment` whose keys open this API. */
+  readonly environment: string;
+  /**
+   * How requests may be signed, as the environment says; a function is asked for each request. Left out: only
+   * `Authorization: Bearer` is looked at.
+   */
+  readonly dialects?: readonly DialectSettings[] | (() => readonly DialectSettings[]);
+  /** What clients connect with: behind a proxy that ends TLS nothing in the request says it. Default: `https`. */
+  readonly scheme?: 'https' | 'http';
+  /** Longest body of a signed request; what is longer is answered with 413, unread. Default: 1 MiB. */
+  readonly maxBodyBytes?: number;
+  /**
+   * `buffer` (the default): the body of a signed request is read whole, and verified with it. `stream`: where RFC 9421
+   * covers a Content-Digest, the application reads the body as it comes, without a limit of ours; the stream fails at
+   * its end, and never ends cleanly, where the digest is of another body. Everything done before the end has to be
+   * undone then.
+   */
+  readonly body?: 'buffer' | 'stream';
+  /** How refusals of signed requests are worded: as the dialect's clients expect (the default), or as problem details. */
+  readonly refusals?: 'dialect' | 'problem';
+  /** Default: the machine's own. */
+  readonly clock?: Pick<Clock, 'wall'>;
+}
+
+/** What one route requires. */
+export interface Requirement {
+  /** Expression over permissions; left out: any valid key. */
+  readonly permission?: string;
+  /** Units that this request takes from limits and quota; default 1. */
+  readonly cost?: number;
+}
+
+/** A request before its body was read. */
+export type RequestHead = Omit<ReceivedRequest, 'body' | 'scheme'>;
+
+/** Where a body comes from. */
+export interface BodySource {
+  /** True where the head says that there is none (RFC 9112 §6.3). */
+  readonly isEmpty: boolean;
+  /** Reads it whole, and leaves it to the application to be read again; a string says why that can't be had. */
+  read(maxBytes: number): Promise<Uint8Array | 'too large' | 'aborted'>;
+  /** Asks for a stream that can be checked at its end; false: too late, it has to be read. */
+  hold?(): boolean;
+}
+
+/** One request to be guarded. */
+export interface ToGuard {
+  readonly head: RequestHead;
+  readonly body: BodySource;
+  readonly clientIp: string | undefined;
+  readonly requirement: Requirement;
+}
+
+export type GuardDecision =
+  | {
+      readonly kind: 'accepted';
+      readonly verdict: Verdict;
+      /** Digests of which the body has to have each; only where it was not read. */
+      readonly digests: NonNullable<Verdict['bodyDigests']>;
+    }
+  /** Without a verdict where none was asked for. */
+  | { readonly kind: 'refused'; readonly refusal: HttpRefusal; readonly verdict: Verdict | null }
+  /** The client went away while its body was read; nobody is there to be answered. */
+  | { readonly kind: 'gone' };
+
+const DEFAULT_MAX_BODY_BYTES = 1024 * 1024;
+
+/** Decides one HTTP request: its own bytes in, a verdict or the client's answer out. Never rejects for a refusal. */
+export async function guardHttp(options: HttpGuardOptions, request: ToGuard): Promise<GuardDecision> {
+  const { head, clientIp } = request;
+  const { permission, cost } = request.requirement;
+  const common = { environment: options.environment, permission, clientIp, cost };
+  const received = { ...head, scheme: options.scheme ?? 'https' } as const;
+  const recognised = recognise(dialectsOf(options), { ...received, body: null });
+  if (recognised === null) return await guardBearer(options, head, common);
+  const body = await bodyOf(options, request, recognised);
+  if (body === 'aborted') return { kind: 'gone' };
+  if (body === 'too large') {
+    const detail = 'The body is larger than a signed request may have.';
+    return { kind: 'refused', refusal: problemRefusal(413, 'BODY_TOO_LARGE', detail), verdict: null };
+  }
+  const verdict = await decide(options, { ...common, request: { ...received, body } });
+  if (!verdict.valid) return refused(options, verdict, recognised);
+  const digests = body === null ? (verdict.bodyDigests ?? []) : [];
+  // A body that nobody read and nothing binds: whoever would accept that is no verifier.
+  if (body === null && digests.length === 0) {
+    return refused(options, { valid: false, code: 'STORE_UNAVAILABLE' }, recognised);
+  }
+  return { kind: 'accepted', verdict, digests };
+}
+
+function dialectsOf({ dialects = [] }: HttpGuardOptions): readonly DialectSettings[] {
+  return typeof dialects === 'function' ? dialects() : dialects;
+}
+
+async function guardBearer(
+  options: HttpGuardOptions,
+  { headers }: RequestHead,
+  common: Omit<VerificationRequest, 'key' | 'request'>,
+): Promise<GuardDecision> {
+  const found = headers.filter(([name]) => name.toLowerCase() === 'authorization');
+  // Two of them would leave it to whoever reads the request next which one counts.
+  if (found.length > 1) {
+    const reason = 'Authorization is there more than once';
+    return refused(options, { valid: false, code: 'MALFORMED', reason }, null);
+  }
+  const key = /^Bearer +(\S+) *$/i.exec(found[0]?.[1] ?? '')?.[1];
+  if (key === undefined) {
+    const refusal = problemRefusal(401, 'KEY_REQUIRED', 'Send your API key as "Authorization: Bearer <key>".');
+    return { kind: 'refused', refusal, verdict: null };
+  }
+  const verdict = await decide(options, { ...common, key });
+  return verdict.valid ? { kind: 'accepted', verdict, digests: [] } : refused(options, verdict, null);
+}
+
+/** Null: not read, and to be checked by its digest. */
+async function bodyOf(options: HttpGuardOptions, { body }: ToGuard, { dialect }: Recognised) {
+  if (body.isEmpty) return new Uint8Array(0);
+  if (options.body === 'stream' && dialect.name === 'rfc9421' && body.hold?.() === true) return null;
+  return await body.read(options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES);
+}
+
+/** Fails closed: a verifier that can't be asked is a refusal. */
+async function decide({ verify }: HttpGuardOptions, request: VerificationRequest): Promise<Verdict> {
+  try {
+    return await verify(request);
+  } catch {
+    return { valid: false, code: 'STORE_UNAVAILABLE' };
+  }
+}
+
+function refused(options: HttpGuardOptions, verdict: Verdict, recognised: Recognised | null): GuardDecision {
+  const wording = options.refusals === 'problem' ? null : recognised;
+  const refusal = refusalOf(verdict, wording, (options.clock ?? systemClock).wall());
+  return { kind: 'refused', refusal, verdict };
+}

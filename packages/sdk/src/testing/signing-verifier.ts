@@ -1,0 +1,53 @@
+import { generateKeyPairSync, hash } from 'node:crypto';
+import type { DialectSettings } from '@keyhold/protocol/dialects/settings';
+import { FedClient } from '@keyhold/verifier/testing/fed-client';
+import { credentialRecord, ENVIRONMENT, keyRecord, makeSecret } from '@keyhold/verifier/testing/records';
+import { Verifier } from '@keyhold/verifier/verifier';
+import { type RequestToSign, type Signer, signRequest } from '../signing/sign-request.ts';
+
+const SIGNED = 'cred_01890a5d-ac96-774b-bcce-b302099a8057';
+/** Longer than any dialect looks back: what was signed before a verifier began to remember is not accepted. */
+const BEFORE_MS = 700_000;
+
+/** The shipped verifier with one key, which has a bearer credential and one of Ed25519; a test is its control plane. */
+export class SigningVerifier {
+  readonly fed = new FedClient();
+  readonly secret = makeSecret();
+  readonly verifier = new Verifier(this.fed.clock, this.fed.client);
+  readonly #pem: string;
+
+  constructor(dialects: readonly DialectSettings[], key: Parameters<typeof keyRecord>[0] = {}) {
+    const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+    this.#pem = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
+    this.fed.clock.advance(BEFORE_MS);
+    this.verifier.start();
+    this.fed.lead([
+      { kind: 'signing', id: 'sign_1', environment: 'env_1', dialects, replay: 'verifier', replayReads: 'refuse' },
+      keyRecord({ permissions: ['orders:write'], ...key }),
+      credentialRecord(this.secret),
+      credentialRecord('', { id: SIGNED, digest: hash('sha256', SIGNED, 'hex') }),
+      {
+        kind: 'signature-key',
+        id: 'sigk_1',
+        credential: SIGNED,
+        algorithm: 'ed25519',
+        publicKey: publicKey.export({ type: 'spki', format: 'der' }).toString('hex'),
+      },
+    ]);
+  }
+
+  /** What a guard takes of it. */
+  get guarded() {
+    return {
+      environment: ENVIRONMENT,
+      verify: this.verifier.verify.bind(this.verifier),
+      dialects: () => this.verifier.environment(ENVIRONMENT)?.signing?.dialects ?? [],
+      clock: this.fed.clock,
+    };
+  }
+
+  sign(dialect: Signer['dialect'], request: RequestToSign) {
+    const key = { kind: 'private', algorithm: 'ed25519', key: this.#pem } as const;
+    return signRequest({ dialect, credential: SIGNED, key, now: () => this.fed.clock.wall() }, request);
+  }
+}

@@ -1,0 +1,32 @@
+import type { Verdict, VerificationRequest } from '@keyhold/protocol/verdict';
+import type { createVerifierClient } from './client.ts';
+import { KeyholdError } from './keyhold-error.ts';
+
+/**
+ * A verifier client as a guard takes it: the same call as an embedded verifier's `verify`.
+ * @throws (from the call) KeyholdError where there is no verdict
+ */
+export function verifyRemotely(client: ReturnType<typeof createVerifierClient>) {
+  return async ({ request, ...rest }: VerificationRequest): Promise<Verdict> => {
+    const body = request === undefined || request.body === null ? null : toBase64(request.body);
+    const input = { ...rest, ...(request === undefined ? {} : { request: { ...request, body } }) };
+    try {
+      return (await client.verify(input as unknown as Parameters<typeof client.verify>[0])) as Verdict;
+    } catch (error) {
+      if (isClients(error))
+        return { valid: false, code: 'MALFORMED', reason: `the verifier did not read it: ${error}` };
+      throw error;
+    }
+  };
+}
+
+/** Longer or more than any request has: the mistake is that of whoever sent it, and no verifier is at fault. */
+function isClients(error: unknown): boolean {
+  if (!(error instanceof KeyholdError)) return false;
+  const { code, field } = error;
+  return code === 'BODY_TOO_LARGE' || (code === 'INVALID_INPUT' && /^\/(?:key|request)(?:\/|$)/.test(field ?? ''));
+}
+
+function toBase64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+}
