@@ -27,6 +27,9 @@ if (spawnSync('sh', ['-c', 'command -v chromium || command -v chromium-browser']
   missing.push('Chromium: the page for auditors and the one-time page were not tested in a browser');
 }
 
+if (spawnSync('nginx', ['-v']).error !== undefined) {
+  missing.push('nginx: the example of an API behind it was not tested');
+}
 if (spawnSync('redis-server', ['--version']).error !== undefined) {
   missing.push('redis-server: what verifiers share (nonces, limits, quotas) was not tested');
 }

@@ -9,8 +9,8 @@ export function haveStrace(t: TestContext): boolean {
 }
 
 /** True when that program can be run. */
-export function haveProgram(t: TestContext, program: 'curl'): boolean {
-  return have(t, program, spawnSync(program, ['--version']).error === undefined);
+export function haveProgram(t: TestContext, program: 'curl' | 'nginx'): boolean {
+  return have(t, program, spawnSync(program, [program === 'nginx' ? '-v' : '--version']).error === undefined);
 }
 
 /** True when a suite that needs openssl is to be run: always in CI, where it then fails without. */

@@ -15,6 +15,7 @@ import type { Gate } from '../http/mount.ts';
 import { serveReference } from '../http/reference.ts';
 import { createHttpServer } from '../http/server.ts';
 import { readTls } from '../http/tls.ts';
+import { mountGateways } from './gateway.routes.ts';
 import { mountTime } from './time.routes.ts';
 import { mountVerify, mountVerifyBatch } from './verify-route.ts';
 
@@ -57,6 +58,7 @@ export async function startVerifierProcess(config: Config, log: Log): Promise<Ve
   mountVerify(app, verifier, gate);
   mountVerifyBatch(app, verifier, gate);
   mountTime(app, systemClock);
+  mountGateways(app, { verifier, gate, clock: systemClock });
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   registerMetric(registry, {

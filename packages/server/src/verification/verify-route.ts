@@ -2,12 +2,12 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { FieldLine, ReceivedRequest } from '@keyhold/protocol/dialects/dialect';
 import type { Response } from '@keyhold/protocol/operation';
 import { type ToVerify, verify, verifyBatch } from '@keyhold/protocol/operations/verify';
-import { parsePermissionExpression } from '@keyhold/protocol/permission';
 import type { VerificationRequest } from '@keyhold/protocol/verdict';
-import type { ReplicaEnvironment, ReplicaToken } from '@keyhold/verifier/replica';
+import type { ReplicaToken } from '@keyhold/verifier/replica';
 import type { Verifier } from '@keyhold/verifier/verifier';
 import type { FastifyInstance } from 'fastify';
 import { type Gate, mount } from '../http/mount.ts';
+import { FORBIDDEN, mayVerify, readPlace } from './verify-request.ts';
 
 /** `POST /v1/verify`: the same call as the embedded one, behind a token. */
 export function mountVerify(app: FastifyInstance, verifier: Verifier, gate: Gate<ReplicaToken>): void {
@@ -34,19 +34,11 @@ export function mountVerifyBatch(app: FastifyInstance, verifier: Verifier, gate:
   });
 }
 
-function mayVerify({ scopes }: ReplicaToken): boolean {
-  return scopes.includes('verify') || scopes.includes('admin');
-}
-
-const FORBIDDEN = refuse('FORBIDDEN', 'This token does not allow it: verify takes the scope admin or verify.');
-
 function readRequest(verifier: Verifier, token: ReplicaToken, body: ToVerify): VerificationRequest | Refusal {
-  const environment = environmentFor(verifier, token, body);
-  if (isRefusal(environment)) return environment;
-  const wrong = checkExpression(body.permission);
-  if (wrong !== null) return wrong;
-  const { key, permission, clientIp, destination, cost } = body;
-  const common = { environment: environment.qualifiedName, permission, clientIp, destination, cost };
+  const place = readPlace(verifier, token, body);
+  if (isRefusal(place)) return place;
+  const { key, clientIp, destination, cost } = body;
+  const common = { ...place, clientIp, destination, cost };
   if ((key === undefined) === (body.request === undefined)) {
     return refuse('INVALID_INPUT', 'Give either key or request.', '/key');
   }
@@ -64,52 +56,4 @@ function readReceived(given: NonNullable<ToVerify['request']>): ReceivedRequest 
   if (bytes.toString('base64') !== body)
     return refuse('INVALID_INPUT', 'This is not base64 with padding.', '/request/body');
   return { method, target, scheme, headers, body: bytes };
-}
-
-/** Finds the environment that the caller means; one beyond its binding answers as if it did not exist. */
-function environmentFor(
-  verifier: Verifier,
-  token: ReplicaToken,
-  { environment: name }: ToVerify,
-): ReplicaEnvironment | Refusal {
-  const absent = refuse(
-    'ENVIRONMENT_NOT_FOUND',
-    'There is no such environment; it may have been created a moment ago.',
-    '/environment',
-  );
-  if (name === undefined) {
-    if (token.environment === null) {
-      return refuse('INVALID_INPUT', 'Only a token bound to one environment may leave it out.', '/environment');
-    }
-    return verifier.environmentById(token.environment) ?? absent;
-  }
-  const found = name.includes('/') ? verifier.environment(name) : bareEnvironment(verifier, token, name);
-  if (found === undefined) return absent;
-  if (token.environment !== null) return found.id === token.environment ? found : absent;
-  if (token.projects !== null && !token.projects.includes(found.projectId)) return absent;
-  return found;
-}
-
-/** A bare name means something only to a token of one project or environment. */
-function bareEnvironment(verifier: Verifier, token: ReplicaToken, name: string): ReplicaEnvironment | undefined {
-  if (token.environment !== null) {
-    const own = verifier.environmentById(token.environment);
-    return own?.name === name ? own : undefined;
-  }
-  if (token.projects?.length !== 1) return undefined;
-  return verifier.environmentOf(token.projects[0] as string, name);
-}
-
-/** Expressions already found good; an application has a handful. */
-const known = new Set<string>();
-const MAX_KNOWN = 1000;
-
-/** A caller's own mistake is an error to him, not a verdict on his client. */
-function checkExpression(permission: string | undefined): Refusal | null {
-  if (permission === undefined || known.has(permission)) return null;
-  const parsed = parsePermissionExpression(permission);
-  if ('error' in parsed) return refuse('INVALID_INPUT', `At ${parsed.at}: ${parsed.error}.`, '/permission');
-  if (known.size >= MAX_KNOWN) known.clear();
-  known.add(permission);
-  return null;
 }

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { it } from 'node:test';
+import { onEachDatabase } from '../testing/databases.ts';
+import { shareMarket } from '../testing/shared-market.ts';
+
+onEachDatabase('a gateway that asks before it hands a request on', (createPlace) => {
+  const shared = shareMarket(createPlace);
+  const token = async (scopes: string[]) =>
+    (await shared().expect(201, 'POST', '/v1/tokens', { name: 'gateway', scopes })).secret as string;
+  const ask = (path: string, headers: Record<string, string>) =>
+    fetch(new URL(path, shared().installation.verifierUrl), { headers });
+  const about = {
+    'x-forwarded-method': 'GET',
+    'x-forwarded-uri': '/v1/prices',
+    'x-forwarded-for': '10.0.0.1, 192.0.2.7',
+  };
+  const AT = '/v1/auth/forward?environment=market/test&permission=prices:read';
+
+  it('is told who it is, by the address that it added itself', async () => {
+    const { keyId, credentialId, secret } = await shared().market.issue({ allowedNetworks: ['192.0.2.0/24'] });
+    const own = { ...about, 'x-keyhold-token': await token(['verify']), authorization: `Bearer ${secret}` };
+    const answer = await ask(AT, own);
+    const named = ['key', 'consumer', 'credential'].map((name) => answer.headers.get(`x-keyhold-${name}`));
+    assert.deepEqual([answer.status, named], [204, [keyId, shared().market.consumer, credentialId]]);
+    assert.equal((await ask(AT, { ...own, 'x-forwarded-for': '192.0.2.7, 10.0.0.1' })).status, 403);
+    assert.equal(
+      (await ask('/v1/auth/nginx?environment=market/test&permission=orders:write', own)).headers.get(
+        'x-keyhold-status',
+      ),
+      '403',
+    );
+    assert.equal((await ask(`${AT.replace('prices:read', 'orders:write')}`, own)).status, 403);
+  });
+
+  it('needs a token of its own that may verify, and is told of its own mistakes', async () => {
+    const { secret } = await shared().market.issue();
+    const own = { ...about, authorization: `Bearer ${secret}` };
+    assert.equal((await ask(AT, own)).status, 401);
+    assert.equal((await ask(AT, { ...own, 'x-keyhold-token': secret })).status, 401);
+    assert.equal((await ask(AT, { ...own, 'x-keyhold-token': await token(['keys']) })).status, 403);
+    const good = { ...own, 'x-keyhold-token': await token(['verify']) };
+    assert.equal((await ask('/v1/auth/forward?environment=market/none', good)).status, 404);
+    assert.equal((await ask('/v1/auth/forward?environment=market/test&permission=and', good)).status, 400);
+    assert.equal((await ask(AT, { ...good, authorization: 'Bearer mkt_test_wrong' })).status, 401);
+  });
+
+  it('is refused where something stands twice, so that no client speaks for it', async () => {
+    const { secret } = await shared().market.issue();
+    const lines = [
+      `GET ${AT} HTTP/1.1`,
+      'Host: verifier',
+      `X-Keyhold-Token: ${await token(['verify'])}`,
+      `Authorization: Bearer ${secret}`,
+      'X-Real-IP: 192.0.2.1',
+      'X-Real-IP: 192.0.2.2',
+      'Connection: close',
+    ];
+    const { port } = new URL(shared().installation.verifierUrl);
+    const answer = await new Promise<string>((resolve, reject) => {
+      let text = '';
+      const socket = connect(Number(port), '127.0.0.1', () => socket.write(`${lines.join('\r\n')}\r\n\r\n`));
+      socket.on('data', (data) => (text += String(data)));
+      socket.on('end', () => resolve(text));
+      socket.on('error', reject);
+    });
+    assert.match(answer, /^HTTP\/1\.1 400 [\s\S]*"field":"x-real-ip"/);
+  });
+});
