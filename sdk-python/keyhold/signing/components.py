@@ -98,7 +98,7 @@ def component_value(message: Message, component: Item) -> str:
     """RFC 9421 §2.5, step 2.4."""
     name, target = name_of(component), message.target
     if not name.startswith("@"):
-        return _field_value(message.request, name, component)
+        return _field_value(message, name, component)
     if name == "@query-param":
         return _query_parameter(target.query or "", text_parameter(component, "name") or "", component)
     return {
@@ -113,8 +113,11 @@ def component_value(message: Message, component: Item) -> str:
     }[name]
 
 
-def _field_value(request: Request, name: str, component: Item) -> str:
-    values = [_unfold(value) for value in request.values(name)]
+def _field_value(message: Message, name: str, component: Item) -> str:
+    values = [_unfold(value) for value in message.request.values(name)]
+    if name == "host" and not values:
+        # Clients add it to what they send.
+        values = [message.authority]
     if not values:
         raise SigningError(f"{serialize(component)}: the request has no such field")
     if "bs" in component.parameters:

@@ -69,6 +69,6 @@ def _authority(written: str, scheme: str) -> str:
             ipaddress.IPv4Address(host)
     except ValueError:
         raise SigningError("the host is no address in its usual notation") from None
-    if port > 65535:
+    if not 0 < port < 1 << 16:
         raise SigningError("there is no such port")
     return host if port == _PORTS[scheme] else f"{host}:{port}"

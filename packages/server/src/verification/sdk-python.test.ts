@@ -6,9 +6,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { sign } from '@keyhold/sdk/signing/testing/make-vectors';
+import { randomCases } from '@keyhold/sdk/signing/testing/random-cases';
 import { createPlace } from '../testing/databases.ts';
 import { havePythonSdk } from '../testing/missing-part.ts';
+import { seededRandom } from '../testing/seeded-random.ts';
 import { shareMarket } from '../testing/shared-market.ts';
+
+const SEED = 20_260_101;
+const RANDOM_CASES = 1_500;
+/** What WHATWG's URL parser reads in its own way, or no request should have: not signed in Python. */
+const STRICTER = /^(?:only absolute http|the host is |there is no such port|rfc9421: there is more than one Host)/;
+
+/** One of the two. */
+interface Outcome {
+  readonly signed?: readonly unknown[];
+  readonly refused?: string;
+}
 
 const SDK = fileURLToPath(new URL('../../../../sdk-python/', import.meta.url));
 
@@ -46,6 +60,26 @@ describe('the SDK for Python', () => {
   it('signs as the vectors have it, and sends what it signed with requests and httpx', async (t) => {
     const python = havePythonSdk(t);
     if (python !== null) report(t, await run(python, ['-m', 'unittest', 'discover', '-t', '.', '-s', 'tests']), 14);
+  });
+
+  it('signs as the SDK for TypeScript whatever it is given, or refuses to', async (t) => {
+    const python = havePythonSdk(t);
+    if (python === null) return;
+    const cases = randomCases(RANDOM_CASES, seededRandom(SEED));
+    const outcomes = JSON.parse(await run(python, ['-m', 'tests.sign_all'], cases)) as Outcome[];
+    let signed = 0;
+    for (const [index, one] of cases.entries()) {
+      const { signed: actual, refused } = outcomes[index] ?? {};
+      const expected = await sign(one).then(
+        ({ method, url, headers, body }) => [method, url, headers, Buffer.from(body).toString('base64')],
+        (error) => void assert.ok(error instanceof TypeError, `${JSON.stringify(one)}: ${error}`),
+      );
+      if (expected !== undefined && refused !== undefined && STRICTER.test(refused)) continue;
+      assert.deepEqual(actual, expected, `${JSON.stringify(one)}: ${refused}`);
+      if (expected !== undefined) signed++;
+    }
+    t.diagnostic(`${signed} of ${cases.length} random requests signed alike by both, the others refused`);
+    assert.ok(signed > RANDOM_CASES / 3);
   });
 
   it('is a package that installs, with its types, which hold', async (t) => {
