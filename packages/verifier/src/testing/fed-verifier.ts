@@ -1,6 +1,7 @@
 import type { FeedRecord } from '@keyhold/protocol/feed';
 import type { Verdict, VerificationRequest } from '@keyhold/protocol/verdict';
 import type { OnlineQuestion } from '@keyhold/protocol/verification-messages';
+import type { SharedStore } from '../shared-store.ts';
 import { Verifier } from '../verifier.ts';
 import { FedClient } from './fed-client.ts';
 import { credentialRecord, ENVIRONMENT, keyRecord, makeSecret } from './records.ts';
@@ -9,9 +10,14 @@ import { credentialRecord, ENVIRONMENT, keyRecord, makeSecret } from './records.
 export class FedVerifier {
   readonly fed = new FedClient();
   readonly secret = makeSecret();
-  readonly verifier = new Verifier(this.fed.clock, this.fed.client);
+  readonly verifier: Verifier;
 
-  constructor(key: Parameters<typeof keyRecord>[0] = {}, records: readonly FeedRecord[] = []) {
+  constructor(
+    key: Parameters<typeof keyRecord>[0] = {},
+    records: readonly FeedRecord[] = [],
+    store: SharedStore | null = null,
+  ) {
+    this.verifier = new Verifier(this.fed.clock, this.fed.client, store);
     this.verifier.start();
     this.fed.lead([...records, keyRecord(key), credentialRecord(this.secret)]);
   }
