@@ -3,11 +3,11 @@ import type { SignatureKeyRecord } from '@keyhold/protocol/feed';
 /** What credentials that sign are verified with, by credential. */
 export class SignatureKeyTable {
   readonly #records = new Map<string, SignatureKeyRecord>();
-  /** Never shrinks in a replica: keys are replaced once in months, and a snapshot begins anew. */
-  readonly #distributionKeys = new Set<string>();
+  readonly #distributionKeys: Set<string>;
 
-  get distributionKeys(): ReadonlySet<string> {
-    return this.#distributionKeys;
+  /** @param distributionKeys told under which keys secrets lie */
+  constructor(distributionKeys: Set<string>) {
+    this.#distributionKeys = distributionKeys;
   }
 
   get(credential: string): SignatureKeyRecord | undefined {

@@ -4,6 +4,7 @@ import { AUDIT_COMMANDS } from './audit.ts';
 import { EXPORT_COMMANDS } from './audit-exports.ts';
 import { INSTALLATION_COMMANDS } from './installation.ts';
 import { BACKUP_COMMANDS } from './backup.ts';
+import { FACTOR_COMMANDS } from './factors.ts';
 import { KEY_COMMANDS } from './keys.ts';
 import { PROJECT_COMMANDS } from './projects.ts';
 import { SECRET_COMMANDS } from './secrets.ts';
@@ -15,6 +16,7 @@ import { verifyCommand } from './verify.ts';
 export const COMMANDS: readonly (Command | PassThrough)[] = [
   ...SERVER_COMMANDS,
   ...PROJECT_COMMANDS,
+  ...FACTOR_COMMANDS,
   ...KEY_COMMANDS,
   ...TOKEN_COMMANDS,
   ...SECRET_COMMANDS,

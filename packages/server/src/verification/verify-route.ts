@@ -45,8 +45,8 @@ function readRequest(verifier: Verifier, token: ReplicaToken, body: ToVerify): V
   if (isRefusal(environment)) return environment;
   const wrong = checkExpression(body.permission);
   if (wrong !== null) return wrong;
-  const { key, permission, clientIp, destination, cost } = body;
-  const common = { environment: environment.qualifiedName, permission, clientIp, destination, cost };
+  const { key, permission, clientIp, destination, cost, secondFactor } = body;
+  const common = { environment: environment.qualifiedName, permission, clientIp, destination, cost, secondFactor };
   if ((key === undefined) === (body.request === undefined)) {
     return refuse('INVALID_INPUT', 'Give either key or request.', '/key');
   }
