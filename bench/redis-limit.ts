@@ -72,7 +72,7 @@ async function take(request: TakeRequest): Promise<void> {
 function requestOf(index: number): TakeRequest {
   const key = `key_${index % KEYS}`;
   const limits = [{ id: `${key}/burst`, windowMs: WINDOW_MS, limit: LIMIT }];
-  return { owner: `cons_${index % KEYS}`, replay: null, limits, quota: null, cost: 1 };
+  return { owner: `cons_${index % KEYS}`, replay: null, factor: null, limits, quota: null, cost: 1 };
 }
 
 function wholeOf(index: number): TakeRequest {

@@ -6,6 +6,7 @@ const EXPOSE = 'packages/server/src/vault/expose.ts';
 /** Revealing is a capability, and the capability is this import. */
 const HOLDERS = new Set([
   'packages/server/src/keys/keys.routes.ts',
+  'packages/server/src/keys/factors.routes.ts',
   'packages/server/src/access/tokens.routes.ts',
   'packages/server/src/vault/seal.routes.ts',
   'packages/server/src/secrets/reveal.routes.ts',

@@ -25,6 +25,7 @@ const VERBS = new Set([
     'deliver',
     'destroy',
     'detect',
+    'enrol',
     'ensure',
     'expire',
     'find',

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import type { DialectSettings } from './dialects/settings.ts';
+import type { TotpAlgorithm } from './totp.ts';
 import type { EnvironmentKind, PublicKeyAlgorithm, QuotaPeriod, Scope, State } from './state.ts';
 
 /**
@@ -124,6 +125,7 @@ export type FeedRecord =
   | ConsumerRecord
   | KeyRecord
   | AddressBookRecord
+  | FactorRecord
   | CredentialRecord
   | SignatureKeyRecord
   | TokenRecord
@@ -179,6 +181,8 @@ export interface RulesRecord {
   readonly withdrawals: readonly string[];
   /** Permissions that lapse so many days after a key was issued, where no network restricts it. */
   readonly withoutNetworks: { readonly permissions: readonly string[]; readonly days: number } | null;
+  /** Permissions each use of which takes a second factor of the consumer. */
+  readonly secondFactor: readonly string[];
 }
 
 /** Where a key may send funds to. */
@@ -242,6 +246,27 @@ export type SignatureKeyMaterial =
       readonly envelope: string;
       readonly vaultKey: string;
     };
+
+/** A second factor of a consumer in one environment. */
+export type FactorRecord = {
+  readonly kind: 'factor';
+  readonly id: string;
+  readonly environment: string;
+  readonly consumer: string;
+} & FactorMaterial;
+
+/** One-time codes by time (RFC 6238). */
+export interface TotpMaterial {
+  readonly type: 'totp';
+  readonly algorithm: TotpAlgorithm;
+  /** Time step of the code that confirmed it: that one and those before it are used. */
+  readonly usedStep: number;
+  /** The shared secret; opens under {@link vaultKey} and nowhere else; hex. */
+  readonly envelope: string;
+  readonly vaultKey: string;
+}
+
+export type FactorMaterial = TotpMaterial;
 
 export interface TokenRecord {
   readonly kind: 'token';

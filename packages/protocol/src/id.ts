@@ -6,6 +6,7 @@ export const ID_PREFIXES = {
   delivery: 'dlv',
   entry: 'entry',
   environment: 'env',
+  factor: 'fac',
   installation: 'inst',
   key: 'key',
   logExport: 'lexp',

@@ -42,6 +42,14 @@ export interface VerificationRequest {
   readonly destination?: string | undefined;
   /** Units taken from limits and quota; 1 when left out. */
   readonly cost?: number | undefined;
+  /** What the consumer showed beside his credential; one that a signature covers counts before it. */
+  readonly secondFactor?: PresentedFactor | undefined;
+}
+
+/** A second factor, as the client sent it. */
+export interface PresentedFactor {
+  /** The one-time code of an authenticator. */
+  readonly otp: string;
 }
 
 /** What is left of one named rate limit after this verdict. */

@@ -2,6 +2,7 @@ import type { AckLevel } from '@keyhold/protocol/acknowledgement';
 import type { Body, Operation, Params, Query, Response } from '@keyhold/protocol/operation';
 import * as access from '@keyhold/protocol/operations/access';
 import * as audit from '@keyhold/protocol/operations/audit';
+import * as factors from '@keyhold/protocol/operations/factors';
 import * as installation from '@keyhold/protocol/operations/installation';
 import * as keys from '@keyhold/protocol/operations/keys';
 import * as projects from '@keyhold/protocol/operations/projects';
@@ -64,6 +65,12 @@ export function createClient(connection: Connection) {
       create: bind(projects.createConsumer),
       list: bind(projects.listConsumers),
       get: bind(projects.getConsumer),
+    },
+    factors: {
+      enrolTotp: bind(factors.enrolTotp),
+      confirm: bind(factors.confirmFactor),
+      list: bind(factors.listFactors),
+      remove: bind(factors.removeFactor),
     },
     keys: {
       issue: bind(keys.issueKey),

@@ -18,6 +18,7 @@ import type { Store } from './database/store.ts';
 import { mountDeliveries } from './delivery/delivery.routes.ts';
 import type { Feed } from './feed/start-feed.ts';
 import { mountMetrics } from './http/metrics.ts';
+import { mountFactors } from './keys/factors.routes.ts';
 import { mountKeyStates } from './keys/key-states.routes.ts';
 import { mountKeys, mountRotation } from './keys/keys.routes.ts';
 import type { Alarms } from './ledger/alarms.ts';
@@ -57,6 +58,7 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   mountEnvironments(app, routes);
   mountEnvironmentSettings(app, routes);
   mountConsumers(app, routes);
+  mountFactors(app, routes);
   mountKeys(app, routes);
   mountRotation(app, routes);
   mountKeyStates(app, routes);

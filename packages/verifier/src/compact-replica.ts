@@ -2,6 +2,7 @@ import type {
   ConsumerRecord,
   CredentialRecord,
   EnvironmentRecord,
+  FactorRecord,
   FeedRecord,
   KeyRecord,
   Quota,
@@ -16,6 +17,7 @@ import { ID_PREFIXES } from '@keyhold/protocol/id';
 import { digestFromHex } from './digest.ts';
 import { ConsumerTable } from './consumer-table.ts';
 import { CredentialTable } from './credential-table.ts';
+import { FactorTable } from './factor-table.ts';
 import { KeyTable } from './key-table.ts';
 import { type LimitRule, limitRules, SLOTS_PER_LIMIT, SlotTable, writeLimits } from './limits.ts';
 import { packNetworks } from './networks.ts';
@@ -43,6 +45,7 @@ const UNREADABLE_RULES: RulesRecord = {
   environment: '',
   withdrawals: ['*:*'],
   withoutNetworks: null,
+  secondFactor: ['*:*'],
 };
 
 /** Keys and credentials in tables of a few cache lines a row, with whatever keys have in common held once. */
@@ -53,7 +56,10 @@ export class CompactReplica implements Replica {
   readonly #consumers = new ConsumerTable();
   readonly #keys = new KeyTable(this.#consumers);
   readonly #credentials = new CredentialTable(this.#keys);
-  readonly #signatureKeys = new SignatureKeyTable();
+  /** Never shrinks in a replica: keys are replaced once in months, and a snapshot begins anew. */
+  readonly distributionKeys = new Set<string>();
+  readonly #signatureKeys = new SignatureKeyTable(this.distributionKeys);
+  readonly #factors = new FactorTable(this.distributionKeys);
   readonly #tokens = new Map<string, ReplicaToken>();
   readonly #interned = new Map<string, unknown>();
   #predecessor: CompactReplica | null;
@@ -93,8 +99,8 @@ export class CompactReplica implements Replica {
     return credential?.id === id ? credential : undefined;
   }
 
-  get distributionKeys(): ReadonlySet<string> {
-    return this.#signatureKeys.distributionKeys;
+  factors(environment: string, consumer: string): readonly FactorRecord[] {
+    return this.#factors.get(environment, consumer);
   }
 
   token(digest: string): ReplicaToken | undefined {
@@ -130,6 +136,8 @@ export class CompactReplica implements Replica {
         return this.#applyCredential(record);
       case 'signature-key':
         return this.#signatureKeys.set(record);
+      case 'factor':
+        return this.#factors.set(record);
       case 'token':
         return this.#applyToken(record);
       case 'removed':
@@ -238,6 +246,7 @@ export class CompactReplica implements Replica {
     if (id.startsWith(`${ID_PREFIXES.credential}_`)) this.#credentials.deleteById(id);
     if (id.startsWith(`${ID_PREFIXES.token}_`)) removeById(this.#tokens, id);
     if (id.startsWith(`${ID_PREFIXES.signatureKey}_`)) this.#signatureKeys.delete(id);
+    this.#factors.delete(id);
     for (const environment of this.#environments.values()) {
       if (environment.signing?.id === id) this.#setOf(environment.id, { signing: null });
       // Fail closed: what its keys have to be like is not known any more.

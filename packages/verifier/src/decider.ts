@@ -6,6 +6,7 @@ import type { Clock } from './clock.ts';
 import { decide } from './decide.ts';
 import { digestOf } from './digest.ts';
 import type { FeedClient } from './feed-client.ts';
+import { isAmong } from './key-rules.ts';
 import type { Requirement } from './permissions.ts';
 import type { ReplicaCredential, ReplicaEnvironment } from './replica.ts';
 
@@ -19,6 +20,8 @@ export interface Step {
   readonly stale: boolean;
   readonly wallMs: number;
   readonly online: OnlineNeed;
+  /** True where the request has to show a second factor. */
+  readonly secondFactor: boolean;
 }
 
 export type OnlineNeed = 'no' | 'confirm' | 'record';
@@ -69,7 +72,8 @@ export class Decider {
     }
     const asks = code === 'VALID' && environment !== null && environment.settings.size > 0;
     const online = asks ? onlineNeed(environment, requirement) : 'no';
-    return { code, environment, credential, allowance, stale, wallMs, online };
+    const secondFactor = code === 'VALID' && takesSecondFactor(environment, requirement);
+    return { code, environment, credential, allowance, stale, wallMs, online, secondFactor };
   }
 
   #find(
@@ -106,6 +110,13 @@ export class Decider {
     const credential = this.#feed.replica.signer(id);
     return credential?.key.environment === environment ? credential : 'NOT_FOUND';
   }
+}
+
+/** Where any of the required permissions takes one, whichever of them the key meets the requirement by. */
+function takesSecondFactor(environment: ReplicaEnvironment | null, requirement: Requirement | null): boolean {
+  const patterns = environment?.rules?.secondFactor;
+  if (patterns === undefined || patterns.length === 0 || requirement === null) return false;
+  return requirement.permissions.some((required) => isAmong(patterns, required));
 }
 
 /** The strictest of all required permissions' settings applies. */

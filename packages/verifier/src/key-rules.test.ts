@@ -17,6 +17,7 @@ const RULES: RulesRecord = {
   environment: 'env_1',
   withdrawals: ['funds:*'],
   withoutNetworks: { permissions: ['orders:*'], days: 30 },
+  secondFactor: [],
 };
 
 function keyWith(permissions: readonly string[], anywhere = true): ReplicaKey {

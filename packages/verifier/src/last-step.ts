@@ -7,7 +7,8 @@ import { evidenceOf } from './evidence.ts';
 import type { FeedClient } from './feed-client.ts';
 import type { Requirement } from './permissions.ts';
 import type { ReplicaCredential, ReplicaEnvironment } from './replica.ts';
-import { onlyReads, type ReplayGuard, sharedNonce } from './replay-guard.ts';
+import { onlyReads, type ReplayGuard, sharedNonce, sharedUse } from './replay-guard.ts';
+import type { FactorUse, Holder, SecondFactors } from './second-factors.ts';
 import { type LimitDescription, SharedAllowance } from './shared-allowance.ts';
 import type { SharedStore } from './shared-store.ts';
 
@@ -34,6 +35,8 @@ interface Deciding {
   readonly requirement: Requirement | null;
   readonly signed: SignedRequest | null;
   readonly first: Step;
+  /** The second factor that was shown, checked and not used yet. */
+  readonly use?: FactorUse;
   /** Decides anew, by clocks and replica as they are now. */
   readonly again: () => Step;
   /**
@@ -47,6 +50,7 @@ interface LastStepOptions {
   readonly feed: FeedClient;
   readonly store: SharedStore | null;
   readonly guard: ReplayGuard;
+  readonly factors: SecondFactors;
 }
 
 /**
@@ -57,20 +61,66 @@ export class LastStep {
   readonly #feed: FeedClient;
   readonly #store: SharedStore | null;
   readonly #guard: ReplayGuard;
+  readonly #factors: SecondFactors;
 
-  constructor({ feed, store, guard }: LastStepOptions) {
+  constructor({ feed, store, guard, factors }: LastStepOptions) {
     this.#feed = feed;
     this.#store = store;
     this.#guard = guard;
+    this.#factors = factors;
   }
 
   /** True where a verdict can't be made from memory alone. */
-  awaits({ online, allowance }: Step): boolean {
-    return online !== 'no' || (this.#store !== null && allowance?.limited === true);
+  awaits({ online, secondFactor, allowance }: Step): boolean {
+    return online !== 'no' || secondFactor || (this.#store !== null && allowance?.limited === true);
   }
 
   take(deciding: Deciding): Promise<Verdict> {
-    const { signed, first, conclude } = deciding;
+    return deciding.first.secondFactor ? this.#checkFactor(deciding) : this.#go(deciding, deciding.first);
+  }
+
+  /** Before nonce and limits, as the codes of verdicts are in order. */
+  async #checkFactor(deciding: Deciding): Promise<Verdict> {
+    const { signed, request, again, conclude } = deciding;
+    const wait = this.#factors.prepare(holderOf(deciding.first));
+    if (wait !== null) await wait;
+    const step = wait === null ? deciding.first : again();
+    if (step.code !== 'VALID' || !step.secondFactor) return await this.#go(deciding, step);
+    const { otp } = signed?.claim ?? {};
+    const checked = this.#factors.check(
+      holderOf(step),
+      otp === undefined ? request.secondFactor : { otp },
+      step.wallMs,
+    );
+    if (checked.code === 'VALID') return await this.#go({ ...deciding, use: checked.use }, step);
+    if (checked.code === 'SECOND_FACTOR_REQUIRED' && checked.counted && signed !== null)
+      return await this.#afterWrongCode(deciding, signed, step);
+    return conclude({ step, code: checked.code, signed });
+  }
+
+  /**
+   * A wrong code spends the nonce that it came with: somebody who overheard the request could otherwise send it until
+   * its consumer is shut out. Where the nonce can't be spent a right code would be refused too, and in the same words.
+   */
+  async #afterWrongCode(deciding: Deciding, signed: SignedRequest, first: Step): Promise<Verdict> {
+    const holder = holderOf(first);
+    let code: VerdictCode;
+    if (this.#store === null) code = this.#rememberNonce(deciding.requirement, signed, first);
+    else {
+      const replay = sharedNonce(signed.claim);
+      const nothing = { factor: null, limits: [], quota: null, cost: 0 };
+      const taken = await this.#store.take({ owner: holder.credential.key.consumerId, replay, ...nothing });
+      code = taken.code === 'UNAVAILABLE' ? 'STORE_UNAVAILABLE' : CODE_OF_TAKEN[taken.code];
+    }
+    if (code !== 'VALID') this.#factors.giveBack(holder);
+    const step = deciding.again();
+    const final = code === 'VALID' || code === 'REPLAYED' ? 'SECOND_FACTOR_REQUIRED' : code;
+    return deciding.conclude({ step, code: step.code === 'VALID' ? final : step.code, signed });
+  }
+
+  #go(deciding: Deciding, first: Step): Promise<Verdict> {
+    const { signed, conclude } = deciding;
+    if (first.code !== 'VALID') return Promise.resolve(conclude({ step: first, code: first.code, signed }));
     const local = this.#store === null || first.allowance?.limited !== true;
     // Nothing is asked or spent for what is refused anyway.
     if (local && first.allowance?.code !== 'VALID') {
@@ -86,14 +136,15 @@ export class LastStep {
   async #remember(deciding: Deciding, step: Step): Promise<Verdict> {
     const { signed, request } = deciding;
     const { credential, allowance } = step;
+    if (credential === null || allowance === null) return deciding.conclude({ step, code: step.code, signed });
     const replay = signed === null || this.#store === null ? null : sharedNonce(signed.claim);
-    if (this.#store !== null && credential !== null && allowance !== null && (replay !== null || allowance.limited)) {
+    const factor = deciding.use === undefined ? null : sharedUse(deciding.use);
+    if (this.#store !== null && (replay !== null || factor !== null || allowance.limited)) {
       const shared = SharedAllowance.of(credential, request.cost ?? 1, allowance, step.wallMs);
-      const taken = await this.#store.take({ ...shared.request, replay });
+      const taken = await this.#store.take({ ...shared.request, replay, factor });
       return await this.#confirmed(deciding, this.#afterTaking(deciding, shared, taken));
     }
-    const code = signed === null ? 'VALID' : this.#rememberHere(deciding, signed, step);
-    return await this.#confirmed(deciding, { step, code, signed });
+    return await this.#confirmed(deciding, { step, code: this.#rememberHere(deciding, step), signed });
   }
 
   /** The verdict, or where the control plane has to be asked what it says. */
@@ -103,7 +154,8 @@ export class LastStep {
   }
 
   /** Asks the control plane, then decides again: the second decision is the verdict. */
-  async #confirm({ request, signed, again, conclude }: Deciding, { step: first, taken }: Outcome): Promise<Verdict> {
+  async #confirm(deciding: Deciding, { step: first, taken }: Outcome): Promise<Verdict> {
+    const { request, signed, conclude } = deciding;
     const question: OnlineQuestion = {
       credential: (first.credential as ReplicaCredential).id,
       environment: (first.environment as ReplicaEnvironment).id,
@@ -114,7 +166,7 @@ export class LastStep {
       ...(signed === null || first.online !== 'record' ? {} : { evidence: evidenceOf(signed) }),
     };
     const answer = readAnswer(await this.#feed.ask(question));
-    const step = again();
+    const step = this.#again(deciding);
     if (step.code !== 'VALID') return conclude({ step, code: step.code, signed });
     // What was asked must still be what is needed: a setting or the credential may have changed meanwhile.
     const weaker = step.online === 'record' && !question.record;
@@ -122,37 +174,59 @@ export class LastStep {
     return conclude(taken === undefined ? { step, code, signed } : { step, code, signed, taken });
   }
 
+  /** Decides anew after an await; a factor that was checked before has to be one still. */
+  #again({ again, use }: Deciding): Step {
+    const step = again();
+    if (step.code !== 'VALID' || !step.secondFactor) return step;
+    const stands = use !== undefined && this.#factors.stands(holderOf(step), use);
+    return stands ? step : { ...step, code: 'SECOND_FACTOR_REQUIRED' };
+  }
+
   #afterTaking(deciding: Deciding, shared: SharedAllowance, taken: Awaited<ReturnType<SharedStore['take']>>): Outcome {
     const { signed } = deciding;
-    const step = deciding.again();
+    const step = this.#again(deciding);
     if (step.code !== 'VALID' || step.credential === null) return { step, code: step.code, signed };
     if (taken.code === 'UNAVAILABLE') return this.#withoutStore(deciding, shared, step);
     return { step, code: CODE_OF_TAKEN[taken.code], signed, taken: shared.with(taken) };
   }
 
   /** As each limit says, and for what was signed as its environment says. */
-  #withoutStore({ signed, requirement }: Deciding, { closed }: SharedAllowance, step: Step): Outcome {
-    if (closed) return { step, code: 'STORE_UNAVAILABLE', signed };
+  #withoutStore({ signed, requirement, use }: Deciding, { closed }: SharedAllowance, step: Step): Outcome {
+    // A code that may have been used with another verifier is none.
+    if (closed || use !== undefined) return { step, code: 'STORE_UNAVAILABLE', signed };
     if (signed === null) return { step, code: 'VALID', signed };
     const reads = step.environment?.signing?.replayReads === 'allow' && onlyReads(requirement, signed.received);
     const code = reads ? this.#guard.rememberMeanwhile(signed.claim, step.wallMs) : 'STORE_UNAVAILABLE';
     return { step, code, signed };
   }
 
-  #rememberHere({ requirement }: Deciding, { claim, received }: SignedRequest, step: Step): VerdictCode {
+  /** Nonce and second factor, both or neither. A limit refuses without spending either. */
+  #rememberHere({ requirement, signed, use }: Deciding, step: Step): VerdictCode {
+    if (step.allowance?.code !== 'VALID') return 'VALID';
+    if (use !== undefined && this.#guard.isUsed(use)) return 'SECOND_FACTOR_REQUIRED';
+    const code = signed === null ? 'VALID' : this.#rememberNonce(requirement, signed, step);
+    if (code !== 'VALID' || use === undefined) return code;
+    return this.#guard.use(use, step.environment?.signing ?? null, step.wallMs);
+  }
+
+  #rememberNonce(requirement: Requirement | null, { claim, received }: SignedRequest, step: Step): VerdictCode {
     const signing = step.environment?.signing ?? null;
     // Removed since it was read: a dialect that is not allowed any more accepts nothing.
     if (signing === null) return 'STORE_UNAVAILABLE';
-    // A limit refuses without spending the nonce.
-    if (step.allowance?.code !== 'VALID') return 'VALID';
     const mayDoWithout = signing.replay === 'shared' && signing.replayReads === 'allow';
     if (mayDoWithout && onlyReads(requirement, received)) return this.#guard.rememberMeanwhile(claim, step.wallMs);
     return this.#guard.remember(claim, signing, step.wallMs);
   }
 }
 
+/** Whose factors are asked for; a step that takes one has found both. */
+function holderOf({ environment, credential }: Step): Holder {
+  return { environment: environment as ReplicaEnvironment, credential: credential as ReplicaCredential };
+}
+
 const CODE_OF_TAKEN = {
   VALID: 'VALID',
+  FACTOR_SPENT: 'SECOND_FACTOR_REQUIRED',
   REPLAYED: 'REPLAYED',
   TOO_OLD: 'TIMESTAMP_OUT_OF_WINDOW',
   UNKNOWN_NONCE: 'STORE_UNAVAILABLE',

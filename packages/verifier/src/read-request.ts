@@ -1,12 +1,13 @@
 import { isMalformed, type ReceivedRequest, type SignedClaim } from '@keyhold/protocol/dialects/dialect';
 import { recognise } from '@keyhold/protocol/dialects/dialects';
 import type { DialectName } from '@keyhold/protocol/dialects/settings';
+import { OTP_HEADER } from '@keyhold/protocol/totp';
 import type { SigningRecord } from '@keyhold/protocol/feed';
 
 /** What a request presents. */
 export type Presented =
   | { readonly kind: 'signature'; readonly dialect: DialectName; readonly claim: SignedClaim }
-  | { readonly kind: 'bearer'; readonly key: string }
+  | { readonly kind: 'bearer'; readonly key: string; readonly otp?: string }
   | { readonly kind: 'malformed'; readonly dialect?: DialectName; readonly reason: string };
 
 /** Reads a request by the first dialect of its environment that recognises it; without a signature, as a bearer's. */
@@ -28,5 +29,9 @@ function readBearer({ headers }: ReceivedRequest): Presented {
     return { kind: 'malformed', reason: 'neither signed in a dialect of the environment, nor with a key' };
   if (found.length > 1) return { kind: 'malformed', reason: 'Authorization is there more than once' };
   const key = /^Bearer +(\S+) *$/i.exec(first[1])?.[1];
-  return key === undefined ? { kind: 'malformed', reason: 'Authorization has no bearer' } : { kind: 'bearer', key };
+  if (key === undefined) return { kind: 'malformed', reason: 'Authorization has no bearer' };
+  // Nobody signed it, nor the key beside it: whoever has the one may send the other.
+  const codes = headers.filter(([name]) => name.length === OTP_HEADER.length && name.toLowerCase() === OTP_HEADER);
+  const [code] = codes;
+  return { kind: 'bearer', key, ...(code === undefined || codes.length > 1 ? {} : { otp: code[1] }) };
 }

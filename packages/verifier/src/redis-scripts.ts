@@ -61,14 +61,15 @@ end
 `;
 
 const TAKE = `
-local VALID, REPLAYED, TOO_OLD, UNKNOWN_NONCE, RATE_LIMITED, QUOTA_EXCEEDED = 0, 1, 2, 3, 4, 5
+local VALID, FACTOR_SPENT, REPLAYED, TOO_OLD, UNKNOWN_NONCE, RATE_LIMITED, QUOTA_EXCEEDED = 0, 1, 2, 3, 4, 5, 6
 local nowMs = sec * 1000 + usec / 1000
 local marker = redis.call('HMGET', KEYS[1], 'reign', 'startedAt', 'latest')
 if marker[1] ~= ARGV[1] or nowMs < tonumber(marker[3]) - 1000 then return { ${UNBOUND} } end
 if nowMs >= tonumber(marker[3]) + 1000 then redis.call('HSET', KEYS[1], 'latest', string.format('%d', nowMs)) end
 local startedAt = tonumber(marker[2])
 ${NONCE}
-local cost, kind, hasQuota = tonumber(ARGV[2]), string.sub(ARGV[3], 1, 1), string.sub(ARGV[3], 2) == 'q'
+local cost, kind, hasQuota = tonumber(ARGV[2]), string.sub(ARGV[3], 1, 1), string.sub(ARGV[3], 2, 2) == 'q'
+local hasFactor = string.sub(ARGV[3], 3) == 'f'
 local key, arg = 2, 4
 local code = VALID
 -- Keys end at moments (PXAT), not after a while: a script that is paused between TIME and SET would shorten a while.
@@ -77,8 +78,14 @@ if kind == 'o' then
 elseif kind == 'r' then
   code = judgeRising(KEYS[2], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]))
 end
-if code ~= VALID then return { code, startedAt, nowMs, -1 } end
 if kind ~= '-' then key, arg = 3, 7 end
+local factorKey, factorUntil = KEYS[key], ARGV[arg + 1]
+if hasFactor then
+  local spent = judgeOnce(factorKey, tonumber(ARGV[arg]), tonumber(factorUntil), tonumber(ARGV[arg + 2])) ~= VALID
+  if spent and code ~= TOO_OLD then code = FACTOR_SPENT end
+  key, arg = key + 1, arg + 3
+end
+if code ~= VALID then return { code, startedAt, nowMs, -1 } end
 local limitCount = #KEYS - key + (hasQuota and 0 or 1)
 
 -- GCRA with burst = limit, as limits.ts has it. Its arrival time is kept as how far ahead of the moment of writing it
@@ -117,6 +124,9 @@ if code == VALID then
     redis.call('SET', KEYS[2], '', 'PXAT', string.format('%d', math.floor(tonumber(ARGV[5])) + 1))
   elseif kind == 'r' then
     redis.call('SET', KEYS[2], ARGV[4] .. ':' .. string.format('%d', nowMs))
+  end
+  if hasFactor then
+    redis.call('SET', factorKey, '', 'PXAT', string.format('%d', math.floor(tonumber(factorUntil)) + 1))
   end
   for _, one in ipairs(limits) do
     one.ahead = one.after
@@ -178,17 +188,20 @@ export function partOf(owner: string): number {
 
 /** What EVALSHA takes: the number of keys, the keys, the arguments of {@link takeScript}; no more than are needed. */
 export function takeArguments(prefix: string, reign: string, request: TakeRequest): (string | number)[] {
-  const { owner, replay, limits, quota, cost } = request;
+  const { owner, replay, factor, limits, quota, cost } = request;
   const start = partKey(prefix, partOf(owner), '');
-  const keys = 1 + (replay === null ? 0 : 1) + limits.length + (quota === null ? 0 : 1);
+  const keys = 1 + (replay === null ? 0 : 1) + (factor === null ? 0 : 1) + limits.length + (quota === null ? 0 : 1);
   const all: (string | number)[] = [keys, `${start}memory`];
   if (replay !== null) all.push(`${start}${replay.kind}:${replay.id}`);
+  if (factor !== null) all.push(`${start}factor:${factor.id}`);
   for (const { id } of limits) all.push(`${start}limit:${id}`);
   if (quota !== null) all.push(`${start}quota:${quota.id}:${quota.periodStart}`);
-  all.push(reign, cost, `${replay === null ? '-' : replay.kind === 'once' ? 'o' : 'r'}${quota === null ? '-' : 'q'}`);
+  const kind = replay === null ? '-' : replay.kind === 'once' ? 'o' : 'r';
+  all.push(reign, cost, `${kind}${quota === null ? '-' : 'q'}${factor === null ? '-' : 'f'}`);
   if (replay?.kind === 'once') all.push(replay.signedAt, replay.untilMs, replay.aheadMs);
   else if (replay !== null)
     all.push(replay.value.toString().padStart(20, '0'), replay.credentialCreatedAt, replay.aheadMs);
+  if (factor !== null) all.push(factor.signedAt, factor.untilMs, factor.aheadMs);
   for (const { windowMs, limit } of limits) all.push(windowMs, limit);
   if (quota !== null) all.push(quota.limit, quota.floor, quota.periodEnd);
   return all;

@@ -10,6 +10,7 @@ import { createdAtOf } from '@keyhold/protocol/id';
 import type { VerdictCode } from '@keyhold/protocol/verdict';
 import type { Requirement } from './permissions.ts';
 import { ReplayMemory } from './replay-memory.ts';
+import type { FactorUse } from './second-factors.ts';
 import type { TakeRequest } from './shared-store.ts';
 import { bytesOf, isHmac } from './verify-signature.ts';
 
@@ -42,6 +43,20 @@ export class ReplayGuard {
     return claim.freshness === null ? 'VALID' : this.#remember(claim, claim.freshness, wallMs);
   }
 
+  /** Whether a code was used already, as far as this verifier alone knows. */
+  isUsed({ id, until }: FactorUse): boolean {
+    return this.memory.has(hash('sha256', id, 'buffer'), until);
+  }
+
+  /** Remembers the code of a second factor in this verifier alone. INVARIANT: as of {@link remember}. */
+  use({ id, after, until }: FactorUse, signing: SigningRecord | null, wallMs: number): VerdictCode {
+    if (signing?.replay !== 'verifier') return 'STORE_UNAVAILABLE';
+    // It may have been used with the verifier before this one: a newer code was not.
+    if (after < this.#startedAt) return 'SECOND_FACTOR_REQUIRED';
+    const sighting = this.memory.once(hash('sha256', id, 'buffer'), until, wallMs, false);
+    return sighting === 'fresh' ? 'VALID' : sighting === 'seen' ? 'SECOND_FACTOR_REQUIRED' : 'STORE_UNAVAILABLE';
+  }
+
   #remember(claim: SignedClaim, { until }: Freshness, wallMs: number): VerdictCode {
     const sighting = this.memory.once(identityOf(claim), until, wallMs, claim.nonce !== null);
     return sighting === 'fresh' ? 'VALID' : sighting === 'seen' ? 'REPLAYED' : 'STORE_UNAVAILABLE';
@@ -59,6 +74,11 @@ export function sharedNonce(claim: SignedClaim): TakeRequest['replay'] {
   if (freshness === null) return null;
   const id = `${credential}:${Buffer.from(identityOf(claim)).toString('base64url')}`;
   return { kind: 'once', id, signedAt: freshness.signedAt, untilMs: freshness.until, aheadMs: aheadMs(freshness) };
+}
+
+/** The same of a second factor's code. */
+export function sharedUse({ id, after, until }: FactorUse): TakeRequest['factor'] {
+  return { kind: 'once', id, signedAt: after, untilMs: until, aheadMs: 0 };
 }
 
 /** Whether a request only reads: by the permissions that it takes, or where it takes none by its method. */

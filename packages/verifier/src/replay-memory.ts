@@ -75,7 +75,7 @@ export class ReplayMemory {
     if (untilMs < nowMs || (across ? nowMs : untilMs) < this.#forgottenBefore) return 'seen';
     if (!Number.isFinite(untilMs)) return 'seen';
     const [a, b, c, d] = [wordAt(digest, 0), wordAt(digest, 4), wordAt(digest, 8), lastWord(digest)];
-    const end = (Math.floor(untilMs / this.#bucketMs) + 1) * this.#bucketMs;
+    const end = this.#endOf(untilMs);
     let own: Bucket | undefined;
     for (let i = 0; i < this.#buckets.length; i++) {
       const bucket = this.#buckets[i] as Bucket;
@@ -87,6 +87,17 @@ export class ReplayMemory {
     (own ?? this.#open(end)).table.add(a, b, c, d);
     this.#size++;
     return 'fresh';
+  }
+
+  /** Whether a digest was remembered with just this end of its time; it remembers nothing. */
+  has(digest: Uint8Array, untilMs: number): boolean {
+    const end = this.#endOf(untilMs);
+    const own = this.#buckets.find((bucket) => bucket.end === end);
+    return own?.table.has(wordAt(digest, 0), wordAt(digest, 4), wordAt(digest, 8), lastWord(digest)) ?? false;
+  }
+
+  #endOf(untilMs: number): number {
+    return (Math.floor(untilMs / this.#bucketMs) + 1) * this.#bucketMs;
   }
 
   /**

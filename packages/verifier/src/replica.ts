@@ -1,5 +1,6 @@
 import type {
   AfterLease,
+  FactorRecord,
   FeedRecord,
   Quota,
   RulesRecord,
@@ -26,7 +27,9 @@ export interface Replica {
   signer(id: string): ReplicaCredential | undefined;
   /** What a credential that signs is verified with, by the credential's id. */
   signatureKey(credential: string): SignatureKeyRecord | undefined;
-  /** Ids of the keys under which the secrets of `hmac` credentials lie. */
+  /** Second factors of a consumer in an environment, by their ids. */
+  factors(environment: string, consumer: string): readonly FactorRecord[];
+  /** Ids of the keys under which the secrets of `hmac` credentials and second factors lie. */
   readonly distributionKeys: ReadonlySet<string>;
   token(digest: string): ReplicaToken | undefined;
   /** State of limits and quotas. */

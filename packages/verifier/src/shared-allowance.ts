@@ -18,7 +18,7 @@ interface NamedLimit {
 
 /** Limits and quota of a key as a shared store counts them, copied while the replica could be looked at. */
 export class SharedAllowance {
-  readonly request: Omit<TakeRequest, 'replay'>;
+  readonly request: Omit<TakeRequest, 'replay' | 'factor'>;
   /** True where a limit or the quota has to be refused while the store can't be asked. */
   readonly closed: boolean;
   readonly #limits: readonly NamedLimit[];
@@ -26,7 +26,7 @@ export class SharedAllowance {
   readonly #wallMs: number;
 
   private constructor(
-    request: Omit<TakeRequest, 'replay'>,
+    request: Omit<TakeRequest, 'replay' | 'factor'>,
     limits: readonly NamedLimit[],
     of: { readonly quota: Quota | null; readonly closed: boolean; readonly wallMs: number },
   ) {

@@ -23,6 +23,8 @@ export interface TakeRequest {
    */
   readonly owner: string;
   readonly replay: OnceNonce | RisingNonce | null;
+  /** The code of a second factor: it counts once too. */
+  readonly factor: OnceNonce | null;
   readonly limits: readonly SharedLimit[];
   readonly quota: SharedQuota | null;
   /** Units taken from every limit and the quota; a whole number, 0 or more. */
@@ -78,6 +80,8 @@ export type Taken = Answered | Unavailable;
 /** In the order in which they count, `VALID` aside. */
 export const TAKEN_CODES = [
   'VALID',
+  /** The second factor's code was used, or may have been before the store began to remember. */
+  'FACTOR_SPENT',
   'REPLAYED',
   /** Its time is over, or it was signed before the store began to remember. */
   'TOO_OLD',

@@ -10,11 +10,11 @@ interface Signer {
 /** What credentials that sign are verified with, by credential. */
 export class SignatureKeyTable {
   readonly #signers = new Map<string, Signer>();
-  /** Never shrinks in a replica: keys are replaced once in months, and a snapshot begins anew. */
-  readonly #distributionKeys = new Set<string>();
+  readonly #distributionKeys: Set<string>;
 
-  get distributionKeys(): ReadonlySet<string> {
-    return this.#distributionKeys;
+  /** @param distributionKeys told under which keys secrets lie */
+  constructor(distributionKeys: Set<string>) {
+    this.#distributionKeys = distributionKeys;
   }
 
   get(credential: string): Signer | undefined {

@@ -40,6 +40,7 @@ it('takes of a shared store what a key or its consumer is limited by, and asks i
     quota: null,
     cost: 1,
     replay: null,
+    factor: null,
   });
   answer(TAKEN);
   const { code, scope, rateLimits } = await verdict;

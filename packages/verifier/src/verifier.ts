@@ -15,6 +15,7 @@ import { type Requirement, Requirements } from './permissions.ts';
 import { readRequest } from './read-request.ts';
 import type { ReplicaEnvironment, ReplicaToken } from './replica.ts';
 import { ReplayGuard } from './replay-guard.ts';
+import { SecondFactors } from './second-factors.ts';
 import type { SharedStore } from './shared-store.ts';
 import type { LimitDescription } from './shared-allowance.ts';
 import { SignatureKeys } from './signature-keys.ts';
@@ -49,7 +50,8 @@ export class Verifier {
     this.#distributionKeys = new DistributionKeys(feed);
     this.#signatureKeys = new SignatureKeys(this.#distributionKeys);
     this.#guard = new ReplayGuard(clock.wall());
-    this.#lastStep = new LastStep({ feed, store, guard: this.#guard });
+    const factors = new SecondFactors(clock, feed, this.#distributionKeys);
+    this.#lastStep = new LastStep({ feed, store, guard: this.#guard, factors });
   }
 
   start(): void {
@@ -158,7 +160,11 @@ export class Verifier {
   ): Promise<Verdict> {
     const { replica } = this.#feed;
     const presented = readRequest(received, replica.environment(request.environment)?.signing ?? null);
-    if (presented.kind === 'bearer') return await this.verify({ ...request, request: undefined, key: presented.key });
+    if (presented.kind === 'bearer') {
+      const { key, otp } = presented;
+      const secondFactor = request.secondFactor ?? (otp === undefined ? undefined : { otp });
+      return await this.verify({ ...request, request: undefined, key, secondFactor });
+    }
     if (presented.kind === 'malformed') return this.#unreadable(presented);
     const { claim, dialect } = presented;
     const signed = { claim, dialect, received };
@@ -274,13 +280,14 @@ const MAX_COST = 1_000_000_000;
 
 /** False for what types would have refused: a caller without them still gets a verdict. */
 function isReadable(request: VerificationRequest): boolean {
-  const { key, request: received, environment, permission, clientIp, destination, cost } = request ?? {};
+  const { key, request: received, environment, permission, clientIp, destination, cost, secondFactor } = request ?? {};
   return (
     (received === undefined ? typeof key === 'string' : key === undefined && isReceived(received)) &&
     typeof environment === 'string' &&
     (permission === undefined || typeof permission === 'string') &&
     (clientIp === undefined || typeof clientIp === 'string') &&
     (destination === undefined || typeof destination === 'string') &&
+    (secondFactor === undefined || typeof secondFactor?.otp === 'string') &&
     (cost === undefined || (Number.isSafeInteger(cost) && cost >= 0 && cost <= MAX_COST))
   );
 }

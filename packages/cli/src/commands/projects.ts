@@ -37,6 +37,7 @@ const SIGNING: readonly Field<Signing>[] = [
 const RULES: readonly Field<Rules>[] = [
   ['withdrawals', ({ withdrawals }) => withdrawals],
   ['lapse without networks', ({ withoutNetworks }) => lapse(withoutNetworks)],
+  ['second factor', ({ secondFactor }) => secondFactor],
   ['suspended unused', ({ unusedDays }) => (unusedDays === null ? null : `after ${unusedDays} days`)],
 ];
 

@@ -5,6 +5,7 @@ import { EXPORT_COMMANDS } from './audit-exports.ts';
 import { generateCommand } from './generate-key.ts';
 import { INSTALLATION_COMMANDS } from './installation.ts';
 import { BACKUP_COMMANDS } from './backup.ts';
+import { FACTOR_COMMANDS } from './factors.ts';
 import { KEY_COMMANDS } from './keys.ts';
 import { PROJECT_COMMANDS } from './projects.ts';
 import { SECRET_COMMANDS } from './secrets.ts';
@@ -16,6 +17,7 @@ import { verifyBatchCommand, verifyCommand } from './verify.ts';
 export const COMMANDS: readonly (Command | PassThrough)[] = [
   ...SERVER_COMMANDS,
   ...PROJECT_COMMANDS,
+  ...FACTOR_COMMANDS,
   generateCommand,
   ...KEY_COMMANDS,
   ...TOKEN_COMMANDS,

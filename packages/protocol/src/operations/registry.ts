@@ -1,5 +1,6 @@
 import * as access from './access.ts';
 import * as audit from './audit.ts';
+import * as factors from './factors.ts';
 import * as installation from './installation.ts';
 import * as keys from './keys.ts';
 import * as projects from './projects.ts';
@@ -27,6 +28,10 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
   projects.createConsumer,
   projects.listConsumers,
   projects.getConsumer,
+  factors.enrolTotp,
+  factors.confirmFactor,
+  factors.listFactors,
+  factors.removeFactor,
   keys.issueKey,
   keys.listKeys,
   keys.getKey,

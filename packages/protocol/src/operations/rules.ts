@@ -18,6 +18,11 @@ export const RulesShape = Closed({
       days: Days,
     }),
   ),
+  secondFactor: Type.Array(Permission, {
+    maxItems: MAX_PERMISSIONS,
+    uniqueItems: true,
+    description: 'Each use of one of these takes a second factor of the consumer.',
+  }),
   unusedDays: Nullable(Type.Integer({ ...Days, description: 'A key that nobody used for so long is suspended.' })),
 });
 export type Rules = Static<typeof RulesShape>;
@@ -34,6 +39,7 @@ export const setRules = defineOperation({
   body: Closed({
     withdrawals: Type.Optional(RulesShape.properties.withdrawals),
     withoutNetworks: Type.Optional(RulesShape.properties.withoutNetworks),
+    secondFactor: Type.Optional(RulesShape.properties.secondFactor),
     unusedDays: Type.Optional(RulesShape.properties.unusedDays),
   }),
   status: 200,

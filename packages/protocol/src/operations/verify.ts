@@ -72,6 +72,8 @@ const SignedRequest = Closed({
   ),
 });
 
+const SecondFactor = Closed({ otp: Type.String({ maxLength: 32, description: 'One-time code.' }) });
+
 const ToVerify = Closed({
   key: Type.Optional(Type.String({ maxLength: 500, description: 'The credential as the client sent it.' })),
   request: Type.Optional(SignedRequest),
@@ -99,6 +101,7 @@ const ToVerify = Closed({
     }),
   ),
   cost: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000_000, default: 1 })),
+  secondFactor: Type.Optional(SecondFactor),
 });
 export type ToVerify = Static<typeof ToVerify>;
 

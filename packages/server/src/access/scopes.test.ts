@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, before, it } from 'node:test';
 import { MANAGEMENT_OPERATIONS, VERIFIER_OPERATIONS } from '@keyhold/protocol/operations/registry';
+import { authenticator } from '../testing/authenticator.ts';
 import { onEachDatabase } from '../testing/databases.ts';
 import { send } from '../testing/installation.ts';
 import { shareMarket } from '../testing/shared-market.ts';
@@ -28,6 +29,10 @@ const MATRIX: Readonly<Record<string, { scopes: string; bindings: string }>> = {
   'create-consumer': { scopes: '++---', bindings: '++.++.' },
   'list-consumers': { scopes: '+++--', bindings: '++.++.' },
   'get-consumer': { scopes: '+++--', bindings: '++.++.' },
+  'enrol-totp': { scopes: '++---', bindings: '++.+..' },
+  'confirm-factor': { scopes: '++---', bindings: '++.+..' },
+  'list-factors': { scopes: '+++--', bindings: '++.++.' },
+  'remove-factor': { scopes: '++---', bindings: '++.+..' },
   'issue-key': { scopes: '++---', bindings: '++.+..' },
   'list-keys': { scopes: '+++--', bindings: '++.+..' },
   'get-key': { scopes: '+++--', bindings: '++.+..' },
@@ -129,6 +134,11 @@ onEachDatabase('scopes and bindings', (createPlace) => {
       (path: string) => ({ method: 'GET', path }),
     ];
     const key = async () => (await market.issue()).keyId;
+    const consumer = () => expect(201, 'POST', '/v1/consumers', { project: 'market', name });
+    const enrol = async () => {
+      const path = `/v1/consumers/${(await consumer()).id}/factors/totp`;
+      return await expect(201, 'POST', path, { environment: 'test', name });
+    };
     const secret = async () => {
       const body = { project: 'market', environment: 'test', path: name, data: {} };
       return (await expect(201, 'POST', '/v1/secrets', body)).secret.id;
@@ -162,6 +172,16 @@ onEachDatabase('scopes and bindings', (createPlace) => {
         return get('/v1/consumers?project=market');
       case 'get-consumer':
         return get(`/v1/consumers/${market.consumer}`);
+      case 'enrol-totp':
+        return post(`/v1/consumers/${(await consumer()).id}/factors/totp`, { environment: 'test', name });
+      case 'confirm-factor': {
+        const { factor, uri } = await enrol();
+        return post(`/v1/factors/${factor.id}/confirm`, { otp: authenticator(uri).codeAt(Date.now()) });
+      }
+      case 'list-factors':
+        return get(`/v1/consumers/${market.consumer}/factors`);
+      case 'remove-factor':
+        return { method: 'DELETE', path: `/v1/factors/${(await enrol()).factor.id}` };
       case 'issue-key': {
         const place = { project: 'market', environment: 'test', consumer: market.consumer };
         return post('/v1/keys', { ...place, name, permissions: [] });

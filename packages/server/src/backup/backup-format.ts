@@ -36,6 +36,7 @@ export const BACKUP_TABLES = {
   seals: 'id',
   vault_keys: 'id',
   signature_keys: 'id',
+  consumer_factors: 'id',
   secrets: 'id',
   secret_versions: 'id',
   secret_settings: 'id',

@@ -1,5 +1,6 @@
 import type { CredentialKind, EnvironmentKind, PublicKeyAlgorithm, State } from '@keyhold/protocol/state';
 import type { Purpose } from '@keyhold/protocol/sealed-field';
+import type { TotpAlgorithm } from '@keyhold/protocol/totp';
 import type { ScratchTables } from './scratch-tables.ts';
 
 /**
@@ -26,6 +27,7 @@ export interface FactTables {
   signing_settings: SigningSettingsRow;
   key_rules: KeyRulesRow;
   address_books: AddressBookRow;
+  consumer_factors: ConsumerFactorRow;
   tokens: TokenRow;
   seals: SealRow;
   vault_keys: VaultKeyRow;
@@ -146,6 +148,8 @@ export interface KeyRulesRow extends Fact {
   /** JSON */
   readonly without_networks: string | null;
   readonly unused_days: number | null;
+  /** JSON array of permissions. */
+  readonly second_factor: string;
   readonly created_at: number;
 }
 
@@ -156,6 +160,23 @@ export interface AddressBookRow extends Fact {
   readonly key_id: string;
   /** JSON array. */
   readonly addresses: string;
+}
+
+/** A second factor of a consumer in one environment. */
+export interface ConsumerFactorRow extends Fact {
+  readonly project_id: string;
+  readonly environment_id: string;
+  readonly consumer_id: string;
+  readonly kind: 'totp';
+  readonly name: string;
+  readonly state: 'unconfirmed' | 'active' | 'removed';
+  readonly algorithm: TotpAlgorithm;
+  /** Time step of the code that confirmed it. */
+  readonly used_step: number | null;
+  readonly vault_key_id: string | null;
+  /** The shared secret. Null once it is removed. */
+  readonly envelope: string | null;
+  readonly created_at: number;
 }
 
 export interface TokenRow extends Fact {

@@ -14,7 +14,12 @@ onEachDatabase("an environment's rules", (createPlace) => {
   it('take networks and an address book of a key that may withdraw, when it is issued and when it is changed', async () => {
     const { barrier, rules } = await setRules({ withdrawals: ['funds:withdraw'] });
     assert.equal(barrier.acknowledged, 1);
-    assert.deepEqual(rules, { withdrawals: ['funds:withdraw'], withoutNetworks: null, unusedDays: null });
+    assert.deepEqual(rules, {
+      withdrawals: ['funds:withdraw'],
+      withoutNetworks: null,
+      secondFactor: [],
+      unusedDays: null,
+    });
     const { consumer } = shared().market;
     const body = { project: 'market', environment: 'test', consumer, name: 'key' };
     for (const [field, settings] of [

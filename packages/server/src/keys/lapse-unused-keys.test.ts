@@ -18,7 +18,7 @@ async function world({ vault, place, store }: OwnVault) {
   await vault.ledger.record(draft, async (facts) => {
     const own = { id: consumer, project_id: place.project_id, name: 'bot', external_id: null, created_at: now };
     await facts.insert('consumers', { ...own, rate_limits: '[]', metadata: null });
-    const rules = { withdrawals: '[]', without_networks: null, unused_days: 30 };
+    const rules = { withdrawals: '[]', without_networks: null, unused_days: 30, second_factor: '[]' };
     return await facts.insert('key_rules', { id: newId('keyRules'), ...common, ...rules });
   });
   const key = async () => {

@@ -15,6 +15,7 @@ const KIND_OF_TABLE: Readonly<Record<FactTable, IdKind>> = {
   signing_settings: 'signingSettings',
   key_rules: 'keyRules',
   address_books: 'addressBook',
+  consumer_factors: 'factor',
   tokens: 'token',
   seals: 'seal',
   vault_keys: 'vaultKey',

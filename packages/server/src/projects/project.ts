@@ -49,6 +49,7 @@ export function showRules(row: KeyRulesRow | undefined): Rules {
   return {
     withdrawals: row === undefined ? [] : (JSON.parse(row.withdrawals) as string[]),
     withoutNetworks: withoutNetworks === null ? null : (JSON.parse(withoutNetworks) as Rules['withoutNetworks']),
+    secondFactor: row === undefined ? [] : (JSON.parse(row.second_factor) as string[]),
     unusedDays: row?.unused_days ?? null,
   };
 }

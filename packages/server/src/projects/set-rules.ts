@@ -11,12 +11,13 @@ export async function setRules(
   { ledger, random, clock, propagation }: ChangeContext,
   caller: Caller,
   environment: EnvironmentRow,
-  { withdrawals = [], withoutNetworks = null, unusedDays = null }: Partial<Rules>,
+  { withdrawals = [], withoutNetworks = null, unusedDays = null, secondFactor = [] }: Partial<Rules>,
 ): Promise<{ rules: Rules; barrier: Barrier; sequence: number } | Refusal> {
   const columns = {
     withdrawals: JSON.stringify(withdrawals),
     without_networks: withoutNetworks === null ? null : JSON.stringify(withoutNetworks),
     unused_days: unusedDays,
+    second_factor: JSON.stringify(secondFactor),
   };
   const draft = {
     ...attribution(caller),

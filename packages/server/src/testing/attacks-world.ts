@@ -43,6 +43,11 @@ export async function buildWorld(installation: TestInstallation): Promise<Attack
       secrets.push((await post('/v1/secrets', body)).secret.id);
     }
   }
+  const factors: string[] = [];
+  for (const name of ['phone', 'tablet']) {
+    const path = `/v1/consumers/${market.consumer}/factors/totp`;
+    factors.push((await post(path, { environment: 'test', name })).factor.id);
+  }
   const token = (settings: object) => post('/v1/tokens', { name: 'attacker', ...settings });
   const admin = await token({ scopes: ['admin'] });
   const bound = await token({ scopes: ['keys', 'read'], projects: ['market'] });
@@ -53,6 +58,7 @@ export async function buildWorld(installation: TestInstallation): Promise<Attack
   const cursors = await collectCursors(installation, admin.secret, bound.secret);
   const ids: Readonly<Record<string, readonly string[]>> = {
     '^cons_': [market.consumer],
+    '^fac_': factors,
     '^key_': keys.map(({ keyId }) => keyId),
     '^cred_': keys.map(({ credentialId }) => credentialId),
     '^sec_': secrets,

@@ -12,6 +12,7 @@ export const ENVELOPE_TABLES = [
   'personal_keys',
   'period_keys',
   'signature_keys',
+  'consumer_factors',
 ] as const;
 export type EnvelopeTable = (typeof ENVELOPE_TABLES)[number];
 

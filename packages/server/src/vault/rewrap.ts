@@ -1,6 +1,7 @@
 import { EnvelopeBroken, type WrappingKey, unwrapKey } from '@keyhold/verifier/open-envelope';
 import { isRefusal, refuse } from '@keyhold/protocol/errors';
 import type {
+  ConsumerFactorRow,
   DeliveryRow,
   LogKeyRow,
   PeriodKeyRow,
@@ -36,7 +37,8 @@ type EnvelopeRow =
   | LogKeyRow
   | PersonalKeyRow
   | PeriodKeyRow
-  | SignatureKeyRow;
+  | SignatureKeyRow
+  | ConsumerFactorRow;
 
 /** What lies in each table's envelopes, and where it belongs. */
 const CONTENT: Readonly<
@@ -50,6 +52,7 @@ const CONTENT: Readonly<
   log_keys: { field: 'log.key', of: (row: LogKeyRow) => [row.id, 1] },
   personal_keys: { field: 'personal.key', of: (row: PersonalKeyRow) => [row.id, 1] },
   signature_keys: { field: 'credential.secret', of: (row: SignatureKeyRow) => [row.credential_id, 1] },
+  consumer_factors: { field: 'factor.secret', of: (row: ConsumerFactorRow) => [row.id, 1] },
   period_keys: { field: 'period.key', of: (row: PeriodKeyRow) => [row.id, 1] },
   transit_key_versions: { field: 'transit.key', of: (row: TransitKeyVersionRow) => [row.transit_key_id, row.version] },
 };

@@ -146,6 +146,23 @@ onEachDatabase('an encrypted field written past the ledger', (createPlace) => {
       },
     };
   };
+  /** Confirming opens it, and says of a wrong code that it is wrong only where it does. */
+  const factorTarget = async (foreign: string): Promise<Target> => {
+    const enrol = async () => {
+      const path = `/v1/consumers/${shared().market.consumer}/factors/totp`;
+      return (await shared().expect(201, 'POST', path, { environment: 'test', name: 'phone' })).factor.id;
+    };
+    const [own, beside] = [await enrol(), await enrol()];
+    const [neighbour] = await raw.rows(`select envelope from consumer_factors where id = '${beside}'`);
+    return {
+      ...{ table: 'consumer_factors', column: 'envelope', id: own, subject: own },
+      others: { 'another factor': neighbour.envelope, 'a secret': foreign },
+      read: async () => {
+        const answer = await call('POST', `/v1/factors/${own}/confirm`, { otp: '000000' });
+        return answer.body.code === 'CODE_WRONG' ? { ...answer, status: 200, body: found(200) } : answer;
+      },
+    };
+  };
   const receipt = async (): Promise<TestAnswer> => {
     const { sequence } = (await call('GET', '/v1/installation')).body;
     return await call('GET', `/v1/audit/entries/${sequence}/receipt`);
@@ -199,6 +216,7 @@ onEachDatabase('an encrypted field written past the ledger', (createPlace) => {
       'transit.key': await transitTarget(own.envelope),
       'log.key': await logKeyTarget(own.envelope),
       'personal.key': await personalKeyTarget(own.envelope),
+      'factor.secret': await factorTarget(own.envelope),
       'period.key': await periodKeyTarget(own.envelope),
       'root-key': {
         ...{ table: 'seals', column: 'root_key', id: seal.id, subject: 'root-key' },

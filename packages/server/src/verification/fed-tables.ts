@@ -9,5 +9,6 @@ export const FED_TABLES = [
   'address_books',
   'credentials',
   'signature_keys',
+  'consumer_factors',
   'tokens',
 ] as const;

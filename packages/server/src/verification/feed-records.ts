@@ -3,6 +3,7 @@ import type { FeedRecord, Quota, RateLimit, RulesRecord } from '@keyhold/protoco
 import type { Scope } from '@keyhold/protocol/state';
 import type {
   AddressBookRow,
+  ConsumerFactorRow,
   ConsumerRow,
   CredentialRow,
   EnvironmentRow,
@@ -58,7 +59,8 @@ export function feedSigning(row: SigningSettingsRow): Fed {
   };
 }
 
-export function feedRules({ id, project_id, environment_id, withdrawals, without_networks }: KeyRulesRow): Fed {
+export function feedRules(row: KeyRulesRow): Fed {
+  const { id, project_id, environment_id, withdrawals, without_networks, second_factor } = row;
   return {
     record: {
       kind: 'rules',
@@ -67,6 +69,7 @@ export function feedRules({ id, project_id, environment_id, withdrawals, without
       withdrawals: JSON.parse(withdrawals) as string[],
       withoutNetworks:
         without_networks === null ? null : (JSON.parse(without_networks) as RulesRecord['withoutNetworks']),
+      secondFactor: JSON.parse(second_factor) as string[],
     },
     projects: [project_id],
     environment: environment_id,
@@ -89,6 +92,18 @@ export function feedSignatureKey(row: SignatureKeyRow): Fed {
   if (algorithm !== 'hmac' && publicKey !== null) return { record: { ...own, algorithm, publicKey }, ...addressed };
   if (algorithm !== 'hmac' || envelope === null || vaultKey === null) return feedRemoval(id);
   return { record: { ...own, algorithm, envelope, vaultKey }, ...addressed };
+}
+
+/** One that was not confirmed, or was removed, is known to nobody. */
+export function feedFactor(row: ConsumerFactorRow): Fed {
+  const { id, project_id, environment_id, consumer_id, algorithm, used_step, vault_key_id, envelope } = row;
+  if (row.state !== 'active' || envelope === null || vault_key_id === null) return feedRemoval(id);
+  const own = { kind: 'factor', id, environment: environment_id, consumer: consumer_id, type: row.kind } as const;
+  return {
+    record: { ...own, algorithm, usedStep: used_step ?? 0, envelope, vaultKey: vault_key_id },
+    projects: [project_id],
+    environment: environment_id,
+  };
 }
 
 export function feedConsumer({ id, project_id, rate_limits }: ConsumerRow): Fed {

@@ -6,6 +6,7 @@ import {
   feedConsumer,
   feedCredential,
   feedEnvironment,
+  feedFactor,
   feedKey,
   feedRemoval,
   feedRules,
@@ -38,6 +39,8 @@ export function recordOf(changed: ChangedRow, places: Places): Addressed<FeedRec
       return feedAddressBook(changed.row);
     case 'signature_keys':
       return feedSignatureKey(changed.row);
+    case 'consumer_factors':
+      return feedFactor(changed.row);
     case 'tokens':
       return feedToken(
         changed.row,

@@ -37,8 +37,8 @@ export function mountVerifyBatch(app: FastifyInstance, verifier: Verifier, gate:
 function readRequest(verifier: Verifier, token: ReplicaToken, body: ToVerify): VerificationRequest | Refusal {
   const place = readPlace(verifier, token, body);
   if (isRefusal(place)) return place;
-  const { key, clientIp, destination, cost } = body;
-  const common = { ...place, clientIp, destination, cost };
+  const { key, clientIp, destination, cost, secondFactor } = body;
+  const common = { ...place, clientIp, destination, cost, secondFactor };
   if ((key === undefined) === (body.request === undefined)) {
     return refuse('INVALID_INPUT', 'Give either key or request.', '/key');
   }

@@ -3,7 +3,7 @@ import { RedisStore, type RedisStoreOptions } from '../redis-store.ts';
 
 /** What tests ask of a shared store: nothing, until a test says otherwise. */
 export function takeRequest(changes: Partial<TakeRequest> = {}): TakeRequest {
-  return { owner: 'cons_1', replay: null, limits: [], quota: null, cost: 1, ...changes };
+  return { owner: 'cons_1', replay: null, factor: null, limits: [], quota: null, cost: 1, ...changes };
 }
 
 export function onceNonce(id: string, changes: Partial<OnceNonce> = {}): OnceNonce {

@@ -1,3 +1,4 @@
+import { OTP_HEADER } from '../../totp.ts';
 import { CLOCK_AHEAD_MS, type Freshness, type Malformed, type SignedClaim } from '../dialect.ts';
 import type { Component } from './component.ts';
 import { coveredDigests } from './content-digest.ts';
@@ -44,8 +45,16 @@ export function readSignature(message: Message, rules: SignatureRules): SignedCl
     ecdsaEncoding: 'ieee-p1363',
     freshness: freshnessOf(created, parameters, rules.maxAgeSeconds),
     nonce: nonce === undefined ? null : { kind: 'once', value: nonce },
+    ...coveredOtp(message, base.components),
     digests,
   };
+}
+
+/** A one-time code counts where it is signed as a whole, once: else anybody could have put it there. */
+function coveredOtp({ headers }: Message, components: readonly Component[]): { otp?: string } {
+  const covered = components.some(({ name, parameters }) => name === OTP_HEADER && parameters.size === 0);
+  const otp = covered && headers.values(OTP_HEADER).length === 1 ? headers.combined(OTP_HEADER) : null;
+  return otp === null ? {} : { otp };
 }
 
 function freshnessOf(created: number, { expires }: SignatureParameters, maxAgeSeconds: number): Freshness {

@@ -1,4 +1,5 @@
 import type { Dialect } from '../dialect.ts';
+import { OTP_HEADER } from '../../totp.ts';
 import type { Rfc9421Settings } from '../settings.ts';
 import { type Component, parseComponent, parseComponents } from './component.ts';
 import { coversDigest } from './content-digest.ts';
@@ -15,6 +16,7 @@ import { componentsNamed } from './signing.ts';
 export const DEFAULT_COMPONENTS: readonly string[] = ['@method', '@target-uri'];
 const DEFAULT_MAX_AGE_SECONDS = 60;
 const LABEL = 'sig1';
+const OTP = componentsNamed([OTP_HEADER])[0] as Component;
 
 /** HTTP Message Signatures (RFC 9421) of requests, with Content-Digest (RFC 9530). */
 export const rfc9421: Dialect<Rfc9421Settings> = {
@@ -35,7 +37,12 @@ export const rfc9421: Dialect<Rfc9421Settings> = {
 
   async prepare(request, context, settings) {
     const components = requestComponents(settings, request.body.length > 0);
-    return prepareRequest(request, context, { label: LABEL, components, tag: settings.tag });
+    const wanted = { label: LABEL, components, tag: settings.tag };
+    if (context.otp === undefined) return prepareRequest(request, context, wanted);
+    const others = request.headers.filter(([name]) => name.toLowerCase() !== OTP_HEADER);
+    const withOtp = { ...request, headers: [...others, [OTP_HEADER, context.otp] as const] };
+    const covering = components.some(({ identity }) => identity === OTP.identity) ? components : [...components, OTP];
+    return prepareRequest(withOtp, context, { ...wanted, components: covering });
   },
 
   refuse: (code) => problemOf(code),
