@@ -96,7 +96,8 @@ async function sendBatch(raw: RawDatabase, url: string, attacks: readonly Attack
 async function countEntries(raw: RawDatabase): Promise<number> {
   const [{ n }] = await raw.rows(
     `select count(*) as n from entries where actor <> 'system'
-     and action not in ('seal.attempted', 'seal.confirming', 'delivery.refused', 'vault-key.created', 'secret.delivered')`,
+     and action not in ('seal.attempted', 'seal.confirming', 'delivery.refused', 'vault-key.created', 'secret.delivered',
+       'distribution-key.handed')`,
   );
   return Number(n);
 }

@@ -52,6 +52,11 @@ onEachDatabase('a second factor', (createPlace) => {
       await shared().expect(200, 'DELETE', `/v1/factors/${id}`);
       return code === 'VALID';
     });
+    const { credential, secret: own } = await issue({ consumer: of, credential: { kind: 'hmac' } });
+    const signer = { dialect: 'rfc9421', credential: credential.id, key: { kind: 'hmac', secret: own } } as const;
+    await eventually('it accepts what is signed', async () => {
+      return (await ask(await received(signer), { permission: 'prices:read' })).valid;
+    });
   });
 
   it('is asked for where the rules say so, and a code of the app counts once', async () => {
