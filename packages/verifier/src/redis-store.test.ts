@@ -99,6 +99,40 @@ describe('a refused request spends nothing', () => {
       assert.equal((await take('c', { limits: limits.slice(0, 1) })).code, 'RATE_LIMITED');
     }));
 
+  it('no second factor either, and where it is spent no nonce and no unit', (t) =>
+    withStores(t, 2, async ([store, second]) => {
+      assert.ok(store && second);
+      const limits = [sharedLimit(1, HOUR_MS)];
+      const take = (nonce: string | null, code: string, changes: Partial<TakeRequest> = {}, of = store) =>
+        of.take(
+          takeRequest({
+            replay: nonce === null ? null : onceNonce(nonce),
+            factor: onceNonce(code),
+            limits,
+            ...changes,
+          }),
+        );
+      assert.equal((await take('a', '1', { quota: sharedQuota(0) })).code, 'QUOTA_EXCEEDED');
+      const taken = await take('a', '1', { quota: sharedQuota(5) });
+      assert.ok(taken.code === 'VALID');
+      assert.deepEqual([taken.limits[0]?.remaining, taken.quota], [0, { used: 1 }]);
+      assert.equal((await take('a', '1')).code, 'FACTOR_SPENT', 'the first that applies');
+      assert.equal((await take('a', '2')).code, 'REPLAYED');
+      assert.equal((await take('b', '2')).code, 'RATE_LIMITED');
+      assert.equal((await take('b', '1', { limits: [] }, second)).code, 'FACTOR_SPENT', 'for every verifier');
+      assert.equal((await take(null, '2', { limits: [] })).code, 'VALID', 'a bearer key has no nonce');
+      assert.equal((await take('b', '3', { limits: [], cost: 0 })).code, 'VALID');
+      const old = onceNonce('4', { signedAt: Date.now() - HOUR_MS });
+      assert.equal((await take('c', '', { factor: old, limits: [] })).code, 'FACTOR_SPENT', 'from before its memory');
+      const rising = risingNonce(7n, { credentialCreatedAt: Date.now() + HOUR_MS });
+      assert.equal((await take(null, '1', { replay: rising, limits: [] })).code, 'FACTOR_SPENT');
+      assert.equal((await take(null, '5', { replay: rising, limits: [] })).code, 'VALID');
+      const race = await Promise.all(
+        Array.from({ length: 100 }, (_, i) => take(`r${i}`, '6', { limits: [] }, i % 2 ? store : second)),
+      );
+      assert.deepEqual(codes(race), { VALID: 1, FACTOR_SPENT: 99 });
+    }));
+
   it('quota counts by period, from no less than what the control plane knows', (t) =>
     withStores(t, 1, async ([store]) => {
       assert.ok(store);
