@@ -18,6 +18,7 @@ DEFAULT_COMPONENTS = ("@method", "@target-uri")
 """What a signature covers at least, where settings do not say it."""
 _MAX_COMPONENTS = 50
 _MAX_BASE_CHARS = 131_072
+_OTP_HEADER = "keyhold-otp"
 
 
 def prepare(request: Request, context: Context, settings: Settings) -> Task:
@@ -30,6 +31,11 @@ def prepare(request: Request, context: Context, settings: Settings) -> Task:
     components = [parse_component(one) for one in settings.get("components", DEFAULT_COMPONENTS)]
     if request.body and not any(name_of(one) == "content-digest" for one in components):
         components.append(parse_component("content-digest"))
+    if context.otp is not None:
+        request = _with_otp(request, context.otp)
+        otp = parse_component(_OTP_HEADER)
+        if identity(otp) not in map(identity, components):
+            components.append(otp)
     ready = _with_digest(request.with_url(normal_url(request.url)), components)
     parameters = {
         "created": Bare("integer", context.now_ms // 1000),
@@ -45,6 +51,12 @@ def prepare(request: Request, context: Context, settings: Settings) -> Task:
         return Request(ready.method, ready.url, (*ready.headers, *fields), ready.body)
 
     return Task(_base(ready, components, written), "base64", attach)
+
+
+def _with_otp(request: Request, otp: str) -> Request:
+    """The code of a second factor in a field that the signature covers."""
+    others = tuple((name, value) for name, value in request.headers if name.lower() != _OTP_HEADER)
+    return Request(request.method, request.url, (*others, (_OTP_HEADER, otp)), request.body)
 
 
 def _base(request: Request, components: list[Item], written: str) -> bytes:
