@@ -1,59 +1,9 @@
 import { KEY_BYTES, NONCE_BYTES, TAG_BYTES, open } from '@keyhold/verifier/open-envelope';
 import assert from 'node:assert/strict';
 import { createHmac, createSecretKey, hkdfSync } from 'node:crypto';
-import { describe, it, type TestContext } from 'node:test';
-import { readVectors } from '../testing/missing-part.ts';
+import { describe, it } from 'node:test';
+import { bytesOf, eachCase, type Group, nameOf } from '../testing/wycheproof.ts';
 import { seal } from './aead.ts';
-
-/** Members of a case are hex unless they are numbers. */
-interface Case {
-  readonly tcId: number;
-  readonly result: 'valid' | 'invalid' | 'acceptable';
-  readonly comment: string;
-  readonly [member: string]: string | number;
-}
-
-interface Group {
-  readonly keySize: number;
-  readonly ivSize?: number;
-  readonly tagSize?: number;
-  readonly tests: readonly Case[];
-}
-
-interface Vectors {
-  readonly numberOfTests: number;
-  readonly testGroups: readonly Group[];
-}
-
-const bytesOf = (test: Case, member: string): Buffer => Buffer.from(String(test[member]), 'hex');
-const nameOf = ({ tcId, comment }: Case): string => `case ${tcId} (${comment})`;
-
-/** Runs a whole file: each group is what we use, or counted as what we don't. */
-function eachCase(
-  t: TestContext,
-  file: string,
-  isUsed: (group: Group) => boolean,
-  check: (test: Case, group: Group) => void,
-): void {
-  const vectors = readVectors<Vectors>(t, `wycheproof/${file}`);
-  if (vectors === null) return;
-  const counts = { valid: 0, invalid: 0, acceptable: 0, notApplicable: 0 };
-  for (const group of vectors.testGroups) {
-    for (const test of group.tests) {
-      if (!isUsed(group)) counts.notApplicable++;
-      else {
-        check(test, group);
-        counts[test.result]++;
-      }
-    }
-  }
-  const { valid, invalid, acceptable, notApplicable } = counts;
-  assert.equal(valid + invalid + acceptable + notApplicable, vectors.numberOfTests, 'the whole file');
-  assert.ok(valid > 0 && invalid > 0);
-  t.diagnostic(
-    `${file}: ${vectors.numberOfTests} cases: ${valid} valid, ${invalid} invalid, ${notApplicable} not applicable`,
-  );
-}
 
 describe('Wycheproof', () => {
   it('AES-GCM: opens what is valid with our sizes, and nothing that is not', (t) => {
