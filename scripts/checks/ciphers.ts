@@ -6,8 +6,7 @@ const ROOMS = new Set(['vault', 'delivery']);
 const EXCEPTIONS: Exceptions = {
   'packages/sdk/src/signing/local-key.ts': 'makes key pairs; encrypts nothing',
   'packages/sdk/src/body-encryption.ts': 'encrypts bodies end to end, by jose',
-  'packages/sdk/src/signing/signing-key.ts': 'signs; encrypts nothing',
-  'packages/sdk/src/signing/sign-request.ts': 'digests a body; encrypts nothing',
+  'packages/sdk/src/signing/signing-key.ts': 'signs, verifies and digests; encrypts nothing',
   'packages/verifier/src/distribution-keys.ts': 'unwraps the keys that the control plane wrapped to this verifier',
   'packages/verifier/src/open-envelope.ts': 'a verifier opens the secrets that it checks signatures with',
 };

@@ -24,7 +24,7 @@ export type Guard = (
 export function createGuard(options: GuardOptions): Guard {
   const guard = nodeGuard(options);
   return async (request, response, requirement) => {
-    const decision = await guard(request, requirement);
+    const decision = await guard(request, response, requirement);
     if (decision.kind === 'accepted') return decision.verdict;
     if (decision.kind === 'gone') return null;
     if (decision.verdict !== null) options.refused?.(decision.verdict, request);

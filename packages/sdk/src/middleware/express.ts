@@ -23,7 +23,7 @@ export function createExpressGuard(options: ExpressGuardOptions) {
   return (requirement: Requirement = {}) =>
     async (request: Request, response: Response, next: (error?: unknown) => void): Promise<void> => {
       // A mounted router takes its own path out of `url`; signed was all of it.
-      const decision = await guard(request, requirement, request.originalUrl);
+      const decision = await guard(request, response, requirement, request.originalUrl);
       if (decision.kind === 'accepted') {
         response.locals['keyhold'] = decision.verdict;
         return next();

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Verdict } from '@keyhold/protocol/verdict';
 import type { Requirement } from './http-guard.ts';
 import { nodeGuard } from './node-guard.ts';
@@ -10,6 +10,7 @@ interface Request {
   readonly originalUrl: string;
 }
 interface Reply {
+  readonly raw: ServerResponse;
   code(status: number): unknown;
   header(name: string, value: string): unknown;
   serializer(serialize: (payload: unknown) => string): unknown;
@@ -31,7 +32,7 @@ export function createFastifyGuard(options: FastifyGuardOptions) {
   const guard = nodeGuard(options);
   return (requirement: Requirement = {}) =>
     async <P>(request: Request, reply: Reply, payload: P): Promise<P> => {
-      const decision = await guard(request.raw, requirement, request.originalUrl);
+      const decision = await guard(request.raw, reply.raw, requirement, request.originalUrl);
       if (decision.kind === 'accepted') {
         (request as { keyhold?: Verdict }).keyhold = decision.verdict;
         return payload;

@@ -51,7 +51,7 @@ function responseOf({ status, headers, body }: HttpRefusal): Response {
   return new Response(body, { status, headers: headers.map(([name, value]): [string, string] => [name, value]) });
 }
 
-function headOf({ method, url, headers }: Request): RequestHead {
+export function headOf({ method, url, headers }: Request): RequestHead {
   const { host, origin } = new URL(url);
   const lines: FieldLine[] = [...headers];
   if (!headers.has('host')) lines.unshift(['host', host]);

@@ -1,4 +1,5 @@
 import type { Verdict } from '@keyhold/protocol/verdict';
+import { signFetchAnswer } from './fetch-answer.ts';
 import { type FetchGuardOptions, guardFetch } from './fetch-message.ts';
 import type { Requirement } from './http-guard.ts';
 
@@ -18,7 +19,8 @@ export function createFetchGuard<C extends readonly unknown[]>(options: FetchGua
   return (requirement: Requirement, handler: Handler<C>) =>
     async (request: Request, ...context: C): Promise<Response> => {
       const decision = await guardFetch(options, request, context, requirement);
-      if (decision instanceof Response) return decision;
-      return await handler(decision.request, decision.verdict, ...context);
+      const answer =
+        decision instanceof Response ? decision : await handler(decision.request, decision.verdict, ...context);
+      return await signFetchAnswer(options, request, answer);
     };
 }

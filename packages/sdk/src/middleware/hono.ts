@@ -1,10 +1,12 @@
 import type { Verdict } from '@keyhold/protocol/verdict';
+import { signFetchAnswer } from './fetch-answer.ts';
 import { type FetchGuardOptions, guardFetch } from './fetch-message.ts';
 import type { Requirement } from './http-guard.ts';
 
 /** As much of Hono's Context as a guard needs. */
 interface Context {
   readonly req: { raw: Request };
+  res: Response;
   set(name: 'keyhold', value: Verdict): void;
 }
 
@@ -16,11 +18,13 @@ interface Context {
 export function createHonoGuard<C extends Context = Context>(options: FetchGuardOptions<C>) {
   return (requirement: Requirement = {}) =>
     async (context: C, next: () => Promise<void>): Promise<Response | undefined> => {
-      const decision = await guardFetch(options, context.req.raw, context, requirement);
-      if (decision instanceof Response) return decision;
+      const request = context.req.raw;
+      const decision = await guardFetch(options, request, context, requirement);
+      if (decision instanceof Response) return await signFetchAnswer(options, request, decision);
       context.req.raw = decision.request;
       context.set('keyhold', decision.verdict);
       await next();
+      if (options.answers !== undefined) context.res = await signFetchAnswer(options, request, context.res);
       return undefined;
     };
 }

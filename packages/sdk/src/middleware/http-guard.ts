@@ -1,9 +1,11 @@
 import type { ReceivedRequest } from '@keyhold/protocol/dialects/dialect';
+import { requestedOf, writeAcceptSignature } from '@keyhold/protocol/dialects/rfc9421/accept-signature';
 import { type Recognised, recognise } from '@keyhold/protocol/dialects/dialects';
 import type { DialectSettings } from '@keyhold/protocol/dialects/settings';
 import { type HttpRefusal, problemRefusal, refusalOf } from '@keyhold/protocol/http-refusal';
 import type { Verdict, VerificationRequest } from '@keyhold/protocol/verdict';
 import { type Clock, systemClock } from '@keyhold/verifier/clock';
+import type { AnswerSigner } from './answer-signer.ts';
 
 /** What guards of every framework have in common. */
 export interface HttpGuardOptions {
@@ -29,6 +31,8 @@ export interface HttpGuardOptions {
   readonly body?: 'buffer' | 'stream';
   /** How refusals of signed requests are worded: as the dialect's clients expect (the default), or as problem details. */
   readonly refusals?: 'dialect' | 'problem';
+  /** Signs answers, refusals too, to requests that are signed by RFC 9421 or ask for it with Accept-Signature. */
+  readonly answers?: AnswerSigner;
   /** Default: the machine's own. */
   readonly clock?: Pick<Clock, 'wall'>;
 }
@@ -78,6 +82,17 @@ const DEFAULT_MAX_BODY_BYTES = 1024 * 1024;
 
 /** Decides one HTTP request: its own bytes in, a verdict or the client's answer out. Never rejects for a refusal. */
 export async function guardHttp(options: HttpGuardOptions, request: ToGuard): Promise<GuardDecision> {
+  const decision = await decideHttp(options, request);
+  const asks = decision.kind === 'refused' && decision.refusal.status === 401;
+  const settings = asks ? dialectsOf(options).find(({ dialect }) => dialect === 'rfc9421') : undefined;
+  if (!asks || settings?.dialect !== 'rfc9421') return decision;
+  // What a signature would have to cover (RFC 9421 §5): no secret, and all that a client needs to send a better one.
+  const wanted = writeAcceptSignature([requestedOf(settings, !request.body.isEmpty)]);
+  const headers = [...decision.refusal.headers, ['accept-signature', wanted] as const];
+  return { ...decision, refusal: { ...decision.refusal, headers } };
+}
+
+async function decideHttp(options: HttpGuardOptions, request: ToGuard): Promise<GuardDecision> {
   const { head, clientIp } = request;
   const { permission, cost } = request.requirement;
   const common = { environment: options.environment, permission, clientIp, cost };

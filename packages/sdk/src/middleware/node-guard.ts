@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HttpRefusal } from '@keyhold/protocol/http-refusal';
 import type { Verdict } from '@keyhold/protocol/verdict';
+import { signingOfAnswer } from './answer-signer.ts';
 import { type GuardDecision, guardHttp, type Requirement } from './http-guard.ts';
+import { signNodeAnswer } from './node-answer.ts';
 import { type NodeGuardOptions, nodeReader } from './node-message.ts';
 
 export type Decided = Exclude<GuardDecision, { readonly kind: 'accepted' }> | { kind: 'accepted'; verdict: Verdict };
@@ -9,8 +11,16 @@ export type Decided = Exclude<GuardDecision, { readonly kind: 'accepted' }> | { 
 /** Guards requests of `node:http`, whichever framework they go to; the body stays in the request for whoever reads it. */
 export function nodeGuard(options: NodeGuardOptions) {
   const read = nodeReader(options);
-  return async (request: IncomingMessage, requirement: Requirement, target?: string): Promise<Decided> => {
+  return async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    requirement: Requirement,
+    target?: string,
+  ): Promise<Decided> => {
     const { toGuard, held } = read(request, requirement, target);
+    const signing = signingOfAnswer(options, toGuard.head);
+    // Refusals go the same way.
+    if (signing !== null) signNodeAnswer(response, signing);
     const decision = await guardHttp(options, toGuard);
     if (decision.kind === 'accepted' && decision.digests.length > 0) held()?.check(decision.digests);
     else held()?.release();

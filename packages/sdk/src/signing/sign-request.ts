@@ -1,7 +1,7 @@
 import type { BasePart, OutgoingRequest, SignatureAlgorithm, SigningContext } from '@keyhold/protocol/dialects/dialect';
 import { dialectNamed } from '@keyhold/protocol/dialects/dialects';
 import type { DialectName, DialectSettings } from '@keyhold/protocol/dialects/settings';
-import { type CryptoKey, importPrivateKey, importSecret, type SigningKey, signWith } from './signing-key.ts';
+import { type CryptoKey, digest, importPrivateKey, importSecret, type SigningKey, signWith } from './signing-key.ts';
 
 /** Who signs, how, and with what. */
 export interface Signer {
@@ -38,7 +38,7 @@ export async function signRequest(signer: Signer, request: RequestToSign): Promi
     typeof signer.dialect === 'string' ? ({ dialect: signer.dialect } as DialectSettings) : signer.dialect;
   const algorithm = algorithmOf(signer.key, settings);
   const { credential, passphrase, otp } = signer;
-  const nowMs = (signer.now ?? Date.now)();
+  const nowMs = nowOf(signer);
   const outgoing = {
     method: request.method.toUpperCase(),
     url: request.url,
@@ -60,6 +60,11 @@ export async function signRequest(signer: Signer, request: RequestToSign): Promi
   return task.attach(await signWith(key, algorithm, await joined(task.base)));
 }
 
+/** Epoch milliseconds. */
+export function nowOf({ now = Date.now }: Pick<Signer, 'now'>): number {
+  return now();
+}
+
 /** HMAC dialects differ in their hash; of a private key it is said with it. */
 function algorithmOf(key: SigningKey, settings: DialectSettings): SignatureAlgorithm {
   if (key.kind === 'private') return key.algorithm;
@@ -74,11 +79,6 @@ async function keyFor(key: SigningKey, encoding: 'utf8' | 'base64', algorithm: S
 
 function bytesOf(body: Uint8Array | string): Uint8Array {
   return typeof body === 'string' ? new TextEncoder().encode(body) : body;
-}
-
-async function digest(algorithm: 'sha-256' | 'sha-512', bytes: Uint8Array): Promise<Uint8Array> {
-  const name = algorithm === 'sha-256' ? 'SHA-256' : 'SHA-512';
-  return new Uint8Array(await crypto.subtle.digest(name, new Uint8Array(bytes)));
 }
 
 async function joined(base: readonly BasePart[]): Promise<Uint8Array<ArrayBuffer>> {

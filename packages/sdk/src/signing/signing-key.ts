@@ -40,9 +40,20 @@ const SIGNS: Readonly<
  * @throws DOMException where it is no such key
  */
 export async function importPrivateKey(pem: string, algorithm: Exclude<SignatureAlgorithm, `hmac-${string}`>) {
+  return await crypto.subtle.importKey('pkcs8', bytesOfPem(pem), IMPORTS[algorithm], false, ['sign']);
+}
+
+/**
+ * Reads the public key of another, SubjectPublicKeyInfo in PEM.
+ * @throws DOMException where it is no such key
+ */
+export async function importPublicKey(pem: string, algorithm: Exclude<SignatureAlgorithm, `hmac-${string}`>) {
+  return await crypto.subtle.importKey('spki', bytesOfPem(pem), IMPORTS[algorithm], false, ['verify']);
+}
+
+function bytesOfPem(pem: string): Uint8Array<ArrayBuffer> {
   const base64 = pem.replace(/-----[A-Z ]+-----|\s/g, '');
-  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-  return await crypto.subtle.importKey('pkcs8', bytes, IMPORTS[algorithm], false, ['sign']);
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }
 
 /** The HMAC key that a secret is for one dialect. */
@@ -57,4 +68,18 @@ export async function importSecret(secret: string, encoding: 'utf8' | 'base64', 
 
 export async function signWith(key: CryptoKey, algorithm: SignatureAlgorithm, bytes: Uint8Array<ArrayBuffer>) {
   return new Uint8Array(await crypto.subtle.sign(SIGNS[algorithm], key, bytes));
+}
+
+export async function verifyWith(
+  key: CryptoKey,
+  algorithm: SignatureAlgorithm,
+  signature: Uint8Array,
+  bytes: Uint8Array,
+): Promise<boolean> {
+  return await crypto.subtle.verify(SIGNS[algorithm], key, new Uint8Array(signature), new Uint8Array(bytes));
+}
+
+export async function digest(algorithm: 'sha-256' | 'sha-512', bytes: Uint8Array): Promise<Uint8Array> {
+  const name = algorithm === 'sha-256' ? 'SHA-256' : 'SHA-512';
+  return new Uint8Array(await crypto.subtle.digest(name, new Uint8Array(bytes)));
 }

@@ -72,8 +72,8 @@ async function withDigest(
   return { ...request, headers: [...others, ['Content-Digest', writeDigest({ algorithm, value })]] };
 }
 
-/** The request as a server will see it. */
-function asReceived({ method, url, headers, body }: OutgoingRequest): ReceivedRequest {
+/** A request as a server will see it. */
+export function asReceived({ method, url, headers, body }: OutgoingRequest): ReceivedRequest {
   const { protocol, host, pathname, search } = new URL(url);
   return {
     method,

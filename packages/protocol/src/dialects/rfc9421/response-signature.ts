@@ -1,5 +1,6 @@
 import type { FieldLine, Malformed, ReceivedRequest, SignatureAlgorithm, SignedClaim } from '../dialect.ts';
 import { parseComponents } from './component.ts';
+import { coversDigest } from './content-digest.ts';
 import { isRefused } from './malformed.ts';
 import { type ReceivedResponse, responseMessage } from './message.ts';
 import { readSignature } from './read-signature.ts';
@@ -45,7 +46,8 @@ export function prepareResponse(
   const { keyid, algorithm, nowMs, nonce, tag, label = 'sig1', components = RESPONSE_COMPONENTS } = signing;
   checkAlgorithm(algorithm);
   const digest = response.headers.some(([name]) => name.toLowerCase() === 'content-digest') ? ['content-digest'] : [];
-  const named = componentsNamed(components.includes('content-digest') ? components : [...components, ...digest]);
+  const wanted = componentsNamed(components);
+  const named = wanted.some(coversDigest) ? wanted : [...wanted, ...componentsNamed(digest)];
   return signingTask(responseMessage({ ...response, body: null }, request), label, named, {
     created: Math.floor(nowMs / 1000),
     keyid,
