@@ -37,6 +37,8 @@ interface Deciding {
   readonly first: Step;
   /** The second factor that was shown, checked and not used yet. */
   readonly use?: FactorUse;
+  /** The nonce is remembered already. */
+  readonly nonceSpent?: true;
   /** Decides anew, by clocks and replica as they are now. */
   readonly again: () => Step;
   /**
@@ -79,43 +81,39 @@ export class LastStep {
     return deciding.first.secondFactor ? this.#checkFactor(deciding) : this.#go(deciding, deciding.first);
   }
 
-  /** Before nonce and limits, as the codes of verdicts are in order. */
+  /**
+   * INVARIANT: a code is compared only in a request that is new, so its nonce is spent first, whatever the code is. Who
+   * sends one request again and again would else tell a right code from wrong ones by how each is refused, and as often
+   * as he likes: what he overheard must not be counted against its consumer.
+   */
   async #checkFactor(deciding: Deciding): Promise<Verdict> {
     const { signed, request, again, conclude } = deciding;
     const wait = this.#factors.prepare(holderOf(deciding.first));
     if (wait !== null) await wait;
-    const step = wait === null ? deciding.first : again();
-    if (step.code !== 'VALID' || !step.secondFactor) return await this.#go(deciding, step);
+    const ready = wait === null ? deciding.first : again();
+    if (ready.code !== 'VALID' || !ready.secondFactor) return await this.#go(deciding, ready);
     const { otp } = signed?.claim ?? {};
-    const checked = this.#factors.check(
-      holderOf(step),
-      otp === undefined ? request.secondFactor : { otp },
-      step.wallMs,
-    );
-    if (checked.code === 'VALID') return await this.#go({ ...deciding, use: checked.use }, step);
-    if (checked.code === 'SECOND_FACTOR_REQUIRED' && checked.counted && signed !== null)
-      return await this.#afterWrongCode(deciding, signed, step);
-    return conclude({ step, code: checked.code, signed });
+    const presented = otp === undefined ? request.secondFactor : { otp };
+    if (!this.#factors.mayCompare(holderOf(ready), presented)) {
+      return conclude({ step: ready, code: 'SECOND_FACTOR_REQUIRED', signed });
+    }
+    const spent = signed === null ? null : await this.#spendNonce(deciding, signed, ready);
+    const step = spent === null ? ready : again();
+    const code = step.code === 'VALID' ? (spent ?? 'VALID') : step.code;
+    if (code !== 'VALID') return conclude({ step, code, signed });
+    const onward: Deciding = spent === null ? deciding : { ...deciding, nonceSpent: true };
+    if (!step.secondFactor) return await this.#go(onward, step);
+    const checked = this.#factors.check(holderOf(step), presented, step.wallMs);
+    if (checked.code !== 'VALID') return conclude({ step, code: checked.code, signed });
+    return await this.#go({ ...onward, use: checked.use }, step);
   }
 
-  /**
-   * A wrong code spends the nonce that it came with: somebody who overheard the request could otherwise send it until
-   * its consumer is shut out. Where the nonce can't be spent a right code would be refused too, and in the same words.
-   */
-  async #afterWrongCode(deciding: Deciding, signed: SignedRequest, first: Step): Promise<Verdict> {
-    const holder = holderOf(first);
-    let code: VerdictCode;
-    if (this.#store === null) code = this.#rememberNonce(deciding.requirement, signed, first);
-    else {
-      const replay = sharedNonce(signed.claim);
-      const nothing = { factor: null, limits: [], quota: null, cost: 0 };
-      const taken = await this.#store.take({ owner: holder.credential.key.consumerId, replay, ...nothing });
-      code = taken.code === 'UNAVAILABLE' ? 'STORE_UNAVAILABLE' : CODE_OF_TAKEN[taken.code];
-    }
-    if (code !== 'VALID') this.#factors.giveBack(holder);
-    const step = deciding.again();
-    const final = code === 'VALID' || code === 'REPLAYED' ? 'SECOND_FACTOR_REQUIRED' : code;
-    return deciding.conclude({ step, code: step.code === 'VALID' ? final : step.code, signed });
+  async #spendNonce({ requirement }: Deciding, signed: SignedRequest, step: Step): Promise<VerdictCode> {
+    const replay = this.#store === null ? null : sharedNonce(signed.claim);
+    if (this.#store === null || replay === null) return this.#rememberNonce(requirement, signed, step);
+    const owner = holderOf(step).credential.key.consumerId;
+    const taken = await this.#store.take({ owner, replay, factor: null, limits: [], quota: null, cost: 0 });
+    return taken.code === 'UNAVAILABLE' ? 'STORE_UNAVAILABLE' : CODE_OF_TAKEN[taken.code];
   }
 
   #go(deciding: Deciding, first: Step): Promise<Verdict> {
@@ -137,7 +135,8 @@ export class LastStep {
     const { signed, request } = deciding;
     const { credential, allowance } = step;
     if (credential === null || allowance === null) return deciding.conclude({ step, code: step.code, signed });
-    const replay = signed === null || this.#store === null ? null : sharedNonce(signed.claim);
+    const asksNonce = signed !== null && this.#store !== null && deciding.nonceSpent !== true;
+    const replay = asksNonce ? sharedNonce(signed.claim) : null;
     const factor = deciding.use === undefined ? null : sharedUse(deciding.use);
     if (this.#store !== null && (replay !== null || factor !== null || allowance.limited)) {
       const shared = SharedAllowance.of(credential, request.cost ?? 1, allowance, step.wallMs);
@@ -191,20 +190,20 @@ export class LastStep {
   }
 
   /** As each limit says, and for what was signed as its environment says. */
-  #withoutStore({ signed, requirement, use }: Deciding, { closed }: SharedAllowance, step: Step): Outcome {
+  #withoutStore({ signed, requirement, use, nonceSpent }: Deciding, { closed }: SharedAllowance, step: Step): Outcome {
     // A code that may have been used with another verifier is none.
     if (closed || use !== undefined) return { step, code: 'STORE_UNAVAILABLE', signed };
-    if (signed === null) return { step, code: 'VALID', signed };
+    if (signed === null || nonceSpent === true) return { step, code: 'VALID', signed };
     const reads = step.environment?.signing?.replayReads === 'allow' && onlyReads(requirement, signed.received);
     const code = reads ? this.#guard.rememberMeanwhile(signed.claim, step.wallMs) : 'STORE_UNAVAILABLE';
     return { step, code, signed };
   }
 
-  /** Nonce and second factor, both or neither. A limit refuses without spending either. */
-  #rememberHere({ requirement, signed, use }: Deciding, step: Step): VerdictCode {
+  /** Nonce and second factor. A limit refuses without spending what is not spent yet. */
+  #rememberHere({ requirement, signed, use, nonceSpent }: Deciding, step: Step): VerdictCode {
     if (step.allowance?.code !== 'VALID') return 'VALID';
     if (use !== undefined && this.#guard.isUsed(use)) return 'SECOND_FACTOR_REQUIRED';
-    const code = signed === null ? 'VALID' : this.#rememberNonce(requirement, signed, step);
+    const code = signed === null || nonceSpent === true ? 'VALID' : this.#rememberNonce(requirement, signed, step);
     if (code !== 'VALID' || use === undefined) return code;
     return this.#guard.use(use, step.environment?.signing ?? null, step.wallMs);
   }

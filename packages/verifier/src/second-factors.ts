@@ -29,16 +29,14 @@ export interface FactorUse {
 
 export type Checked =
   | { readonly code: 'VALID'; readonly use: FactorUse }
-  /** `counted`: a wrong code, which was counted against its consumer. */
-  | { readonly code: 'SECOND_FACTOR_REQUIRED'; readonly counted: boolean }
-  | { readonly code: 'STORE_UNAVAILABLE' };
+  | { readonly code: 'SECOND_FACTOR_REQUIRED' | 'STORE_UNAVAILABLE' };
 
 export interface Holder {
   readonly environment: ReplicaEnvironment;
   readonly credential: ReplicaCredential;
 }
 
-const MISSING: Checked = { code: 'SECOND_FACTOR_REQUIRED', counted: false };
+const MISSING: Checked = { code: 'SECOND_FACTOR_REQUIRED' };
 
 /** Checks what a request shows of its consumer's second factors. */
 export class SecondFactors {
@@ -61,36 +59,37 @@ export class SecondFactors {
     return Promise.all(missing.map(({ vaultKey }) => this.#distribution.obtain(vaultKey)));
   }
 
+  /** False where nothing that was shown is to be compared, whatever it is. */
+  mayCompare(holder: Holder, presented: PresentedFactor | undefined): presented is PresentedFactor {
+    if (presented === undefined || !TOTP_CODE.test(presented.otp)) return false;
+    return this.#codesOf(holder).length > 0 && !this.#wrong.exhausted(nameOf(holder), this.#clock.monotonic());
+  }
+
   /**
    * Whether what was shown is a factor of the consumer. At once: between the comparison and the count of a wrong code
    * nothing comes, so that many guesses at the same time are no more than one after another.
    */
   check(holder: Holder, presented: PresentedFactor | undefined, wallMs: number): Checked {
-    const factors = this.#codesOf(holder);
-    if (presented === undefined || factors.length === 0 || !TOTP_CODE.test(presented.otp)) return MISSING;
-    const consumer = nameOf(holder);
-    const monotonicMs = this.#clock.monotonic();
-    if (this.#wrong.exhausted(consumer, monotonicMs)) return MISSING;
-    let closed = false;
-    for (const factor of factors) {
+    if (!this.mayCompare(holder, presented)) return MISSING;
+    let [compared, closed] = [false, false];
+    for (const factor of this.#codesOf(holder)) {
       const secret = this.#secretOf(factor, holder.environment);
-      if (secret === null) closed = true;
-      const step = secret === null ? null : stepOf(secret, factor.algorithm, presented.otp, wallMs);
+      if (secret === null) {
+        closed = true;
+        continue;
+      }
+      compared = true;
+      const step = stepOf(secret, factor.algorithm, presented.otp, wallMs);
       if (step !== null) return step > factor.usedStep ? { code: 'VALID', use: useOf(factor, step) } : MISSING;
     }
-    if (closed) return { code: 'STORE_UNAVAILABLE' };
-    this.#wrong.count(consumer, monotonicMs);
-    return { code: 'SECOND_FACTOR_REQUIRED', counted: true };
+    // Also where another factor can't be opened now: a guess at this one was a guess.
+    if (compared) this.#wrong.count(nameOf(holder), this.#clock.monotonic());
+    return { code: closed ? 'STORE_UNAVAILABLE' : 'SECOND_FACTOR_REQUIRED' };
   }
 
   /** Whether a factor that was checked before an await is still one. */
   stands(holder: Holder, { factor }: FactorUse): boolean {
     return this.#codesOf(holder).some(({ id }) => id === factor);
-  }
-
-  /** A wrong code that came in a request which was sent before: its consumer did not send it again. */
-  giveBack(holder: Holder): void {
-    this.#wrong.giveBack(nameOf(holder));
   }
 
   #codesOf({ environment, credential }: Holder): readonly TotpFactor[] {

@@ -23,13 +23,6 @@ it('five wrong codes shut a consumer out, one more is given back every twelve mi
   assert.ok(guesses <= 125, `${guesses} guesses in a day`);
 });
 
-it('what was not his is given back', () => {
-  const wrong = new WrongCodes();
-  for (let i = 0; i < 5; i++) wrong.count('a', 0);
-  wrong.giveBack('a');
-  assert.equal(wrong.exhausted('a', 0), false);
-});
-
 it('remembers a bounded number, and forgets who is whole again before anybody else', () => {
   const wrong = new WrongCodes(3);
   wrong.count('whole', 0);

@@ -33,12 +33,6 @@ export class WrongCodes {
     if (this.#fullAgainAt.size > this.#maxConsumers) this.#shrink(monotonicMs);
   }
 
-  /** It was not his: somebody sent again what he had overheard. */
-  giveBack(consumer: string): void {
-    const fullAgainAt = this.#fullAgainAt.get(consumer);
-    if (fullAgainAt !== undefined) this.#set(consumer, fullAgainAt - PER_CODE_MS);
-  }
-
   #set(consumer: string, fullAgainAt: number): void {
     this.#fullAgainAt.delete(consumer);
     this.#fullAgainAt.set(consumer, fullAgainAt);

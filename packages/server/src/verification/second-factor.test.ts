@@ -126,10 +126,30 @@ onEachDatabase('a second factor', (createPlace) => {
     const planted = { ...bare, headers: [...bare.headers, ['Keyhold-Otp', next]] };
     assert.equal(await verify(planted), 'SECOND_FACTOR_REQUIRED', 'a code that the signature does not cover');
     const wrong = await signed({ otp: other(next) });
-    for (let i = 0; i < 10; i++) assert.equal(await verify(wrong), 'SECOND_FACTOR_REQUIRED', 'overheard, sent again');
+    assert.equal(await verify(wrong), 'SECOND_FACTOR_REQUIRED');
+    for (let i = 0; i < 10; i++) assert.equal(await verify(wrong), 'REPLAYED', 'overheard, sent again');
     const right = await signed({ otp: next });
     assert.equal(await verify(right), 'VALID');
-    assert.equal(await verify(right), 'SECOND_FACTOR_REQUIRED');
+    assert.equal(await verify(right), 'REPLAYED');
+  });
+
+  it('tells nothing of a code in a request that was sent before, whatever the code is', async () => {
+    const of = await consumer();
+    const { credential, secret } = await issue({ consumer: of, credential: { kind: 'hmac' } });
+    const { next } = await app(of);
+    const key = { kind: 'hmac', secret } as const;
+    const nonce = () => ({ text: 'the same', rising: 1n });
+    const guess = async (otp: string) =>
+      (await ask(await received({ dialect: 'rfc9421', credential: credential.id, key, otp, nonce }))).code;
+    assert.equal(await guess(other(next)), 'SECOND_FACTOR_REQUIRED');
+    // Who has the secret and not the app: one request, its code another each time.
+    for (let i = 0; i < 30; i++) assert.equal(await guess(other(next)), 'REPLAYED');
+    assert.equal(await guess(next), 'REPLAYED', 'the right one looks like the wrong ones');
+    const request = await received({ dialect: 'rfc9421', credential: credential.id, key });
+    // Who has nothing but a request that he overheard, and an API that takes the code beside it.
+    const beside = async (otp: string) => (await ask(request, { secondFactor: { otp } })).code;
+    assert.equal(await beside(other(next)), 'SECOND_FACTOR_REQUIRED');
+    for (const otp of [other(next), next]) assert.equal(await beside(otp), 'REPLAYED');
   });
 
   it('comes in a header beside a bearer key, and in the call beside what is signed', async () => {

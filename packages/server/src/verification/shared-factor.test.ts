@@ -67,7 +67,8 @@ it("Kraken's otp counts once for all verifiers that share a store, and an overhe
   });
   assert.equal(await at(one, await withdraw()), 'SECOND_FACTOR_REQUIRED');
   const overheard = await withdraw(wrongOf(next));
-  for (let i = 0; i < 20; i++) assert.equal(await at(one, overheard), 'SECOND_FACTOR_REQUIRED');
+  assert.equal(await at(one, overheard), 'SECOND_FACTOR_REQUIRED');
+  for (let i = 0; i < 20; i++) assert.equal(await at(i % 2 ? one : other, overheard), 'REPLAYED');
   assert.equal(await at(one, await withdraw(next)), 'VALID');
   assert.equal(await at(other, await withdraw(next)), 'SECOND_FACTOR_REQUIRED', 'used with the other verifier');
   await redis[Symbol.asyncDispose]();
