@@ -24,12 +24,8 @@ onEachDatabase('a gateway that asks before it hands a request on', (createPlace)
     const named = ['key', 'consumer', 'credential'].map((name) => answer.headers.get(`x-keyhold-${name}`));
     assert.deepEqual([answer.status, named], [204, [keyId, shared().market.consumer, credentialId]]);
     assert.equal((await ask(AT, { ...own, 'x-forwarded-for': '192.0.2.7, 10.0.0.1' })).status, 403);
-    assert.equal(
-      (await ask('/v1/auth/nginx?environment=market/test&permission=orders:write', own)).headers.get(
-        'x-keyhold-status',
-      ),
-      '403',
-    );
+    const nginx = await ask('/v1/auth/nginx?environment=market/test&permission=orders:write', own);
+    assert.equal(nginx.headers.get('x-keyhold-status'), '403');
     assert.equal((await ask(`${AT.replace('prices:read', 'orders:write')}`, own)).status, 403);
   });
 
@@ -45,6 +41,25 @@ onEachDatabase('a gateway that asks before it hands a request on', (createPlace)
     assert.equal((await ask(AT, { ...good, authorization: 'Bearer mkt_test_wrong' })).status, 401);
   });
 
+  it('reads what it says itself alone: no field of a client changes what is asked', async () => {
+    const { secret } = await shared().market.issue({ allowedNetworks: ['192.0.2.0/24'] });
+    const own = { ...about, 'x-keyhold-token': await token(['verify']), authorization: `Bearer ${secret}` };
+    const theirs = {
+      'x-keyhold-permission': 'prices:read',
+      'x-keyhold-environment': 'market/test',
+      'x-original-uri': '/v1/prices',
+      'x-original-method': 'GET',
+      'x-original-host': 'other',
+      'x-real-ip': '192.0.2.7',
+    };
+    const orders = AT.replace('prices:read', 'orders:write');
+    assert.equal((await ask(orders, { ...own, ...theirs })).status, 403, 'its permission');
+    assert.equal((await ask(AT.replace('market/test', 'market/none'), { ...own, ...theirs })).status, 404);
+    const elsewhere = { ...own, 'x-forwarded-for': '198.51.100.1' };
+    assert.equal((await ask(AT, { ...elsewhere, ...theirs })).status, 403, 'its address');
+    assert.equal((await ask('/v1/auth/forward?permission=prices:read', { ...own, ...theirs })).status, 400);
+  });
+
   it('is refused where something stands twice, so that no client speaks for it', async () => {
     const { secret } = await shared().market.issue();
     const lines = [
@@ -52,8 +67,8 @@ onEachDatabase('a gateway that asks before it hands a request on', (createPlace)
       'Host: verifier',
       `X-Keyhold-Token: ${await token(['verify'])}`,
       `Authorization: Bearer ${secret}`,
-      'X-Real-IP: 192.0.2.1',
-      'X-Real-IP: 192.0.2.2',
+      'X-Forwarded-For: 192.0.2.1',
+      'X-Forwarded-For: 192.0.2.2',
       'Connection: close',
     ];
     const { port } = new URL(shared().installation.verifierUrl);
@@ -64,6 +79,6 @@ onEachDatabase('a gateway that asks before it hands a request on', (createPlace)
       socket.on('end', () => resolve(text));
       socket.on('error', reject);
     });
-    assert.match(answer, /^HTTP\/1\.1 400 [\s\S]*"field":"x-real-ip"/);
+    assert.match(answer, /^HTTP\/1\.1 400 [\s\S]*"field":"x-forwarded-for"/);
   });
 });

@@ -1,0 +1,164 @@
+import type { FieldLine, ReceivedRequest } from '@keyhold/protocol/dialects/dialect';
+import { type Refusal, refuse } from '@keyhold/protocol/errors';
+
+/** As much of an HTTP request as is read of it. */
+export interface HttpRequest {
+  readonly raw: {
+    readonly method?: string | undefined;
+    readonly url?: string | undefined;
+    readonly rawHeaders: readonly string[];
+    readonly headersDistinct: Readonly<Record<string, readonly string[] | undefined>>;
+  };
+  readonly query: unknown;
+  readonly body: unknown;
+}
+
+/** What a gateway says of the request that it asks about. */
+export interface Asked {
+  /** The gateway's own: `Authorization` is the client's. */
+  readonly token: string | null;
+  readonly place: { readonly environment?: string | undefined; readonly permission?: string | undefined };
+  readonly request: ReceivedRequest;
+  readonly clientIp: string | undefined;
+}
+
+/** Where a kind of gateway says what. */
+export interface Gateway {
+  readonly name: 'nginx' | 'forward' | 'envoy';
+  /** Fields that it has to set itself. Only these are read: of any other nobody knows whether a client wrote it. */
+  readonly fields: readonly string[];
+  readonly read: (said: Said, request: HttpRequest) => Omit<Asked, 'token' | 'place' | 'request'> & Described;
+}
+
+type Described = { readonly request: Omit<ReceivedRequest, 'headers'> & { readonly host: string } };
+type Said = (field: string) => string | undefined;
+
+const PLACE = ['x-keyhold-token', 'x-keyhold-environment', 'x-keyhold-permission'];
+export const ENVOY_PREFIX = '/v1/auth/envoy';
+
+/** `auth_request`: every field is set by its configuration (examples/nginx). */
+export const NGINX: Gateway = {
+  name: 'nginx',
+  fields: [
+    ...['method', 'uri', 'host', 'scheme', 'protocol', 'content-length', 'transfer-encoding'].map(
+      (name) => `x-original-${name}`,
+    ),
+    'x-real-ip',
+  ],
+  read: (said) => {
+    const method = said('x-original-method') ?? 'GET';
+    const [length, coding] = [said('x-original-content-length') ?? '', said('x-original-transfer-encoding') ?? ''];
+    // By HTTP/1 a request without either has no body (RFC 9112 §6.3); later versions need neither for one.
+    const framed = (said('x-original-protocol') ?? '').startsWith('HTTP/1.');
+    const empty = coding === '' && (/^0+$/.test(length) || (length === '' && (framed || readsOnly(method))));
+    return {
+      request: {
+        method,
+        target: said('x-original-uri') ?? '/',
+        host: said('x-original-host') ?? '',
+        scheme: schemeOf(said('x-original-scheme')),
+        body: empty ? new Uint8Array() : null,
+      },
+      clientIp: said('x-real-ip'),
+    };
+  },
+};
+
+/** Forward-auth of Traefik and Caddy, which set these fields by themselves. */
+export const FORWARD: Gateway = {
+  name: 'forward',
+  fields: [...['method', 'uri', 'host', 'proto', 'for'].map((name) => `x-forwarded-${name}`)],
+  read: (said) => {
+    const method = said('x-forwarded-method') ?? 'GET';
+    return {
+      request: {
+        method,
+        target: said('x-forwarded-uri') ?? '/',
+        host: said('x-forwarded-host') ?? '',
+        scheme: schemeOf(said('x-forwarded-proto')),
+        // They don't say whether there is one.
+        body: readsOnly(method) ? new Uint8Array() : null,
+      },
+      clientIp: lastOf(said('x-forwarded-for')),
+    };
+  },
+};
+
+/** `ext_authz` over HTTP, which asks with the request itself, its body too where it was told to. */
+export const ENVOY: Gateway = {
+  name: 'envoy',
+  fields: ['x-keyhold-body', 'x-envoy-auth-partial-body', 'x-forwarded-proto', 'x-forwarded-for', 'host'],
+  read: (said, { raw, body }) => {
+    const method = raw.method ?? 'GET';
+    const sent = said('x-keyhold-body') === 'sent' && said('x-envoy-auth-partial-body') !== 'true';
+    return {
+      request: {
+        method,
+        target: (raw.url ?? '').slice(ENVOY_PREFIX.length) || '/',
+        host: said('host') ?? '',
+        scheme: schemeOf(said('x-forwarded-proto')),
+        body: sent || readsOnly(method) ? bytesOf(body) : null,
+      },
+      clientIp: lastOf(said('x-forwarded-for')),
+    };
+  },
+};
+
+/** Set by the gateway or on the way to it, and no part of what the client sent. */
+const NOT_THE_CLIENTS = /^(?:x-(?:keyhold|original|forwarded|envoy)-|x-real-ip$|host$|connection$|content-length$)/i;
+
+/** Reads what the gateway asks; refuses what stands there twice: a client may have sent the other one. */
+export function readAsked(gateway: Gateway, request: HttpRequest): Asked | Refusal {
+  const { headersDistinct, rawHeaders } = request.raw;
+  const fields = [...PLACE, ...gateway.fields];
+  const twice = fields.find((name) => (headersDistinct[name]?.length ?? 0) > 1);
+  if (twice !== undefined) return refuse('INVALID_INPUT', 'It is there more than once: whose is it?', twice);
+  const said: Said = (field) => headersDistinct[field]?.[0];
+  const { clientIp, request: described } = gateway.read(said, request);
+  const { host, ...rest } = described;
+  const headers: FieldLine[] = [['Host', host]];
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string;
+    if (!NOT_THE_CLIENTS.test(name)) headers.push([name, rawHeaders[i + 1] as string]);
+  }
+  return {
+    token: said('x-keyhold-token') ?? null,
+    place: placeOf(gateway, said, request),
+    request: { ...rest, headers },
+    clientIp,
+  };
+}
+
+/**
+ * In the address that it asks at, which no client writes, or else in fields that it sets. Where the address says any of
+ * it, fields are not looked at: a gateway that says it there sets none, and hands on those of its clients. Envoy's
+ * address is the client's own.
+ */
+function placeOf({ name }: Gateway, said: Said, { query }: HttpRequest): Asked['place'] {
+  const { environment, permission } = query as Readonly<Record<string, unknown>>;
+  const inAddress = name !== 'envoy' && (environment !== undefined || permission !== undefined);
+  if (!inAddress) {
+    return { environment: said('x-keyhold-environment'), permission: said('x-keyhold-permission') };
+  }
+  // Twice in an address is an array, and nothing that anybody has.
+  const text = (value: unknown) => (value === undefined ? undefined : String(value));
+  return { environment: text(environment), permission: text(permission) };
+}
+
+/** An API has to leave a body of these alone (RFC 9110 §9.3.1): nothing may depend on it. */
+function readsOnly(method: string): boolean {
+  return method === 'GET' || method === 'HEAD';
+}
+
+function schemeOf(said: string | undefined): 'http' | 'https' {
+  return said === 'http' ? 'http' : 'https';
+}
+
+/** The one that the gateway added itself: what stands before it came with the request. */
+function lastOf(list: string | undefined): string | undefined {
+  return list?.split(',').at(-1)?.trim();
+}
+
+function bytesOf(body: unknown): Uint8Array {
+  return body instanceof Uint8Array ? body : new Uint8Array();
+}
