@@ -19,7 +19,7 @@ if (spawnSync('strace', ['-V']).status !== 0) missing.push('strace: that a sync 
 
 if (process.env['KEYHOLD_VECTORS'] === undefined) {
   missing.push(
-    'KEYHOLD_VECTORS, the folder with test vectors of others: AES-GCM, HMAC and HKDF were not tested with them',
+    'KEYHOLD_VECTORS, the folder with test vectors of others: ciphers and signatures were not tested with them',
   );
 }
 
@@ -27,8 +27,16 @@ if (spawnSync('sh', ['-c', 'command -v chromium || command -v chromium-browser']
   missing.push('Chromium: the page for auditors and the one-time page were not tested in a browser');
 }
 
-if (spawnSync('nginx', ['-v']).error !== undefined) {
-  missing.push('nginx: the example of an API behind it was not tested');
+for (const [program, asked] of [
+  ['nginx', '-v'],
+  ['caddy', 'version'],
+] as const) {
+  if (spawnSync(program, [asked]).error !== undefined) {
+    missing.push(`${program}: the example of an API behind it was not tested`);
+  }
+}
+if (process.env['KEYHOLD_ENVOY'] === undefined) {
+  missing.push('Envoy (KEYHOLD_ENVOY, its program): the example of an API behind it was not tested');
 }
 if (spawnSync('redis-server', ['--version']).error !== undefined) {
   missing.push('redis-server: what verifiers share (nonces, limits, quotas) was not tested');

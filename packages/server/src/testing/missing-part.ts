@@ -9,8 +9,9 @@ export function haveStrace(t: TestContext): boolean {
 }
 
 /** True when that program can be run. */
-export function haveProgram(t: TestContext, program: 'curl' | 'nginx'): boolean {
-  return have(t, program, spawnSync(program, [program === 'nginx' ? '-v' : '--version']).error === undefined);
+export function haveProgram(t: TestContext, program: 'curl' | 'nginx' | 'caddy'): boolean {
+  const asked = { curl: '--version', nginx: '-v', caddy: 'version' }[program];
+  return have(t, program, spawnSync(program, [asked]).error === undefined);
 }
 
 /** True when a suite that needs openssl is to be run: always in CI, where it then fails without. */
@@ -52,6 +53,12 @@ export function havePythonSdk(t: TestContext): string | null {
 export function haveSops(t: TestContext): string | null {
   const sops = process.env['KEYHOLD_SOPS'];
   return have(t, 'SOPS (KEYHOLD_SOPS)', sops !== undefined) && sops !== undefined ? sops : null;
+}
+
+/** Envoy's program, which `.ci/run` gets. */
+export function haveEnvoy(t: TestContext): string | null {
+  const envoy = process.env['KEYHOLD_ENVOY'];
+  return have(t, 'Envoy (KEYHOLD_ENVOY)', envoy !== undefined) && envoy !== undefined ? envoy : null;
 }
 
 /** Where Chromium is; null where it is missing, which is a failure in CI. */
