@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { embedVerifier } from '@keyhold/sdk/embedded';
 import { onEachDatabase } from '../testing/databases.ts';
+import { eventually } from '../testing/eventually.ts';
+import { openRaw } from '../testing/raw-database.ts';
 import { shareMarket } from '../testing/shared-market.ts';
+import { type RawRow, WrittenPast } from '../testing/written-past.ts';
 
 const RULES = '/v1/projects/market/environments/test/rules';
 
@@ -70,5 +74,34 @@ onEachDatabase("an environment's rules", (createPlace) => {
     const path = `/v1/audit/entries?action=key.used&subject=${keyId}`;
     assert.equal((await shared().expect(200, 'GET', path)).items[0].side.destination, 'bc1qexample');
     await shared().expect(200, 'PUT', setting, {});
+  });
+
+  it('stay closed to a verifier that starts, where somebody wrote past the ledger what they forbid', async () => {
+    await setRules({});
+    const free = await shared().market.issue({ permissions: ['funds:withdraw'] });
+    await setRules({ withdrawals: ['funds:withdraw'] });
+    await using raw = await openRaw(shared().place);
+    const past = new WrittenPast(raw);
+    const token = await shared().expect(201, 'POST', '/v1/tokens', { name: 'verifier', scopes: ['feed'] });
+    /** What a verifier decides that was fed the tables as they are now. */
+    const decide = async (permission: string): Promise<string> => {
+      const verifier = embedVerifier({ controlUrl: shared().installation.controlUrl, token: token.secret });
+      try {
+        await eventually('it is fed', async () => verifier.ready);
+        return (await verifier.verify({ key: free.secret, environment: 'market/test', permission })).code;
+      } finally {
+        verifier.stop();
+      }
+    };
+    const rowOf = async (table: string) =>
+      (await raw.rows(`select * from ${table} where environment_id = '${shared().market.environmentId}'`)).at(
+        -1,
+      ) as RawRow;
+    const rules = await rowOf('key_rules');
+    assert.equal(await decide('funds:withdraw'), 'NETWORK_NOT_ALLOWED');
+    await past.edit('key_rules', rules.id, { withdrawals: '[]' });
+    assert.equal(await decide('funds:withdraw'), 'NETWORK_NOT_ALLOWED', 'edited');
+    await raw.run(`delete from key_rules where id = '${rules.id}'`);
+    assert.equal(await decide('funds:withdraw'), 'NETWORK_NOT_ALLOWED', 'deleted');
   });
 });

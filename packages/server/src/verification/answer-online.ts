@@ -16,6 +16,7 @@ import { findAddressBook, findCredential } from '../keys/keys.store.ts';
 import { findRules } from '../projects/projects.store.ts';
 import { readCheckedRows } from '../ledger/checked-rows.ts';
 import { FED_TABLES } from './fed-tables.ts';
+import { feedUnreadableRules } from './feed-records.ts';
 import type { Places } from './places.ts';
 import { recordOf } from './record-of.ts';
 
@@ -39,7 +40,7 @@ export async function answerOnline(
   const credential = await findCredential(reader, payload.credential);
   const own = { projects: [credential?.project_id ?? ''], environment: credential?.environment_id ?? '' };
   if (credential === undefined || !isAddressedTo(own, scope)) return { code: 'NOT_FOUND' };
-  const decideOn = (rows: readonly ChangedRow[]) => decideByRows(rows, places, credential, payload, clock.wall());
+  const decideOn = (rows: Committed) => decideByRows(rows, places, credential, payload, clock.wall());
   if (!payload.record) return { code: decideOn(await committedRows(reader, credential, payload.environment)) };
   const decided: { code: VerdictCode } = { code: 'STORE_UNAVAILABLE' };
   const draft = {
@@ -71,11 +72,13 @@ function readableAddress(clientIp: string | null): string | null {
 }
 
 /** What a decision needs, without what was tampered with: whatever depends on that is then not found. */
-async function committedRows(
-  db: Kysely<Database>,
-  credential: CredentialRow,
-  environment: string,
-): Promise<ChangedRow[]> {
+interface Committed {
+  readonly rows: readonly ChangedRow[];
+  /** The rules forbid: without them more would be allowed. */
+  readonly rulesTampered: boolean;
+}
+
+async function committedRows(db: Kysely<Database>, credential: CredentialRow, environment: string): Promise<Committed> {
   const { rules, addressBook } = await besideOf(db, environment, credential);
   const ids = [
     environment,
@@ -85,14 +88,20 @@ async function committedRows(
     ...addressBook,
     credential.id,
   ];
-  return (await readCheckedRows(db, FED_TABLES, ids)).flatMap((checked) => ('tampered' in checked ? [] : checked));
+  const checked = await readCheckedRows(db, FED_TABLES, ids);
+  return {
+    rows: checked.flatMap((one) => ('tampered' in one ? [] : one)),
+    rulesTampered: checked.some((one) => 'tampered' in one && one.table === 'key_rules'),
+  };
 }
 
 /** The same within a change: rows that others changed in this very commit count as they are now. */
-async function rowsWithin(facts: Facts, credential: CredentialRow, environment: string): Promise<ChangedRow[]> {
+async function rowsWithin(facts: Facts, credential: CredentialRow, environment: string): Promise<Committed> {
   const rows: ChangedRow[] = [];
+  let rulesTampered = false;
   const add = async <T extends FactTable>(table: T, id: string) => {
     const { row, tampered } = await facts.examine(table, id);
+    if (tampered && table === 'key_rules') rulesTampered = true;
     if (row !== undefined && !tampered) rows.push({ table, row } as unknown as ChangedRow);
   };
   const { rules, addressBook } = await besideOf(facts.db, environment, credential);
@@ -102,7 +111,7 @@ async function rowsWithin(facts: Facts, credential: CredentialRow, environment: 
   await add('keys', credential.key_id);
   for (const id of addressBook) await add('address_books', id);
   await add('credentials', credential.id);
-  return rows;
+  return { rows, rulesTampered };
 }
 
 /** Ids of what is kept beside the environment and the key, where there is any. */
@@ -120,7 +129,7 @@ async function consumerOf(db: Kysely<Database>, { key_id }: CredentialRow): Prom
 }
 
 function decideByRows(
-  rows: readonly ChangedRow[],
+  { rows, rulesTampered }: Committed,
   places: Places,
   { digest }: CredentialRow,
   question: OnlineQuestion,
@@ -131,6 +140,7 @@ function decideByRows(
     const record = recordOf(row, places);
     if (record !== null) replica.apply(record.record);
   }
+  if (rulesTampered) replica.apply(feedUnreadableRules('', question.environment, '').record);
   const credential = replica.credential(digestFromHex(digest));
   if (credential === undefined) return 'NOT_FOUND';
   const requirement = question.permission === null ? null : compileRequirement(question.permission);

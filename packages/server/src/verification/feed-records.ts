@@ -175,3 +175,32 @@ export function feedToken(row: TokenRow, projectOf: string | null): Fed {
 export function feedRemoval(id: string): Fed {
   return { record: { kind: 'removed', id }, projects: null, environment: null };
 }
+
+/**
+ * In place of rules that somebody wrote past the ledger, or took away: everything is a withdrawal and takes a second
+ * factor, so that nothing is open which was closed.
+ */
+export function feedUnreadableRules(id: string, environment: string, project: string): Fed {
+  const everything = ['*:*'];
+  return {
+    record: {
+      kind: 'rules',
+      id,
+      environment,
+      withdrawals: everything,
+      withoutNetworks: null,
+      secondFactor: everything,
+    },
+    projects: [project],
+    environment,
+  };
+}
+
+/** The same of a permission's setting: every use of anything is confirmed, and has an entry. */
+export function feedUnreadableSetting(id: string, environment: string, project: string): Fed {
+  return {
+    record: { kind: 'setting', id, environment, permission: '*:*', confirm: 'online', audit: 'every-use' },
+    projects: [project],
+    environment,
+  };
+}

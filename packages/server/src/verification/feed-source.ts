@@ -17,6 +17,7 @@ import { FED_TABLES } from './fed-tables.ts';
 import { feedKey, feedRemoval } from './feed-records.ts';
 import type { Places } from './places.ts';
 import { recordOf } from './record-of.ts';
+import { withheldRecords } from './withheld-records.ts';
 
 export interface SourceOptions {
   readonly store: Store;
@@ -89,14 +90,15 @@ export class VerificationSource implements FeedSource {
   async #records(db: Kysely<Database>, rows: readonly CheckedRow[]): Promise<Addressed<FeedRecord>[]> {
     const { places, tampered } = this.#options;
     const used = await this.#quotasUsed(db, rows);
-    return rows.flatMap((checked) => {
+    const records: Addressed<FeedRecord>[] = [];
+    for (const checked of rows) {
       if ('tampered' in checked) {
         tampered(checked.tampered);
-        return feedRemoval(checked.tampered);
-      }
-      if (checked.table === 'keys') return feedKey(checked.row, used.get(checked.row.id));
-      return recordOf(checked, places) ?? [];
-    });
+        records.push(...(await withheldRecords(db, checked.tampered, places)));
+      } else if (checked.table === 'keys') records.push(feedKey(checked.row, used.get(checked.row.id)));
+      else records.push(...[recordOf(checked, places) ?? []].flat());
+    }
+    return records;
   }
 
   async #quotasUsed(

@@ -30,6 +30,11 @@ export class Places {
     if (table === 'environments') this.#projects.set(row.id, (row as FactTables['environments']).project_id);
   }
 
+  /** Ids of all. */
+  environments(): readonly string[] {
+    return [...this.#projects.keys()];
+  }
+
   /** Undefined: the project's row was tampered with. */
   slugOf(projectId: string): string | undefined {
     return this.#slugs.get(projectId);
