@@ -79,7 +79,14 @@ function wholeOf(index: number): TakeRequest {
   const [{ limits, ...request }, now] = [requestOf(index), Date.now()];
   return {
     ...request,
-    replay: { kind: 'once', id: `nonce_${index}`, signedAt: now, untilMs: now + 10_000, aheadMs: 0 },
+    replay: {
+      kind: 'once',
+      id: `nonce_${index}`,
+      signedAt: now,
+      untilMs: now + 10_000,
+      keptUntilMs: now + 10_000,
+      aheadMs: 0,
+    },
     limits: [...limits, { id: `${request.owner}/all`, windowMs: WINDOW_MS, limit: LIMIT }],
     quota: { id: request.owner, periodStart: 0, periodEnd: now + 86_400_000, limit: 1e12, floor: 0 },
   };

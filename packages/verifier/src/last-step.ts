@@ -194,8 +194,9 @@ export class LastStep {
     // A code that may have been used with another verifier is none.
     if (closed || use !== undefined) return { step, code: 'STORE_UNAVAILABLE', signed };
     if (signed === null || nonceSpent === true) return { step, code: 'VALID', signed };
-    const reads = step.environment?.signing?.replayReads === 'allow' && onlyReads(requirement, signed.received);
-    const code = reads ? this.#guard.rememberMeanwhile(signed.claim, step.wallMs) : 'STORE_UNAVAILABLE';
+    const signing = step.environment?.signing;
+    const reads = signing?.replayReads === 'allow' && onlyReads(requirement, signed.received);
+    const code = reads ? this.#guard.rememberMeanwhile(signed.claim, signing, step.wallMs) : 'STORE_UNAVAILABLE';
     return { step, code, signed };
   }
 
@@ -212,8 +213,11 @@ export class LastStep {
     const signing = step.environment?.signing ?? null;
     // Removed since it was read: a dialect that is not allowed any more accepts nothing.
     if (signing === null) return 'STORE_UNAVAILABLE';
-    const mayDoWithout = signing.replay === 'shared' && signing.replayReads === 'allow';
-    if (mayDoWithout && onlyReads(requirement, received)) return this.#guard.rememberMeanwhile(claim, step.wallMs);
+    // A dialect without a time needs a store: without one, what was sent before a start is not told from what is new.
+    const mayDoWithout = signing.replay === 'shared' && signing.replayReads === 'allow' && claim.freshness !== null;
+    if (mayDoWithout && onlyReads(requirement, received)) {
+      return this.#guard.rememberMeanwhile(claim, signing, step.wallMs);
+    }
     return this.#guard.remember(claim, signing, step.wallMs);
   }
 }

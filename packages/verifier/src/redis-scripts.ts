@@ -78,7 +78,7 @@ if kind == 'o' then
 elseif kind == 'r' then
   code = judgeRising(KEYS[2], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]))
 end
-if kind ~= '-' then key, arg = 3, 7 end
+if kind ~= '-' then key, arg = 3, 8 end
 local factorKey, factorUntil = KEYS[key], ARGV[arg + 1]
 if hasFactor then
   local spent = judgeOnce(factorKey, tonumber(ARGV[arg]), tonumber(factorUntil), tonumber(ARGV[arg + 2])) ~= VALID
@@ -121,7 +121,7 @@ end
 
 if code == VALID then
   if kind == 'o' then
-    redis.call('SET', KEYS[2], '', 'PXAT', string.format('%d', math.floor(tonumber(ARGV[5])) + 1))
+    redis.call('SET', KEYS[2], '', 'PXAT', string.format('%d', math.floor(tonumber(ARGV[7])) + 1))
   elseif kind == 'r' then
     redis.call('SET', KEYS[2], ARGV[4] .. ':' .. string.format('%d', nowMs))
   end
@@ -198,9 +198,9 @@ export function takeArguments(prefix: string, reign: string, request: TakeReques
   if (quota !== null) all.push(`${start}quota:${quota.id}:${quota.periodStart}`);
   const kind = replay === null ? '-' : replay.kind === 'once' ? 'o' : 'r';
   all.push(reign, cost, `${kind}${quota === null ? '-' : 'q'}${factor === null ? '-' : 'f'}`);
-  if (replay?.kind === 'once') all.push(replay.signedAt, replay.untilMs, replay.aheadMs);
+  if (replay?.kind === 'once') all.push(replay.signedAt, replay.untilMs, replay.aheadMs, replay.keptUntilMs);
   else if (replay !== null)
-    all.push(replay.value.toString().padStart(20, '0'), replay.credentialCreatedAt, replay.aheadMs);
+    all.push(replay.value.toString().padStart(20, '0'), replay.credentialCreatedAt, replay.aheadMs, 0);
   if (factor !== null) all.push(factor.signedAt, factor.untilMs, factor.aheadMs);
   for (const { windowMs, limit } of limits) all.push(windowMs, limit);
   if (quota !== null) all.push(quota.limit, quota.floor, quota.periodEnd);

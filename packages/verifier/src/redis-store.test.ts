@@ -157,14 +157,19 @@ describe('nonces', () => {
       const take = async (replay: TakeRequest['replay']) => (await store.take(takeRequest({ replay }))).code;
       assert.equal(await take(onceNonce('a', { untilMs: Date.now() - 50 })), 'TOO_OLD');
       const untilMs = Date.now() + 300;
-      assert.equal(await take(onceNonce('b', { untilMs })), 'VALID');
+      const longer = { untilMs, keptUntilMs: untilMs + HOUR_MS };
+      assert.equal(await take(onceNonce('b', { untilMs, keptUntilMs: untilMs })), 'VALID');
+      assert.equal(await take(onceNonce('c', longer)), 'VALID');
       let last = '';
       while (last !== 'TOO_OLD') {
         last = await take(onceNonce('b', { untilMs }));
         assert.ok(last === 'REPLAYED' || last === 'TOO_OLD', last);
       }
       using connection = redis.connect();
-      assert.deepEqual(await connection.client.keys('*once*'), []);
+      assert.deepEqual(await connection.client.keys('*once*:b'), []);
+      assert.equal(await take(onceNonce('c', longer)), 'TOO_OLD');
+      const widened = { untilMs: longer.keptUntilMs, keptUntilMs: longer.keptUntilMs };
+      assert.equal(await take(onceNonce('c', widened)), 'REPLAYED', 'settings let it be good for longer');
     }));
 
   it('rising: compared in all their 64 bits, and kept', (t) =>

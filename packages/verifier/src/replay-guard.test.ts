@@ -62,6 +62,35 @@ it('guards alone only where the environment says so, and where there is a time',
   assert.equal(guard.remember(claim(now, { freshness: null, nonce: rising }), SIGNING, now), 'STORE_UNAVAILABLE');
 });
 
+it('accepts nothing that was signed before the settings changed that it was read by, and forgets nothing by a new feed', () => {
+  const guard = new ReplayGuard(START);
+  const now = START + 10_000;
+  const hour = (settings: SigningRecord) =>
+    ({ ...settings, dialects: [{ dialect: 'rfc9421', maxAgeSeconds: 600 }] }) as const;
+  assert.equal(guard.remember(claim(now), SIGNING, now), 'VALID');
+  const longer = { signedAt: now, after: now - 1_000, until: now + 600_000 };
+  // By the new settings it is good for longer than anybody remembered it.
+  assert.equal(
+    guard.remember(claim(now, { freshness: longer }), hour(SIGNING), now + 90_000),
+    'TIMESTAMP_OUT_OF_WINDOW',
+  );
+  const next = now + 92_000;
+  assert.equal(guard.remember(claim(next), hour(SIGNING), next), 'VALID');
+  assert.equal(guard.remember(claim(next), hour(SIGNING), next + 1), 'REPLAYED');
+  assert.equal(
+    guard.rememberMeanwhile(claim(now, { freshness: longer }), hour(SIGNING), next),
+    'TIMESTAMP_OUT_OF_WINDOW',
+  );
+});
+
+it('remembers rising nonces too while a store cannot be asked', () => {
+  const guard = new ReplayGuard(START);
+  const at = (value: bigint) =>
+    guard.rememberMeanwhile(claim(START, { freshness: null, nonce: { kind: 'rising', value } }), SIGNING, START + 5);
+  assert.deepEqual([at(5n), at(5n), at(4n), at(6n)], ['VALID', 'REPLAYED', 'REPLAYED', 'VALID']);
+  assert.equal(guard.rememberMeanwhile(claim(START, { freshness: null }), SIGNING, START + 5), 'STORE_UNAVAILABLE');
+});
+
 it('names to a store what tells a request from others, with the credential in it', () => {
   const now = START + 10_000;
   const [one, other] = [sharedNonce(claim(now)), sharedNonce(claim(now, { credential: 'cred_2' }))];
@@ -69,6 +98,9 @@ it('names to a store what tells a request from others, with the credential in it
   assert.notEqual(one.id, other.id);
   assert.ok(one.id.startsWith('cred_1:'));
   assert.deepEqual([one.signedAt, one.untilMs, one.aheadMs], [now, now + 60_000, 1_000]);
+  const longest = { signedAt: now, after: now - 1_000, until: now + 60_000, longest: now + 600_000 };
+  const kept = sharedNonce(claim(now, { freshness: longest }));
+  assert.ok(kept?.kind === 'once' && kept.untilMs === now + 60_000 && kept.keptUntilMs === now + 600_000);
   const rising = sharedNonce(claim(now, { freshness: null, nonce: { kind: 'rising', value: 5n } }));
   assert.ok(rising?.kind === 'rising' && rising.value === 5n);
 });

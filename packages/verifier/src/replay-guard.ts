@@ -9,20 +9,38 @@ import type { SigningRecord } from '@keyhold/protocol/feed';
 import { createdAtOf } from '@keyhold/protocol/id';
 import type { VerdictCode } from '@keyhold/protocol/verdict';
 import type { Requirement } from './permissions.ts';
-import { ReplayMemory } from './replay-memory.ts';
+import { ReplayMemory, type Sighting } from './replay-memory.ts';
 import type { FactorUse } from './second-factors.ts';
 import type { TakeRequest } from './shared-store.ts';
 import { bytesOf, isHmac } from './verify-signature.ts';
+
+const CODES = { fresh: 'VALID', seen: 'REPLAYED', full: 'STORE_UNAVAILABLE' } as const satisfies Record<
+  Sighting,
+  VerdictCode
+>;
+
+interface ReadBy {
+  readonly dialects: SigningRecord['dialects'];
+  /** The same as text. */
+  readonly text: string;
+  /** Epoch milliseconds. */
+  readonly since: number;
+}
 
 /** Sees to it that what was signed once is accepted once. */
 export class ReplayGuard {
   readonly memory: ReplayMemory;
   /** Epoch milliseconds. */
   readonly #startedAt: number;
+  /** The latest time seen, epoch milliseconds: a clock set back forgets nothing. */
+  #latest: number;
+  /** By environment, the settings that its requests were read by, and since when. */
+  readonly #readBy = new Map<string, ReadBy>();
 
   /** @param startedAt since when this verifier remembers, epoch milliseconds */
   constructor(startedAt: number, memory = new ReplayMemory()) {
     this.#startedAt = startedAt;
+    this.#latest = startedAt;
     this.memory = memory;
   }
 
@@ -30,17 +48,37 @@ export class ReplayGuard {
    * Remembers a request in this verifier alone. INVARIANT: called in the last step, with nothing awaited after it:
    * nobody without the secret can spend another's nonce, and of two at once one is refused.
    */
-  remember(claim: SignedClaim, { replay }: SigningRecord, wallMs: number): VerdictCode {
+  remember(claim: SignedClaim, signing: SigningRecord, wallMs: number): VerdictCode {
     // One verifier that guards alone has to be the only one, and its environment has to have said so.
-    if (replay !== 'verifier' || claim.freshness === null) return 'STORE_UNAVAILABLE';
+    if (signing.replay !== 'verifier' || claim.freshness === null) return 'STORE_UNAVAILABLE';
     // What was good before it was there may have been accepted by the one before it.
-    if (claim.freshness.after < this.#startedAt) return 'TIMESTAMP_OUT_OF_WINDOW';
+    if (claim.freshness.after < this.#readingSince(signing, wallMs)) return 'TIMESTAMP_OUT_OF_WINDOW';
     return this.#remember(claim, claim.freshness, wallMs);
   }
 
   /** The same while a shared store can't be asked, for requests that may do without it: better than nothing. */
-  rememberMeanwhile(claim: SignedClaim, wallMs: number): VerdictCode {
-    return claim.freshness === null ? 'VALID' : this.#remember(claim, claim.freshness, wallMs);
+  rememberMeanwhile(claim: SignedClaim, signing: SigningRecord, wallMs: number): VerdictCode {
+    const { credential, freshness, nonce } = claim;
+    if (freshness !== null) {
+      if (freshness.after < this.#readingSince(signing, wallMs)) return 'TIMESTAMP_OUT_OF_WINDOW';
+      return this.#remember(claim, freshness, wallMs);
+    }
+    return nonce?.kind === 'rising' ? CODES[this.memory.rising(credential, nonce.value)] : 'STORE_UNAVAILABLE';
+  }
+
+  /**
+   * Since when this verifier has read requests by these settings. By others the same request may be good for longer
+   * than it was remembered, so that what was signed before a change is not accepted after it.
+   */
+  #readingSince({ environment, dialects }: SigningRecord, wallMs: number): number {
+    this.#latest = Math.max(this.#latest, wallMs);
+    const known = this.#readBy.get(environment);
+    if (known?.dialects === dialects) return known.since;
+    // A replica that was fed anew has the same in another place.
+    const text = JSON.stringify(dialects);
+    const since = known === undefined ? this.#startedAt : known.text === text ? known.since : this.#latest;
+    this.#readBy.set(environment, { dialects, text, since });
+    return since;
   }
 
   /** Whether a code was used already, as far as this verifier alone knows. */
@@ -58,8 +96,7 @@ export class ReplayGuard {
   }
 
   #remember(claim: SignedClaim, { until }: Freshness, wallMs: number): VerdictCode {
-    const sighting = this.memory.once(identityOf(claim), until, wallMs, claim.nonce !== null);
-    return sighting === 'fresh' ? 'VALID' : sighting === 'seen' ? 'REPLAYED' : 'STORE_UNAVAILABLE';
+    return CODES[this.memory.once(identityOf(claim), until, wallMs, claim.nonce !== null)];
   }
 }
 
@@ -73,12 +110,13 @@ export function sharedNonce(claim: SignedClaim): TakeRequest['replay'] {
   }
   if (freshness === null) return null;
   const id = `${credential}:${Buffer.from(identityOf(claim)).toString('base64url')}`;
-  return { kind: 'once', id, signedAt: freshness.signedAt, untilMs: freshness.until, aheadMs: aheadMs(freshness) };
+  const { signedAt, until: untilMs, longest: keptUntilMs = untilMs } = freshness;
+  return { kind: 'once', id, signedAt, untilMs, keptUntilMs, aheadMs: aheadMs(freshness) };
 }
 
 /** The same of a second factor's code. */
 export function sharedUse({ id, after, until }: FactorUse): TakeRequest['factor'] {
-  return { kind: 'once', id, signedAt: after, untilMs: until, aheadMs: 0 };
+  return { kind: 'once', id, signedAt: after, untilMs: until, keptUntilMs: until, aheadMs: 0 };
 }
 
 /** Whether a request only reads: by the permissions that it takes, or where it takes none by its method. */

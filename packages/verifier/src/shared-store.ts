@@ -40,6 +40,8 @@ export interface OnceNonce {
   readonly signedAt: number;
   /** Last moment at which it is good, epoch milliseconds; the store's clock has the last word on that. */
   readonly untilMs: number;
+  /** Until when it is remembered, at least as long: what could be good for longer by other settings. */
+  readonly keptUntilMs: number;
   /** How far ahead of the store a signer's clock may be and still be accepted, milliseconds. */
   readonly aheadMs: number;
 }

@@ -81,6 +81,8 @@ export interface Freshness {
   readonly after: number;
   /** Good up to and with this moment. */
   readonly until: number;
+  /** The latest that `until` could be by other settings of the dialect; left out: it has none that change it. */
+  readonly longest?: number;
 }
 
 export type Nonce =

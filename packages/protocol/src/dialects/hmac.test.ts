@@ -43,7 +43,12 @@ describe('hmac', () => {
     assert.ok(isSignedWith({ secret }, claim));
     assert.deepEqual(claim.nonce, { kind: 'once', value: 'abc' });
     const signedAt = 1_785_000_000_000;
-    assert.deepEqual(claim.freshness, { signedAt, after: signedAt - 1000, until: signedAt + 30_000 });
+    assert.deepEqual(claim.freshness, {
+      signedAt,
+      after: signedAt - 1000,
+      until: signedAt + 30_000,
+      longest: signedAt + 600_000,
+    });
   });
 
   it('verifies what it prepares, in every form that the settings have', async () => {

@@ -15,7 +15,7 @@ import {
 import { hasField, isCredential, isMethod, malformed, readFields, withFields } from './fields.ts';
 import { hmacSettingsFault } from './hmac-template.ts';
 import { type RefusalKind, refusalKind } from './refusal-kind.ts';
-import type { HmacSettings } from './settings.ts';
+import { type HmacSettings, MAX_WINDOW_SECONDS } from './settings.ts';
 import { taskOf } from './signing-task.ts';
 import { isBodyApart, pathAndQuery, splitTarget, type Target } from './target.ts';
 
@@ -78,7 +78,12 @@ function read(request: ReceivedRequest, settings: HmacSettings): SignedClaim | M
     signature,
     algorithms: [`hmac-${hash}`],
     secretEncoding: settings.secretEncoding,
-    freshness: { signedAt, after: signedAt - Math.min(windowMs, CLOCK_AHEAD_MS), until: signedAt + windowMs },
+    freshness: {
+      signedAt,
+      after: signedAt - Math.min(windowMs, CLOCK_AHEAD_MS),
+      until: signedAt + windowMs,
+      longest: signedAt + MAX_WINDOW_SECONDS * 1000,
+    },
     nonce: nonce === undefined ? null : { kind: 'once', value: nonce },
     digests: [],
   };

@@ -4,7 +4,9 @@ import { Closed } from '../operations/shapes.ts';
 /** How an environment lets requests be signed. */
 
 const FieldName = Type.String({ pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$" });
-const WindowSeconds = Type.Integer({ minimum: 1, maximum: 600 });
+/** Longest that settings can let a signed request be good. */
+export const MAX_WINDOW_SECONDS = 600;
+const WindowSeconds = Type.Integer({ minimum: 1, maximum: MAX_WINDOW_SECONDS });
 
 /** HTTP Message Signatures (RFC 9421) with Content-Digest (RFC 9530). */
 export const Rfc9421Settings = Closed({

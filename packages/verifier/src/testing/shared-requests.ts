@@ -8,7 +8,15 @@ export function takeRequest(changes: Partial<TakeRequest> = {}): TakeRequest {
 
 export function onceNonce(id: string, changes: Partial<OnceNonce> = {}): OnceNonce {
   const now = Date.now();
-  return { kind: 'once', id, signedAt: now + 1_000, untilMs: now + 60_000, aheadMs: 0, ...changes };
+  return {
+    kind: 'once',
+    id,
+    signedAt: now + 1_000,
+    untilMs: now + 60_000,
+    keptUntilMs: now + 60_000,
+    aheadMs: 0,
+    ...changes,
+  };
 }
 
 /** Of a credential made before the store was there. */

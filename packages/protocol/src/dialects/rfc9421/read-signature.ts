@@ -1,5 +1,6 @@
 import { OTP_HEADER } from '../../totp.ts';
 import { CLOCK_AHEAD_MS, type Freshness, type Malformed, type SignedClaim } from '../dialect.ts';
+import { MAX_WINDOW_SECONDS } from '../settings.ts';
 import type { Component } from './component.ts';
 import { coveredDigests } from './content-digest.ts';
 import { isRefused, malformed } from './malformed.ts';
@@ -59,11 +60,12 @@ function coveredOtp({ headers }: Message, components: readonly Component[]): { o
 
 function freshnessOf(created: number, { expires }: SignatureParameters, maxAgeSeconds: number): Freshness {
   const signedAt = created * 1000;
-  const oldest = signedAt + maxAgeSeconds * 1000;
+  const ends = (seconds: number) => Math.min(signedAt + seconds * 1000, (expires ?? Number.POSITIVE_INFINITY) * 1000);
   return {
     signedAt,
     // Good at exactly the skew ahead, and `after` itself is not good.
     after: signedAt - CLOCK_AHEAD_MS - 1,
-    until: expires === undefined ? oldest : Math.min(oldest, expires * 1000),
+    until: ends(maxAgeSeconds),
+    longest: ends(MAX_WINDOW_SECONDS),
   };
 }

@@ -61,7 +61,12 @@ test('a claim says who signed, since when, and which digest the body must have',
   const claim = readSignature(messageOf(vector), { components: [], maxAgeSeconds: 60, nonceRequired: false });
   if (isMalformed(claim)) assert.fail(claim.malformed);
   assert.equal(claim.credential, 'test-key-rsa-pss');
-  assert.deepEqual(claim.freshness, { signedAt: 1618884473000, after: 1618884471999, until: 1618884533000 });
+  assert.deepEqual(claim.freshness, {
+    signedAt: 1618884473000,
+    after: 1618884471999,
+    until: 1618884533000,
+    longest: 1618885073000,
+  });
   const body = createHash('sha512').update('{"hello": "world"}').digest();
   assert.deepEqual(claim.digests, [{ algorithm: 'sha-512', value: new Uint8Array(body) }]);
   assert.ok(claim.algorithms.includes(TEST_ALGORITHMS[vector.key]));
