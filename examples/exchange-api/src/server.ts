@@ -42,7 +42,9 @@ async function serve(
   response: ServerResponse,
 ): Promise<void> {
   const target = request.url ?? '/';
-  const [path = '/', query = ''] = target.split('?', 2);
+  // At the first one: what follows may hold another, and is signed with it.
+  const mark = target.indexOf('?');
+  const [path, query] = mark < 0 ? [target, ''] : [target.slice(0, mark), target.slice(mark + 1)];
   const found = routeOf(STYLES, request.method ?? 'GET', path);
   if (found === null) return send(response, 404, { message: 'There is nothing here.' });
   const body = await readBody(request);

@@ -103,6 +103,10 @@ export class CompactReplica implements Replica {
     return this.#factors.get(environment, consumer);
   }
 
+  hasFactor(id: string): boolean {
+    return this.#factors.has(id);
+  }
+
   token(digest: string): ReplicaToken | undefined {
     return this.#tokens.get(digest);
   }

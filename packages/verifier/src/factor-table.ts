@@ -17,6 +17,10 @@ export class FactorTable {
     return this.#byHolder.get(holderOf({ environment, consumer })) ?? NONE;
   }
 
+  has(id: string): boolean {
+    return this.#byId.has(id);
+  }
+
   set(record: FactorRecord): void {
     this.delete(record.id);
     this.#byId.set(record.id, record);

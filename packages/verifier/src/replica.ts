@@ -29,6 +29,7 @@ export interface Replica {
   signatureKey(credential: string): SignatureKeyRecord | undefined;
   /** Second factors of a consumer in an environment, by their ids. */
   factors(environment: string, consumer: string): readonly FactorRecord[];
+  hasFactor(id: string): boolean;
   /** Ids of the keys under which the secrets of `hmac` credentials and second factors lie. */
   readonly distributionKeys: ReadonlySet<string>;
   token(digest: string): ReplicaToken | undefined;

@@ -92,6 +92,11 @@ export class SecondFactors {
     return this.#codesOf(holder).some(({ id }) => id === factor);
   }
 
+  /** Lets go of secrets of factors that are none any more. */
+  forgetAllBut(isKnown: (factor: string) => boolean): void {
+    for (const factor of this.#opened.keys()) if (!isKnown(factor)) this.#opened.delete(factor);
+  }
+
   #codesOf({ environment, credential }: Holder): readonly TotpFactor[] {
     return this.#feed.replica.factors(environment.id, credential.key.consumerId);
   }

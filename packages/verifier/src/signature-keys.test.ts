@@ -77,3 +77,13 @@ it('answers false to signatures of no length that a key makes', async () => {
     assert.equal(await keys.prove(RECORD, ENVIRONMENT, claim({ signature }), RECEIVED), false);
   }
 });
+
+it('lets go of what was opened for a credential that is there no more', async () => {
+  const keys = new SignatureKeys(NOBODY);
+  const signature = sign(null, BASE, privateKey);
+  assert.equal(await keys.prove(RECORD, ENVIRONMENT, claim({ signature }), RECEIVED), true);
+  keys.forgetAllBut((credential) => credential === 'cred_1');
+  assert.equal(keys.size, 1);
+  keys.forgetAllBut(() => false);
+  assert.equal(keys.size, 0);
+});

@@ -39,6 +39,11 @@ export class SignatureKeys {
     return this.#opened.size;
   }
 
+  /** Lets go of what is of no credential any more: a secret that was destroyed is not kept for its use. */
+  forgetAllBut(isKnown: (credential: string) => boolean): void {
+    for (const credential of this.#opened.keys()) if (!isKnown(credential)) this.#opened.delete(credential);
+  }
+
   /** Whether the claim is true of the request. At once with `hmac`; on another core with a public key. */
   prove(
     record: SignatureKeyRecord,

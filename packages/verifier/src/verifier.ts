@@ -23,6 +23,8 @@ import { Usage } from './usage.ts';
 import { accepted, refused } from './verdicts.ts';
 
 const REPORT_INTERVAL_MS = 1_000;
+/** Reports between two looks at which opened secrets are still somebody's. */
+const REPORTS_PER_LOOK = 60;
 
 /** Decides requests from a replica. The same code runs in the user's process and in the verifier process. */
 export class Verifier {
@@ -33,12 +35,14 @@ export class Verifier {
   readonly #signatureKeys: SignatureKeys;
   readonly #guard: ReplayGuard;
   readonly #lastStep: LastStep;
+  readonly #factors: SecondFactors;
   readonly #store: SharedStore | null;
   readonly #requirements = new Requirements();
   readonly #usage = new Usage();
   readonly #skew = new ClockSkew();
   #accepted = 0;
   readonly #refused = new Map<VerdictCode, number>();
+  #reports = 0;
   #cancelReport: () => void = () => {};
 
   /** @param store what several verifiers remember together; null: each by itself */
@@ -50,8 +54,8 @@ export class Verifier {
     this.#distributionKeys = new DistributionKeys(feed);
     this.#signatureKeys = new SignatureKeys(this.#distributionKeys);
     this.#guard = new ReplayGuard(clock.wall());
-    const factors = new SecondFactors(clock, feed, this.#distributionKeys);
-    this.#lastStep = new LastStep({ feed, store, guard: this.#guard, factors });
+    this.#factors = new SecondFactors(clock, feed, this.#distributionKeys);
+    this.#lastStep = new LastStep({ feed, store, guard: this.#guard, factors: this.#factors });
   }
 
   start(): void {
@@ -257,8 +261,16 @@ export class Verifier {
     this.#cancelReport = this.#clock.after(REPORT_INTERVAL_MS, () => {
       this.#report();
       void this.#distributionKeys.obtainAll();
+      if (++this.#reports % REPORTS_PER_LOOK === 0) this.#forgetSecrets();
       this.#reportLater();
     });
+  }
+
+  /** Secrets that were opened and are nobody's any more: destroyed, removed, or of another replica. */
+  #forgetSecrets(): void {
+    const { replica } = this.#feed;
+    this.#signatureKeys.forgetAllBut((credential) => replica.signatureKey(credential) !== undefined);
+    this.#factors.forgetAllBut((factor) => replica.hasFactor(factor));
   }
 
   /** Keeps counting while there is no control plane to report to. */

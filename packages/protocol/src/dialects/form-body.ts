@@ -14,7 +14,12 @@ export function bodyText(body: Uint8Array): string | null {
   return text;
 }
 
-/** True where the body is said to be JSON: nobody behind us reads a form in it then. */
-export function isSaidJson(request: Pick<ReceivedRequest, 'headers'>): boolean {
-  return valuesOf(request, 'content-type').some((value) => /json/i.test(value));
+/**
+ * Whether the body is said to be JSON, as who is behind us reads it: by its media type, whatever parameters come with
+ * it (RFC 9110 §8.3.1). Null where it is said twice: then nobody knows which one counts.
+ */
+export function isSaidJson(request: Pick<ReceivedRequest, 'headers'>): boolean | null {
+  const said = valuesOf(request, 'content-type');
+  if (said.length > 1) return null;
+  return /^\s*application\/(?:[^\s;,]+\+)?json\s*(?:;|$)/i.test(said[0] ?? '');
 }

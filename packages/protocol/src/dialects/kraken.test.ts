@@ -117,6 +117,25 @@ describe('kraken', () => {
     assert.ok(isMalformed(read('{"nonce":1}')));
     assert.ok(isMalformed(read('nonce=1', 'application/json')));
     assert.ok(isMalformed(read('{"nonce":1,"a":"&nonce=2"}')));
+    const both = '{"nonce":1,"memo":"x&address=other&"}';
+    assert.ok(!isMalformed(read(both, 'application/json; charset=utf-8')));
+    assert.ok(!isMalformed(read(both, 'application/vnd.api+JSON')));
+    for (const type of [
+      `${FORM}; x=json`,
+      'text/plain; application/json',
+      'application/jsonp',
+      `${FORM}, application/json`,
+    ]) {
+      assert.ok(isMalformed(read(both, type)), type);
+    }
+    const headers = [
+      ['API-Key', 'cred_0123'],
+      ['API-Sign', SIGN],
+      ['Content-Type', FORM],
+      ['Content-Type', 'application/json'],
+    ] as const;
+    const twice = { method: 'POST', target: PATH, scheme: 'https', headers, body: Buffer.from(both) } as const;
+    assert.ok(isMalformed(kraken.read(twice, SETTINGS)));
   });
 
   it('refuses what would not be signed: another method, a query', () => {

@@ -82,7 +82,9 @@ interface Said {
 /** INVARIANT: who is behind us reads the body as the same of the two that we read it as. */
 function readBody(request: ReceivedRequest, body: Uint8Array): Said | Malformed {
   const isJson = isJsonStart(body[0]);
-  if (isJson !== isSaidJson(request)) return malformed('Content-Type and body differ on whether this is JSON');
+  const isSaid = isSaidJson(request);
+  if (isSaid === null) return malformed('Content-Type is there more than once');
+  if (isJson !== isSaid) return malformed('Content-Type and body differ on whether this is JSON');
   const said = isJson ? readJson(body) : readForm(body);
   if (isMalformed(said)) return said;
   const isNonce = /^(?:0|[1-9]\d{0,19})$/.test(said.nonce) && BigInt(said.nonce) <= HIGHEST_NONCE;
