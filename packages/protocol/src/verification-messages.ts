@@ -30,9 +30,14 @@ export const UsageReport = Type.Object(
       ),
       { maxItems: MAX_ITEMS },
     ),
-    quotas: Type.Array(Type.Object({ key: Id, periodStart: Time, used: Count }, { additionalProperties: false }), {
-      maxItems: MAX_ITEMS,
-    }),
+    /** `used`: as far as the verifier knows; `own`: by itself, where it was handed slices of the period. */
+    quotas: Type.Array(
+      Type.Object(
+        { key: Id, periodStart: Time, used: Count, own: Type.Optional(Count) },
+        { additionalProperties: false },
+      ),
+      { maxItems: MAX_ITEMS },
+    ),
     denials: Type.Array(
       Type.Object(
         {
@@ -90,6 +95,37 @@ export const OnlineQuestion = Type.Object(
   { additionalProperties: false },
 );
 export type OnlineQuestion = Static<typeof OnlineQuestion>;
+
+/** Periods of keys that one question may name. */
+export const MAX_QUOTA_SLICES = 1_000;
+
+/**
+ * Asks for units of quotas, or gives some back: what the verifier may use of each period as it knows it, and what it
+ * wants beyond. Questions of one verifier are numbered, and an older one changes nothing.
+ */
+export const QuotaQuestion = Type.Object(
+  {
+    turn: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
+    quotas: Type.Array(
+      Type.Object(
+        { key: Id, periodStart: Time, granted: Count, used: Count, wanted: Count },
+        { additionalProperties: false },
+      ),
+      { minItems: 1, maxItems: MAX_QUOTA_SLICES },
+    ),
+  },
+  { additionalProperties: false },
+);
+export type QuotaQuestion = Static<typeof QuotaQuestion>;
+
+/** What it may use now, and what all verifiers have used; a key is left out that has no such quota. */
+export const QuotaAnswer = Type.Object(
+  {
+    quotas: Type.Array(Type.Object({ key: Id, granted: Count, usedByAll: Count }, { additionalProperties: false })),
+  },
+  { additionalProperties: false },
+);
+export type QuotaAnswer = Static<typeof QuotaAnswer>;
 
 /** Asks for a key under which secrets of `hmac` credentials lie, wrapped to the verifier that asks. */
 export const DistributionKeyQuestion = Type.Object(

@@ -167,10 +167,10 @@ async function startLedger(config: Config, ground: Ground, stack: AsyncDisposabl
     clock,
     places,
     tampered,
-    report: (scope, payload) =>
-      takeReport({ ...online, scratch, tokensUsed: feed.tokensUsed, counted }, scope, payload),
+    report: (asking, payload) =>
+      takeReport({ ...online, scratch, tokensUsed: feed.tokensUsed, counted }, asking, payload),
     answer: (asking, payload) =>
-      answerQuestion({ ...online, ledger: feed.ledger, vault: ground.vault }, asking, payload),
+      answerQuestion({ ...online, scratch, ledger: feed.ledger, vault: ground.vault }, asking, payload),
   });
   const elsewhere = async () => (policy === null ? null : await askWitnesses(store.reader, clock, policy, log));
   const guard = stack.use(await openRollbackGuard(store, headFileOf(config), config.acceptRollback, elsewhere));

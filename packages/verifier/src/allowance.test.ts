@@ -26,7 +26,8 @@ function spender({ own = [], consumer = [], quota }: Limits) {
   replica.apply(credentialRecord(secret));
   const key = replica.credential(digestFromHex(digest))?.key;
   if (key === undefined) throw new Error('no key');
-  const ask = (cost: number, wall: number, monotonic = 0) => new Allowance(replica.slots, key, cost, monotonic, wall);
+  const ask = (cost: number, wall: number, monotonic = 0) =>
+    new Allowance(replica.slots, key, cost, { monotonicMs: monotonic, wallMs: wall });
   const spend = (cost: number, wall: number, monotonic = 0) => {
     const allowance = ask(cost, wall, monotonic);
     if (allowance.code === 'VALID') allowance.take();

@@ -1,5 +1,5 @@
 import type { Quota } from '@keyhold/protocol/feed';
-import type { QuotaVerdict, RateLimitVerdict } from '@keyhold/protocol/verdict';
+import type { LimitScope, QuotaVerdict, RateLimitVerdict } from '@keyhold/protocol/verdict';
 import {
   describeLimits,
   type LimitHolder,
@@ -9,6 +9,7 @@ import {
   takeFromLimits,
 } from './limits.ts';
 import { periodEnd, periodStart } from './quotas.ts';
+import type { QuotaSlices } from './quota-slices.ts';
 import type { ReplicaKey } from './replica.ts';
 
 const NO_LIMITS: LimitHolder = { rules: [], slot: 0 };
@@ -26,11 +27,22 @@ export class Allowance {
   readonly #own: LimitHolder;
   readonly #consumer: LimitHolder;
   readonly #quota: Quota | null;
+  readonly #slices: QuotaSlices | null;
+  readonly #key: ReplicaKey;
+  /** False where units were taken that this verifier was not handed. */
+  #covered = true;
   readonly #cost: number;
   readonly #monotonicMs: number;
   readonly #wallMs: number;
 
-  constructor(slots: SlotTable, key: ReplicaKey, cost: number, monotonicMs: number, wallMs: number) {
+  /** @param slices where quotas are handed out in slices; null: a store counts them, or nobody else does */
+  constructor(
+    slots: SlotTable,
+    key: ReplicaKey,
+    cost: number,
+    now: { readonly monotonicMs: number; readonly wallMs: number },
+    slices: QuotaSlices | null = null,
+  ) {
     this.slots = slots;
     this.#own = key;
     const { consumer } = key;
@@ -38,9 +50,11 @@ export class Allowance {
     const { rules } = consumer;
     this.#consumer = rules.length === 0 ? NO_LIMITS : { rules, slot: consumer.slot };
     this.#quota = key.quota;
+    this.#slices = slices;
+    this.#key = key;
     this.#cost = cost;
-    this.#monotonicMs = monotonicMs;
-    this.#wallMs = wallMs;
+    this.#monotonicMs = now.monotonicMs;
+    this.#wallMs = now.wallMs;
     this.limited = this.#own.rules.length > 0 || this.#consumer.rules.length > 0 || this.#quota !== null;
     this.code = this.limited ? this.#judge() : 'VALID';
   }
@@ -59,12 +73,20 @@ export class Allowance {
     if (this.#consumer !== NO_LIMITS) takeFromLimits(this.slots, this.#consumer, this.#cost, this.#monotonicMs);
     if (this.#quota === null) return;
     const used = this.#quotaUsed();
-    const start = periodStart(this.#quota.period, this.#wallMs);
-    this.slots.set(this.#quotaSlot(), Math.max(this.slots.get(this.#quotaSlot()), start));
+    const start = this.#quotaStart(this.#quota);
+    if (this.#slices !== null) this.#covered = this.#slices.take(this.#key.id, start, this.#cost);
+    this.slots.set(this.#quotaSlot(), start);
     this.slots.set(this.#quotaSlot() + 1, used + this.#cost);
   }
 
-  describe(): { rateLimits?: RateLimitVerdict[]; quota?: QuotaVerdict; scope?: 'verifier' } {
+  /** Units of the quota that have to be handed to this verifier first; null where none are. */
+  get missing(): { readonly key: string; readonly start: number; readonly units: number } | null {
+    if (this.#slices === null || this.#quota === null) return null;
+    const [key, start, units] = [this.#key.id, this.#quotaStart(this.#quota), this.#cost];
+    return this.#slices.covers(key, start, units) ? null : { key, start, units };
+  }
+
+  describe(): { rateLimits?: RateLimitVerdict[]; quota?: QuotaVerdict; scope?: LimitScope } {
     if (!this.limited) return {};
     const refusedCost = this.code === 'RATE_LIMITED' ? this.#cost : null;
     const own = describeLimits(this.slots, this.#own, refusedCost, this.#monotonicMs);
@@ -74,7 +96,9 @@ export class Allowance {
         : [...own, ...describeLimits(this.slots, this.#consumer, refusedCost, this.#monotonicMs)];
     if (this.#quota === null) return { rateLimits, scope: 'verifier' };
     const quota = this.#describeQuota(this.#quota);
-    return rateLimits.length > 0 ? { rateLimits, quota, scope: 'verifier' } : { quota, scope: 'verifier' };
+    // What was handed out in slices is exact for all; limits by time are each verifier's own.
+    if (rateLimits.length > 0) return { rateLimits, quota, scope: 'verifier' };
+    return { quota, scope: this.#slices !== null && this.#covered ? 'installation' : 'verifier' };
   }
 
   /** Units of the quota used in the present period, as far as this verifier knows; 0 where there is none. */
@@ -85,6 +109,11 @@ export class Allowance {
   #describeQuota({ limit, period }: Quota): QuotaVerdict {
     const remaining = Math.max(0, limit - this.#quotaUsed());
     return { limit, remaining, period, resetsAt: new Date(periodEnd(period, this.#wallMs)).toISOString() };
+  }
+
+  /** A wall clock set back stays in the later period. */
+  #quotaStart({ period }: Quota): number {
+    return Math.max(this.slots.get(this.#quotaSlot()), periodStart(period, this.#wallMs));
   }
 
   #quotaSlot(): number {

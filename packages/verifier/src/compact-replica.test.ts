@@ -44,7 +44,7 @@ function outcome(replica: Replica, secret = SECRET): string {
 function spend(replica: Replica, cost: number, wall = NOW): string {
   const key = find(replica)?.key;
   if (key === undefined) return 'unknown';
-  const allowance = new Allowance(replica.slots, key, cost, 0, wall);
+  const allowance = new Allowance(replica.slots, key, cost, { monotonicMs: 0, wallMs: wall });
   if (allowance.code === 'VALID') allowance.take();
   return allowance.code;
 }
@@ -52,7 +52,7 @@ function spend(replica: Replica, cost: number, wall = NOW): string {
 function left(replica: Replica, wall = NOW): (number | undefined)[] {
   const key = find(replica)?.key;
   if (key === undefined) return [];
-  const { rateLimits, quota } = new Allowance(replica.slots, key, 0, 0, wall).describe();
+  const { rateLimits, quota } = new Allowance(replica.slots, key, 0, { monotonicMs: 0, wallMs: wall }).describe();
   return [...(rateLimits ?? []).map(({ remaining }) => remaining), quota?.remaining];
 }
 

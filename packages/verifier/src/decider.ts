@@ -8,6 +8,7 @@ import { digestOf } from './digest.ts';
 import type { FeedClient } from './feed-client.ts';
 import { isAmong } from './key-rules.ts';
 import type { Requirement } from './permissions.ts';
+import type { QuotaSlices } from './quota-slices.ts';
 import type { ReplicaCredential, ReplicaEnvironment } from './replica.ts';
 
 /** What one synchronous step made of a request: found, decided, and whether the control plane has to be asked. */
@@ -30,10 +31,12 @@ export type OnlineNeed = 'no' | 'confirm' | 'record';
 export class Decider {
   readonly #clock: Clock;
   readonly #feed: FeedClient;
+  readonly #slices: QuotaSlices | null;
 
-  constructor(clock: Clock, feed: FeedClient) {
+  constructor(clock: Clock, feed: FeedClient, slices: QuotaSlices | null) {
     this.#clock = clock;
     this.#feed = feed;
+    this.#slices = slices;
   }
 
   get usable(): boolean {
@@ -64,7 +67,7 @@ export class Decider {
       else {
         credential = found;
         // Asked first and heeded last: its numbers come from memory while the rest is decided.
-        allowance = new Allowance(replica.slots, found.key, request.cost ?? 1, monotonicMs, wallMs);
+        allowance = new Allowance(replica.slots, found.key, request.cost ?? 1, { monotonicMs, wallMs }, this.#slices);
         code = decide(found, { requirement, clientIp: request.clientIp, destination: request.destination }, wallMs);
         if (code === 'VALID' && request.permission !== undefined && requirement === null)
           code = 'INSUFFICIENT_PERMISSIONS';

@@ -2,10 +2,12 @@ import type { ReceivedRequest, SignedClaim } from '@keyhold/protocol/dialects/di
 import type { DialectName } from '@keyhold/protocol/dialects/settings';
 import { VERDICT_CODES, type Verdict, type VerdictCode, type VerificationRequest } from '@keyhold/protocol/verdict';
 import type { OnlineAnswer, OnlineQuestion } from '@keyhold/protocol/verification-messages';
+import type { Allowance } from './allowance.ts';
 import type { Step } from './decider.ts';
 import { evidenceOf } from './evidence.ts';
 import type { FeedClient } from './feed-client.ts';
 import type { Requirement } from './permissions.ts';
+import type { QuotaSlices } from './quota-slices.ts';
 import type { ReplicaCredential, ReplicaEnvironment } from './replica.ts';
 import { onlyReads, type ReplayGuard, sharedNonce, sharedUse } from './replay-guard.ts';
 import type { FactorUse, Holder, SecondFactors } from './second-factors.ts';
@@ -51,6 +53,7 @@ interface Deciding {
 interface LastStepOptions {
   readonly feed: FeedClient;
   readonly store: SharedStore | null;
+  readonly slices: QuotaSlices | null;
   readonly guard: ReplayGuard;
   readonly factors: SecondFactors;
 }
@@ -62,19 +65,22 @@ interface LastStepOptions {
 export class LastStep {
   readonly #feed: FeedClient;
   readonly #store: SharedStore | null;
+  readonly #slices: QuotaSlices | null;
   readonly #guard: ReplayGuard;
   readonly #factors: SecondFactors;
 
-  constructor({ feed, store, guard, factors }: LastStepOptions) {
+  constructor({ feed, store, slices, guard, factors }: LastStepOptions) {
     this.#feed = feed;
     this.#store = store;
+    this.#slices = slices;
     this.#guard = guard;
     this.#factors = factors;
   }
 
   /** True where a verdict can't be made from memory alone. */
   awaits({ online, secondFactor, allowance }: Step): boolean {
-    return online !== 'no' || secondFactor || (this.#store !== null && allowance?.limited === true);
+    if (online !== 'no' || secondFactor) return true;
+    return this.#store === null ? (allowance?.missing ?? null) !== null : allowance?.limited === true;
   }
 
   take(deciding: Deciding): Promise<Verdict> {
@@ -124,7 +130,33 @@ export class LastStep {
     if (local && first.allowance?.code !== 'VALID') {
       return Promise.resolve(conclude({ step: first, code: first.code, signed }));
     }
-    return this.#remember(deciding, first);
+    return this.#handed(deciding, first, (step, code) =>
+      code === 'VALID' && step.allowance?.code === 'VALID'
+        ? this.#remember(deciding, step)
+        : conclude({ step, code, signed }),
+    );
+  }
+
+  /**
+   * Asks for what of the quota this verifier was not handed yet, until it is there or nobody has any. Where nobody can be
+   * asked, as the quota says: counted here, or refused.
+   * @param then called in the same synchronous step as its step was made in
+   */
+  async #handed(
+    deciding: Deciding,
+    first: Step,
+    then: (step: Step, code: VerdictCode) => Verdict | Promise<Verdict>,
+  ): Promise<Verdict> {
+    let step = first;
+    for (let missing = missingOf(step); missing !== null && this.#slices !== null; missing = missingOf(step)) {
+      const obtained = await this.#slices.obtain(missing.key, missing.start, missing.units);
+      step = this.#again(deciding);
+      if (missingOf(step) === null || obtained === 'asked') continue;
+      if (obtained === 'none') return await then(step, 'QUOTA_EXCEEDED');
+      const refuses = step.credential?.key.quota?.withoutStore === 'refuse';
+      return await then(step, refuses ? 'STORE_UNAVAILABLE' : 'VALID');
+    }
+    return await then(step, step.code);
   }
 
   /**
@@ -165,12 +197,14 @@ export class LastStep {
       ...(signed === null || first.online !== 'record' ? {} : { evidence: evidenceOf(signed) }),
     };
     const answer = readAnswer(await this.#feed.ask(question));
-    const step = this.#again(deciding);
-    if (step.code !== 'VALID') return conclude({ step, code: step.code, signed });
-    // What was asked must still be what is needed: a setting or the credential may have changed meanwhile.
-    const weaker = step.online === 'record' && !question.record;
-    const code = answer === null || weaker ? 'STORE_UNAVAILABLE' : answer.code;
-    return conclude(taken === undefined ? { step, code, signed } : { step, code, signed, taken });
+    // Others may have used meanwhile what it was handed.
+    return await this.#handed(deciding, this.#again(deciding), (step, stands) => {
+      if (stands !== 'VALID') return conclude({ step, code: stands, signed });
+      // What was asked must still be what is needed: a setting or the credential may have changed meanwhile.
+      const weaker = step.online === 'record' && !question.record;
+      const code = answer === null || weaker ? 'STORE_UNAVAILABLE' : answer.code;
+      return conclude(taken === undefined ? { step, code, signed } : { step, code, signed, taken });
+    });
   }
 
   /** Decides anew after an await; a factor that was checked before has to be one still. */
@@ -220,6 +254,11 @@ export class LastStep {
     }
     return this.#guard.remember(claim, signing, step.wallMs);
   }
+}
+
+/** Units of a quota that have to be handed to this verifier first; null where none are. */
+function missingOf({ code, allowance }: Step): Allowance['missing'] {
+  return code === 'VALID' ? (allowance?.missing ?? null) : null;
 }
 
 /** Whose factors are asked for; a step that takes one has found both. */

@@ -28,7 +28,7 @@ it('reports uses, denials, quotas and tokens once a second, each once', async ()
       credentials: [
         { id: 'cred_1', count: 3, lastAt: NOON, lastIp: '10.0.0.1', networks: [{ network: '10.0.0.0/24', count: 3 }] },
       ],
-      quotas: [{ key: 'key_1', periodStart: MIDNIGHT, used: 6 }],
+      quotas: [{ key: 'key_1', periodStart: MIDNIGHT, used: 6, own: 6 }],
       denials: [],
       refused: [],
       tokens: [],

@@ -10,8 +10,9 @@ import { digestOf } from './digest.ts';
 import { DistributionKeys } from './distribution-keys.ts';
 import type { FeedClient } from './feed-client.ts';
 import { LastStep, type Outcome, type SignedRequest } from './last-step.ts';
-import { SLOTS_PER_LIMIT } from './limits.ts';
 import { type Requirement, Requirements } from './permissions.ts';
+import { QuotaSlices } from './quota-slices.ts';
+import { isPeriodOf, learnQuotaUse, quotaUseOf } from './quota-use.ts';
 import { readRequest } from './read-request.ts';
 import type { ReplicaEnvironment, ReplicaToken } from './replica.ts';
 import { ReplayGuard } from './replay-guard.ts';
@@ -37,6 +38,7 @@ export class Verifier {
   readonly #lastStep: LastStep;
   readonly #factors: SecondFactors;
   readonly #store: SharedStore | null;
+  readonly #slices: QuotaSlices | null;
   readonly #requirements = new Requirements();
   readonly #usage = new Usage();
   readonly #skew = new ClockSkew();
@@ -50,12 +52,19 @@ export class Verifier {
     this.#clock = clock;
     this.#feed = feed;
     this.#store = store;
-    this.#decider = new Decider(clock, feed);
+    // A store counts quotas itself.
+    this.#slices =
+      store === null
+        ? new QuotaSlices(feed, clock.monotonic.bind(clock), (key, start, used) =>
+            learnQuotaUse(feed.replica, key, start, used),
+          )
+        : null;
+    this.#decider = new Decider(clock, feed, this.#slices);
     this.#distributionKeys = new DistributionKeys(feed);
     this.#signatureKeys = new SignatureKeys(this.#distributionKeys);
     this.#guard = new ReplayGuard(clock.wall());
     this.#factors = new SecondFactors(clock, feed, this.#distributionKeys);
-    this.#lastStep = new LastStep({ feed, store, guard: this.#guard, factors: this.#factors });
+    this.#lastStep = new LastStep({ feed, store, slices: this.#slices, guard: this.#guard, factors: this.#factors });
   }
 
   start(): void {
@@ -67,6 +76,7 @@ export class Verifier {
   stop(): void {
     this.#cancelReport();
     this.#report();
+    this.#slices?.giveBackAll();
     this.#feed.stop();
     this.#store?.close();
   }
@@ -261,6 +271,7 @@ export class Verifier {
     this.#cancelReport = this.#clock.after(REPORT_INTERVAL_MS, () => {
       this.#report();
       void this.#distributionKeys.obtainAll();
+      this.#slices?.giveBackIdle((key, start) => isPeriodOf(this.#feed.replica, key, start, this.#clock.wall()));
       if (++this.#reports % REPORTS_PER_LOOK === 0) this.#forgetSecrets();
       this.#reportLater();
     });
@@ -276,13 +287,10 @@ export class Verifier {
   /** Keeps counting while there is no control plane to report to. */
   #report(): void {
     if (!this.#feed.connected) return;
-    const { replica } = this.#feed;
-    const { slots } = replica;
     const reports = this.#usage.take((id) => {
-      const key = replica.key(id);
-      if (key === undefined || key.quota === null) return null;
-      const slot = key.slot + key.rules.length * SLOTS_PER_LIMIT;
-      return { periodStart: slots.get(slot), used: slots.get(slot + 1) };
+      const quota = quotaUseOf(this.#feed.replica, id);
+      if (quota === null || this.#slices === null) return quota;
+      return { ...quota, own: this.#slices.usedOf(id, quota.periodStart) };
     });
     for (const report of reports) this.#feed.report(report);
   }

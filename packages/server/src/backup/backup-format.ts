@@ -62,11 +62,12 @@ export const BACKUP_TABLES = {
 export type BackupTable = keyof typeof BACKUP_TABLES;
 
 /**
- * What a restored installation does without: who holds leases now, which calls were repeated, denials by the minute;
+ * What a restored installation does without: who holds leases and slices of quotas now, which calls were repeated, denials by the minute;
  * and what it makes anew from its entries.
  */
 export const NOT_BACKED_UP = [
   'lease_holders',
+  'quota_slices',
   'idempotency',
   'denials',
   'log_checkpoints',

@@ -4,10 +4,11 @@ import { foundation } from './migrations/0001-foundation.ts';
 import { vault } from './migrations/0002-vault.ts';
 import { auditLog } from './migrations/0003-audit-log.ts';
 import { signedRequests } from './migrations/0004-signed-requests.ts';
+import { quotaSlices } from './migrations/0005-quota-slices.ts';
 import type { Database } from './schema.ts';
 
 /** In order; a number never changes its meaning once released. */
-const MIGRATIONS: readonly (readonly string[])[] = [foundation, vault, auditLog, signedRequests];
+const MIGRATIONS: readonly (readonly string[])[] = [foundation, vault, auditLog, signedRequests, quotaSlices];
 
 /**
  * Brings the schema up to date, each migration in one transaction.

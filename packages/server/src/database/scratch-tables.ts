@@ -45,6 +45,16 @@ export interface ScratchTables {
     readonly last_used_from: string | null;
   };
   quota_usage: { readonly key_id: string; readonly period_start: number; readonly used: number };
+  /** What verifiers hold of the units of a quota's period, those that are gone too. */
+  quota_slices: {
+    readonly key_id: string;
+    readonly period_start: number;
+    readonly verifier_id: string;
+    readonly granted: number;
+    readonly used: number;
+    /** Of the verifier's newest question that counted. */
+    readonly turn: number;
+  };
   /** Uses of a wrapping key set aside so far, in blocks: never fewer than there were. */
   key_uses: { readonly key_id: string; readonly uses: number };
   denials: {

@@ -186,7 +186,7 @@ export class FeedHub implements FeedHouse {
   }
 
   async report(session: FeedSession, payload: unknown): Promise<void> {
-    await this.#options.source.report(session.scope, payload);
+    await this.#options.source.report(session, payload);
   }
 
   async answer(session: FeedSession, request: number, payload: unknown): Promise<void> {

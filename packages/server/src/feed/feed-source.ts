@@ -9,6 +9,8 @@ import type { GrantedLease } from './lease-book.ts';
 export interface Asking {
   readonly scope: FeedScope;
   readonly tokenId: string;
+  /** Null before its hello. */
+  readonly verifier: string | null;
 }
 
 /** What the feed carries is decided on higher floors and handed down by `app.ts`. */
@@ -28,7 +30,7 @@ export interface FeedSource {
   /** False once the token is revoked or over; asked under the lock of commits. */
   isTokenAlive(db: Kysely<Database>, tokenId: string): Promise<boolean>;
   /** Takes a verifier's counts. */
-  report(scope: FeedScope, payload: unknown): Promise<void>;
+  report(asking: Asking, payload: unknown): Promise<void>;
   /** Answers a verifier's question. */
   answer(asking: Asking, payload: unknown): Promise<unknown>;
 }

@@ -6,6 +6,8 @@ export interface Relay extends AsyncDisposable {
   readonly url: string;
   /** Ends every connection and takes no new one. */
   cut(): void;
+  /** Takes connections again. */
+  mend(): void;
 }
 
 export async function startRelay(targetUrl: string): Promise<Relay> {
@@ -35,6 +37,9 @@ export async function startRelay(targetUrl: string): Promise<Relay> {
   return {
     url: `http://127.0.0.1:${(server.address() as { port: number }).port}`,
     cut,
+    mend: () => {
+      whole = true;
+    },
     [Symbol.asyncDispose]: async () => {
       cut();
       await new Promise((resolve) => server.close(resolve));

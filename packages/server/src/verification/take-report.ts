@@ -4,9 +4,12 @@ import { Compile } from 'typebox/compile';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../database/schema.ts';
 import type { Scratch } from '../database/scratch.ts';
-import { type FeedScope, isAddressedTo } from '../feed/scope.ts';
+import type { ScratchTables } from '../database/scratch-tables.ts';
+import type { Asking } from '../feed/feed-source.ts';
+import { isAddressedTo } from '../feed/scope.ts';
 import { addDenials, addUses, keepQuotas, placesOf } from '../keys/usage.store.ts';
 import type { Places } from './places.ts';
+import { noteUse, slicesOf } from './quota-slices.store.ts';
 import type { CountedDenial, CountedUse } from './usage-log.ts';
 
 const MINUTE_MS = 60_000;
@@ -27,7 +30,7 @@ interface Taking {
  * Writes down what a verifier counted, of what it is fed and nothing else. Denials of strangers are added up by the
  * minute.
  */
-export async function takeReport(taking: Taking, scope: FeedScope, payload: unknown): Promise<void> {
+export async function takeReport(taking: Taking, { scope, verifier }: Asking, payload: unknown): Promise<void> {
   if (!reports.Check(payload)) throw new TypeError('not a usage report');
   const { scratch, reader, clock, places } = taking;
   taking.tokensUsed(payload.tokens);
@@ -58,8 +61,30 @@ export async function takeReport(taking: Taking, scope: FeedScope, payload: unkn
   if (uses.length + kept.length + denials.length === 0) return;
   await scratch.write(async (tables) => {
     await addUses(tables, uses);
-    await keepQuotas(tables, kept);
+    await keepQuotas(tables, await usedTogether(tables, verifier, kept));
     await addDenials(tables, now - (now % MINUTE_MS), denials);
+  });
+}
+
+type QuotaUse = UsageReport['quotas'][number];
+
+/** What was handed out in slices each verifier counts for itself: all of them together have used it. */
+async function usedTogether(
+  tables: Kysely<ScratchTables>,
+  verifier: string | null,
+  quotas: readonly QuotaUse[],
+): Promise<QuotaUse[]> {
+  const own = quotas.flatMap((use) => (use.own === undefined ? [] : { ...use, own: use.own }));
+  if (verifier === null || own.length === 0) return [...quotas];
+  await noteUse(tables, verifier, own);
+  const slices = await slicesOf(
+    tables,
+    own.map(({ key }) => key),
+  );
+  return quotas.map((use) => {
+    const ofPeriod = slices.filter(({ key, periodStart }) => key === use.key && periodStart === use.periodStart);
+    const together = ofPeriod.reduce((sum, { used }) => sum + used, 0);
+    return { ...use, used: Math.max(use.used, together) };
   });
 }
 

@@ -32,8 +32,9 @@ export class FedVerifier {
 
   /** What the control plane was asked and has not answered yet. */
   get questions(): { request: number; payload: OnlineQuestion }[] {
-    return this.fed.feed.link.sentOf('ask').map(({ request, payload }) => {
-      return { request, payload: payload as OnlineQuestion };
+    return this.fed.feed.link.sentOf('ask').flatMap(({ request, payload }) => {
+      const question = payload as OnlineQuestion;
+      return question.credential === undefined ? [] : { request, payload: question };
     });
   }
 

@@ -1,0 +1,73 @@
+import { type Kysely, sql } from 'kysely';
+import type { ScratchTables } from '../database/scratch-tables.ts';
+
+/** What one verifier holds of a period's units. */
+export interface HeldSlice {
+  readonly key: string;
+  readonly periodStart: number;
+  readonly verifier: string;
+  /** Units that it may use, and those that it is known to have used. */
+  readonly granted: number;
+  readonly used: number;
+  /** Of its newest question that counted. */
+  readonly turn: number;
+}
+
+/** All slices of these keys, of whatever periods. */
+export async function slicesOf(tables: Kysely<ScratchTables>, keys: readonly string[]): Promise<HeldSlice[]> {
+  if (keys.length === 0) return [];
+  const rows = await tables.selectFrom('quota_slices').selectAll().where('key_id', 'in', keys).execute();
+  return rows.map(({ key_id, period_start, verifier_id, granted, used, turn }) => {
+    return { key: key_id, periodStart: period_start, verifier: verifier_id, granted, used, turn };
+  });
+}
+
+/** Units known to be used in the period that was reported last, by key. */
+export async function quotaUsesOf(
+  tables: Kysely<ScratchTables>,
+  keys: readonly string[],
+): Promise<ReadonlyMap<string, { readonly periodStart: number; readonly used: number }>> {
+  if (keys.length === 0) return new Map();
+  const rows = await tables.selectFrom('quota_usage').selectAll().where('key_id', 'in', keys).execute();
+  return new Map(rows.map(({ key_id, period_start, used }) => [key_id, { periodStart: period_start, used }]));
+}
+
+export async function storeSlices(tables: Kysely<ScratchTables>, slices: readonly HeldSlice[]): Promise<void> {
+  if (slices.length === 0) return;
+  const rows = slices.map(({ key, periodStart, verifier, granted, used, turn }) => {
+    return { key_id: key, period_start: periodStart, verifier_id: verifier, granted, used, turn };
+  });
+  await tables
+    .insertInto('quota_slices')
+    .values(rows)
+    .onConflict((conflict) =>
+      conflict.columns(['key_id', 'period_start', 'verifier_id']).doUpdateSet((eb) => ({
+        granted: eb.ref('excluded.granted'),
+        used: eb.ref('excluded.used'),
+        turn: eb.ref('excluded.turn'),
+      })),
+    )
+    .execute();
+}
+
+/** Notes what a verifier reported of its own use; a slice that is not there is not made. */
+export async function noteUse(
+  tables: Kysely<ScratchTables>,
+  verifier: string,
+  uses: readonly { readonly key: string; readonly periodStart: number; readonly own: number }[],
+): Promise<void> {
+  for (const { key, periodStart, own } of uses) {
+    await tables
+      .updateTable('quota_slices')
+      .set({ used: sql`case when used < ${own} then ${own} else used end` })
+      .where('key_id', '=', key)
+      .where('period_start', '=', periodStart)
+      .where('verifier_id', '=', verifier)
+      .execute();
+  }
+}
+
+/** Takes out what is of a key's periods before this one. */
+export async function forgetSlices(tables: Kysely<ScratchTables>, key: string, before: number): Promise<void> {
+  await tables.deleteFrom('quota_slices').where('key_id', '=', key).where('period_start', '<', before).execute();
+}

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { after, it } from 'node:test';
+import type { Verdict } from '@keyhold/protocol/verdict';
+import { embedVerifier } from '@keyhold/sdk/embedded';
+import type { Verifier } from '@keyhold/verifier/verifier';
+import { onEachDatabase } from '../testing/databases.ts';
+import { eventually } from '../testing/eventually.ts';
+import { openRaw } from '../testing/raw-database.ts';
+import { startRelay } from '../testing/relay.ts';
+import { shareMarket } from '../testing/shared-market.ts';
+
+const LIMIT = 320;
+
+onEachDatabase('a quota without a store that verifiers share', (createPlace) => {
+  const shared = shareMarket(createPlace);
+  const stack = new AsyncDisposableStack();
+  after(() => stack.disposeAsync());
+
+  const embed = async (controlUrl = shared().installation.controlUrl): Promise<Verifier> => {
+    const token = await shared().expect(201, 'POST', '/v1/tokens', { name: 'verifier', scopes: ['feed'] });
+    const verifier = embedVerifier({ controlUrl, token: token.secret });
+    stack.defer(() => verifier.stop());
+    await eventually('it is fed', async () => verifier.ready);
+    return verifier;
+  };
+  const issue = async (quota: object = {}) =>
+    await shared().market.issue({ quota: { limit: LIMIT, period: 'day', ...quota } });
+  const ask = (verifier: Verifier, key: string, cost = 1) =>
+    verifier.verify({ key, environment: 'market/test', permission: 'prices:read', cost });
+  /** Uses until it is refused; how often it was not, and the refusal. */
+  const useUp = async (verifier: Verifier, key: string): Promise<{ used: number; last: Verdict }> => {
+    for (let used = 0; ; used++) {
+      const last = await ask(verifier, key);
+      if (!last.valid) return { used, last };
+    }
+  };
+  const knownBy = async (verifier: Verifier, secret: string) => {
+    await eventually('the key is known', async () => (await ask(verifier, secret, 0)).valid);
+  };
+
+  it('is exact for all of them together, however they are asked at once, and says so', async () => {
+    const verifiers = await Promise.all([embed(), embed(), embed()]);
+    const { secret } = await issue();
+    await Promise.all(verifiers.map((verifier) => knownBy(verifier, secret)));
+    const first = await ask(verifiers[0] as Verifier, secret);
+    assert.deepEqual([first.valid, first.scope, first.quota?.limit], [true, 'installation', LIMIT]);
+    const ways = verifiers.flatMap((verifier) => Array.from({ length: 8 }, () => useUp(verifier, secret)));
+    const ends = await Promise.all(ways);
+    const total = 1 + ends.reduce((sum, { used }) => sum + used, 0);
+    for (const { last } of ends) assert.equal(last.code, 'QUOTA_EXCEEDED');
+    assert.ok(total <= LIMIT && total > LIMIT * 0.9, `${total} of ${LIMIT}`);
+    // What one holds and does not use comes back, and is used by another.
+    let all = total;
+    await eventually('every unit is used', async () => {
+      for (const verifier of verifiers) all += (await useUp(verifier, secret)).used;
+      return all === LIMIT;
+    });
+  });
+
+  it('loses a slice with a verifier that is gone, and no more; one that stops gives its slice back', async () => {
+    const [stays, goes, stops] = [await embed(), await embed(), await embed()];
+    const { secret, keyId } = await issue();
+    for (const verifier of [stays, goes, stops]) await knownBy(verifier, secret);
+    for (const verifier of [goes, stops]) assert.equal((await ask(verifier, secret)).valid, true);
+    await using raw = await openRaw(shared().place);
+    const rows = async () => await raw.rows(`select granted, used from quota_slices where key_id = '${keyId}'`);
+    assert.deepEqual(
+      (await rows()).map(({ granted }) => Number(granted)),
+      [20, 20],
+    );
+    stops.stop();
+    await eventually('it gave back', async () => (await rows()).some(({ granted }) => Number(granted) === 1));
+    // `goes` is never heard of again.
+    const { used } = await useUp(stays, secret);
+    assert.equal(used, LIMIT - 20 - 1);
+  });
+
+  it('stands where it stood in a control plane that was killed, and is counted or refused while it is away', async () => {
+    await using relay = await startRelay(shared().installation.controlUrl);
+    const verifier = await embed(relay.url);
+    const [counted, refused] = [await issue({ limit: 16 }), await issue({ limit: 16, withoutStore: 'refuse' })];
+    for (const { secret } of [counted, refused]) {
+      await knownBy(verifier, secret);
+      assert.equal((await ask(verifier, secret)).scope, 'installation');
+    }
+    relay.cut();
+    await eventually('it is alone', async () => !verifier.connected);
+    const alone = await ask(verifier, counted.secret);
+    assert.deepEqual([alone.code, alone.scope], ['VALID', 'verifier']);
+    assert.equal((await ask(verifier, refused.secret)).code, 'STORE_UNAVAILABLE');
+    relay.mend();
+    await eventually('it is back', async () => verifier.connected);
+    assert.equal((await useUp(verifier, refused.secret)).used, 15);
+    assert.equal((await useUp(verifier, counted.secret)).used, 14, 'what was counted alone counts');
+  });
+});
