@@ -1,8 +1,8 @@
-import { canonicalJson, type Json } from '@keyhold/protocol/canonical-json';
 import { decodeLeaf, type Leaf, MAX_LEAF_BYTES } from '@keyhold/protocol/leaf';
 import { appendLeaves, EMPTY_FRONTIER, type Frontier, leafHash, type Sha256 } from '@keyhold/protocol/log/merkle';
 import type { Entry } from '@keyhold/protocol/operations/audit';
 import { RowDigests } from './row-digests.ts';
+import { sideProblem, toHex } from './side-check.ts';
 
 /** The first thing that is not as it must be. */
 export interface ChainFault {
@@ -69,7 +69,7 @@ export class ChainCheck {
     const bytes = utf8(given.leaf);
     const found = toHex(this.#sha256(bytes));
     if (found !== given.hash) return 'the leaf does not have the hash that is given with it';
-    const wrong = compare(given, leaf) ?? this.#compareToBefore(leaf) ?? compareSide(this.#sha256, given, leaf);
+    const wrong = compare(given, leaf) ?? this.#compareToBefore(leaf) ?? sideProblem(this.#sha256, given, leaf);
     if (wrong !== null) return wrong;
     this.tree = appendLeaves(this.#sha256, this.tree, [leafHash(this.#sha256, bytes)]);
     this.#accept(given, leaf, found);
@@ -143,31 +143,6 @@ function compare(entry: Entry, leaf: Leaf): string | null {
     : 'what is said of the side is not what the leaf says';
 }
 
-/** A side that is shown has to be what the leaf commits to. */
-function compareSide(sha256: Sha256, { side, sideSalt }: Entry, leaf: Leaf): string | null {
-  if (side === null) return null;
-  if (typeof sideSalt !== 'string' || !/^[0-9a-f]{64}$/.test(sideSalt))
-    return 'a side is shown without its random bytes';
-  const salt = Uint8Array.from(sideSalt.match(/../g) as string[], (byte) => Number.parseInt(byte, 16));
-  const text = canonicalOf(side);
-  if (text === null) return 'the side that is shown is nothing that a leaf can commit to';
-  const found = toHex(sha256(Uint8Array.from([...salt, ...utf8(text)])));
-  return found === leaf.side ? null : 'the side is not the one that the leaf commits to';
-}
-
-/** Null where it has no canonical form, or is nested without end. */
-function canonicalOf(side: unknown): string | null {
-  try {
-    return canonicalJson(side as Json);
-  } catch {
-    return null;
-  }
-}
-
 function utf8(text: string): Uint8Array {
   return new TextEncoder().encode(text);
-}
-
-function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

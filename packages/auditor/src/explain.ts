@@ -1,5 +1,6 @@
 import type { ChainCheck, EditedRow } from './chain-check.ts';
 import type { CheckedCheckpoint } from './check-checkpoint.ts';
+import type { CheckedEvidence } from './check-evidence.ts';
 import type { CheckedReceipt } from './check-receipt.ts';
 import { installationOf } from './installation-of.ts';
 
@@ -52,6 +53,20 @@ export function explainRun(chain: ChainCheck, checkpoint: CheckedCheckpoint): Ex
         : [`what the personal parts of ${erasedSides} entries were: they are left out, or erased`]),
       ...unwitnessed(checkpoint),
     ],
+  };
+}
+
+/** A request that the consumer's own key signed. */
+export function explainEvidence({ receipt, dialect, base }: CheckedEvidence): Explanation {
+  const { proven, attributed } = explainReceipt(receipt);
+  const text = new TextDecoder('utf-8', { fatal: false }).decode(base);
+  return {
+    proven: [
+      `the holder of the key that you gave signed this, in the style "${dialect}": ${JSON.stringify(text)}`,
+      'the entry commits to that signature, and to what was signed',
+      ...proven,
+    ],
+    attributed: [...attributed, 'whose key it is: whoever gave it to you says so'],
   };
 }
 

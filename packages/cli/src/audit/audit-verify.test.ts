@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync, hash, type KeyObject, sign } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, it } from 'node:test';
 import { MAX_LINE_UNITS } from '@keyhold/auditor/export-lines';
 import { type SmallLog, smallLog } from '@keyhold/auditor/testing/small-log';
+import { canonicalJson } from '@keyhold/protocol/canonical-json';
 import type { Leaf } from '@keyhold/protocol/leaf';
 import { runKeyhold } from '../testing/run-keyhold.ts';
 
@@ -65,4 +67,62 @@ it('what is no leaf, side, header or log of its installation is refused, and not
     assert.match(stdout, /^IT DOES NOT VERIFY/);
     assert.equal(code, 1);
   }
+});
+
+it('a signed request verifies by the key of its consumer, and no part of it can be another', async () => {
+  const pair = generateKeyPairSync('ed25519');
+  const base = Buffer.from('"@method": POST\n"@signature-params": ("@method")');
+  const signature = sign(null, base, pair.privateKey).toString('base64');
+  const evidenceOf = (of: object) => ({ permission: 'orders:write', evidence: { dialect: 'rfc9421', ...of } });
+  const whole = evidenceOf({ base: base.toString('base64'), signature });
+  const long = evidenceOf({ baseDigest: hash('sha256', base, 'hex'), signature });
+  const sideSalt = 'cd'.repeat(32);
+  const digest = (side: object) => {
+    const text = canonicalJson(side as never);
+    return hash('sha256', Buffer.concat([Buffer.from(sideSalt, 'hex'), Buffer.from(text)]), 'hex');
+  };
+  const log = smallLog(4, {
+    change: (leaf) => ({
+      ...leaf,
+      side: leaf.sequence === 2 ? digest(whole) : leaf.sequence === 3 ? digest(long) : null,
+    }),
+  });
+  const file = (sequence: number, side: object) =>
+    JSON.stringify({ 'keyhold-evidence': 1, receipt: log.receipt(sequence), side, sideSalt });
+  const pem = (key: KeyObject) => key.export({ type: 'spki', format: 'pem' }) as string;
+  const check = async (text: string, key = pem(pair.publicKey), ...more: string[]) => {
+    const [evidence, keyFile, trust] = ['evidence', 'key', 'trust'].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    writeFileSync(evidence, text);
+    writeFileSync(keyFile, key);
+    writeFileSync(trust, log.keys);
+    const args = ['audit', 'verify', '--evidence', evidence, '--public-key', keyFile, '--trust', trust, ...more];
+    return await runKeyhold(args, { env: { KEYHOLD_URL: 'http://127.0.0.1:1', KEYHOLD_DATA: '/nowhere' } });
+  };
+  const good = await check(file(2, whole));
+  assert.equal(good.code, 0, good.stderr);
+  assert.match(good.stdout, /signed this, in the style "rfc9421": ".*POST/);
+  const hex = pair.publicKey.export({ type: 'spki', format: 'der' }).toString('hex');
+  assert.equal((await check(file(2, whole), hex)).code, 0);
+  const refused: [text: string, said: RegExp, key?: string][] = [
+    [file(2, evidenceOf({ base: Buffer.from('other').toString('base64'), signature })), /the side is not the one/],
+    [file(3, whole), /the side is not the one/],
+    [file(4, whole), /commits to nothing/],
+    [file(2, whole), /the signature is not of this key/, pem(generateKeyPairSync('ed25519').publicKey)],
+    [file(3, long), /give the file/],
+    [log.receipt(2), /this is no evidence/],
+  ];
+  for (const [text, said, key] of refused) {
+    const { code, stdout } = await check(text, key);
+    assert.deepEqual([code, said.test(stdout)], [1, true], stdout);
+  }
+  const signed = join(folder, 'signed');
+  writeFileSync(signed, base);
+  assert.equal((await check(file(3, long), undefined, '--signed', signed)).code, 0);
+  writeFileSync(signed, 'other');
+  assert.match((await check(file(3, long), undefined, '--signed', signed)).stdout, /not what was signed/);
+  assert.equal((await check(file(2, whole), 'no key')).code, 2);
 });

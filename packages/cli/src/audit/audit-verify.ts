@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { ChainCheck } from '@keyhold/auditor/chain-check';
 import type { CheckedCheckpoint } from '@keyhold/auditor/check-checkpoint';
+import { checkEvidence } from '@keyhold/auditor/check-evidence';
 import { checkReceipt } from '@keyhold/auditor/check-receipt';
-import { explainReceipt } from '@keyhold/auditor/explain';
+import { explainEvidence, explainReceipt } from '@keyhold/auditor/explain';
 import { LineTooLong } from '@keyhold/auditor/export-lines';
 import { ExportCheck, isExportHeader } from '@keyhold/auditor/log-export';
 import { NODE_CHECKER } from '@keyhold/auditor/node-checker';
+import { readPublicKey, verifierOf } from '@keyhold/auditor/request-signature';
 import { readTrust } from '@keyhold/auditor/trust';
 import { PolicyUnreadable, type TrustPolicy } from '@keyhold/protocol/log/trust-policy';
 import { createClient } from '@keyhold/sdk/client';
@@ -21,11 +23,18 @@ import { type AuditReport, reportCheck, reportReceipt, reportText } from './repo
 /** Checks the log here, with nothing from the server but the entries; of a file nothing is asked of anybody. */
 export const auditVerify: Command = {
   words: ['audit', 'verify'],
-  summary: 'Verify a receipt, an export, or the whole log of a server, on this machine',
+  summary: 'Verify a receipt, an export, a signed request, or the whole log of a server, on this machine',
   positionals: [],
   flags: [
     { name: 'receipt', value: 'FILE', about: 'A receipt, as "audit receipt" writes it; nothing is sent.' },
     { name: 'file', value: 'FILE', about: 'An export, as "audit export" writes it; nothing is sent.' },
+    { name: 'evidence', value: 'FILE', about: 'A signed request, as "audit evidence" writes it; nothing is sent.' },
+    {
+      name: 'public-key',
+      value: 'FILE',
+      about: "With --evidence: the consumer's public key, as PEM or hex of its DER.",
+    },
+    { name: 'signed', value: 'FILE', about: 'With --evidence: what was signed, where it is too long for an entry.' },
     {
       name: 'trust',
       value: 'FILE',
@@ -35,13 +44,15 @@ export const auditVerify: Command = {
     ...URL_FLAGS,
   ],
   run: async (given, context) => {
-    const { receipt, file, json } = given.own;
+    const { receipt, file, evidence, json } = given.own;
     const report =
-      typeof receipt === 'string'
-        ? verifyReceipt(receipt, trustOf(given))
-        : typeof file === 'string'
-          ? await verifyLines(readExport(file), trustOf(given), true)
-          : await verifyServer(given, context);
+      typeof evidence === 'string'
+        ? verifyEvidence(evidence, given)
+        : typeof receipt === 'string'
+          ? verifyReceipt(receipt, trustOf(given))
+          : typeof file === 'string'
+            ? await verifyLines(readExport(file), trustOf(given), true)
+            : await verifyServer(given, context);
     if (json === true) context.terminal.print(JSON.stringify(report, null, 2));
     else for (const line of reportText(report)) context.terminal.print(line);
     return report.valid ? EXIT.done : EXIT.refused;
@@ -70,8 +81,12 @@ function trustIn(text: string): TrustPolicy {
 }
 
 function readText(file: string): string {
+  return readBytes(file).toString('utf8');
+}
+
+function readBytes(file: string): Buffer {
   try {
-    return readFileSync(file, 'utf8');
+    return readFileSync(file);
   } catch (error) {
     throw new UsageError(`${file} cannot be read (${(error as NodeJS.ErrnoException).code})`);
   }
@@ -80,6 +95,31 @@ function readText(file: string): string {
 function verifyReceipt(file: string, trust: TrustPolicy): AuditReport {
   const checked = checkReceipt(NODE_CHECKER, trust, readText(file));
   return reportReceipt(checked, typeof checked === 'string' ? null : explainReceipt(checked));
+}
+
+/** Who signed what, by the consumer's key; that the log has it, by the log's. */
+function verifyEvidence(file: string, given: Given): AuditReport {
+  const { 'public-key': keyFile, signed } = given.own;
+  if (typeof keyFile !== 'string') {
+    throw new UsageError("give --public-key FILE with the consumer's public key, from him or whoever vouches for it");
+  }
+  const key = readPublicKey(readText(keyFile));
+  if (key === null) throw new UsageError(`${keyFile} holds no public key, as PEM or as hex of its DER`);
+  const base = typeof signed === 'string' ? readBytes(signed) : null;
+  const checked = checkEvidence(NODE_CHECKER, trustOf(given), parsed(readText(file)), {
+    verify: verifierOf(key),
+    base,
+  });
+  if (typeof checked === 'string') return reportReceipt(checked, null);
+  return reportReceipt(checked.receipt, explainEvidence(checked));
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 async function verifyServer({ own }: Given, { environment }: Context): Promise<AuditReport> {

@@ -11,6 +11,7 @@ import { exportLines } from '../audit/export-lines.ts';
 import type { Command } from '../command.ts';
 import { connectionFor, URL_FLAGS } from '../connection.ts';
 import { EXIT } from '../exit-codes.ts';
+import { UsageError } from '../failure.ts';
 import { wholeNumber } from '../flag.ts';
 import { type Field, renderDetails, time } from '../table.ts';
 
@@ -42,6 +43,29 @@ const receipt: Command = {
       writeFileSync(own['output'], text);
       terminal.print(`receipt  ${own['output']}, of entry ${input['sequence']}`);
     } else terminal.print(text.trimEnd());
+    return EXIT.done;
+  },
+};
+
+const evidence: Command = {
+  words: ['audit', 'evidence'],
+  summary: 'Write the signed request of an entry to a file, which anybody can check offline',
+  operation: operations.getReceipt.id,
+  positionals: [{ field: 'sequence', label: 'SEQUENCE' }],
+  flags: [{ name: 'output', value: 'FILE', required: true }, ...URL_FLAGS],
+  run: async ({ input, own }, { environment, terminal }) => {
+    const client = createClient(connectionFor(own, environment));
+    const sequence = Number(input['sequence']);
+    const { items } = await client.audit.list({ from: sequence, to: sequence });
+    const [entry] = items;
+    if (entry?.side == null || entry.sideSalt === null) {
+      const state = entry === undefined ? 'there is no such entry' : `its personal part is "${entry.sideState}"`;
+      throw new UsageError(`entry ${sequence} shows no signed request: ${state}`);
+    }
+    const { receipt: text } = await client.audit.getReceipt({ sequence });
+    const file = { 'keyhold-evidence': 1, receipt: text, side: entry.side, sideSalt: entry.sideSalt };
+    writeFileSync(String(own['output']), `${JSON.stringify(file)}\n`, { mode: 0o600 });
+    terminal.print(`evidence  ${own['output']}, of entry ${sequence}`);
     return EXIT.done;
   },
 };
@@ -135,6 +159,7 @@ export const AUDIT_COMMANDS: readonly Command[] = [
     show: ({ upTo }) => [`given up  entries up to ${upTo}; their hashes stay, and every proof holds`],
   }),
   receipt,
+  evidence,
   exportCommand,
   auditVerify,
   auditTail,

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { verify as cryptoVerify, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { before, it } from 'node:test';
+import { checkEvidence } from '@keyhold/auditor/check-evidence';
+import { NODE_CHECKER } from '@keyhold/auditor/node-checker';
+import { verifierOf } from '@keyhold/auditor/request-signature';
+import { readTrust } from '@keyhold/auditor/trust';
 import { possessionStatement } from '@keyhold/protocol/possession';
 import { type Signer, signRequest } from '@keyhold/sdk/signing/sign-request';
 import { onEachDatabase } from '../testing/databases.ts';
@@ -168,5 +172,13 @@ onEachDatabase('a signed request', (createPlace) => {
       /"@method": POST\n"@target-uri": https:\/\/api\.example\/v1\/orders\?symbol=BTC-USD\n/,
     );
     assert.equal(cryptoVerify(null, base, publicKey, Buffer.from(evidence.signature, 'base64')), true);
+    const { sequence, side, sideSalt } = items[0];
+    const { keys } = await shared().expect(200, 'GET', '/v1/audit/log');
+    const { receipt } = await shared().expect(200, 'GET', `/v1/audit/entries/${sequence}/receipt`);
+    const file = { 'keyhold-evidence': 1, receipt, side, sideSalt };
+    const trust = readTrust(NODE_CHECKER.sha256, keys.join('\n'));
+    const checked = checkEvidence(NODE_CHECKER, trust, file, { verify: verifierOf(publicKey), base: null });
+    assert.ok(typeof checked !== 'string', String(checked));
+    assert.deepEqual([checked.receipt.leaf.sequence, checked.dialect], [sequence, 'rfc9421']);
   });
 });
