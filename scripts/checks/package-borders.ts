@@ -6,8 +6,8 @@ import type { Rule } from './tree.ts';
 const BORDERS: Readonly<Record<string, { readonly may: (name: string) => boolean; readonly rule: string }>> = {
   protocol: { may: (name) => /^typebox(?:\/|$)/.test(name), rule: 'imports nothing but typebox' },
   verifier: {
-    may: (name) => /^(?:@keyhold\/protocol\/.+|ioredis|ipaddr\.js|ws|node:.+)$/.test(name),
-    rule: 'imports only the protocol, ioredis, ipaddr.js, ws and node:',
+    may: (name) => /^(?:@keyhold\/protocol\/.+|ioredis|@simplewebauthn\/server|ipaddr\.js|ws|node:.+)$/.test(name),
+    rule: 'imports only the protocol, ioredis, @simplewebauthn/server, ipaddr.js, ws and node:',
   },
   sdk: {
     may: (name) => /^(?:@keyhold\/(?:protocol|verifier)\/.+|jose|node:.+)$/.test(name),

@@ -126,6 +126,7 @@ export type FeedRecord =
   | KeyRecord
   | AddressBookRecord
   | FactorRecord
+  | PasskeyRecord
   | CredentialRecord
   | SignatureKeyRecord
   | TokenRecord
@@ -266,7 +267,27 @@ export interface TotpMaterial {
   readonly vaultKey: string;
 }
 
-export type FactorMaterial = TotpMaterial;
+/** A passkey; what it is verified with is a record of its own. */
+export interface PasskeyMaterial {
+  readonly type: 'passkey';
+}
+
+export type FactorMaterial = TotpMaterial | PasskeyMaterial;
+
+/** What a passkey is verified with. */
+export interface PasskeyRecord {
+  readonly kind: 'passkey';
+  readonly id: string;
+  /** Id of the factor that it is. */
+  readonly factor: string;
+  /** Of whom it was made, and where it may be used (WebAuthn §4, §13.4.9). */
+  readonly rpId: string;
+  readonly origins: readonly string[];
+  /** base64url. */
+  readonly credentialId: string;
+  /** COSE_Key (RFC 9052 §7), hex. */
+  readonly publicKey: string;
+}
 
 export interface TokenRecord {
   readonly kind: 'token';

@@ -11,6 +11,7 @@ export const ID_PREFIXES = {
   key: 'key',
   logExport: 'lexp',
   logKey: 'lkey',
+  passkey: 'pass',
   periodKey: 'pper',
   personalKey: 'pkey',
   project: 'proj',

@@ -69,6 +69,8 @@ export function createClient(connection: Connection) {
     factors: {
       enrolTotp: bind(factors.enrolTotp),
       confirm: bind(factors.confirmFactor),
+      enrolPasskey: bind(factors.enrolPasskey),
+      confirmPasskey: bind(factors.confirmPasskey),
       list: bind(factors.listFactors),
       remove: bind(factors.removeFactor),
     },

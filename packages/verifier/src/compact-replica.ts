@@ -5,6 +5,7 @@ import type {
   FactorRecord,
   FeedRecord,
   KeyRecord,
+  PasskeyRecord,
   Quota,
   RateLimit,
   RulesRecord,
@@ -107,6 +108,10 @@ export class CompactReplica implements Replica {
     return this.#factors.has(id);
   }
 
+  passkey(factor: string): PasskeyRecord | undefined {
+    return this.#factors.passkeyOf(factor);
+  }
+
   token(digest: string): ReplicaToken | undefined {
     return this.#tokens.get(digest);
   }
@@ -142,6 +147,8 @@ export class CompactReplica implements Replica {
         return this.#signatureKeys.set(record);
       case 'factor':
         return this.#factors.set(record);
+      case 'passkey':
+        return this.#factors.setPasskey(record);
       case 'token':
         return this.#applyToken(record);
       case 'removed':

@@ -6,6 +6,7 @@ import type { Allowance } from './allowance.ts';
 import type { Step } from './decider.ts';
 import { evidenceOf } from './evidence.ts';
 import type { FeedClient } from './feed-client.ts';
+import type { PresentedPasskey } from './passkeys.ts';
 import type { Requirement } from './permissions.ts';
 import type { QuotaSlices } from './quota-slices.ts';
 import type { ReplicaCredential, ReplicaEnvironment } from './replica.ts';
@@ -32,11 +33,14 @@ export interface Outcome {
   readonly unproven?: boolean;
 }
 
-interface Deciding {
+/** One request on its way to a verdict. */
+export interface Deciding {
   readonly request: VerificationRequest;
   readonly requirement: Requirement | null;
   readonly signed: SignedRequest | null;
   readonly first: Step;
+  /** A passkey's confirmation of the request; null where there is none. */
+  readonly passkey: PresentedPasskey | null;
   /** The second factor that was shown, checked and not used yet. */
   readonly use?: FactorUse;
   /** The nonce is remembered already. */
@@ -98,6 +102,7 @@ export class LastStep {
     if (wait !== null) await wait;
     const ready = wait === null ? deciding.first : again();
     if (ready.code !== 'VALID' || !ready.secondFactor) return await this.#go(deciding, ready);
+    if (deciding.passkey !== null) return await this.#checkPasskey(deciding, deciding.passkey, ready);
     const { otp } = signed?.claim ?? {};
     const presented = otp === undefined ? request.secondFactor : { otp };
     if (!this.#factors.mayCompare(holderOf(ready), presented)) {
@@ -112,6 +117,17 @@ export class LastStep {
     const checked = this.#factors.check(holderOf(step), presented, step.wallMs);
     if (checked.code !== 'VALID') return conclude({ step, code: checked.code, signed });
     return await this.#go({ ...onward, use: checked.use }, step);
+  }
+
+  /** Nobody guesses a passkey's signature: it is looked at before anything is spent, and counted against nobody. */
+  async #checkPasskey(deciding: Deciding, passkey: PresentedPasskey, ready: Step): Promise<Verdict> {
+    const use = await this.#factors.provePasskey(holderOf(ready), passkey, ready.wallMs);
+    const proven: Deciding = use === null ? deciding : { ...deciding, use };
+    const step = this.#again(proven);
+    if (step.code === 'VALID' && step.secondFactor && use === null) {
+      return deciding.conclude({ step, code: 'SECOND_FACTOR_REQUIRED', signed: deciding.signed });
+    }
+    return await this.#go(proven, step);
   }
 
   async #spendNonce({ requirement }: Deciding, signed: SignedRequest, step: Step): Promise<VerdictCode> {

@@ -1,6 +1,7 @@
 import type {
   AfterLease,
   FactorRecord,
+  PasskeyRecord,
   FeedRecord,
   Quota,
   RulesRecord,
@@ -30,6 +31,8 @@ export interface Replica {
   /** Second factors of a consumer in an environment, by their ids. */
   factors(environment: string, consumer: string): readonly FactorRecord[];
   hasFactor(id: string): boolean;
+  /** What the passkey of a factor is verified with. */
+  passkey(factor: string): PasskeyRecord | undefined;
   /** Ids of the keys under which the secrets of `hmac` credentials and second factors lie. */
   readonly distributionKeys: ReadonlySet<string>;
   token(digest: string): ReplicaToken | undefined;

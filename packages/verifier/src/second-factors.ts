@@ -7,6 +7,7 @@ import type { PresentedFactor } from '@keyhold/protocol/verdict';
 import type { Clock } from './clock.ts';
 import type { DistributionKeys } from './distribution-keys.ts';
 import { EnvelopeBroken, openEnvelope } from './open-envelope.ts';
+import { type PresentedPasskey, provePasskey } from './passkeys.ts';
 import type { Replica, ReplicaCredential, ReplicaEnvironment } from './replica.ts';
 import { stepOf } from './totp.ts';
 import { WrongCodes } from './wrong-codes.ts';
@@ -89,7 +90,7 @@ export class SecondFactors {
 
   /** Whether a factor that was checked before an await is still one. */
   stands(holder: Holder, { factor }: FactorUse): boolean {
-    return this.#codesOf(holder).some(({ id }) => id === factor);
+    return this.#factorsOf(holder).some(({ id }) => id === factor);
   }
 
   /** Lets go of secrets of factors that are none any more. */
@@ -97,8 +98,22 @@ export class SecondFactors {
     for (const factor of this.#opened.keys()) if (!isKnown(factor)) this.#opened.delete(factor);
   }
 
-  #codesOf({ environment, credential }: Holder): readonly TotpFactor[] {
+  /** The use that a passkey's confirmation makes, where it is one of the consumer's; null: it counts as nothing. */
+  async provePasskey(holder: Holder, presented: PresentedPasskey, wallMs: number): Promise<FactorUse | null> {
+    const { replica } = this.#feed;
+    const theirs = this.#factorsOf(holder).flatMap(({ id, type }) =>
+      type === 'passkey' ? (replica.passkey(id) ?? []) : [],
+    );
+    const shown = theirs.find(({ credentialId }) => credentialId === presented.assertion.id);
+    return shown === undefined ? null : await provePasskey(shown, presented, wallMs);
+  }
+
+  #factorsOf({ environment, credential }: Holder): readonly FactorRecord[] {
     return this.#feed.replica.factors(environment.id, credential.key.consumerId);
+  }
+
+  #codesOf(holder: Holder): readonly TotpFactor[] {
+    return this.#factorsOf(holder).filter((factor) => factor.type === 'totp');
   }
 
   /** What an app shares never changes, so what was opened once stays true of it. */

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { credentialPrefixLength } from '@keyhold/protocol/credential-format';
 import type { ReceivedRequest } from '@keyhold/protocol/dialects/dialect';
 import type { DialectName } from '@keyhold/protocol/dialects/settings';
@@ -9,7 +10,8 @@ import { Decider, type Step } from './decider.ts';
 import { digestOf } from './digest.ts';
 import { DistributionKeys } from './distribution-keys.ts';
 import type { FeedClient } from './feed-client.ts';
-import { LastStep, type Outcome, type SignedRequest } from './last-step.ts';
+import { type Deciding, LastStep, type Outcome, type SignedRequest } from './last-step.ts';
+import { presentedPasskey } from './passkeys.ts';
 import { type Requirement, Requirements } from './permissions.ts';
 import { QuotaSlices } from './quota-slices.ts';
 import { isPeriodOf, learnQuotaUse, quotaUseOf } from './quota-use.ts';
@@ -158,12 +160,23 @@ export class Verifier {
     if (!isReadable(request)) return Promise.resolve(this.#unreadable(undefined));
     const requirement = request.permission === undefined ? null : this.#requirements.get(request.permission);
     if (request.request !== undefined) return this.#verifyRequest(request, request.request, requirement);
+    return this.#verifyKey(request, requirement, null);
+  }
+
+  /** @param received the request that the key came in, where the caller has it */
+  #verifyKey(
+    request: VerificationRequest,
+    requirement: Requirement | null,
+    received: ReceivedRequest | null,
+  ): Promise<Verdict> {
     const step = this.#decider.step(request, requirement, null);
     // Most end here: decided from memory, at once.
     if (step.code !== 'VALID' || !this.#lastStep.awaits(step)) {
       return Promise.resolve(this.#count(this.#word(request.clientIp, step, step.code, null)));
     }
-    return this.#finish(request, requirement, null, step);
+    const mayShow = received !== null && step.secondFactor;
+    const passkey = mayShow ? presentedPasskey(received, hash('sha256', request.key as string, 'hex')) : null;
+    return this.#finish({ request, requirement, signed: null, first: step, passkey });
   }
 
   /** Decides a whole request by how it is signed; a bearer's like its key alone. */
@@ -177,7 +190,7 @@ export class Verifier {
     if (presented.kind === 'bearer') {
       const { key, otp } = presented;
       const secondFactor = request.secondFactor ?? (otp === undefined ? undefined : { otp });
-      return await this.verify({ ...request, request: undefined, key, secondFactor });
+      return await this.#verifyKey({ ...request, request: undefined, key, secondFactor }, requirement, received);
     }
     if (presented.kind === 'malformed') return this.#unreadable(presented);
     const { claim, dialect } = presented;
@@ -198,19 +211,16 @@ export class Verifier {
       return this.#conclude(request, { step, code, signed, unproven: true });
     }
     if (step.code !== 'VALID') return this.#conclude(request, { step, code: step.code, signed });
-    return await this.#finish(request, requirement, signed, step);
+    const passkey = step.secondFactor ? presentedPasskey(received, claim.credential) : null;
+    return await this.#finish({ request, requirement, signed, first: step, passkey });
   }
 
   /** Whatever has to be asked or remembered beside the replica. */
-  #finish(
-    request: VerificationRequest,
-    requirement: Requirement | null,
-    signed: SignedRequest | null,
-    first: Step,
-  ): Promise<Verdict> {
+  #finish(deciding: Omit<Deciding, 'again' | 'conclude'>): Promise<Verdict> {
+    const { request, requirement, signed } = deciding;
     const again = () => this.#decider.step(request, requirement, signed?.claim ?? null);
     const conclude = (outcome: Outcome) => this.#conclude(request, outcome);
-    return this.#lastStep.take({ request, requirement, signed, first, again, conclude });
+    return this.#lastStep.take({ ...deciding, again, conclude });
   }
 
   /** @param presented what it was taken for; undefined: the call itself is not one */

@@ -31,6 +31,23 @@ export const FACTOR_COMMANDS: readonly Command[] = [
     labels: ['FACTOR'],
     show,
   }),
+  apiCommand({
+    words: ['factors', 'enrol-passkey'],
+    operation: operations.enrolPasskey,
+    call: (client) => client.factors.enrolPasskey,
+    labels: ['CONSUMER'],
+    show: ({ factor, options }) => [
+      ...show({ factor }),
+      ...(options === undefined ? [] : [`options  ${JSON.stringify(options)}`]),
+    ],
+  }),
+  apiCommand({
+    words: ['factors', 'confirm-passkey'],
+    operation: operations.confirmPasskey,
+    call: (client) => client.factors.confirmPasskey,
+    labels: ['FACTOR'],
+    show,
+  }),
   listCommand({
     words: ['factors', 'list'],
     operation: operations.listFactors,

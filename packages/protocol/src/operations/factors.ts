@@ -3,7 +3,7 @@ import { defineOperation } from '../operation.ts';
 import { TOTP_ALGORITHMS, TOTP_CODE } from '../totp.ts';
 import { BarrierShape, Closed, IdOf, Name, Page, PageQuery, Slug, Time } from './shapes.ts';
 
-export const FACTOR_KINDS = ['totp'] as const;
+export const FACTOR_KINDS = ['totp', 'passkey'] as const;
 export const FACTOR_STATES = ['unconfirmed', 'active', 'removed'] as const;
 
 export const FactorShape = Closed({
@@ -60,6 +60,69 @@ export const confirmFactor = defineOperation({
   status: 200,
   response: Closed({ factor: FactorShape }),
   errors: ['FACTOR_NOT_FOUND', 'CODE_WRONG', 'ILLEGAL_TRANSITION', 'ENVELOPE_BROKEN', 'ROW_TAMPERED', 'SEALED'],
+});
+
+const Base64Url = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: '^[A-Za-z0-9_-]+$' });
+
+export const enrolPasskey = defineOperation({
+  id: 'enrol-passkey',
+  method: 'POST',
+  path: '/v1/consumers/{id}/factors/passkey',
+  tag: 'Consumers',
+  summary: 'Ask for a passkey of the consumer; it counts once his device has answered',
+  params: ConsumerParams,
+  body: Closed({
+    environment: Slug,
+    name: Name,
+    rpId: Type.String({
+      ...{ minLength: 1, maxLength: 253, pattern: '^(?:[a-z0-9-]+\\.)*[a-z0-9-]+$' },
+      description: 'Domain of the pages that use it, such as app.example.',
+    }),
+    rpName: Type.Optional({ ...Name, description: 'What devices show it under; the project when left out.' }),
+    origins: Type.Array(Type.String({ minLength: 1, maxLength: 300 }), {
+      ...{ minItems: 1, maxItems: 10 },
+      description: 'Origins of those pages, such as https://app.example; http of localhost alone.',
+    }),
+  }),
+  status: 201,
+  response: Closed({
+    factor: FactorShape,
+    options: Type.Optional(Type.Unknown({ description: 'What a page hands navigator.credentials.create, in JSON.' })),
+    optionsShown: Type.Optional(
+      Type.Literal(true, { description: 'This call repeats an earlier one, whose answer carried the options.' }),
+    ),
+  }),
+  errors: ['CONSUMER_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND', 'TOO_MANY_FACTORS'],
+  idempotent: true,
+});
+
+export const confirmPasskey = defineOperation({
+  id: 'confirm-passkey',
+  method: 'POST',
+  path: '/v1/factors/{id}/confirm-passkey',
+  tag: 'Consumers',
+  summary: "Confirm a passkey by the device's answer to what was asked",
+  params: FactorParams,
+  body: Closed({
+    response: Closed({
+      id: Base64Url(1400),
+      rawId: Base64Url(1400),
+      type: Type.Literal('public-key'),
+      authenticatorAttachment: Type.Optional(Type.Union([Type.String({ maxLength: 40 }), Type.Null()])),
+      clientExtensionResults: Type.Optional(Type.Object({}, { additionalProperties: true })),
+      response: Type.Object(
+        {
+          clientDataJSON: Base64Url(4_000),
+          attestationObject: Base64Url(40_000),
+          publicKeyAlgorithm: Type.Optional(Type.Integer({ minimum: -65_536, maximum: 65_536 })),
+        },
+        { additionalProperties: true },
+      ),
+    }),
+  }),
+  status: 200,
+  response: Closed({ factor: FactorShape }),
+  errors: ['FACTOR_NOT_FOUND', 'POSSESSION_UNPROVEN', 'ILLEGAL_TRANSITION', 'ROW_TAMPERED'],
 });
 
 export const listFactors = defineOperation({

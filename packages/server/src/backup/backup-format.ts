@@ -37,6 +37,7 @@ export const BACKUP_TABLES = {
   vault_keys: 'id',
   signature_keys: 'id',
   consumer_factors: 'id',
+  passkeys: 'id',
   secrets: 'id',
   secret_versions: 'id',
   secret_settings: 'id',

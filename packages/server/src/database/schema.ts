@@ -1,19 +1,14 @@
 import type { CredentialKind, EnvironmentKind, PublicKeyAlgorithm, State } from '@keyhold/protocol/state';
 import type { Purpose } from '@keyhold/protocol/sealed-field';
-import type { TotpAlgorithm } from '@keyhold/protocol/totp';
 import type { ScratchTables } from './scratch-tables.ts';
+import type { Fact } from './fact.ts';
+import type { ConsumerFactorRow, PasskeyRow } from './factor-rows.ts';
 
 /**
  * Tables. Times are epoch milliseconds; JSON, hashes and random bytes (lower-case hex) are text, so that a row has
  * the same canonical form on every database.
  */
 export interface Database extends FactTables, LedgerTables, ScratchTables {}
-
-/** What every fact has: an id and its own 32 random bytes, which its digests in the ledger are salted with. */
-interface Fact {
-  readonly id: string;
-  readonly salt: string;
-}
 
 /** Written through `ledger.record` only. */
 export interface FactTables {
@@ -28,6 +23,7 @@ export interface FactTables {
   key_rules: KeyRulesRow;
   address_books: AddressBookRow;
   consumer_factors: ConsumerFactorRow;
+  passkeys: PasskeyRow;
   tokens: TokenRow;
   seals: SealRow;
   vault_keys: VaultKeyRow;
@@ -160,23 +156,6 @@ export interface AddressBookRow extends Fact {
   readonly key_id: string;
   /** JSON array. */
   readonly addresses: string;
-}
-
-/** A second factor of a consumer in one environment. */
-export interface ConsumerFactorRow extends Fact {
-  readonly project_id: string;
-  readonly environment_id: string;
-  readonly consumer_id: string;
-  readonly kind: 'totp';
-  readonly name: string;
-  readonly state: 'unconfirmed' | 'active' | 'removed';
-  readonly algorithm: TotpAlgorithm;
-  /** Time step of the code that confirmed it. */
-  readonly used_step: number | null;
-  readonly vault_key_id: string | null;
-  /** The shared secret. Null once it is removed. */
-  readonly envelope: string | null;
-  readonly created_at: number;
 }
 
 export interface TokenRow extends Fact {

@@ -4,11 +4,11 @@ import type { Factor } from '@keyhold/protocol/operations/factors';
 import { EnvelopeBroken, openEnvelope } from '@keyhold/verifier/open-envelope';
 import { stepOf } from '@keyhold/verifier/totp';
 import type { Caller, ChangeContext } from '../access/change-context.ts';
-import type { ConsumerFactorRow } from '../database/schema.ts';
+import type { ConsumerFactorRow } from '../database/factor-rows.ts';
 import { readCheckedRows } from '../ledger/checked-rows.ts';
 import { keyById } from '../vault/open-vault-key.ts';
 import { placeIn, type Vault } from '../vault/vault.ts';
-import { showFactor } from './factor.ts';
+import { notUnconfirmed, showFactor } from './factor.ts';
 import type { PlacedFactor } from './factors.store.ts';
 import { factorEntry, noFactor } from './open-factor.ts';
 
@@ -20,7 +20,7 @@ export async function confirmFactor(
   placed: PlacedFactor,
   otp: string,
 ): Promise<{ factor: Factor; sequence: number } | Refusal> {
-  if (placed.state !== 'unconfirmed') return notUnconfirmed(placed);
+  if (placed.state !== 'unconfirmed' || placed.kind !== 'totp') return notUnconfirmed(placed);
   const key = await openSecret(vault, placed);
   if (isRefusal(key)) return key;
   const names = { project: placed.project_slug, environment: placed.environment_name };
@@ -30,6 +30,7 @@ export async function confirmFactor(
       const row = await facts.find('consumer_factors', placed.id);
       if (row === undefined) return noFactor(placed.id);
       if (row.state !== 'unconfirmed') return notUnconfirmed(row);
+      if (row.algorithm === 'passkey') return notUnconfirmed(row);
       const step = stepOf(key, row.algorithm, otp, clock.wall());
       if (step === null)
         return refuse('CODE_WRONG', "Let the app show a new code; check the clock of the app's device.", '/otp');
@@ -39,10 +40,6 @@ export async function confirmFactor(
   if (isRefusal(recorded)) return recorded;
   await propagation.given(recorded.sequence);
   return { factor: recorded.value, sequence: recorded.sequence };
-}
-
-function notUnconfirmed({ state }: ConsumerFactorRow): Refusal {
-  return refuse('ILLEGAL_TRANSITION', `The factor is ${state}; only an unconfirmed one can be confirmed.`);
 }
 
 async function openSecret(vault: Vault, { id }: PlacedFactor): Promise<KeyObject | Refusal> {

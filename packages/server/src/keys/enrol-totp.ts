@@ -1,4 +1,4 @@
-import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import type { Factor } from '@keyhold/protocol/operations/factors';
 import { type TotpAlgorithm, toBase32, totpUri } from '@keyhold/protocol/totp';
 import { attribution, type Caller } from '../access/change-context.ts';
@@ -8,7 +8,7 @@ import { sealEnvelope } from '../vault/envelope.ts';
 import { keyToEncrypt } from '../vault/open-vault-key.ts';
 import { Secret } from '../vault/secret.ts';
 import { placeIn, type Vault } from '../vault/vault.ts';
-import { MAX_FACTORS, showFactor } from './factor.ts';
+import { MAX_FACTORS, showFactor, TOO_MANY } from './factor.ts';
 import { countFactors } from './factors.store.ts';
 
 /** The length of the hash, as RFC 4226 §4 recommends; SHA-256 keys its HMAC with as many and no more. */
@@ -64,5 +64,3 @@ export async function enrolTotp(
   const uri = totpUri({ issuer, account: consumer.name, secret: text, algorithm });
   return { ...recorded, secret: new Secret(text), uri: new Secret(uri) };
 }
-
-const TOO_MANY = refuse('TOO_MANY_FACTORS', `${MAX_FACTORS} is the most in one environment: remove one first.`);

@@ -1,5 +1,6 @@
+import { type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Factor } from '@keyhold/protocol/operations/factors';
-import type { ConsumerFactorRow } from '../database/schema.ts';
+import type { ConsumerFactorRow } from '../database/factor-rows.ts';
 
 /** Second factors that a consumer may have in one environment: each of them is tried where a code is checked. */
 export const MAX_FACTORS = 5;
@@ -8,6 +9,16 @@ export const MAX_FACTORS = 5;
 export interface FactorNames {
   readonly project: string;
   readonly environment: string;
+}
+
+export const TOO_MANY = refuse('TOO_MANY_FACTORS', `${MAX_FACTORS} is the most in one environment: remove one first.`);
+
+/** Each kind is confirmed in its own way, once. */
+export function notUnconfirmed({ state, kind }: Pick<ConsumerFactorRow, 'state' | 'kind'>): Refusal {
+  return refuse(
+    'ILLEGAL_TRANSITION',
+    `The factor is ${state}, a ${kind}: only an unconfirmed one is confirmed, as its kind is.`,
+  );
 }
 
 export function showFactor(row: ConsumerFactorRow, { project, environment }: FactorNames): Factor {

@@ -12,10 +12,13 @@ import { showFactor } from './factor.ts';
 import { listFactors } from './factors.store.ts';
 import type { KeyRoutes } from './keys.routes.ts';
 import { openFactor } from './open-factor.ts';
+import { mountPasskeys } from './passkeys.routes.ts';
 import { removeFactor } from './remove-factor.ts';
 
 /** Second factors of consumers. */
-export function mountFactors(app: FastifyInstance, { gate, context, reader, cursors, vault }: KeyRoutes): void {
+export function mountFactors(app: FastifyInstance, routes: KeyRoutes): void {
+  const { gate, context, reader, cursors, vault } = routes;
+  mountPasskeys(app, routes);
   mount(app, gate, operations.enrolTotp, async ({ principal, params, body, ip, idempotency }) => {
     const consumer = await openConsumer(reader, principal, 'factors.enrol', params.id);
     if (isRefusal(consumer)) return consumer;

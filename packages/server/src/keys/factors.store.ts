@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
-import type { ConsumerFactorRow, Database } from '../database/schema.ts';
+import type { ConsumerFactorRow } from '../database/factor-rows.ts';
+import type { Database } from '../database/schema.ts';
 
 type Db = Kysely<Database>;
 
@@ -37,6 +38,11 @@ export async function listFactors(
   if (environment !== null) query = query.where('consumer_factors.environment_id', '=', environment);
   if (after !== undefined) query = query.where('consumer_factors.id', '>', after);
   return await query.execute();
+}
+
+export async function findPasskeyId(db: Db, factorId: string): Promise<string | undefined> {
+  const row = await db.selectFrom('passkeys').select('id').where('factor_id', '=', factorId).executeTakeFirst();
+  return row?.id;
 }
 
 /** Those that are not removed. */

@@ -16,6 +16,7 @@ const KIND_OF_TABLE: Readonly<Record<FactTable, IdKind>> = {
   key_rules: 'keyRules',
   address_books: 'addressBook',
   consumer_factors: 'factor',
+  passkeys: 'passkey',
   tokens: 'token',
   seals: 'seal',
   vault_keys: 'vaultKey',

@@ -1,7 +1,6 @@
 import { EnvelopeBroken, type WrappingKey, unwrapKey } from '@keyhold/verifier/open-envelope';
 import { isRefusal, refuse } from '@keyhold/protocol/errors';
 import type {
-  ConsumerFactorRow,
   DeliveryRow,
   LogKeyRow,
   PeriodKeyRow,
@@ -11,6 +10,7 @@ import type {
   TransitKeyVersionRow,
   VaultKeyRow,
 } from '../database/schema.ts';
+import type { ConsumerFactorRow } from '../database/factor-rows.ts';
 import type { Facts } from '../ledger/facts.ts';
 import { rewrapEnvelope } from './envelope.ts';
 import { keyById, keyToEncrypt } from './open-vault-key.ts';

@@ -10,5 +10,6 @@ export const FED_TABLES = [
   'credentials',
   'signature_keys',
   'consumer_factors',
+  'passkeys',
   'tokens',
 ] as const;

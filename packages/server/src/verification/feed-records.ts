@@ -3,7 +3,6 @@ import type { FeedRecord, Quota, RateLimit, RulesRecord } from '@keyhold/protoco
 import type { Scope } from '@keyhold/protocol/state';
 import type {
   AddressBookRow,
-  ConsumerFactorRow,
   ConsumerRow,
   CredentialRow,
   EnvironmentRow,
@@ -14,6 +13,7 @@ import type {
   SigningSettingsRow,
   TokenRow,
 } from '../database/schema.ts';
+import type { ConsumerFactorRow, PasskeyRow } from '../database/factor-rows.ts';
 import type { Addressed } from '../feed/scope.ts';
 
 /** How rows are fed to verifiers, one function a table. */
@@ -97,13 +97,24 @@ export function feedSignatureKey(row: SignatureKeyRow): Fed {
 /** One that was not confirmed, or was removed, is known to nobody. */
 export function feedFactor(row: ConsumerFactorRow): Fed {
   const { id, project_id, environment_id, consumer_id, algorithm, used_step, vault_key_id, envelope } = row;
-  if (row.state !== 'active' || envelope === null || vault_key_id === null) return feedRemoval(id);
-  const own = { kind: 'factor', id, environment: environment_id, consumer: consumer_id, type: row.kind } as const;
+  if (row.state !== 'active') return feedRemoval(id);
+  const own = { kind: 'factor', id, environment: environment_id, consumer: consumer_id } as const;
+  const addressed = { projects: [project_id], environment: environment_id };
+  if (algorithm === 'passkey') return { record: { ...own, type: 'passkey' }, ...addressed };
+  if (envelope === null || vault_key_id === null) return feedRemoval(id);
   return {
-    record: { ...own, algorithm, usedStep: used_step ?? 0, envelope, vaultKey: vault_key_id },
-    projects: [project_id],
-    environment: environment_id,
+    record: { ...own, type: 'totp', algorithm, usedStep: used_step ?? 0, envelope, vaultKey: vault_key_id },
+    ...addressed,
   };
+}
+
+/** One that no device has made yet is known to nobody. */
+export function feedPasskey(row: PasskeyRow): Fed {
+  const { id, project_id, environment_id, factor_id, rp_id, credential_id, public_key } = row;
+  if (credential_id === null || public_key === null) return feedRemoval(id);
+  const origins = JSON.parse(row.origins) as string[];
+  const of = { factor: factor_id, rpId: rp_id, origins, credentialId: credential_id, publicKey: public_key };
+  return { record: { kind: 'passkey', id, ...of }, projects: [project_id], environment: environment_id };
 }
 
 export function feedConsumer({ id, project_id, rate_limits }: ConsumerRow): Fed {

@@ -8,6 +8,7 @@ import {
   feedEnvironment,
   feedFactor,
   feedKey,
+  feedPasskey,
   feedRemoval,
   feedRules,
   feedSetting,
@@ -41,6 +42,8 @@ export function recordOf(changed: ChangedRow, places: Places): Addressed<FeedRec
       return feedSignatureKey(changed.row);
     case 'consumer_factors':
       return feedFactor(changed.row);
+    case 'passkeys':
+      return feedPasskey(changed.row);
     case 'tokens':
       return feedToken(
         changed.row,
