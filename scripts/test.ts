@@ -24,7 +24,7 @@ if (process.env['KEYHOLD_VECTORS'] === undefined) {
 }
 
 if (spawnSync('sh', ['-c', 'command -v chromium || command -v chromium-browser']).status !== 0) {
-  missing.push('Chromium: the page for auditors and the one-time page were not tested in a browser');
+  missing.push('Chromium: the page for auditors, the one-time page and passkeys were not tested in a browser');
 }
 
 for (const [program, asked] of [
