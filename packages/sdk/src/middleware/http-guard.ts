@@ -3,6 +3,8 @@ import { requestedOf, writeAcceptSignature } from '@keyhold/protocol/dialects/rf
 import { type Recognised, recognise } from '@keyhold/protocol/dialects/dialects';
 import type { DialectSettings } from '@keyhold/protocol/dialects/settings';
 import { type HttpRefusal, problemRefusal, refusalOf } from '@keyhold/protocol/http-refusal';
+import { PASSKEY_HEADER } from '@keyhold/protocol/request-passkey';
+import { OTP_HEADER } from '@keyhold/protocol/totp';
 import type { Verdict, VerificationRequest } from '@keyhold/protocol/verdict';
 import { type Clock, systemClock } from '@keyhold/verifier/clock';
 import type { AnswerSigner } from './answer-signer.ts';
@@ -43,6 +45,12 @@ export interface Requirement {
   readonly permission?: string;
   /** Units that this request takes from limits and quota; default 1. */
   readonly cost?: number;
+  /**
+   * What the request says that only this API knows how to read: where a withdrawal goes, a one-time code that its dialect
+   * has no place for. Its body is read whole for that. Where this throws, the request says nothing, and what needs it is
+   * refused.
+   */
+  readonly about?: (request: ReceivedRequest) => Pick<VerificationRequest, 'destination' | 'secondFactor'>;
 }
 
 /** A request before its body was read. */
@@ -80,6 +88,16 @@ export type GuardDecision =
 
 const DEFAULT_MAX_BODY_BYTES = 1024 * 1024;
 
+function maxBytesOf({ maxBodyBytes = DEFAULT_MAX_BODY_BYTES }: HttpGuardOptions): number {
+  return maxBodyBytes;
+}
+
+const TOO_LARGE: GuardDecision = {
+  kind: 'refused',
+  refusal: problemRefusal(413, 'BODY_TOO_LARGE', 'The body is larger than a request may have whose body is verified.'),
+  verdict: null,
+};
+
 /** Decides one HTTP request: its own bytes in, a verdict or the client's answer out. Never rejects for a refusal. */
 export async function guardHttp(options: HttpGuardOptions, request: ToGuard): Promise<GuardDecision> {
   const decision = await decideHttp(options, request);
@@ -98,14 +116,12 @@ async function decideHttp(options: HttpGuardOptions, request: ToGuard): Promise<
   const common = { environment: options.environment, permission, clientIp, cost };
   const received = { ...head, scheme: options.scheme ?? 'https' } as const;
   const recognised = recognise(dialectsOf(options), { ...received, body: null });
-  if (recognised === null) return await guardBearer(options, head, common);
+  if (recognised === null) return await guardBearer(options, request, common);
   const body = await bodyOf(options, request, recognised);
   if (body === 'aborted') return { kind: 'gone' };
-  if (body === 'too large') {
-    const detail = 'The body is larger than a signed request may have.';
-    return { kind: 'refused', refusal: problemRefusal(413, 'BODY_TOO_LARGE', detail), verdict: null };
-  }
-  const verdict = await decide(options, { ...common, request: { ...received, body } });
+  if (body === 'too large') return TOO_LARGE;
+  const whole = { ...received, body };
+  const verdict = await decide(options, { ...common, ...aboutOf(request.requirement, whole), request: whole });
   if (!verdict.valid) return refused(options, verdict, recognised);
   const digests = body === null ? (verdict.bodyDigests ?? []) : [];
   // A body that nobody read and nothing binds: whoever would accept that is no verifier.
@@ -121,9 +137,10 @@ function dialectsOf({ dialects = [] }: HttpGuardOptions): readonly DialectSettin
 
 async function guardBearer(
   options: HttpGuardOptions,
-  { headers }: RequestHead,
+  request: ToGuard,
   common: Omit<VerificationRequest, 'key' | 'request'>,
 ): Promise<GuardDecision> {
+  const { headers } = request.head;
   const found = headers.filter(([name]) => name.toLowerCase() === 'authorization');
   // Two of them would leave it to whoever reads the request next which one counts.
   if (found.length > 1) {
@@ -135,15 +152,39 @@ async function guardBearer(
     const refusal = problemRefusal(401, 'KEY_REQUIRED', 'Send your API key as "Authorization: Bearer <key>".');
     return { kind: 'refused', refusal, verdict: null };
   }
-  const verdict = await decide(options, { ...common, key });
+  const { requirement } = request;
+  // A key alone is decided without its body, unless somebody has to look at that.
+  if (requirement.about === undefined && !headers.some(([name]) => FACTOR_HEADERS.includes(name.toLowerCase()))) {
+    return bearerDecision(options, await decide(options, { ...common, key }));
+  }
+  const body = request.body.isEmpty ? new Uint8Array() : await request.body.read(maxBytesOf(options));
+  if (body === 'aborted') return { kind: 'gone' };
+  if (body === 'too large') return TOO_LARGE;
+  const whole = { ...request.head, scheme: options.scheme ?? 'https', body } as const;
+  return bearerDecision(options, await decide(options, { ...common, ...aboutOf(requirement, whole), request: whole }));
+}
+
+function aboutOf({ about }: Requirement, request: ReceivedRequest): ReturnType<NonNullable<Requirement['about']>> {
+  try {
+    return about?.(request) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+/** Where a second factor is, beside a key that nobody signed. */
+const FACTOR_HEADERS = [OTP_HEADER, PASSKEY_HEADER];
+
+function bearerDecision(options: HttpGuardOptions, verdict: Verdict): GuardDecision {
   return verdict.valid ? { kind: 'accepted', verdict, digests: [] } : refused(options, verdict, null);
 }
 
 /** Null: not read, and to be checked by its digest. */
-async function bodyOf(options: HttpGuardOptions, { body }: ToGuard, { dialect }: Recognised) {
+async function bodyOf(options: HttpGuardOptions, { body, requirement }: ToGuard, { dialect }: Recognised) {
   if (body.isEmpty) return new Uint8Array(0);
-  if (options.body === 'stream' && dialect.name === 'rfc9421' && body.hold?.() === true) return null;
-  return await body.read(options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES);
+  const mayStream = options.body === 'stream' && requirement.about === undefined && dialect.name === 'rfc9421';
+  if (mayStream && body.hold?.() === true) return null;
+  return await body.read(maxBytesOf(options));
 }
 
 /** Fails closed: a verifier that can't be asked is a refusal. */
