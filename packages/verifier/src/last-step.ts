@@ -13,7 +13,7 @@ import type { ReplicaCredential, ReplicaEnvironment } from './replica.ts';
 import { onlyReads, type ReplayGuard, sharedNonce, sharedUse } from './replay-guard.ts';
 import type { FactorUse, Holder, SecondFactors } from './second-factors.ts';
 import { type LimitDescription, SharedAllowance } from './shared-allowance.ts';
-import type { SharedStore } from './shared-store.ts';
+import type { SharedStore, TakeRequest } from './shared-store.ts';
 
 /** A request whose signature is known to be true. */
 export interface SignedRequest {
@@ -87,7 +87,8 @@ export class LastStep {
     return this.#store === null ? (allowance?.missing ?? null) !== null : allowance?.limited === true;
   }
 
-  take(deciding: Deciding): Promise<Verdict> {
+  /** At once where nothing has to be waited for, as with most signed requests. */
+  take(deciding: Deciding): Verdict | Promise<Verdict> {
     return deciding.first.secondFactor ? this.#checkFactor(deciding) : this.#go(deciding, deciding.first);
   }
 
@@ -138,14 +139,15 @@ export class LastStep {
     return taken.code === 'UNAVAILABLE' ? 'STORE_UNAVAILABLE' : CODE_OF_TAKEN[taken.code];
   }
 
-  #go(deciding: Deciding, first: Step): Promise<Verdict> {
+  #go(deciding: Deciding, first: Step): Verdict | Promise<Verdict> {
     const { signed, conclude } = deciding;
-    if (first.code !== 'VALID') return Promise.resolve(conclude({ step: first, code: first.code, signed }));
+    if (first.code !== 'VALID') return conclude({ step: first, code: first.code, signed });
     const local = this.#store === null || first.allowance?.limited !== true;
     // Nothing is asked or spent for what is refused anyway.
     if (local && first.allowance?.code !== 'VALID') {
-      return Promise.resolve(conclude({ step: first, code: first.code, signed }));
+      return conclude({ step: first, code: first.code, signed });
     }
+    if (missingOf(first) === null) return this.#remember(deciding, first);
     return this.#handed(deciding, first, (step, code) =>
       code === 'VALID' && step.allowance?.code === 'VALID'
         ? this.#remember(deciding, step)
@@ -179,19 +181,28 @@ export class LastStep {
    * Nonce, limits and quota: in the store where there is one, else here and in this very step. Before the control plane
    * is asked, so that what is sent twice is not entered twice.
    */
-  async #remember(deciding: Deciding, step: Step): Promise<Verdict> {
-    const { signed, request } = deciding;
+  #remember(deciding: Deciding, step: Step): Verdict | Promise<Verdict> {
+    const { signed } = deciding;
     const { credential, allowance } = step;
     if (credential === null || allowance === null) return deciding.conclude({ step, code: step.code, signed });
     const asksNonce = signed !== null && this.#store !== null && deciding.nonceSpent !== true;
     const replay = asksNonce ? sharedNonce(signed.claim) : null;
     const factor = deciding.use === undefined ? null : sharedUse(deciding.use);
     if (this.#store !== null && (replay !== null || factor !== null || allowance.limited)) {
-      const shared = SharedAllowance.of(credential, request.cost ?? 1, allowance, step.wallMs);
-      const taken = await this.#store.take({ ...shared.request, replay, factor });
-      return await this.#confirmed(deciding, this.#afterTaking(deciding, shared, taken));
+      const shared = SharedAllowance.of(credential, deciding.request.cost ?? 1, allowance, step.wallMs);
+      return this.#takeShared(this.#store, deciding, shared, { ...shared.request, replay, factor });
     }
-    return await this.#confirmed(deciding, { step, code: this.#rememberHere(deciding, step), signed });
+    return this.#confirmed(deciding, { step, code: this.#rememberHere(deciding, step), signed });
+  }
+
+  async #takeShared(
+    store: SharedStore,
+    deciding: Deciding,
+    shared: SharedAllowance,
+    request: TakeRequest,
+  ): Promise<Verdict> {
+    const taken = await store.take(request);
+    return await this.#confirmed(deciding, this.#afterTaking(deciding, shared, taken));
   }
 
   /** The verdict, or where the control plane has to be asked what it says. */

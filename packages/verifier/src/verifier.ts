@@ -176,7 +176,7 @@ export class Verifier {
     }
     const mayShow = received !== null && step.secondFactor;
     const passkey = mayShow ? presentedPasskey(received, hash('sha256', request.key as string, 'hex')) : null;
-    return this.#finish({ request, requirement, signed: null, first: step, passkey });
+    return Promise.resolve(this.#finish({ request, requirement, signed: null, first: step, passkey }));
   }
 
   /** Decides a whole request by how it is signed; a bearer's like its key alone. */
@@ -212,11 +212,13 @@ export class Verifier {
     }
     if (step.code !== 'VALID') return this.#conclude(request, { step, code: step.code, signed });
     const passkey = step.secondFactor ? presentedPasskey(received, claim.credential) : null;
-    return await this.#finish({ request, requirement, signed, first: step, passkey });
+    const verdict = this.#finish({ request, requirement, signed, first: step, passkey });
+    // What is there already need not be waited for.
+    return verdict instanceof Promise ? await verdict : verdict;
   }
 
   /** Whatever has to be asked or remembered beside the replica. */
-  #finish(deciding: Omit<Deciding, 'again' | 'conclude'>): Promise<Verdict> {
+  #finish(deciding: Omit<Deciding, 'again' | 'conclude'>): Verdict | Promise<Verdict> {
     const { request, requirement, signed } = deciding;
     const again = () => this.#decider.step(request, requirement, signed?.claim ?? null);
     const conclude = (outcome: Outcome) => this.#conclude(request, outcome);
