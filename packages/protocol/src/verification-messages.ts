@@ -14,6 +14,8 @@ const Ip = Type.Union([Type.String({ maxLength: 45 }), Type.Null()]);
 const Network = Type.Union([Type.String({ maxLength: 49, pattern: '^[0-9a-f.:]+/(24|48)$' }), Type.Null()]);
 const MAX_NETWORKS = 20;
 const MAX_ITEMS = 20_000;
+/** Of one report; who finds more has seen enough to be told. */
+export const MAX_BROKEN = 100;
 
 /** Usage since the last report, counted in a verifier's memory; lost reports lose counts, never facts. */
 export const UsageReport = Type.Object(
@@ -59,6 +61,8 @@ export const UsageReport = Type.Object(
     ),
     /** Tokens that asked for verdicts; the bootstrap token's use becomes an entry. */
     tokens: Type.Array(Id, { maxItems: MAX_ITEMS }),
+    /** Credentials and factors whose secret does not open where it lies: each is an alarm. */
+    broken: Type.Optional(Type.Array(Id, { maxItems: MAX_BROKEN })),
   },
   { additionalProperties: false },
 );

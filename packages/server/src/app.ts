@@ -161,6 +161,7 @@ async function startLedger(config: Config, ground: Ground, stack: AsyncDisposabl
   const places = new Places();
   const online = { reader: store.reader, clock, places };
   const usageLog = new UsageLog({ ledger: () => feed.ledger, reader: store.reader, clock });
+  const broken = (id: string) => alarms.raise('ENVELOPE_BROKEN', id, 'a verifier could not open it where it lies');
   const counted: UsageLog['add'] = (uses, denials) => usageLog.add(uses, denials);
   const source = new VerificationSource({
     store,
@@ -168,7 +169,7 @@ async function startLedger(config: Config, ground: Ground, stack: AsyncDisposabl
     places,
     tampered,
     report: (asking, payload) =>
-      takeReport({ ...online, scratch, tokensUsed: feed.tokensUsed, counted }, asking, payload),
+      takeReport({ ...online, scratch, tokensUsed: feed.tokensUsed, counted, broken }, asking, payload),
     answer: (asking, payload) =>
       answerQuestion({ ...online, scratch, ledger: feed.ledger, vault: ground.vault }, asking, payload),
   });

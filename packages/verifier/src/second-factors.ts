@@ -46,8 +46,16 @@ export class SecondFactors {
   readonly #distribution: DistributionKeys;
   readonly #opened = new Map<string, KeyObject>();
   readonly #wrong = new WrongCodes();
+  readonly #broken: (factor: string) => void;
 
-  constructor(clock: Clock, feed: { readonly replica: Replica }, distribution: DistributionKeys) {
+  /** @param broken told of a factor whose secret does not open where it lies */
+  constructor(
+    clock: Clock,
+    feed: { readonly replica: Replica },
+    distribution: DistributionKeys,
+    broken: (factor: string) => void,
+  ) {
+    this.#broken = broken;
     this.#clock = clock;
     this.#feed = feed;
     this.#distribution = distribution;
@@ -132,8 +140,9 @@ export class SecondFactors {
       if (this.#opened.size > MAX_OPENED) this.#opened.delete(this.#opened.keys().next().value as string);
       return secret;
     } catch (error) {
-      if (error instanceof EnvelopeBroken) return null;
-      throw error;
+      if (!(error instanceof EnvelopeBroken)) throw error;
+      this.#broken(id);
+      return null;
     }
   }
 }

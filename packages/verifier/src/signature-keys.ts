@@ -29,9 +29,12 @@ export type Proof = boolean | null;
 export class SignatureKeys {
   readonly #distribution: DistributionKeys;
   readonly #opened = new Map<string, Opened>();
+  readonly #broken: (credential: string) => void;
 
-  constructor(distribution: DistributionKeys) {
+  /** @param broken told of a credential whose secret does not open where it lies */
+  constructor(distribution: DistributionKeys, broken: (credential: string) => void = () => {}) {
     this.#distribution = distribution;
+    this.#broken = broken;
   }
 
   /** Secrets and public keys held open. */
@@ -91,7 +94,10 @@ export class SignatureKeys {
     if (under === undefined || installation === null) return null;
     const place = { project: projectId, environment: id, id: credential, version: 1, installation };
     const plaintext = openedOrNull(under, envelope, { field: 'credential.secret', ...place });
-    if (plaintext === null) return null;
+    if (plaintext === null) {
+      this.#broken(credential);
+      return null;
+    }
     const { secret, passphrase } = decodeIssuedSecret(plaintext.toString('utf8'));
     plaintext.fill(0);
     const [text, bytes] = [Buffer.from(secret, 'utf8'), Buffer.from(secret, 'base64')];
@@ -107,7 +113,7 @@ export class SignatureKeys {
   }
 }
 
-/** What does not open where it lies is not served; the control plane, which checks its rows, raises the alarm. */
+/** What does not open where it lies is not served. */
 function openedOrNull(under: WrappingKey, envelope: string, place: Place): Buffer | null {
   try {
     return openEnvelope(under, envelope, place);

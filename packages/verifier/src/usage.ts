@@ -1,4 +1,4 @@
-import type { UsageReport } from '@keyhold/protocol/verification-messages';
+import { MAX_BROKEN, type UsageReport } from '@keyhold/protocol/verification-messages';
 import type { VerdictCode } from '@keyhold/protocol/verdict';
 import { networkOf } from './networks.ts';
 import type { ReplicaCredential } from './replica.ts';
@@ -35,6 +35,7 @@ export class Usage {
   readonly #refused = new Map<string, { id: string; code: VerdictCode; network: string | null; count: number }>();
   readonly #denials = new Map<string, Map<VerdictCode, number>>();
   readonly #tokens = new Set<string>();
+  readonly #broken = new Set<string>();
 
   used(credential: ReplicaCredential, wallMs: number, clientIp = ''): void {
     const { tally } = credential;
@@ -91,6 +92,11 @@ export class Usage {
     else if (this.#refused.size < MAX_COUNTED) this.#refused.set(name, { id, code, network, count: 1 });
   }
 
+  /** A secret that does not open where it lies; told once a report. */
+  foundBroken(id: string): void {
+    if (this.#broken.size < MAX_BROKEN) this.#broken.add(id);
+  }
+
   tokenUsed(id: string): void {
     if (this.#tokens.size < MAX_COUNTED) this.#tokens.add(id);
   }
@@ -134,6 +140,10 @@ export class Usage {
     if (denials.length > 0 || this.#tokens.size > 0) {
       reports.push({ credentials: [], quotas: [], denials, refused: [], tokens: [...this.#tokens] });
     }
+    if (this.#broken.size > 0) {
+      const broken = [...this.#broken];
+      reports.push({ credentials: [], quotas: [], denials: [], refused: [], tokens: [], broken });
+    }
     this.#clear();
     return reports;
   }
@@ -156,5 +166,6 @@ export class Usage {
     this.#refused.clear();
     this.#denials.clear();
     this.#tokens.clear();
+    this.#broken.clear();
   }
 }

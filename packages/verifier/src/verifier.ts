@@ -63,9 +63,10 @@ export class Verifier {
         : null;
     this.#decider = new Decider(clock, feed, this.#slices);
     this.#distributionKeys = new DistributionKeys(feed);
-    this.#signatureKeys = new SignatureKeys(this.#distributionKeys);
+    const broken = (id: string) => this.#usage.foundBroken(id);
+    this.#signatureKeys = new SignatureKeys(this.#distributionKeys, broken);
     this.#guard = new ReplayGuard(clock.wall());
-    this.#factors = new SecondFactors(clock, feed, this.#distributionKeys);
+    this.#factors = new SecondFactors(clock, feed, this.#distributionKeys, broken);
     this.#lastStep = new LastStep({ feed, store, slices: this.#slices, guard: this.#guard, factors: this.#factors });
   }
 

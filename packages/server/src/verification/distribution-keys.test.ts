@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { before, it } from 'node:test';
+import { embedVerifier } from '@keyhold/sdk/embedded';
 import { type Signer, signRequest } from '@keyhold/sdk/signing/sign-request';
 import { WebSocket } from 'ws';
 import { onEachDatabase } from '../testing/databases.ts';
@@ -21,12 +22,20 @@ onEachDatabase('the key that secrets of requests lie under', (createPlace) => {
     const place = { project: 'market', environment: 'test', consumer, name: 'key', permissions: ['orders:write'] };
     return await shared().expect(201, 'POST', '/v1/keys', { ...place, credential: { kind: 'hmac' } });
   };
-  const codeOf = async ({ credential, secret }: { credential: { id: string }; secret: string }) => {
+  const signedBy = async ({ credential, secret }: { credential: { id: string }; secret: string }) => {
     const signer: Signer = { dialect: 'rfc9421', credential: credential.id, key: { kind: 'hmac', secret } };
     const { method, headers, body } = await signRequest(signer, { method: 'POST', url: 'https://api.example/v1' });
-    const request = { method, target: '/v1', headers: [['Host', 'api.example'], ...headers] };
-    assert.equal(body.length, 0);
-    return (await shared().installation.verify({ request, environment: 'market/test' })).code;
+    const lines: [string, string][] = [
+      ['Host', 'api.example'],
+      ...headers.map(([name, value]): [string, string] => [name, value]),
+    ];
+    const request = { method, target: '/v1', scheme: 'https', headers: lines, body } as const;
+    return { request, environment: 'market/test' };
+  };
+  const codeOf = async (issued: Parameters<typeof signedBy>[0]) => {
+    const { request, environment } = await signedBy(issued);
+    const { method, target, headers } = request;
+    return (await shared().installation.verify({ request: { method, target, headers }, environment })).code;
   };
   const token = async (scopes: string[]) => shared().expect(201, 'POST', '/v1/tokens', { name: 'verifier', scopes });
 
@@ -131,6 +140,32 @@ onEachDatabase('the key that secrets of requests lie under', (createPlace) => {
     const reader = await token(['feed', 'feed:hmac']);
     await askFor(reader.secret, own.vault_key_id);
     await eventually('the alarm', fed);
+    await past.restore('signature_keys', own);
+  });
+
+  it('raises an alarm for a secret that opens nowhere, though its row was made to fit the ledger', async () => {
+    await using raw = await openRaw(shared().place);
+    const past = new WrittenPast(raw);
+    const [mine, other] = [await issue(), await issue()];
+    const rowOf = async ({ credential }: { credential: { id: string } }) =>
+      (await raw.rows(`select * from signature_keys where credential_id = '${credential.id}'`))[0];
+    const [own, foreign] = [await rowOf(mine), await rowOf(other)];
+    await past.edit('signature_keys', own.id, { envelope: foreign.envelope });
+    await past.mend('signature_keys', own.id);
+    // A verifier that starts now is fed what lies there, and finds it when somebody signs.
+    const reader = await token(['feed', 'feed:hmac']);
+    const verifier = embedVerifier({ controlUrl: shared().installation.controlUrl, token: reader.secret });
+    await eventually('it is fed', async () => verifier.ready);
+    await eventually('the alarm', async () => {
+      const { code } = await verifier.verify(await signedBy(mine));
+      assert.notEqual(code, 'VALID');
+      const { body } = await shared().installation.call('GET', '/v1/installation');
+      return body.alarms.some(
+        (alarm: { code: string; subject: string }) =>
+          alarm.code === 'ENVELOPE_BROKEN' && alarm.subject === mine.credential.id,
+      );
+    });
+    verifier.stop();
     await past.restore('signature_keys', own);
   });
 });

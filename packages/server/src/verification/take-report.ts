@@ -6,7 +6,7 @@ import type { Database } from '../database/schema.ts';
 import type { Scratch } from '../database/scratch.ts';
 import type { ScratchTables } from '../database/scratch-tables.ts';
 import type { Asking } from '../feed/feed-source.ts';
-import { isAddressedTo } from '../feed/scope.ts';
+import { type FeedScope, isAddressedTo } from '../feed/scope.ts';
 import { addDenials, addUses, keepQuotas, placesOf } from '../keys/usage.store.ts';
 import type { Places } from './places.ts';
 import { noteUse, slicesOf } from './quota-slices.store.ts';
@@ -22,6 +22,8 @@ interface Taking {
   readonly clock: Clock;
   readonly places: Places;
   readonly tokensUsed: (ids: readonly string[]) => void;
+  /** Told of secrets that a verifier could not open where they lie. */
+  readonly broken: (id: string) => void;
   /** Told what is to be entered. */
   readonly counted: (uses: readonly CountedUse[], denials: readonly CountedDenial[]) => void;
 }
@@ -34,6 +36,7 @@ export async function takeReport(taking: Taking, { scope, verifier }: Asking, pa
   if (!reports.Check(payload)) throw new TypeError('not a usage report');
   const { scratch, reader, clock, places } = taking;
   taking.tokensUsed(payload.tokens);
+  for (const id of await secretsOf(reader, scope, payload.broken ?? [])) taking.broken(id);
   const now = clock.wall();
   const credentials = addedUp(payload.credentials);
   const quotas = lastOfEach(payload.quotas, ({ key }) => key);
@@ -64,6 +67,23 @@ export async function takeReport(taking: Taking, { scope, verifier }: Asking, pa
     await keepQuotas(tables, await usedTogether(tables, verifier, kept));
     await addDenials(tables, now - (now % MINUTE_MS), denials);
   });
+}
+
+/** Those of them that are there and fed to whoever reports: an id is no more than his word. */
+async function secretsOf(reader: Kysely<Database>, scope: FeedScope, ids: readonly string[]): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const found: string[] = [];
+  for (const table of ['credentials', 'consumer_factors'] as const) {
+    const rows = await reader
+      .selectFrom(table)
+      .select(['id', 'project_id', 'environment_id'])
+      .where('id', 'in', ids)
+      .execute();
+    for (const { id, project_id, environment_id } of rows) {
+      if (isAddressedTo({ projects: [project_id], environment: environment_id }, scope)) found.push(id);
+    }
+  }
+  return found;
 }
 
 type QuotaUse = UsageReport['quotas'][number];
