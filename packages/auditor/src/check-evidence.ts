@@ -1,5 +1,6 @@
 import type { TrustPolicy } from '@keyhold/protocol/log/trust-policy';
 import { fromBase64 } from '@keyhold/protocol/log/base64';
+import { DIALECT_NAMES, type DialectName } from '@keyhold/protocol/dialects/settings';
 import { type CheckedReceipt, type Checker, checkReceipt } from './check-receipt.ts';
 import { sideProblem, toHex } from './side-check.ts';
 
@@ -14,7 +15,8 @@ export interface EvidenceFile {
 /** A request that was signed with the key, with the entry that says so. */
 export interface CheckedEvidence {
   readonly receipt: CheckedReceipt;
-  readonly dialect: string;
+  /** As the operator says; it is among those that there are. */
+  readonly dialect: DialectName;
   /** What was signed. */
   readonly base: Uint8Array;
 }
@@ -41,14 +43,16 @@ export function checkEvidence(
   if (problem !== null) return problem;
   const { dialect, base: encoded, baseDigest, signature } = evidenceIn(file.side);
   const signed = typeof signature === 'string' ? fromBase64(signature) : null;
-  if (typeof dialect !== 'string' || signed === null) return 'nothing was signed in the request of this entry';
+  // The consumer did not sign it, and whoever reads what was proven is not to read another's words.
+  const known = DIALECT_NAMES.find((name) => name === dialect);
+  if (known === undefined || signed === null) return 'nothing was signed in the request of this entry';
   const base = typeof encoded === 'string' ? fromBase64(encoded) : given.base;
   if (base === null) return 'what was signed is too long for an entry: give the file that holds it';
   if (typeof baseDigest === 'string' && toHex(checker.sha256(base)) !== baseDigest) {
     return 'the file that was given is not what was signed';
   }
   if (!given.verify(base, signed)) return 'the signature is not of this key over what the entry says was signed';
-  return { receipt, dialect, base };
+  return { receipt, dialect: known, base };
 }
 
 function isEvidenceFile(file: unknown): file is EvidenceFile {

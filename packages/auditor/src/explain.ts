@@ -62,11 +62,15 @@ export function explainEvidence({ receipt, dialect, base }: CheckedEvidence): Ex
   const text = new TextDecoder('utf-8', { fatal: false }).decode(base);
   return {
     proven: [
-      `the holder of the key that you gave signed this, in the style "${dialect}": ${JSON.stringify(text)}`,
+      `the holder of the key that you gave signed this: ${JSON.stringify(text)}`,
       'the entry commits to that signature, and to what was signed',
       ...proven,
     ],
-    attributed: [...attributed, 'whose key it is: whoever gave it to you says so'],
+    attributed: [
+      ...attributed,
+      `that it was a request in the style "${dialect}"`,
+      'whose key it is: whoever gave it to you says so',
+    ],
   };
 }
 

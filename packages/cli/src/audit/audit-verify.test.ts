@@ -81,10 +81,13 @@ it('a signed request verifies by the key of its consumer, and no part of it can 
     const text = canonicalJson(side as never);
     return hash('sha256', Buffer.concat([Buffer.from(sideSalt, 'hex'), Buffer.from(text)]), 'hex');
   };
+  const posing = evidenceOf({ dialect: 'rfc9421": "withdraw', base: base.toString('base64'), signature });
+  const sides: readonly object[] = [posing, whole, long];
+  const sideOf = (sequence: number) => (sequence > sides.length ? null : digest(sides[sequence - 1] as object));
   const log = smallLog(4, {
     change: (leaf) => ({
       ...leaf,
-      side: leaf.sequence === 2 ? digest(whole) : leaf.sequence === 3 ? digest(long) : null,
+      side: sideOf(leaf.sequence),
     }),
   });
   const file = (sequence: number, side: object) =>
@@ -104,7 +107,7 @@ it('a signed request verifies by the key of its consumer, and no part of it can 
   };
   const good = await check(file(2, whole));
   assert.equal(good.code, 0, good.stderr);
-  assert.match(good.stdout, /signed this, in the style "rfc9421": ".*POST/);
+  assert.match(good.stdout, /signed this: ".*POST/);
   const hex = pair.publicKey.export({ type: 'spki', format: 'der' }).toString('hex');
   assert.equal((await check(file(2, whole), hex)).code, 0);
   const refused: [text: string, said: RegExp, key?: string][] = [
@@ -114,6 +117,7 @@ it('a signed request verifies by the key of its consumer, and no part of it can 
     [file(2, whole), /the signature is not of this key/, pem(generateKeyPairSync('ed25519').publicKey)],
     [file(3, long), /give the file/],
     [log.receipt(2), /this is no evidence/],
+    [file(1, posing), /nothing was signed/],
   ];
   for (const [text, said, key] of refused) {
     const { code, stdout } = await check(text, key);

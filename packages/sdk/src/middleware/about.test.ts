@@ -49,7 +49,7 @@ it('says where a withdrawal goes, as the API reads it, of a signed request and b
   );
 });
 
-it('hands over the whole request where a second factor stands beside a key, and the key alone where none does', async () => {
+it('hands over the whole request where a passkey stands beside a key, and else key and code alone', async () => {
   const { seen, handle } = guarded();
   const serve = handle({ permission: 'orders:write' }, () => new Response('done'));
   for (const more of [{}, { 'Keyhold-Otp': '123456' }, { 'Keyhold-Passkey': 'e30' }]) {
@@ -57,13 +57,29 @@ it('hands over the whole request where a second factor stands beside a key, and 
     assert.equal((await serve(new Request(URL_OF_API, init))).status, 200);
   }
   assert.deepEqual(
-    seen.map(({ key, request }) => [key, request === undefined ? null : Buffer.from(request.body ?? []).toString()]),
+    seen.map(({ key, secondFactor, request }) => [
+      key,
+      secondFactor?.otp ?? null,
+      request === undefined ? null : Buffer.from(request.body ?? []).toString(),
+    ]),
     [
-      ['k', null],
-      [undefined, BODY],
-      [undefined, BODY],
+      ['k', null, null],
+      ['k', '123456', null],
+      [undefined, null, BODY],
     ],
   );
+});
+
+it('refuses nobody, and ends nothing, where the body was read before the guard and a key alone is asked for', async () => {
+  const { seen, handle } = guarded();
+  const serve = handle({ permission: 'orders:write' }, () => new Response('done'));
+  for (const more of [{}, { 'Keyhold-Otp': '123456' }, { 'Keyhold-Passkey': 'e30' }]) {
+    const headers = { authorization: 'Bearer k', ...more };
+    const request = new Request(URL_OF_API, { method: 'POST', headers, body: BODY });
+    await request.text();
+    assert.equal((await serve(request)).status, 200);
+  }
+  assert.equal(seen.at(-1)?.request?.body, null, 'and a passkey confirms no body that nobody has');
 });
 
 it('answers 413 for a body that is too large to be looked at, and says nothing of one that cannot be read', async () => {

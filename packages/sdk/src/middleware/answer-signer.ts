@@ -5,6 +5,7 @@ import { type RequestedSignature, readAcceptSignature } from '@keyhold/protocol/
 import { writeDigest } from '@keyhold/protocol/dialects/rfc9421/content-digest';
 import {
   prepareResponse,
+  REQUEST_SIGNATURE,
   RESPONSE_COMPONENTS,
   type ResponseSigning,
 } from '@keyhold/protocol/dialects/rfc9421/response-signature';
@@ -36,7 +37,6 @@ interface SigningOptions {
   readonly clock?: Pick<Clock, 'wall'>;
 }
 
-const BINDING = componentsNamed(RESPONSE_COMPONENTS);
 const DEFAULT_MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 
 /** How the answer to one request is signed. */
@@ -76,8 +76,9 @@ function answerFields(
   const others = headers.filter(([name]) => !/^content-digest$/i.test(name));
   const answer = { status, headers: [...others, ...digests] };
   const plain: ResponseSigning = { keyid: signer.keyid, algorithm: signer.algorithm, nowMs };
-  const task = prepareAsAsked(answer, request, plain) ?? prepareResponse(answer, request, plain);
-  return [...digests, ...task.fields(signed(signer, task.base))];
+  const task = prepareAsAsked(answer, request, plain) ?? prepare(answer, request, { ...plain, ...bindingOf(request) });
+  // A request of which nobody can say where it went: Node lets some through. No client believes the answer.
+  return task === null ? [] : [...digests, ...task.fields(signed(signer, task.base))];
 }
 
 /**
@@ -92,21 +93,28 @@ function prepareAsAsked(
   const asked = readAcceptSignature(request.headers);
   const one = isMalformed(asked) ? undefined : asked.find((candidate) => isOurs(candidate, plain));
   if (one === undefined) return null;
-  const more = one.components.filter(({ identity }) => !BINDING.some((bound) => bound.identity === identity));
+  const binding = componentsNamed(bindingOf(request).components);
+  const more = one.components.filter(({ identity }) => !binding.some((bound) => bound.identity === identity));
   const { label, nonce, tag } = one;
   const wanted = { ...(nonce === undefined ? {} : { nonce }), ...(tag === undefined ? {} : { tag }) };
+  const components = [...binding, ...more].map(({ identifier }) => identifier);
+  return prepare(answer, request, { ...plain, ...wanted, label, components });
+}
+
+/** Null where answer or request has not what is to be covered. */
+function prepare(...of: Parameters<typeof prepareResponse>): ReturnType<typeof prepareResponse> | null {
   try {
-    return prepareResponse(answer, request, {
-      ...plain,
-      ...wanted,
-      label,
-      components: [...BINDING, ...more].map(({ identifier }) => identifier),
-    });
+    return prepareResponse(...of);
   } catch (error) {
-    // It has not what the client wants covered.
     if (error instanceof TypeError) return null;
     throw error;
   }
+}
+
+/** A signed request is bound by its signature, so that of two to one address each has its own answer. */
+function bindingOf({ headers }: ReceivedRequest): { components: readonly string[] } {
+  const isSigned = headers.some(([name]) => /^signature$/i.test(name));
+  return { components: isSigned ? [...RESPONSE_COMPONENTS, REQUEST_SIGNATURE] : RESPONSE_COMPONENTS };
 }
 
 function isOurs({ alg, keyid }: RequestedSignature, plain: ResponseSigning): boolean {

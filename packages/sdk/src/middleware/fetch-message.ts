@@ -28,6 +28,7 @@ export async function guardFetch<C>(
   let forwarded = request;
   const body = {
     isEmpty: request.body === null,
+    isRead: () => request.bodyUsed,
     hold: () => true,
     read: async (maxBytes: number) => {
       const bytes = await readBody(request, maxBytes);

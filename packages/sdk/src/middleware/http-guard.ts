@@ -1,4 +1,4 @@
-import type { ReceivedRequest } from '@keyhold/protocol/dialects/dialect';
+import type { FieldLine, ReceivedRequest } from '@keyhold/protocol/dialects/dialect';
 import { requestedOf, writeAcceptSignature } from '@keyhold/protocol/dialects/rfc9421/accept-signature';
 import { type Recognised, recognise } from '@keyhold/protocol/dialects/dialects';
 import type { DialectSettings } from '@keyhold/protocol/dialects/settings';
@@ -60,6 +60,8 @@ export type RequestHead = Omit<ReceivedRequest, 'body' | 'scheme'>;
 export interface BodySource {
   /** True where the head says that there is none (RFC 9112 §6.3). */
   readonly isEmpty: boolean;
+  /** True where somebody has begun to read it before the guard. */
+  isRead(): boolean;
   /** Reads it whole, and leaves it to the application to be read again; a string says why that can't be had. */
   read(maxBytes: number): Promise<Uint8Array | 'too large' | 'aborted'>;
   /** Asks for a stream that can be checked at its end; false: too late, it has to be read. */
@@ -153,15 +155,32 @@ async function guardBearer(
     return { kind: 'refused', refusal, verdict: null };
   }
   const { requirement } = request;
-  // A key alone is decided without its body, unless somebody has to look at that.
-  if (requirement.about === undefined && !headers.some(([name]) => FACTOR_HEADERS.includes(name.toLowerCase()))) {
-    return bearerDecision(options, await decide(options, { ...common, key }));
+  const secondFactor = otpOf(headers);
+  // A key is decided without its body, unless somebody has to look at that.
+  if (requirement.about === undefined && !hasPasskey(headers)) {
+    return bearerDecision(options, await decide(options, { ...common, key, ...secondFactor }));
   }
-  const body = request.body.isEmpty ? new Uint8Array() : await request.body.read(maxBytesOf(options));
+  const body = await bodyBeside(options, request.body);
   if (body === 'aborted') return { kind: 'gone' };
   if (body === 'too large') return TOO_LARGE;
   const whole = { ...request.head, scheme: options.scheme ?? 'https', body } as const;
   return bearerDecision(options, await decide(options, { ...common, ...aboutOf(requirement, whole), request: whole }));
+}
+
+/** Null where somebody has read it: it is not there to be looked at, and what needs it is refused. */
+async function bodyBeside(options: HttpGuardOptions, body: BodySource) {
+  if (body.isEmpty) return new Uint8Array();
+  return body.isRead() ? null : await body.read(maxBytesOf(options));
+}
+
+/** Beside a key that nobody signed; twice it is nobody's. */
+function otpOf(headers: readonly FieldLine[]): Pick<VerificationRequest, 'secondFactor'> {
+  const [first, ...more] = headers.filter(([name]) => name.toLowerCase() === OTP_HEADER);
+  return first === undefined || more.length > 0 ? {} : { secondFactor: { otp: first[1] } };
+}
+
+function hasPasskey(headers: readonly FieldLine[]): boolean {
+  return headers.some(([name]) => name.toLowerCase() === PASSKEY_HEADER);
 }
 
 function aboutOf({ about }: Requirement, request: ReceivedRequest): ReturnType<NonNullable<Requirement['about']>> {
@@ -172,17 +191,15 @@ function aboutOf({ about }: Requirement, request: ReceivedRequest): ReturnType<N
   }
 }
 
-/** Where a second factor is, beside a key that nobody signed. */
-const FACTOR_HEADERS = [OTP_HEADER, PASSKEY_HEADER];
-
 function bearerDecision(options: HttpGuardOptions, verdict: Verdict): GuardDecision {
   return verdict.valid ? { kind: 'accepted', verdict, digests: [] } : refused(options, verdict, null);
 }
 
 /** Null: not read, and to be checked by its digest. */
-async function bodyOf(options: HttpGuardOptions, { body, requirement }: ToGuard, { dialect }: Recognised) {
+async function bodyOf(options: HttpGuardOptions, { head, body, requirement }: ToGuard, { dialect }: Recognised) {
   if (body.isEmpty) return new Uint8Array(0);
-  const mayStream = options.body === 'stream' && requirement.about === undefined && dialect.name === 'rfc9421';
+  const looks = requirement.about !== undefined || hasPasskey(head.headers);
+  const mayStream = options.body === 'stream' && !looks && dialect.name === 'rfc9421';
   if (mayStream && body.hold?.() === true) return null;
   return await body.read(maxBytesOf(options));
 }

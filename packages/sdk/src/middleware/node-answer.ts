@@ -74,7 +74,13 @@ function bytesOf(chunk: unknown, encoding: unknown): Uint8Array {
 /** Of `writeHead`, whose headers are an object or a list of names and values; and of `getHeaders`. */
 function linesOf(headers: unknown): FieldLine[] {
   if (typeof headers !== 'object' || headers === null) return [];
-  const flat: readonly unknown[] = Array.isArray(headers) ? headers.flat() : Object.entries(headers).flat(1);
+  // A list of pairs, or of names and values in turn, where a value may be a list itself.
+  const isPairs = Array.isArray(headers) && Array.isArray(headers[0]);
+  const flat: readonly unknown[] = isPairs
+    ? headers.flat(1)
+    : Array.isArray(headers)
+      ? headers
+      : Object.entries(headers).flat(1);
   const lines: FieldLine[] = [];
   for (let i = 0; i + 1 < flat.length; i += 2) {
     const value = flat[i + 1];

@@ -31,6 +31,7 @@ export function nodeReader(options: NodeGuardOptions) {
     let held: CheckedBody | null = null;
     const body = {
       isEmpty: isBodiless(request),
+      isRead: () => isRead(request),
       read: (maxBytes: number) => readBody(request, maxBytes),
       hold: () => (held = CheckedBody.of(request)) !== null,
     };
@@ -70,7 +71,7 @@ function isBodiless(request: IncomingMessage): boolean {
  * more is read.
  */
 async function readBody(request: IncomingMessage, maxBytes: number): Promise<Uint8Array | 'too large' | 'aborted'> {
-  if (request.readableDidRead || request.readableEncoding !== null) {
+  if (isRead(request)) {
     throw new Error('the body of a signed request was read before its guard: mount the guard first');
   }
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) return 'too large';
@@ -97,6 +98,10 @@ async function readBody(request: IncomingMessage, maxBytes: number): Promise<Uin
     request.on('readable', take).on('error', abort).on('close', abort);
     if (request.destroyed) abort();
   });
+}
+
+function isRead({ readableDidRead, readableEncoding }: IncomingMessage): boolean {
+  return readableDidRead || readableEncoding !== null;
 }
 
 /** True once nothing more will be pushed; `end` comes too late to put anything back. */

@@ -10,7 +10,7 @@ import { Hono } from 'hono';
 import { createGuard } from '../guard.ts';
 import { createSigningFetch } from '../signing/signing-fetch.ts';
 import { type AnswerKey, AnswerNotSigned, verifyAnswer } from '../signing/verify-answer.ts';
-import { listening } from '../testing/raw-http.ts';
+import { listening, sendRaw } from '../testing/raw-http.ts';
 import { SigningVerifier } from '../testing/signing-verifier.ts';
 import type { AnswerSigner } from './answer-signer.ts';
 import { createExpressGuard } from './express.ts';
@@ -179,6 +179,7 @@ for (const [name, framework] of Object.entries(FRAMEWORKS)) {
         await refuse({ ...answer, headers: answer.headers.filter(([one]) => !/^signature/i.test(one)) });
         await refuse(answer, { ...request, method: 'PUT' });
         await refuse(answer, { ...request, url: `${URL_OF_API}?x` });
+        await refuse(answer, other.request);
         await assert.rejects(api.check(other.answer, other.request, { ...trusted, keyid: 'other' }), AnswerNotSigned);
         await assert.rejects(api.check(answer, request, pairOf('ed25519').trusted), AnswerNotSigned);
         const late = api.keys.fed.clock.wall() + 61_000;
@@ -218,6 +219,29 @@ for (const [name, framework] of Object.entries(FRAMEWORKS)) {
     });
   });
 }
+
+it('a request of which nobody can say where it went is answered unsigned, and ends nothing', async () => {
+  const { signer } = pairOf('ed25519');
+  const guard = createGuard({
+    environment: 'a/b',
+    verify: async () => ({ valid: true, code: 'VALID' }),
+    answers: signer,
+  });
+  const cookies = ['Set-Cookie', ['a=1', 'b=2'], 'X-Y', 'z'] as never;
+  const server = createServer((request, response) => {
+    void guard(request, response, {}).then((verdict) => {
+      if (verdict !== null) setTimeout(() => response.writeHead(200, cookies).end('served'), 1);
+    });
+  });
+  await using open = await listening(server);
+  const asking = 'Accept-Signature: a=()\r\nAuthorization: Bearer k\r\n\r\n';
+  for (const head of ['GET / HTTP/1.0\r\n', 'GET / HTTP/1.1\r\nHost: a b\r\n', 'GET /# HTTP/1.1\r\nHost: a\r\n']) {
+    const { status, headers } = await sendRaw(open.port, head + asking);
+    assert.deepEqual([status, headers.has('signature'), headers.get('x-y')], [200, false, 'z'], head);
+  }
+  const good = await sendRaw(open.port, `GET / HTTP/1.1\r\nHost: a\r\n${asking}`);
+  assert.deepEqual([good.status, good.headers.has('signature')], [200, true]);
+});
 
 it('answers are signed with each algorithm of RFC 9421 that has a public key', async () => {
   for (const algorithm of ['ed25519', 'ecdsa-p256-sha256', 'rsa-pss-sha512', 'rsa-v1_5-sha256'] as const) {

@@ -2,6 +2,7 @@ import type { FieldLine, OutgoingRequest, SignatureAlgorithm, SignedClaim } from
 import { isMalformed } from '@keyhold/protocol/dialects/dialect';
 import { asReceived } from '@keyhold/protocol/dialects/rfc9421/prepare-request';
 import {
+  REQUEST_SIGNATURE,
   RESPONSE_COMPONENTS,
   type ResponseRules,
   readResponse,
@@ -47,9 +48,11 @@ export async function verifyAnswer(
 ): Promise<void> {
   const { status, body } = answer;
   const received = { status, headers: [...answer.headers], body };
+  const isSigned = request.headers.some(([name]) => name.toLowerCase() === 'signature');
+  const bound = isSigned ? [REQUEST_SIGNATURE] : [];
   const claim = readResponse(received, asReceived(request), {
     maxAgeSeconds: from.maxAgeSeconds ?? 60,
-    ...(from.components === undefined ? {} : { components: [...RESPONSE_COMPONENTS, ...from.components] }),
+    components: [...RESPONSE_COMPONENTS, ...bound, ...(from.components ?? [])],
   });
   if (isMalformed(claim)) throw new AnswerNotSigned(claim.malformed);
   const problem = claimProblem(claim, from, nowMs) ?? (await digestProblem(claim, body));

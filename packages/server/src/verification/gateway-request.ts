@@ -1,5 +1,5 @@
 import type { FieldLine, ReceivedRequest } from '@keyhold/protocol/dialects/dialect';
-import { type Refusal, refuse } from '@keyhold/protocol/errors';
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 
 /** As much of an HTTP request as is read of it. */
 export interface HttpRequest {
@@ -114,6 +114,8 @@ export function readAsked(gateway: Gateway, request: HttpRequest): Asked | Refus
   const twice = fields.find((name) => (headersDistinct[name]?.length ?? 0) > 1);
   if (twice !== undefined) return refuse('INVALID_INPUT', 'It is there more than once: whose is it?', twice);
   const said: Said = (field) => headersDistinct[field]?.[0];
+  const place = placeOf(gateway, said, request);
+  if (isRefusal(place)) return place;
   const { clientIp, request: described } = gateway.read(said, request);
   const { host, ...rest } = described;
   const headers: FieldLine[] = [['Host', host]];
@@ -123,26 +125,31 @@ export function readAsked(gateway: Gateway, request: HttpRequest): Asked | Refus
   }
   return {
     token: said('x-keyhold-token') ?? null,
-    place: placeOf(gateway, said, request),
+    place,
     request: { ...rest, headers },
     clientIp,
   };
 }
 
 /**
- * In the address that it asks at, which no client writes, or else in fields that it sets. Where the address says any of
- * it, fields are not looked at: a gateway that says it there sets none, and hands on those of its clients. Envoy's
- * address is the client's own.
+ * In the address that it asks at, which no client writes, or else in fields that it sets. Envoy's address is the
+ * client's own. Where address and field say two things, nobody knows who wrote the field: refused, so that neither a
+ * client is believed nor a gateway's word dropped.
  */
-function placeOf({ name }: Gateway, said: Said, { query }: HttpRequest): Asked['place'] {
-  const { environment, permission } = query as Readonly<Record<string, unknown>>;
-  const inAddress = name !== 'envoy' && (environment !== undefined || permission !== undefined);
-  if (!inAddress) {
-    return { environment: said('x-keyhold-environment'), permission: said('x-keyhold-permission') };
+function placeOf({ name }: Gateway, said: Said, { query }: HttpRequest): Asked['place'] | Refusal {
+  const place: { environment?: string; permission?: string } = {};
+  for (const what of ['environment', 'permission'] as const) {
+    const field = said(`x-keyhold-${what}`);
+    const given = name === 'envoy' ? undefined : (query as Readonly<Record<string, unknown>>)[what];
+    // Twice in an address is an array, and nothing that anybody has.
+    const address = given === undefined ? undefined : String(given);
+    if (address !== undefined && field !== undefined && address !== field) {
+      return refuse('INVALID_INPUT', 'Address and field say two things: whose is the field?', `x-keyhold-${what}`);
+    }
+    const value = address ?? field;
+    if (value !== undefined) place[what] = value;
   }
-  // Twice in an address is an array, and nothing that anybody has.
-  const text = (value: unknown) => (value === undefined ? undefined : String(value));
-  return { environment: text(environment), permission: text(permission) };
+  return place;
 }
 
 /** An API has to leave a body of these alone (RFC 9110 §9.3.1): nothing may depend on it. */

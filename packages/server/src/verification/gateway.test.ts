@@ -53,11 +53,15 @@ onEachDatabase('a gateway that asks before it hands a request on', (createPlace)
       'x-real-ip': '192.0.2.7',
     };
     const orders = AT.replace('prices:read', 'orders:write');
-    assert.equal((await ask(orders, { ...own, ...theirs })).status, 403, 'its permission');
-    assert.equal((await ask(AT.replace('market/test', 'market/none'), { ...own, ...theirs })).status, 404);
+    assert.equal((await ask(orders, { ...own, ...theirs })).status, 400, 'its permission');
+    assert.equal((await ask(AT.replace('market/test', 'market/none'), { ...own, ...theirs })).status, 400);
+    const { 'x-keyhold-permission': _, 'x-keyhold-environment': __, ...others } = theirs;
+    assert.equal((await ask(orders, { ...own, ...others })).status, 403);
+    const half = '/v1/auth/forward?environment=market/test';
+    assert.equal((await ask(half, { ...own, 'x-keyhold-permission': 'orders:write' })).status, 403, 'a field beside');
+    assert.equal((await ask(half, { ...own, 'x-keyhold-permission': 'prices:read' })).status, 204);
     const elsewhere = { ...own, 'x-forwarded-for': '198.51.100.1' };
     assert.equal((await ask(AT, { ...elsewhere, ...theirs })).status, 403, 'its address');
-    assert.equal((await ask('/v1/auth/forward?permission=prices:read', { ...own, ...theirs })).status, 400);
   });
 
   it('is refused where something stands twice, so that no client speaks for it', async () => {

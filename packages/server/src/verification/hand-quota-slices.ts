@@ -19,7 +19,6 @@ interface Handing {
 
 /** By how much a verifier's clock may differ from ours at the end of a period. */
 const SKEW_MS = 300_000;
-const DAY_MS = 86_400_000;
 
 type AskedQuota = QuotaQuestion['quotas'][number];
 
@@ -48,14 +47,17 @@ export async function handQuotaSlices(
   if (asked.length === 0) return { quotas: [] };
   return await scratch.write(async (tables) => {
     const keys = asked.map(({ key }) => key);
-    const [held, uses] = [await slicesOf(tables, keys), await quotaUsesOf(tables, keys)];
+    const [held, uses] = [await slicesOf(tables, asked), await quotaUsesOf(tables, keys)];
     const handed: HeldSlice[] = [];
     const answered: QuotaAnswer['quotas'] = [];
+    /** Periods that this verifier has its first slice of: what is before them is over. */
+    const begun: AskedQuota[] = [];
     for (const one of asked) {
       const ofPeriod = held.filter(({ key, periodStart }) => key === one.key && periodStart === one.periodStart);
       const mine = ofPeriod.find((slice) => slice.verifier === verifier);
       // Sent before one that counted already: what it says is not so any more.
       if (mine !== undefined && mine.turn >= turn) continue;
+      if (mine === undefined) begun.push(one);
       const use = uses.get(one.key);
       const { granted, usedByAll } = handOut({
         limit: limits.get(one.key)?.limit ?? 0,
@@ -68,7 +70,7 @@ export async function handQuotaSlices(
       answered.push({ key: one.key, granted, usedByAll });
     }
     await storeSlices(tables, handed);
-    for (const { key, periodStart } of endedPeriods(held, asked)) await forgetSlices(tables, key, periodStart);
+    for (const { key, periodStart } of begun) await forgetSlices(tables, key, periodStart - SKEW_MS);
     return { quotas: answered };
   });
 }
@@ -77,11 +79,4 @@ export async function handQuotaSlices(
 function isPeriod(quota: Quota | undefined, start: number, nowMs: number): boolean {
   if (quota === undefined) return false;
   return [nowMs - SKEW_MS, nowMs, nowMs + SKEW_MS].some((at) => periodStart(quota.period, at) === start);
-}
-
-/** Keys of which something lies there that is long over. */
-function endedPeriods(held: readonly HeldSlice[], asked: readonly AskedQuota[]): AskedQuota[] {
-  return asked
-    .map((one) => ({ ...one, periodStart: one.periodStart - DAY_MS }))
-    .filter((one) => held.some(({ key, periodStart }) => key === one.key && periodStart < one.periodStart));
 }

@@ -48,6 +48,15 @@ it('hands out no more than the limit, whatever is asked, used, lost and given ba
   fc.assert(property, { numRuns: 2000 });
 });
 
+it('hands out nothing of what a verifier counted beyond its slice, while nobody could be asked', () => {
+  const mine = { granted: 0, used: 0 };
+  const others = [{ granted: 63, used: 563 }];
+  assert.equal(handOut({ limit: 1000, mine, wanted: 400, others, reported: 563 }).granted, 400);
+  assert.equal(handOut({ limit: 1000, mine, wanted: 900, others, reported: 0 }).granted, 437);
+  const first = { granted: 400, used: 0 };
+  assert.equal(handOut({ limit: 1000, mine, wanted: 400, others: [...others, first], reported: 563 }).granted, 37);
+});
+
 it('hands a sixteenth out at most, unless more is wanted at once, and less the less is left', () => {
   const none = { granted: 0, used: 0 };
   const alone = { limit: 1600, mine: none, wanted: 1, others: [], reported: 0 };

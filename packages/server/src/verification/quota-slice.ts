@@ -26,7 +26,9 @@ const LARGEST_PART = 16;
  * INVARIANT: what is handed out, together, is never above the limit, and never above it with what is known to be used.
  */
 export function handOut({ limit, mine, wanted, others, reported }: Asked): { granted: number; usedByAll: number } {
-  const handedOut = others.reduce((sum, { granted }) => sum + granted, mine.granted);
+  // Who counted alone may have used more than he was handed.
+  const held = (slice: Slice) => Math.max(slice.granted, slice.used);
+  const handedOut = others.reduce((sum, slice) => sum + held(slice), held(mine));
   const used = others.reduce((sum, slice) => sum + slice.used, mine.used);
   const usedByAll = Math.max(reported, used);
   // What nobody's slice accounts for was used all the same: before there were slices, or without a control plane.

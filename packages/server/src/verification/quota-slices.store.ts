@@ -13,10 +13,23 @@ export interface HeldSlice {
   readonly turn: number;
 }
 
-/** All slices of these keys, of whatever periods. */
-export async function slicesOf(tables: Kysely<ScratchTables>, keys: readonly string[]): Promise<HeldSlice[]> {
-  if (keys.length === 0) return [];
-  const rows = await tables.selectFrom('quota_slices').selectAll().where('key_id', 'in', keys).execute();
+/** Slices of these periods. A key whose period is a minute has had many: none of the others is read. */
+export async function slicesOf(
+  tables: Kysely<ScratchTables>,
+  periods: readonly { readonly key: string; readonly periodStart: number }[],
+): Promise<HeldSlice[]> {
+  if (periods.length === 0) return [];
+  const rows = await tables
+    .selectFrom('quota_slices')
+    .selectAll()
+    .where(({ eb, refTuple, tuple }) =>
+      eb(
+        refTuple('key_id', 'period_start'),
+        'in',
+        periods.map(({ key, periodStart }) => tuple(key, periodStart)),
+      ),
+    )
+    .execute();
   return rows.map(({ key_id, period_start, verifier_id, granted, used, turn }) => {
     return { key: key_id, periodStart: period_start, verifier: verifier_id, granted, used, turn };
   });

@@ -97,10 +97,7 @@ async function usedTogether(
   const own = quotas.flatMap((use) => (use.own === undefined ? [] : { ...use, own: use.own }));
   if (verifier === null || own.length === 0) return [...quotas];
   await noteUse(tables, verifier, own);
-  const slices = await slicesOf(
-    tables,
-    own.map(({ key }) => key),
-  );
+  const slices = await slicesOf(tables, own);
   return quotas.map((use) => {
     const ofPeriod = slices.filter(({ key, periodStart }) => key === use.key && periodStart === use.periodStart);
     const together = ofPeriod.reduce((sum, { used }) => sum + used, 0);

@@ -12,6 +12,9 @@ import { checkAlgorithm, componentsNamed, type SignatureTask, signingTask } from
  */
 export const RESPONSE_COMPONENTS: readonly string[] = ['@status', '"@method";req', '"@target-uri";req'];
 
+/** And to a request that is signed: to that one, not to another of the same address (RFC 9421 §2.4). */
+export const REQUEST_SIGNATURE = '"signature";req';
+
 /** How a server signs. */
 export interface ResponseSigning {
   readonly keyid: string;
