@@ -13,6 +13,7 @@ const HOLDERS = new Set([
   'packages/server/src/compat/kv-data.ts',
   'packages/server/src/compat/wrapping.ts',
   'packages/server/src/delivery/delivery.routes.ts',
+  'packages/server/src/access/token-exchange.routes.ts',
   // Turn a secret into what only its place or its recipient can open.
   'packages/server/src/delivery/encrypt-to-recipient.ts',
   'packages/server/src/vault/seal-secret.ts',

@@ -27,6 +27,7 @@ const VERBS = new Set([
     'detect',
     'enrol',
     'ensure',
+    'exchange',
     'expire',
     'find',
     'hand',

@@ -33,7 +33,8 @@ export function verifierConnectionFor(own: Own, environment: Environment): Conne
   return connectionFor({ 'verifier-url': environment.verifierUrl, ...own }, environment);
 }
 
-function checkUrl(text: string): string {
+/** @throws UsageError */
+export function checkUrl(text: string): string {
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol)) throw new UsageError('the address is not http:// or https://');
   if (url.username !== '' || url.password !== '') throw new UsageError('the address must not carry a password');

@@ -14,6 +14,7 @@ export const ERRORS = {
   CONSUMER_NOT_FOUND: { status: 404, title: 'No such consumer.' },
   KEY_NOT_FOUND: { status: 404, title: 'No such key.' },
   CREDENTIAL_NOT_FOUND: { status: 404, title: 'No such credential.' },
+  WORKLOAD_NOT_FOUND: { status: 404, title: 'No such workload.' },
   FACTOR_NOT_FOUND: { status: 404, title: 'No such second factor.' },
   TOKEN_NOT_FOUND: { status: 404, title: 'No such token.' },
   SECRET_NOT_FOUND: { status: 404, title: 'No such secret.' },

@@ -28,6 +28,7 @@ export const ID_PREFIXES = {
   transitKeyVersion: 'tkv',
   vaultKey: 'vkey',
   verifier: 'ver',
+  workload: 'wkl',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;

@@ -10,6 +10,7 @@ import * as backup from '@keyhold/protocol/operations/backup';
 import * as deliveries from '@keyhold/protocol/operations/deliveries';
 import * as rules from '@keyhold/protocol/operations/rules';
 import * as secrets from '@keyhold/protocol/operations/secrets';
+import * as workloads from '@keyhold/protocol/operations/workloads';
 import * as seal from '@keyhold/protocol/operations/seal';
 import * as vault from '@keyhold/protocol/operations/vault';
 import { verify, verifyBatch } from '@keyhold/protocol/operations/verify';
@@ -87,6 +88,7 @@ export function createClient(connection: Connection) {
     },
     credentials: { revoke: bind(keys.revokeCredential) },
     tokens: { create: bind(access.createToken), list: bind(access.listTokens), revoke: bind(access.revokeToken) },
+    workloads: workloadCalls(bind),
     secrets: secretCalls(bind),
     deliveries: { take: bind(deliveries.takeDelivery) },
     vaultKeys: {
@@ -104,6 +106,14 @@ export function createClient(connection: Connection) {
     },
     audit: auditCalls(bind),
     installation: { get: bind(installation.getInstallation), acceptRestore: bind(installation.acceptRestore) },
+  };
+}
+
+function workloadCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
+  return {
+    create: bind(workloads.createWorkload),
+    list: bind(workloads.listWorkloads),
+    remove: bind(workloads.removeWorkload),
   };
 }
 

@@ -1,8 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { Exchanging } from './access/exchange-token.ts';
 import { allowOnInstallation } from './access/locate.ts';
 import type { Principal } from './access/principal.ts';
+import { mountTokenExchange } from './access/token-exchange.routes.ts';
 import { mountTokens } from './access/tokens.routes.ts';
+import { mountWorkloads } from './access/workloads.routes.ts';
 import { mountEntries } from './audit/entries.routes.ts';
 import { mountExports } from './audit/exports.routes.ts';
 import type { TransparencyLog } from './audit/log.ts';
@@ -17,6 +20,7 @@ import type { Scratch } from './database/scratch.ts';
 import type { Store } from './database/store.ts';
 import { mountDeliveries } from './delivery/delivery.routes.ts';
 import type { Feed } from './feed/start-feed.ts';
+import { IssuerKeys } from './http/issuer-keys.ts';
 import { mountMetrics } from './http/metrics.ts';
 import { mountFactors } from './keys/factors.routes.ts';
 import { mountKeyStates } from './keys/key-states.routes.ts';
@@ -63,6 +67,10 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   mountRotation(app, routes);
   mountKeyStates(app, routes);
   mountTokens(app, { ...routes, places: tokenPlaces(reader) });
+  mountWorkloads(app, { ...routes, places: tokenPlaces(reader) });
+  const keys = new IssuerKeys(() => routes.context.clock.wall());
+  const issuers = { issuerOf: keys.issuerOf.bind(keys), verify: verifyWith(keys) };
+  mountTokenExchange(app, { ...routes.context, reader, tampered: routes.vault.tampered, ...issuers });
   mountDeliveries(app, routes);
   mountSecrets(app, routes);
   mountReveal(app, routes);
@@ -84,4 +92,9 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   collectDefaultMetrics({ register: registry });
   registerControlMetrics(registry, { ledger, writer: store.writer, book, alarms });
   mountMetrics(app, gate, registry, (principal) => allowOnInstallation(principal, 'installation.read') === null);
+}
+
+/** A workload's row is what its issuer is known by. */
+function verifyWith(keys: IssuerKeys): Exchanging['verify'] {
+  return (jwt, { issuer, audience, jwks_uri: jwksUri }) => keys.verify(jwt, { issuer, audience, jwksUri });
 }

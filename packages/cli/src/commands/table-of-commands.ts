@@ -12,6 +12,7 @@ import { SECRET_COMMANDS } from './secrets.ts';
 import { SEAL_COMMANDS } from './seal.ts';
 import { SERVER_COMMANDS } from './serve.ts';
 import { verifyBatchCommand, verifyCommand } from './verify.ts';
+import { WORKLOAD_COMMANDS } from './workloads.ts';
 
 /** Every command, in the order of `keyhold help`. */
 export const COMMANDS: readonly (Command | PassThrough)[] = [
@@ -21,6 +22,7 @@ export const COMMANDS: readonly (Command | PassThrough)[] = [
   generateCommand,
   ...KEY_COMMANDS,
   ...TOKEN_COMMANDS,
+  ...WORKLOAD_COMMANDS,
   ...SECRET_COMMANDS,
   ...SEAL_COMMANDS,
   ...BACKUP_COMMANDS,

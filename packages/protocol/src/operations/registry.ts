@@ -12,6 +12,7 @@ import * as seal from './seal.ts';
 import type { Operation } from '../operation.ts';
 import * as vault from './vault.ts';
 import { verify, verifyBatch } from './verify.ts';
+import * as workloads from './workloads.ts';
 
 /** Every operation of the control plane, in the order of the reference page. */
 export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
@@ -30,6 +31,8 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
   projects.getConsumer,
   factors.enrolTotp,
   factors.confirmFactor,
+  factors.enrolPasskey,
+  factors.confirmPasskey,
   factors.listFactors,
   factors.removeFactor,
   keys.issueKey,
@@ -45,6 +48,9 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
   access.createToken,
   access.listTokens,
   access.revokeToken,
+  workloads.createWorkload,
+  workloads.listWorkloads,
+  workloads.removeWorkload,
   secrets.storeSecret,
   secrets.listSecrets,
   secrets.getSecret,

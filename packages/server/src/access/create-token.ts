@@ -58,7 +58,11 @@ export async function createToken(
   return recorded;
 }
 
-function refuseExcess(principal: Principal, { projects, environment, expiresAt }: NewToken): Refusal | null {
+/** Nobody gives more than he has, nor for longer than he has it. */
+export function refuseExcess(
+  principal: Principal,
+  { projects, environment, expiresAt }: Pick<NewToken, 'projects' | 'environment' | 'expiresAt'>,
+): Refusal | null {
   if (principal.expiresAt !== null && (expiresAt ?? Number.POSITIVE_INFINITY) > principal.expiresAt) {
     return refuse('FORBIDDEN', 'A token can only create tokens that end when it does, or before.', '/expiresAt');
   }

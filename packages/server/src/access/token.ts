@@ -18,7 +18,7 @@ export interface TokenPlaces {
   projectIds(principal: Principal, slugs: readonly string[]): Promise<string[] | Refusal>;
   /** `project/environment` */
   environmentId(principal: Principal, qualifiedName: string): Promise<string | Refusal>;
-  names(tokens: readonly TokenRow[]): Promise<PlaceNames>;
+  names(bound: readonly Pick<TokenRow, 'projects' | 'environment_id'>[]): Promise<PlaceNames>;
 }
 
 export function showToken(row: TokenRow, names: PlaceNames, nowMs: number): Token {

@@ -38,6 +38,7 @@ export const BACKUP_TABLES = {
   signature_keys: 'id',
   consumer_factors: 'id',
   passkeys: 'id',
+  workloads: 'id',
   secrets: 'id',
   secret_versions: 'id',
   secret_settings: 'id',

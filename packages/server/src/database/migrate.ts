@@ -6,10 +6,19 @@ import { auditLog } from './migrations/0003-audit-log.ts';
 import { signedRequests } from './migrations/0004-signed-requests.ts';
 import { quotaSlices } from './migrations/0005-quota-slices.ts';
 import { passkeys } from './migrations/0006-passkeys.ts';
+import { workloads } from './migrations/0007-workloads.ts';
 import type { Database } from './schema.ts';
 
 /** In order; a number never changes its meaning once released. */
-const MIGRATIONS: readonly (readonly string[])[] = [foundation, vault, auditLog, signedRequests, quotaSlices, passkeys];
+const MIGRATIONS: readonly (readonly string[])[] = [
+  foundation,
+  vault,
+  auditLog,
+  signedRequests,
+  quotaSlices,
+  passkeys,
+  workloads,
+];
 
 /**
  * Brings the schema up to date, each migration in one transaction.

@@ -3,6 +3,7 @@ import type { Purpose } from '@keyhold/protocol/sealed-field';
 import type { ScratchTables } from './scratch-tables.ts';
 import type { Fact } from './fact.ts';
 import type { ConsumerFactorRow, PasskeyRow } from './factor-rows.ts';
+import type { WorkloadRow } from './workload-rows.ts';
 
 /**
  * Tables. Times are epoch milliseconds; JSON, hashes and random bytes (lower-case hex) are text, so that a row has
@@ -24,6 +25,7 @@ export interface FactTables {
   address_books: AddressBookRow;
   consumer_factors: ConsumerFactorRow;
   passkeys: PasskeyRow;
+  workloads: WorkloadRow;
   tokens: TokenRow;
   seals: SealRow;
   vault_keys: VaultKeyRow;

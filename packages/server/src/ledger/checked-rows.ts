@@ -18,6 +18,7 @@ const KIND_OF_TABLE: Readonly<Record<FactTable, IdKind>> = {
   consumer_factors: 'factor',
   passkeys: 'passkey',
   tokens: 'token',
+  workloads: 'workload',
   seals: 'seal',
   vault_keys: 'vaultKey',
   secrets: 'secret',

@@ -23,11 +23,14 @@ export function tokenPlaces(reader: Kysely<Database>): TokenPlaces {
       const place = await openEnvironment(reader, principal, 'tokens.create', slug, name);
       return isRefusal(place) ? place : place.environment.id;
     },
-    names: (tokens: readonly TokenRow[]) => namesOf(reader, tokens),
+    names: (bound) => namesOf(reader, bound),
   };
 }
 
-async function namesOf(reader: Kysely<Database>, tokens: readonly TokenRow[]): Promise<PlaceNames> {
+async function namesOf(
+  reader: Kysely<Database>,
+  tokens: readonly Pick<TokenRow, 'projects' | 'environment_id'>[],
+): Promise<PlaceNames> {
   const ids = tokens.flatMap(({ projects }) => (projects === null ? [] : (JSON.parse(projects) as string[])));
   const projects = ids.length === 0 ? [] : await listProjects(reader, ids, undefined, ids.length);
   const environments = new Map<string, string>();

@@ -1,0 +1,106 @@
+import { type Static, Type } from 'typebox';
+import { defineOperation } from '../operation.ts';
+import { SCOPES } from '../state.ts';
+import { BarrierShape, Closed, IdOf, Name, Nullable, Page, PageQuery, Slug, Time } from './shapes.ts';
+
+const Scopes = Type.Array(Type.Enum([...SCOPES]), { minItems: 1, maxItems: SCOPES.length, uniqueItems: true });
+const Claims = Type.Record(
+  Type.String({ pattern: '^[A-Za-z0-9_.:/-]{1,100}$' }),
+  Type.String({ minLength: 1, maxLength: 300, pattern: '^[^\\p{Cc}]+$' }),
+  {
+    ...{ minProperties: 1, maxProperties: 20 },
+    description: 'What the token has to say; `*` stands for any text without a colon.',
+  },
+);
+
+export const WorkloadShape = Closed({
+  id: IdOf('workload'),
+  name: Name,
+  issuer: Type.String(),
+  audience: Type.String(),
+  jwksUri: Nullable(Type.String()),
+  claims: Type.Record(Type.String(), Type.String()),
+  scopes: Scopes,
+  projects: Nullable(Type.Array(Slug, { description: 'Its tokens are bound to these; null: to none.' })),
+  environment: Nullable(Type.String({ description: '`project/environment`' })),
+  ttlSeconds: Type.Integer(),
+  state: Type.Enum(['active', 'removed']),
+  createdAt: Time,
+});
+export type Workload = Static<typeof WorkloadShape>;
+
+export const createWorkload = defineOperation({
+  id: 'create-workload',
+  method: 'POST',
+  path: '/v1/workloads',
+  tag: 'Tokens',
+  summary: 'Trust the tokens that an issuer gives to a workload: they can be exchanged for short-lived tokens of ours',
+  body: Closed({
+    name: Name,
+    issuer: Type.String({
+      minLength: 1,
+      maxLength: 300,
+      description: 'The `iss` of its tokens: a CI system, a cluster.',
+    }),
+    audience: Type.String({ minLength: 1, maxLength: 300, description: 'The `aud` that they must be made for.' }),
+    jwksUri: Type.Optional(
+      Type.String({
+        ...{ minLength: 1, maxLength: 300 },
+        description: "Where the issuer's keys are; else its discovery document says it.",
+      }),
+    ),
+    claims: Claims,
+    scopes: Scopes,
+    projects: Type.Optional(Type.Array(Slug, { minItems: 1, maxItems: 50, uniqueItems: true })),
+    environment: Type.Optional(
+      Type.String({
+        maxLength: 127,
+        pattern: '^[a-z0-9-]{1,63}/[a-z0-9-]{1,63}$',
+        description: '`project/environment`; instead of `projects`.',
+      }),
+    ),
+    ttlSeconds: Type.Optional(Type.Integer({ minimum: 60, maximum: 3600, default: 900 })),
+  }),
+  status: 201,
+  response: Closed({ workload: WorkloadShape }),
+  errors: ['PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND'],
+  idempotent: true,
+});
+
+export const listWorkloads = defineOperation({
+  id: 'list-workloads',
+  method: 'GET',
+  path: '/v1/workloads',
+  tag: 'Tokens',
+  summary: 'List workloads, newest first',
+  query: Closed(PageQuery),
+  status: 200,
+  response: Page(WorkloadShape),
+  errors: ['INVALID_CURSOR'],
+});
+
+export const removeWorkload = defineOperation({
+  id: 'remove-workload',
+  method: 'DELETE',
+  path: '/v1/workloads/{id}',
+  tag: 'Tokens',
+  summary: 'Trust a workload no more; when this returns its tokens open nothing anywhere',
+  params: Closed({ id: IdOf('workload') }),
+  status: 200,
+  response: Closed({ workload: WorkloadShape, tokensRevoked: Type.Integer({ minimum: 0 }), barrier: BarrierShape }),
+  errors: ['WORKLOAD_NOT_FOUND'],
+});
+
+/** `POST /v1/token-exchange` (RFC 8693): the one call that takes no token of ours. */
+export const EXCHANGE_PATH = '/v1/token-exchange';
+export const EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange';
+export const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt';
+export const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
+
+/** Its answer (RFC 8693 §2.2.1). */
+export interface ExchangedToken {
+  readonly access_token: string;
+  readonly issued_token_type: typeof ACCESS_TOKEN_TYPE;
+  readonly token_type: 'Bearer';
+  readonly expires_in: number;
+}

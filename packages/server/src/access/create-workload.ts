@@ -1,0 +1,58 @@
+import { type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { Scope } from '@keyhold/protocol/state';
+import type { WorkloadRow } from '../database/workload-rows.ts';
+import type { Recorded } from '../ledger/entry.ts';
+import { attribution, type Caller, type ChangeContext } from './change-context.ts';
+import { refuseExcess } from './create-token.ts';
+import { addressProblem } from './workload.ts';
+
+export interface NewWorkload {
+  readonly name: string;
+  readonly issuer: string;
+  readonly audience: string;
+  readonly jwksUri: string | null;
+  readonly claims: Readonly<Record<string, string>>;
+  readonly scopes: readonly Scope[];
+  /** Project ids; null: bound to none. */
+  readonly projects: readonly string[] | null;
+  readonly environment: string | null;
+  readonly ttlSeconds: number;
+}
+
+/** Trusts an issuer's tokens for a workload. Nobody can give more than he has, nor for longer. */
+export async function createWorkload(
+  { ledger, random, clock }: ChangeContext,
+  caller: Caller,
+  input: NewWorkload,
+): Promise<Recorded<WorkloadRow> | Refusal> {
+  const excess = refuseExcess(caller.principal, { ...input, expiresAt: null });
+  if (excess !== null) return excess;
+  const problem = problemOf(input);
+  if (problem !== null) return problem;
+  const id = random.newId('workload');
+  return await ledger.record({ ...attribution(caller), action: 'workload.created', subject: id }, async (facts) => {
+    return await facts.insert('workloads', {
+      id,
+      name: input.name,
+      issuer: input.issuer,
+      audience: input.audience,
+      jwks_uri: input.jwksUri,
+      claims: JSON.stringify(input.claims),
+      scopes: JSON.stringify(input.scopes),
+      projects: input.projects === null ? null : JSON.stringify(input.projects),
+      environment_id: input.environment,
+      ttl_seconds: input.ttlSeconds,
+      state: 'active',
+      created_at: clock.wall(),
+    });
+  });
+}
+
+function problemOf({ issuer, jwksUri, claims }: NewWorkload): Refusal | null {
+  const [atIssuer, atKeys] = [addressProblem(issuer), jwksUri === null ? null : addressProblem(jwksUri)];
+  if (jwksUri === null && atIssuer !== null) return refuse('INVALID_INPUT', atIssuer, '/issuer');
+  if (atKeys !== null) return refuse('INVALID_INPUT', atKeys, '/jwksUri');
+  const open = Object.keys(claims).find((name) => /^\*+$/.test(claims[name] ?? ''));
+  if (open === undefined) return null;
+  return refuse('INVALID_INPUT', 'This is true of every token of the issuer: say who it is.', `/claims/${open}`);
+}

@@ -1,0 +1,63 @@
+import type { Workload } from '@keyhold/protocol/operations/workloads';
+import type { Scope } from '@keyhold/protocol/state';
+import type { WorkloadRow } from '../database/workload-rows.ts';
+import type { PlaceNames } from './token.ts';
+
+export function showWorkload(row: WorkloadRow, names: PlaceNames): Workload {
+  const { id, name, issuer, audience, jwks_uri: jwksUri, ttl_seconds: ttlSeconds, state, environment_id } = row;
+  const projects = row.projects === null ? null : (JSON.parse(row.projects) as string[]);
+  return {
+    ...{ id, name, issuer, audience, jwksUri, ttlSeconds, state },
+    claims: JSON.parse(row.claims) as Record<string, string>,
+    scopes: JSON.parse(row.scopes) as Scope[],
+    projects: projects?.map((project) => names.projects.get(project) ?? project) ?? null,
+    environment: environment_id === null ? null : (names.environments.get(environment_id) ?? environment_id),
+    createdAt: new Date(row.created_at).toISOString(),
+  };
+}
+
+/** What tokens of a workload are called: by it they are found again. */
+export function tokenNameOf({ id }: Pick<WorkloadRow, 'id'>): string {
+  return `workload ${id}`;
+}
+
+/**
+ * Whether a token says all that it has to. A claim that is a list has to have the text in it; one that is neither text
+ * nor a list of texts says nothing.
+ */
+export function claimsMatch(
+  wanted: Readonly<Record<string, string>>,
+  said: Readonly<Record<string, unknown>>,
+): boolean {
+  return Object.entries(wanted).every(([name, pattern]) => {
+    const value = Object.hasOwn(said, name) ? said[name] : undefined;
+    const values: unknown[] = Array.isArray(value) ? value : [value];
+    return values.some((one) => typeof one === 'string' && isLike(pattern, one));
+  });
+}
+
+/**
+ * `*` is any text without a colon: claims of CI systems are parts with colons between them
+ * (`repo:acme/bot:ref:refs/heads/main`), and whoever chooses the name of one part must not reach into the next.
+ */
+export function isLike(pattern: string, text: string): boolean {
+  const [first = '', ...rest] = pattern.split('*');
+  if (rest.length === 0) return pattern === text;
+  if (!text.startsWith(first)) return false;
+  let at = first.length;
+  for (const [i, part] of rest.entries()) {
+    const isLast = i === rest.length - 1;
+    const found = isLast ? Math.max(at, text.length - part.length) : text.indexOf(part, at);
+    if (found < 0 || !text.startsWith(part, found) || text.slice(at, found).includes(':')) return false;
+    at = found + part.length;
+  }
+  return at === text.length;
+}
+
+/** Why keys can't be asked for at such an address, or null. */
+export function addressProblem(address: string): string | null {
+  const url = URL.parse(address);
+  if (url === null || url.hash !== '' || url.username !== '' || url.password !== '') return 'This is no address.';
+  const isLocal = url.hostname === 'localhost' || url.hostname === '127.0.0.1' || url.hostname === '[::1]';
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLocal) ? null : 'Keys are asked for by https.';
+}
