@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, sign as signWith } from 'node:crypto';
 import { createServer, type IncomingMessage, request as sendOver, type ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import type { FieldLine, OutgoingRequest } from '@keyhold/protocol/dialects/dialect';
+import { asReceived } from '@keyhold/protocol/dialects/rfc9421/prepare-request';
+import { prepareResponse, RESPONSE_COMPONENTS } from '@keyhold/protocol/dialects/rfc9421/response-signature';
 import express from 'express';
 import Fastify from 'fastify';
 import { Hono } from 'hono';
@@ -241,6 +243,22 @@ it('a request of which nobody can say where it went is answered unsigned, and en
   }
   const good = await sendRaw(open.port, `GET / HTTP/1.1\r\nHost: a\r\n${asking}`);
   assert.deepEqual([good.status, good.headers.has('signature')], [200, true]);
+});
+
+it('an answer that is not bound to the signature of its request is not believed', async () => {
+  const { signer, trusted } = pairOf('ed25519');
+  const keys = new SigningVerifier([{ dialect: 'rfc9421' }]);
+  const request = await keys.sign('rfc9421', { method: 'GET', url: URL_OF_API });
+  const nowMs = keys.fed.clock.wall();
+  const answer = { status: 204, headers: [] };
+  const by = { keyid: signer.keyid, algorithm: signer.algorithm, nowMs };
+  const believed = async (components: readonly string[]) => {
+    const task = prepareResponse(answer, asReceived(request), { ...by, components });
+    const headers = task.fields(signWith(null, task.base, signer.key));
+    await verifyAnswer(trusted, { status: 204, headers, body: new Uint8Array() }, request, nowMs);
+  };
+  await believed([...RESPONSE_COMPONENTS, '"signature";req']);
+  await assert.rejects(believed(RESPONSE_COMPONENTS), AnswerNotSigned);
 });
 
 it('answers are signed with each algorithm of RFC 9421 that has a public key', async () => {

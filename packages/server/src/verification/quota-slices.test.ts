@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { after, it } from 'node:test';
 import type { Verdict } from '@keyhold/protocol/verdict';
 import { embedVerifier } from '@keyhold/sdk/embedded';
 import type { Verifier } from '@keyhold/verifier/verifier';
+import { WebSocket } from 'ws';
 import { onEachDatabase } from '../testing/databases.ts';
 import { eventually } from '../testing/eventually.ts';
 import { openRaw } from '../testing/raw-database.ts';
@@ -93,4 +95,54 @@ onEachDatabase('a quota without a store that verifiers share', (createPlace) => 
     assert.equal((await useUp(verifier, refused.secret)).used, 15);
     assert.equal((await useUp(verifier, counted.secret)).used, 14, 'what was counted alone counts');
   });
+
+  it('heeds no question that comes after a newer one, and none about what the verifier is not fed', async () => {
+    const { keyId } = await issue();
+    const places = { name: 'other', prefix: 'mkt_other' };
+    await shared().expect(201, 'POST', '/v1/projects/market/environments', places);
+    const bound = { name: 'elsewhere', scopes: ['feed'], environment: 'market/other' };
+    const [{ secret: own }, { secret: other }] = [
+      await shared().expect(201, 'POST', '/v1/tokens', { name: 'verifier', scopes: ['feed'] }),
+      await shared().expect(201, 'POST', '/v1/tokens', bound),
+    ];
+    const day = 86_400_000;
+    const periodStart = Math.floor(Date.now() / day) * day;
+    const about = (turn: number, granted: number, wanted: number, start = periodStart) => ({
+      ...{ turn, quotas: [{ key: keyId, periodStart: start, granted, used: 0, wanted }] },
+    });
+    const answers = await askAll(own, [
+      about(2, 0, 50),
+      about(1, 0, 0),
+      about(3, 50, 10),
+      about(4, 0, 1, periodStart - 5 * day),
+    ]);
+    const granted = answers.map(({ quotas }) => quotas.map((quota: { granted: number }) => quota.granted));
+    assert.deepEqual(granted, [[50], [], [70], []]);
+    assert.deepEqual((await askAll(other, [about(1, 0, 5)]))[0].quotas, []);
+  });
+
+  /** Asks on a feed connection, as a verifier would, one after the other. */
+  const askAll = async (secret: string, payloads: readonly object[]) => {
+    const url = `${shared().installation.controlUrl.replace('http', 'ws')}/v1/feed`;
+    const socket = new WebSocket(url, { headers: { authorization: `Bearer ${secret}` } });
+    const answers: { quotas: { granted: number }[] }[] = [];
+    const ask = () => {
+      const payload = payloads[answers.length];
+      if (payload !== undefined) socket.send(JSON.stringify({ type: 'ask', request: answers.length + 1, payload }));
+      return payload !== undefined;
+    };
+    await new Promise<void>((resolve, reject) => {
+      socket.on('error', reject);
+      socket.on('open', () => {
+        socket.send(JSON.stringify({ type: 'hello', version: 1, verifier: `ver_${randomUUID()}`, position: null }));
+      });
+      socket.on('message', (data) => {
+        const message = JSON.parse(String(data));
+        if (message.type === 'answer') answers.push(message.payload);
+        if ((message.type === 'welcome' || message.type === 'answer') && !ask()) resolve();
+      });
+    });
+    socket.close();
+    return answers as [(typeof answers)[number], ...typeof answers];
+  };
 });
