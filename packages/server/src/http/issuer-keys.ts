@@ -21,6 +21,8 @@ const CLOCK_SECONDS = 30;
 /** Issuers whose keys are kept; workloads are few. */
 const MAX_ISSUERS = 100;
 const DISCOVERY_MS = 3_600_000;
+/** An issuer that could not be asked is left alone for so long: strangers' tokens make us ask. */
+const PAUSE_MS = 5_000;
 
 export interface TrustedIssuer {
   readonly issuer: string;
@@ -34,6 +36,7 @@ type KeySet = ReturnType<typeof createRemoteJWKSet>;
 /** Checks tokens of other issuers by their public keys, which are asked for and kept. */
 export class IssuerKeys {
   readonly #now: () => number;
+  readonly #askedAgainAt = new Map<string, number>();
   readonly #sets = new Map<string, { readonly keys: Promise<KeySet>; readonly until: number }>();
 
   /** @param now epoch milliseconds */
@@ -53,6 +56,7 @@ export class IssuerKeys {
 
   /** Claims of a token that the issuer signed for this audience and that is good now; null where it is not, or he can't be asked. */
   async verify(jwt: string, trusted: TrustedIssuer): Promise<JWTPayload | null> {
+    if ((this.#askedAgainAt.get(nameOf(trusted)) ?? 0) > this.#now()) return null;
     try {
       const { payload } = await jwtVerify(jwt, await this.#keysOf(trusted), {
         issuer: trusted.issuer,
@@ -64,8 +68,17 @@ export class IssuerKeys {
       });
       return payload;
     } catch (error) {
-      if (!(error instanceof errors.JOSEError)) this.#sets.delete(nameOf(trusted));
+      if (!(error instanceof errors.JOSEError) || error instanceof errors.JWKSTimeout) this.#pause(nameOf(trusted));
       return null;
+    }
+  }
+
+  #pause(name: string): void {
+    this.#sets.delete(name);
+    this.#askedAgainAt.delete(name);
+    this.#askedAgainAt.set(name, this.#now() + PAUSE_MS);
+    if (this.#askedAgainAt.size > MAX_ISSUERS) {
+      this.#askedAgainAt.delete(this.#askedAgainAt.keys().next().value as string);
     }
   }
 
