@@ -4,86 +4,12 @@ import { MANAGEMENT_OPERATIONS, VERIFIER_OPERATIONS } from '@keyhold/protocol/op
 import { authenticator } from '../testing/authenticator.ts';
 import { onEachDatabase } from '../testing/databases.ts';
 import { send } from '../testing/installation.ts';
+import { PasskeyDevice } from '../testing/passkey-device.ts';
+import { MATRIX } from '../testing/scope-matrix.ts';
 import { shareMarket } from '../testing/shared-market.ts';
 
-/**
- * Every operation of both planes against every scope and binding. The outcomes are written by hand, so that a rule
- * that moves has to be moved here too. All of them act on environment market/test (or project market, or the
- * installation):
- *   + done      - FORBIDDEN      . not found, as if it were not there
- * Columns of `scopes`: admin keys read verify feed.
- * Columns of `bindings`, for a scope that opens the operation: unbound, own project, other project, own environment,
- * other environment of the same project, environment of another project.
- */
-const MATRIX: Readonly<Record<string, { scopes: string; bindings: string }>> = {
-  'create-project': { scopes: '+----', bindings: '+-----' },
-  'list-projects': { scopes: '+++--', bindings: '++++++' },
-  'create-environment': { scopes: '+----', bindings: '++.--.' },
-  'list-environments': { scopes: '+++--', bindings: '++.++.' },
-  'set-permission': { scopes: '+----', bindings: '++.+..' },
-  'list-permissions': { scopes: '+++--', bindings: '++.+..' },
-  'set-signing': { scopes: '+----', bindings: '++.+..' },
-  'get-signing': { scopes: '+++--', bindings: '++.+..' },
-  'set-rules': { scopes: '+----', bindings: '++.+..' },
-  'get-rules': { scopes: '+++--', bindings: '++.+..' },
-  'create-consumer': { scopes: '++---', bindings: '++.++.' },
-  'list-consumers': { scopes: '+++--', bindings: '++.++.' },
-  'get-consumer': { scopes: '+++--', bindings: '++.++.' },
-  'enrol-totp': { scopes: '++---', bindings: '++.+..' },
-  'confirm-factor': { scopes: '++---', bindings: '++.+..' },
-  'list-factors': { scopes: '+++--', bindings: '++.++.' },
-  'remove-factor': { scopes: '++---', bindings: '++.+..' },
-  'issue-key': { scopes: '++---', bindings: '++.+..' },
-  'list-keys': { scopes: '+++--', bindings: '++.+..' },
-  'get-key': { scopes: '+++--', bindings: '++.+..' },
-  'update-key': { scopes: '++---', bindings: '++.+..' },
-  'rotate-key': { scopes: '++---', bindings: '++.+..' },
-  'suspend-key': { scopes: '++---', bindings: '++.+..' },
-  'resume-key': { scopes: '++---', bindings: '++.+..' },
-  'revoke-key': { scopes: '++---', bindings: '++.+..' },
-  'destroy-key': { scopes: '++---', bindings: '++.+..' },
-  'revoke-credential': { scopes: '++---', bindings: '++.+..' },
-  'create-token': { scopes: '+----', bindings: '++.+..' },
-  'list-tokens': { scopes: '+----', bindings: '++++++' },
-  'revoke-token': { scopes: '+----', bindings: '++.+..' },
-  'store-secret': { scopes: '+----', bindings: '++.+..' },
-  'list-secrets': { scopes: '+-+--', bindings: '++.+..' },
-  'get-secret': { scopes: '+-+--', bindings: '++.+..' },
-  'list-secret-versions': { scopes: '+-+--', bindings: '++.+..' },
-  'update-secret': { scopes: '+----', bindings: '++.+..' },
-  'reveal-secret': { scopes: '+----', bindings: '++.+..' },
-  'delete-secret-versions': { scopes: '+----', bindings: '++.+..' },
-  'undelete-secret-versions': { scopes: '+----', bindings: '++.+..' },
-  'destroy-secret-versions': { scopes: '+----', bindings: '++.+..' },
-  'remove-secret': { scopes: '+----', bindings: '++.+..' },
-  'deliver-secret': { scopes: '+----', bindings: '++.+..' },
-  // Only a one-time token takes anything; to every other nothing is there.
-  'take-delivery': { scopes: '.....', bindings: '......' },
-  'get-rotation': { scopes: '+-+--', bindings: '++.+..' },
-  'rotate-environment-keys': { scopes: '+----', bindings: '++.+..' },
-  'rotate-root-key': { scopes: '+----', bindings: '+-----' },
-  'record-drill': { scopes: '+----', bindings: '+-----' },
-  'get-seal': { scopes: '+-+--', bindings: '+-----' },
-  unseal: { scopes: '+----', bindings: '+-----' },
-  'seal-installation': { scopes: '+----', bindings: '+-----' },
-  'confirm-seal': { scopes: '+----', bindings: '+-----' },
-  'change-seal': { scopes: '+----', bindings: '+-----' },
-  'list-entries': { scopes: '+-+--', bindings: '+-----' },
-  'erase-subject': { scopes: '+----', bindings: '+-----' },
-  'get-receipt': { scopes: '+-+--', bindings: '+-----' },
-  'get-log': { scopes: '+-+--', bindings: '+-----' },
-  'prove-inclusion': { scopes: '+-+--', bindings: '+-----' },
-  'prove-consistency': { scopes: '+-+--', bindings: '+-----' },
-  'prove-range': { scopes: '+-+--', bindings: '+-----' },
-  'prune-log': { scopes: '+----', bindings: '+-----' },
-  'create-export': { scopes: '+----', bindings: '+-----' },
-  'list-exports': { scopes: '+-+--', bindings: '+-----' },
-  'remove-export': { scopes: '+----', bindings: '+-----' },
-  'get-installation': { scopes: '+-+--', bindings: '+-----' },
-  'accept-restore': { scopes: '+----', bindings: '+-----' },
-  verify: { scopes: '+--+-', bindings: '++.+..' },
-  'verify-batch': { scopes: '+--+-', bindings: '++.+..' },
-};
+const PASSKEY = { rpId: 'app.example', origins: ['https://app.example'] } as const;
+const WORKLOAD = { issuer: 'https://ci.example', audience: 'keyhold', claims: { sub: 'job' }, scopes: ['read'] };
 
 /** That there is nothing to do is found only by who may do it. */
 const FOUND_BY_WHO_MAY = new Set(['NOTHING_TO_ACCEPT', 'ALREADY_UNSEALED', 'ATTEMPT_OVER']);
@@ -178,6 +104,18 @@ onEachDatabase('scopes and bindings', (createPlace) => {
         const { factor, uri } = await enrol();
         return post(`/v1/factors/${factor.id}/confirm`, { otp: authenticator(uri).codeAt(Date.now()) });
       }
+      case 'enrol-passkey':
+        return post(`/v1/consumers/${(await consumer()).id}/factors/passkey`, {
+          environment: 'test',
+          name,
+          ...PASSKEY,
+        });
+      case 'confirm-passkey': {
+        const path = `/v1/consumers/${(await consumer()).id}/factors/passkey`;
+        const { factor, options } = await shared().expect(201, 'POST', path, { environment: 'test', name, ...PASSKEY });
+        const response = new PasskeyDevice(PASSKEY.origins[0], PASSKEY.rpId).create(options);
+        return post(`/v1/factors/${factor.id}/confirm-passkey`, { response });
+      }
       case 'list-factors':
         return get(`/v1/consumers/${market.consumer}/factors`);
       case 'remove-factor':
@@ -207,6 +145,14 @@ onEachDatabase('scopes and bindings', (createPlace) => {
         return post(`/v1/keys/${await key()}/destroy`);
       case 'revoke-credential':
         return post(`/v1/credentials/${(await market.issue()).credentialId}/revoke`, { reason: 'unspecified' });
+      case 'create-workload':
+        return post('/v1/workloads', { name, ...WORKLOAD });
+      case 'list-workloads':
+        return get('/v1/workloads');
+      case 'remove-workload': {
+        const { workload } = await shared().expect(201, 'POST', '/v1/workloads', { name, ...WORKLOAD });
+        return { method: 'DELETE', path: `/v1/workloads/${workload.id}` };
+      }
       case 'create-token':
         return post('/v1/tokens', { name, scopes: ['read'], environment: 'market/test' });
       case 'list-tokens':
