@@ -45,9 +45,13 @@ export function verifyElsewhere(key: KeyObject, algorithm: SignatureAlgorithm, s
 
 function isHmacOf(key: KeyObject, hash: string, { base, signature }: Signed): boolean {
   const hmac = createHmac(hash, key);
-  // A call into native code costs as much as the hash of a short text: none for nothing.
-  for (const part of base) if (!(part instanceof Uint8Array && part.length === 0)) hmac.update(resolved(part));
-  const expected = hmac.digest();
+  for (const part of base) {
+    // A call into native code costs as much as the hash of a short text: none for nothing, and text goes as it is.
+    if (typeof part === 'string') hmac.update(part, 'utf8');
+    else if (!(part instanceof Uint8Array) || part.length > 0) hmac.update(resolved(part));
+  }
+  // By way of a string, which takes half the time of a Buffer (Node 24) and is nothing for the collector to free.
+  const expected = Buffer.from(hmac.digest('binary'), 'latin1');
   return expected.length === signature.length && timingSafeEqual(expected, signature);
 }
 
@@ -73,6 +77,7 @@ export function bytesOf(base: readonly BasePart[]): Uint8Array {
 
 function resolved(part: BasePart): Uint8Array {
   if (part instanceof Uint8Array) return part;
+  if (typeof part === 'string') return Buffer.from(part);
   const digest = hash('sha256', part.sha256, part.hex === true ? 'hex' : 'buffer');
   return typeof digest === 'string' ? Buffer.from(digest) : digest;
 }

@@ -1,5 +1,5 @@
 import { toBase64 } from '../log/base64.ts';
-import { signatureFromBase64, toBytes } from './bytes.ts';
+import { signatureFromBase64 } from './bytes.ts';
 import {
   type Dialect,
   type DialectRefusal,
@@ -79,7 +79,7 @@ function read<S extends DialectSettings>(request: ReceivedRequest, style: Access
   if (!isBodyApart(target, request.body)) return malformed('where the body begins cannot be told from the text');
   return {
     credential,
-    base: [toBytes(timestamp + request.method + pathAndQuery(target)), request.body],
+    base: [timestamp + request.method + pathAndQuery(target), request.body],
     signature,
     algorithms: ['hmac-sha256'],
     secretEncoding: style.secretEncoding,

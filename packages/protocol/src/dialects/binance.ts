@@ -1,6 +1,6 @@
 import { toBase64 } from '../log/base64.ts';
 import { readPayload } from './binance-payload.ts';
-import { fromHex, signatureFromBase64, toBytes, toHex } from './bytes.ts';
+import { fromHex, signatureFromBase64, toHex } from './bytes.ts';
 import {
   CLOCK_AHEAD_MS,
   type Dialect,
@@ -70,7 +70,7 @@ function read(request: ReceivedRequest): SignedClaim | Malformed {
   if (signed === null) return malformed('signature is neither hex of an HMAC nor Base 64');
   return {
     credential: fields[KEY],
-    base: [toBytes(payload.query), request.body.subarray(0, payload.form.length)],
+    base: [payload.query, request.body.subarray(0, payload.form.length)],
     ...signed,
     secretEncoding: 'utf8',
     freshness,

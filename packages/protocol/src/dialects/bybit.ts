@@ -69,7 +69,7 @@ function read(request: ReceivedRequest): SignedClaim | Malformed {
   const signedAt = Number(timestamp);
   return {
     credential,
-    base: [toBytes(timestamp + credential + (window ?? '')), payload.bytes],
+    base: [timestamp + credential + (window ?? ''), payload.bytes],
     ...signed,
     secretEncoding: 'utf8',
     freshness: { signedAt, after: signedAt - CLOCK_AHEAD_MS, until: signedAt + windowMs },

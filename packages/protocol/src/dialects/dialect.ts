@@ -32,8 +32,8 @@ export interface ReceivedRequest {
   readonly body: Uint8Array | null;
 }
 
-/** A piece of what is signed: bytes themselves, or the SHA-256 of bytes, as it is or as 64 small hex digits. */
-export type BasePart = Uint8Array | { readonly sha256: Uint8Array; readonly hex?: true };
+/** A piece of what is signed: bytes, text as UTF-8, or the SHA-256 of bytes, as it is or as 64 small hex digits. */
+export type BasePart = Uint8Array | string | { readonly sha256: Uint8Array; readonly hex?: true };
 
 /** A digest of the body that the signature covers (RFC 9530). */
 export interface BodyDigest {

@@ -1,5 +1,5 @@
 import { toBase64 } from '../log/base64.ts';
-import { fromBase64Url, fromHex, signatureFromBase64, toBase64Url, toBytes, toHex } from './bytes.ts';
+import { fromBase64Url, fromHex, signatureFromBase64, toBase64Url, toHex } from './bytes.ts';
 import { formatUtc, parseUtc } from './civil-time.ts';
 import {
   CLOCK_AHEAD_MS,
@@ -104,11 +104,11 @@ function baseOf(
   const fault = unsignedFault(signed, target, body);
   if (fault !== null) return fault;
   const parts = signed.map((part): BasePart => {
-    if (typeof part === 'object') return toBytes(part.text);
+    if (typeof part === 'object') return part.text;
     if (part === 'body') return body;
     if (part === 'body-sha256-hex') return { sha256: body, hex: true };
     const { path, query } = target;
-    return toBytes({ ...said, method: request.method, path, query: query ?? '', target: pathAndQuery(target) }[part]);
+    return { ...said, method: request.method, path, query: query ?? '', target: pathAndQuery(target) }[part];
   });
   return { parts };
 }

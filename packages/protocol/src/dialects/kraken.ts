@@ -63,7 +63,7 @@ function read(request: ReceivedRequest): SignedClaim | Malformed {
   return {
     credential: fields[KEY],
     // The nonce is digits and stands in the body once, so no other split of the hashed text has it there again.
-    base: [toBytes(target.path), { sha256: concat(toBytes(said.nonce), request.body) }],
+    base: [target.path, { sha256: concat(toBytes(said.nonce), request.body) }],
     signature,
     algorithms: ['hmac-sha512'],
     secretEncoding: 'base64',

@@ -94,6 +94,7 @@ async function joined(base: readonly BasePart[]): Promise<Uint8Array<ArrayBuffer
 
 async function resolved(part: BasePart): Promise<Uint8Array> {
   if (part instanceof Uint8Array) return part;
+  if (typeof part === 'string') return new TextEncoder().encode(part);
   const bytes = await digest('sha-256', part.sha256);
   return part.hex === true ? new TextEncoder().encode(toHex(bytes)) : bytes;
 }

@@ -39,6 +39,7 @@ export function flatten(base: readonly BasePart[]): Buffer {
   return Buffer.concat(
     base.map((part) => {
       if (part instanceof Uint8Array) return part;
+      if (typeof part === 'string') return Buffer.from(part);
       const digest = createHash('sha256').update(part.sha256).digest();
       return part.hex === true ? Buffer.from(digest.toString('hex')) : digest;
     }),
