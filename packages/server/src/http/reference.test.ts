@@ -8,8 +8,8 @@ it('describes every operation of each plane in OpenAPI 3.1, and asks nothing of 
   await using place = await createPlace('sqlite');
   await using installation = await startInstallation(place);
   const planes = [
-    // A backup is a stream of bytes, so its route is not one of those that are mounted alike.
-    [installation.controlUrl, MANAGEMENT_OPERATIONS, ['create-backup']],
+    // Routes that are not mounted alike: a backup is a stream of bytes, and an exchange takes no token of ours.
+    [installation.controlUrl, MANAGEMENT_OPERATIONS, ['create-backup', 'exchange-token']],
     // The time is for everybody, and gateways say what they ask by fields of their own.
     [installation.verifierUrl, VERIFIER_OPERATIONS, ['get-time', 'auth-nginx', 'auth-forward']],
   ] as const;
