@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely';
+import type { Kysely } from 'kysely';
 import type { ScratchTables } from '../database/scratch-tables.ts';
 
 /** What one verifier holds of a period's units. */
@@ -61,23 +61,6 @@ export async function storeSlices(tables: Kysely<ScratchTables>, slices: readonl
       })),
     )
     .execute();
-}
-
-/** Notes what a verifier reported of its own use; a slice that is not there is not made. */
-export async function noteUse(
-  tables: Kysely<ScratchTables>,
-  verifier: string,
-  uses: readonly { readonly key: string; readonly periodStart: number; readonly own: number }[],
-): Promise<void> {
-  for (const { key, periodStart, own } of uses) {
-    await tables
-      .updateTable('quota_slices')
-      .set({ used: sql`case when used < ${own} then ${own} else used end` })
-      .where('key_id', '=', key)
-      .where('period_start', '=', periodStart)
-      .where('verifier_id', '=', verifier)
-      .execute();
-  }
 }
 
 /** Takes out what is of a key's periods before this one. */

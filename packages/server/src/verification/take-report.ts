@@ -9,7 +9,7 @@ import type { Asking } from '../feed/feed-source.ts';
 import { type FeedScope, isAddressedTo } from '../feed/scope.ts';
 import { addDenials, addUses, keepQuotas, placesOf } from '../keys/usage.store.ts';
 import type { Places } from './places.ts';
-import { noteUse, slicesOf } from './quota-slices.store.ts';
+import { type HeldSlice, slicesOf, storeSlices } from './quota-slices.store.ts';
 import type { CountedDenial, CountedUse } from './usage-log.ts';
 
 const MINUTE_MS = 60_000;
@@ -94,15 +94,17 @@ async function usedTogether(
   verifier: string | null,
   quotas: readonly QuotaUse[],
 ): Promise<QuotaUse[]> {
-  const own = quotas.flatMap((use) => (use.own === undefined ? [] : { ...use, own: use.own }));
-  if (verifier === null || own.length === 0) return [...quotas];
-  await noteUse(tables, verifier, own);
-  const slices = await slicesOf(tables, own);
-  return quotas.map((use) => {
-    const ofPeriod = slices.filter(({ key, periodStart }) => key === use.key && periodStart === use.periodStart);
-    const together = ofPeriod.reduce((sum, { used }) => sum + used, 0);
-    return { ...use, used: Math.max(use.used, together) };
-  });
+  const own = new Map(quotas.flatMap((use) => (use.own === undefined ? [] : [[use.key, { ...use, own: use.own }]])));
+  if (verifier === null || own.size === 0) return [...quotas];
+  const together = new Map<string, number>();
+  const grown: HeldSlice[] = [];
+  for (const slice of await slicesOf(tables, [...own.values()])) {
+    const reported = slice.verifier === verifier ? (own.get(slice.key)?.own ?? 0) : 0;
+    if (reported > slice.used) grown.push({ ...slice, used: reported });
+    together.set(slice.key, (together.get(slice.key) ?? 0) + Math.max(slice.used, reported));
+  }
+  await storeSlices(tables, grown);
+  return quotas.map((use) => ({ ...use, used: Math.max(use.used, together.get(use.key) ?? 0) }));
 }
 
 type Use = UsageReport['credentials'][number];
