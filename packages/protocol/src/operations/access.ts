@@ -3,7 +3,19 @@ import { defineOperation } from '../operation.ts';
 import { SCOPES, STATES } from '../state.ts';
 import { BarrierShape, Closed, IdOf, Name, Nullable, Page, PageQuery, Slug, Time } from './shapes.ts';
 
-const Scopes = Type.Array(Type.Enum([...SCOPES]), { minItems: 1, maxItems: SCOPES.length, uniqueItems: true });
+export const Scopes = Type.Array(Type.Enum([...SCOPES]), { minItems: 1, maxItems: SCOPES.length, uniqueItems: true });
+
+/** What a token is bound to, where to anything. */
+export const Binding = {
+  projects: Type.Optional(Type.Array(Slug, { minItems: 1, maxItems: 50, uniqueItems: true })),
+  environment: Type.Optional(
+    Type.String({
+      maxLength: 127,
+      pattern: '^[a-z0-9-]{1,63}/[a-z0-9-]{1,63}$',
+      description: '`project/environment`; instead of `projects`.',
+    }),
+  ),
+};
 
 export const TokenShape = Closed({
   id: IdOf('token'),
@@ -27,14 +39,7 @@ export const createToken = defineOperation({
   body: Closed({
     name: Name,
     scopes: Scopes,
-    projects: Type.Optional(Type.Array(Slug, { minItems: 1, maxItems: 50, uniqueItems: true })),
-    environment: Type.Optional(
-      Type.String({
-        maxLength: 127,
-        pattern: '^[a-z0-9-]{1,63}/[a-z0-9-]{1,63}$',
-        description: '`project/environment`; instead of `projects`.',
-      }),
-    ),
+    ...Binding,
     expiresAt: Type.Optional(Time),
   }),
   status: 201,

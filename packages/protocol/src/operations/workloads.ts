@@ -1,9 +1,8 @@
 import { type Static, Type } from 'typebox';
 import { defineOperation } from '../operation.ts';
-import { SCOPES } from '../state.ts';
+import { Binding, Scopes } from './access.ts';
 import { BarrierShape, Closed, IdOf, Name, Nullable, Page, PageQuery, Slug, Time } from './shapes.ts';
 
-const Scopes = Type.Array(Type.Enum([...SCOPES]), { minItems: 1, maxItems: SCOPES.length, uniqueItems: true });
 const Claims = Type.Record(
   Type.String({ pattern: '^[A-Za-z0-9_.:/-]{1,100}$' }),
   Type.String({ minLength: 1, maxLength: 300, pattern: '^[^\\p{Cc}]+$' }),
@@ -51,14 +50,7 @@ export const createWorkload = defineOperation({
     ),
     claims: Claims,
     scopes: Scopes,
-    projects: Type.Optional(Type.Array(Slug, { minItems: 1, maxItems: 50, uniqueItems: true })),
-    environment: Type.Optional(
-      Type.String({
-        maxLength: 127,
-        pattern: '^[a-z0-9-]{1,63}/[a-z0-9-]{1,63}$',
-        description: '`project/environment`; instead of `projects`.',
-      }),
-    ),
+    ...Binding,
     ttlSeconds: Type.Optional(Type.Integer({ minimum: 60, maximum: 3600, default: 900 })),
   }),
   status: 201,

@@ -7,13 +7,11 @@ import type { Recorded } from '../ledger/entry.ts';
 import { Secret } from '../vault/secret.ts';
 import { attribution, type Caller, type ChangeContext } from './change-context.ts';
 import type { Principal } from './principal.ts';
+import type { TokenBinding } from './token.ts';
 
-export interface NewToken {
+export interface NewToken extends TokenBinding {
   readonly name: string;
   readonly scopes: readonly Scope[];
-  /** Project ids; null: bound to none. */
-  readonly projects: readonly string[] | null;
-  readonly environment: string | null;
   readonly expiresAt: number | null;
 }
 
@@ -30,32 +28,40 @@ export async function createToken(
 ): Promise<Recorded<CreatedToken> | Refusal> {
   const excess = refuseExcess(caller.principal, input);
   if (excess !== null) return excess;
-  const { ledger, random, clock, propagation } = context;
+  const { ledger, clock, propagation } = context;
   if (input.expiresAt !== null && input.expiresAt <= clock.wall()) {
     return refuse('INVALID_INPUT', 'This time is past.', '/expiresAt');
   }
-  const secret = formatCredential(TOKEN_PREFIX, random.bytes(32));
-  const id = random.newId('token');
+  const { secret, row } = makeToken(context);
   const recorded = await ledger.record(
-    { ...attribution(caller), action: 'token.created', subject: id },
+    { ...attribution(caller), action: 'token.created', subject: row.id },
     async (facts) => {
       const token = await facts.insert('tokens', {
-        id,
+        ...row,
         name: input.name,
         scopes: JSON.stringify(input.scopes),
         projects: input.projects === null ? null : JSON.stringify(input.projects),
         environment_id: input.environment,
-        digest: hash('sha256', secret, 'hex'),
-        hint: credentialHint(secret),
-        state: 'active',
         expires_at: input.expiresAt,
-        created_at: clock.wall(),
       });
-      return { token, secret: new Secret(secret) };
+      return { token, secret };
     },
   );
   if (!isRefusal(recorded)) await propagation.given(recorded.sequence);
   return recorded;
+}
+
+/** A secret, and what is kept of it. */
+export function makeToken({ random, clock }: Pick<ChangeContext, 'random' | 'clock'>) {
+  const secret = formatCredential(TOKEN_PREFIX, random.bytes(32));
+  const row = {
+    id: random.newId('token'),
+    digest: hash('sha256', secret, 'hex'),
+    hint: credentialHint(secret),
+    state: 'active' as const,
+    created_at: clock.wall(),
+  };
+  return { secret: new Secret(secret), row };
 }
 
 /** Nobody gives more than he has, nor for longer than he has it. */

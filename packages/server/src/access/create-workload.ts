@@ -4,18 +4,16 @@ import type { WorkloadRow } from '../database/workload-rows.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import { attribution, type Caller, type ChangeContext } from './change-context.ts';
 import { refuseExcess } from './create-token.ts';
+import type { TokenBinding } from './token.ts';
 import { addressProblem } from './workload.ts';
 
-export interface NewWorkload {
+export interface NewWorkload extends TokenBinding {
   readonly name: string;
   readonly issuer: string;
   readonly audience: string;
   readonly jwksUri: string | null;
   readonly claims: Readonly<Record<string, string>>;
   readonly scopes: readonly Scope[];
-  /** Project ids; null: bound to none. */
-  readonly projects: readonly string[] | null;
-  readonly environment: string | null;
   readonly ttlSeconds: number;
 }
 

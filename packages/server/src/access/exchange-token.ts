@@ -1,12 +1,11 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
-import { hash } from 'node:crypto';
-import { credentialHint, formatCredential, TOKEN_PREFIX } from '@keyhold/protocol/credential-format';
 import type { Kysely } from 'kysely';
 import type { Database } from '../database/schema.ts';
 import type { WorkloadRow } from '../database/workload-rows.ts';
 import { readCheckedRows } from '../ledger/checked-rows.ts';
-import { Secret } from '../vault/secret.ts';
+import type { Secret } from '../vault/secret.ts';
 import type { ChangeContext } from './change-context.ts';
+import { makeToken } from './create-token.ts';
 import { claimsMatch, tokenNameOf } from './workload.ts';
 import { workloadsOf } from './workloads.store.ts';
 
@@ -75,30 +74,28 @@ async function findWorkloads(context: Exchanging, jwt: string, wanted: string | 
 }
 
 async function giveToken(context: Exchanging, ip: string, { workload, claims }: Found): Promise<Exchanged | Refusal> {
-  const { ledger, random, clock, propagation } = context;
-  const secret = formatCredential(TOKEN_PREFIX, random.bytes(32));
-  const id = random.newId('token');
+  const { ledger, propagation } = context;
+  const { secret, row: token } = makeToken(context);
   const said = Object.fromEntries(
     ['sub', 'jti'].flatMap((name) => (typeof claims[name] === 'string' ? [[name, claims[name].slice(0, 300)]] : [])),
   );
   const recorded = await ledger.record(
-    { actor: workload.id, action: 'token.exchanged', subject: id, side: { ip, ...said }, locks: [workload.id] },
+    { actor: workload.id, action: 'token.exchanged', subject: token.id, side: { ip, ...said }, locks: [workload.id] },
     async (facts) => {
       const row = await facts.find('workloads', workload.id);
       if (row?.state !== 'active') return NOTHING;
       await facts.insert('tokens', {
-        ...{ id, name: tokenNameOf(row), scopes: row.scopes, projects: row.projects },
+        ...token,
+        name: tokenNameOf(row),
+        scopes: row.scopes,
+        projects: row.projects,
         environment_id: row.environment_id,
-        digest: hash('sha256', secret, 'hex'),
-        hint: credentialHint(secret),
-        state: 'active',
-        expires_at: clock.wall() + row.ttl_seconds * 1000,
-        created_at: clock.wall(),
+        expires_at: token.created_at + row.ttl_seconds * 1000,
       });
       return row.ttl_seconds;
     },
   );
   if (isRefusal(recorded)) return recorded;
   await propagation.given(recorded.sequence);
-  return { secret: new Secret(secret), expiresInSeconds: recorded.value };
+  return { secret, expiresInSeconds: recorded.value };
 }

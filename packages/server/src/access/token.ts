@@ -1,4 +1,4 @@
-import type { Refusal } from '@keyhold/protocol/errors';
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Token } from '@keyhold/protocol/operations/access';
 import type { Scope } from '@keyhold/protocol/state';
 import type { TokenRow } from '../database/schema.ts';
@@ -21,16 +21,46 @@ export interface TokenPlaces {
   names(bound: readonly Pick<TokenRow, 'projects' | 'environment_id'>[]): Promise<PlaceNames>;
 }
 
+/** What a token is bound to, by ids; both null: to nothing. */
+export interface TokenBinding {
+  readonly projects: readonly string[] | null;
+  readonly environment: string | null;
+}
+
+/** Reads a binding that was asked for by names. */
+export async function readBinding(
+  places: TokenPlaces,
+  principal: Principal,
+  asked: { readonly projects?: readonly string[]; readonly environment?: string },
+): Promise<TokenBinding | Refusal> {
+  if (asked.projects !== undefined && asked.environment !== undefined) {
+    return refuse('INVALID_INPUT', 'Give either projects or environment.', '/environment');
+  }
+  const projects = asked.projects === undefined ? null : await places.projectIds(principal, asked.projects);
+  if (isRefusal(projects)) return projects;
+  const environment = asked.environment === undefined ? null : await places.environmentId(principal, asked.environment);
+  return isRefusal(environment) ? environment : { projects, environment };
+}
+
+/** A binding by names; what is gone keeps its id. */
+export function showBinding(
+  { projects, environment_id }: Pick<TokenRow, 'projects' | 'environment_id'>,
+  names: PlaceNames,
+) {
+  const ids = projects === null ? null : (JSON.parse(projects) as string[]);
+  return {
+    projects: ids?.map((id) => names.projects.get(id) ?? id) ?? null,
+    environment: environment_id === null ? null : (names.environments.get(environment_id) ?? environment_id),
+  };
+}
+
 export function showToken(row: TokenRow, names: PlaceNames, nowMs: number): Token {
-  const projects = row.projects === null ? null : (JSON.parse(row.projects) as string[]);
   const over = row.state === 'active' && row.expires_at !== null && nowMs >= row.expires_at;
   return {
     id: row.id,
     name: row.name,
     scopes: JSON.parse(row.scopes) as Scope[],
-    projects: projects?.map((id) => names.projects.get(id) ?? id) ?? null,
-    environment:
-      row.environment_id === null ? null : (names.environments.get(row.environment_id) ?? row.environment_id),
+    ...showBinding(row, names),
     hint: row.hint,
     state: over ? 'deactivated' : row.state,
     expiresAt: row.expires_at === null ? null : new Date(row.expires_at).toISOString(),

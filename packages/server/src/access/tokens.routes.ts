@@ -16,7 +16,7 @@ import { createToken } from './create-token.ts';
 import { allow, allowOnInstallation } from './locate.ts';
 import { covers, type Principal } from './principal.ts';
 import { revokeToken } from './revoke-token.ts';
-import { type PlaceNames, showToken, type TokenPlaces } from './token.ts';
+import { type PlaceNames, readBinding, showToken, type TokenPlaces } from './token.ts';
 import { findToken, listTokens } from './tokens.store.ts';
 import { isKnownToLedger, withdrawMissing } from './withdraw-missing.ts';
 
@@ -42,17 +42,12 @@ export function mountTokens(
   mount(app, gate, createTokenOperation, async ({ principal, body, ip, idempotency }) => {
     const denied = allow(principal, 'tokens.create', within(principal));
     if (denied !== null) return denied;
-    if (body.projects !== undefined && body.environment !== undefined) {
-      return refuse('INVALID_INPUT', 'Give either projects or environment.', '/environment');
-    }
-    const projects = body.projects === undefined ? null : await places.projectIds(principal, body.projects);
-    if (isRefusal(projects)) return projects;
-    const environment = body.environment === undefined ? null : await places.environmentId(principal, body.environment);
-    if (isRefusal(environment)) return environment;
+    const binding = await readBinding(places, principal, body);
+    if (isRefusal(binding)) return binding;
     const expiresAt = body.expiresAt === undefined ? null : Date.parse(body.expiresAt);
     if (Number.isNaN(expiresAt) || (expiresAt ?? 0) < 0)
       return refuse('INVALID_INPUT', 'There is no such time.', '/expiresAt');
-    const input = { name: body.name, scopes: body.scopes, projects, environment, expiresAt };
+    const input = { name: body.name, scopes: body.scopes, ...binding, expiresAt };
     const created = await createToken(context, { principal, ip, idempotency }, input);
     if (isRefusal(created)) return created;
     const [token] = await show([created.value.token]);

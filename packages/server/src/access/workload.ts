@@ -1,17 +1,15 @@
 import type { Workload } from '@keyhold/protocol/operations/workloads';
 import type { Scope } from '@keyhold/protocol/state';
 import type { WorkloadRow } from '../database/workload-rows.ts';
-import type { PlaceNames } from './token.ts';
+import { type PlaceNames, showBinding } from './token.ts';
 
 export function showWorkload(row: WorkloadRow, names: PlaceNames): Workload {
-  const { id, name, issuer, audience, jwks_uri: jwksUri, ttl_seconds: ttlSeconds, state, environment_id } = row;
-  const projects = row.projects === null ? null : (JSON.parse(row.projects) as string[]);
+  const { id, name, issuer, audience, jwks_uri: jwksUri, ttl_seconds: ttlSeconds, state } = row;
   return {
     ...{ id, name, issuer, audience, jwksUri, ttlSeconds, state },
     claims: JSON.parse(row.claims) as Record<string, string>,
     scopes: JSON.parse(row.scopes) as Scope[],
-    projects: projects?.map((project) => names.projects.get(project) ?? project) ?? null,
-    environment: environment_id === null ? null : (names.environments.get(environment_id) ?? environment_id),
+    ...showBinding(row, names),
     createdAt: new Date(row.created_at).toISOString(),
   };
 }

@@ -1,4 +1,4 @@
-import { isRefusal, refuse } from '@keyhold/protocol/errors';
+import { isRefusal } from '@keyhold/protocol/errors';
 import * as operations from '@keyhold/protocol/operations/workloads';
 import type { FastifyInstance } from 'fastify';
 import { mount } from '../http/mount.ts';
@@ -7,6 +7,7 @@ import type { WorkloadRow } from '../database/workload-rows.ts';
 import { createWorkload } from './create-workload.ts';
 import { allowOnInstallation } from './locate.ts';
 import { noWorkload, removeWorkload } from './remove-workload.ts';
+import { readBinding } from './token.ts';
 import type { TokenRoutes } from './tokens.routes.ts';
 import { showWorkload } from './workload.ts';
 import { findWorkload, listWorkloads } from './workloads.store.ts';
@@ -24,15 +25,10 @@ export function mountWorkloads(
   mount(app, gate, operations.createWorkload, async ({ principal, body, ip, idempotency }) => {
     const denied = allowOnInstallation(principal, 'workloads.create');
     if (denied !== null) return denied;
-    if (body.projects !== undefined && body.environment !== undefined) {
-      return refuse('INVALID_INPUT', 'Give either projects or environment.', '/environment');
-    }
-    const projects = body.projects === undefined ? null : await places.projectIds(principal, body.projects);
-    if (isRefusal(projects)) return projects;
-    const environment = body.environment === undefined ? null : await places.environmentId(principal, body.environment);
-    if (isRefusal(environment)) return environment;
+    const binding = await readBinding(places, principal, body);
+    if (isRefusal(binding)) return binding;
     const { name, issuer, audience, jwksUri = null, claims, scopes, ttlSeconds = 900 } = body;
-    const input = { name, issuer, audience, jwksUri, claims, scopes, projects, environment, ttlSeconds };
+    const input = { name, issuer, audience, jwksUri, claims, scopes, ...binding, ttlSeconds };
     const created = await createWorkload(context, { principal, ip, idempotency }, input);
     if (isRefusal(created)) return created;
     const [workload] = await show([created.value]);
