@@ -1,11 +1,12 @@
 import { generateRegistrationOptions } from '@simplewebauthn/server';
 import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import type { Factor } from '@keyhold/protocol/operations/factors';
-import { attribution, type Caller, type ChangeContext } from '../access/change-context.ts';
+import type { Caller, ChangeContext } from '../access/change-context.ts';
 import type { ConsumerRow, EnvironmentRow, ProjectRow } from '../database/schema.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import { MAX_FACTORS, showFactor, TOO_MANY } from './factor.ts';
 import { countFactors } from './factors.store.ts';
+import { enrolmentEntry } from './open-factor.ts';
 import { PASSKEY_ALGORITHMS } from './passkey.ts';
 
 export interface NewPasskey {
@@ -36,16 +37,7 @@ export async function enrolPasskey(
   const place = { project_id: project.id, environment_id: environment.id };
   const [id, passkeyId] = [random.newId('factor'), random.newId('passkey')];
   const challenge = Buffer.from(random.bytes(CHALLENGE_BYTES));
-  const draft = {
-    ...attribution(caller),
-    action: 'factor.enrolled',
-    subject: id,
-    project: project.id,
-    environment: environment.id,
-    about: consumer.id,
-    locks: [consumer.id],
-  };
-  const recorded = await ledger.record(draft, async (facts) => {
+  const recorded = await ledger.record(enrolmentEntry(caller, id, consumer, place), async (facts) => {
     if ((await countFactors(facts.db, consumer.id, environment.id)) >= MAX_FACTORS) return TOO_MANY;
     const row = await facts.insert('consumer_factors', {
       ...{ id, ...place, consumer_id: consumer.id, kind: 'passkey', name, state: 'unconfirmed', algorithm: 'passkey' },

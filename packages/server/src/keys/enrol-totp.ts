@@ -1,7 +1,7 @@
 import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import type { Factor } from '@keyhold/protocol/operations/factors';
 import { type TotpAlgorithm, toBase32, totpUri } from '@keyhold/protocol/totp';
-import { attribution, type Caller } from '../access/change-context.ts';
+import type { Caller } from '../access/change-context.ts';
 import type { ConsumerRow, EnvironmentRow, ProjectRow } from '../database/schema.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import { sealEnvelope } from '../vault/envelope.ts';
@@ -10,6 +10,7 @@ import { Secret } from '../vault/secret.ts';
 import { placeIn, type Vault } from '../vault/vault.ts';
 import { MAX_FACTORS, showFactor, TOO_MANY } from './factor.ts';
 import { countFactors } from './factors.store.ts';
+import { enrolmentEntry } from './open-factor.ts';
 
 /** The length of the hash, as RFC 4226 §4 recommends; SHA-256 keys its HMAC with as many and no more. */
 const SECRET_BYTES: Readonly<Record<TotpAlgorithm, number>> = { sha1: 20, sha256: 32 };
@@ -43,16 +44,7 @@ export async function enrolTotp(
   const text = toBase32(bytes);
   const envelope = sealEnvelope(key, bytes, placeIn(vault, 'factor.secret', place, id, 1));
   bytes.fill(0);
-  const draft = {
-    ...attribution(caller),
-    action: 'factor.enrolled',
-    subject: id,
-    project: project.id,
-    environment: environment.id,
-    about: consumer.id,
-    locks: [consumer.id],
-  };
-  const recorded = await vault.ledger.record(draft, async (facts) => {
+  const recorded = await vault.ledger.record(enrolmentEntry(caller, id, consumer, place), async (facts) => {
     if ((await countFactors(facts.db, consumer.id, environment.id)) >= MAX_FACTORS) return TOO_MANY;
     const row = await facts.insert('consumer_factors', {
       ...{ id, ...place, consumer_id: consumer.id, kind: 'totp', name, state: 'unconfirmed', algorithm },

@@ -4,7 +4,7 @@ import type { Action } from '../access/authorise.ts';
 import { attribution, type Caller } from '../access/change-context.ts';
 import { allow } from '../access/locate.ts';
 import type { Principal } from '../access/principal.ts';
-import type { Database } from '../database/schema.ts';
+import type { ConsumerRow, Database } from '../database/schema.ts';
 import { findPlacedFactor, type PlacedFactor } from './factors.store.ts';
 
 /** Finds a second factor and whether the principal may act on it; what he may not see does not exist. */
@@ -23,6 +23,21 @@ export async function openFactor(
 
 export function noFactor(id: string): Refusal {
   return refuse('FACTOR_NOT_FOUND', `There is no second factor ${id}.`, 'id');
+}
+
+/** What the entry of a new factor says of it: those of one consumer are entered one after the other, for they are counted. */
+export function enrolmentEntry(
+  caller: Caller,
+  id: string,
+  consumer: Pick<ConsumerRow, 'id'>,
+  place: { readonly project_id: string; readonly environment_id: string },
+) {
+  return {
+    ...factorEntry(caller, { id, ...place }),
+    action: 'factor.enrolled',
+    about: consumer.id,
+    locks: [consumer.id],
+  };
 }
 
 /** What an entry about a factor says of it. */
