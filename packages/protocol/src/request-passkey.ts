@@ -1,6 +1,6 @@
 import { canonicalJson } from './canonical-json.ts';
+import { fromBase64Url, toBase64Url, toBytes, toText } from './dialects/bytes.ts';
 import type { FieldLine } from './dialects/dialect.ts';
-import { toBase64 } from './log/base64.ts';
 
 /**
  * A passkey that confirms one request: its holder signs a challenge that is the digest of that request, so that it is of
@@ -31,7 +31,7 @@ export interface ConfirmedRequest {
 /** What the challenge is the SHA-256 of. */
 export function passkeyStatement({ method, target, bodySha256, credential, at }: ConfirmedRequest): Uint8Array {
   const statement = { at, bodySha256, credential, method, statement: 'confirm request', target, version: 1 };
-  return new TextEncoder().encode(canonicalJson(statement));
+  return toBytes(canonicalJson(statement));
 }
 
 /** An answer of `navigator.credentials.get`, as WebAuthn §5.1.8 writes it in JSON; only what is looked at. */
@@ -55,8 +55,7 @@ export function writePasskey({ at, assertion }: SentPasskey): string {
   const { id, response } = assertion;
   const { clientDataJSON, authenticatorData, signature } = response;
   const sent = { at, assertion: { id, response: { clientDataJSON, authenticatorData, signature } } };
-  const base64 = toBase64(new TextEncoder().encode(JSON.stringify(sent)));
-  return base64.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
+  return toBase64Url(toBytes(JSON.stringify(sent)));
 }
 
 /** Null where there is none, more than one, or one that is none. */
@@ -65,12 +64,12 @@ export function readPasskey(headers: readonly FieldLine[]): SentPasskey | null {
     ([name]) => name.length === PASSKEY_HEADER.length && name.toLowerCase() === PASSKEY_HEADER,
   );
   const value = found.length === 1 ? found[0]?.[1] : undefined;
-  if (value === undefined || value.length > MAX_PASSKEY_CHARS || !/^[\w-]+$/.test(value)) return null;
+  if (value === undefined || value.length > MAX_PASSKEY_CHARS) return null;
+  const bytes = fromBase64Url(value);
+  const text = bytes === null ? null : toText(bytes);
+  if (text === null) return null;
   try {
-    const bytes = Uint8Array.from(atob(value.replaceAll('-', '+').replaceAll('_', '/')), (one) => one.charCodeAt(0));
-    const { at, assertion } = JSON.parse(
-      new TextDecoder('utf-8', { fatal: true }).decode(bytes),
-    ) as Partial<SentPasskey>;
+    const { at, assertion } = JSON.parse(text) as Partial<SentPasskey>;
     const { id, response } = assertion ?? {};
     const { clientDataJSON, authenticatorData, signature } = response ?? {};
     if (!Number.isSafeInteger(at) || ![id, clientDataJSON, authenticatorData, signature].every(isBase64Url))

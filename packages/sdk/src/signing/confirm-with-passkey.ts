@@ -1,5 +1,5 @@
+import { fromBase64Url, toBase64Url, toBytes, toHex } from '@keyhold/protocol/dialects/bytes';
 import type { OutgoingRequest } from '@keyhold/protocol/dialects/dialect';
-import { toBase64 } from '@keyhold/protocol/log/base64';
 import { PASSKEY_HEADER, passkeyStatement, writePasskey } from '@keyhold/protocol/request-passkey';
 import { nowOf } from './sign-request.ts';
 import { digest } from './signing-key.ts';
@@ -25,7 +25,7 @@ export interface PasskeySource {
  * Lets a person confirm a request with a passkey, in the browser: it is bound to this request, byte for byte, and good
  * for two minutes, once. Sign first, then confirm: nothing may change afterwards.
  * @param source default: `navigator.credentials`
- * @throws DOMException where nobody confirmed
+ * @throws DOMException where nobody confirmed; TypeError where an id in `passkeys` is none
  */
 export async function confirmWithPasskey(
   request: OutgoingRequest,
@@ -36,15 +36,14 @@ export async function confirmWithPasskey(
   const { pathname, search } = new URL(request.url);
   const at = nowOf(holder);
   const { credential } = holder;
-  const bytes = (text: string) => new TextEncoder().encode(text);
   const statement = passkeyStatement({
     method: request.method,
     target: pathname + search,
-    bodySha256: hex(await digest('sha-256', request.body)),
-    credential: 'id' in credential ? credential.id : hex(await digest('sha-256', bytes(credential.key))),
+    bodySha256: toHex(await digest('sha-256', request.body)),
+    credential: 'id' in credential ? credential.id : toHex(await digest('sha-256', toBytes(credential.key))),
     at,
   });
-  const allowed = (holder.passkeys ?? []).map((id) => ({ type: 'public-key', id: fromBase64Url(id) }));
+  const allowed = (holder.passkeys ?? []).map((id) => ({ type: 'public-key', id: idBytes(id) }));
   const given = (await source.get({
     publicKey: {
       challenge: new Uint8Array(await digest('sha-256', statement)),
@@ -55,9 +54,9 @@ export async function confirmWithPasskey(
   })) as GivenCredential;
   const { clientDataJSON, authenticatorData, signature } = given.response;
   const response = {
-    clientDataJSON: base64Url(clientDataJSON),
-    authenticatorData: base64Url(authenticatorData),
-    signature: base64Url(signature),
+    clientDataJSON: toBase64Url(new Uint8Array(clientDataJSON)),
+    authenticatorData: toBase64Url(new Uint8Array(authenticatorData)),
+    signature: toBase64Url(new Uint8Array(signature)),
   };
   const value = writePasskey({ at, assertion: { id: given.id, response } });
   const others = request.headers.filter(([name]) => name.toLowerCase() !== PASSKEY_HEADER);
@@ -70,14 +69,8 @@ interface GivenCredential {
   readonly response: Readonly<Record<'clientDataJSON' | 'authenticatorData' | 'signature', ArrayBuffer>>;
 }
 
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
-
-function base64Url(bytes: ArrayBuffer): string {
-  return toBase64(new Uint8Array(bytes)).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
-}
-
-function fromBase64Url(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (one) => one.charCodeAt(0));
+function idBytes(id: string): Uint8Array {
+  const bytes = fromBase64Url(id);
+  if (bytes === null) throw new TypeError(`${JSON.stringify(id)} is not the id of a passkey: those are base64url.`);
+  return bytes;
 }
