@@ -77,6 +77,22 @@ onEachDatabase('a quota without a store that verifiers share', (createPlace) => 
     assert.equal(used, LIMIT - 20 - 1);
   });
 
+  it('is known to be used as often as all of them reported together', async () => {
+    const [first, second] = [await embed(), await embed()];
+    const { secret, keyId } = await issue();
+    for (const verifier of [first, second]) await knownBy(verifier, secret);
+    for (const verifier of [first, first, second, first, second]) {
+      assert.equal((await ask(verifier, secret)).valid, true);
+    }
+    await using raw = await openRaw(shared().place);
+    const usedIn = async (table: string) => {
+      const rows = await raw.rows(`select used from ${table} where key_id = '${keyId}'`);
+      return rows.map(({ used }) => Number(used)).sort();
+    };
+    await eventually('both slices are', async () => String(await usedIn('quota_slices')) === '2,3');
+    await eventually('and the quota is', async () => String(await usedIn('quota_usage')) === '5');
+  });
+
   it('stands where it stood in a control plane that was killed, and is counted or refused while it is away', async () => {
     await using relay = await startRelay(shared().installation.controlUrl);
     const verifier = await embed(relay.url);
