@@ -95,8 +95,11 @@ export class VerificationSource implements FeedSource {
       if ('tampered' in checked) {
         tampered(checked.tampered);
         records.push(...(await withheldRecords(db, checked.tampered, places)));
-      } else if (checked.table === 'keys') records.push(feedKey(checked.row, used.get(checked.row.id)));
-      else records.push(...[recordOf(checked, places) ?? []].flat());
+        continue;
+      }
+      const record =
+        checked.table === 'keys' ? feedKey(checked.row, used.get(checked.row.id)) : recordOf(checked, places);
+      if (record !== null) records.push(record);
     }
     return records;
   }
