@@ -298,8 +298,9 @@ function gateOf(find: (secret: string) => Promise<Principal | null>, bootstrapUs
 function feedGate(find: (secret: string) => Promise<Principal | null>): AuthenticateFeed {
   return async (secret) => {
     const principal = secret === null ? null : await find(secret);
-    if (principal === null || !principal.scopes.includes('feed')) return null;
-    const { id, projects, environment } = principal;
-    return { scope: { projects, environment }, tokenId: id };
+    const grant = principal?.grants.find(({ opener }) => opener === 'feed');
+    if (principal === null || grant === undefined) return null;
+    const { projects, environment } = grant;
+    return { scope: { projects, environment }, tokenId: principal.id };
   };
 }

@@ -26,11 +26,11 @@ export async function authenticate(
     tampered(token.id);
     return null;
   }
-  return {
-    id: token.id,
-    scopes: JSON.parse(token.scopes) as Scope[],
+  const binding = {
     projects: token.projects === null ? null : (JSON.parse(token.projects) as string[]),
     environment: token.environment_id,
     expiresAt: token.expires_at,
   };
+  const scopes = JSON.parse(token.scopes) as Scope[];
+  return { id: token.id, grants: scopes.map((opener) => ({ opener, ...binding })) };
 }

@@ -1,74 +1,107 @@
-import type { Scope } from '@keyhold/protocol/state';
-import type { Principal } from './principal.ts';
+import { type Refusal, refuse } from '@keyhold/protocol/errors';
+import { ROLES, type Role } from '@keyhold/protocol/role';
+import { SCOPES, type Scope } from '@keyhold/protocol/state';
+import type { Grant, Principal } from './principal.ts';
+
+/** Who reads: scopes of tokens first, then roles of people. */
+const READERS = ['keys', 'read', 'administrator', 'security-officer', 'developer', 'support', 'auditor'] as const;
+/** Who reads what is of no concern to whoever only issues keys. */
+const WATCHERS = ['read', 'administrator', 'security-officer', 'auditor'] as const;
 
 /**
- * Scopes that open each action; `admin` opens all of them. Deny by default: an action without a row is refused.
- * One table, so that it can be read as a whole.
+ * Scopes and roles that open each action; the scope `admin` and the role `owner` open all of them. Deny by default: an
+ * action without a row is refused. One table, so that it can be read as a whole. Who has one role may give another only
+ * where his own opens all that it does, so a role that manages people has what it may give.
  */
-const SCOPES_OF_ACTION = {
-  'projects.create': [],
-  'projects.read': ['keys', 'read'],
-  'environments.create': [],
-  'environments.read': ['keys', 'read'],
-  'permissions.set': [],
-  'permissions.read': ['keys', 'read'],
-  'signing.set': [],
-  'signing.read': ['keys', 'read'],
-  'rules.set': [],
-  'rules.read': ['keys', 'read'],
-  'consumers.create': ['keys'],
-  'consumers.read': ['keys', 'read'],
-  'factors.enrol': ['keys'],
-  'factors.read': ['keys', 'read'],
-  'factors.remove': ['keys'],
-  'keys.issue': ['keys'],
-  'keys.read': ['keys', 'read'],
-  'keys.change': ['keys'],
-  'keys.rotate': ['keys'],
-  'keys.suspend': ['keys'],
-  'keys.resume': ['keys'],
-  'keys.revoke': ['keys'],
-  'keys.destroy': ['keys'],
-  'tokens.create': [],
-  'tokens.read': [],
-  'tokens.revoke': [],
-  'workloads.create': [],
-  'workloads.read': [],
-  'workloads.remove': [],
-  'audit.read': ['read'],
-  'audit.erase': [],
-  'audit.export': [],
-  'audit.prune': [],
-  'seal.read': ['read'],
-  'seal.unseal': [],
-  'seal.change': [],
-  'secrets.read': ['read'],
-  'secrets.write': [],
-  'secrets.reveal': [],
-  'secrets.destroy': [],
-  'backup.create': [],
-  'vault-keys.read': ['read'],
-  'vault-keys.rotate': [],
-  'transit.read': ['read'],
-  'transit.use': [],
-  'transit.manage': [],
-  'installation.read': ['read'],
-  'installation.accept-restore': [],
-} as const satisfies Record<string, readonly Scope[]>;
+const OPENERS_OF_ACTION = {
+  'projects.create': ['administrator'],
+  'projects.read': READERS,
+  'environments.create': ['administrator'],
+  'environments.read': READERS,
+  'permissions.set': ['administrator', 'security-officer'],
+  'permissions.read': READERS,
+  'signing.set': ['administrator', 'security-officer'],
+  'signing.read': READERS,
+  'rules.set': ['administrator', 'security-officer'],
+  'rules.read': READERS,
+  'consumers.create': ['keys', 'administrator', 'developer'],
+  'consumers.read': READERS,
+  'factors.enrol': ['keys', 'administrator', 'developer'],
+  'factors.read': READERS,
+  'factors.remove': ['keys', 'administrator', 'developer'],
+  'keys.issue': ['keys', 'administrator', 'developer'],
+  'keys.read': READERS,
+  'keys.change': ['keys', 'administrator', 'developer'],
+  'keys.rotate': ['keys', 'administrator', 'developer'],
+  // Whoever hears of a stolen key can stop it.
+  'keys.suspend': ['keys', 'administrator', 'security-officer', 'developer', 'support'],
+  'keys.resume': ['keys', 'administrator', 'developer'],
+  'keys.revoke': ['keys', 'administrator', 'security-officer', 'developer', 'support'],
+  'keys.destroy': ['keys', 'administrator', 'security-officer'],
+  'tokens.create': ['administrator'],
+  'tokens.read': ['administrator', 'security-officer', 'auditor'],
+  'tokens.revoke': ['administrator', 'security-officer'],
+  'workloads.create': ['administrator'],
+  'workloads.read': ['administrator', 'security-officer', 'auditor'],
+  'workloads.remove': ['administrator', 'security-officer'],
+  'people.read': ['administrator', 'security-officer', 'auditor'],
+  'people.invite': ['administrator'],
+  'people.suspend': ['administrator', 'security-officer'],
+  'people.resume': ['administrator'],
+  'people.remove': ['administrator', 'security-officer'],
+  'roles.grant': ['administrator'],
+  'roles.end': ['administrator', 'security-officer'],
+  'audit.read': WATCHERS,
+  'audit.erase': ['security-officer'],
+  'audit.export': ['security-officer'],
+  'audit.prune': ['security-officer'],
+  'seal.read': WATCHERS,
+  'seal.unseal': ['security-officer'],
+  'seal.change': ['security-officer'],
+  'secrets.read': ['read', 'administrator', 'security-officer', 'developer', 'auditor'],
+  'secrets.write': ['administrator', 'developer'],
+  'secrets.reveal': ['administrator', 'developer'],
+  'secrets.destroy': ['administrator', 'security-officer'],
+  'backup.create': ['security-officer'],
+  'vault-keys.read': WATCHERS,
+  'vault-keys.rotate': ['security-officer'],
+  'transit.read': ['read', 'administrator', 'security-officer', 'developer', 'auditor'],
+  'transit.use': ['administrator', 'developer'],
+  'transit.manage': ['administrator'],
+  'installation.read': WATCHERS,
+  'installation.accept-restore': ['security-officer'],
+} as const satisfies Record<string, readonly (Scope | Role)[]>;
 
-export type Action = keyof typeof SCOPES_OF_ACTION;
+export type Action = keyof typeof OPENERS_OF_ACTION;
 
-/** A decision names the rule that made it. */
-export interface Decision {
-  readonly allowed: boolean;
-  readonly rule: string;
+/** What opens everything here. The feed's own scopes open nothing here: they are a verifier's. */
+const OPEN_ALL: readonly (Scope | Role)[] = ['admin', 'owner'];
+
+/** Grants that open the action, wherever that may be; a refusal names what it takes. */
+export function grantsThatOpen({ grants }: Principal, action: Action): readonly Grant[] | Refusal {
+  const opening = grants.filter(({ opener }) => opens(opener, action));
+  if (opening.length > 0) return opening;
+  const openers = [...OPEN_ALL, ...OPENERS_OF_ACTION[action]];
+  const scopes = SCOPES.filter((scope) => openers.includes(scope)).join(' or ');
+  const roles = ROLES.filter((role) => openers.includes(role)).join(' or ');
+  return refuse('FORBIDDEN', `${action} takes the scope ${scopes} of a token, or the role ${roles} of a person.`);
 }
 
-/** Whether the principal's scopes open the action, wherever that may be. */
-export function authorise(principal: Principal, action: Action): Decision {
-  const opening: readonly Scope[] = ['admin', ...SCOPES_OF_ACTION[action]];
-  const scope = opening.find((candidate) => principal.scopes.includes(candidate));
-  return scope === undefined
-    ? { allowed: false, rule: `${action} takes the scope ${opening.join(' or ')}` }
-    : { allowed: true, rule: `scope ${scope}` };
+export function opens(opener: Scope | Role, action: Action): boolean {
+  const openers: readonly (Scope | Role)[] = OPENERS_OF_ACTION[action];
+  return OPEN_ALL.includes(opener) || openers.includes(opener);
+}
+
+/** What giving a scope away takes that opens nothing here: a verifier sees keys, and what their requests are signed with. */
+const TAKES: Readonly<Partial<Record<Scope | Role, Action>>> = {
+  verify: 'keys.read',
+  feed: 'keys.read',
+  'feed:hmac': 'secrets.reveal',
+};
+
+/** What somebody must be able to do himself to give this to another. */
+export function actionsOf(opener: Scope | Role): readonly Action[] {
+  const taken = TAKES[opener];
+  if (taken !== undefined) return [taken];
+  return (Object.keys(OPENERS_OF_ACTION) as Action[]).filter((action) => opens(opener, action));
 }

@@ -6,7 +6,7 @@ import type { TokenRow } from '../database/schema.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import { Secret } from '../vault/secret.ts';
 import { attribution, type Caller, type ChangeContext } from './change-context.ts';
-import type { Principal } from './principal.ts';
+import { refuseExcess } from './refuse-excess.ts';
 import type { TokenBinding } from './token.ts';
 
 export interface NewToken extends TokenBinding {
@@ -26,7 +26,8 @@ export async function createToken(
   caller: Caller,
   input: NewToken,
 ): Promise<Recorded<CreatedToken> | Refusal> {
-  const excess = refuseExcess(caller.principal, input);
+  const { scopes, at, expiresAt } = input;
+  const excess = refuseExcess(caller.principal, { openers: scopes, at, expiresAt });
   if (excess !== null) return excess;
   const { ledger, clock, propagation } = context;
   if (input.expiresAt !== null && input.expiresAt <= clock.wall()) {
@@ -62,21 +63,4 @@ export function makeToken({ random, clock }: Pick<ChangeContext, 'random' | 'clo
     created_at: clock.wall(),
   };
   return { secret: new Secret(secret), row };
-}
-
-/** Nobody gives more than he has, nor for longer than he has it. */
-export function refuseExcess(
-  principal: Principal,
-  { projects, environment, expiresAt }: Pick<NewToken, 'projects' | 'environment' | 'expiresAt'>,
-): Refusal | null {
-  if (principal.expiresAt !== null && (expiresAt ?? Number.POSITIVE_INFINITY) > principal.expiresAt) {
-    return refuse('FORBIDDEN', 'A token can only create tokens that end when it does, or before.', '/expiresAt');
-  }
-  const within =
-    principal.environment !== null
-      ? environment === principal.environment
-      : principal.projects === null ||
-        environment !== null ||
-        (projects?.every((project) => principal.projects?.includes(project)) ?? false);
-  return within ? null : refuse('FORBIDDEN', 'A bound token can only create tokens within its own binding.');
 }

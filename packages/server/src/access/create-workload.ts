@@ -3,7 +3,7 @@ import type { Scope } from '@keyhold/protocol/state';
 import type { WorkloadRow } from '../database/workload-rows.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import { attribution, type Caller, type ChangeContext } from './change-context.ts';
-import { refuseExcess } from './create-token.ts';
+import { refuseExcess } from './refuse-excess.ts';
 import type { TokenBinding } from './token.ts';
 import { addressProblem } from './workload.ts';
 
@@ -23,7 +23,8 @@ export async function createWorkload(
   caller: Caller,
   input: NewWorkload,
 ): Promise<Recorded<WorkloadRow> | Refusal> {
-  const excess = refuseExcess(caller.principal, { ...input, expiresAt: null });
+  const { scopes, at } = input;
+  const excess = refuseExcess(caller.principal, { openers: scopes, at, expiresAt: null });
   if (excess !== null) return excess;
   const problem = problemOf(input);
   if (problem !== null) return problem;

@@ -1,16 +1,22 @@
 import type { Scope, State } from '@keyhold/protocol/state';
+import type { Role } from '@keyhold/protocol/role';
 
-/** Who acts. */
-export interface Principal {
-  /** Token id. */
-  readonly id: string;
-  readonly scopes: readonly Scope[];
+/** What somebody holds, and where: a scope of a token, a role of a person. */
+export interface Grant {
+  readonly opener: Scope | Role;
   /** Project ids that it is bound to; null for all. */
   readonly projects: readonly string[] | null;
   /** Environment id that it is bound to; null for all of its projects. */
   readonly environment: string | null;
   /** Epoch milliseconds; null: no end. */
   readonly expiresAt: number | null;
+}
+
+/** Who acts: the holder of a token, or a person who signed in. */
+export interface Principal {
+  /** Of the token, or of the person. */
+  readonly id: string;
+  readonly grants: readonly Grant[];
 }
 
 /** What is acted on: a place in the installation. Null members mean "the whole of". */
@@ -27,9 +33,31 @@ export function isAlive(token: { readonly state: State; readonly expires_at: num
   return token.state === 'active' && (token.expires_at === null || nowMs < token.expires_at);
 }
 
-/** True when everything at `resource` lies within what the principal is bound to. */
-export function covers(principal: Pick<Principal, 'projects' | 'environment'>, resource: Resource): boolean {
-  if (principal.environment !== null) return resource.environment === principal.environment;
-  if (principal.projects === null) return true;
-  return resource.project !== null && principal.projects.includes(resource.project);
+/** True when everything at `resource` lies within what the grant is bound to. */
+export function covers(grant: Pick<Grant, 'projects' | 'environment'>, resource: Resource): boolean {
+  if (grant.environment !== null) return resource.environment === grant.environment;
+  if (grant.projects === null) return true;
+  return resource.project !== null && grant.projects.includes(resource.project);
+}
+
+/** Where somebody may do something: all of several grants together. */
+export interface Reach {
+  readonly grants: readonly Grant[];
+  /** Project ids that lie in it whole; null: everything. */
+  readonly projects: readonly string[] | null;
+  /** Ids of environments that lie in it, whatever their projects. */
+  readonly environments: readonly string[];
+}
+
+export function reachOf(grants: readonly Grant[]): Reach {
+  const bound = grants.filter(({ environment }) => environment === null).map(({ projects }) => projects);
+  return {
+    grants,
+    projects: bound.includes(null) ? null : bound.flatMap((projects) => projects ?? []),
+    environments: grants.flatMap(({ environment }) => (environment === null ? [] : [environment])),
+  };
+}
+
+export function reaches({ grants }: Reach, resource: Resource): boolean {
+  return grants.some((grant) => covers(grant, resource));
 }

@@ -2,7 +2,7 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Token } from '@keyhold/protocol/operations/access';
 import type { Scope } from '@keyhold/protocol/state';
 import type { TokenRow } from '../database/schema.ts';
-import type { Principal } from './principal.ts';
+import { INSTALLATION, type Principal, type Resource } from './principal.ts';
 
 /** Names that tokens are shown with, by id. */
 export interface PlaceNames {
@@ -17,7 +17,7 @@ export interface PlaceNames {
 export interface TokenPlaces {
   projectIds(principal: Principal, slugs: readonly string[]): Promise<string[] | Refusal>;
   /** `project/environment` */
-  environmentId(principal: Principal, qualifiedName: string): Promise<string | Refusal>;
+  environmentAt(principal: Principal, qualifiedName: string): Promise<Resource | Refusal>;
   names(bound: readonly Pick<TokenRow, 'projects' | 'environment_id'>[]): Promise<PlaceNames>;
 }
 
@@ -25,6 +25,8 @@ export interface TokenPlaces {
 export interface TokenBinding {
   readonly projects: readonly string[] | null;
   readonly environment: string | null;
+  /** All that it covers. */
+  readonly at: readonly Resource[];
 }
 
 /** Reads a binding that was asked for by names. */
@@ -36,10 +38,14 @@ export async function readBinding(
   if (asked.projects !== undefined && asked.environment !== undefined) {
     return refuse('INVALID_INPUT', 'Give either projects or environment.', '/environment');
   }
-  const projects = asked.projects === undefined ? null : await places.projectIds(principal, asked.projects);
+  if (asked.environment !== undefined) {
+    const place = await places.environmentAt(principal, asked.environment);
+    return isRefusal(place) ? place : { projects: null, environment: place.environment, at: [place] };
+  }
+  if (asked.projects === undefined) return { projects: null, environment: null, at: [INSTALLATION] };
+  const projects = await places.projectIds(principal, asked.projects);
   if (isRefusal(projects)) return projects;
-  const environment = asked.environment === undefined ? null : await places.environmentId(principal, asked.environment);
-  return isRefusal(environment) ? environment : { projects, environment };
+  return { projects, environment: null, at: projects.map((project) => ({ project, environment: null })) };
 }
 
 /** A binding by names; what is gone keeps its id. */

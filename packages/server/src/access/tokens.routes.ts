@@ -13,8 +13,8 @@ import { pageOf } from '../http/page.ts';
 import { expose } from '../vault/expose.ts';
 import type { ChangeContext } from './change-context.ts';
 import { createToken } from './create-token.ts';
-import { allow, allowOnInstallation } from './locate.ts';
-import { covers, type Principal } from './principal.ts';
+import { allowOnInstallation, reachFor } from './locate.ts';
+import { type Principal, type Reach, reaches } from './principal.ts';
 import { revokeToken } from './revoke-token.ts';
 import { type PlaceNames, readBinding, showToken, type TokenPlaces } from './token.ts';
 import { findToken, listTokens } from './tokens.store.ts';
@@ -40,8 +40,8 @@ export function mountTokens(
   };
 
   mount(app, gate, createTokenOperation, async ({ principal, body, ip, idempotency }) => {
-    const denied = allow(principal, 'tokens.create', within(principal));
-    if (denied !== null) return denied;
+    const reach = reachFor(principal, 'tokens.create');
+    if (isRefusal(reach)) return reach;
     const binding = await readBinding(places, principal, body);
     if (isRefusal(binding)) return binding;
     const expiresAt = body.expiresAt === undefined ? null : Date.parse(body.expiresAt);
@@ -58,13 +58,13 @@ export function mountTokens(
   });
 
   mount(app, gate, listTokensOperation, async ({ principal, query }) => {
-    const denied = allow(principal, 'tokens.read', within(principal));
-    if (denied !== null) return denied;
+    const reach = reachFor(principal, 'tokens.read');
+    if (isRefusal(reach)) return reach;
     const page = { list: listTokensOperation.id, principal: principal.id, query };
     const found = await pageOf(
       cursors,
       page,
-      (after, limit) => listVisible(reader, places, principal, after, limit),
+      (after, limit) => listVisible(reader, places, reach, after, limit),
       ({ id }) => id,
       show,
     );
@@ -74,13 +74,13 @@ export function mountTokens(
   mount(app, gate, revokeTokenOperation, async ({ principal, params, ip, idempotency }) => {
     const absent = refuse('TOKEN_NOT_FOUND', `There is no token ${params.id}.`, 'id');
     const token = await findToken(reader, params.id);
-    const denied = allow(principal, 'tokens.revoke', within(principal));
-    if (denied !== null) return denied;
+    const reach = reachFor(principal, 'tokens.revoke');
+    if (isRefusal(reach)) return reach;
     if (token === undefined && (await isKnownToLedger(reader, params.id))) {
       const barred = allowOnInstallation(principal, 'tokens.revoke');
       return barred ?? (await withdrawMissing(context, { principal, ip, idempotency }, 'tokens', params.id, absent));
     }
-    if (token === undefined || !isVisible(principal, token, await places.names([token]))) return absent;
+    if (token === undefined || !isVisible(reach, token, await places.names([token]))) return absent;
     const revoked = await revokeToken(context, { principal, ip, idempotency }, params.id);
     if (isRefusal(revoked)) return revoked;
     await tokenRevoked();
@@ -90,34 +90,28 @@ export function mountTokens(
   });
 }
 
-/** Tokens live in the installation; what a bound caller may do to them is judged by their bindings. */
-function within(principal: Principal) {
-  const resource = { project: principal.projects?.[0] ?? null, environment: principal.environment };
-  return { resource, absent: refuse('FORBIDDEN', 'This token is bound elsewhere.') };
-}
-
 /** A bound caller sees tokens bound within its own binding; `names` knows the environments' projects. */
-function isVisible(principal: Principal, token: TokenRow, names: PlaceNames): boolean {
-  if (principal.environment === null && principal.projects === null) return true;
+function isVisible(reach: Reach, token: TokenRow, names: PlaceNames): boolean {
+  if (reach.projects === null) return true;
   const projects = token.projects === null ? null : (JSON.parse(token.projects) as string[]);
   if (token.environment_id !== null) {
     const project = names.projectOf.get(token.environment_id) ?? null;
-    return covers(principal, { project, environment: token.environment_id });
+    return reaches(reach, { project, environment: token.environment_id });
   }
-  return projects?.every((project) => covers(principal, { project, environment: null })) ?? false;
+  return projects?.every((project) => reaches(reach, { project, environment: null })) ?? false;
 }
 
 /** Bound callers' pages are filtered here: tokens are few. */
 async function listVisible(
   reader: Kysely<Database>,
   places: TokenPlaces,
-  principal: Principal,
+  reach: Reach,
   after: string | undefined,
   limit: number,
 ): Promise<TokenRow[]> {
-  if (principal.environment === null && principal.projects === null) return await listTokens(reader, after, limit);
+  if (reach.projects === null) return await listTokens(reader, after, limit);
   const tokens = await listTokens(reader, after, Number.MAX_SAFE_INTEGER);
   const names = await places.names(tokens);
-  const visible = tokens.filter((token) => isVisible(principal, token, names));
+  const visible = tokens.filter((token) => isVisible(reach, token, names));
   return visible.slice(0, limit);
 }

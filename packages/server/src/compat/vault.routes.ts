@@ -117,16 +117,17 @@ async function openNamespace(
   { headers }: FastifyRequest,
 ): ReturnType<VaultCall['open']> {
   const named = String(headers['x-vault-namespace'] ?? '').replace(/^\/+|\/+$/g, '');
-  const [project, environment, ...rest] =
-    named !== ''
-      ? named.split('/')
-      : principal.environment === null
-        ? ['default', 'production']
-        : await findEnvironmentNames(reader, principal.environment);
+  const [project, environment, ...rest] = named === '' ? await ownEnvironment(reader, principal) : named.split('/');
   if (project === undefined || environment === undefined || rest.length > 0) {
     return refuse('ENVIRONMENT_NOT_FOUND', 'X-Vault-Namespace is project/environment.');
   }
   return await openEnvironment(reader, principal, action, project, environment);
+}
+
+async function ownEnvironment(reader: VaultApi['reader'], { grants }: Principal): Promise<readonly string[]> {
+  const [own, ...others] = new Set(grants.map((grant) => grant.environment));
+  if (own == null || others.length > 0) return ['default', 'production'];
+  return await findEnvironmentNames(reader, own);
 }
 
 function tokenOf({ headers }: FastifyRequest): string | null {

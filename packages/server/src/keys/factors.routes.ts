@@ -1,6 +1,7 @@
 import { isRefusal } from '@keyhold/protocol/errors';
 import * as operations from '@keyhold/protocol/operations/factors';
 import type { FastifyInstance } from 'fastify';
+import { reaches } from '../access/principal.ts';
 import { mount } from '../http/mount.ts';
 import { pageOf } from '../http/page.ts';
 import { openConsumer, openEnvironment } from '../projects/locate.ts';
@@ -20,8 +21,9 @@ export function mountFactors(app: FastifyInstance, routes: KeyRoutes): void {
   const { gate, context, reader, cursors, vault } = routes;
   mountPasskeys(app, routes);
   mount(app, gate, operations.enrolTotp, async ({ principal, params, body, ip, idempotency }) => {
-    const consumer = await openConsumer(reader, principal, 'factors.enrol', params.id);
-    if (isRefusal(consumer)) return consumer;
+    const opened = await openConsumer(reader, principal, 'factors.enrol', params.id);
+    if (isRefusal(opened)) return opened;
+    const { consumer } = opened;
     const [project] = await listProjects(reader, [consumer.project_id], undefined, 1);
     const slug = project?.slug ?? '';
     const place = await openEnvironment(reader, principal, 'factors.enrol', slug, body.environment);
@@ -44,10 +46,13 @@ export function mountFactors(app: FastifyInstance, routes: KeyRoutes): void {
   });
 
   mount(app, gate, operations.listFactors, async ({ principal, params, query }) => {
-    const consumer = await openConsumer(reader, principal, 'factors.read', params.id);
-    if (isRefusal(consumer)) return consumer;
+    const opened = await openConsumer(reader, principal, 'factors.read', params.id);
+    if (isRefusal(opened)) return opened;
+    const { consumer, reach } = opened;
+    const isWhole = reaches(reach, { project: consumer.project_id, environment: null });
+    const environments = isWhole ? null : reach.environments;
     const load = (after: string | undefined, limit: number) =>
-      listFactors(reader, consumer.id, principal.environment, after, limit);
+      listFactors(reader, consumer.id, environments, after, limit);
     const show = (rows: Awaited<ReturnType<typeof load>>) =>
       rows.map((row) => showFactor(row, { project: row.project_slug, environment: row.environment_name }));
     const page = { list: `${operations.listFactors.id} ${consumer.id}`, principal: principal.id, query };

@@ -23,11 +23,11 @@ export async function findPlacedFactor(db: Db, id: string): Promise<PlacedFactor
   return await placedFactors(db).where('consumer_factors.id', '=', id).executeTakeFirst();
 }
 
-/** Oldest first; `environment` null: of all. */
+/** Oldest first; `environments` null: of all. */
 export async function listFactors(
   db: Db,
   consumerId: string,
-  environment: string | null,
+  environments: readonly string[] | null,
   after: string | undefined,
   limit: number,
 ): Promise<PlacedFactor[]> {
@@ -35,7 +35,7 @@ export async function listFactors(
     .where('consumer_factors.consumer_id', '=', consumerId)
     .orderBy('consumer_factors.id')
     .limit(limit);
-  if (environment !== null) query = query.where('consumer_factors.environment_id', '=', environment);
+  if (environments !== null) query = query.where('consumer_factors.environment_id', 'in', [...environments]);
   if (after !== undefined) query = query.where('consumer_factors.id', '>', after);
   return await query.execute();
 }

@@ -8,8 +8,8 @@ import { describeWay, prepareWay, type Way } from '../delivery/deliver.ts';
 import { showDelivery } from '../delivery/delivery.routes.ts';
 import { mount } from '../http/mount.ts';
 import { pageOf } from '../http/page.ts';
-import { openEnvironment } from '../projects/locate.ts';
-import { type Routes, visibleProjects } from '../projects/projects.routes.ts';
+import { openEnvironment, visiblePlaces } from '../projects/locate.ts';
+import type { Routes } from '../projects/projects.routes.ts';
 import { expose } from '../vault/expose.ts';
 import type { Vault } from '../vault/vault.ts';
 import { issueKey } from './issue-key.ts';
@@ -45,10 +45,11 @@ export function mountKeys(app: FastifyInstance, { gate, context, reader, cursors
   mount(app, gate, operations.listKeys, async ({ principal, query }) => {
     const filter = await filterFor(principal, query.project, query.environment);
     if (isRefusal(filter)) return filter;
+    const { projects, environments } = filter;
     const { consumer, state, q } = query;
     const nowMs = context.clock.wall();
     const load = (after: string | undefined, limit: number) =>
-      listKeys(reader, { ...filter, consumer, state, q, after, limit, nowMs });
+      listKeys(reader, { projects, environments, consumer, state, q, after, limit, nowMs });
     const page = { list: operations.listKeys.id, principal: principal.id, query };
     const found = await pageOf(
       cursors,
@@ -64,10 +65,9 @@ export function mountKeys(app: FastifyInstance, { gate, context, reader, cursors
     if (environment !== undefined) {
       if (project === undefined) return refuse('INVALID_INPUT', 'Name the project too.', 'project');
       const place = await openEnvironment(reader, principal, 'keys.read', project, environment);
-      return isRefusal(place) ? place : { projects: [place.project.id], environment: place.environment.id };
+      return isRefusal(place) ? place : { projects: [], environments: [place.environment.id] };
     }
-    const projects = await visibleProjects(reader, principal, 'keys.read', project);
-    return isRefusal(projects) ? projects : { projects, environment: principal.environment };
+    return await visiblePlaces(reader, principal, 'keys.read', project);
   };
 
   mount(app, gate, operations.getKey, async ({ principal, params }) => {

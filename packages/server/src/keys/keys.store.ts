@@ -74,8 +74,9 @@ export async function listCredentials(db: Db, keyIds: readonly string[]): Promis
 }
 
 export interface KeyFilter {
+  /** Those that lie in these projects, null for all, or in these environments. */
   readonly projects: readonly string[] | null;
-  readonly environment: string | null;
+  readonly environments: readonly string[];
   readonly consumer?: string | undefined;
   readonly state?: State | undefined;
   readonly q?: string | undefined;
@@ -88,8 +89,8 @@ export interface KeyFilter {
 /** Newest first. */
 export async function listKeys(db: Db, filter: KeyFilter): Promise<PlacedKey[]> {
   let query = placedKeys(db).orderBy('keys.id', 'desc').limit(filter.limit);
-  if (filter.projects !== null) query = query.where('keys.project_id', 'in', [...filter.projects]);
-  if (filter.environment !== null) query = query.where('keys.environment_id', '=', filter.environment);
+  const { projects, environments } = filter;
+  if (projects !== null) query = whereLies(query, projects, environments);
   if (filter.consumer !== undefined) query = query.where('keys.consumer_id', '=', filter.consumer);
   if (filter.after !== undefined) query = query.where('keys.id', '<', filter.after);
   if (filter.state !== undefined) query = whereState(query, filter.state, filter.nowMs);
@@ -98,6 +99,15 @@ export async function listKeys(db: Db, filter: KeyFilter): Promise<PlacedKey[]> 
 }
 
 type KeysQuery = ReturnType<typeof placedKeys>;
+
+function whereLies(query: KeysQuery, projects: readonly string[], environments: readonly string[]): KeysQuery {
+  return query.where(({ eb, or }) =>
+    or([
+      ...(projects.length > 0 ? [eb('keys.project_id', 'in', [...projects])] : []),
+      ...(environments.length > 0 ? [eb('keys.environment_id', 'in', [...environments])] : []),
+    ]),
+  );
+}
 
 /** The SQL of `stateAt`; a test holds the two together. */
 function whereState(query: KeysQuery, state: State, nowMs: number): KeysQuery {

@@ -112,7 +112,7 @@ onEachDatabase('the state filter', (createPlace) => {
         });
         await raw.run(`insert into keys values ${values.join(', ')}`);
         for (const state of STATES) {
-          const filter = { projects: null, environment: null, state, limit: 100, nowMs };
+          const filter = { projects: null, environments: [], state, limit: 100, nowMs };
           const listed = (await listKeys(store.reader, filter)).map(({ id }) => id).sort();
           const expected = rows.flatMap((row, i) => (stateAt(row, nowMs) === state ? [`key_${i}`] : [])).sort();
           assert.deepEqual(listed, expected, state);

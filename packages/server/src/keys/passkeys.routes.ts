@@ -14,8 +14,9 @@ import { originProblem } from './passkey.ts';
 /** Passkeys of consumers, second factors that sign the request itself. */
 export function mountPasskeys(app: FastifyInstance, { gate, context, reader, vault }: KeyRoutes): void {
   mount(app, gate, operations.enrolPasskey, async ({ principal, params, body, ip, idempotency }) => {
-    const consumer = await openConsumer(reader, principal, 'factors.enrol', params.id);
-    if (isRefusal(consumer)) return consumer;
+    const opened = await openConsumer(reader, principal, 'factors.enrol', params.id);
+    if (isRefusal(opened)) return opened;
+    const { consumer } = opened;
     const [project] = await listProjects(reader, [consumer.project_id], undefined, 1);
     const place = await openEnvironment(reader, principal, 'factors.enrol', project?.slug ?? '', body.environment);
     if (isRefusal(place)) return place;

@@ -1,11 +1,10 @@
-import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import { isRefusal, refuse } from '@keyhold/protocol/errors';
 import * as operations from '@keyhold/protocol/operations/projects';
 import type { FastifyInstance } from 'fastify';
 import type { Kysely } from 'kysely';
-import type { Action } from '../access/authorise.ts';
 import type { ChangeContext } from '../access/change-context.ts';
-import { allow, allowOnInstallation } from '../access/locate.ts';
-import type { Principal } from '../access/principal.ts';
+import { allowOnInstallation } from '../access/locate.ts';
+import { type Principal, reaches } from '../access/principal.ts';
 import type { Database } from '../database/schema.ts';
 import type { Cursors } from '../http/cursor.ts';
 import { type Gate, mount } from '../http/mount.ts';
@@ -13,7 +12,7 @@ import { pageOf } from '../http/page.ts';
 import { createConsumer } from './create-consumer.ts';
 import { createEnvironment } from './create-environment.ts';
 import { createProject } from './create-project.ts';
-import { openConsumer, openEnvironment, openProject } from './locate.ts';
+import { openConsumer, openEnvironment, openProject, visiblePlaces, visibleProjects } from './locate.ts';
 import { showConsumer, showEnvironment, showProject, showSetting } from './project.ts';
 import { listConsumers, listEnvironments, listProjects, listSettings } from './projects.store.ts';
 import { setPermission } from './set-permission.ts';
@@ -54,20 +53,24 @@ export function mountProjects(app: FastifyInstance, routes: Routes): void {
 
 export function mountEnvironments(app: FastifyInstance, { gate, context, reader, cursors }: Routes): void {
   mount(app, gate, operations.createEnvironment, async ({ principal, params, body, ip, idempotency }) => {
-    const project = await openProject(reader, principal, 'environments.create', params.slug);
-    if (isRefusal(project)) return project;
-    if (principal.environment !== null) return refuse('FORBIDDEN', 'This token is bound to one environment.');
+    const opened = await openProject(reader, principal, 'environments.create', params.slug);
+    if (isRefusal(opened)) return opened;
+    const { project, reach } = opened;
+    if (!reaches(reach, { project: project.id, environment: null })) {
+      return refuse('FORBIDDEN', 'You are bound to an environment of it.');
+    }
     const created = await createEnvironment(context, { principal, ip, idempotency }, project, body);
     if (isRefusal(created)) return created;
     return { body: created.value, repeated: created.repeated, sequence: created.sequence };
   });
 
   mount(app, gate, operations.listEnvironments, async ({ principal, params, query }) => {
-    const project = await openProject(reader, principal, 'environments.read', params.slug);
-    if (isRefusal(project)) return project;
+    const visible = await visiblePlaces(reader, principal, 'environments.read', params.slug);
+    if (isRefusal(visible)) return visible;
     const page = { list: `${operations.listEnvironments.id} ${params.slug}`, principal: principal.id, query };
-    const load = (after: string | undefined, limit: number) =>
-      listEnvironments(reader, { projects: [project.id], id: principal.environment, after, limit });
+    const { projects, environments: ids } = visible;
+    const places = ids.length > 0 ? { ids } : { projects: projects ?? [] };
+    const load = (after: string | undefined, limit: number) => listEnvironments(reader, { ...places, after, limit });
     const show = (rows: Awaited<ReturnType<typeof load>>) => rows.map((row) => showEnvironment(row, row.slug));
     const found = await pageOf(
       cursors,
@@ -108,9 +111,9 @@ export function mountEnvironments(app: FastifyInstance, { gate, context, reader,
 
 export function mountConsumers(app: FastifyInstance, { gate, context, reader, cursors }: Routes): void {
   mount(app, gate, operations.createConsumer, async ({ principal, body, ip, idempotency }) => {
-    const project = await openProject(reader, principal, 'consumers.create', body.project);
-    if (isRefusal(project)) return project;
-    const created = await createConsumer(context, { principal, ip, idempotency }, project, body);
+    const opened = await openProject(reader, principal, 'consumers.create', body.project);
+    if (isRefusal(opened)) return opened;
+    const created = await createConsumer(context, { principal, ip, idempotency }, opened.project, body);
     if (isRefusal(created)) return created;
     return { body: created.value, repeated: created.repeated, sequence: created.sequence };
   });
@@ -133,31 +136,10 @@ export function mountConsumers(app: FastifyInstance, { gate, context, reader, cu
   });
 
   mount(app, gate, operations.getConsumer, async ({ principal, params }) => {
-    const consumer = await openConsumer(reader, principal, 'consumers.read', params.id);
-    if (isRefusal(consumer)) return consumer;
+    const opened = await openConsumer(reader, principal, 'consumers.read', params.id);
+    if (isRefusal(opened)) return opened;
+    const { consumer } = opened;
     const [project] = await listProjects(reader, [consumer.project_id], undefined, 1);
     return { body: showConsumer(consumer, project?.slug ?? consumer.project_id) };
   });
-}
-
-/** Ids of the projects that a list may show, null for all; with a slug, of that one. */
-export async function visibleProjects(
-  reader: Kysely<Database>,
-  principal: Principal,
-  action: Action,
-  slug: string | undefined,
-): Promise<readonly string[] | null | Refusal> {
-  if (slug !== undefined) {
-    const project = await openProject(reader, principal, action, slug);
-    return isRefusal(project) ? project : [project.id];
-  }
-  const own = { project: principal.projects?.[0] ?? null, environment: principal.environment };
-  const denied = allow(principal, action, {
-    resource: own,
-    absent: refuse('FORBIDDEN', 'This token is bound elsewhere.'),
-  });
-  if (denied !== null) return denied;
-  if (principal.environment === null) return principal.projects;
-  const environments = await listEnvironments(reader, { id: principal.environment });
-  return environments.map(({ project_id }) => project_id);
 }

@@ -44,10 +44,24 @@ export async function findEnvironmentByPrefix(db: Db, prefix: string): Promise<E
   return await db.selectFrom('environments').selectAll().where('prefix', '=', prefix).executeTakeFirst();
 }
 
-/** Environments with their project's slug, by any of project, id and place in the list. */
+/** Those of these ids that there are; of one project, where it is named. */
+export async function environmentsAmong(
+  db: Db,
+  ids: readonly string[],
+  projectId?: string,
+): Promise<Pick<EnvironmentRow, 'id' | 'project_id'>[]> {
+  if (ids.length === 0) return [];
+  const found = db
+    .selectFrom('environments')
+    .select(['id', 'project_id'])
+    .where('id', 'in', [...ids]);
+  return await (projectId === undefined ? found : found.where('project_id', '=', projectId)).execute();
+}
+
+/** Environments with their project's slug, by any of project, ids and place in the list. */
 export async function listEnvironments(
   db: Db,
-  filter: { projects?: readonly string[]; id?: string | null; after?: string | undefined; limit?: number },
+  filter: { projects?: readonly string[]; ids?: readonly string[]; after?: string | undefined; limit?: number },
 ): Promise<(EnvironmentRow & { slug: string })[]> {
   let query = db
     .selectFrom('environments')
@@ -56,7 +70,7 @@ export async function listEnvironments(
     .select('projects.slug')
     .orderBy('environments.id');
   if (filter.projects !== undefined) query = query.where('environments.project_id', 'in', [...filter.projects]);
-  if (filter.id != null) query = query.where('environments.id', '=', filter.id);
+  if (filter.ids !== undefined) query = query.where('environments.id', 'in', [...filter.ids]);
   if (filter.after !== undefined) query = query.where('environments.id', '>', filter.after);
   if (filter.limit !== undefined) query = query.limit(filter.limit);
   return await query.execute();
@@ -157,6 +171,6 @@ export function likePart(text: string): string {
 
 /** Slug of its project and name, or nothing. */
 export async function findEnvironmentNames(db: Db, id: string): Promise<string[]> {
-  const [found] = await listEnvironments(db, { id });
+  const [found] = await listEnvironments(db, { ids: [id] });
   return found === undefined ? [] : [found.slug, found.name];
 }

@@ -1,6 +1,6 @@
 import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import type { Kysely } from 'kysely';
-import type { Principal } from '../access/principal.ts';
+import type { Principal, Resource } from '../access/principal.ts';
 import type { PlaceNames, TokenPlaces } from '../access/token.ts';
 import type { Database, TokenRow } from '../database/schema.ts';
 import { openEnvironment, openProject } from './locate.ts';
@@ -12,16 +12,16 @@ export function tokenPlaces(reader: Kysely<Database>): TokenPlaces {
     projectIds: async (principal: Principal, slugs: readonly string[]): Promise<string[] | Refusal> => {
       const ids: string[] = [];
       for (const slug of slugs) {
-        const project = await openProject(reader, principal, 'tokens.create', slug);
-        if (isRefusal(project)) return project;
-        ids.push(project.id);
+        const opened = await openProject(reader, principal, 'tokens.create', slug);
+        if (isRefusal(opened)) return opened;
+        ids.push(opened.project.id);
       }
       return ids;
     },
-    environmentId: async (principal: Principal, qualifiedName: string): Promise<string | Refusal> => {
+    environmentAt: async (principal: Principal, qualifiedName: string): Promise<Resource | Refusal> => {
       const [slug = '', name = ''] = qualifiedName.split('/');
       const place = await openEnvironment(reader, principal, 'tokens.create', slug, name);
-      return isRefusal(place) ? place : place.environment.id;
+      return isRefusal(place) ? place : { project: place.project.id, environment: place.environment.id };
     },
     names: (bound) => namesOf(reader, bound),
   };
@@ -37,7 +37,7 @@ async function namesOf(
   const projectOf = new Map<string, string>();
   for (const { environment_id } of tokens) {
     if (environment_id === null || environments.has(environment_id)) continue;
-    const [found] = await listEnvironments(reader, { id: environment_id });
+    const [found] = await listEnvironments(reader, { ids: [environment_id] });
     if (found === undefined) continue;
     environments.set(environment_id, `${found.slug}/${found.name}`);
     projectOf.set(environment_id, found.project_id);

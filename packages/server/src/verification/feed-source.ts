@@ -122,7 +122,7 @@ export class VerificationSource implements FeedSource {
 
   async leasesFor(db: Kysely<Database>, scope: FeedScope): Promise<GrantedLease[]> {
     const rows = await listEnvironments(db, {
-      id: scope.environment,
+      ...(scope.environment === null ? {} : { ids: [scope.environment] }),
       ...(scope.projects === null || scope.environment !== null ? {} : { projects: scope.projects }),
     });
     const checked = await readCheckedRows(

@@ -28,7 +28,10 @@ export interface IssuedKey {
 }
 
 export const CALLER: Caller = {
-  principal: { id: 'operator', scopes: ['admin'], projects: null, environment: null, expiresAt: null },
+  principal: {
+    id: 'operator',
+    grants: [{ opener: 'admin', projects: null, environment: null, expiresAt: null }],
+  },
   ip: '127.0.0.1',
   idempotency: undefined,
 };
