@@ -14,6 +14,11 @@ const HOLDERS = new Set([
   'packages/server/src/compat/wrapping.ts',
   'packages/server/src/delivery/delivery.routes.ts',
   'packages/server/src/access/token-exchange.routes.ts',
+  'packages/server/src/access/people/people.routes.ts',
+  // Sessions and codes of people, in cookies and answers.
+  'packages/server/src/access/sign-in/sign-in.routes.ts',
+  'packages/server/src/access/sign-in/session.routes.ts',
+  'packages/server/src/access/sign-in/person-gate.routes.ts',
   // Turn a secret into what only its place or its recipient can open.
   'packages/server/src/delivery/encrypt-to-recipient.ts',
   'packages/server/src/vault/seal-secret.ts',

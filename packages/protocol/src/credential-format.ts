@@ -29,11 +29,29 @@ const CLASSES: Uint8Array = (() => {
   return classes;
 })();
 
-/** Prefix of Keyhold's own tokens; no environment may take it. */
+/** Prefix of Keyhold's own tokens. */
 export const TOKEN_PREFIX = 'keyhold';
 
-/** Prefix of the tokens that take a delivery; no environment may take it. */
+/** Prefix of the tokens that take a delivery. */
 export const ONCE_PREFIX = 'keyhold_once';
+
+/** Prefix of what a person's session is known by. */
+export const SESSION_PREFIX = 'keyhold_session';
+
+/** Prefix of what lets a person enrol. */
+export const INVITATION_PREFIX = 'keyhold_invite';
+
+/** Prefix of what a person signs a command line in with. */
+export const DEVICE_PREFIX = 'keyhold_device';
+
+/** No environment may take one of these. */
+export const OUR_PREFIXES: readonly string[] = [
+  TOKEN_PREFIX,
+  ONCE_PREFIX,
+  SESSION_PREFIX,
+  INVITATION_PREFIX,
+  DEVICE_PREFIX,
+];
 
 /** Pattern of an environment's prefix: 2–24 of `[a-z0-9_]`. */
 export const PREFIX_PATTERN = '^[a-z0-9_]{2,24}$';

@@ -7,7 +7,9 @@ export const ERRORS = {
   INVALID_JSON: { status: 400, title: 'The body is not well-formed JSON in UTF-8.' },
   INVALID_CURSOR: { status: 400, title: 'The cursor was not made by this list with these filters.' },
   UNAUTHENTICATED: { status: 401, title: 'A valid token is required.' },
+  SIGN_IN_REFUSED: { status: 401, title: 'This does not sign you in.' },
   FORBIDDEN: { status: 403, title: 'The token does not allow this.' },
+  CONFIRMATION_REQUIRED: { status: 403, title: 'This takes your passkey, shown for this very request.' },
   NOT_FOUND: { status: 404, title: 'There is nothing at this address.' },
   PROJECT_NOT_FOUND: { status: 404, title: 'No such project.' },
   ENVIRONMENT_NOT_FOUND: { status: 404, title: 'No such environment.' },
@@ -16,6 +18,11 @@ export const ERRORS = {
   CREDENTIAL_NOT_FOUND: { status: 404, title: 'No such credential.' },
   WORKLOAD_NOT_FOUND: { status: 404, title: 'No such workload.' },
   FACTOR_NOT_FOUND: { status: 404, title: 'No such second factor.' },
+  PERSON_NOT_FOUND: { status: 404, title: 'No such person.' },
+  ROLE_NOT_FOUND: { status: 404, title: 'Nobody has such a role.' },
+  SESSION_NOT_FOUND: { status: 404, title: 'You have no such session.' },
+  PASSKEY_NOT_FOUND: { status: 404, title: 'You have no such passkey.' },
+  DEVICE_CODE_GONE: { status: 404, title: 'Nobody is signed in with this code: used, ended, or never there.' },
   TOKEN_NOT_FOUND: { status: 404, title: 'No such token.' },
   SECRET_NOT_FOUND: { status: 404, title: 'No such secret.' },
   SECRET_VERSION_GONE: { status: 404, title: 'The secret has no such version any more.' },
@@ -25,6 +32,9 @@ export const ERRORS = {
   SLUG_TAKEN: { status: 409, title: 'Another project has this slug.' },
   ENVIRONMENT_EXISTS: { status: 409, title: 'The project has an environment of this name.' },
   PREFIX_TAKEN: { status: 409, title: 'Another environment has this prefix.' },
+  LAST_OWNER: { status: 409, title: 'Nobody else could manage the installation then.' },
+  PASSKEY_TAKEN: { status: 409, title: "This passkey is, or was, somebody's already." },
+  TOO_MANY_PASSKEYS: { status: 409, title: 'You have as many passkeys as one may have.' },
   EXPORT_EXISTS: { status: 409, title: 'Another export of the log has this name.' },
   PUBLIC_KEY_TAKEN: { status: 409, title: 'This public key is, or was, a credential already.' },
   RULE_NOT_MET: { status: 409, title: "The key would not be what its environment's rules ask for." },
@@ -54,6 +64,7 @@ export const ERRORS = {
   URI_TOO_LONG: { status: 414, title: 'The address is too long.' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'Send the body as application/json.' },
   IDEMPOTENCY_KEY_REUSED: { status: 422, title: 'This Idempotency-Key was used with another request.' },
+  TOO_MANY_ATTEMPTS: { status: 429, title: 'Too many attempts failed; try again later.' },
   HEADERS_TOO_LARGE: { status: 431, title: 'The header fields are too large.' },
   INTERNAL: { status: 500, title: 'Something went wrong here; the instance id finds it in the log.' },
   SEALED: { status: 503, title: 'The installation is sealed.' },
@@ -71,6 +82,8 @@ export interface Refusal {
   readonly detail: string;
   /** JSON pointer or parameter name of the failing field. */
   readonly field?: string | undefined;
+  /** When to try again. */
+  readonly retryAfterSeconds?: number;
 }
 
 /** Makes a refusal. */

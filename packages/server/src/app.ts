@@ -6,6 +6,9 @@ import type { SealKind } from '@keyhold/protocol/operations/seal';
 import { sql } from 'kysely';
 import { authenticate } from './access/authenticate.ts';
 import { BootstrapUse } from './access/bootstrap-use.ts';
+import { personGate } from './access/sign-in/person-gate.routes.ts';
+import { openSignIn } from './access/sign-in/open-sign-in.ts';
+import { localOriginOf, siteOf } from './access/sign-in/site.ts';
 import { ensureBootstrapToken, ensureVerifierToken } from './access/own-tokens.ts';
 import type { Principal } from './access/principal.ts';
 import { acknowledge } from './audit/acknowledge.ts';
@@ -29,7 +32,6 @@ import { logAccess } from './http/access-log.ts';
 import { Cursors } from './http/cursor.ts';
 import { mountHealth } from './http/health.ts';
 import type { Log } from './http/log.ts';
-import type { Gate } from './http/mount.ts';
 import { serveReference } from './http/reference.ts';
 import { createHttpServer } from './http/server.ts';
 import { readTls } from './http/tls.ts';
@@ -77,7 +79,6 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   await using stack = new AsyncDisposableStack();
   makeDataFolder(config.dataFolder);
   const [clock, random] = [systemClock, systemRandom];
-
   // database
   const file = (name: string) => join(config.dataFolder, name);
   const store = await openData(config, stack);
@@ -103,12 +104,12 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const audit = await openAudit({ vault, scratch, place, policy, folder: file('exports') }, alarms, stack);
   await guard.enter(ledger);
   const bootstrapTokenFile = file('bootstrap-token');
-  const bootstrapUse = new BootstrapUse(ledger, clock, await ensureBootstrapToken(own, bootstrapTokenFile));
+  const bootstrapTokenId = await ensureBootstrapToken(own, bootstrapTokenFile);
+  const bootstrapUse = new BootstrapUse(ledger, clock, bootstrapTokenId);
   feed.onTokensUsed((ids) => noteAll(bootstrapUse, ids));
   const verifierTokenFile = file('verifier-token');
   if (config.withVerifier) await ensureVerifierToken(own, verifierTokenFile);
   const find = (secret: string) => authenticate(store.reader, clock, secret, tampered);
-  const gate = { ...gateOf(find, bootstrapUse), acknowledge: acknowledge.bind(null, { ...audit, ledger, clock }) };
 
   // http
   const tls = readTls(config);
@@ -117,11 +118,17 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   mountHealth(app, async () => (await sql`select 1`.execute(store.reader)).rows.length === 1);
   // A cursor outlives no start: what it is bound with needs no key that could be sealed.
   const cursors = new Cursors(createSecretKey(random.bytes(32)));
-  const routes = { gate, context: { ledger, propagation, clock, random }, reader: store.reader, cursors };
+  const context = { ledger, propagation, clock, random };
   const { seals, rewrapper, rewrap } = sealsOf(vault, { keyFile, config, personal: audit.personal }, log, stack);
   const tokenRevoked = () => replaceHanded(vault, rewrap);
+  const site = () => siteOf(config.publicUrl ?? localOriginOf(app.server.address(), tls !== undefined));
+  const tokens = gateOf(find, bootstrapUse);
+  const signIn = openSignIn(context, { store, scratch, alarms, site, tampered, tokenRevoked });
+  const gate = { ...personGate(signIn, tokens), acknowledge: acknowledge.bind(null, { ...audit, ledger, clock }) };
+  const routes = { gate, context, reader: store.reader, cursors, signIn, bootstrapTokenId };
   mountControlPlane(app, { ...routes, feed, alarms, store, vault, seals, rewrapper, ...audit, scratch, tokenRevoked });
-  const vaultApi = { ...routes, authenticate: gate.authenticate, vault, seals };
+  // Its clients hold tokens: people read secrets where they confirm it.
+  const vaultApi = { ...routes, authenticate: tokens, vault, seals };
   await mountVault(app, '/compat/vault', vaultApi, log);
   await app.ready();
   const closeFeed = serveFeed(app.server, hub, feedGate(find));
@@ -283,14 +290,12 @@ async function replaceHanded(vault: Vault, rewrap: () => void): Promise<void> {
   if ((await replaceHandedKeys(vault)) > 0) rewrap();
 }
 
-/** Opens the API to tokens that are alive; each use of the bootstrap token is noted. */
-function gateOf(find: (secret: string) => Promise<Principal | null>, bootstrapUse: BootstrapUse): Gate<Principal> {
-  return {
-    authenticate: async (secret) => {
-      const principal = secret === null ? null : await find(secret);
-      if (principal !== null) await bootstrapUse.note(principal.id);
-      return principal;
-    },
+/** Finds the holders of tokens that are alive; each use of the bootstrap token is noted. */
+function gateOf(find: (secret: string) => Promise<Principal | null>, bootstrapUse: BootstrapUse) {
+  return async (secret: string | null): Promise<Principal | null> => {
+    const principal = secret === null ? null : await find(secret);
+    if (principal !== null) await bootstrapUse.note(principal.id);
+    return principal;
   };
 }
 

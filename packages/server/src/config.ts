@@ -26,6 +26,8 @@ export interface Config {
   readonly tls: { readonly certificateFile: string; readonly keyFile: string } | undefined;
   /** A proxy terminates TLS, so addresses beyond loopback may be served in the clear. */
   readonly behindProxy: boolean;
+  /** Origin that people reach the control plane at; undefined: `localhost`, at its port. */
+  readonly publicUrl: string | undefined;
   /** Networks whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[];
   /** `keyhold serve` runs one verifier process, unless told not to. */
@@ -104,6 +106,7 @@ export function readConfig(args: readonly string[], env: Environment): Config {
     userDataFolder: join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'keyhold'),
     tls: tls(values['tls-cert'] ?? env['KEYHOLD_TLS_CERT'], values['tls-key'] ?? env['KEYHOLD_TLS_KEY']),
     behindProxy: values['behind-proxy'] ?? env['KEYHOLD_BEHIND_PROXY'] === 'true',
+    publicUrl: publicUrl(env['KEYHOLD_PUBLIC_URL']),
     trustedProxies: (env['KEYHOLD_TRUSTED_PROXIES'] ?? '')
       .split(',')
       .map((text) => text.trim())
@@ -150,6 +153,17 @@ function tls(certificateFile: string | undefined, keyFile: string | undefined): 
     throw new ConfigError('--tls-cert and --tls-key go together');
   }
   return { certificateFile, keyFile };
+}
+
+/** Browsers keep cookies and passkeys for https, and for this machine (WebAuthn §5). */
+function publicUrl(text: string | undefined): string | undefined {
+  if (text === undefined || text === '') return undefined;
+  const url = URL.parse(text);
+  const isLocal = url?.protocol === 'http:' && url.hostname === 'localhost';
+  if (url?.origin === text.replace(/\/$/, '') && (url.protocol === 'https:' || isLocal)) return url.origin;
+  throw new ConfigError(
+    `KEYHOLD_PUBLIC_URL is "${text}"; it takes scheme, host and port of what people open, such as https://keys.example`,
+  );
 }
 
 const LOOPBACK = /^(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|localhost)$/;

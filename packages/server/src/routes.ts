@@ -3,6 +3,10 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Exchanging } from './access/exchange-token.ts';
 import { allowOnInstallation } from './access/locate.ts';
 import type { Principal } from './access/principal.ts';
+import { mountPeople } from './access/people/people.routes.ts';
+import { mountSession } from './access/sign-in/session.routes.ts';
+import { mountSignIn } from './access/sign-in/sign-in.routes.ts';
+import type { SignInContext } from './access/sign-in/sign-in-context.ts';
 import { mountTokenExchange } from './access/token-exchange.routes.ts';
 import { mountTokens } from './access/tokens.routes.ts';
 import { mountWorkloads } from './access/workloads.routes.ts';
@@ -50,6 +54,8 @@ export interface ControlPlaneRoutes extends Routes {
   readonly personal: PersonalParts;
   readonly scratch: Scratch;
   readonly witnesses: Witnesses;
+  readonly signIn: SignInContext;
+  readonly bootstrapTokenId: string;
   /** Told after a token was revoked, before its revocation is answered. */
   readonly tokenRevoked: () => Promise<void>;
 }
@@ -66,8 +72,15 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   mountKeys(app, routes);
   mountRotation(app, routes);
   mountKeyStates(app, routes);
-  mountTokens(app, { ...routes, places: tokenPlaces(reader) });
-  mountWorkloads(app, { ...routes, places: tokenPlaces(reader) });
+  mountTokens(app, { ...routes, places: tokenPlaces(reader, 'tokens.create') });
+  mountWorkloads(app, { ...routes, places: tokenPlaces(reader, 'workloads.create') });
+  mountPeople(app, {
+    ...routes,
+    places: tokenPlaces(reader, 'roles.grant'),
+    origin: () => routes.signIn.site().origin,
+  });
+  mountSignIn(app, routes);
+  mountSession(app, { ...routes, places: tokenPlaces(reader, 'roles.grant') });
   const keys = new IssuerKeys(() => routes.context.clock.wall());
   const issuers = { issuerOf: keys.issuerOf.bind(keys), verify: verifyWith(keys) };
   mountTokenExchange(app, { ...routes.context, reader, tampered: routes.vault.tampered, ...issuers });

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { defineOperation } from '../operation.ts';
+import { CreatedPasskeyShape } from './passkey-shapes.ts';
 import { TOTP_ALGORITHMS, TOTP_CODE } from '../totp.ts';
 import { BarrierShape, Closed, IdOf, Name, Page, PageQuery, Slug, Time } from './shapes.ts';
 
@@ -62,8 +63,6 @@ export const confirmFactor = defineOperation({
   errors: ['FACTOR_NOT_FOUND', 'CODE_WRONG', 'ILLEGAL_TRANSITION', 'ENVELOPE_BROKEN', 'ROW_TAMPERED', 'SEALED'],
 });
 
-const Base64Url = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: '^[A-Za-z0-9_-]+$' });
-
 export const enrolPasskey = defineOperation({
   id: 'enrol-passkey',
   method: 'POST',
@@ -104,21 +103,7 @@ export const confirmPasskey = defineOperation({
   summary: "Confirm a passkey by the device's answer to what was asked",
   params: FactorParams,
   body: Closed({
-    response: Closed({
-      id: Base64Url(1400),
-      rawId: Base64Url(1400),
-      type: Type.Literal('public-key'),
-      authenticatorAttachment: Type.Optional(Type.Union([Type.String({ maxLength: 40 }), Type.Null()])),
-      clientExtensionResults: Type.Optional(Type.Object({}, { additionalProperties: true })),
-      response: Type.Object(
-        {
-          clientDataJSON: Base64Url(4_000),
-          attestationObject: Base64Url(40_000),
-          publicKeyAlgorithm: Type.Optional(Type.Integer({ minimum: -65_536, maximum: 65_536 })),
-        },
-        { additionalProperties: true },
-      ),
-    }),
+    response: CreatedPasskeyShape,
   }),
   status: 200,
   response: Closed({ factor: FactorShape }),

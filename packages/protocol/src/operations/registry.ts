@@ -1,6 +1,8 @@
 import * as access from './access.ts';
 import * as audit from './audit.ts';
 import * as factors from './factors.ts';
+import * as people from './people.ts';
+import * as signIn from './sign-in.ts';
 import * as installation from './installation.ts';
 import * as keys from './keys.ts';
 import * as projects from './projects.ts';
@@ -51,6 +53,14 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
   workloads.createWorkload,
   workloads.listWorkloads,
   workloads.removeWorkload,
+  people.invitePerson,
+  people.listPeople,
+  people.reinvitePerson,
+  people.suspendPerson,
+  people.resumePerson,
+  people.removePerson,
+  people.grantRole,
+  people.endRole,
   secrets.storeSecret,
   secrets.listSecrets,
   secrets.getSecret,
@@ -85,6 +95,22 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
   audit.removeExport,
   installation.getInstallation,
   installation.acceptRestore,
+];
+
+/** Those of whoever signs in, and has signed in: for people, and for no token. */
+export const SIGN_IN_OPERATIONS: readonly Operation[] = [
+  signIn.askToSignIn,
+  signIn.signIn,
+  signIn.askToEnrol,
+  signIn.enrol,
+  signIn.getSession,
+  signIn.signOut,
+  signIn.endSession,
+  signIn.askForPasskey,
+  signIn.addPasskey,
+  signIn.removePasskey,
+  signIn.makeDeviceCode,
+  signIn.signInDevice,
 ];
 
 /** Every operation of the verifier process. */

@@ -77,17 +77,30 @@ export type Action = keyof typeof OPENERS_OF_ACTION;
 /** What opens everything here. The feed's own scopes open nothing here: they are a verifier's. */
 const OPEN_ALL: readonly (Scope | Role)[] = ['admin', 'owner'];
 
+/**
+ * No token manages people: whoever makes one could else give himself, through it, what he may not give himself.
+ */
+const PEOPLE_ONLY: readonly Action[] = [
+  'people.invite',
+  'people.suspend',
+  'people.resume',
+  'people.remove',
+  'roles.grant',
+  'roles.end',
+];
+
 /** Grants that open the action, wherever that may be; a refusal names what it takes. */
 export function grantsThatOpen({ grants }: Principal, action: Action): readonly Grant[] | Refusal {
   const opening = grants.filter(({ opener }) => opens(opener, action));
   if (opening.length > 0) return opening;
-  const openers = [...OPEN_ALL, ...OPENERS_OF_ACTION[action]];
-  const scopes = SCOPES.filter((scope) => openers.includes(scope)).join(' or ');
-  const roles = ROLES.filter((role) => openers.includes(role)).join(' or ');
-  return refuse('FORBIDDEN', `${action} takes the scope ${scopes} of a token, or the role ${roles} of a person.`);
+  const scopes = SCOPES.filter((scope) => opens(scope, action)).join(' or ');
+  const roles = ROLES.filter((role) => opens(role, action)).join(' or ');
+  const token = scopes === '' ? '' : `the scope ${scopes} of a token, or `;
+  return refuse('FORBIDDEN', `${action} takes ${token}the role ${roles} of a person.`);
 }
 
 export function opens(opener: Scope | Role, action: Action): boolean {
+  if (opener === 'admin' && PEOPLE_ONLY.includes(action)) return false;
   const openers: readonly (Scope | Role)[] = OPENERS_OF_ACTION[action];
   return OPEN_ALL.includes(opener) || openers.includes(opener);
 }

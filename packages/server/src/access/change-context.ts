@@ -23,5 +23,7 @@ export interface Caller {
 
 /** What every entry says of its caller. */
 export function attribution(caller: Caller): Pick<EntryDraft, 'actor' | 'side' | 'idempotency'> {
-  return { actor: caller.principal.id, side: { ip: caller.ip }, idempotency: caller.idempotency };
+  const { id, session } = caller.principal;
+  const side = { ip: caller.ip, ...(session === undefined ? {} : { session: session.id }) };
+  return { actor: id, side, idempotency: caller.idempotency };
 }

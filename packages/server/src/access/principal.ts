@@ -1,3 +1,4 @@
+import type { FieldLine } from '@keyhold/protocol/dialects/dialect';
 import type { Scope, State } from '@keyhold/protocol/state';
 import type { Role } from '@keyhold/protocol/role';
 
@@ -17,6 +18,19 @@ export interface Principal {
   /** Of the token, or of the person. */
   readonly id: string;
   readonly grants: readonly Grant[];
+  /** Of a person. */
+  readonly session?: { readonly id: string; readonly kind: 'browser' | 'cli' };
+}
+
+/** A request of his as it came, byte for byte. */
+export interface SentRequest {
+  readonly method: string;
+  /** Path and query. */
+  readonly target: string;
+  readonly headers: readonly FieldLine[];
+  readonly body: Uint8Array;
+  /** Address of the peer. */
+  readonly ip: string;
 }
 
 /** What is acted on: a place in the installation. Null members mean "the whole of". */

@@ -69,7 +69,7 @@ async function denial<P extends { readonly id: string }>(
   gate: Gate<P>,
   permit: (principal: P) => Refusal | null,
 ): Promise<Refusal | null> {
-  const principal = await gate.authenticate(bearerOf(request));
+  const principal = await gate.authenticate(bearerOf(request), request.ip);
   if (principal === null) return refuse('UNAUTHENTICATED', 'Send a token as "Authorization: Bearer <token>".');
   return permit(principal);
 }

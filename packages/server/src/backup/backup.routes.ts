@@ -30,7 +30,7 @@ export function mountBackup(app: FastifyInstance, { gate, context, store }: Back
       } as object,
     },
     async (request, reply) => {
-      const principal = await gate.authenticate(bearerOf(request));
+      const principal = await gate.authenticate(bearerOf(request), request.ip);
       if (principal === null) return sendProblem(request, reply, refuse('UNAUTHENTICATED', 'Send a token.'));
       const denied = allowOnInstallation(principal, 'backup.create');
       if (denied !== null) return sendProblem(request, reply, denied);

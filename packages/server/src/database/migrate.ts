@@ -7,6 +7,7 @@ import { signedRequests } from './migrations/0004-signed-requests.ts';
 import { quotaSlices } from './migrations/0005-quota-slices.ts';
 import { passkeys } from './migrations/0006-passkeys.ts';
 import { workloads } from './migrations/0007-workloads.ts';
+import { people } from './migrations/0008-people.ts';
 import type { Database } from './schema.ts';
 
 /** In order; a number never changes its meaning once released. */
@@ -18,6 +19,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   quotaSlices,
   passkeys,
   workloads,
+  people,
 ];
 
 /**

@@ -3,6 +3,7 @@ import type { Purpose } from '@keyhold/protocol/sealed-field';
 import type { ScratchTables } from './scratch-tables.ts';
 import type { Fact } from './fact.ts';
 import type { ConsumerFactorRow, PasskeyRow } from './factor-rows.ts';
+import type { InvitationRow, PersonPasskeyRow, PersonRow, RoleGrantRow, SessionRow } from './people-rows.ts';
 import type { WorkloadRow } from './workload-rows.ts';
 
 /**
@@ -27,6 +28,11 @@ export interface FactTables {
   passkeys: PasskeyRow;
   workloads: WorkloadRow;
   tokens: TokenRow;
+  people: PersonRow;
+  person_passkeys: PersonPasskeyRow;
+  role_grants: RoleGrantRow;
+  invitations: InvitationRow;
+  sessions: SessionRow;
   seals: SealRow;
   vault_keys: VaultKeyRow;
   secrets: SecretRow;

@@ -57,6 +57,9 @@ export interface ScratchTables {
   };
   /** Uses of a wrapping key set aside so far, in blocks: never fewer than there were. */
   key_uses: { readonly key_id: string; readonly uses: number };
+  session_uses: { readonly session_id: string; readonly last_used_at: number; readonly last_used_from: string };
+  /** How often an authenticator says that it signed; 0 of those that don't count. */
+  person_passkey_uses: { readonly passkey_id: string; readonly counter: number; readonly last_used_at: number };
   denials: {
     readonly minute: number;
     readonly environment_id: string;

@@ -69,3 +69,15 @@ function badString(text: string, path: string): Refusal | undefined {
 export function printable(name: string): string {
   return /^[A-Za-z][A-Za-z0-9]{0,19}$/.test(name) || /^[0-9]{1,4}$/.test(name) ? name : '?';
 }
+
+const rawBodies = new WeakMap<object, Buffer>();
+
+/** Whoever confirms a request confirms its bytes. */
+export function keepRawBody(request: object, bytes: Buffer): void {
+  rawBodies.set(request, bytes);
+}
+
+/** Empty where none was sent. */
+export function rawBodyOf(request: object): Buffer {
+  return rawBodies.get(request) ?? Buffer.alloc(0);
+}

@@ -34,7 +34,7 @@ export function mountMetrics<P extends { readonly id: string }>(
   permits: (principal: P) => boolean,
 ): void {
   app.get('/metrics', { schema: { hide: true } }, async (request, reply) => {
-    const principal = await gate.authenticate(bearerOf(request));
+    const principal = await gate.authenticate(bearerOf(request), request.ip);
     if (principal === null) return sendProblem(request, reply, refuse('UNAUTHENTICATED', 'Send a token.'));
     if (!permits(principal)) return sendProblem(request, reply, refuse('FORBIDDEN', 'It takes the scope read.'));
     return reply.header('content-type', registry.contentType).send(await registry.metrics());

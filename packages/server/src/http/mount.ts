@@ -1,12 +1,15 @@
 import { hash } from 'node:crypto';
 import { canonicalJson, type Json } from '@keyhold/protocol/canonical-json';
+import type { FieldLine } from '@keyhold/protocol/dialects/dialect';
 import { ACK_HEADER, ACK_LEVELS } from '@keyhold/protocol/acknowledgement';
 import { ERRORS, isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Body, Operation, Params, Query, Response } from '@keyhold/protocol/operation';
 import { Closed } from '@keyhold/protocol/operations/shapes';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Acknowledge, levelAskedFor, tellAcknowledgement } from './acknowledge.ts';
+import { rawBodyOf } from './json-body.ts';
 import { sendProblem } from './problem.ts';
+import { sessionCookieOf, setSessionCookie } from './session-cookie.ts';
 
 /** One authenticated request, as a route sees it. */
 export interface Call<O extends Operation, P> {
@@ -16,7 +19,11 @@ export interface Call<O extends Operation, P> {
   readonly body: Body<O>;
   /** Address of the peer. */
   readonly ip: string;
+  /** Of the page that calls, as its browser says. */
+  readonly origin: string | undefined;
   readonly idempotency: IdempotencyClaim | undefined;
+  /** Null once the caller has confirmed this very request, where he is one who has to. */
+  readonly confirm: () => Promise<Refusal | null>;
 }
 
 /** What a caller claims with an `Idempotency-Key`. */
@@ -26,9 +33,33 @@ export interface IdempotencyClaim {
   readonly requestDigest: string;
 }
 
+/** A request as it came, byte for byte, for whoever confirmed just this one. */
+export interface SentRequest {
+  readonly method: string;
+  /** Path and query. */
+  readonly target: string;
+  readonly headers: readonly FieldLine[];
+  readonly body: Uint8Array;
+  readonly ip: string;
+}
+
+/** Whose session a cookie holds; `renewed` takes the place of what it holds. */
+export interface FromCookie<P> {
+  readonly principal: P;
+  readonly renewed: string | null;
+}
+
 /** How callers are found and judged; handed in by `app.ts`, since that is decided on a higher floor. */
 export interface Gate<P extends { readonly id: string }> {
-  authenticate(secret: string | null): Promise<P | null>;
+  authenticate(secret: string | null, ip?: string): Promise<P | null>;
+  /** Missing where cookies open nothing. */
+  readonly cookies?: {
+    /** Of our own pages; requests with a cookie come from nowhere else. */
+    readonly origin: () => string;
+    readonly open: (secret: string, ip: string) => Promise<FromCookie<P> | null>;
+  };
+  /** Whether the caller confirmed this very request, where he has to. Missing where nobody can. */
+  readonly confirm?: (principal: P, request: SentRequest) => Promise<Refusal | null>;
   /** Missing where no log is kept: then nobody can ask for more than an answer. */
   readonly acknowledge?: Acknowledge;
 }
@@ -39,7 +70,12 @@ export interface Answer<T> {
   readonly repeated?: boolean;
   /** Of the entry that the change has. */
   readonly sequence?: number | undefined;
+  /** Secret of a session that began; null: it is over. */
+  readonly session?: string | null;
 }
+
+/** Whoever was found longer ago is looked for again. */
+const PROMPT_MS = 100;
 
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,128}$/;
 
@@ -50,6 +86,7 @@ export function mount<O extends Operation, P extends { readonly id: string }>(
   operation: O,
   handle: (call: Call<O, P>) => Promise<Answer<Response<O>> | Refusal>,
 ): void {
+  const find = (request: FastifyRequest, reply: FastifyReply) => principalOf(gate, request, reply);
   app.route({
     method: operation.method,
     url: operation.path.replace(/\{(\w+)\}/g, ':$1'),
@@ -57,8 +94,9 @@ export function mount<O extends Operation, P extends { readonly id: string }>(
     schema: routeSchema(operation),
     // Before the body is parsed: a stranger's input is not even read.
     onRequest: async (request, reply) => {
-      const principal = await gate.authenticate(bearerOf(request));
+      const principal = await find(request, reply);
       if (principal === null) return unauthenticated(request, reply);
+      if (isRefusal(principal)) return sendProblem(request, reply, principal);
       (request as { principal?: P }).principal = principal;
     },
     // An operation without a body takes none or `{}`.
@@ -72,20 +110,56 @@ export function mount<O extends Operation, P extends { readonly id: string }>(
       if (isRefusal(level)) return sendProblem(request, reply, level);
       const idempotency = idempotencyOf(operation, request);
       if (isRefusal(idempotency)) return sendProblem(request, reply, idempotency);
+      // A body may take its time: whoever lost his rights meanwhile has lost them.
+      const isPrompt = reply.elapsedTime < PROMPT_MS;
+      const principal = isPrompt ? (request as unknown as { principal: P }).principal : await find(request, reply);
+      if (principal === null) return unauthenticated(request, reply);
+      if (isRefusal(principal)) return sendProblem(request, reply, principal);
       const answer = await handle({
-        principal: (request as unknown as { principal: P }).principal,
+        principal,
+        confirm: async () => (await gate.confirm?.(principal, sentRequest(request))) ?? null,
         params: request.params as Params<O>,
         query: request.query as Query<O>,
         body: request.body as Body<O>,
         ip: request.ip,
+        origin: request.headers.origin,
         idempotency,
       });
       if (isRefusal(answer)) return sendProblem(request, reply, answer);
+      if (answer.session !== undefined) setSessionCookie(reply, answer.session);
       if (acknowledge !== undefined) await tellAcknowledgement(reply, acknowledge, answer.sequence, level);
       reply.code(answer.repeated === true ? 200 : operation.status).header('cache-control', 'no-store');
       return answer.body;
     },
   });
+}
+
+/** A bearer token wins over a cookie: whoever sends one means it. */
+async function principalOf<P extends { readonly id: string }>(
+  gate: Gate<P>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<P | Refusal | null> {
+  const { cookies } = gate;
+  const cookie = request.headers.authorization === undefined ? sessionCookieOf(request) : null;
+  if (cookies === undefined || cookie === null) return await gate.authenticate(bearerOf(request), request.ip);
+  const found = await cookies.open(cookie, request.ip);
+  if (found === null) return null;
+  if (!isReading(request) && request.headers.origin !== cookies.origin()) {
+    return refuse('FORBIDDEN', `With a cookie this is called from pages of ${cookies.origin()} alone.`, 'Origin');
+  }
+  if (found.renewed !== null) setSessionCookie(reply, found.renewed);
+  return found.principal;
+}
+
+function isReading({ method }: FastifyRequest): boolean {
+  return method === 'GET' || method === 'HEAD';
+}
+
+function sentRequest(request: FastifyRequest): SentRequest {
+  const { rawHeaders, url: target = '' } = request.raw;
+  const headers = rawHeaders.flatMap((name, i) => (i % 2 === 0 ? [[name, rawHeaders[i + 1] ?? ''] as const] : []));
+  return { method: request.method, target, headers, body: rawBodyOf(request), ip: request.ip };
 }
 
 function routeSchema(operation: Operation) {

@@ -15,7 +15,9 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, refusa
     instance: request.id,
     ...(refusal.field === undefined ? {} : { field: refusal.field }),
   };
-  if (status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS);
+  if (status === 503 || status === 429) {
+    reply.header('retry-after', refusal.retryAfterSeconds ?? RETRY_AFTER_SECONDS);
+  }
   if (status === 401) reply.header('www-authenticate', 'Bearer realm="keyhold"');
   return reply
     .code(status)

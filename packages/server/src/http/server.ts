@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ErrorCode, ERRORS, refuse } from '@keyhold/protocol/errors';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { parseJsonBody } from './json-body.ts';
+import { keepRawBody, parseJsonBody } from './json-body.ts';
 import type { Log } from './log.ts';
 import { sendProblem } from './problem.ts';
 import { findBadAddress, InvalidInput, validatorCompiler } from './validation.ts';
@@ -47,7 +47,8 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
   app.server.headersTimeout = HEADERS_TIMEOUT_MS;
   app.setValidatorCompiler(validatorCompiler);
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, bytes, done) => {
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
+    keepRawBody(request, bytes as Buffer);
     const parsed = parseJsonBody(bytes as Buffer);
     if ('value' in parsed) done(null, parsed.value);
     else done(new InvalidInput(parsed));

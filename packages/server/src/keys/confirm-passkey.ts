@@ -1,7 +1,8 @@
-import { type RegistrationResponseJSON, verifyRegistrationResponse } from '@simplewebauthn/server';
+import type { RegistrationResponseJSON } from '@simplewebauthn/server';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Factor } from '@keyhold/protocol/operations/factors';
 import type { Caller, ChangeContext } from '../access/change-context.ts';
+import { readCreatedPasskey } from '../access/verify-passkey.ts';
 import type { Kysely } from 'kysely';
 import type { PasskeyRow } from '../database/factor-rows.ts';
 import type { Database } from '../database/schema.ts';
@@ -9,7 +10,6 @@ import { readCheckedRows } from '../ledger/checked-rows.ts';
 import { notUnconfirmed, showFactor } from './factor.ts';
 import { findPasskeyId, type PlacedFactor } from './factors.store.ts';
 import { factorEntry, noFactor } from './open-factor.ts';
-import { PASSKEY_ALGORITHMS } from './passkey.ts';
 
 interface Reading {
   readonly reader: Kysely<Database>;
@@ -56,27 +56,7 @@ async function readCreated(
   { challenge, rp_id: rpId, origins }: PasskeyRow,
   response: RegistrationResponseJSON,
 ): Promise<Pick<PasskeyRow, 'algorithm' | 'credential_id' | 'public_key'> | Refusal> {
-  try {
-    const { verified, registrationInfo } = await verifyRegistrationResponse({
-      response,
-      expectedChallenge: challenge,
-      expectedOrigin: JSON.parse(origins) as string[],
-      expectedRPID: rpId,
-      requireUserVerification: true,
-      supportedAlgorithmIDs: [...PASSKEY_ALGORITHMS],
-    });
-    if (!verified) return unproven('it is not signed by the passkey that it brings');
-    const { id, publicKey } = registrationInfo.credential;
-    return {
-      algorithm: response.response.publicKeyAlgorithm ?? null,
-      credential_id: id,
-      public_key: Buffer.from(publicKey).toString('hex'),
-    };
-  } catch (error) {
-    return unproven((error as Error).message);
-  }
-}
-
-function unproven(why: string): Refusal {
-  return refuse('POSSESSION_UNPROVEN', `The device's answer is not one to this enrolment: ${why}.`, '/response');
+  const made = await readCreatedPasskey({ challenge, origins: JSON.parse(origins) as string[], rpId }, response);
+  if (isRefusal(made)) return made;
+  return { algorithm: made.algorithm, credential_id: made.credentialId, public_key: made.publicKey };
 }

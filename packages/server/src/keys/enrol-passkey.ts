@@ -2,12 +2,12 @@ import { generateRegistrationOptions } from '@simplewebauthn/server';
 import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import type { Factor } from '@keyhold/protocol/operations/factors';
 import type { Caller, ChangeContext } from '../access/change-context.ts';
+import { PASSKEY_ALGORITHMS } from '../access/verify-passkey.ts';
 import type { ConsumerRow, EnvironmentRow, ProjectRow } from '../database/schema.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import { MAX_FACTORS, showFactor, TOO_MANY } from './factor.ts';
 import { countFactors } from './factors.store.ts';
 import { enrolmentEntry } from './open-factor.ts';
-import { PASSKEY_ALGORITHMS } from './passkey.ts';
 
 export interface NewPasskey {
   readonly name: string;

@@ -14,7 +14,8 @@ export interface Alarm {
     | 'WITNESS_LIES'
     | 'VERIFIER_AHEAD'
     | 'EXPORT_LAGS'
-    | 'HEAD_NOT_KEPT';
+    | 'HEAD_NOT_KEPT'
+    | 'PASSKEY_COPIED';
   /** Id of what it is about. */
   readonly subject: string;
   readonly atMs: number;

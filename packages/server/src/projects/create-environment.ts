@@ -1,4 +1,4 @@
-import { ONCE_PREFIX, TOKEN_PREFIX } from '@keyhold/protocol/credential-format';
+import { OUR_PREFIXES } from '@keyhold/protocol/credential-format';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Environment } from '@keyhold/protocol/operations/projects';
 import type { EnvironmentKind } from '@keyhold/protocol/state';
@@ -25,7 +25,7 @@ export async function createEnvironment(
   project: ProjectRow,
   input: NewEnvironment,
 ): Promise<Recorded<Environment> | Refusal> {
-  if (input.prefix === TOKEN_PREFIX || input.prefix === ONCE_PREFIX) {
+  if (OUR_PREFIXES.includes(input.prefix)) {
     return refuse('PREFIX_TAKEN', `"${input.prefix}" starts Keyhold's own tokens.`, '/prefix');
   }
   const id = random.newId('environment');

@@ -1,18 +1,19 @@
 import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import type { Kysely } from 'kysely';
+import type { Action } from '../access/authorise.ts';
 import type { Principal, Resource } from '../access/principal.ts';
 import type { PlaceNames, TokenPlaces } from '../access/token.ts';
 import type { Database, TokenRow } from '../database/schema.ts';
 import { openEnvironment, openProject } from './locate.ts';
 import { listEnvironments, listProjects } from './projects.store.ts';
 
-/** Finds the places that tokens are bound to, within what the caller may see. */
-export function tokenPlaces(reader: Kysely<Database>): TokenPlaces {
+/** Finds the places that tokens and roles are bound to, within where the caller may do this. */
+export function tokenPlaces(reader: Kysely<Database>, action: Action): TokenPlaces {
   return {
     projectIds: async (principal: Principal, slugs: readonly string[]): Promise<string[] | Refusal> => {
       const ids: string[] = [];
       for (const slug of slugs) {
-        const opened = await openProject(reader, principal, 'tokens.create', slug);
+        const opened = await openProject(reader, principal, action, slug);
         if (isRefusal(opened)) return opened;
         ids.push(opened.project.id);
       }
@@ -20,7 +21,7 @@ export function tokenPlaces(reader: Kysely<Database>): TokenPlaces {
     },
     environmentAt: async (principal: Principal, qualifiedName: string): Promise<Resource | Refusal> => {
       const [slug = '', name = ''] = qualifiedName.split('/');
-      const place = await openEnvironment(reader, principal, 'tokens.create', slug, name);
+      const place = await openEnvironment(reader, principal, action, slug, name);
       return isRefusal(place) ? place : { project: place.project.id, environment: place.environment.id };
     },
     names: (bound) => namesOf(reader, bound),

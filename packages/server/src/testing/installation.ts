@@ -49,6 +49,7 @@ export function testConfig(place: Pick<TestPlace, 'folder' | 'databaseUrl'>, cha
     acceptRollback: undefined,
     tls: undefined,
     behindProxy: false,
+    publicUrl: undefined,
     trustedProxies: [],
     withVerifier: true,
     restore: { input: undefined, identityFile: undefined, drill: false },

@@ -8,6 +8,10 @@ const [PRESENT, VERIFIED, WITH_KEY] = [0x01, 0x04, 0x40];
 export class PasskeyDevice implements PasskeySource {
   readonly #pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   readonly #id = randomBytes(32);
+  /** Whose it is, as whoever asked for it said; base64url. */
+  #user: string | null = null;
+  /** How often it signed, where it counts. */
+  counter = 0;
   origin: string;
   rpId: string;
   /** Whether its owner has shown that he is. */
@@ -23,7 +27,8 @@ export class PasskeyDevice implements PasskeySource {
   }
 
   /** Answers `navigator.credentials.create`, in JSON, without a word on what device it is (attestation "none"). */
-  create({ challenge }: { readonly challenge: string }): object {
+  create({ challenge, user }: { readonly challenge: string; readonly user?: { readonly id: string } }): object {
+    this.#user = user?.id ?? null;
     const { x = '', y = '' } = this.#pair.publicKey.export({ format: 'jwk' });
     const point = [x, y].map((part) => Buffer.from(part, 'base64url'));
     // COSE_Key (RFC 9053 §7.1.1): {1: 2, 3: -7, -1: 1, -2: x, -3: y}
@@ -54,13 +59,23 @@ export class PasskeyDevice implements PasskeySource {
     return { id: this.id, rawId: this.id, type: 'public-key', clientExtensionResults: {}, response };
   }
 
-  get({ publicKey }: { readonly publicKey: object }): Promise<unknown> {
-    const { challenge } = publicKey as { challenge: Uint8Array };
-    const clientDataJSON = this.#client('webauthn.get', Buffer.from(challenge).toString('base64url'));
+  /** Answers `navigator.credentials.get`, in JSON. */
+  assert({ challenge }: { readonly challenge: string }): object {
+    const signed = Object.entries(this.#assertion(challenge)).map(([name, bytes]) => [name, bytes.toString('base64url')]);
+    const response = { ...Object.fromEntries(signed), userHandle: this.#user };
+    return { id: this.id, rawId: this.id, type: 'public-key', clientExtensionResults: {}, response };
+  }
+
+  #assertion(challenge: string) {
+    const clientDataJSON = this.#client('webauthn.get', challenge);
     const authenticatorData = this.#data(0);
     const signed = Buffer.concat([authenticatorData, createHash('sha256').update(clientDataJSON).digest()]);
-    const signature = sign('sha256', signed, this.#pair.privateKey);
-    const response = { clientDataJSON, authenticatorData, signature };
+    return { clientDataJSON, authenticatorData, signature: sign('sha256', signed, this.#pair.privateKey) };
+  }
+
+  get({ publicKey }: { readonly publicKey: object }): Promise<unknown> {
+    const { challenge } = publicKey as { challenge: Uint8Array };
+    const response = this.#assertion(Buffer.from(challenge).toString('base64url'));
     const buffers = Object.entries(response).map(([name, bytes]) => [name, new Uint8Array(bytes).buffer]);
     return Promise.resolve({ id: this.id, response: Object.fromEntries(buffers) });
   }
@@ -71,7 +86,9 @@ export class PasskeyDevice implements PasskeySource {
 
   #data(more: number): Buffer {
     const flags = PRESENT | (this.verified ? VERIFIED : 0) | more;
-    return Buffer.concat([hash('sha256', this.rpId, 'buffer'), Buffer.from([flags]), Buffer.alloc(4)]);
+    const counted = Buffer.alloc(4);
+    counted.writeUInt32BE(this.counter);
+    return Buffer.concat([hash('sha256', this.rpId, 'buffer'), Buffer.from([flags]), counted]);
   }
 }
 

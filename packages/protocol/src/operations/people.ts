@@ -1,0 +1,154 @@
+import { type Static, Type } from 'typebox';
+import { defineOperation } from '../operation.ts';
+import { ROLES } from '../role.ts';
+import { Closed, IdOf, Name, Nullable, Page, PageQuery, Slug, Time } from './shapes.ts';
+
+export const PERSON_STATES = ['invited', 'active', 'suspended', 'removed'] as const;
+
+const QualifiedName = Type.String({
+  maxLength: 127,
+  pattern: '^[a-z0-9-]{1,63}/[a-z0-9-]{1,63}$',
+  description: '`project/environment`; instead of `project`.',
+});
+
+export const RoleGrantShape = Closed({
+  id: IdOf('roleGrant'),
+  role: Type.Enum([...ROLES]),
+  project: Nullable(Slug),
+  environment: Nullable(Type.String({ description: '`project/environment`' })),
+  reason: Type.String(),
+  expiresAt: Nullable(Time),
+  grantedBy: Type.String({ description: 'Id of whoever gave it.' }),
+  createdAt: Time,
+});
+export type RoleGrant = Static<typeof RoleGrantShape>;
+
+export const PersonShape = Closed({
+  id: IdOf('person'),
+  name: Name,
+  state: Type.Enum([...PERSON_STATES]),
+  passkeys: Type.Integer({ minimum: 0 }),
+  roles: Type.Array(RoleGrantShape, { description: 'Those that are neither ended nor over.' }),
+  createdAt: Time,
+});
+export type Person = Static<typeof PersonShape>;
+
+/** A role, and where: of the installation as a whole when neither project nor environment is given. */
+export const RoleGiven = {
+  role: Type.Enum([...ROLES]),
+  project: Type.Optional(Slug),
+  environment: Type.Optional(QualifiedName),
+  expiresAt: Type.Optional(Time),
+  reason: { ...Name, description: 'Why; for whoever reviews it.' },
+};
+
+const Invited = {
+  person: PersonShape,
+  secret: Type.Optional(Type.String({ description: 'Shown in this answer only.' })),
+  url: Type.Optional(
+    Type.String({ description: 'With it, where the person enrols a passkey, once, within 72 hours.' }),
+  ),
+  secretShown: Type.Optional(Type.Literal(true)),
+};
+
+/** They are not his: whatever uses them goes on, until somebody revokes them. */
+const LivingTokens = Type.Array(IdOf('token'), { description: 'Tokens that he made, and that still open something.' });
+
+const PersonParams = Closed({ id: IdOf('person') });
+
+export const invitePerson = defineOperation({
+  id: 'invite-person',
+  method: 'POST',
+  path: '/v1/people',
+  tag: 'People',
+  summary: 'Invite a person, with a role; the address to enrol at is shown in this answer only',
+  body: Closed({ name: Name, ...RoleGiven }),
+  status: 201,
+  response: Closed(Invited),
+  errors: ['PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND'],
+  idempotent: true,
+});
+
+export const listPeople = defineOperation({
+  id: 'list-people',
+  method: 'GET',
+  path: '/v1/people',
+  tag: 'People',
+  summary: 'List people and their roles, newest first',
+  query: Closed(PageQuery),
+  status: 200,
+  response: Page(PersonShape),
+  errors: ['INVALID_CURSOR'],
+});
+
+export const reinvitePerson = defineOperation({
+  id: 'reinvite-person',
+  method: 'POST',
+  path: '/v1/people/{id}/invite',
+  tag: 'People',
+  summary: 'Let a person enrol anew, who lost his passkeys: those that he has, and his sessions, end when he does',
+  params: PersonParams,
+  status: 200,
+  response: Closed(Invited),
+  errors: ['PERSON_NOT_FOUND', 'ILLEGAL_TRANSITION'],
+});
+
+const ofState = (verb: 'suspend' | 'resume', summary: string) =>
+  ({
+    method: 'POST',
+    path: `/v1/people/{id}/${verb}`,
+    tag: 'People',
+    summary,
+    params: PersonParams,
+    status: 200,
+    response: Closed({ person: PersonShape, tokens: LivingTokens }),
+    errors: ['PERSON_NOT_FOUND', 'ILLEGAL_TRANSITION', 'LAST_OWNER'],
+  }) as const;
+
+export const suspendPerson = defineOperation({
+  id: 'suspend-person',
+  ...ofState('suspend', 'Suspend a person: his sessions end, and he cannot sign in'),
+});
+
+export const resumePerson = defineOperation({
+  id: 'resume-person',
+  ...ofState('resume', 'Let a suspended person sign in again'),
+});
+
+export const removePerson = defineOperation({
+  id: 'remove-person',
+  method: 'DELETE',
+  path: '/v1/people/{id}',
+  tag: 'People',
+  summary: 'Remove a person for good: sessions, passkeys, roles and invitations end',
+  params: PersonParams,
+  status: 200,
+  response: Closed({ person: PersonShape, tokens: LivingTokens }),
+  errors: ['PERSON_NOT_FOUND', 'LAST_OWNER'],
+});
+
+export const grantRole = defineOperation({
+  id: 'grant-role',
+  method: 'POST',
+  path: '/v1/people/{id}/roles',
+  tag: 'People',
+  summary: 'Give a person a role at a place; nobody gives more than he has, nor to himself',
+  params: PersonParams,
+  body: Closed(RoleGiven),
+  status: 201,
+  response: Closed({ grant: RoleGrantShape }),
+  errors: ['PERSON_NOT_FOUND', 'PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND', 'ILLEGAL_TRANSITION'],
+  idempotent: true,
+});
+
+export const endRole = defineOperation({
+  id: 'end-role',
+  method: 'DELETE',
+  path: '/v1/roles/{id}',
+  tag: 'People',
+  summary: 'End a role that a person has',
+  params: Closed({ id: IdOf('roleGrant') }),
+  status: 200,
+  response: Closed({ person: PersonShape }),
+  errors: ['ROLE_NOT_FOUND', 'LAST_OWNER'],
+});

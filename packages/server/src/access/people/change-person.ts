@@ -1,0 +1,96 @@
+import { type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { Kysely } from 'kysely';
+import type { PersonRow } from '../../database/people-rows.ts';
+import type { Database } from '../../database/schema.ts';
+import type { Recorded } from '../../ledger/entry.ts';
+import type { Facts } from '../../ledger/facts.ts';
+import { attribution, type Caller, type ChangeContext } from '../change-context.ts';
+import { passkeysOf, sessionsOf } from '../sign-in/sessions.store.ts';
+import { noPerson, refuseAbove, withdrawInvitations } from './invite-person.ts';
+import { hasOtherOwner, LAST_OWNER } from './find-other-owner.ts';
+import { openInvitations, rolesOf } from './people.store.ts';
+import { isOwners } from './person.ts';
+
+type Reading = ChangeContext & { readonly reader: Kysely<Database> };
+type Changed = Recorded<PersonRow> | Refusal;
+
+/** Ends a person's sessions, and lets him sign in no more. It works on rows that were tampered with too. */
+export async function suspendPerson(context: Reading, caller: Caller, id: string): Promise<Changed> {
+  const draft = { ...attribution(caller), action: 'person.suspended', subject: id };
+  const locks = await rowsOf(context.reader, id);
+  return await context.ledger.record({ ...draft, locks }, async (facts) => {
+    const { row, tampered } = await facts.examine('people', id);
+    if (row === undefined || row.state === 'removed') return noPerson(id);
+    if (row.state === 'invited') return refuse('ILLEGAL_TRANSITION', 'The person has not enrolled yet: remove him.');
+    if (row.state === 'active' && (await isLastOwner(facts, id))) return LAST_OWNER;
+    await endSessions(facts, id);
+    await withdrawInvitations(facts, id);
+    return await facts[tampered ? 'overwrite' : 'update']('people', row, { state: 'suspended' });
+  });
+}
+
+/** Lets a suspended person sign in again; only who could make him what he is. */
+export async function resumePerson({ ledger }: Reading, caller: Caller, id: string): Promise<Changed> {
+  const draft = { ...attribution(caller), action: 'person.resumed', subject: id, locks: [id] };
+  return await ledger.record(draft, async (facts) => {
+    const row = await facts.find('people', id);
+    if (row === undefined || row.state === 'removed') return noPerson(id);
+    if (row.state !== 'suspended') return refuse('ILLEGAL_TRANSITION', `The person is ${row.state}.`);
+    return (await refuseAbove(facts.db, caller, id)) ?? (await facts.update('people', row, { state: 'active' }));
+  });
+}
+
+/** Ends all that a person has, for good. It works on rows that were tampered with too. */
+export async function removePerson(context: Reading, caller: Caller, id: string): Promise<Changed> {
+  const draft = { ...attribution(caller), action: 'person.removed', subject: id };
+  const locks = await rowsOf(context.reader, id);
+  return await context.ledger.record({ ...draft, locks }, async (facts) => {
+    const { row, tampered } = await facts.examine('people', id);
+    if (row === undefined) return noPerson(id);
+    if (row.state === 'active' && (await isLastOwner(facts, id))) return LAST_OWNER;
+    await endSessions(facts, id);
+    await withdrawInvitations(facts, id);
+    await removePasskeys(facts, id);
+    for (const role of await rolesOf(facts.db, [id])) {
+      const found = await facts.examine('role_grants', role.id);
+      if (found.row === undefined) continue;
+      await facts[found.tampered ? 'overwrite' : 'update']('role_grants', found.row, { state: 'ended' });
+    }
+    return await facts[tampered ? 'overwrite' : 'update']('people', row, { state: 'removed' });
+  });
+}
+
+async function isLastOwner(facts: Facts, id: string): Promise<boolean> {
+  return (await rolesOf(facts.db, [id])).some(isOwners) && !(await hasOtherOwner(facts, id));
+}
+
+export async function endSessions(facts: Facts, person: string, passkey?: string): Promise<number> {
+  let ended = 0;
+  for (const { id, passkey_id } of await sessionsOf(facts.db, person)) {
+    if (passkey !== undefined && passkey_id !== passkey) continue;
+    const { row, tampered } = await facts.examine('sessions', id);
+    if (row === undefined) continue;
+    await facts[tampered ? 'overwrite' : 'update']('sessions', row, { state: 'ended' });
+    ended++;
+  }
+  return ended;
+}
+
+export async function removePasskeys(facts: Facts, person: string): Promise<void> {
+  for (const { id } of await passkeysOf(facts.db, person)) {
+    const { row, tampered } = await facts.examine('person_passkeys', id);
+    if (row === undefined) continue;
+    await facts[tampered ? 'overwrite' : 'update']('person_passkeys', row, { state: 'removed' });
+  }
+}
+
+/** Ids of all rows of a person that a change of him may touch. */
+export async function rowsOf(reader: Kysely<Database>, id: string): Promise<string[]> {
+  const lists = await Promise.all([
+    sessionsOf(reader, id),
+    passkeysOf(reader, id),
+    rolesOf(reader, [id]),
+    openInvitations(reader, id),
+  ]);
+  return [id, ...lists.flat().map((row) => row.id)];
+}

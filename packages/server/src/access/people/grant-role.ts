@@ -1,0 +1,59 @@
+import { type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { Kysely } from 'kysely';
+import type { PersonRow, RoleGrantRow } from '../../database/people-rows.ts';
+import type { Database } from '../../database/schema.ts';
+import type { Recorded } from '../../ledger/entry.ts';
+import { attribution, type Caller, type ChangeContext } from '../change-context.ts';
+import { makeRole, noPerson, refuseGift, type RoleGift, withdrawInvitations } from './invite-person.ts';
+import { hasOtherOwner, LAST_OWNER } from './find-other-owner.ts';
+import { openInvitations, rolesOf } from './people.store.ts';
+import { isOwners, MAX_ROLES } from './person.ts';
+
+type Reading = ChangeContext & { readonly reader: Kysely<Database> };
+
+/** Gives a person a role. Nobody gives more than he has, nor to himself: somebody else has to want it too. */
+export async function grantRole(
+  context: Reading,
+  caller: Caller,
+  person: string,
+  gift: RoleGift,
+): Promise<Recorded<RoleGrantRow> | Refusal> {
+  if (caller.principal.id === person) return refuse('FORBIDDEN', 'Nobody changes his own roles.');
+  const wrong = refuseGift(context, caller, gift);
+  if (wrong !== null) return wrong;
+  const row = makeRole(context, caller, person, gift);
+  const open = await openInvitations(context.reader, person);
+  const draft = { ...attribution(caller), action: 'role.granted', subject: row.id, about: person };
+  const locks = [person, ...open.map(({ id }) => id)];
+  return await context.ledger.record({ ...draft, locks }, async (facts) => {
+    const found = await facts.find('people', person);
+    if (found === undefined || found.state === 'removed') return noPerson(person);
+    if ((await rolesOf(facts.db, [person])).length >= MAX_ROLES) {
+      return refuse('ILLEGAL_TRANSITION', `${MAX_ROLES} roles are the most: end one first.`);
+    }
+    // Who may still enrol as him could else wait until he is more. Whoever was only just invited is invited anew.
+    await withdrawInvitations(facts, person);
+    return await facts.insert('role_grants', row);
+  });
+}
+
+/** Ends a role. It works on a row that was tampered with too. */
+export async function endRole(
+  { ledger }: ChangeContext,
+  caller: Caller,
+  { id, person_id }: Pick<RoleGrantRow, 'id' | 'person_id'>,
+): Promise<Recorded<PersonRow> | Refusal> {
+  const draft = { ...attribution(caller), action: 'role.ended', subject: id, about: person_id };
+  return await ledger.record({ ...draft, locks: [id, person_id] }, async (facts) => {
+    const { row, tampered } = await facts.examine('role_grants', id);
+    const person = (await facts.examine('people', person_id)).row;
+    if (row === undefined || person === undefined) return noRole(id);
+    if (isOwners(row) && person.state !== 'removed' && !(await hasOtherOwner(facts, id))) return LAST_OWNER;
+    await facts[tampered ? 'overwrite' : 'update']('role_grants', row, { state: 'ended' });
+    return person;
+  });
+}
+
+export function noRole(id: string): Refusal {
+  return refuse('ROLE_NOT_FOUND', `There is no role ${id}.`, 'id');
+}

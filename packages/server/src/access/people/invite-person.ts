@@ -1,0 +1,129 @@
+import { hash } from 'node:crypto';
+import { formatCredential, INVITATION_PREFIX } from '@keyhold/protocol/credential-format';
+import { type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { Role } from '@keyhold/protocol/role';
+import type { Kysely } from 'kysely';
+import type { InvitationRow, PersonRow, RoleGrantRow } from '../../database/people-rows.ts';
+import type { Database } from '../../database/schema.ts';
+import type { Recorded } from '../../ledger/entry.ts';
+import type { Facts } from '../../ledger/facts.ts';
+import { Secret } from '../../vault/secret.ts';
+import { attribution, type Caller, type ChangeContext } from '../change-context.ts';
+import type { Resource } from '../principal.ts';
+import { refuseExcess } from '../refuse-excess.ts';
+import { openInvitations, rolesOf } from './people.store.ts';
+import { INVITATION_MS, resourceOf } from './person.ts';
+
+/** A role, and where. */
+export interface RoleGift {
+  readonly role: Role;
+  readonly at: Resource;
+  readonly reason: string;
+  readonly expiresAt: number | null;
+}
+
+export interface Invited {
+  readonly person: PersonRow;
+  /** Of the invitation. */
+  readonly secret: Secret;
+}
+
+/** Invites somebody new, with a first role. Nobody gives more than he has. */
+export async function invitePerson(
+  context: ChangeContext,
+  caller: Caller,
+  { name, ...gift }: RoleGift & { readonly name: string },
+): Promise<Recorded<Invited> | Refusal> {
+  const wrong = refuseGift(context, caller, gift);
+  if (wrong !== null) return wrong;
+  const { ledger, random, clock } = context;
+  const id = random.newId('person');
+  const { secret, row } = makeInvitation(context, caller, id);
+  const draft = { ...attribution(caller), action: 'person.invited', subject: id };
+  return await ledger.record(draft, async (facts) => {
+    const person = await facts.insert('people', { id, name, state: 'invited', created_at: clock.wall() });
+    await facts.insert('role_grants', makeRole(context, caller, id, gift));
+    await facts.insert('invitations', row);
+    return { person, secret };
+  });
+}
+
+/** Past times, and what the caller has not himself. */
+export function refuseGift({ clock }: ChangeContext, { principal }: Caller, gift: RoleGift): Refusal | null {
+  const { role, at, expiresAt } = gift;
+  if (expiresAt !== null && expiresAt <= clock.wall()) {
+    return refuse('INVALID_INPUT', 'This time is past.', '/expiresAt');
+  }
+  return refuseExcess(principal, { openers: [role], at: [at], expiresAt });
+}
+
+export function makeRole(
+  { random, clock }: ChangeContext,
+  { principal }: Caller,
+  person: string,
+  { role, at, reason, expiresAt }: RoleGift,
+): Omit<RoleGrantRow, 'salt'> {
+  return {
+    ...{ id: random.newId('roleGrant'), person_id: person, role, project_id: at.project },
+    ...{ environment_id: at.environment, reason, expires_at: expiresAt, state: 'active' },
+    ...{ granted_by: principal.id, created_at: clock.wall() },
+  };
+}
+
+function makeInvitation({ random, clock }: ChangeContext, { principal }: Caller, person: string) {
+  const text = formatCredential(INVITATION_PREFIX, random.bytes(32));
+  const now = clock.wall();
+  const row: Omit<InvitationRow, 'salt'> = {
+    ...{ id: random.newId('invitation'), person_id: person, invited_by: principal.id },
+    ...{ digest: hash('sha256', text, 'hex'), state: 'open', expires_at: now + INVITATION_MS, created_at: now },
+  };
+  return { secret: new Secret(text), row };
+}
+
+/** The caller can invite or let back only whom he could give all that the person has: he may hold the invitation himself. */
+export async function refuseAbove(
+  db: Kysely<Database>,
+  { principal }: Caller,
+  person: string,
+): Promise<Refusal | null> {
+  for (const row of await rolesOf(db, [person])) {
+    const gift = { openers: [row.role], at: [resourceOf(row)], expiresAt: row.expires_at };
+    if (refuseExcess(principal, gift) === null) continue;
+    return refuse('FORBIDDEN', `This person is ${row.role} somewhere, which you could not make him.`);
+  }
+  return null;
+}
+
+/** Lets somebody enrol anew. What he has goes when he does. */
+export async function reinvitePerson(
+  context: ChangeContext & { readonly reader: Kysely<Database> },
+  caller: Caller,
+  id: string,
+): Promise<Recorded<Invited> | Refusal> {
+  const open = await openInvitations(context.reader, id);
+  const { secret, row } = makeInvitation(context, caller, id);
+  const draft = { ...attribution(caller), action: 'person.reinvited', subject: id };
+  return await context.ledger.record({ ...draft, locks: [id, ...open.map((one) => one.id)] }, async (facts) => {
+    const person = await facts.find('people', id);
+    if (person === undefined || person.state === 'removed') return noPerson(id);
+    if (person.state === 'suspended') return refuse('ILLEGAL_TRANSITION', 'The person is suspended: resume first.');
+    const above = await refuseAbove(facts.db, caller, id);
+    if (above !== null) return above;
+    await withdrawInvitations(facts, id);
+    await facts.insert('invitations', row);
+    return { person, secret };
+  });
+}
+
+/** Whatever a person is given or loses, what lets him in was meant for him as he was. */
+export async function withdrawInvitations(facts: Facts, person: string): Promise<void> {
+  for (const { id } of await openInvitations(facts.db, person)) {
+    const { row, tampered } = await facts.examine('invitations', id);
+    if (row === undefined) continue;
+    await facts[tampered ? 'overwrite' : 'update']('invitations', row, { state: 'withdrawn' });
+  }
+}
+
+export function noPerson(id: string): Refusal {
+  return refuse('PERSON_NOT_FOUND', `There is no person ${id}.`, 'id');
+}

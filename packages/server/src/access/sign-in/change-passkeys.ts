@@ -1,0 +1,61 @@
+import type { RegistrationResponseJSON } from '@simplewebauthn/server';
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { PersonPasskeyRow } from '../../database/people-rows.ts';
+import type { Recorded } from '../../ledger/entry.ts';
+import { attribution, type Caller } from '../change-context.ts';
+import { endSessions, rowsOf } from '../people/change-person.ts';
+import { MAX_PASSKEYS } from '../people/person.ts';
+import { creationOptions, insertPasskey, passkeyRow, readCreated } from './enrol.ts';
+import { passkeysOf } from './sessions.store.ts';
+import type { SignInContext } from './sign-in-context.ts';
+
+const purposeFor = (person: string) => `add passkey ${person}`;
+
+/** What a browser makes another passkey of the caller with. */
+export async function optionsForPasskey(
+  context: SignInContext,
+  person: { readonly id: string; readonly name: string },
+) {
+  const has = await passkeysOf(context.reader, person.id);
+  return await creationOptions(context, purposeFor(person.id), person, has);
+}
+
+/** Adds a passkey to those of the caller. */
+export async function addPasskey(
+  context: SignInContext,
+  caller: Caller,
+  { name, response }: { readonly name: string; readonly response: RegistrationResponseJSON },
+): Promise<Recorded<PersonPasskeyRow> | Refusal> {
+  const person = caller.principal.id;
+  const made = await readCreated(context, purposeFor(person), response);
+  if (isRefusal(made)) return made;
+  const row = passkeyRow(context, person, name, made);
+  const draft = { ...attribution(caller), action: 'passkey.added', subject: row.id, locks: [person] };
+  return await context.ledger.record(draft, async (facts) => {
+    if ((await facts.find('people', person))?.state !== 'active') return refuse('UNAUTHENTICATED', 'Sign in.');
+    if ((await passkeysOf(facts.db, person)).length < MAX_PASSKEYS) return await insertPasskey(facts, row);
+    return refuse('TOO_MANY_PASSKEYS', `${MAX_PASSKEYS} are the most: remove one first.`);
+  });
+}
+
+/** Removes a passkey of the caller's, and ends what began with it. Without any he could not come back. */
+export async function removePasskey(
+  context: SignInContext,
+  caller: Caller,
+  id: string,
+): Promise<Recorded<{ sessionsEnded: number }> | Refusal> {
+  const person = caller.principal.id;
+  const draft = { ...attribution(caller), action: 'passkey.removed', subject: id };
+  const locks = await rowsOf(context.reader, person);
+  return await context.ledger.record({ ...draft, locks }, async (facts) => {
+    const { row, tampered } = await facts.examine('person_passkeys', id);
+    if (row === undefined || row.person_id !== person || row.state === 'removed') {
+      return refuse('PASSKEY_NOT_FOUND', `You have no passkey ${id}.`, 'id');
+    }
+    if ((await passkeysOf(facts.db, person)).length < 2) {
+      return refuse('ILLEGAL_TRANSITION', 'It is your last one: add another first.');
+    }
+    await facts[tampered ? 'overwrite' : 'update']('person_passkeys', row, { state: 'removed' });
+    return { sessionsEnded: await endSessions(facts, person, id) };
+  });
+}

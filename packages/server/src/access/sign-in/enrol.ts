@@ -1,0 +1,200 @@
+import { hash } from 'node:crypto';
+import { generateRegistrationOptions, type RegistrationResponseJSON } from '@simplewebauthn/server';
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { Barrier } from '@keyhold/protocol/operations/shapes';
+import type { InvitationRow, PersonPasskeyRow, PersonRow, SessionRow } from '../../database/people-rows.ts';
+import { readCheckedRows } from '../../ledger/checked-rows.ts';
+import type { Facts } from '../../ledger/facts.ts';
+import type { Secret } from '../../vault/secret.ts';
+import { endSessions, removePasskeys, rowsOf } from '../people/change-person.ts';
+import { findInvitationId } from '../people/people.store.ts';
+import { type CreatedPasskey, PASSKEY_ALGORITHMS, readCreatedPasskey } from '../verify-passkey.ts';
+import { makeSession, type MadeSession } from './session.ts';
+import { findPasskeyId } from './sessions.store.ts';
+import { insertSession } from './sign-in.ts';
+import type { SignInContext } from './sign-in-context.ts';
+
+/** Who may enrol: the holder of the bootstrap token, as the first owner, or somebody who was invited. */
+export type Enrolling =
+  | { readonly id: string; readonly invitation: null }
+  | { readonly id: string; readonly invitation: InvitationRow };
+
+export interface Enrolment {
+  /** Of the first owner; others have one. */
+  readonly name: string | undefined;
+  readonly passkeyName: string;
+  readonly response: RegistrationResponseJSON;
+}
+
+export interface Enrolled {
+  readonly person: PersonRow;
+  readonly session: SessionRow;
+  readonly secret: Secret;
+  readonly sequence: number;
+  /** Of the end of the bootstrap token. */
+  readonly barrier?: Barrier;
+}
+
+const OVER = refuse('ILLEGAL_TRANSITION', 'This invitation is over: ask for another.');
+const TAKEN = refuse('PASSKEY_TAKEN', 'Make a new passkey for it.', '/response');
+
+/** Finds an invitation that is open, by its secret. */
+export async function findInvitation(
+  { reader, clock, tampered }: SignInContext,
+  secret: string,
+): Promise<InvitationRow | null> {
+  const id = await findInvitationId(reader, hash('sha256', secret, 'hex'));
+  const [checked] = id === undefined ? [] : await readCheckedRows(reader, ['invitations'], [id]);
+  if (checked === undefined) return null;
+  if ('tampered' in checked) {
+    tampered(checked.tampered);
+    return null;
+  }
+  const row = checked.row as InvitationRow;
+  return row.state === 'open' && clock.wall() < row.expires_at ? row : null;
+}
+
+/** What a browser makes a passkey with. */
+export async function creationOptions(
+  context: SignInContext,
+  purpose: string,
+  person: { readonly id: string; readonly name: string },
+  has: readonly Pick<PersonPasskeyRow, 'credential_id'>[] = [],
+) {
+  return await generateRegistrationOptions({
+    rpName: 'Keyhold',
+    rpID: context.site().rpId,
+    userName: person.name,
+    userDisplayName: person.name,
+    userID: new TextEncoder().encode(person.id),
+    challenge: new Uint8Array(Buffer.from(context.challenges.make(purpose), 'base64url')),
+    attestationType: 'none',
+    excludeCredentials: has.map(({ credential_id: id }) => ({ id })),
+    supportedAlgorithmIDs: [...PASSKEY_ALGORITHMS],
+    // The passkey says itself whose it is: nobody types who he is.
+    authenticatorSelection: { residentKey: 'required', userVerification: 'required' },
+  });
+}
+
+/** Reads a passkey that was made for this purpose. */
+export async function readCreated(
+  { challenges, site }: SignInContext,
+  purpose: string,
+  response: RegistrationResponseJSON,
+): Promise<CreatedPasskey | Refusal> {
+  const { origin, rpId } = site();
+  let challenge = '';
+  const isOpen = (shown: string) => {
+    challenge = shown;
+    return challenges.isOpen(purpose, shown);
+  };
+  const made = await readCreatedPasskey({ challenge: isOpen, origins: [origin], rpId }, response);
+  if (isRefusal(made) || challenges.take(purpose, challenge)) return made;
+  return refuse('POSSESSION_UNPROVEN', 'This answer was used already: begin anew.', '/response');
+}
+
+/** Makes the first owner, or lets somebody in who was invited, with a passkey; and signs him in. */
+export async function enrol(
+  context: SignInContext,
+  ip: string,
+  who: Enrolling & { readonly person: string },
+  enrolment: Enrolment,
+): Promise<Enrolled | Refusal> {
+  const { person: personId, invitation } = who;
+  const passkey = await readCreated(context, purposeOf(who), enrolment.response);
+  if (isRefusal(passkey)) return passkey;
+  const row = passkeyRow(context, personId, enrolment.passkeyName, passkey);
+  const made = makeSession(context, { person_id: personId, passkey_id: row.id, kind: 'browser' });
+  const done =
+    invitation === null
+      ? await enrolOwner(context, ip, who.id, { id: personId, name: enrolment.name ?? 'Owner' }, row, made)
+      : await enrolInvited(context, ip, invitation, row, made);
+  return isRefusal(done) ? done : { ...done, secret: made.secret };
+}
+
+/** What challenges for somebody's enrolment are for. */
+export function purposeOf({ id, person }: Enrolling & { readonly person: string }): string {
+  return `enrol ${id} ${person}`;
+}
+
+export function passkeyRow(
+  { random, clock }: Pick<SignInContext, 'random' | 'clock'>,
+  person: string,
+  name: string,
+  { credentialId, publicKey, algorithm }: CreatedPasskey,
+): Omit<PersonPasskeyRow, 'salt'> {
+  return {
+    ...{ id: random.newId('personPasskey'), person_id: person, name, credential_id: credentialId },
+    ...{ public_key: publicKey, algorithm: algorithm ?? 0, state: 'active', created_at: clock.wall() },
+  };
+}
+
+/** A credential id is nobody's twice. */
+export async function insertPasskey(
+  facts: Facts,
+  row: Omit<PersonPasskeyRow, 'salt'>,
+): Promise<PersonPasskeyRow | Refusal> {
+  if ((await findPasskeyId(facts.db, row.credential_id)) !== undefined) return TAKEN;
+  return await facts.insert('person_passkeys', row);
+}
+
+type Done = Omit<Enrolled, 'secret'> | Refusal;
+
+/** The bootstrap token ends in the same entry in which the first owner begins, and opens nothing once this returns. */
+async function enrolOwner(
+  context: SignInContext,
+  ip: string,
+  tokenId: string,
+  { id, name }: Pick<PersonRow, 'id' | 'name'>,
+  passkey: Omit<PersonPasskeyRow, 'salt'>,
+  session: MadeSession,
+): Promise<Done> {
+  const { ledger, clock, random, propagation } = context;
+  const created_at = clock.wall();
+  const draft = { actor: tokenId, action: 'owner.enrolled', subject: id, side: { ip }, about: id, locks: [tokenId] };
+  const recorded = await ledger.record(draft, async (facts) => {
+    const token = await facts.find('tokens', tokenId);
+    if (token?.state !== 'active') return OVER;
+    const person = await facts.insert('people', { id, name, state: 'active', created_at });
+    const kept = await insertPasskey(facts, passkey);
+    if (isRefusal(kept)) return kept;
+    await facts.insert('role_grants', {
+      ...{ id: random.newId('roleGrant'), person_id: id, role: 'owner', project_id: null, environment_id: null },
+      ...{ reason: 'first owner', expires_at: null, state: 'active', granted_by: tokenId, created_at },
+    });
+    await facts.update('tokens', token, { state: 'deactivated' });
+    return { person, session: await insertSession(facts, session) };
+  });
+  if (isRefusal(recorded)) return recorded;
+  const barrier = await propagation.taken(recorded.sequence, null);
+  await context.tokenRevoked();
+  return { ...recorded.value, sequence: recorded.sequence, barrier };
+}
+
+/** Whoever enrols anew has lost what he had, or somebody has stolen it: it ends. */
+async function enrolInvited(
+  { ledger, reader }: SignInContext,
+  ip: string,
+  { id, person_id, invited_by }: InvitationRow,
+  passkey: Omit<PersonPasskeyRow, 'salt'>,
+  session: MadeSession,
+): Promise<Done> {
+  const draft = { actor: person_id, action: 'person.enrolled', subject: person_id, side: { ip } };
+  const locks = [id, invited_by, ...(await rowsOf(reader, person_id))];
+  const recorded = await ledger.record({ ...draft, locks }, async (facts) => {
+    const invitation = await facts.find('invitations', id);
+    const before = await facts.find('people', person_id);
+    if (invitation?.state !== 'open' || before === undefined) return OVER;
+    if (before.state !== 'invited' && before.state !== 'active') return OVER;
+    // An invitation is the word of who invited, and is worth no more than he is.
+    if ((await facts.find('people', invited_by))?.state !== 'active') return OVER;
+    await facts.update('invitations', invitation, { state: 'used' });
+    await endSessions(facts, person_id);
+    await removePasskeys(facts, person_id);
+    const kept = await insertPasskey(facts, passkey);
+    if (isRefusal(kept)) return kept;
+    const person = await facts.update('people', before, { state: 'active' });
+    return { person, session: await insertSession(facts, session) };
+  });
+  return isRefusal(recorded) ? recorded : { ...recorded.value, sequence: recorded.sequence };
+}

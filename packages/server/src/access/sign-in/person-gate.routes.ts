@@ -1,0 +1,38 @@
+import { hasPrefix, SESSION_PREFIX } from '@keyhold/protocol/credential-format';
+import type { Gate } from '../../http/mount.ts';
+import type { Principal } from '../principal.ts';
+import { expose } from '../../vault/expose.ts';
+import { authenticateSession } from './authenticate-session.ts';
+import { Confirmations, confirmRequest } from './confirm-request.ts';
+import { renewSession } from './renew-session.ts';
+import type { SignInContext } from './sign-in-context.ts';
+
+/**
+ * Opens the API to people too: to browsers by their cookie, to command lines by a bearer token of a session.
+ * @param tokens finds who holds one of our tokens
+ */
+export function personGate(
+  context: SignInContext,
+  tokens: (secret: string | null) => Promise<Principal | null>,
+): Pick<Gate<Principal>, 'authenticate' | 'cookies' | 'confirm'> {
+  const confirmations = new Confirmations();
+  return {
+    authenticate: async (secret, ip = '') => {
+      if (secret === null || !hasPrefix(secret, SESSION_PREFIX)) return await tokens(secret);
+      const found = await authenticateSession(context, secret, 'cli');
+      if (found !== null) context.uses.note(found.session.id, ip);
+      return found?.principal ?? null;
+    },
+    cookies: {
+      origin: () => context.site().origin,
+      open: async (secret, ip) => {
+        const found = await authenticateSession(context, secret, 'browser');
+        if (found === null) return null;
+        context.uses.note(found.session.id, ip);
+        const renewed = await renewSession(context, found);
+        return { principal: found.principal, renewed: renewed === null ? null : expose(renewed) };
+      },
+    },
+    confirm: (principal, request) => confirmRequest(context, confirmations, principal, request),
+  };
+}

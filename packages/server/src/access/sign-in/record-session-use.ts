@@ -1,0 +1,31 @@
+import type { Clock } from '../../clock.ts';
+import type { Scratch } from '../../database/scratch.ts';
+import { noteUse } from './sessions.store.ts';
+
+const EVERY_MS = 60_000;
+
+/** Notes that sessions are in use, each once a minute; nobody waits for it. */
+export class SessionUses {
+  readonly #scratch: Scratch;
+  readonly #clock: Clock;
+  /** When each was noted last, by the monotonic clock; oldest first. */
+  readonly #noted = new Map<string, number>();
+
+  constructor(scratch: Scratch, clock: Clock) {
+    this.#scratch = scratch;
+    this.#clock = clock;
+  }
+
+  note(session: string, from: string): void {
+    const now = this.#clock.monotonic();
+    for (const [old, at] of this.#noted) {
+      if (now - at < EVERY_MS) break;
+      this.#noted.delete(old);
+    }
+    if (this.#noted.has(session)) return;
+    this.#noted.set(session, now);
+    const use = { at: this.#clock.wall(), from };
+    // What could not be noted makes a session end earlier, never later.
+    void this.#scratch.write((tables) => noteUse(tables, session, use)).catch(() => {});
+  }
+}

@@ -1,0 +1,120 @@
+import type { RegistrationResponseJSON } from '@simplewebauthn/server';
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { PersonPasskey } from '@keyhold/protocol/operations/sign-in';
+import * as operations from '@keyhold/protocol/operations/sign-in';
+import type { FastifyInstance } from 'fastify';
+import type { PersonPasskeyRow, PersonRow } from '../../database/people-rows.ts';
+import { type Gate, mount } from '../../http/mount.ts';
+import { expose } from '../../vault/expose.ts';
+import { findPerson, rolesOf } from '../people/people.store.ts';
+import { bindingOf, isInForce, showGrant } from '../people/person.ts';
+import type { Principal } from '../principal.ts';
+import type { TokenPlaces } from '../token.ts';
+import { DEVICE_CODE_SECONDS } from './device-codes.ts';
+import { endSession } from './end-session.ts';
+import { addPasskey, optionsForPasskey, removePasskey } from './change-passkeys.ts';
+import { showSession } from './session.ts';
+import { type PasskeyUse, passkeysOf, passkeyUses, sessionsOf, usesOf } from './sessions.store.ts';
+import type { SignInContext } from './sign-in-context.ts';
+
+export interface SessionRoutes {
+  readonly gate: Gate<Principal>;
+  readonly signIn: SignInContext;
+  readonly places: TokenPlaces;
+}
+
+/** What people who signed in do with what is their own. */
+export function mountSession(app: FastifyInstance, { gate, signIn: context, places }: SessionRoutes): void {
+  const { reader, clock } = context;
+
+  mount(app, gate, operations.getSession, async ({ principal }) => {
+    const self = await selfOf(context, principal);
+    if (isRefusal(self)) return self;
+    const { person, session } = self;
+    const roles = (await rolesOf(reader, [person.id])).filter((role) => isInForce(role, clock.wall()));
+    const names = await places.names(roles.map(bindingOf));
+    const passkeys = await passkeysOf(reader, person.id);
+    const used = await passkeyUses(
+      reader,
+      passkeys.map(({ id }) => id),
+    );
+    const sessions = (await sessionsOf(reader, person.id)).filter(({ expires_at }) => clock.wall() < expires_at);
+    const uses = await usesOf(
+      reader,
+      sessions.map(({ id }) => id),
+    );
+    return {
+      body: {
+        person: { id: person.id, name: person.name },
+        roles: roles.map((role) => showGrant(role, names)),
+        passkeys: passkeys.map((row) => showPasskey(row, used.get(row.id))),
+        sessions: sessions.map((row) => showSession(row, uses.get(row.id), row.id === session)),
+        rpId: context.site().rpId,
+      },
+    };
+  });
+
+  mount(app, gate, operations.signOut, async ({ principal, ip, idempotency }) => {
+    if (principal.session === undefined) return NO_PERSON;
+    const ended = await endSession(context, { principal, ip, idempotency }, principal.session.id);
+    return isRefusal(ended) ? ended : { body: {}, session: null, sequence: ended.sequence };
+  });
+
+  mount(app, gate, operations.endSession, async ({ principal, params, ip, idempotency }) => {
+    if (principal.session === undefined) return NO_PERSON;
+    const ended = await endSession(context, { principal, ip, idempotency }, params.id);
+    return isRefusal(ended) ? ended : { body: {}, sequence: ended.sequence };
+  });
+
+  mount(app, gate, operations.askForPasskey, async ({ principal }) => {
+    const self = await selfOf(context, principal);
+    return isRefusal(self) ? self : { body: { options: await optionsForPasskey(context, self.person) } };
+  });
+
+  mount(app, gate, operations.addPasskey, async ({ principal, body, ip, idempotency, confirm }) => {
+    if (principal.session === undefined) return NO_PERSON;
+    const unconfirmed = await confirm();
+    if (unconfirmed !== null) return unconfirmed;
+    const response = { clientExtensionResults: {}, ...body.response } as RegistrationResponseJSON;
+    const added = await addPasskey(context, { principal, ip, idempotency }, { name: body.name, response });
+    if (isRefusal(added)) return added;
+    return { body: { passkey: showPasskey(added.value, undefined) }, sequence: added.sequence };
+  });
+
+  mount(app, gate, operations.removePasskey, async ({ principal, params, ip, idempotency, confirm }) => {
+    if (principal.session === undefined) return NO_PERSON;
+    const unconfirmed = await confirm();
+    if (unconfirmed !== null) return unconfirmed;
+    const removed = await removePasskey(context, { principal, ip, idempotency }, params.id);
+    return isRefusal(removed) ? removed : { body: removed.value, sequence: removed.sequence };
+  });
+
+  mount(app, gate, operations.makeDeviceCode, async ({ principal, confirm }) => {
+    const { session } = principal;
+    if (session === undefined) return NO_PERSON;
+    const unconfirmed = await confirm();
+    if (unconfirmed !== null) return unconfirmed;
+    const row = (await sessionsOf(reader, principal.id)).find(({ id }) => id === session.id);
+    if (row === undefined) return refuse('UNAUTHENTICATED', 'Sign in.');
+    const code = context.deviceCodes.make({ person: principal.id, passkey: row.passkey_id, session: row.id });
+    return { body: { secret: expose(code), expiresInSeconds: DEVICE_CODE_SECONDS } };
+  });
+}
+
+const NO_PERSON = refuse('FORBIDDEN', 'This is for people who signed in; a token is none.');
+
+async function selfOf(
+  { reader }: SignInContext,
+  { id, session }: Principal,
+): Promise<{ person: PersonRow; session: string } | Refusal> {
+  const person = session === undefined ? undefined : await findPerson(reader, id);
+  return person === undefined || session === undefined ? NO_PERSON : { person, session: session.id };
+}
+
+function showPasskey(
+  { id, name, credential_id: credentialId, created_at }: PersonPasskeyRow,
+  use: PasskeyUse | undefined,
+): PersonPasskey {
+  const lastUsedAt = use === undefined ? null : new Date(use.lastUsedAt).toISOString();
+  return { id, name, credentialId, createdAt: new Date(created_at).toISOString(), lastUsedAt };
+}

@@ -1,0 +1,26 @@
+import type { Kysely } from 'kysely';
+import type { Scratch } from '../../database/scratch.ts';
+import type { Database } from '../../database/schema.ts';
+import type { ChangeContext } from '../change-context.ts';
+import type { Challenges } from './challenges.ts';
+import type { DeviceCodes } from './device-codes.ts';
+import type { SessionUses } from './record-session-use.ts';
+import type { Site } from './site.ts';
+import type { Throttle } from './throttle.ts';
+
+/** What signing in works with. */
+export interface SignInContext extends ChangeContext {
+  readonly reader: Kysely<Database>;
+  readonly scratch: Scratch;
+  readonly tampered: (rowId: string) => void;
+  /** An authenticator says that it signed less often than before: there are two of it. */
+  readonly copied: (passkeyId: string) => void;
+  /** Known once the address is. */
+  readonly site: () => Site;
+  readonly challenges: Challenges;
+  readonly throttle: Throttle;
+  readonly deviceCodes: DeviceCodes;
+  readonly uses: SessionUses;
+  /** Told of a token that ended, before that is answered. */
+  readonly tokenRevoked: () => Promise<void>;
+}

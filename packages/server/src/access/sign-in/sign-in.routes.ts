@@ -1,0 +1,103 @@
+import type { AuthenticationResponseJSON, RegistrationResponseJSON } from '@simplewebauthn/server';
+import { generateAuthenticationOptions } from '@simplewebauthn/server';
+import { hasPrefix, INVITATION_PREFIX } from '@keyhold/protocol/credential-format';
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import * as operations from '@keyhold/protocol/operations/sign-in';
+import type { FastifyInstance } from 'fastify';
+import { type Gate, mount } from '../../http/mount.ts';
+import { expose } from '../../vault/expose.ts';
+import type { Principal } from '../principal.ts';
+import { creationOptions, enrol, type Enrolling, findInvitation, purposeOf } from './enrol.ts';
+import { showSession } from './session.ts';
+import { type Began, refuseLocked, signIn, signInDevice, TO_SIGN_IN } from './sign-in.ts';
+import type { SignInContext } from './sign-in-context.ts';
+
+export interface SignInRoutes {
+  readonly gate: Gate<Principal>;
+  readonly signIn: SignInContext;
+  readonly bootstrapTokenId: string;
+}
+
+/** Whoever comes, with nothing. */
+const ANYBODY: Gate<{ readonly id: string }> = { authenticate: async () => ({ id: 'anybody' }) };
+
+/** Those who sign in, and enrol: they have no session yet, and no token of ours but an invitation. */
+export function mountSignIn(app: FastifyInstance, { gate, signIn: context, bootstrapTokenId }: SignInRoutes): void {
+  // Signing somebody in as another is an attack too; a page of ours says that it is.
+  const foreign = (origin: string | undefined) => origin !== undefined && origin !== context.site().origin;
+
+  mount(app, ANYBODY, operations.askToSignIn, async ({ ip }) => {
+    const locked = refuseLocked(context, ip);
+    if (locked !== null) return locked;
+    const challenge = new Uint8Array(Buffer.from(context.challenges.make(TO_SIGN_IN), 'base64url'));
+    const { rpId } = context.site();
+    const options = await generateAuthenticationOptions({ rpID: rpId, challenge, userVerification: 'required' });
+    return { body: { options } };
+  });
+
+  mount(app, ANYBODY, operations.signIn, async ({ body, ip, origin }) => {
+    if (foreign(origin)) return ELSEWHERE;
+    const response = { clientExtensionResults: {}, ...body.response } as AuthenticationResponseJSON;
+    const began = await signIn(context, ip, response);
+    return isRefusal(began) ? began : { body: showBegan(began), session: expose(began.secret) };
+  });
+
+  mount(app, ANYBODY, operations.signInDevice, async ({ body, ip }) => {
+    const began = await signInDevice(context, ip, body.code);
+    return isRefusal(began) ? began : { body: { ...showBegan(began), secret: expose(began.secret) } };
+  });
+
+  const enrolling: Gate<Enrolling> = {
+    authenticate: async (secret) => {
+      if (secret === null) return null;
+      if (!hasPrefix(secret, INVITATION_PREFIX)) {
+        const found = await gate.authenticate(secret);
+        return found?.id === bootstrapTokenId ? { id: found.id, invitation: null } : null;
+      }
+      const invitation = await findInvitation(context, secret);
+      return invitation === null ? null : { id: invitation.id, invitation };
+    },
+  };
+
+  mount(app, enrolling, operations.askToEnrol, async ({ principal, body }) => {
+    const { invitation } = principal;
+    const known = invitation === null ? undefined : await nameOf(context, invitation.person_id);
+    const id = invitation?.person_id ?? context.random.newId('person');
+    const person = { id, name: known ?? body.name ?? 'Owner' };
+    const options = await creationOptions(context, purposeOf({ ...principal, person: id }), person);
+    return { body: { options, person: id, first: invitation === null } };
+  });
+
+  mount(app, enrolling, operations.enrol, async ({ principal, body, ip, origin }) => {
+    if (foreign(origin)) return ELSEWHERE;
+    const wrong = refuseOther(principal, body);
+    if (wrong !== null) return wrong;
+    const response = { clientExtensionResults: {}, ...body.response } as RegistrationResponseJSON;
+    const { name, passkeyName, person } = body;
+    const done = await enrol(context, ip, { ...principal, person }, { name, passkeyName, response });
+    if (isRefusal(done)) return done;
+    const { sequence, barrier } = done;
+    const answer = { ...showBegan(done), ...(barrier === undefined ? {} : { barrier }) };
+    return { body: answer, session: expose(done.secret), sequence };
+  });
+}
+
+const ELSEWHERE = refuse('FORBIDDEN', 'Sign in on a page of this server.', 'Origin');
+
+function refuseOther(
+  { invitation }: Enrolling,
+  { name, person }: { readonly name?: string; readonly person: string },
+): Refusal | null {
+  if (invitation === null && name === undefined) return refuse('INVALID_INPUT', 'Say who you are.', '/name');
+  if (invitation !== null && name !== undefined) return refuse('INVALID_INPUT', 'You have a name already.', '/name');
+  if (invitation === null || invitation.person_id === person) return null;
+  return refuse('INVALID_INPUT', 'This is not who was invited.', '/person');
+}
+
+async function nameOf({ reader }: SignInContext, id: string): Promise<string | undefined> {
+  return (await reader.selectFrom('people').select('name').where('id', '=', id).executeTakeFirst())?.name;
+}
+
+function showBegan({ person, session }: Pick<Began, 'person' | 'session'>) {
+  return { person: { id: person.id, name: person.name }, session: showSession(session, undefined, true) };
+}

@@ -1,0 +1,65 @@
+import type { Role } from '@keyhold/protocol/role';
+import type { Fact } from './fact.ts';
+
+/** Somebody who signs in. */
+export interface PersonRow extends Fact {
+  readonly name: string;
+  readonly state: 'invited' | 'active' | 'suspended' | 'removed';
+  readonly created_at: number;
+}
+
+/** What a person signs in with. */
+export interface PersonPasskeyRow extends Fact {
+  readonly person_id: string;
+  readonly name: string;
+  /** base64url. */
+  readonly credential_id: string;
+  /** COSE_Key, hex. */
+  readonly public_key: string;
+  /** COSE number (RFC 9053). */
+  readonly algorithm: number;
+  readonly state: 'active' | 'removed';
+  readonly created_at: number;
+}
+
+/** A role that a person has at a place; both null: everywhere. */
+export interface RoleGrantRow extends Fact {
+  readonly person_id: string;
+  readonly role: Role;
+  readonly project_id: string | null;
+  readonly environment_id: string | null;
+  readonly reason: string;
+  readonly expires_at: number | null;
+  readonly state: 'active' | 'ended';
+  /** Id of the principal. */
+  readonly granted_by: string;
+  readonly created_at: number;
+}
+
+/** Lets a person enrol passkeys, once. */
+export interface InvitationRow extends Fact {
+  readonly person_id: string;
+  /** Id of the principal; it ends with him. */
+  readonly invited_by: string;
+  /** SHA-256 of the whole secret. */
+  readonly digest: string;
+  readonly state: 'open' | 'used' | 'withdrawn';
+  readonly expires_at: number;
+  readonly created_at: number;
+}
+
+export interface SessionRow extends Fact {
+  readonly person_id: string;
+  /** What it began with. */
+  readonly passkey_id: string;
+  /** `browser`: in a cookie; `cli`: as a bearer token. */
+  readonly kind: 'browser' | 'cli';
+  /** SHA-256 of the whole secret. */
+  readonly digest: string;
+  /** Of the secret before; requests that were under way may still bring it. */
+  readonly previous_digest: string | null;
+  readonly renewed_at: number;
+  readonly state: 'active' | 'ended';
+  readonly expires_at: number;
+  readonly created_at: number;
+}
