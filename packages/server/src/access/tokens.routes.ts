@@ -39,11 +39,13 @@ export function mountTokens(
     return rows.map((row) => showToken(row, names, context.clock.wall()));
   };
 
-  mount(app, gate, createTokenOperation, async ({ principal, body, ip, idempotency }) => {
+  mount(app, gate, createTokenOperation, async ({ principal, body, ip, idempotency, confirm }) => {
     const reach = reachFor(principal, 'tokens.create');
     if (isRefusal(reach)) return reach;
     const binding = await readBinding(places, principal, body);
     if (isRefusal(binding)) return binding;
+    const unconfirmed = await confirm();
+    if (unconfirmed !== null) return unconfirmed;
     const expiresAt = body.expiresAt === undefined ? null : Date.parse(body.expiresAt);
     if (Number.isNaN(expiresAt) || (expiresAt ?? 0) < 0)
       return refuse('INVALID_INPUT', 'There is no such time.', '/expiresAt');

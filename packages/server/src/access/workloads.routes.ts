@@ -22,8 +22,8 @@ export function mountWorkloads(
     return rows.map((row) => showWorkload(row, names));
   };
 
-  mount(app, gate, operations.createWorkload, async ({ principal, body, ip, idempotency }) => {
-    const denied = allowOnInstallation(principal, 'workloads.create');
+  mount(app, gate, operations.createWorkload, async ({ principal, body, ip, idempotency, confirm }) => {
+    const denied = allowOnInstallation(principal, 'workloads.create') ?? (await confirm());
     if (denied !== null) return denied;
     const binding = await readBinding(places, principal, body);
     if (isRefusal(binding)) return binding;

@@ -61,7 +61,10 @@ export class PasskeyDevice implements PasskeySource {
 
   /** Answers `navigator.credentials.get`, in JSON. */
   assert({ challenge }: { readonly challenge: string }): object {
-    const signed = Object.entries(this.#assertion(challenge)).map(([name, bytes]) => [name, bytes.toString('base64url')]);
+    const signed = Object.entries(this.#assertion(challenge)).map(([name, bytes]) => [
+      name,
+      bytes.toString('base64url'),
+    ]);
     const response = { ...Object.fromEntries(signed), userHandle: this.#user };
     return { id: this.id, rawId: this.id, type: 'public-key', clientExtensionResults: {}, response };
   }

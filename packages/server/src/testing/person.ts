@@ -61,12 +61,22 @@ export class TestPerson {
   }
 
   /** What the browser sends, from a page of ours. */
-  async call(method: string, path: string, body?: unknown, { confirm, headers = {} }: Asking = {}): Promise<PersonAnswer> {
+  async call(
+    method: string,
+    path: string,
+    body?: unknown,
+    { confirm, headers = {} }: Asking = {},
+  ): Promise<PersonAnswer> {
     const { controlUrl } = this.#installation;
     const text = body === undefined ? '' : JSON.stringify(body);
     let passkey: Record<string, string> = {};
     if (confirm === true) {
-      const request = { method, url: new URL(path, controlUrl).href, headers: [], body: new TextEncoder().encode(text) };
+      const request = {
+        method,
+        url: new URL(path, controlUrl).href,
+        headers: [],
+        body: new TextEncoder().encode(text),
+      };
       const holder = { credential: { id: this.sessionId }, rpId: this.device.rpId };
       const confirmed = await confirmWithPasskey(request, holder, this.device);
       passkey = Object.fromEntries(confirmed.headers);

@@ -3,6 +3,7 @@ import type { Scratch } from '../../database/scratch.ts';
 import { noteUse } from './sessions.store.ts';
 
 const EVERY_MS = 60_000;
+const MAX_KEPT = 10_000;
 
 /** Notes that sessions are in use, each once a minute; nobody waits for it. */
 export class SessionUses {
@@ -18,12 +19,11 @@ export class SessionUses {
 
   note(session: string, from: string): void {
     const now = this.#clock.monotonic();
-    for (const [old, at] of this.#noted) {
-      if (now - at < EVERY_MS) break;
-      this.#noted.delete(old);
-    }
-    if (this.#noted.has(session)) return;
+    if (Math.abs(now - (this.#noted.get(session) ?? Number.NEGATIVE_INFINITY)) < EVERY_MS) return;
+    this.#noted.delete(session);
     this.#noted.set(session, now);
+    const [oldest] = this.#noted.keys();
+    if (this.#noted.size > MAX_KEPT && oldest !== undefined) this.#noted.delete(oldest);
     const use = { at: this.#clock.wall(), from };
     // What could not be noted makes a session end earlier, never later.
     void this.#scratch.write((tables) => noteUse(tables, session, use)).catch(() => {});

@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { onEachDatabase } from '../../testing/databases.ts';
+import { moveClock } from '../../testing/moved-clock.ts';
+import { enrolPerson, type PersonAnswer, TestPerson } from '../../testing/person.ts';
+import { shareSignedIn } from '../../testing/signed-in.ts';
+
+const HOUR_MS = 3_600_000;
+
+onEachDatabase('people', (createPlace) => {
+  const shared = shareSignedIn(createPlace);
+  const newPerson = (role: object) => enrolPerson(shared().installation, shared().owner, role);
+  const isIn = async (person: TestPerson) => (await person.call('GET', '/v1/session')).status === 200;
+  const invite = (by: TestPerson, role: object) =>
+    by.call('POST', '/v1/people', { name: 'Invited', reason: 'test', ...role }, { confirm: true });
+  const enrolWith = async (invited: PersonAnswer): Promise<[TestPerson, number]> => {
+    const person = new TestPerson(shared().installation);
+    return [person, (await person.enrol(invited.body.secret)).status];
+  };
+  const grant = (by: TestPerson, to: TestPerson, role: object) =>
+    by.call('POST', `/v1/people/${to.id}/roles`, { reason: 'test', ...role }, { confirm: true });
+
+  it('an invitation lets one person in, once, with the role that it was made with', async () => {
+    const { owner } = shared();
+    const invited = await invite(owner, { role: 'support', reason: 'joins the desk' });
+    assert.equal(invited.body.url.split('#')[1], invited.body.secret);
+    assert.deepEqual([invited.body.person.state, invited.body.person.passkeys], ['invited', 0]);
+    const [person, status] = await enrolWith(invited);
+    assert.equal(status, 201);
+    assert.equal((await enrolWith(invited))[1], 401);
+    const { roles } = (await person.call('GET', '/v1/session')).body;
+    assert.deepEqual(
+      [roles.length, roles[0].role, roles[0].reason, roles[0].grantedBy],
+      [1, 'support', 'joins the desk', owner.id],
+    );
+    assert.equal((await person.call('GET', '/v1/keys')).status, 200);
+    assert.equal((await person.call('GET', '/v1/people')).status, 403);
+  });
+
+  it('an invitation is over after three days, once its person is more than he was, and with whoever made it', async () => {
+    const { owner } = shared();
+    const late = await invite(owner, { role: 'auditor' });
+    {
+      using _ = moveClock(72 * HOUR_MS);
+      assert.equal((await enrolWith(late))[1], 401);
+    }
+    const raised = await invite(owner, { role: 'auditor' });
+    const path = `/v1/people/${raised.body.person.id}/roles`;
+    assert.equal((await owner.call('POST', path, { role: 'owner', reason: 'x' }, { confirm: true })).status, 201);
+    assert.equal((await enrolWith(raised))[1], 401);
+    const again = await owner.call('POST', `/v1/people/${raised.body.person.id}/invite`, {}, { confirm: true });
+    assert.equal((await enrolWith(again))[1], 201);
+    const administrator = await newPerson({ role: 'administrator' });
+    const theirs = await invite(administrator, { role: 'developer' });
+    await owner.call('POST', `/v1/people/${administrator.id}/suspend`, {});
+    assert.equal((await enrolWith(theirs))[1], 409);
+  });
+
+  it('who enrols anew has nothing left of what he had', async () => {
+    const { owner } = shared();
+    const person = await newPerson({ role: 'developer' });
+    const again = await owner.call('POST', `/v1/people/${person.id}/invite`, {}, { confirm: true });
+    assert.equal(await isIn(person), true);
+    const [renewed] = await enrolWith(again);
+    assert.equal(renewed.id, person.id);
+    assert.equal(await isIn(person), false);
+    assert.equal((await person.signIn()).status, 401);
+    assert.equal((await renewed.signIn()).status, 200);
+  });
+
+  it('nobody gives more than he has, nor to himself, nor takes over who is more', async () => {
+    const { owner } = shared();
+    const administrator = await newPerson({ role: 'administrator' });
+    for (const role of ['owner', 'security-officer']) {
+      const refused = await invite(administrator, { role });
+      assert.deepEqual([refused.status, refused.body.code], [403, 'FORBIDDEN'], role);
+    }
+    for (const role of ['administrator', 'developer', 'support', 'auditor']) {
+      assert.equal((await invite(administrator, { role })).status, 201, role);
+    }
+    assert.equal((await grant(administrator, administrator, { role: 'auditor' })).status, 403);
+    assert.equal((await grant(owner, owner, { role: 'auditor' })).status, 403);
+    const takeOver = await administrator.call('POST', `/v1/people/${owner.id}/invite`, {}, { confirm: true });
+    assert.equal(takeOver.status, 403);
+    const second = await newPerson({ role: 'owner' });
+    assert.equal((await owner.call('POST', `/v1/people/${second.id}/suspend`, {})).status, 200);
+    const resumed = await administrator.call('POST', `/v1/people/${second.id}/resume`, {}, { confirm: true });
+    assert.equal(resumed.status, 403);
+    await owner.call('DELETE', `/v1/people/${second.id}`);
+  });
+
+  it('a role is of its place and time, and what it gives on is too', async () => {
+    const { owner } = shared();
+    await owner.call('POST', '/v1/projects', { slug: 'mine', name: 'Mine' });
+    await owner.call('POST', '/v1/projects', { slug: 'theirs', name: 'Theirs' });
+    const environment = { name: 'live', prefix: 'mine_live' };
+    await owner.call('POST', '/v1/projects/mine/environments', environment);
+    const expiresAt = new Date(Date.now() + HOUR_MS).toISOString();
+    const lead = await newPerson({ role: 'administrator', project: 'mine', expiresAt });
+    const projects = async (who: TestPerson) =>
+      (await who.call('GET', '/v1/projects')).body.items.map(({ slug }: { slug: string }) => slug);
+    assert.deepEqual(await projects(lead), ['mine']);
+    assert.equal((await lead.call('GET', '/v1/projects/theirs/environments')).status, 404);
+    const auditor = await newPerson({ role: 'auditor' });
+    const given = (more: object) => grant(lead, auditor, { role: 'developer', expiresAt, ...more });
+    assert.equal((await given({ project: 'theirs' })).status, 404);
+    assert.equal((await given({})).status, 403);
+    const forEver = await grant(lead, auditor, { role: 'developer', project: 'mine' });
+    assert.deepEqual([forEver.status, forEver.body.field], [403, '/expiresAt']);
+    const granted = await given({ environment: 'mine/live' });
+    assert.deepEqual([granted.status, granted.body.grant.environment], [201, 'mine/live']);
+    const key = { project: 'mine', name: 'bot' };
+    const wanted = await auditor.call('POST', '/v1/consumers', key);
+    assert.equal(wanted.status, 201, JSON.stringify(wanted.body));
+    assert.equal((await auditor.call('POST', '/v1/consumers', { project: 'theirs', name: 'bot' })).status, 404);
+    assert.equal((await lead.call('DELETE', `/v1/roles/${granted.body.grant.id}`)).status, 200);
+    assert.equal((await auditor.call('POST', '/v1/consumers', key)).status, 403);
+    assert.equal((await lead.call('POST', '/v1/consumers', key)).status, 201);
+    using _ = moveClock(HOUR_MS);
+    await lead.signIn();
+    assert.equal((await lead.call('POST', '/v1/consumers', key)).status, 403);
+  });
+
+  it('a suspended or removed person is out before that is answered, and the tokens that he made are named', async () => {
+    const { installation, owner } = shared();
+    const person = await newPerson({ role: 'administrator' });
+    const token = await person.call('POST', '/v1/tokens', { name: 'his', scopes: ['read'] }, { confirm: true });
+    assert.equal(token.status, 201, JSON.stringify(token.body));
+    const suspended = await owner.call('POST', `/v1/people/${person.id}/suspend`, {});
+    assert.deepEqual(suspended.body.tokens, [token.body.token.id]);
+    assert.equal(await isIn(person), false);
+    assert.equal((await person.signIn()).status, 401);
+    await owner.call('POST', `/v1/people/${person.id}/resume`, {}, { confirm: true });
+    assert.equal(await isIn(person), false);
+    assert.equal((await person.signIn()).status, 200);
+    const removed = await owner.call('DELETE', `/v1/people/${person.id}`);
+    assert.deepEqual([removed.body.person.state, removed.body.person.roles], ['removed', []]);
+    assert.equal(await isIn(person), false);
+    assert.equal((await person.signIn()).status, 401);
+    const resumed = await owner.call('POST', `/v1/people/${person.id}/resume`, {}, { confirm: true });
+    assert.equal(resumed.status, 404);
+    const { secret } = token.body;
+    assert.equal((await installation.call('GET', '/v1/projects', undefined, { token: secret })).status, 200);
+  });
+
+  it('no token manages people, whatever its scope', async () => {
+    const { installation, owner } = shared();
+    const { secret } = (await owner.call('POST', '/v1/tokens', { name: 'all', scopes: ['admin'] }, { confirm: true }))
+      .body;
+    const call = (method: string, path: string, body?: object) =>
+      installation.call(method, path, body, { token: secret });
+    const person = await newPerson({ role: 'auditor' });
+    const role = { role: 'auditor', reason: 'x' };
+    assert.equal((await call('POST', '/v1/people', { name: 'x', ...role })).status, 403);
+    assert.equal((await call('POST', `/v1/people/${person.id}/roles`, role)).status, 403);
+    assert.equal((await call('POST', `/v1/people/${person.id}/invite`)).status, 403);
+    assert.equal((await call('DELETE', `/v1/people/${person.id}`)).status, 403);
+    assert.equal((await call('GET', '/v1/people')).status, 200);
+    assert.equal((await call('GET', '/v1/session')).status, 403);
+  });
+
+  it('the last owner cannot go, by whatever way, and two cannot take each other away', async () => {
+    const { owner } = shared();
+    const { items } = (await owner.call('GET', '/v1/people')).body;
+    for (const { id, roles } of items) {
+      const isOther = id !== owner.id && roles.some(({ role }: { role: string }) => role === 'owner');
+      if (isOther) await owner.call('DELETE', `/v1/people/${id}`);
+    }
+    const officer = await newPerson({ role: 'security-officer' });
+    const [ownersRole] = (await owner.call('GET', '/v1/session')).body.roles;
+    const ways = () => [
+      officer.call('DELETE', `/v1/people/${owner.id}`),
+      officer.call('POST', `/v1/people/${owner.id}/suspend`, {}),
+      officer.call('DELETE', `/v1/roles/${ownersRole.id}`),
+    ];
+    // Neither an owner who never enrolled nor one for a time can stay behind alone.
+    await invite(owner, { role: 'owner' });
+    await newPerson({ role: 'owner', expiresAt: new Date(Date.now() + HOUR_MS).toISOString() });
+    for (const { status, body } of await Promise.all(ways())) {
+      assert.deepEqual([status, body.code], [409, 'LAST_OWNER']);
+    }
+    const second = await newPerson({ role: 'owner' });
+    const both = await Promise.all([
+      owner.call('POST', `/v1/people/${second.id}/suspend`, {}),
+      second.call('POST', `/v1/people/${owner.id}/suspend`, {}),
+    ]);
+    assert.equal(both.filter(({ status }) => status === 200).length, 1, JSON.stringify(both.map(({ body }) => body)));
+  });
+});

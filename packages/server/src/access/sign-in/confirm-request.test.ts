@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { confirmWithPasskey } from '@keyhold/sdk/signing/confirm-with-passkey';
+import { onEachDatabase } from '../../testing/databases.ts';
+import { send } from '../../testing/installation.ts';
+import { moveClock } from '../../testing/moved-clock.ts';
+import { PasskeyDevice } from '../../testing/passkey-device.ts';
+import { enrolPerson, originOf, type TestPerson } from '../../testing/person.ts';
+import { shareSignedIn } from '../../testing/signed-in.ts';
+
+onEachDatabase('what is critical', (createPlace) => {
+  const shared = shareSignedIn(createPlace);
+  const newPerson = (role: object) => enrolPerson(shared().installation, shared().owner, role);
+  const TOKEN = { name: 'made', scopes: ['read'] };
+
+  interface Other {
+    readonly method?: string;
+    readonly path?: string;
+    readonly body?: object;
+    readonly session?: string;
+    readonly device?: PasskeyDevice;
+    readonly now?: () => number;
+  }
+
+  /** The field that confirms `POST /v1/tokens` of a body, or something else. */
+  const confirmation = async (person: TestPerson, other: Other = {}): Promise<Record<string, string>> => {
+    const { method = 'POST', path = '/v1/tokens', body = TOKEN, session = person.sessionId, now } = other;
+    const url = new URL(path, shared().installation.controlUrl).href;
+    const request = { method, url, headers: [], body: new TextEncoder().encode(JSON.stringify(body)) };
+    const device = other.device ?? person.device;
+    const holder = { credential: { id: session }, rpId: device.rpId, ...(now === undefined ? {} : { now }) };
+    return Object.fromEntries((await confirmWithPasskey(request, holder, device)).headers);
+  };
+
+  it('is done only with a passkey of the person, over this request, this session, and now', async () => {
+    const { owner, installation } = shared();
+    const other = await newPerson({ role: 'administrator' });
+    const stranger = new PasskeyDevice(originOf(installation));
+    const foreign = new PasskeyDevice('http://localhost:1');
+    const wrong: [string, Record<string, string>][] = [
+      ['nothing', {}],
+      ['no confirmation', { 'keyhold-passkey': 'AAAA' }],
+      ['another body', await confirmation(owner, { body: { ...TOKEN, scopes: ['admin'] } })],
+      ['another method', await confirmation(owner, { method: 'PUT' })],
+      ['another path', await confirmation(owner, { path: '/v1/tokens?x=1' })],
+      ['another session', await confirmation(owner, { session: other.sessionId })],
+      ["another's passkey", await confirmation(owner, { device: other.device })],
+      ['a passkey of nobody', await confirmation(owner, { device: stranger })],
+      ['a page of another', await confirmation(owner, { device: foreign })],
+      ['too old', await confirmation(owner, { now: () => Date.now() - 121_000 })],
+      ['from later', await confirmation(owner, { now: () => Date.now() + 60_000 })],
+    ];
+    for (const [what, headers] of wrong) {
+      const answer = await owner.call('POST', '/v1/tokens', TOKEN, { headers });
+      assert.deepEqual([answer.status, answer.body.code], [403, 'CONFIRMATION_REQUIRED'], what);
+    }
+    const done = await owner.call('POST', '/v1/tokens', TOKEN, { headers: await confirmation(owner) });
+    assert.equal(done.status, 201);
+    const { items } = (await owner.call('GET', '/v1/audit/entries?action=request.confirmed')).body;
+    assert.ok(items.some(({ actor }: { actor: string }) => actor === owner.id));
+  });
+
+  it('is done once for each confirmation, also where it comes fifty times at the same moment', async () => {
+    const { owner } = shared();
+    const headers = await confirmation(owner);
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, () => owner.call('POST', '/v1/tokens', TOKEN, { headers })),
+    );
+    assert.equal(answers.filter(({ status }) => status === 201).length, 1);
+    using _ = moveClock(119_000);
+    assert.equal((await owner.call('POST', '/v1/tokens', TOKEN, { headers })).status, 403);
+  });
+
+  it('asks nothing of tokens, which are no people', async () => {
+    const { owner, installation } = shared();
+    const { secret } = (await owner.call('POST', '/v1/tokens', { name: 'all', scopes: ['admin'] }, { confirm: true }))
+      .body;
+    assert.equal((await installation.call('POST', '/v1/tokens', TOKEN, { token: secret })).status, 201);
+  });
+
+  it('a command line is signed in by a code, once, and does nothing that is critical', async () => {
+    const { owner, installation } = shared();
+    const url = (path: string) => new URL(path, installation.controlUrl);
+    assert.equal((await owner.call('POST', '/v1/device-codes', {})).status, 403);
+    const made = await owner.call('POST', '/v1/device-codes', {}, { confirm: true });
+    assert.equal(made.status, 201, JSON.stringify(made.body));
+    const code = { code: made.body.secret };
+    const taken = await Promise.all([1, 2, 3].map(() => send(url('/v1/device-sign-in'), 'POST', code, {})));
+    assert.deepEqual(taken.map(({ status }) => status).sort(), [200, 404, 404]);
+    const { secret, session } = taken.find(({ status }) => status === 200)?.body ?? {};
+    assert.equal(session.kind, 'cli');
+    const call = (method: string, path: string, body?: object) => send(url(path), method, body, { token: secret });
+    assert.equal((await call('GET', '/v1/people')).status, 200);
+    assert.equal((await call('POST', '/v1/projects', { slug: 'cli', name: 'By command' })).status, 201);
+    assert.equal((await call('POST', '/v1/tokens', TOKEN)).body.code, 'CONFIRMATION_REQUIRED');
+    assert.equal((await call('POST', '/v1/device-codes')).body.code, 'CONFIRMATION_REQUIRED');
+    // Neither secret is good where the other is.
+    const asCookie = { headers: { cookie: `__Host-keyhold-session=${secret}`, origin: originOf(installation) } };
+    assert.equal((await send(url('/v1/session'), 'GET', undefined, asCookie)).status, 401);
+    assert.equal((await send(url('/v1/session'), 'GET', undefined, { token: owner.session })).status, 401);
+    assert.equal((await owner.call('DELETE', `/v1/sessions/${session.id}`)).status, 200);
+    assert.equal((await call('GET', '/v1/people')).status, 401);
+    const late = await owner.call('POST', '/v1/device-codes', {}, { confirm: true });
+    using _ = moveClock(300_000);
+    assert.equal((await send(url('/v1/device-sign-in'), 'POST', { code: late.body.secret }, {})).status, 404);
+  });
+
+  it('passkeys are added with one that is there, and the last one stays', async () => {
+    const { installation } = shared();
+    const person = await newPerson({ role: 'developer' });
+    const second = new PasskeyDevice(originOf(installation));
+    const { options } = (await person.call('POST', '/v1/passkeys/options', {})).body;
+    const body = { name: 'second', response: second.create(options) };
+    assert.equal((await person.call('POST', '/v1/passkeys', body)).body.code, 'CONFIRMATION_REQUIRED');
+    const added = await person.call('POST', '/v1/passkeys', body, { confirm: true });
+    assert.equal(added.status, 201, JSON.stringify(added.body));
+    const again = await person.call('POST', '/v1/passkeys', body, { confirm: true });
+    assert.equal(again.body.code, 'POSSESSION_UNPROVEN');
+    const fresh = (await person.call('POST', '/v1/passkeys/options', {})).body.options;
+    const twice = { name: 'twice', response: second.create(fresh) };
+    assert.equal((await person.call('POST', '/v1/passkeys', twice, { confirm: true })).body.code, 'PASSKEY_TAKEN');
+    const { passkeys } = (await person.call('GET', '/v1/session')).body;
+    const [first] = passkeys;
+    assert.equal(passkeys.length, 2);
+    // The session that began with the first ends with it, this one.
+    const path = (id: string) => `/v1/passkeys/${id}`;
+    const removed = await person.call('DELETE', path(first.id), undefined, { confirm: true });
+    assert.deepEqual([removed.status, removed.body.sessionsEnded], [200, 1]);
+    assert.equal((await person.call('GET', '/v1/session')).status, 401);
+    assert.equal((await person.signIn()).status, 401);
+    const { body: asked } = await person.call('POST', '/v1/sign-in/options', {});
+    assert.equal((await person.signInWith(second.assert(asked.options))).status, 200);
+  });
+
+  it('an authenticator that signed less often than before raises an alarm', async () => {
+    const { owner } = shared();
+    const person = await newPerson({ role: 'auditor' });
+    person.device.counter = 9;
+    await person.signIn();
+    person.device.counter = 4;
+    // What the last sign-in said is stored a moment later.
+    for (;;) {
+      await person.signIn();
+      const { alarms } = (await owner.call('GET', '/v1/installation')).body;
+      if (alarms.some(({ code }: { code: string }) => code === 'PASSKEY_COPIED')) return;
+    }
+  });
+});
