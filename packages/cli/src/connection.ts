@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Connection } from '@keyhold/sdk/request';
 import type { Environment } from './environment.ts';
 import { NoToken, UsageError } from './failure.ts';
+import { readSession } from './session-file.ts';
 import type { Flag, FlagValue } from './flag.ts';
 
 const TOKEN_FILE: Flag = {
@@ -26,7 +27,8 @@ type Own = Readonly<Record<string, FlagValue>>;
 export function connectionFor(own: Own, environment: Environment): Connection {
   const verifier = own['verifier-url'];
   const url = typeof verifier === 'string' ? verifier : typeof own['url'] === 'string' ? own['url'] : environment.url;
-  return { url: checkUrl(url), token: findToken(own, environment) };
+  const checked = checkUrl(url);
+  return { url: checked, token: findToken(own, environment, checked) };
 }
 
 export function verifierConnectionFor(own: Own, environment: Environment): Connection {
@@ -41,18 +43,23 @@ export function checkUrl(text: string): string {
   return url.href;
 }
 
-/** The first that is there: the flag, KEYHOLD_TOKEN_FILE, KEYHOLD_TOKEN, the bootstrap token of this machine. */
-function findToken(own: Own, { tokenFile, token, bootstrapTokenFile }: Environment): string {
+/**
+ * The first that is there: the flag, KEYHOLD_TOKEN_FILE, KEYHOLD_TOKEN, whoever signed in here, the bootstrap token of
+ * this machine.
+ */
+function findToken(own: Own, { tokenFile, token, sessionFile, bootstrapTokenFile }: Environment, url: string): string {
   const file = own['token-file'] ?? tokenFile;
   if (typeof file === 'string') return checkToken(readSecretFile(file, 'token'), 'the token file');
   if (token !== undefined) return checkToken(token.trim(), 'KEYHOLD_TOKEN');
+  const session = readSession(sessionFile, url);
+  if (session !== undefined) return session;
   try {
     return checkToken(readFileSync(bootstrapTokenFile, 'utf8').trim(), 'the bootstrap token file');
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new NoToken(
-      'no token: give --token-file FILE, or set KEYHOLD_TOKEN_FILE, KEYHOLD_TOKEN, or KEYHOLD_DATA to the folder ' +
-        'that holds bootstrap-token',
+      'no token: sign in with "keyhold sign-in", give --token-file FILE, or set KEYHOLD_TOKEN_FILE, KEYHOLD_TOKEN, ' +
+        'or KEYHOLD_DATA to the folder that holds bootstrap-token',
     );
   }
 }

@@ -1,3 +1,4 @@
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 /** What the environment says about connections; the only file of the command that reads it. */
@@ -8,6 +9,8 @@ export interface Environment {
   readonly token: string | undefined;
   /** Where a control plane on this machine puts the token of the beginning. */
   readonly bootstrapTokenFile: string;
+  /** Where this command line's own sessions lie. */
+  readonly sessionFile: string;
   readonly noColor: boolean;
 }
 
@@ -19,6 +22,7 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     tokenFile: env['KEYHOLD_TOKEN_FILE'] || undefined,
     token: env['KEYHOLD_TOKEN'] || undefined,
     bootstrapTokenFile: join(env['KEYHOLD_DATA'] || './data', 'bootstrap-token'),
+    sessionFile: join(env['XDG_CONFIG_HOME'] || join(env['HOME'] || homedir(), '.config'), 'keyhold', 'sessions.json'),
     // https://no-color.org
     noColor: (env['NO_COLOR'] ?? '') !== '',
   };

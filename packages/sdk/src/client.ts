@@ -8,6 +8,8 @@ import * as keys from '@keyhold/protocol/operations/keys';
 import * as projects from '@keyhold/protocol/operations/projects';
 import * as backup from '@keyhold/protocol/operations/backup';
 import * as deliveries from '@keyhold/protocol/operations/deliveries';
+import * as people from '@keyhold/protocol/operations/people';
+import * as signIn from '@keyhold/protocol/operations/sign-in';
 import * as rules from '@keyhold/protocol/operations/rules';
 import * as secrets from '@keyhold/protocol/operations/secrets';
 import * as workloads from '@keyhold/protocol/operations/workloads';
@@ -88,6 +90,8 @@ export function createClient(connection: Connection) {
     },
     credentials: { revoke: bind(keys.revokeCredential) },
     tokens: { create: bind(access.createToken), list: bind(access.listTokens), revoke: bind(access.revokeToken) },
+    people: peopleCalls(bind),
+    sessions: { get: bind(signIn.getSession), end: bind(signIn.endSession), signOut: bind(signIn.signOut) },
     workloads: workloadCalls(bind),
     secrets: secretCalls(bind),
     deliveries: { take: bind(deliveries.takeDelivery) },
@@ -106,6 +110,20 @@ export function createClient(connection: Connection) {
     },
     audit: auditCalls(bind),
     installation: { get: bind(installation.getInstallation), acceptRestore: bind(installation.acceptRestore) },
+  };
+}
+
+/** People, and their roles. What is critical is confirmed with a passkey: that takes a browser. */
+function peopleCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
+  return {
+    invite: bind(people.invitePerson),
+    list: bind(people.listPeople),
+    reinvite: bind(people.reinvitePerson),
+    suspend: bind(people.suspendPerson),
+    resume: bind(people.resumePerson),
+    remove: bind(people.removePerson),
+    grantRole: bind(people.grantRole),
+    endRole: bind(people.endRole),
   };
 }
 

@@ -7,16 +7,20 @@ import { INSTALLATION_COMMANDS } from './installation.ts';
 import { BACKUP_COMMANDS } from './backup.ts';
 import { FACTOR_COMMANDS } from './factors.ts';
 import { KEY_COMMANDS } from './keys.ts';
+import { PEOPLE_COMMANDS } from './people.ts';
 import { PROJECT_COMMANDS } from './projects.ts';
 import { SECRET_COMMANDS } from './secrets.ts';
 import { SEAL_COMMANDS } from './seal.ts';
 import { SERVER_COMMANDS } from './serve.ts';
+import { SIGN_IN_COMMANDS } from './sign-in.ts';
 import { verifyBatchCommand, verifyCommand } from './verify.ts';
 import { WORKLOAD_COMMANDS } from './workloads.ts';
 
 /** Every command, in the order of `keyhold help`. */
 export const COMMANDS: readonly (Command | PassThrough)[] = [
   ...SERVER_COMMANDS,
+  ...SIGN_IN_COMMANDS,
+  ...PEOPLE_COMMANDS,
   ...PROJECT_COMMANDS,
   ...FACTOR_COMMANDS,
   generateCommand,

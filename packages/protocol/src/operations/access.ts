@@ -48,7 +48,7 @@ export const createToken = defineOperation({
     secret: Type.Optional(Type.String()),
     secretShown: Type.Optional(Type.Literal(true)),
   }),
-  errors: ['PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND'],
+  errors: ['CONFIRMATION_REQUIRED', 'PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND'],
   idempotent: true,
 });
 

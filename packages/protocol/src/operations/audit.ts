@@ -83,7 +83,7 @@ export const eraseSubject = defineOperation({
     keys: Type.Integer({ description: 'Keys destroyed: one for each month that there was something in.' }),
     sequence: Type.Integer(),
   }),
-  errors: ['SEALED'],
+  errors: ['CONFIRMATION_REQUIRED', 'SEALED'],
 });
 
 const Hash = Type.String({ description: 'Base 64.' });
@@ -195,7 +195,7 @@ export const pruneLog = defineOperation({
   body: Closed({ before: Time }),
   status: 200,
   response: Closed({ upTo: Type.Integer({ description: 'Entries that are given up, from the first on.' }) }),
-  errors: ['SEALED', 'ATTEMPT_OVER', 'LOG_FORGED', 'ROW_TAMPERED', 'ENVELOPE_BROKEN'],
+  errors: ['CONFIRMATION_REQUIRED', 'SEALED', 'ATTEMPT_OVER', 'LOG_FORGED', 'ROW_TAMPERED', 'ENVELOPE_BROKEN'],
 });
 
 export const ExportShape = Closed({
@@ -228,7 +228,7 @@ export const createExport = defineOperation({
   }),
   status: 201,
   response: ExportShape,
-  errors: ['EXPORT_EXISTS'],
+  errors: ['CONFIRMATION_REQUIRED', 'EXPORT_EXISTS'],
 });
 
 export const listExports = defineOperation({

@@ -46,7 +46,7 @@ export const enrolTotp = defineOperation({
       Type.Literal(true, { description: 'This call repeats an earlier one, whose answer carried the secret.' }),
     ),
   }),
-  errors: ['CONSUMER_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND', 'TOO_MANY_FACTORS', 'SEALED'],
+  errors: ['CONFIRMATION_REQUIRED', 'CONSUMER_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND', 'TOO_MANY_FACTORS', 'SEALED'],
   idempotent: true,
 });
 
@@ -91,7 +91,7 @@ export const enrolPasskey = defineOperation({
       Type.Literal(true, { description: 'This call repeats an earlier one, whose answer carried the options.' }),
     ),
   }),
-  errors: ['CONSUMER_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND', 'TOO_MANY_FACTORS'],
+  errors: ['CONFIRMATION_REQUIRED', 'CONSUMER_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND', 'TOO_MANY_FACTORS'],
   idempotent: true,
 });
 
@@ -132,5 +132,5 @@ export const removeFactor = defineOperation({
   params: FactorParams,
   status: 200,
   response: Closed({ factor: FactorShape, barrier: BarrierShape }),
-  errors: ['FACTOR_NOT_FOUND'],
+  errors: ['CONFIRMATION_REQUIRED', 'FACTOR_NOT_FOUND'],
 });

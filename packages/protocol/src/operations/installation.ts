@@ -38,5 +38,5 @@ export const acceptRestore = defineOperation({
   summary: 'Accept that this ledger was restored: verifiers that were ahead of it drop what they hold and start anew',
   status: 200,
   response: Closed({ sequence: Type.Integer(), acceptedEpoch: Type.Integer() }),
-  errors: ['NOTHING_TO_ACCEPT'],
+  errors: ['CONFIRMATION_REQUIRED', 'NOTHING_TO_ACCEPT'],
 });

@@ -96,6 +96,7 @@ export const issueKey = defineOperation({
     delivery: Type.Optional(DeliveryShape),
   }),
   errors: [
+    'CONFIRMATION_REQUIRED',
     'PROJECT_NOT_FOUND',
     'ENVIRONMENT_NOT_FOUND',
     'CONSUMER_NOT_FOUND',
@@ -163,7 +164,7 @@ export const updateKey = defineOperation({
   ),
   status: 200,
   response: Closed({ key: KeyShape, barrier: Type.Optional(BarrierShape) }),
-  errors: ['KEY_NOT_FOUND', 'ILLEGAL_TRANSITION', 'RULE_NOT_MET', 'ROW_TAMPERED'],
+  errors: ['CONFIRMATION_REQUIRED', 'KEY_NOT_FOUND', 'ILLEGAL_TRANSITION', 'RULE_NOT_MET', 'ROW_TAMPERED'],
 });
 
 export const rotateKey = defineOperation({
@@ -188,7 +189,15 @@ export const rotateKey = defineOperation({
     previous: Nullable(CredentialShape),
     barrier: Type.Optional(BarrierShape),
   }),
-  errors: ['KEY_NOT_FOUND', 'ILLEGAL_TRANSITION', 'PUBLIC_KEY_TAKEN', 'POSSESSION_UNPROVEN', 'ROW_TAMPERED', 'SEALED'],
+  errors: [
+    'CONFIRMATION_REQUIRED',
+    'KEY_NOT_FOUND',
+    'ILLEGAL_TRANSITION',
+    'PUBLIC_KEY_TAKEN',
+    'POSSESSION_UNPROVEN',
+    'ROW_TAMPERED',
+    'SEALED',
+  ],
   idempotent: true,
 });
 

@@ -65,7 +65,7 @@ export const invitePerson = defineOperation({
   body: Closed({ name: Name, ...RoleGiven }),
   status: 201,
   response: Closed(Invited),
-  errors: ['PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND'],
+  errors: ['CONFIRMATION_REQUIRED', 'PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND'],
   idempotent: true,
 });
 
@@ -90,7 +90,7 @@ export const reinvitePerson = defineOperation({
   params: PersonParams,
   status: 200,
   response: Closed(Invited),
-  errors: ['PERSON_NOT_FOUND', 'ILLEGAL_TRANSITION'],
+  errors: ['CONFIRMATION_REQUIRED', 'PERSON_NOT_FOUND', 'ILLEGAL_TRANSITION'],
 });
 
 const ofState = (verb: 'suspend' | 'resume', summary: string) =>
@@ -102,7 +102,7 @@ const ofState = (verb: 'suspend' | 'resume', summary: string) =>
     params: PersonParams,
     status: 200,
     response: Closed({ person: PersonShape, tokens: LivingTokens }),
-    errors: ['PERSON_NOT_FOUND', 'ILLEGAL_TRANSITION', 'LAST_OWNER'],
+    errors: ['PERSON_NOT_FOUND', 'ILLEGAL_TRANSITION', 'LAST_OWNER', 'CONFIRMATION_REQUIRED'],
   }) as const;
 
 export const suspendPerson = defineOperation({
@@ -112,7 +112,7 @@ export const suspendPerson = defineOperation({
 
 export const resumePerson = defineOperation({
   id: 'resume-person',
-  ...ofState('resume', 'Let a suspended person sign in again'),
+  ...ofState('resume', 'Let a suspended person sign in again; whoever does it confirms it'),
 });
 
 export const removePerson = defineOperation({
@@ -137,7 +137,13 @@ export const grantRole = defineOperation({
   body: Closed(RoleGiven),
   status: 201,
   response: Closed({ grant: RoleGrantShape }),
-  errors: ['PERSON_NOT_FOUND', 'PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND', 'ILLEGAL_TRANSITION'],
+  errors: [
+    'CONFIRMATION_REQUIRED',
+    'PERSON_NOT_FOUND',
+    'PROJECT_NOT_FOUND',
+    'ENVIRONMENT_NOT_FOUND',
+    'ILLEGAL_TRANSITION',
+  ],
   idempotent: true,
 });
 

@@ -130,7 +130,7 @@ export const setPermission = defineOperation({
   }),
   status: 200,
   response: Closed({ setting: PermissionSettingShape, barrier: BarrierShape }),
-  errors: ['PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND', 'ROW_TAMPERED'],
+  errors: ['CONFIRMATION_REQUIRED', 'PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND', 'ROW_TAMPERED'],
 });
 
 export const listPermissions = defineOperation({
@@ -172,7 +172,7 @@ export const setSigning = defineOperation({
   }),
   status: 200,
   response: Closed({ signing: SigningShape, barrier: BarrierShape }),
-  errors: ['PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND', 'ROW_TAMPERED'],
+  errors: ['CONFIRMATION_REQUIRED', 'PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND', 'ROW_TAMPERED'],
 });
 
 export const getSigning = defineOperation({

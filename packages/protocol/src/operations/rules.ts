@@ -44,7 +44,7 @@ export const setRules = defineOperation({
   }),
   status: 200,
   response: Closed({ rules: RulesShape, barrier: BarrierShape }),
-  errors: ['PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND', 'ROW_TAMPERED'],
+  errors: ['CONFIRMATION_REQUIRED', 'PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND', 'ROW_TAMPERED'],
 });
 
 export const getRules = defineOperation({

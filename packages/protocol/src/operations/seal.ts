@@ -95,7 +95,7 @@ export const sealInstallation = defineOperation({
   summary: 'Seal: forget the root key and every key under it, until it is unsealed',
   status: 200,
   response: SealShape,
-  errors: ['SEALED'],
+  errors: ['CONFIRMATION_REQUIRED', 'SEALED'],
 });
 
 export const confirmSeal = defineOperation({
@@ -110,7 +110,7 @@ export const confirmSeal = defineOperation({
   }),
   status: 200,
   response: SealShape,
-  errors: ['SEALED', 'UNSEAL_REFUSED', 'ATTEMPT_OVER', 'ROW_TAMPERED'],
+  errors: ['CONFIRMATION_REQUIRED', 'SEALED', 'UNSEAL_REFUSED', 'ATTEMPT_OVER', 'ROW_TAMPERED'],
 });
 
 export const changeSeal = defineOperation({
@@ -136,5 +136,5 @@ export const changeSeal = defineOperation({
     seal: SealShape,
     shares: Type.Optional(Type.Array(Type.String(), { description: 'One for each holder.' })),
   }),
-  errors: ['SEALED', 'ATTEMPT_OVER', 'UNSEAL_REFUSED', 'ROW_TAMPERED', ...HSM_ERRORS],
+  errors: ['CONFIRMATION_REQUIRED', 'SEALED', 'ATTEMPT_OVER', 'UNSEAL_REFUSED', 'ROW_TAMPERED', ...HSM_ERRORS],
 });

@@ -164,7 +164,14 @@ export const revealSecret = defineOperation({
   body: Closed({ version: Type.Optional(VersionNumber) }),
   status: 200,
   response: Closed({ secret: SecretShape, version: SecretVersionShape, data: Data }),
-  errors: ['SECRET_NOT_FOUND', 'SECRET_VERSION_GONE', 'ROW_TAMPERED', 'ENVELOPE_BROKEN', 'SEALED'],
+  errors: [
+    'CONFIRMATION_REQUIRED',
+    'SECRET_NOT_FOUND',
+    'SECRET_VERSION_GONE',
+    'ROW_TAMPERED',
+    'ENVELOPE_BROKEN',
+    'SEALED',
+  ],
 });
 
 export const deliverSecret = defineOperation({
@@ -177,7 +184,14 @@ export const deliverSecret = defineOperation({
   body: Closed({ version: Type.Optional(VersionNumber), deliverTo: DeliverTo }),
   status: 201,
   response: Closed({ secret: SecretShape, version: SecretVersionShape, delivery: DeliveryShape }),
-  errors: ['SECRET_NOT_FOUND', 'SECRET_VERSION_GONE', 'ROW_TAMPERED', 'ENVELOPE_BROKEN', 'SEALED'],
+  errors: [
+    'CONFIRMATION_REQUIRED',
+    'SECRET_NOT_FOUND',
+    'SECRET_VERSION_GONE',
+    'ROW_TAMPERED',
+    'ENVELOPE_BROKEN',
+    'SEALED',
+  ],
 });
 
 const Versions = Closed({

@@ -57,5 +57,5 @@ export const rotateRootKey = defineOperation({
   summary: 'Rotate the root key under the same seal; the keys of environments are re-wrapped while serving',
   status: 200,
   response: Closed({ rootVersion: Type.Integer(), pending: Type.Integer() }),
-  errors: ['SEALED', 'ATTEMPT_OVER', 'ROW_TAMPERED', 'ENVELOPE_BROKEN'],
+  errors: ['CONFIRMATION_REQUIRED', 'SEALED', 'ATTEMPT_OVER', 'ROW_TAMPERED', 'ENVELOPE_BROKEN'],
 });

@@ -55,7 +55,7 @@ export const createWorkload = defineOperation({
   }),
   status: 201,
   response: Closed({ workload: WorkloadShape }),
-  errors: ['PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND'],
+  errors: ['CONFIRMATION_REQUIRED', 'PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND'],
   idempotent: true,
 });
 

@@ -44,7 +44,7 @@ const OPENERS_OF_ACTION = {
   'workloads.create': ['administrator'],
   'workloads.read': ['administrator', 'security-officer', 'auditor'],
   'workloads.remove': ['administrator', 'security-officer'],
-  'people.read': ['administrator', 'security-officer', 'auditor'],
+  'people.read': WATCHERS,
   'people.invite': ['administrator'],
   'people.suspend': ['administrator', 'security-officer'],
   'people.resume': ['administrator'],

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
 import { afterEach, before, it } from 'node:test';
 import { MANAGEMENT_OPERATIONS, VERIFIER_OPERATIONS } from '@keyhold/protocol/operations/registry';
-import { authenticator } from '../testing/authenticator.ts';
 import { onEachDatabase } from '../testing/databases.ts';
 import { send } from '../testing/installation.ts';
-import { PasskeyDevice } from '../testing/passkey-device.ts';
+import { type MatrixWorld, requestFor } from '../testing/matrix-requests.ts';
 import { MATRIX } from '../testing/scope-matrix.ts';
 import { shareMarket } from '../testing/shared-market.ts';
 
-const PASSKEY = { rpId: 'app.example', origins: ['https://app.example'] } as const;
-const WORKLOAD = { issuer: 'https://ci.example', audience: 'keyhold', claims: { sub: 'job' }, scopes: ['read'] };
+const NOBODY = 'person_00000000-0000-7000-8000-000000000000';
+const NO_ROLE = 'role_00000000-0000-7000-8000-000000000000';
 
 /** That there is nothing to do is found only by who may do it. */
 const FOUND_BY_WHO_MAY = new Set(['NOTHING_TO_ACCEPT', 'ALREADY_UNSEALED', 'ATTEMPT_OVER']);
@@ -24,16 +23,9 @@ const BINDINGS = [
   { environment: 'other/test' },
 ] as const;
 
-interface Request {
-  readonly method: string;
-  readonly path: string;
-  readonly body?: object;
-}
-
 onEachDatabase('scopes and bindings', (createPlace) => {
   const shared = shareMarket(createPlace);
   const tokens = new Map<string, string>();
-  let count = 0;
 
   before(async () => {
     const { expect } = shared();
@@ -51,202 +43,16 @@ onEachDatabase('scopes and bindings', (createPlace) => {
   // One operation seals; the others need an open seal. Where nothing is sealed this is refused.
   afterEach(() => shared().installation.call('POST', '/v1/unseal'));
 
-  /** A request of the operation that succeeds when it is allowed, whatever was done before. */
-  const requestFor = async (operation: string): Promise<Request> => {
-    const { market, expect } = shared();
-    const name = `n${++count}`;
-    const [post, get] = [
-      (path: string, body: object = {}) => ({ method: 'POST', path, body }),
-      (path: string) => ({ method: 'GET', path }),
-    ];
-    const key = async () => (await market.issue()).keyId;
-    const consumer = () => expect(201, 'POST', '/v1/consumers', { project: 'market', name });
-    const enrol = async () => {
-      const path = `/v1/consumers/${(await consumer()).id}/factors/totp`;
-      return await expect(201, 'POST', path, { environment: 'test', name });
-    };
-    const secret = async () => {
-      const body = { project: 'market', environment: 'test', path: name, data: {} };
-      return (await expect(201, 'POST', '/v1/secrets', body)).secret.id;
-    };
-    switch (operation) {
-      case 'create-project':
-        return post('/v1/projects', { slug: name, name });
-      case 'list-projects':
-        return get('/v1/projects');
-      case 'create-environment':
-        return post('/v1/projects/market/environments', { name, prefix: name });
-      case 'list-environments':
-        return get('/v1/projects/market/environments');
-      case 'set-permission':
-        return { method: 'PUT', path: '/v1/projects/market/environments/test/permissions/rare:thing', body: {} };
-      case 'list-permissions':
-        return get('/v1/projects/market/environments/test/permissions');
-      case 'set-signing': {
-        const path = '/v1/projects/market/environments/test/signing';
-        return { method: 'PUT', path, body: { dialects: [{ dialect: 'rfc9421' }] } };
-      }
-      case 'set-rules':
-        return { method: 'PUT', path: '/v1/projects/market/environments/test/rules', body: {} };
-      case 'get-rules':
-        return get('/v1/projects/market/environments/test/rules');
-      case 'get-signing':
-        return get('/v1/projects/market/environments/test/signing');
-      case 'create-consumer':
-        return post('/v1/consumers', { project: 'market', name });
-      case 'list-consumers':
-        return get('/v1/consumers?project=market');
-      case 'get-consumer':
-        return get(`/v1/consumers/${market.consumer}`);
-      case 'enrol-totp':
-        return post(`/v1/consumers/${(await consumer()).id}/factors/totp`, { environment: 'test', name });
-      case 'confirm-factor': {
-        const { factor, uri } = await enrol();
-        return post(`/v1/factors/${factor.id}/confirm`, { otp: authenticator(uri).codeAt(Date.now()) });
-      }
-      case 'enrol-passkey':
-        return post(`/v1/consumers/${(await consumer()).id}/factors/passkey`, {
-          environment: 'test',
-          name,
-          ...PASSKEY,
-        });
-      case 'confirm-passkey': {
-        const path = `/v1/consumers/${(await consumer()).id}/factors/passkey`;
-        const { factor, options } = await shared().expect(201, 'POST', path, { environment: 'test', name, ...PASSKEY });
-        const response = new PasskeyDevice(PASSKEY.origins[0], PASSKEY.rpId).create(options);
-        return post(`/v1/factors/${factor.id}/confirm-passkey`, { response });
-      }
-      case 'list-factors':
-        return get(`/v1/consumers/${market.consumer}/factors`);
-      case 'remove-factor':
-        return { method: 'DELETE', path: `/v1/factors/${(await enrol()).factor.id}` };
-      case 'issue-key': {
-        const place = { project: 'market', environment: 'test', consumer: market.consumer };
-        return post('/v1/keys', { ...place, name, permissions: [] });
-      }
-      case 'list-keys':
-        return get('/v1/keys?project=market&environment=test');
-      case 'get-key':
-        return get(`/v1/keys/${await key()}`);
-      case 'update-key':
-        return { method: 'PATCH', path: `/v1/keys/${await key()}`, body: { name } };
-      case 'rotate-key':
-        return post(`/v1/keys/${await key()}/rotate`, { overlapSeconds: 60 });
-      case 'suspend-key':
-        return post(`/v1/keys/${await key()}/suspend`);
-      case 'resume-key': {
-        const id = await key();
-        await expect(200, 'POST', `/v1/keys/${id}/suspend`);
-        return post(`/v1/keys/${id}/resume`);
-      }
-      case 'revoke-key':
-        return post(`/v1/keys/${await key()}/revoke`, { reason: 'unspecified' });
-      case 'destroy-key':
-        return post(`/v1/keys/${await key()}/destroy`);
-      case 'revoke-credential':
-        return post(`/v1/credentials/${(await market.issue()).credentialId}/revoke`, { reason: 'unspecified' });
-      case 'create-workload':
-        return post('/v1/workloads', { name, ...WORKLOAD });
-      case 'list-workloads':
-        return get('/v1/workloads');
-      case 'remove-workload': {
-        const { workload } = await shared().expect(201, 'POST', '/v1/workloads', { name, ...WORKLOAD });
-        return { method: 'DELETE', path: `/v1/workloads/${workload.id}` };
-      }
-      case 'create-token':
-        return post('/v1/tokens', { name, scopes: ['read'], environment: 'market/test' });
-      case 'list-tokens':
-        return get('/v1/tokens');
-      case 'revoke-token': {
-        const bound = { name, scopes: ['read'], environment: 'market/test' };
-        return post(`/v1/tokens/${(await expect(201, 'POST', '/v1/tokens', bound)).token.id}/revoke`);
-      }
-      case 'store-secret':
-        return post('/v1/secrets', { project: 'market', environment: 'test', path: name, data: {} });
-      case 'list-secrets':
-        return get('/v1/secrets?project=market&environment=test');
-      case 'get-secret':
-        return get(`/v1/secrets/${await secret()}`);
-      case 'list-secret-versions':
-        return get(`/v1/secrets/${await secret()}/versions`);
-      case 'update-secret':
-        return { method: 'PATCH', path: `/v1/secrets/${await secret()}`, body: { casRequired: true } };
-      case 'reveal-secret':
-        return post(`/v1/secrets/${await secret()}/reveal`);
-      case 'delete-secret-versions':
-        return post(`/v1/secrets/${await secret()}/delete`, { versions: [1] });
-      case 'undelete-secret-versions':
-        return post(`/v1/secrets/${await secret()}/undelete`, { versions: [1] });
-      case 'destroy-secret-versions':
-        return post(`/v1/secrets/${await secret()}/destroy`, { versions: [1] });
-      case 'remove-secret':
-        return { method: 'DELETE', path: `/v1/secrets/${await secret()}` };
-      case 'deliver-secret':
-        return post(`/v1/secrets/${await secret()}/deliver`, { deliverTo: { once: { ttlSeconds: 60 } } });
-      case 'take-delivery':
-        return post('/v1/deliveries/take');
-      case 'get-rotation':
-        return get('/v1/vault/keys?project=market&environment=test');
-      case 'rotate-environment-keys':
-        return post('/v1/vault/keys/rotate', { project: 'market', environment: 'test' });
-      case 'rotate-root-key':
-        return post('/v1/vault/root/rotate');
-      case 'record-drill': {
-        const installation = (await expect(200, 'GET', '/v1/installation')).id;
-        return post('/v1/backup/drills', { installation, sequence: 1, hash: null, rows: 1, envelopes: null });
-      }
-      case 'erase-subject':
-        return post('/v1/audit/subjects/cons_00000000-0000-7000-8000-000000000000/erase');
-      case 'get-receipt':
-        return get('/v1/audit/entries/1/receipt');
-      case 'get-log':
-        return get('/v1/audit/log');
-      case 'prove-inclusion':
-        return get('/v1/audit/proofs/inclusion?sequence=1&size=2');
-      case 'prove-consistency':
-        return get('/v1/audit/proofs/consistency?from=1&to=2');
-      case 'prove-range':
-        return get('/v1/audit/proofs/range?from=1&to=2');
-      case 'prune-log':
-        return post('/v1/audit/prune', { before: '2020-01-01T00:00:00Z' });
-      case 'create-export':
-        return post('/v1/audit/exports', { name, kind: 'file' });
-      case 'list-exports':
-        return get('/v1/audit/exports');
-      case 'remove-export': {
-        const created = await expect(201, 'POST', '/v1/audit/exports', { name, kind: 'file' });
-        return { method: 'DELETE', path: `/v1/audit/exports/${created.id}` };
-      }
-      case 'get-seal':
-        return get('/v1/seal');
-      case 'unseal':
-        return post('/v1/unseal');
-      case 'seal-installation':
-        await shared().installation.call('POST', '/v1/unseal');
-        return post('/v1/seal');
-      case 'confirm-seal':
-        return post('/v1/seal/confirm', { share: 'none', nonce: 'none' });
-      case 'change-seal':
-        return post('/v1/seal/change', { kind: 'file' });
-      case 'list-entries':
-        return get('/v1/audit/entries');
-      case 'get-installation':
-        return get('/v1/installation');
-      case 'accept-restore':
-        return post('/v1/installation/accept-restore');
-      case 'verify':
-        return post('/v1/verify', { key: (await market.issue()).secret, environment: 'market/test' });
-      case 'verify-batch': {
-        const one = { key: (await market.issue()).secret, environment: 'market/test' };
-        return post('/v1/verify/batch', { requests: [one] });
-      }
-      default:
-        throw new Error(`no request for ${operation}`);
-    }
-  };
+  const world = (): MatrixWorld => ({
+    ...shared(),
+    unseal: () => shared().installation.call('POST', '/v1/unseal'),
+    // No token invites: nobody has to be there to be refused.
+    invite: async () => ({ person: NOBODY, role: NO_ROLE }),
+    enrolled: async () => NOBODY,
+  });
 
   const outcome = async (operation: string, scope: string, binding: number): Promise<string> => {
-    const { method, path, body } = await requestFor(operation);
+    const { method, path, body } = await requestFor(operation, world());
     const { controlUrl, verifierUrl } = shared().installation;
     const url = new URL(path, operation.startsWith('verify') ? verifierUrl : controlUrl);
     const token = tokens.get(`${scope} ${binding}`) as string;

@@ -58,8 +58,8 @@ export function mountEntries<P extends { readonly id: string }>(
     return isRefusal(found) ? found : { body: found };
   });
 
-  mount(app, gate, operations.eraseSubject, async ({ principal, params: { subject }, ip }) => {
-    const denied = permits.erase(principal);
+  mount(app, gate, operations.eraseSubject, async ({ principal, params: { subject }, ip, confirm }) => {
+    const denied = permits.erase(principal) ?? (await confirm());
     if (denied !== null) return denied;
     const erased = await eraseSubject(routes, { actor: principal.id, side: { ip } }, subject);
     return isRefusal(erased) ? erased : { body: { subject, ...erased } };

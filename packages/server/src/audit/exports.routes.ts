@@ -22,8 +22,8 @@ export function mountExports<P extends { readonly id: string }>(
   permits: { readonly read: (principal: P) => Refusal | null; readonly manage: (principal: P) => Refusal | null },
   { vault, signingKey }: ExportsRoutes,
 ): void {
-  mount(app, gate, operations.createExport, async ({ principal, body, ip }) => {
-    const denied = permits.manage(principal);
+  mount(app, gate, operations.createExport, async ({ principal, body, ip, confirm }) => {
+    const denied = permits.manage(principal) ?? (await confirm());
     if (denied !== null) return denied;
     const created = await createExport(vault, { actor: principal.id, side: { ip } }, body);
     return isRefusal(created) ? created : { body: await showExport(vault, created) };

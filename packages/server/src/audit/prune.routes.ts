@@ -14,8 +14,8 @@ export function mountPruning<P extends { readonly id: string }>(
   permit: (principal: P) => Refusal | null,
   pruning: { readonly vault: Vault; readonly store: Store; readonly log: TransparencyLog },
 ): void {
-  mount(app, gate, operations.pruneLog, async ({ principal, body, ip }) => {
-    const denied = permit(principal);
+  mount(app, gate, operations.pruneLog, async ({ principal, body, ip, confirm }) => {
+    const denied = permit(principal) ?? (await confirm());
     if (denied !== null) return denied;
     const beforeMs = Date.parse(body.before);
     if (Number.isNaN(beforeMs)) return refuse('INVALID_INPUT', 'There is no such time.', '/before');

@@ -7,7 +7,7 @@ import { attribution } from '../access/change-context.ts';
 import { allowOnInstallation } from '../access/locate.ts';
 import type { Store } from '../database/store.ts';
 import { encryptStream } from '../delivery/age-stream.ts';
-import { bearerOf, mount } from '../http/mount.ts';
+import { bearerOf, mount, sentRequest } from '../http/mount.ts';
 import { sendProblem } from '../http/problem.ts';
 import type { Routes } from '../projects/projects.routes.ts';
 import { writeBackup } from './write-backup.ts';
@@ -34,6 +34,8 @@ export function mountBackup(app: FastifyInstance, { gate, context, store }: Back
       if (principal === null) return sendProblem(request, reply, refuse('UNAUTHENTICATED', 'Send a token.'));
       const denied = allowOnInstallation(principal, 'backup.create');
       if (denied !== null) return sendProblem(request, reply, denied);
+      const unconfirmed = (await gate.confirm?.(principal, sentRequest(request))) ?? null;
+      if (unconfirmed !== null) return sendProblem(request, reply, unconfirmed);
       const { recipients } = request.body as BackupRequest;
       const encrypt = encryptStream(recipients);
       if (isRefusal(encrypt)) return sendProblem(request, reply, encrypt);

@@ -156,7 +156,7 @@ function isReading({ method }: FastifyRequest): boolean {
   return method === 'GET' || method === 'HEAD';
 }
 
-function sentRequest(request: FastifyRequest): SentRequest {
+export function sentRequest(request: FastifyRequest): SentRequest {
   const { rawHeaders, url: target = '' } = request.raw;
   const headers = rawHeaders.flatMap((name, i) => (i % 2 === 0 ? [[name, rawHeaders[i + 1] ?? ''] as const] : []));
   return { method: request.method, target, headers, body: rawBodyOf(request), ip: request.ip };

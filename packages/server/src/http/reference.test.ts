@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { MANAGEMENT_OPERATIONS, VERIFIER_OPERATIONS } from '@keyhold/protocol/operations/registry';
+import { MANAGEMENT_OPERATIONS, SIGN_IN_OPERATIONS, VERIFIER_OPERATIONS } from '@keyhold/protocol/operations/registry';
 import { createPlace } from '../testing/databases.ts';
 import { startInstallation } from '../testing/installation.ts';
 
@@ -9,7 +9,7 @@ it('describes every operation of each plane in OpenAPI 3.1, and asks nothing of 
   await using installation = await startInstallation(place);
   const planes = [
     // Routes that are not mounted alike: a backup is a stream of bytes, and an exchange takes no token of ours.
-    [installation.controlUrl, MANAGEMENT_OPERATIONS, ['create-backup', 'exchange-token']],
+    [installation.controlUrl, [...MANAGEMENT_OPERATIONS, ...SIGN_IN_OPERATIONS], ['create-backup', 'exchange-token']],
     // The time is for everybody, and gateways say what they ask by fields of their own.
     [installation.verifierUrl, VERIFIER_OPERATIONS, ['get-time', 'auth-nginx', 'auth-forward']],
   ] as const;

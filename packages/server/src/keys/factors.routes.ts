@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { reaches } from '../access/principal.ts';
 import { mount } from '../http/mount.ts';
 import { pageOf } from '../http/page.ts';
+import { confirmInProduction } from '../projects/confirm-in-production.ts';
 import { openConsumer, openEnvironment } from '../projects/locate.ts';
 import { listProjects } from '../projects/projects.store.ts';
 import { expose } from '../vault/expose.ts';
@@ -20,7 +21,7 @@ import { removeFactor } from './remove-factor.ts';
 export function mountFactors(app: FastifyInstance, routes: KeyRoutes): void {
   const { gate, context, reader, cursors, vault } = routes;
   mountPasskeys(app, routes);
-  mount(app, gate, operations.enrolTotp, async ({ principal, params, body, ip, idempotency }) => {
+  mount(app, gate, operations.enrolTotp, async ({ principal, params, body, ip, idempotency, confirm }) => {
     const opened = await openConsumer(reader, principal, 'factors.enrol', params.id);
     if (isRefusal(opened)) return opened;
     const { consumer } = opened;
@@ -28,6 +29,8 @@ export function mountFactors(app: FastifyInstance, routes: KeyRoutes): void {
     const slug = project?.slug ?? '';
     const place = await openEnvironment(reader, principal, 'factors.enrol', slug, body.environment);
     if (isRefusal(place)) return place;
+    const unconfirmed = await confirmInProduction(reader, { principal, confirm }, place.environment.id);
+    if (unconfirmed !== null) return unconfirmed;
     const { name, issuer = place.project.name, algorithm = 'sha1' } = body;
     const caller = { principal, ip, idempotency };
     const enrolled = await enrolTotp(vault, caller, consumer, place, { name, issuer, algorithm });
@@ -66,9 +69,11 @@ export function mountFactors(app: FastifyInstance, routes: KeyRoutes): void {
     return isRefusal(found) ? found : { body: found };
   });
 
-  mount(app, gate, operations.removeFactor, async ({ principal, params, ip, idempotency }) => {
+  mount(app, gate, operations.removeFactor, async ({ principal, params, ip, idempotency, confirm }) => {
     const factor = await openFactor(reader, principal, 'factors.remove', params.id);
     if (isRefusal(factor)) return factor;
+    const unconfirmed = await confirmInProduction(reader, { principal, confirm }, factor.environment_id);
+    if (unconfirmed !== null) return unconfirmed;
     const removed = await removeFactor(context, { principal, ip, idempotency }, factor);
     if (isRefusal(removed)) return removed;
     const { sequence, ...shown } = removed;

@@ -8,16 +8,18 @@ import { describeWay, prepareWay, type Way } from '../delivery/deliver.ts';
 import { showDelivery } from '../delivery/delivery.routes.ts';
 import { mount } from '../http/mount.ts';
 import { pageOf } from '../http/page.ts';
+import { confirmInProduction } from '../projects/confirm-in-production.ts';
 import { openEnvironment, visiblePlaces } from '../projects/locate.ts';
 import type { Routes } from '../projects/projects.routes.ts';
 import { expose } from '../vault/expose.ts';
 import type { Vault } from '../vault/vault.ts';
+import { doesMoreThanRead } from './critical.ts';
 import { issueKey } from './issue-key.ts';
 import { listKeys } from './keys.store.ts';
 import { type CredentialPlace, type PreparedCredential, prepareCredential } from './new-credential.ts';
 import { openKey } from './open-key.ts';
 import { rotateKey } from './rotate-key.ts';
-import { updateKey } from './update-key.ts';
+import { updateKey, widensNow } from './update-key.ts';
 import { viewKeys } from './view-key.ts';
 
 export interface KeyRoutes extends Routes {
@@ -25,10 +27,14 @@ export interface KeyRoutes extends Routes {
 }
 
 export function mountKeys(app: FastifyInstance, { gate, context, reader, cursors, vault }: KeyRoutes): void {
-  mount(app, gate, operations.issueKey, async ({ principal, body, ip, idempotency }) => {
+  mount(app, gate, operations.issueKey, async ({ principal, body, ip, idempotency, confirm }) => {
     const { project, environment, deliverTo, credential: asked, ...input } = body;
     const place = await openEnvironment(reader, principal, 'keys.issue', project, environment);
     if (isRefusal(place)) return place;
+    const unconfirmed = doesMoreThanRead(body.permissions)
+      ? await confirmInProduction(reader, { principal, confirm }, place.environment.id)
+      : null;
+    if (unconfirmed !== null) return unconfirmed;
     const names = { environment: `${project}/${environment}`, holder: body.consumer };
     const of = { project_id: place.project.id, environment_id: place.environment.id, prefix: place.environment.prefix };
     const prepared = await prepare(vault, { ...of, ...names }, asked, deliverTo);
@@ -77,10 +83,14 @@ export function mountKeys(app: FastifyInstance, { gate, context, reader, cursors
     return view === undefined ? refuse('KEY_NOT_FOUND', 'It is gone.') : { body: view };
   });
 
-  mount(app, gate, operations.updateKey, async ({ principal, params, body, ip, idempotency }) => {
+  mount(app, gate, operations.updateKey, async ({ principal, params, body, ip, idempotency, confirm }) => {
     const key = await openKey(reader, principal, 'keys.change', params.id);
     if (isRefusal(key)) return key;
-    const updated = await updateKey(context, { principal, ip, idempotency }, key, body);
+    const widening = await widensNow(reader, key, body);
+    const unconfirmed = widening ? await confirm() : null;
+    if (unconfirmed !== null) return unconfirmed;
+    const mayWiden = widening || principal.session === undefined;
+    const updated = await updateKey(context, { principal, ip, idempotency }, key, body, mayWiden);
     if (isRefusal(updated)) return updated;
     const { sequence, ...shown } = updated;
     return { body: shown, sequence };
@@ -88,9 +98,14 @@ export function mountKeys(app: FastifyInstance, { gate, context, reader, cursors
 }
 
 export function mountRotation(app: FastifyInstance, { gate, context, reader, vault }: KeyRoutes): void {
-  mount(app, gate, operations.rotateKey, async ({ principal, params, body, ip, idempotency }) => {
+  mount(app, gate, operations.rotateKey, async ({ principal, params, body, ip, idempotency, confirm }) => {
     const key = await openKey(reader, principal, 'keys.rotate', params.id);
     if (isRefusal(key)) return key;
+    // Whoever rotates is shown a credential that does all that the key does.
+    const unconfirmed = doesMoreThanRead(JSON.parse(key.permissions) as string[])
+      ? await confirmInProduction(reader, { principal, confirm }, key.environment_id)
+      : null;
+    if (unconfirmed !== null) return unconfirmed;
     const names = { environment: `${key.project_slug}/${key.environment_name}`, holder: key.id };
     const of = { project_id: key.project_id, environment_id: key.environment_id, prefix: key.environment_prefix };
     const prepared = await prepare(vault, { ...of, ...names }, body.credential, body.deliverTo);

@@ -3,6 +3,7 @@ import { isRefusal, refuse } from '@keyhold/protocol/errors';
 import * as operations from '@keyhold/protocol/operations/factors';
 import type { FastifyInstance } from 'fastify';
 import { mount } from '../http/mount.ts';
+import { confirmInProduction } from '../projects/confirm-in-production.ts';
 import { openConsumer, openEnvironment } from '../projects/locate.ts';
 import { listProjects } from '../projects/projects.store.ts';
 import { confirmPasskey } from './confirm-passkey.ts';
@@ -13,13 +14,15 @@ import { originProblem } from './passkey.ts';
 
 /** Passkeys of consumers, second factors that sign the request itself. */
 export function mountPasskeys(app: FastifyInstance, { gate, context, reader, vault }: KeyRoutes): void {
-  mount(app, gate, operations.enrolPasskey, async ({ principal, params, body, ip, idempotency }) => {
+  mount(app, gate, operations.enrolPasskey, async ({ principal, params, body, ip, idempotency, confirm }) => {
     const opened = await openConsumer(reader, principal, 'factors.enrol', params.id);
     if (isRefusal(opened)) return opened;
     const { consumer } = opened;
     const [project] = await listProjects(reader, [consumer.project_id], undefined, 1);
     const place = await openEnvironment(reader, principal, 'factors.enrol', project?.slug ?? '', body.environment);
     if (isRefusal(place)) return place;
+    const unconfirmed = await confirmInProduction(reader, { principal, confirm }, place.environment.id);
+    if (unconfirmed !== null) return unconfirmed;
     const { name, rpId, rpName = place.project.name, origins } = body;
     for (const [i, origin] of origins.entries()) {
       const problem = originProblem(origin, rpId);

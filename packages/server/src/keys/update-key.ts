@@ -3,15 +3,17 @@ import type { Quota, RateLimit } from '@keyhold/protocol/feed';
 import type { Key } from '@keyhold/protocol/operations/keys';
 import type { Barrier } from '@keyhold/protocol/operations/shapes';
 import type { Caller, ChangeContext } from '../access/change-context.ts';
-import type { KeyRow } from '../database/schema.ts';
+import type { Kysely } from 'kysely';
+import type { Database, KeyRow } from '../database/schema.ts';
 import { showRules } from '../projects/project.ts';
 import { findRules } from '../projects/projects.store.ts';
 import { checkMetadata, checkRateLimits } from '../projects/settings.ts';
+import { widensKey } from './critical.ts';
 import { stateAt } from './key.ts';
 import { keyEntry } from './key-entry.ts';
 import { checkRules } from './key-rules.ts';
 import { checkNetworks, checkPeriod, readTime } from './key-settings.ts';
-import type { PlacedKey } from './keys.store.ts';
+import { findAddressBook, type PlacedKey } from './keys.store.ts';
 import { viewKey } from './view-key.ts';
 import { writeAddressBook } from './write-address-book.ts';
 
@@ -27,12 +29,16 @@ export interface KeyPatch {
   readonly metadata?: Readonly<Record<string, unknown>> | null;
 }
 
-/** Changes settings of a key. What narrows is a taking-away and waits for the barrier. */
+/**
+ * Changes settings of a key. What narrows is a taking-away and waits for the barrier.
+ * @param mayWiden false: whoever asks has confirmed nothing, for it did not widen when he was asked
+ */
 export async function updateKey(
   { ledger, propagation, clock, random }: ChangeContext,
   caller: Caller,
   placed: PlacedKey,
   patch: KeyPatch,
+  mayWiden: boolean,
 ): Promise<{ key: Key; barrier?: Barrier; sequence: number } | Refusal> {
   const wrong =
     checkNetworks(patch.allowedNetworks) ?? checkRateLimits(patch.rateLimits) ?? checkMetadata(patch.metadata);
@@ -44,6 +50,9 @@ export async function updateKey(
     const state = stateAt(key, now);
     if (state === 'deactivated' || state === 'compromised' || state === 'destroyed') {
       return refuse('ILLEGAL_TRANSITION', `The key is ${state}; its settings are settled.`);
+    }
+    if (!mayWiden && (await widensNow(facts.db, key, patch))) {
+      return refuse('CONFIRMATION_REQUIRED', 'The key was narrowed a moment ago: confirm what widens it again.');
     }
     const columns = columnsOf(patch, key, now);
     if (isRefusal(columns)) return columns;
@@ -62,6 +71,12 @@ export async function updateKey(
   if (taking) return { key, sequence, barrier: await propagation.taken(sequence, new Set([placed.environment_id])) };
   await propagation.given(sequence);
   return { key, sequence };
+}
+
+/** Whether a change lets a key do more than it does now. */
+export async function widensNow(db: Kysely<Database>, key: KeyRow, patch: KeyPatch): Promise<boolean> {
+  const book = patch.addressBook === undefined ? undefined : await findAddressBook(db, key.id);
+  return widensKey(key, JSON.parse(book?.addresses ?? '[]') as string[], patch);
 }
 
 /** Renaming or limiting a key is no occasion to refuse what it was issued with. */

@@ -6,6 +6,7 @@ import { getSigning, setSigning as setSigningOperation } from '@keyhold/protocol
 import { getRules, setRules as setRulesOperation } from '@keyhold/protocol/operations/rules';
 import type { FastifyInstance } from 'fastify';
 import { mount } from '../http/mount.ts';
+import { confirmInProduction } from './confirm-in-production.ts';
 import { openEnvironment } from './locate.ts';
 import { showRules, showSigning } from './project.ts';
 import type { Routes } from './projects.routes.ts';
@@ -15,9 +16,11 @@ import { setSigning } from './set-signing.ts';
 
 /** How requests of an environment may be signed, and what its keys have to be like. */
 export function mountEnvironmentSettings(app: FastifyInstance, { gate, context, reader }: Routes): void {
-  mount(app, gate, setSigningOperation, async ({ principal, params, body, ip, idempotency }) => {
+  mount(app, gate, setSigningOperation, async ({ principal, params, body, ip, idempotency, confirm }) => {
     const place = await openEnvironment(reader, principal, 'signing.set', params.slug, params.name);
     if (isRefusal(place)) return place;
+    const unconfirmed = await confirmInProduction(reader, { principal, confirm }, place.environment.id);
+    if (unconfirmed !== null) return unconfirmed;
     const wrong = checkDialects(body.dialects);
     if (wrong !== null) return wrong;
     const set = await setSigning(context, { principal, ip, idempotency }, place.environment, body);
@@ -31,9 +34,11 @@ export function mountEnvironmentSettings(app: FastifyInstance, { gate, context, 
     return isRefusal(place) ? place : { body: showSigning(await findSigning(reader, place.environment.id)) };
   });
 
-  mount(app, gate, setRulesOperation, async ({ principal, params, body, ip, idempotency }) => {
+  mount(app, gate, setRulesOperation, async ({ principal, params, body, ip, idempotency, confirm }) => {
     const place = await openEnvironment(reader, principal, 'rules.set', params.slug, params.name);
     if (isRefusal(place)) return place;
+    const unconfirmed = await confirmInProduction(reader, { principal, confirm }, place.environment.id);
+    if (unconfirmed !== null) return unconfirmed;
     const set = await setRules(context, { principal, ip, idempotency }, place.environment, body);
     if (isRefusal(set)) return set;
     const { sequence, ...shown } = set;

@@ -9,6 +9,7 @@ import type { Database } from '../database/schema.ts';
 import type { Cursors } from '../http/cursor.ts';
 import { type Gate, mount } from '../http/mount.ts';
 import { pageOf } from '../http/page.ts';
+import { confirmInProduction } from './confirm-in-production.ts';
 import { createConsumer } from './create-consumer.ts';
 import { createEnvironment } from './create-environment.ts';
 import { createProject } from './create-project.ts';
@@ -82,9 +83,11 @@ export function mountEnvironments(app: FastifyInstance, { gate, context, reader,
     return isRefusal(found) ? found : { body: found };
   });
 
-  mount(app, gate, operations.setPermission, async ({ principal, params, body, ip, idempotency }) => {
+  mount(app, gate, operations.setPermission, async ({ principal, params, body, ip, idempotency, confirm }) => {
     const place = await openEnvironment(reader, principal, 'permissions.set', params.slug, params.name);
     if (isRefusal(place)) return place;
+    const unconfirmed = await confirmInProduction(reader, { principal, confirm }, place.environment.id);
+    if (unconfirmed !== null) return unconfirmed;
     const setting = { permission: params.permission, ...body };
     const set = await setPermission(context, { principal, ip, idempotency }, place.environment, setting);
     if (isRefusal(set)) return set;

@@ -52,8 +52,8 @@ export function mountKeyRotation(app: FastifyInstance, { gate, reader, vault, re
     return { body: await show(place.project, place.environment) };
   });
 
-  mount(app, gate, operations.rotateRootKey, async ({ principal, ip, idempotency }) => {
-    const denied = allowOnInstallation(principal, 'vault-keys.rotate');
+  mount(app, gate, operations.rotateRootKey, async ({ principal, ip, idempotency, confirm }) => {
+    const denied = allowOnInstallation(principal, 'vault-keys.rotate') ?? (await confirm());
     if (denied !== null) return denied;
     const { actor, side } = attribution({ principal, ip, idempotency });
     const version = await rotateRootKey(vault, { actor, side });

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { describeWay, prepareWay, writeWay } from '../delivery/deliver.ts';
 import { showDelivery } from '../delivery/delivery.routes.ts';
 import { mount } from '../http/mount.ts';
+import { confirmInProduction } from '../projects/confirm-in-production.ts';
 import { expose } from '../vault/expose.ts';
 import { openSecret, secretEntry } from './open-secret.ts';
 import { revealSecret } from './reveal-secret.ts';
@@ -12,9 +13,11 @@ import type { SecretRoutes } from './secrets.routes.ts';
 
 /** The routes through which a stored secret leaves: in the answer, or to somebody else. */
 export function mountReveal(app: FastifyInstance, { gate, reader, vault }: SecretRoutes): void {
-  mount(app, gate, operations.revealSecret, async ({ principal, params, body, ip, idempotency }) => {
+  mount(app, gate, operations.revealSecret, async ({ principal, params, body, ip, idempotency, confirm }) => {
     const secret = await openSecret(reader, principal, 'secrets.reveal', params.id);
     if (isRefusal(secret)) return secret;
+    const unconfirmed = await confirmInProduction(reader, { principal, confirm }, secret.environment_id);
+    if (unconfirmed !== null) return unconfirmed;
     const revealed = await revealSecret(vault, { principal, ip, idempotency }, secret, body.version);
     if (isRefusal(revealed)) return revealed;
     const data = JSON.parse(expose(revealed.json)) as Record<string, unknown>;
@@ -22,9 +25,11 @@ export function mountReveal(app: FastifyInstance, { gate, reader, vault }: Secre
     return { body: { secret: showSecret(secret, secret), version, data }, sequence };
   });
 
-  mount(app, gate, operations.deliverSecret, async ({ principal, params, body, ip, idempotency }) => {
+  mount(app, gate, operations.deliverSecret, async ({ principal, params, body, ip, idempotency, confirm }) => {
     const secret = await openSecret(reader, principal, 'secrets.reveal', params.id);
     if (isRefusal(secret)) return secret;
+    const unconfirmed = await confirmInProduction(reader, { principal, confirm }, secret.environment_id);
+    if (unconfirmed !== null) return unconfirmed;
     const way = await prepareWay(vault, secret, body.deliverTo);
     if (isRefusal(way)) return way;
     const caller = { principal, ip, idempotency };

@@ -32,22 +32,22 @@ export function mountSeal<P extends { readonly id: string }>(
     return isRefusal(seal) ? seal : { body: seal };
   });
 
-  mount(app, gate, operations.sealInstallation, async ({ principal, ip }) => {
-    const denied = allow(principal, 'seal.change');
+  mount(app, gate, operations.sealInstallation, async ({ principal, ip, confirm }) => {
+    const denied = allow(principal, 'seal.change') ?? (await confirm());
     if (denied !== null) return denied;
     const seal = await seals.close(callerOf(principal, ip));
     return isRefusal(seal) ? seal : { body: seal };
   });
 
-  mount(app, gate, operations.confirmSeal, async ({ principal, body, ip }) => {
-    const denied = allow(principal, 'seal.change');
+  mount(app, gate, operations.confirmSeal, async ({ principal, body, ip, confirm }) => {
+    const denied = allow(principal, 'seal.change') ?? (await confirm());
     if (denied !== null) return denied;
     const seal = await seals.confirm(callerOf(principal, ip), body.share, body.nonce);
     return isRefusal(seal) ? seal : { body: seal };
   });
 
-  mount(app, gate, operations.changeSeal, async ({ principal, body, ip }) => {
-    const denied = allow(principal, 'seal.change');
+  mount(app, gate, operations.changeSeal, async ({ principal, body, ip, confirm }) => {
+    const denied = allow(principal, 'seal.change') ?? (await confirm());
     if (denied !== null) return denied;
     const changed = await seals.change(callerOf(principal, ip), body);
     if (isRefusal(changed)) return changed;

@@ -41,8 +41,8 @@ export function mountInstallation(
     return { body: { id: installation, version: VERSION, epoch, sequence, hash, verifiers, alarms: raised } };
   });
 
-  mount(app, gate, operations.acceptRestore, async ({ principal, ip, idempotency }) => {
-    const denied = allowOnInstallation(principal, 'installation.accept-restore');
+  mount(app, gate, operations.acceptRestore, async ({ principal, ip, idempotency, confirm }) => {
+    const denied = allowOnInstallation(principal, 'installation.accept-restore') ?? (await confirm());
     if (denied !== null) return denied;
     const epoch = hub.epochToAccept();
     if (epoch === null) return refuse('NOTHING_TO_ACCEPT', 'Every verifier follows this ledger.');

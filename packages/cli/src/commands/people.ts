@@ -1,0 +1,96 @@
+import type { Person, RoleGrant } from '@keyhold/protocol/operations/people';
+import * as operations from '@keyhold/protocol/operations/people';
+import { apiCommand, listCommand } from '../api-command.ts';
+import type { Command } from '../command.ts';
+import { type Field, renderDetails, time } from '../table.ts';
+
+const whereOf = ({ project, environment }: Pick<RoleGrant, 'project' | 'environment'>) =>
+  environment ?? project ?? 'installation';
+
+const PERSON: readonly Field<Person>[] = [
+  ['id', ({ id }) => id],
+  ['name', ({ name }) => name],
+  ['state', ({ state }) => state],
+  ['passkeys', ({ passkeys }) => passkeys],
+  ['roles', ({ roles }) => roles.map((grant) => `${grant.role}@${whereOf(grant)}`)],
+  ['created', ({ createdAt }) => time(createdAt)],
+];
+
+const GRANT: readonly Field<RoleGrant>[] = [
+  ['id', ({ id }) => id],
+  ['role', ({ role }) => role],
+  ['at', whereOf],
+  ['reason', ({ reason }) => reason],
+  ['expires', ({ expiresAt }) => time(expiresAt)],
+];
+
+const PERSON_LABEL = ['PERSON'];
+
+const showInvited = ({ person, url }: { readonly person: Person; readonly url?: string }) => [
+  ...renderDetails(PERSON, person),
+  ...(url === undefined ? [] : [`open     ${url}`]),
+];
+
+/** Tokens outlive whoever made them: somebody has to look at them. */
+const showLeft = ({ person, tokens }: { readonly person: Person; readonly tokens: readonly string[] }) => [
+  ...renderDetails(PERSON, person),
+  ...tokens.map((id) => `made     ${id}, which still opens something`),
+];
+
+/** `people`, `roles`. */
+export const PEOPLE_COMMANDS: readonly Command[] = [
+  apiCommand({
+    words: ['people', 'invite'],
+    operation: operations.invitePerson,
+    call: (client) => client.people.invite,
+    show: showInvited,
+  }),
+  listCommand({
+    words: ['people', 'list'],
+    operation: operations.listPeople,
+    call: (client) => client.people.list,
+    columns: PERSON,
+  }),
+  apiCommand({
+    words: ['people', 'reinvite'],
+    operation: operations.reinvitePerson,
+    call: (client) => client.people.reinvite,
+    labels: PERSON_LABEL,
+    show: showInvited,
+  }),
+  apiCommand({
+    words: ['people', 'suspend'],
+    operation: operations.suspendPerson,
+    call: (client) => client.people.suspend,
+    labels: PERSON_LABEL,
+    show: showLeft,
+  }),
+  apiCommand({
+    words: ['people', 'resume'],
+    operation: operations.resumePerson,
+    call: (client) => client.people.resume,
+    labels: PERSON_LABEL,
+    show: showLeft,
+  }),
+  apiCommand({
+    words: ['people', 'remove'],
+    operation: operations.removePerson,
+    call: (client) => client.people.remove,
+    labels: PERSON_LABEL,
+    show: showLeft,
+  }),
+  apiCommand({
+    words: ['roles', 'grant'],
+    operation: operations.grantRole,
+    call: (client) => client.people.grantRole,
+    labels: PERSON_LABEL,
+    show: ({ grant }) => renderDetails(GRANT, grant),
+  }),
+  apiCommand({
+    words: ['roles', 'end'],
+    operation: operations.endRole,
+    call: (client) => client.people.endRole,
+    labels: ['ROLE'],
+    show: ({ person }) => renderDetails(PERSON, person),
+  }),
+];

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { after, before, it } from 'node:test';
+import { MANAGEMENT_OPERATIONS } from '@keyhold/protocol/operations/registry';
+import { ROLES } from '@keyhold/protocol/role';
+import { onEachDatabase, type TestPlace } from '../../testing/databases.ts';
+import { startInstallation, type TestInstallation } from '../../testing/installation.ts';
+import { createMarket } from '../../testing/market.ts';
+import { type MatrixWorld, requestFor } from '../../testing/matrix-requests.ts';
+import { enrolOwner, enrolPerson, TestPerson } from '../../testing/person.ts';
+import { ROLE_MATRIX } from '../../testing/role-matrix.ts';
+import { assertStatus } from '../../testing/shared-market.ts';
+
+/** That there is nothing to do is found only by who may do it. */
+const FOUND_BY_WHO_MAY = new Set(['NOTHING_TO_ACCEPT', 'ALREADY_UNSEALED', 'ATTEMPT_OVER']);
+
+const PLACES = [
+  {},
+  { project: 'market' },
+  { project: 'other' },
+  { environment: 'market/test' },
+  { environment: 'market/live' },
+  { environment: 'other/test' },
+] as const;
+
+/** Takes a one-time token of its own, and no session. */
+const OF_NO_ROLE = 'take-delivery';
+
+onEachDatabase('roles and places', (createPlace) => {
+  let place: TestPlace;
+  let installation: TestInstallation;
+  let owner: TestPerson;
+  let world: MatrixWorld;
+  const people = new Map<string, TestPerson>();
+
+  before(async () => {
+    place = await createPlace();
+    installation = await startInstallation(place);
+    // The bootstrap token ends with the first owner; what the matrix needs is made with another.
+    const made = await installation.call('POST', '/v1/tokens', { name: 'matrix', scopes: ['admin'] });
+    const token: string = assertStatus(made, 201).secret;
+    const call: TestInstallation['call'] = (method, path, body) => installation.call(method, path, body, { token });
+    const expect: MatrixWorld['expect'] = async (status, method, path, body) =>
+      assertStatus(await call(method, path, body), status);
+    const market = await createMarket({ ...installation, call });
+    await expect(201, 'POST', '/v1/projects/market/environments', { name: 'live', prefix: 'mkt_live' });
+    await expect(201, 'POST', '/v1/projects', { slug: 'other', name: 'Other' });
+    await expect(201, 'POST', '/v1/projects/other/environments', { name: 'test', prefix: 'oth_test' });
+    owner = await enrolOwner(installation);
+    world = { market, expect, unseal: () => call('POST', '/v1/unseal'), invite, enrolled };
+    for (const role of ROLES) {
+      for (const [i, at] of PLACES.entries()) {
+        people.set(`${role} ${i}`, await enrolPerson(installation, owner, { role, ...at }));
+      }
+    }
+  });
+  after(async () => {
+    await installation?.[Symbol.asyncDispose]();
+    await place?.[Symbol.asyncDispose]();
+  });
+
+  const invite = async () => {
+    const body = { name: 'Invited', role: 'support', environment: 'market/test', reason: 'test' };
+    const { person } = assertStatus(await owner.call('POST', '/v1/people', body, { confirm: true }), 201);
+    return { person: person.id as string, role: person.roles[0].id as string };
+  };
+  const enrolled = async (suspended: boolean) => {
+    const { id } = await enrolPerson(installation, owner, { role: 'support' });
+    if (suspended) assertStatus(await owner.call('POST', `/v1/people/${id}/suspend`, {}), 200);
+    return id;
+  };
+
+  const outcome = async (operation: string, role: string, at: number): Promise<string> => {
+    const { method, path, body } = await requestFor(operation, world);
+    const person = people.get(`${role} ${at}`) as TestPerson;
+    const answer = await person.call(method, path, method === 'GET' ? undefined : (body ?? {}), { confirm: true });
+    // One seals; everything after it needs an open seal.
+    if (operation === 'seal-installation') await world.unseal();
+    if (answer.status === 403) return answer.body.code === 'FORBIDDEN' ? '-' : '?';
+    if (answer.status === 404) return '.';
+    return answer.status < 300 || FOUND_BY_WHO_MAY.has(answer.body.code) ? '+' : `${answer.status}`;
+  };
+
+  it('are tested for every operation there is', () => {
+    const ids = MANAGEMENT_OPERATIONS.map(({ id }) => id).filter((id) => id !== OF_NO_ROLE);
+    assert.deepEqual(Object.keys(ROLE_MATRIX).sort(), ids.sort());
+  });
+
+  for (const [operation, { roles, places }] of Object.entries(ROLE_MATRIX)) {
+    it(`${operation} opens to the roles ${roles} and the places ${places}`, async () => {
+      const byRole = [];
+      for (const role of ROLES) byRole.push(await outcome(operation, role, 0));
+      assert.equal(byRole.join(''), roles);
+      for (const role of ROLES.filter((_, i) => roles[i] === '+')) {
+        const byPlace = [];
+        for (const at of PLACES.keys()) byPlace.push(await outcome(operation, role, at));
+        assert.equal(byPlace.join(''), places, role);
+      }
+    });
+  }
+
+  it('show in lists only what lies within them', async () => {
+    const { market } = world;
+    await market.issue();
+    const seen = async (who: string, path: string, name: string) => {
+      const { items } = assertStatus(await (people.get(who) as TestPerson).call('GET', path), 200);
+      return [...new Set(items.map((item: Record<string, unknown>) => item[name]))];
+    };
+    assert.deepEqual(await seen('support 1', '/v1/projects', 'slug'), ['market']);
+    assert.deepEqual(await seen('support 4', '/v1/projects', 'slug'), ['market']);
+    assert.deepEqual(await seen('support 4', '/v1/projects/market/environments', 'name'), ['live']);
+    assert.deepEqual(await seen('support 3', '/v1/keys', 'environment'), ['test']);
+    assert.deepEqual(await seen('support 4', '/v1/keys', 'environment'), []);
+    assert.deepEqual(await seen('support 2', '/v1/keys', 'environment'), []);
+    assert.deepEqual(await seen('support 2', '/v1/consumers', 'project'), []);
+  });
+
+  it('add up: who has several sees what each of them opens, and no more', async () => {
+    const person = await enrolPerson(installation, owner, { role: 'support', environment: 'market/test' });
+    const more = { role: 'support', project: 'other', reason: 'test' };
+    assertStatus(await owner.call('POST', `/v1/people/${person.id}/roles`, more, { confirm: true }), 201);
+    const names = async (path: string, name: string) =>
+      assertStatus(await person.call('GET', path), 200).items.map((item: Record<string, unknown>) => item[name]);
+    assert.deepEqual(await names('/v1/projects', 'slug'), ['market', 'other']);
+    assert.deepEqual(await names('/v1/projects/market/environments', 'name'), ['test']);
+    assert.deepEqual(await names('/v1/projects/other/environments', 'name'), ['test']);
+    assert.ok((await names('/v1/keys', 'environment')).length > 0);
+    assert.equal((await person.call('GET', '/v1/keys?project=market&environment=live')).status, 404);
+  });
+
+  it('without any, nothing is open, and whoever did not sign in sees as little', async () => {
+    const person = await enrolPerson(installation, owner, { role: 'support' });
+    const [role] = (await person.call('GET', '/v1/session')).body.roles;
+    assertStatus(await owner.call('DELETE', `/v1/roles/${role.id}`), 200);
+    const stranger = new TestPerson(installation);
+    for (const operation of Object.keys(ROLE_MATRIX)) {
+      const { method, path, body } = await requestFor(operation, world);
+      const sent = method === 'GET' ? undefined : (body ?? {});
+      const answer = await person.call(method, path, sent, { confirm: true });
+      assert.deepEqual([answer.status, answer.body.code], [403, 'FORBIDDEN'], operation);
+      assert.equal((await stranger.call(method, path, sent)).status, 401, operation);
+    }
+  });
+});

@@ -1,0 +1,41 @@
+import type { KeyRow } from '../database/schema.ts';
+
+/** Whether a key with these permissions does more than read. */
+export function doesMoreThanRead(permissions: readonly string[]): boolean {
+  return permissions.some((permission) => !permission.endsWith(':read'));
+}
+
+/** What a change says, as far as it may let a key do more. */
+export interface Wanted {
+  readonly permissions?: readonly string[];
+  readonly allowedNetworks?: readonly string[];
+  readonly addressBook?: readonly string[];
+  readonly startsAt?: string | null;
+  readonly expiresAt?: string | null;
+}
+
+/**
+ * Whether a change lets a key do more than before: other permissions, networks or addresses, for longer or sooner. In
+ * doubt it does: a network within another counts as new.
+ * @param addresses that it may send funds to now
+ */
+export function widensKey(key: KeyRow, addresses: readonly string[], wanted: Wanted): boolean {
+  const { permissions, allowedNetworks, addressBook, startsAt, expiresAt } = wanted;
+  const networks = JSON.parse(key.allowed_networks) as string[];
+  return (
+    adds(JSON.parse(key.permissions) as string[], permissions) ||
+    (networks.length > 0 && (allowedNetworks?.length === 0 || adds(networks, allowedNetworks))) ||
+    adds(addresses, addressBook) ||
+    (expiresAt !== undefined && timeOf(expiresAt, Infinity) > (key.expires_at ?? Infinity)) ||
+    (startsAt !== undefined && timeOf(startsAt, 0) < (key.starts_at ?? 0))
+  );
+}
+
+function adds(before: readonly string[], after: readonly string[] | undefined): boolean {
+  const had = new Set(before);
+  return after?.some((item) => !had.has(item)) ?? false;
+}
+
+function timeOf(text: string | null, none: number): number {
+  return text === null ? none : Date.parse(text);
+}
