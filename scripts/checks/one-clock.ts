@@ -10,6 +10,7 @@ const EXCEPTIONS: Exceptions = {
   'packages/server/src/feed/feed-socket.ts': 'pings sockets; leases, not pings, say who is alive',
   'packages/sdk/src/signing/sign-request.ts': "signs with the time of the client's machine, where nothing else is said",
   'packages/sdk/src/signing/local-key.ts': "proves with the time of the client's machine, where nothing else is said",
+  'packages/cli/src/with-person.ts': 'waits before it asks again whether its person has confirmed',
   'packages/cli/src/audit/audit-tail.ts': 'waits before it asks for new entries again',
   'packages/verifier/src/feed-socket.ts': 'gives a closing socket a moment; nothing is decided by it',
   'packages/server/src/compat/list-socket.ts': "hands on the server's own time limits of a socket",

@@ -7,6 +7,7 @@ import { describeBarrier } from './barrier.ts';
 import type { Command, Context, Given, Positional } from './command.ts';
 import { connectionFor, URL_FLAGS } from './connection.ts';
 import { EXIT } from './exit-codes.ts';
+import { withPerson } from './with-person.ts';
 import { type Flag, flagsOf } from './flag.ts';
 import { type Field, renderTable } from './table.ts';
 
@@ -47,18 +48,20 @@ type AnyCall = (input: Readonly<Record<string, unknown>>, options: CallOptions) 
 /** A command that makes one call. */
 export function apiCommand<O extends Operation>({ call, show, taken = 'in force', ...row }: Row<O>): Command {
   const run = async ({ input, own }: Given, { environment, terminal }: Context) => {
-    const client = createClient(connectionFor(own, environment));
+    const connection = connectionFor(own, environment);
+    const client = createClient(connection);
     const [key, ack] = [own['idempotency-key'], own['ack']];
     let told: Acknowledged | undefined;
     // The types of input are lost at the terminal: the server checks it against the operation's schema.
     const send = call(client) as unknown as AnyCall;
-    const answer = await send(input, {
+    const options: CallOptions = {
       ...(typeof key === 'string' ? { idempotencyKey: key } : {}),
       ...(typeof ack === 'string' ? { ack: ack as AckLevel } : {}),
       acknowledged: (given) => {
         told = given;
       },
-    });
+    };
+    const answer = await withPerson((more) => send(input, { ...options, ...more }), connection.url, terminal);
     if (own['json'] === true) terminal.print(JSON.stringify(answer, null, 2));
     else {
       for (const line of show(answer as Response<O>)) terminal.print(line);

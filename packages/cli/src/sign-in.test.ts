@@ -43,8 +43,6 @@ describe('a person at a command line', () => {
     await enrolPerson(installation, owner, { role: 'support' }, 'Sam Support');
     assert.match((await keyhold('people list')).stdout, /Sam Support +active +1 +support@installation/);
     assert.equal((await keyhold('projects create --slug cli --name Cli')).code, 0);
-    const critical = await keyhold('people invite --name Eve --role owner --reason x');
-    assert.deepEqual([critical.code, /CONFIRMATION_REQUIRED/.test(critical.stderr)], [4, true]);
     const used = await keyhold('sign-in', { input: code });
     assert.deepEqual([used.code, /DEVICE_CODE_GONE/.test(used.stderr)], [1, true]);
     const kept = readFileSync(file, 'utf8');
@@ -53,6 +51,40 @@ describe('a person at a command line', () => {
     // What somebody copied before is worth nothing now.
     writeFileSync(file, kept);
     assert.equal((await keyhold('whoami')).code, 4);
+  });
+
+  it('is asked, in his browser, for what is critical: confirmed it is done, once, and discarded it is not', async () => {
+    assert.equal((await keyhold('sign-in', { input: await codeOf(owner) })).code, 0);
+    const invite = (name: string) => keyhold(`people invite --name ${name} --role auditor --reason audit`);
+    const pending = async () => {
+      for (;;) {
+        const [first] = (await owner.call('GET', '/v1/confirmations')).body.items;
+        if (first !== undefined) return first;
+      }
+    };
+    const confirmed = invite('Con');
+    const asked = await pending();
+    assert.deepEqual([asked.method, asked.target, JSON.parse(asked.body).name], ['POST', '/v1/people', 'Con']);
+    const other = await enrolPerson(installation, owner, { role: 'owner' });
+    assert.deepEqual((await other.call('GET', '/v1/confirmations')).body.items, []);
+    const path = `/v1/confirmations/${asked.id}`;
+    const wrong = await owner.passkeyOver({ ...asked, target: '/v1/tokens' });
+    assert.equal((await owner.call('POST', path, { passkey: wrong })).body.code, 'CONFIRMATION_REQUIRED');
+    const others = await other.passkeyOver(asked);
+    assert.equal((await other.call('POST', path, { passkey: others })).body.code, 'NOTHING_PENDING');
+    assert.equal((await owner.call('POST', path, { passkey: others })).body.code, 'CONFIRMATION_REQUIRED');
+    const passkey = await owner.passkeyOver(asked);
+    assert.equal((await owner.call('POST', path, { passkey })).status, 200);
+    const done = await confirmed;
+    assert.equal(done.code, 0, done.stderr);
+    assert.match(done.stderr, /Confirm this in your browser, at http:\/\/localhost:\d+\/account/);
+    assert.match(done.stdout, /^open +http:\/\/localhost:\d+\/enrol#keyhold_invite_/m);
+    const discarded = invite('Dis');
+    await owner.call('DELETE', `/v1/confirmations/${(await pending()).id}`);
+    const refused = await discarded;
+    assert.deepEqual([refused.code, /discarded/.test(refused.stderr)], [4, true]);
+    assert.deepEqual((await owner.call('GET', '/v1/confirmations')).body.items, []);
+    assert.doesNotMatch((await keyhold('people list')).stdout, /Dis /);
   });
 
   it('reads no damaged file of sessions, and says so', async () => {

@@ -23,6 +23,7 @@ export const ERRORS = {
   SESSION_NOT_FOUND: { status: 404, title: 'You have no such session.' },
   PASSKEY_NOT_FOUND: { status: 404, title: 'You have no such passkey.' },
   DEVICE_CODE_GONE: { status: 404, title: 'Nobody is signed in with this code: used, ended, or never there.' },
+  NOTHING_PENDING: { status: 404, title: 'Nothing of yours waits with this id: confirmed, discarded, or over.' },
   TOKEN_NOT_FOUND: { status: 404, title: 'No such token.' },
   SECRET_NOT_FOUND: { status: 404, title: 'No such secret.' },
   SECRET_VERSION_GONE: { status: 404, title: 'The secret has no such version any more.' },
@@ -84,6 +85,8 @@ export interface Refusal {
   readonly field?: string | undefined;
   /** When to try again. */
   readonly retryAfterSeconds?: number;
+  /** Id of what waits to be confirmed by a person. */
+  readonly confirmation?: string;
 }
 
 /** Makes a refusal. */
@@ -106,4 +109,6 @@ export interface Problem {
   /** Id of this very request, to find it in the log by. */
   readonly instance: string;
   readonly field?: string;
+  /** Of `CONFIRMATION_REQUIRED`, to a command line: id of what waits for its person's word. */
+  readonly confirmation?: string;
 }

@@ -33,6 +33,8 @@ export interface CallOptions {
   /** Makes the call safe to repeat: the same key and input do it once. */
   readonly idempotencyKey?: string;
   readonly signal?: AbortSignal;
+  /** What a refusal called `confirmation`, once the person has confirmed it in a browser. */
+  readonly confirmation?: string;
   /** Waits until the log is that far with the change, 10 s at most. */
   readonly ack?: AckLevel;
   /** Told which entry the change has, and how far the log is with it. */

@@ -10,15 +10,18 @@ export class KeyholdError extends Error {
   readonly field: string | undefined;
   /** Finds the request in the server's log. */
   readonly instance: string | undefined;
+  /** Id of what waits for a person's word. */
+  readonly confirmation: string | undefined;
 
   constructor(problem: Partial<Problem> & { readonly status: number }) {
-    const { code = 'UNKNOWN', status, title = `HTTP ${status}`, detail = '', field, instance } = problem;
+    const { code = 'UNKNOWN', status, title = `HTTP ${status}`, detail = '', field, instance, confirmation } = problem;
     super(`${code}: ${detail === '' ? title : detail}${field === undefined ? '' : ` (${field})`}`);
     this.code = code;
     this.status = status;
     this.detail = detail;
     this.field = field;
     this.instance = instance;
+    this.confirmation = confirmation;
   }
 }
 

@@ -1,4 +1,5 @@
 import { ACK_HEADER, ACK_LEVELS, type AckLevel, ENTRY_HEADER } from '@keyhold/protocol/acknowledgement';
+import { CONFIRMATION_HEADER } from '@keyhold/protocol/confirmation';
 import type { Operation, Response as ResponseOf } from '@keyhold/protocol/operation';
 import { KeyholdError, problemFrom } from './keyhold-error.ts';
 
@@ -26,6 +27,7 @@ interface Options {
   readonly ack?: AckLevel;
   readonly acknowledged?: (told: Acknowledged) => void;
   readonly signal?: AbortSignal;
+  readonly confirmation?: string;
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -54,6 +56,7 @@ export async function request<O extends Operation>(
       authorization: `Bearer ${connection.token}`,
       ...(hasBody ? { 'content-type': 'application/json' } : {}),
       ...(options.ack === undefined ? {} : { [ACK_HEADER]: options.ack }),
+      ...(options.confirmation === undefined ? {} : { [CONFIRMATION_HEADER]: options.confirmation }),
       ...(options.idempotencyKey === undefined ? {} : { 'idempotency-key': options.idempotencyKey }),
     },
     ...(hasBody ? { body: JSON.stringify(rest) } : {}),

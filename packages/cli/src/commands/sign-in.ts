@@ -8,6 +8,7 @@ import { checkUrl, URL_FLAGS } from '../connection.ts';
 import { EXIT } from '../exit-codes.ts';
 import { keepSession, readSession } from '../session-file.ts';
 import { renderDetails } from '../table.ts';
+import { accountPage } from '../with-person.ts';
 
 const URL_FLAG = URL_FLAGS.filter(({ name }) => name === 'url');
 
@@ -19,7 +20,7 @@ const signIn: Command = {
   flags: URL_FLAG,
   run: async ({ own }, { environment, terminal }) => {
     const url = checkUrl(typeof own['url'] === 'string' ? own['url'] : environment.url);
-    terminal.note(`Open ${new URL('/account', pageOf(url)).href}, make a code for a command line, and paste it here.`);
+    terminal.note(`Open ${accountPage(url)}, make a code for a command line, and paste it here.`);
     const code = (await terminal.readInput()).trim();
     const { person, session, secret } = await signInDevice({ url }, code);
     keepSession(environment.sessionFile, url, { secret });
@@ -27,13 +28,6 @@ const signIn: Command = {
     return EXIT.done;
   },
 };
-
-/** Browsers know this machine by name: passkeys are of no address. */
-function pageOf(url: string): string {
-  const page = new URL(url);
-  if (page.hostname === '127.0.0.1' || page.hostname === '[::1]') page.hostname = 'localhost';
-  return page.href;
-}
 
 const signOut: Command = {
   words: ['sign-out'],

@@ -111,6 +111,9 @@ export const SIGN_IN_OPERATIONS: readonly Operation[] = [
   signIn.removePasskey,
   signIn.makeDeviceCode,
   signIn.signInDevice,
+  signIn.listPending,
+  signIn.confirmPending,
+  signIn.discardPending,
 ];
 
 /** Every operation of the verifier process. */

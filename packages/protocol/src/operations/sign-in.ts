@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { defineOperation } from '../operation.ts';
+import { MAX_PASSKEY_CHARS } from '../request-passkey.ts';
 import { AssertionShape, CreatedPasskeyShape, PasskeyOptions } from './passkey-shapes.ts';
 import { RoleGrantShape } from './people.ts';
 import { BarrierShape, Closed, IdOf, Name, Nullable, Time } from './shapes.ts';
@@ -186,4 +187,53 @@ export const signInDevice = defineOperation({
   status: 200,
   response: Closed({ person: Self, session: SessionShape, secret: Type.String() }),
   errors: ['DEVICE_CODE_GONE', 'TOO_MANY_ATTEMPTS'],
+});
+
+const PendingShape = Closed({
+  id: IdOf('confirmation'),
+  method: Type.String(),
+  target: Type.String({ description: 'Path and query.' }),
+  body: Type.String({ description: 'As it was sent.' }),
+  session: { ...IdOf('session'), description: 'Of the command line that asks.' },
+  from: Type.String({ description: 'Network address.' }),
+  askedAt: Time,
+});
+export type Pending = Static<typeof PendingShape>;
+
+const PendingParams = Closed({ id: IdOf('confirmation') });
+
+export const listPending = defineOperation({
+  id: 'list-pending',
+  method: 'GET',
+  path: '/v1/confirmations',
+  tag: 'Sign-in',
+  summary: 'What command lines of yours ask for, and wait with until you confirm it',
+  status: 200,
+  response: Closed({ items: Type.Array(PendingShape) }),
+  errors: [],
+});
+
+export const confirmPending = defineOperation({
+  id: 'confirm-pending',
+  method: 'POST',
+  path: '/v1/confirmations/{id}',
+  tag: 'Sign-in',
+  summary: 'Confirm what a command line of yours asks for, with a passkey over its request',
+  params: PendingParams,
+  body: Closed({ passkey: Type.String({ minLength: 1, maxLength: MAX_PASSKEY_CHARS, pattern: '^[A-Za-z0-9_-]+$' }) }),
+  status: 200,
+  response: Closed({}),
+  errors: ['NOTHING_PENDING', 'CONFIRMATION_REQUIRED'],
+});
+
+export const discardPending = defineOperation({
+  id: 'discard-pending',
+  method: 'DELETE',
+  path: '/v1/confirmations/{id}',
+  tag: 'Sign-in',
+  summary: 'Do not confirm it',
+  params: PendingParams,
+  status: 200,
+  response: Closed({}),
+  errors: ['NOTHING_PENDING'],
 });

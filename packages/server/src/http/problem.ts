@@ -14,6 +14,7 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, refusa
     detail: refusal.detail,
     instance: request.id,
     ...(refusal.field === undefined ? {} : { field: refusal.field }),
+    ...(refusal.confirmation === undefined ? {} : { confirmation: refusal.confirmation }),
   };
   if (status === 503 || status === 429) {
     reply.header('retry-after', refusal.retryAfterSeconds ?? RETRY_AFTER_SECONDS);

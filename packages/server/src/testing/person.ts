@@ -87,6 +87,15 @@ export class TestPerson {
     return answer;
   }
 
+  /** The word of the person for what a command line of his asked. */
+  async passkeyOver(asked: Record<'method' | 'target' | 'body' | 'session', string>): Promise<string> {
+    const url = new URL(asked.target, this.#installation.controlUrl).href;
+    const request = { method: asked.method, url, headers: [], body: new TextEncoder().encode(asked.body) };
+    const holder = { credential: { id: asked.session }, rpId: this.device.rpId };
+    const { headers } = await confirmWithPasskey(request, holder, this.device);
+    return headers.find(([name]) => name === 'Keyhold-Passkey')?.[1] ?? '';
+  }
+
   #readCookie(headers: Headers): void {
     const [set] = headers.getSetCookie();
     const value = /^__Host-keyhold-session=([^;]*);/.exec(set ?? '')?.[1];

@@ -105,6 +105,36 @@ onEachDatabase('what is critical', (createPlace) => {
     assert.equal((await send(url('/v1/device-sign-in'), 'POST', { code: late.body.secret }, {})).status, 404);
   });
 
+  it('what a command line asks waits for its person: for that request, of that session, once', async () => {
+    const { owner, installation } = shared();
+    const signIn = async () => {
+      const { secret: code } = (await owner.call('POST', '/v1/device-codes', {}, { confirm: true })).body;
+      const url = new URL('/v1/device-sign-in', installation.controlUrl);
+      return (await send(url, 'POST', { code }, {})).body;
+    };
+    const [first, second] = [await signIn(), await signIn()];
+    const create = (token: string, body: object, id?: string) =>
+      send(new URL('/v1/tokens', installation.controlUrl), 'POST', body, {
+        token,
+        headers: id === undefined ? {} : { 'keyhold-confirmation': id },
+      });
+    const refused = await create(first.secret, TOKEN);
+    const id: string = refused.body.confirmation;
+    assert.equal((await create(first.secret, TOKEN)).body.confirmation, id, 'the same again waits as the same');
+    assert.equal((await create(first.secret, TOKEN, id)).body.confirmation, id);
+    const { items } = (await owner.call('GET', '/v1/confirmations')).body;
+    const passkey = await owner.passkeyOver(items.find((one: { id: string }) => one.id === id));
+    assert.equal((await owner.call('POST', `/v1/confirmations/${id}`, { passkey })).status, 200);
+    assert.equal((await owner.call('POST', `/v1/confirmations/${id}`, { passkey })).status, 404);
+    assert.equal((await create(second.secret, TOKEN, id)).status, 403);
+    assert.equal((await create(first.secret, { ...TOKEN, name: 'other' }, id)).status, 403);
+    const done = await Promise.all(Array.from({ length: 20 }, () => create(first.secret, TOKEN, id)));
+    assert.equal(done.filter(({ status }) => status === 201).length, 1);
+    const late = (await create(first.secret, { ...TOKEN, name: 'late' })).body.confirmation;
+    using _ = moveClock(10 * 60_000);
+    assert.equal((await owner.call('DELETE', `/v1/confirmations/${late}`)).status, 404);
+  });
+
   it('passkeys are added with one that is there, and the last one stays', async () => {
     const { installation } = shared();
     const person = await newPerson({ role: 'developer' });

@@ -1,10 +1,18 @@
 import { hash } from 'node:crypto';
+import { CONFIRMATION_HEADER } from '@keyhold/protocol/confirmation';
 import { CLOCK_AHEAD_MS } from '@keyhold/protocol/dialects/dialect';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
-import { PASSKEY_WINDOW_MS, passkeyStatement, readPasskey } from '@keyhold/protocol/request-passkey';
+import {
+  PASSKEY_HEADER,
+  PASSKEY_WINDOW_MS,
+  passkeyStatement,
+  readPasskey,
+  type SentPasskey,
+} from '@keyhold/protocol/request-passkey';
 import type { Principal, SentRequest } from '../principal.ts';
 import { readAssertion } from '../verify-passkey.ts';
 import { findPasskey, noteAssertion } from './find-passkey.ts';
+import { MAX_PENDING_BYTES, type PendingRequest } from './pending-requests.ts';
 import type { SignInContext } from './sign-in-context.ts';
 
 /** Confirmations that were used, until their time is over; each is good once. */
@@ -28,27 +36,67 @@ export class Confirmations {
 /**
  * Whether the person who asks for this has shown a passkey of his for this very request: the challenge is the digest of
  * method, target, body, session and time, as for consumers' requests. A session alone, stolen or left open, does nothing
- * that is critical. A token is no person: what it may do stands in its scopes.
+ * that is critical. What a command line asks for waits until its person has confirmed it in a browser. A token is no
+ * person: what it may do stands in its scopes.
  */
 export async function confirmRequest(
-  context: Pick<SignInContext, 'reader' | 'scratch' | 'clock' | 'tampered' | 'copied' | 'ledger' | 'site'>,
-  used: Confirmations,
+  context: SignInContext,
   { id: person, session }: Principal,
   request: SentRequest,
 ): Promise<Refusal | null> {
   if (session === undefined) return null;
-  if (session.kind !== 'browser') return unconfirmed('Do this where you are signed in with a browser.');
+  if (session.kind === 'cli') return waitForPerson(context, person, session.id, request);
   const sent = readPasskey(request.headers);
   if (sent === null) return unconfirmed('Send Keyhold-Passkey, over this request and your session.');
-  const { at, assertion } = sent;
+  const bodySha256 = hash('sha256', request.body, 'hex');
+  return await prove(context, person, { ...request, bodySha256, session: session.id, from: request.ip }, sent);
+}
+
+function waitForPerson(
+  { pending }: SignInContext,
+  person: string,
+  session: string,
+  request: SentRequest,
+): Refusal | null {
+  const id = request.headers.find(([name]) => name.toLowerCase() === CONFIRMATION_HEADER)?.[1];
+  if (id !== undefined && pending.take(id, session, request)) return null;
+  // Whoever asks again for what was discarded does not put it back.
+  if (id !== undefined && pending.find(person, id) === undefined) return unconfirmed('It was discarded, or is over.');
+  if (request.body.length > MAX_PENDING_BYTES) return unconfirmed('Do this where you are signed in with a browser.');
+  const confirmation = pending.hold(person, session, request);
+  const detail = 'Confirm it on the page of your account, then send it again with Keyhold-Confirmation.';
+  return { ...unconfirmed(detail), confirmation };
+}
+
+/** Takes the word of a person, in his browser, for what his command line asked. */
+export async function confirmPending(
+  context: SignInContext,
+  { id: person }: Principal,
+  held: PendingRequest,
+  value: string,
+): Promise<Refusal | null> {
+  const sent = readPasskey([[PASSKEY_HEADER, value]]);
+  if (sent === null) return unconfirmed('This is no confirmation.');
+  const refused = await prove(context, person, held, sent);
+  if (refused === null) context.pending.confirm(held.id);
+  return refused;
+}
+
+/** A request, and whose it is. */
+type Confirmed = Pick<PendingRequest, 'method' | 'target' | 'bodySha256' | 'session' | 'from'>;
+
+async function prove(
+  context: SignInContext,
+  person: string,
+  { method, target, bodySha256, session, from }: Confirmed,
+  { at, assertion }: SentPasskey,
+): Promise<Refusal | null> {
   const nowMs = context.clock.wall();
   if (at > nowMs + CLOCK_AHEAD_MS || nowMs > at + PASSKEY_WINDOW_MS)
     return unconfirmed('It is too old: confirm again.');
   const passkey = await findPasskey(context, assertion.id);
   if (passkey === undefined || passkey.person_id !== person) return unconfirmed('This is no passkey of yours.');
-  const { method, target, body } = request;
-  const bodySha256 = hash('sha256', body, 'hex');
-  const statement = passkeyStatement({ method, target, bodySha256, credential: session.id, at });
+  const statement = passkeyStatement({ method, target, bodySha256, credential: session, at });
   const challenge = hash('sha256', statement, 'base64url');
   const { origin, rpId } = context.site();
   const known = { credentialId: passkey.credential_id, publicKey: passkey.public_key, counter: 0 };
@@ -57,10 +105,10 @@ export async function confirmRequest(
     response: assertion.response,
   });
   if (counter === null) return unconfirmed('It confirms another request, or is not of this passkey.');
-  if (!used.take(challenge, nowMs)) return unconfirmed('It was used already: confirm again.');
+  if (!context.confirmations.take(challenge, nowMs)) return unconfirmed('It was used already: confirm again.');
   await noteAssertion(context, passkey, counter);
   // What was confirmed, and with what, stands in the log before it is done.
-  const side = { ip: request.ip, method, target, bodySha256, session: session.id };
+  const side = { ip: from, method, target, bodySha256, session };
   const draft = { actor: person, action: 'request.confirmed', subject: passkey.id, side };
   const recorded = await context.ledger.record({ ...draft, evenWithoutChange: true }, async () => null);
   return isRefusal(recorded) ? recorded : null;

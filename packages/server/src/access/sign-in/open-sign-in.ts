@@ -4,7 +4,9 @@ import type { Store } from '../../database/store.ts';
 import type { Alarms } from '../../ledger/alarms.ts';
 import type { ChangeContext } from '../change-context.ts';
 import { Challenges } from './challenges.ts';
+import { Confirmations } from './confirm-request.ts';
 import { DeviceCodes } from './device-codes.ts';
+import { PendingRequests } from './pending-requests.ts';
 import { SessionUses } from './record-session-use.ts';
 import type { SignInContext } from './sign-in-context.ts';
 import { Throttle } from './throttle.ts';
@@ -29,5 +31,7 @@ export function openSignIn(context: ChangeContext, { store, scratch, alarms, ...
     throttle: new Throttle(clock),
     deviceCodes: new DeviceCodes(clock, random),
     uses: new SessionUses(scratch, clock),
+    confirmations: new Confirmations(),
+    pending: new PendingRequests(clock, random),
   };
 }

@@ -3,7 +3,7 @@ import type { Gate } from '../../http/mount.ts';
 import type { Principal } from '../principal.ts';
 import { expose } from '../../vault/expose.ts';
 import { authenticateSession } from './authenticate-session.ts';
-import { Confirmations, confirmRequest } from './confirm-request.ts';
+import { confirmRequest } from './confirm-request.ts';
 import { renewSession } from './renew-session.ts';
 import type { SignInContext } from './sign-in-context.ts';
 
@@ -15,7 +15,6 @@ export function personGate(
   context: SignInContext,
   tokens: (secret: string | null) => Promise<Principal | null>,
 ): Pick<Gate<Principal>, 'authenticate' | 'cookies' | 'confirm'> {
-  const confirmations = new Confirmations();
   return {
     authenticate: async (secret, ip = '') => {
       if (secret === null || !hasPrefix(secret, SESSION_PREFIX)) return await tokens(secret);
@@ -33,6 +32,6 @@ export function personGate(
         return { principal: found.principal, renewed: renewed === null ? null : expose(renewed) };
       },
     },
-    confirm: (principal, request) => confirmRequest(context, confirmations, principal, request),
+    confirm: (principal, request) => confirmRequest(context, principal, request),
   };
 }

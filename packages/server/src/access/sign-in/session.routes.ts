@@ -11,8 +11,10 @@ import { bindingOf, isInForce, showGrant } from '../people/person.ts';
 import type { Principal } from '../principal.ts';
 import type { TokenPlaces } from '../token.ts';
 import { DEVICE_CODE_SECONDS } from './device-codes.ts';
+import { confirmPending } from './confirm-request.ts';
 import { endSession } from './end-session.ts';
 import { addPasskey, optionsForPasskey, removePasskey } from './change-passkeys.ts';
+import type { PendingRequest } from './pending-requests.ts';
 import { showSession } from './session.ts';
 import { type PasskeyUse, passkeysOf, passkeyUses, sessionsOf, usesOf } from './sessions.store.ts';
 import type { SignInContext } from './sign-in-context.ts';
@@ -99,6 +101,39 @@ export function mountSession(app: FastifyInstance, { gate, signIn: context, plac
     const code = context.deviceCodes.make({ person: principal.id, passkey: row.passkey_id, session: row.id });
     return { body: { secret: expose(code), expiresInSeconds: DEVICE_CODE_SECONDS } };
   });
+}
+
+/** What command lines asked for, and their person confirms in his browser. */
+export function mountPending(app: FastifyInstance, { gate, signIn: context }: Omit<SessionRoutes, 'places'>): void {
+  const { pending } = context;
+
+  mount(app, gate, operations.listPending, async ({ principal }) => {
+    if (principal.session === undefined) return NO_PERSON;
+    const items = pending.list(principal.id).map(showPending);
+    return { body: { items } };
+  });
+
+  mount(app, gate, operations.confirmPending, async ({ principal, params, body }) => {
+    if (principal.session?.kind !== 'browser') return NO_PERSON;
+    const held = pending.find(principal.id, params.id);
+    if (held === undefined) return nothingPending(params.id);
+    return (await confirmPending(context, principal, held, body.passkey)) ?? { body: {} };
+  });
+
+  mount(app, gate, operations.discardPending, async ({ principal, params }) => {
+    if (principal.session === undefined) return NO_PERSON;
+    if (pending.find(principal.id, params.id) === undefined) return nothingPending(params.id);
+    pending.discard(params.id);
+    return { body: {} };
+  });
+}
+
+function nothingPending(id: string): Refusal {
+  return refuse('NOTHING_PENDING', `Nothing of yours waits as ${id}.`, 'id');
+}
+
+function showPending({ id, method, target, body, session, from, askedAt }: PendingRequest): operations.Pending {
+  return { id, method, target, body, session, from, askedAt: new Date(askedAt).toISOString() };
 }
 
 const NO_PERSON = refuse('FORBIDDEN', 'This is for people who signed in; a token is none.');

@@ -3,7 +3,9 @@ import type { Scratch } from '../../database/scratch.ts';
 import type { Database } from '../../database/schema.ts';
 import type { ChangeContext } from '../change-context.ts';
 import type { Challenges } from './challenges.ts';
+import type { Confirmations } from './confirm-request.ts';
 import type { DeviceCodes } from './device-codes.ts';
+import type { PendingRequests } from './pending-requests.ts';
 import type { SessionUses } from './record-session-use.ts';
 import type { Site } from './site.ts';
 import type { Throttle } from './throttle.ts';
@@ -21,6 +23,8 @@ export interface SignInContext extends ChangeContext {
   readonly throttle: Throttle;
   readonly deviceCodes: DeviceCodes;
   readonly uses: SessionUses;
+  readonly confirmations: Confirmations;
+  readonly pending: PendingRequests;
   /** Told of a token that ended, before that is answered. */
   readonly tokenRevoked: () => Promise<void>;
 }
