@@ -4,6 +4,7 @@ import type { Exchanging } from './access/exchange-token.ts';
 import { allowOnInstallation } from './access/locate.ts';
 import type { Principal } from './access/principal.ts';
 import { mountPeople } from './access/people/people.routes.ts';
+import { mountPages } from './access/pages/pages.routes.ts';
 import { mountPending, mountSession } from './access/sign-in/session.routes.ts';
 import { mountSignIn } from './access/sign-in/sign-in.routes.ts';
 import type { SignInContext } from './access/sign-in/sign-in-context.ts';
@@ -82,6 +83,7 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   mountSignIn(app, routes);
   mountSession(app, { ...routes, places: tokenPlaces(reader, 'roles.grant') });
   mountPending(app, routes);
+  mountPages(app, () => routes.signIn.site().origin);
   const keys = new IssuerKeys(() => routes.context.clock.wall());
   const issuers = { issuerOf: keys.issuerOf.bind(keys), verify: verifyWith(keys) };
   mountTokenExchange(app, { ...routes.context, reader, tampered: routes.vault.tampered, ...issuers });

@@ -1,0 +1,234 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { after, before, describe, it } from 'node:test';
+import { type Browser, type BrowserContext, type CDPSession, chromium, type Page } from 'playwright-core';
+import { createPlace, type TestPlace } from '../../testing/databases.ts';
+import { eventually } from '../../testing/eventually.ts';
+import { send, startInstallation, type TestInstallation } from '../../testing/installation.ts';
+import { chromiumPath } from '../../testing/missing-part.ts';
+import { originOf } from '../../testing/person.ts';
+
+const executablePath = chromiumPath();
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+/** A phone, and a desk at night. */
+const VIEWS = [
+  { viewport: { width: 360, height: 740 }, colorScheme: 'light' },
+  { viewport: { width: 1280, height: 900 }, colorScheme: 'dark' },
+] as const;
+
+interface AxeResult {
+  readonly violations: readonly { readonly id: string; readonly nodes: readonly { readonly html: string }[] }[];
+}
+
+describe('the pages of people, in a real browser', { skip: executablePath === null }, () => {
+  let place: TestPlace;
+  let installation: TestInstallation;
+  let browser: Browser;
+  let owner: Page;
+  const asked: string[] = [];
+  const devices = new Map<Page, { devtools: CDPSession; authenticatorId: string }>();
+
+  before(async () => {
+    place = await createPlace('sqlite');
+    installation = await startInstallation(place);
+    browser = await chromium.launch({ executablePath: executablePath as string, args: ['--no-sandbox'] });
+    owner = await openPage();
+  });
+  after(async () => {
+    await browser?.close();
+    await installation?.[Symbol.asyncDispose]();
+    await place?.[Symbol.asyncDispose]();
+  });
+
+  /** A browser of somebody's own, whose device shows passkeys. */
+  async function openPage(): Promise<Page> {
+    const context: BrowserContext = await browser.newContext();
+    const page = await context.newPage();
+    page.on('request', (request) => asked.push(new URL(request.url()).origin));
+    page.on('pageerror', (error) => assert.fail(error));
+    const devtools = await context.newCDPSession(page);
+    await devtools.send('WebAuthn.enable');
+    const kind = { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true } as const;
+    const options = { ...kind, isUserVerified: true, automaticPresenceSimulation: true };
+    const { authenticatorId } = await devtools.send('WebAuthn.addVirtualAuthenticator', { options });
+    devices.set(page, { devtools, authenticatorId });
+    return page;
+  }
+
+  const at = (path: string) => `${originOf(installation)}${path}`;
+  const note = (page: Page, text: string) => page.locator('#note', { hasText: text }).waitFor();
+  const shoot = async (page: Page, name: string) => {
+    const folder = process.env['KEYHOLD_SCREENSHOTS'];
+    if (folder !== undefined) await page.screenshot({ path: `${folder}/${name}.png`, fullPage: true });
+  };
+
+  /** Nothing keeps anybody out, at no width and in no light; and all of it can be reached by the keyboard. */
+  async function assertOpenToAll(page: Page, name: string): Promise<void> {
+    for (const { viewport, colorScheme } of VIEWS) {
+      await page.setViewportSize(viewport);
+      await page.emulateMedia({ colorScheme });
+      await shoot(page, `${name}-${viewport.width}-${colorScheme}`);
+      const devtools = await page.context().newCDPSession(page);
+      const { result } = await devtools.send('Runtime.evaluate', {
+        // Not as a script of the page: its own policy takes none.
+        expression: `${AXE}\naxe.run().then((found) => JSON.stringify({ violations: found.violations }))`,
+        awaitPromise: true,
+      });
+      const { violations } = JSON.parse(result.value as string) as AxeResult;
+      const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+      assert.deepEqual(found, [], `${name} at ${viewport.width}, ${colorScheme}`);
+      const wide = await page.evaluate('document.documentElement.scrollWidth > document.documentElement.clientWidth');
+      assert.equal(wide, false, `${name} scrolls sideways at ${viewport.width}`);
+    }
+  }
+
+  it('the first owner is made with the bootstrap token, by the keyboard alone', async () => {
+    await owner.goto(at('/sign-in'));
+    await assertOpenToAll(owner, 'sign-in');
+    await owner.goto(at('/enrol'));
+    await assertOpenToAll(owner, 'enrol');
+    await owner.keyboard.type('nonsense');
+    await owner.keyboard.press('Enter');
+    await note(owner, 'Send a token');
+    await owner.locator('#secret').fill(installation.bootstrapToken);
+    await owner.keyboard.press('Enter');
+    await note(owner, 'You will be the first owner');
+    await owner.keyboard.type('Ada Owner');
+    await owner.keyboard.press('Enter');
+    await owner.waitForURL(at('/account'));
+    await owner.locator('#who', { hasText: 'Ada Owner' }).waitFor();
+    await owner.locator('#roles', { hasText: 'owner, whole installation' }).waitFor();
+    await assertOpenToAll(owner, 'account');
+  });
+
+  it('signs out, and in again with the passkey; without it nobody gets in', async () => {
+    await owner.locator('#sign-out').click();
+    await owner.waitForURL(at('/sign-in'));
+    await owner.goto(at('/account'));
+    await owner.waitForURL(at('/sign-in'));
+    const stranger = await openPage();
+    await stranger.goto(at('/sign-in'));
+    await stranger.locator('#sign-in').click();
+    await note(stranger, 'No passkey was shown');
+    await owner.locator('#sign-in').click();
+    await owner.waitForURL(at('/account'));
+    // A script that got into the page could not read what the session is.
+    assert.equal(await owner.evaluate('document.cookie'), '');
+  });
+
+  it('whoever is invited enrols with the whole link, whose secret leaves the address', async () => {
+    const [invited, status] = await owner.evaluate(invite, { name: 'Sam', role: 'support', reason: 'desk' });
+    assert.equal(status, 201, JSON.stringify(invited));
+    const sam = await openPage();
+    await sam.goto(invited.url);
+    assert.equal(sam.url(), at('/enrol'));
+    await sam.locator('#enrol').click();
+    await sam.waitForURL(at('/account'));
+    await sam.locator('#who', { hasText: 'Sam' }).waitFor();
+    const again = await openPage();
+    await again.goto(invited.url);
+    await again.locator('#enrol').click();
+    await note(again, 'Send a token');
+  });
+
+  it('a second passkey is added and one removed, each confirmed by one that is there', async () => {
+    await owner.locator('#passkey-name').fill('phone');
+    // The device of this browser has one for this person already.
+    await owner.locator('#add-passkey').click();
+    await note(owner, 'This device has a passkey for you already');
+    const first = devices.get(owner);
+    assert.ok(first !== undefined);
+    const { devtools } = first;
+    const kind = { protocol: 'ctap2', transport: 'usb', hasResidentKey: true, hasUserVerification: true } as const;
+    const options = { ...kind, isUserVerified: true, automaticPresenceSimulation: true };
+    const { authenticatorId } = await devtools.send('WebAuthn.addVirtualAuthenticator', { options });
+    const touch = async (touched: string) => {
+      for (const id of [first.authenticatorId, authenticatorId]) {
+        const enabled = id === touched;
+        await devtools.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId: id, enabled });
+      }
+    };
+    // The new one is made on the new device, and confirmed on the old one.
+    await touch(authenticatorId);
+    await owner.evaluate(waitBeforeConfirming);
+    await owner.locator('#add-passkey').click();
+    await eventually('a passkey on the new device', async () => {
+      const { credentials } = await devtools.send('WebAuthn.getCredentials', { authenticatorId });
+      return credentials.length === 1;
+    });
+    await touch(first.authenticatorId);
+    await owner.evaluate('goOn()');
+    await note(owner, 'phone signs you in from now on');
+    const remove = owner.getByRole('button', { name: 'Remove: phone' });
+    await remove.click();
+    await note(owner, 'phone signs nobody in any more');
+    assert.equal(await remove.count(), 0);
+  });
+
+  it('a command line is signed in by a code, and what it asks is shown as it is and confirmed', async () => {
+    await owner.locator('#make-code').click();
+    await note(owner, 'Paste the code within five minutes');
+    const code = (await owner.locator('#code').textContent()) ?? '';
+    const url = (path: string) => new URL(path, installation.controlUrl);
+    const { secret: token } = (await send(url('/v1/device-sign-in'), 'POST', { code }, {})).body;
+    const create = (name: string, headers = {}) =>
+      send(url('/v1/tokens'), 'POST', { name, scopes: ['read'] }, { token, headers });
+    const { confirmation } = (await create('<b>first</b>')).body;
+    const waits = owner.locator('#pending li', { hasText: 'POST /v1/tokens' });
+    await waits.locator('pre', { hasText: '{"name":"<b>first</b>","scopes":["read"]}' }).waitFor();
+    await assertOpenToAll(owner, 'pending');
+    await waits.getByRole('button', { name: /^Confirm/ }).click();
+    await note(owner, 'Confirmed');
+    const again = { 'keyhold-confirmation': confirmation };
+    assert.equal((await create('<b>first</b>', again)).status, 201);
+    await create('second');
+    await waits.locator('pre', { hasText: 'second' }).waitFor();
+    await waits.getByRole('button', { name: /^Discard/ }).click();
+    await note(owner, 'Discarded');
+    await owner.reload();
+    await owner.getByRole('button', { name: /^End: Command line/ }).click();
+    await note(owner, 'That session has ended');
+    assert.equal((await send(url('/v1/session'), 'GET', undefined, { token })).status, 401);
+  });
+
+  it('asks nobody but this server for anything, and by its address leads to its name', async () => {
+    assert.deepEqual([...new Set(asked)], [originOf(installation)]);
+    const page = await openPage();
+    await page.goto(new URL('/sign-in', installation.controlUrl).href);
+    assert.equal(page.url(), at('/sign-in'));
+    const answer = await fetch(at('/account'));
+    assert.match(answer.headers.get('content-security-policy') ?? '', /^default-src 'none'; script-src 'self';/);
+    assert.doesNotMatch(answer.headers.get('content-security-policy') ?? '', /unsafe/);
+  });
+});
+
+/** Runs in the page: a person takes the other device into his hand before he goes on. */
+function waitBeforeConfirming(): void {
+  // biome-ignore lint/suspicious/noExplicitAny: what browsers have is not among Node's types
+  const page = globalThis as any;
+  const { credentials } = page.navigator;
+  const get = credentials.get.bind(credentials);
+  const ready = new Promise((resolve) => {
+    page.goOn = resolve;
+  });
+  credentials.get = async (options: object) => {
+    await ready;
+    return await get(options);
+  };
+}
+
+/** Runs in the page, with what the page itself loads: there is no page for this yet. */
+// biome-ignore lint/suspicious/noExplicitAny: the answer of an API
+async function invite(body: object): Promise<[any, number]> {
+  const module = '/assets/passkeys.js';
+  const { call, callConfirmed } = await import(module);
+  const { sessions, passkeys, rpId } = await call('GET', '/v1/session');
+  const session = sessions.find(({ current }: { current: boolean }) => current).id;
+  const ids = passkeys.map(({ credentialId }: { credentialId: string }) => credentialId);
+  try {
+    return [await callConfirmed('POST', '/v1/people', body, { session, rpId, passkeys: ids }), 201];
+  } catch (error) {
+    return [String(error), 0];
+  }
+}
