@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { haveProgram } from '@keyhold/server/testing/missing-part';
+import { TestPerson } from '@keyhold/server/testing/person';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -73,6 +74,21 @@ it('shows three lines that do what they say, keeps its data, replaces the demo k
     assert.match(run(again.replace(/Bearer \S+"/, `Bearer ${old}"`)), /HTTP\/1\.1 401/);
     assert.equal(await stop(second), 0);
     assert.throws(() => run(again), 'the example still answers');
+
+    // Once there is a first owner, there is no bootstrap token: the example goes on with its own.
+    const third = await start(folder);
+    const controlUrl = /Control plane +(\S+)/.exec(third.page)?.[1] ?? '';
+    assert.match(third.page, /First owner +http:\/\/localhost:\d+\/enrol/);
+    assert.equal((await new TestPerson({ controlUrl }).enrol(token.trim(), 'Ada Owner')).status, 201);
+    assert.equal(existsSync(join(folder, 'data', 'bootstrap-token')), false);
+    assert.equal(await stop(third), 0);
+    const owned = await start(folder);
+    assert.match(owned.page, /Sign in +http:\/\/localhost:\d+\/sign-in/);
+    assert.doesNotMatch(owned.page, /bootstrap-token/);
+    const [still = '', , ended = ''] = curlLines(owned.page);
+    assert.match(run(still), /HTTP\/1\.1 200/);
+    assert.match(run(ended), /"barrier":.*HTTP\/1\.1 401/s);
+    assert.equal(await stop(owned), 0);
 
     const alone = await start(folder, '--no-example');
     assert.deepEqual(curlLines(alone.page), []);

@@ -37,6 +37,9 @@ try {
     stack.use(example.process);
     void example.process.ended.then((code) => void stop(code));
   }
+  if (withExample && example === null) {
+    process.stdout.write('The example was never set up here, and its project takes an owner now: it is left out.\n');
+  }
   process.stdout.write(page({ url, verifierUrl, vaultUrl, bootstrapTokenFile, seal, example }));
 } catch (error) {
   // What went wrong is on standard error already when a process said it itself.

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Client, createClient, createVerifierClient } from '@keyhold/sdk/client';
 import { KeyholdError } from '@keyhold/sdk/keyhold-error';
@@ -17,6 +17,8 @@ export interface Example {
   readonly url: string;
   readonly keyId: string;
   readonly secret: string;
+  /** Holds the token that manages the example's project. */
+  readonly adminTokenFile: string;
 }
 
 const PROJECT = 'market';
@@ -24,14 +26,14 @@ const ENVIRONMENT = 'demo';
 const CONSUMER = 'demo-bot';
 const KEY_NAME = 'demo key of npm start';
 
-/** Sets the example up, once, gives out a fresh demo key in place of the last one, and starts it. */
-export async function startExample(planes: Planes): Promise<Example> {
-  const client = createClient({ url: planes.url, token: readFileSync(planes.bootstrapTokenFile, 'utf8').trim() });
-  await unless('SLUG_TAKEN', client.projects.create({ slug: PROJECT, name: 'Market API (example)' }));
-  await unless(
-    'ENVIRONMENT_EXISTS',
-    client.environments.create({ slug: PROJECT, name: ENVIRONMENT, prefix: 'market_demo', kind: 'development' }),
-  );
+/**
+ * Sets the example up, once, gives out a fresh demo key in place of the last one, and starts it. Null where it was never
+ * set up, and there is a first owner, who alone could make its project now.
+ */
+export async function startExample(planes: Planes): Promise<Example | null> {
+  const adminTokenFile = join(dirname(planes.bootstrapTokenFile), 'example-admin-token');
+  const client = (await openProject(planes, adminTokenFile)) ?? (await makeProject(planes, adminTokenFile));
+  if (client === null) return null;
   const consumer = await demoConsumer(client);
   await revokeLastDemoKeys(client, consumer);
   const issued = await client.keys.issue({
@@ -54,7 +56,35 @@ export async function startExample(planes: Planes): Promise<Example> {
     process.env,
   );
   const { url } = running.started as { url: string };
-  return { process: running, url, keyId: issued.key.id, secret: issued.secret as string };
+  return { process: running, url, keyId: issued.key.id, secret: issued.secret as string, adminTokenFile };
+}
+
+/** With the token of an earlier start, which opens the example's project and nothing else. */
+async function openProject({ url }: Planes, file: string): Promise<Client | null> {
+  if (!existsSync(file)) return null;
+  const client = createClient({ url, token: readFileSync(file, 'utf8').trim() });
+  try {
+    await client.environments.list({ slug: PROJECT });
+    return client;
+  } catch (error) {
+    if (error instanceof KeyholdError && error.status < 500) return null;
+    throw error;
+  }
+}
+
+/** With the bootstrap token, while there is one. */
+async function makeProject({ url, bootstrapTokenFile }: Planes, file: string): Promise<Client | null> {
+  if (!existsSync(bootstrapTokenFile)) return null;
+  const bootstrap = createClient({ url, token: readFileSync(bootstrapTokenFile, 'utf8').trim() });
+  await unless('SLUG_TAKEN', bootstrap.projects.create({ slug: PROJECT, name: 'Market API (example)' }));
+  await unless(
+    'ENVIRONMENT_EXISTS',
+    bootstrap.environments.create({ slug: PROJECT, name: ENVIRONMENT, prefix: 'market_demo', kind: 'development' }),
+  );
+  const scope = { scopes: ['admin' as const], projects: [PROJECT] };
+  const { secret } = await bootstrap.tokens.create({ name: 'market-api example, its project', ...scope });
+  writeTokenFile(file, secret as string);
+  return createClient({ url, token: secret as string });
 }
 
 async function unless(code: string, call: Promise<unknown>): Promise<void> {

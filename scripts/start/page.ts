@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { relative } from 'node:path';
 import type { Example, Planes } from './example.ts';
 
@@ -12,7 +13,6 @@ interface Started extends Planes {
 
 /** What a person reads after `npm start`. */
 export function page({ url, verifierUrl, vaultUrl, bootstrapTokenFile, seal, example }: Started): string {
-  const tokenFile = relative(process.cwd(), bootstrapTokenFile) || bootstrapTokenFile;
   const lines = [
     '',
     `  ${bold('Keyhold is running.')}`,
@@ -23,14 +23,28 @@ export function page({ url, verifierUrl, vaultUrl, bootstrapTokenFile, seal, exa
     ...(example === null
       ? []
       : [`  Example API     ${example.url}   prices, candles and orders of a synthetic market`]),
-    `  Admin token     ${tokenFile}   opens both planes; keep it, or use it to make others`,
+    ...peopleLines(url, bootstrapTokenFile),
     ...sealLines(seal),
-    ...(example === null ? [] : tour(url, tokenFile, example)),
+    ...(example === null ? [] : tour(url, example)),
     '',
     '  Ctrl-C stops everything. The data stays; the next start goes on with it.',
     '',
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** The bootstrap token is there until the first owner is. */
+function peopleLines(url: string, bootstrapTokenFile: string): string[] {
+  const page = url.replace(/\/\/(?:127\.0\.0\.1|\[::1\])/, '//localhost');
+  if (!existsSync(bootstrapTokenFile)) return [`  Sign in         ${page}/sign-in`];
+  return [
+    `  Admin token     ${fromHere(bootstrapTokenFile)}   opens both planes, until the first owner is there`,
+    `  First owner     ${page}/enrol   takes that token, and a passkey`,
+  ];
+}
+
+function fromHere(path: string): string {
+  return relative(process.cwd(), path) || path;
 }
 
 /** A key file is for development: said each time, because nobody asks. */
@@ -44,7 +58,7 @@ function sealLines(seal: Seal): string[] {
   ];
 }
 
-function tour(url: string, tokenFile: string, { url: api, secret, keyId }: Example): string[] {
+function tour(url: string, { url: api, secret, keyId, adminTokenFile }: Example): string[] {
   return [
     '',
     `  ${bold('A demo key')}, which may read prices and candles (shown once; the next start makes another):`,
@@ -58,7 +72,7 @@ function tour(url: string, tokenFile: string, { url: api, secret, keyId }: Examp
     `    curl -i -H "Authorization: Bearer ${secret}" -d '{"symbol":"BTC-USD","side":"buy","quantity":1}' ${api}/v1/orders`,
     '',
     '  Revoked, and refused in the same moment:',
-    `    curl -H "Authorization: Bearer $(cat ${tokenFile})" -H "Content-Type: application/json" -d '{"reason":"unspecified"}' ${url}/v1/keys/${keyId}/revoke; curl -i -H "Authorization: Bearer ${secret}" ${api}/v1/prices/BTC-USD`,
+    `    curl -H "Authorization: Bearer $(cat ${fromHere(adminTokenFile)})" -H "Content-Type: application/json" -d '{"reason":"unspecified"}' ${url}/v1/keys/${keyId}/revoke; curl -i -H "Authorization: Bearer ${secret}" ${api}/v1/prices/BTC-USD`,
   ];
 }
 

@@ -9,7 +9,7 @@ import { BootstrapUse } from './access/bootstrap-use.ts';
 import { personGate } from './access/sign-in/person-gate.routes.ts';
 import { openSignIn } from './access/sign-in/open-sign-in.ts';
 import { localOriginOf, siteOf } from './access/sign-in/site.ts';
-import { ensureBootstrapToken, ensureVerifierToken } from './access/own-tokens.ts';
+import { ensureBootstrapToken, ensureVerifierToken, removeTokenFile } from './access/own-tokens.ts';
 import type { Principal } from './access/principal.ts';
 import { acknowledge } from './audit/acknowledge.ts';
 import { askWitnesses, originOf } from './audit/ask-witnesses.ts';
@@ -110,22 +110,21 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const verifierTokenFile = file('verifier-token');
   if (config.withVerifier) await ensureVerifierToken(own, verifierTokenFile);
   const find = (secret: string) => authenticate(store.reader, clock, secret, tampered);
+  const tokens = gateOf(find, bootstrapUse);
 
   // http
   const tls = readTls(config);
   const app = openHttp(config, tls, log, stack);
   await serveReference(app, 'Keyhold');
   mountHealth(app, async () => (await sql`select 1`.execute(store.reader)).rows.length === 1);
-  // A cursor outlives no start: what it is bound with needs no key that could be sealed.
-  const cursors = new Cursors(createSecretKey(random.bytes(32)));
   const context = { ledger, propagation, clock, random };
   const { seals, rewrapper, rewrap } = sealsOf(vault, { keyFile, config, personal: audit.personal }, log, stack);
   const tokenRevoked = () => replaceHanded(vault, rewrap);
   const site = () => siteOf(config.publicUrl ?? localOriginOf(app.server.address(), tls !== undefined));
-  const tokens = gateOf(find, bootstrapUse);
-  const signIn = openSignIn(context, { store, scratch, alarms, site, tampered, tokenRevoked });
+  const bootstrapEnded = removeTokenFile.bind(null, bootstrapTokenFile);
+  const signIn = openSignIn(context, { store, scratch, alarms, site, tampered, bootstrapEnded });
   const gate = { ...personGate(signIn, tokens), acknowledge: acknowledge.bind(null, { ...audit, ledger, clock }) };
-  const routes = { gate, context, reader: store.reader, cursors, signIn, bootstrapTokenId };
+  const routes = { gate, context, reader: store.reader, cursors: newCursors(random), signIn, bootstrapTokenId };
   mountControlPlane(app, { ...routes, feed, alarms, store, vault, seals, rewrapper, ...audit, scratch, tokenRevoked });
   // Its clients hold tokens: people read secrets where they confirm it.
   const vaultApi = { ...routes, authenticate: tokens, vault, seals };
@@ -228,6 +227,11 @@ async function openAudit(places: AuditPlaces, alarms: Alarms, stack: AsyncDispos
   stack.defer(() => exporter.stop());
   const witnesses = stack.use(await Witnesses.start({ vault, scratch, log, alarms, policy }));
   return { log, personal, exporter, witnesses };
+}
+
+/** A cursor outlives no start: what it is bound with needs no key that could be sealed. */
+function newCursors(random: Random): Cursors {
+  return new Cursors(createSecretKey(random.bytes(32)));
 }
 
 function makeDataFolder(folder: string): void {

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { existsSync, readFileSync, unlinkSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, unlinkSync } from 'node:fs';
 import { credentialHint, formatCredential, TOKEN_PREFIX } from '@keyhold/protocol/credential-format';
 import type { Scope } from '@keyhold/protocol/state';
 import type { Kysely } from 'kysely';
@@ -9,7 +9,7 @@ import type { Ledger } from '../ledger/ledger.ts';
 import type { Random } from '../random.ts';
 import { writeSecretFile } from '../vault/secret-file.ts';
 import { isAlive } from './principal.ts';
-import { findTokenByDigest } from './tokens.store.ts';
+import { findToken, findTokenByDigest } from './tokens.store.ts';
 
 const BOOTSTRAP_CREATED = 'bootstrap.created';
 
@@ -33,7 +33,15 @@ export async function ensureBootstrapToken(own: OwnTokens, file: string): Promis
     .orderBy('sequence')
     .limit(1)
     .executeTakeFirst();
-  return known?.subject ?? (await createTokenFile(own, file, BOOTSTRAP_CREATED, 'bootstrap', ['admin']));
+  if (known === undefined) return await createTokenFile(own, file, BOOTSTRAP_CREATED, 'bootstrap', ['admin']);
+  // Nobody shall wonder what it is good for; nor try it.
+  if ((await findToken(own.reader, known.subject))?.state !== 'active') removeTokenFile(file);
+  return known.subject;
+}
+
+/** Once its token opens nothing. */
+export function removeTokenFile(file: string): void {
+  rmSync(file, { force: true });
 }
 
 const VERIFIER_SCOPES: readonly Scope[] = ['feed', 'feed:hmac'];

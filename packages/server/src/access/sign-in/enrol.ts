@@ -167,7 +167,7 @@ async function enrolOwner(
   });
   if (isRefusal(recorded)) return recorded;
   const barrier = await propagation.taken(recorded.sequence, null);
-  await context.tokenRevoked();
+  context.bootstrapEnded();
   return { ...recorded.value, sequence: recorded.sequence, barrier };
 }
 

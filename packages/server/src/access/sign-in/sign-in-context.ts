@@ -25,6 +25,6 @@ export interface SignInContext extends ChangeContext {
   readonly uses: SessionUses;
   readonly confirmations: Confirmations;
   readonly pending: PendingRequests;
-  /** Told of a token that ended, before that is answered. */
-  readonly tokenRevoked: () => Promise<void>;
+  /** Told once the bootstrap token has ended, before that is answered. */
+  readonly bootstrapEnded: () => void;
 }
