@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { it, type TestContext } from 'node:test';
-import { MANAGEMENT_OPERATIONS, VERIFIER_OPERATIONS } from '@keyhold/protocol/operations/registry';
+import * as people from '@keyhold/protocol/operations/people';
+import { MANAGEMENT_OPERATIONS, SIGN_IN_OPERATIONS, VERIFIER_OPERATIONS } from '@keyhold/protocol/operations/registry';
+import type { Operation } from '@keyhold/protocol/operation';
 import fc from 'fast-check';
+import { attackedByOwner } from './testing/attacks-people.ts';
 import { attackable, attacksOn, type Attack } from './testing/attacks.ts';
 import { flawOf, flawOfProblem } from './testing/attacks-judge.ts';
 import { encodeRequest, WireConnection } from './testing/attacks-wire.ts';
@@ -22,9 +25,16 @@ const BATCH = 50;
 const CONNECTIONS = 8;
 const MOST_SHOWN = 12;
 
+const PEOPLE = Object.values(people).filter((exported) => 'method' in exported && 'path' in exported) as Operation[];
+
+/** Whoever asks what to sign in with is answered, with whatever token he comes. */
+const OF_ANYBODY = 'ask-to-sign-in';
+
 const PLANES = [
-  { operations: attackable(MANAGEMENT_OPERATIONS), share: 0.9 },
+  { operations: attackable(MANAGEMENT_OPERATIONS), share: 0.75 },
   { operations: VERIFIER_OPERATIONS, share: 0.1 },
+  // By an owner, since no token manages people. It comes last: with him the bootstrap token ends.
+  { operations: attackable([...SIGN_IN_OPERATIONS.filter(({ id }) => id !== OF_ANYBODY), ...PEOPLE]), share: 0.15 },
 ];
 
 for (const database of ['sqlite', 'postgres'] as const satisfies DatabaseName[]) {
@@ -49,9 +59,10 @@ async function attackFreshInstallation(database: DatabaseName, cases: number, se
   const world = await buildWorld(installation);
   await using raw = await openRaw(place);
   let sent = 0;
-  for (const { operations, share } of PLANES) {
+  for (const [i, { operations, share }] of PLANES.entries()) {
+    const attacked = i === PLANES.length - 1 ? await attackedByOwner(installation, world) : world;
     const url = operations === VERIFIER_OPERATIONS ? installation.verifierUrl : installation.controlUrl;
-    const attacks = fc.oneof(...operations.map((operation) => attacksOn(operation, world)));
+    const attacks = fc.oneof(...operations.map((operation) => attacksOn(operation, attacked)));
     const all = fc.sample(attacks, { seed, numRuns: Math.ceil(cases * share) });
     // Those that must be refused go together, so that a single written entry shows.
     for (const certain of [true, false]) {

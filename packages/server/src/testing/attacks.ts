@@ -1,5 +1,6 @@
 import type { Operation } from '@keyhold/protocol/operation';
 import { sealInstallation } from '@keyhold/protocol/operations/seal';
+import { signOut } from '@keyhold/protocol/operations/sign-in';
 import fc from 'fast-check';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
@@ -37,19 +38,22 @@ export type Headers = WireRequest['headers'];
 
 const BODY_LIMIT_BYTES = 64 * 1024;
 
-/** Left out: `seal-installation` takes no input, and closes the seal for everything that follows. */
+/**
+ * Left out, for they take no input: `seal-installation` closes the seal for everything that follows, and `sign-out` ends
+ * the session that the rest comes with.
+ */
 export function attackable(operations: readonly Operation[]): readonly Operation[] {
-  return operations.filter(({ id }) => id !== sealInstallation.id);
+  return operations.filter(({ id }) => id !== sealInstallation.id && id !== signOut.id);
 }
 
 /** Another operation's attack that ends there all the same, such as the other methods of `get-seal`. */
-function closesTheSeal({ method, target }: WireRequest): boolean {
-  return method === sealInstallation.method && /^\/v1\/seal\/?(?:[?#].*)?$/i.test(target);
+function closesAll({ method, target }: WireRequest): boolean {
+  return method === sealInstallation.method && /^\/v1\/(?:seal|sign-out)\/?(?:[?#].*)?$/i.test(target);
 }
 
 /** Hostile requests of every kind to an operation. */
 export function attacksOn(operation: Operation, world: AttackedWorld): fc.Arbitrary<Attack> {
-  return everyAttackOn(operation, world).filter((attack) => !closesTheSeal(attack));
+  return everyAttackOn(operation, world).filter((attack) => !closesAll(attack));
 }
 
 function everyAttackOn(operation: Operation, world: AttackedWorld): fc.Arbitrary<Attack> {

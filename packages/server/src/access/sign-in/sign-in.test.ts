@@ -185,6 +185,14 @@ onEachDatabase('signing in', (createPlace) => {
     assert.equal(await isIn(person), false);
   });
 
+  it('signs people in while the installation is sealed, so that one can open it', async () => {
+    const { owner } = shared();
+    assert.equal((await owner.call('POST', '/v1/seal', {}, { confirm: true })).body.sealed, true);
+    const officer = await newPerson({ role: 'security-officer' });
+    assert.equal((await officer.signIn()).status, 200);
+    assert.equal((await officer.call('POST', '/v1/unseal', {})).body.sealed, false);
+  });
+
   it('stops whoever fails too often, and says when to come back', async () => {
     const { installation, owner } = shared();
     const stranger = new TestPerson(installation);
