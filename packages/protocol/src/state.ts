@@ -32,9 +32,10 @@ export type PublicKeyAlgorithm = (typeof PUBLIC_KEY_ALGORITHMS)[number];
 
 /**
  * Scopes of our own tokens. `admin` includes `keys`, `read` and `verify`, but not the feed's: `feed` is a verifier's,
- * `feed:hmac` lets it have the keys under which the secrets of `hmac` credentials lie.
+ * `feed:hmac` lets it have the keys under which the secrets of `hmac` credentials lie. `unseal` may look at the seal, and
+ * help to open it.
  */
-export const SCOPES = ['admin', 'keys', 'read', 'verify', 'feed', 'feed:hmac'] as const;
+export const SCOPES = ['admin', 'keys', 'read', 'verify', 'unseal', 'feed', 'feed:hmac'] as const;
 
 export type Scope = (typeof SCOPES)[number];
 

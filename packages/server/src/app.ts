@@ -9,7 +9,7 @@ import { BootstrapUse } from './access/bootstrap-use.ts';
 import { personGate } from './access/sign-in/person-gate.routes.ts';
 import { openSignIn } from './access/sign-in/open-sign-in.ts';
 import { localOriginOf, siteOf } from './access/sign-in/site.ts';
-import { ensureBootstrapToken, ensureVerifierToken, removeTokenFile } from './access/own-tokens.ts';
+import { ensureOwnerTokens, ensureVerifierToken } from './access/own-tokens.ts';
 import type { Principal } from './access/principal.ts';
 import { acknowledge } from './audit/acknowledge.ts';
 import { askWitnesses, originOf } from './audit/ask-witnesses.ts';
@@ -103,9 +103,8 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const place = await ensureDefaultPlace(own);
   const audit = await openAudit({ vault, scratch, place, policy, folder: file('exports') }, alarms, stack);
   await guard.enter(ledger);
-  const bootstrapTokenFile = file('bootstrap-token');
-  const bootstrapTokenId = await ensureBootstrapToken(own, bootstrapTokenFile);
-  const bootstrapUse = new BootstrapUse(ledger, clock, bootstrapTokenId);
+  const ownerTokens = await ensureOwnerTokens(own, file, config.recoverOwner ? tellRecovery.bind(null, alarms) : null);
+  const bootstrapUse = new BootstrapUse(ledger, clock, ownerTokens.bootstrapId);
   feed.onTokensUsed((ids) => noteAll(bootstrapUse, ids));
   const verifierTokenFile = file('verifier-token');
   if (config.withVerifier) await ensureVerifierToken(own, verifierTokenFile);
@@ -121,10 +120,10 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const { seals, rewrapper, rewrap } = sealsOf(vault, { keyFile, config, personal: audit.personal }, log, stack);
   const tokenRevoked = () => replaceHanded(vault, rewrap);
   const site = () => siteOf(config.publicUrl ?? localOriginOf(app.server.address(), tls !== undefined));
-  const bootstrapEnded = removeTokenFile.bind(null, bootstrapTokenFile);
-  const signIn = openSignIn(context, { store, scratch, alarms, site, tampered, bootstrapEnded });
+  const isSealed = () => vault.keyring.unsealed === null;
+  const signIn = openSignIn(context, { store, scratch, alarms, site, tampered, ownerTokens, isSealed });
   const gate = { ...personGate(signIn, tokens), acknowledge: acknowledge.bind(null, { ...audit, ledger, clock }) };
-  const routes = { gate, context, reader: store.reader, cursors: newCursors(random), signIn, bootstrapTokenId };
+  const routes = { gate, context, reader: store.reader, cursors: newCursors(random), signIn };
   mountControlPlane(app, { ...routes, feed, alarms, store, vault, seals, rewrapper, ...audit, scratch, tokenRevoked });
   // Its clients hold tokens: people read secrets where they confirm it.
   const vaultApi = { ...routes, authenticate: tokens, vault, seals };
@@ -142,7 +141,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
     url: urlOf(app.server.address(), config.host, tls !== undefined),
     vaultUrl: urlOf({ port: vaultListener.port }, config.host, tls !== undefined),
     verifierTokenFile,
-    bootstrapTokenFile,
+    bootstrapTokenFile: ownerTokens.bootstrapFile,
     seal: await startedSeal(seals, keyFile, log),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
@@ -227,6 +226,11 @@ async function openAudit(places: AuditPlaces, alarms: Alarms, stack: AsyncDispos
   stack.defer(() => exporter.stop());
   const witnesses = stack.use(await Witnesses.start({ vault, scratch, log, alarms, policy }));
   return { log, personal, exporter, witnesses };
+}
+
+/** Loudly: whoever can read the file, and open the seal, becomes an owner. */
+function tellRecovery(alarms: Alarms, tokenId: string, file: string): void {
+  alarms.raise('OWNER_RECOVERY', tokenId, `for 24 hours ${file} makes an owner of whoever opens the seal`);
 }
 
 /** A cursor outlives no start: what it is bound with needs no key that could be sealed. */

@@ -23,6 +23,8 @@ export interface Config {
   readonly witnessPolicyFile: string | undefined;
   /** Why a database that is not a continuation is served all the same, this once. */
   readonly acceptRollback: string | undefined;
+  /** Lets whoever opens the seal make an owner, this once. */
+  readonly recoverOwner: boolean;
   readonly tls: { readonly certificateFile: string; readonly keyFile: string } | undefined;
   /** A proxy terminates TLS, so addresses beyond loopback may be served in the clear. */
   readonly behindProxy: boolean;
@@ -66,6 +68,7 @@ const OPTIONS = {
   'verifier-port': { type: 'string' },
   'vault-port': { type: 'string' },
   'accept-rollback': { type: 'string' },
+  'recover-owner': { type: 'boolean' },
   input: { type: 'string' },
   'identity-file': { type: 'string' },
   drill: { type: 'boolean' },
@@ -103,6 +106,7 @@ export function readConfig(args: readonly string[], env: Environment): Config {
     headFile: env['KEYHOLD_HEAD_FILE'] || undefined,
     witnessPolicyFile: env['KEYHOLD_WITNESS_POLICY'] || undefined,
     acceptRollback: values['accept-rollback'] || undefined,
+    recoverOwner: values['recover-owner'] === true,
     userDataFolder: join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'keyhold'),
     tls: tls(values['tls-cert'] ?? env['KEYHOLD_TLS_CERT'], values['tls-key'] ?? env['KEYHOLD_TLS_KEY']),
     behindProxy: values['behind-proxy'] ?? env['KEYHOLD_BEHIND_PROXY'] === 'true',

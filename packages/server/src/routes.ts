@@ -56,7 +56,6 @@ export interface ControlPlaneRoutes extends Routes {
   readonly scratch: Scratch;
   readonly witnesses: Witnesses;
   readonly signIn: SignInContext;
-  readonly bootstrapTokenId: string;
   /** Told after a token was revoked, before its revocation is answered. */
   readonly tokenRevoked: () => Promise<void>;
 }

@@ -25,7 +25,7 @@ interface OwnTokens {
  * removed it doesn't come back.
  * @returns its id, to enter each use of it
  */
-export async function ensureBootstrapToken(own: OwnTokens, file: string): Promise<string> {
+async function ensureBootstrapToken(own: OwnTokens, file: string): Promise<string> {
   const known = await own.reader
     .selectFrom('entries')
     .select('subject')
@@ -40,8 +40,38 @@ export async function ensureBootstrapToken(own: OwnTokens, file: string): Promis
 }
 
 /** Once its token opens nothing. */
-export function removeTokenFile(file: string): void {
+function removeTokenFile(file: string): void {
   rmSync(file, { force: true });
+}
+
+const RECOVERY_MS = 24 * 3_600_000;
+
+/** The tokens that make an owner: the first, and one who takes the place of those who are lost. */
+export interface OwnerTokens {
+  readonly bootstrapId: string;
+  readonly bootstrapFile: string;
+  /** Of this start, where it was asked for. */
+  readonly recoveryId: string | null;
+  /** Removes the file of one that has ended. */
+  readonly ended: (tokenId: string) => void;
+}
+
+/** @param recover what to tell, loudly, where an owner is to be recovered; null: none is */
+export async function ensureOwnerTokens(
+  own: OwnTokens,
+  fileOf: (name: string) => string,
+  recover: ((tokenId: string, file: string) => void) | null,
+): Promise<OwnerTokens> {
+  const [bootstrapFile, recoveryFile] = [fileOf('bootstrap-token'), fileOf('owner-recovery-token')];
+  const bootstrapId = await ensureBootstrapToken(own, bootstrapFile);
+  let recoveryId: string | null = null;
+  if (recover !== null) {
+    const expiresAt = own.clock.wall() + RECOVERY_MS;
+    recoveryId = await createTokenFile(own, recoveryFile, 'recovery.created', 'owner recovery', ['unseal'], expiresAt);
+    recover(recoveryId, recoveryFile);
+  } else removeTokenFile(recoveryFile);
+  const ended = (tokenId: string) => removeTokenFile(tokenId === recoveryId ? recoveryFile : bootstrapFile);
+  return { bootstrapId, bootstrapFile, recoveryId, ended };
 }
 
 const VERIFIER_SCOPES: readonly Scope[] = ['feed', 'feed:hmac'];
@@ -75,6 +105,7 @@ async function createTokenFile(
   action: string,
   name: string,
   scopes: readonly Scope[],
+  expiresAt: number | null = null,
 ): Promise<string> {
   const secret = formatCredential(TOKEN_PREFIX, random.bytes(32));
   writeSecretFile(file, `${secret}\n`);
@@ -89,7 +120,7 @@ async function createTokenFile(
       digest: hash('sha256', secret, 'hex'),
       hint: credentialHint(secret),
       state: 'active',
-      expires_at: null,
+      expires_at: expiresAt,
       created_at: clock.wall(),
     }),
   );

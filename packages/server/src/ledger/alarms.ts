@@ -15,7 +15,9 @@ export interface Alarm {
     | 'VERIFIER_AHEAD'
     | 'EXPORT_LAGS'
     | 'HEAD_NOT_KEPT'
-    | 'PASSKEY_COPIED';
+    | 'PASSKEY_COPIED'
+    | 'OWNER_RECOVERY'
+    | 'OWNER_RECOVERED';
   /** Id of what it is about. */
   readonly subject: string;
   readonly atMs: number;

@@ -47,6 +47,7 @@ export function testConfig(place: Pick<TestPlace, 'folder' | 'databaseUrl'>, cha
     headFile: undefined,
     witnessPolicyFile: undefined,
     acceptRollback: undefined,
+    recoverOwner: false,
     tls: undefined,
     behindProxy: false,
     publicUrl: undefined,

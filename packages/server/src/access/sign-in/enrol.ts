@@ -149,9 +149,11 @@ async function enrolOwner(
   passkey: Omit<PersonPasskeyRow, 'salt'>,
   session: MadeSession,
 ): Promise<Done> {
-  const { ledger, clock, random, propagation } = context;
+  const { ledger, clock, random, propagation, ownerTokens } = context;
   const created_at = clock.wall();
-  const draft = { actor: tokenId, action: 'owner.enrolled', subject: id, side: { ip }, about: id, locks: [tokenId] };
+  const isRecovery = tokenId === ownerTokens.recoveryId;
+  const action = isRecovery ? 'owner.recovered' : 'owner.enrolled';
+  const draft = { actor: tokenId, action, subject: id, side: { ip }, about: id, locks: [tokenId] };
   const recorded = await ledger.record(draft, async (facts) => {
     const token = await facts.find('tokens', tokenId);
     if (token?.state !== 'active') return OVER;
@@ -160,14 +162,21 @@ async function enrolOwner(
     if (isRefusal(kept)) return kept;
     await facts.insert('role_grants', {
       ...{ id: random.newId('roleGrant'), person_id: id, role: 'owner', project_id: null, environment_id: null },
-      ...{ reason: 'first owner', expires_at: null, state: 'active', granted_by: tokenId, created_at },
+      ...{
+        reason: isRecovery ? 'recovered owner' : 'first owner',
+        expires_at: null,
+        state: 'active',
+        granted_by: tokenId,
+        created_at,
+      },
     });
     await facts.update('tokens', token, { state: 'deactivated' });
     return { person, session: await insertSession(facts, session) };
   });
   if (isRefusal(recorded)) return recorded;
   const barrier = await propagation.taken(recorded.sequence, null);
-  context.bootstrapEnded();
+  ownerTokens.ended(tokenId);
+  if (isRecovery) context.recovered(id);
   return { ...recorded.value, sequence: recorded.sequence, barrier };
 }
 

@@ -11,7 +11,7 @@ import { SessionUses } from './record-session-use.ts';
 import type { SignInContext } from './sign-in-context.ts';
 import { Throttle } from './throttle.ts';
 
-interface Places extends Pick<SignInContext, 'site' | 'tampered' | 'bootstrapEnded'> {
+interface Places extends Pick<SignInContext, 'site' | 'tampered' | 'ownerTokens' | 'isSealed'> {
   readonly store: Store;
   readonly scratch: Scratch;
   readonly alarms: Alarms;
@@ -26,6 +26,7 @@ export function openSignIn(context: ChangeContext, { store, scratch, alarms, ...
     ...context,
     ...rest,
     ...{ reader: store.reader, scratch, copied },
+    recovered: (id) => alarms.raise('OWNER_RECOVERED', id, 'became an owner through the seal: who asked for that?'),
     // Challenges outlive no start: what they are bound with needs no key that could be sealed.
     challenges: new Challenges(createSecretKey(random.bytes(32)), clock, random),
     throttle: new Throttle(clock),

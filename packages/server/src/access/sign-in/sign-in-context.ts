@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely';
 import type { Scratch } from '../../database/scratch.ts';
 import type { Database } from '../../database/schema.ts';
 import type { ChangeContext } from '../change-context.ts';
+import type { OwnerTokens } from '../own-tokens.ts';
 import type { Challenges } from './challenges.ts';
 import type { Confirmations } from './confirm-request.ts';
 import type { DeviceCodes } from './device-codes.ts';
@@ -25,6 +26,8 @@ export interface SignInContext extends ChangeContext {
   readonly uses: SessionUses;
   readonly confirmations: Confirmations;
   readonly pending: PendingRequests;
-  /** Told once the bootstrap token has ended, before that is answered. */
-  readonly bootstrapEnded: () => void;
+  readonly ownerTokens: OwnerTokens;
+  readonly isSealed: () => boolean;
+  /** Told of an owner who was made by whoever opened the seal. */
+  readonly recovered: (personId: string) => void;
 }

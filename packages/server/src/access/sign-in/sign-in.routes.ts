@@ -15,14 +15,13 @@ import type { SignInContext } from './sign-in-context.ts';
 export interface SignInRoutes {
   readonly gate: Gate<Principal>;
   readonly signIn: SignInContext;
-  readonly bootstrapTokenId: string;
 }
 
 /** Whoever comes, with nothing. */
 const ANYBODY: Gate<{ readonly id: string }> = { authenticate: async () => ({ id: 'anybody' }) };
 
 /** Those who sign in, and enrol: they have no session yet, and no token of ours but an invitation. */
-export function mountSignIn(app: FastifyInstance, { gate, signIn: context, bootstrapTokenId }: SignInRoutes): void {
+export function mountSignIn(app: FastifyInstance, { gate, signIn: context }: SignInRoutes): void {
   // Signing somebody in as another is an attack too; a page of ours says that it is.
   const foreign = (origin: string | undefined) => origin !== undefined && origin !== context.site().origin;
 
@@ -52,7 +51,9 @@ export function mountSignIn(app: FastifyInstance, { gate, signIn: context, boots
       if (secret === null) return null;
       if (!hasPrefix(secret, INVITATION_PREFIX)) {
         const found = await gate.authenticate(secret);
-        return found?.id === bootstrapTokenId ? { id: found.id, invitation: null } : null;
+        const { bootstrapId, recoveryId } = context.ownerTokens;
+        const makesOwner = found?.id === bootstrapId || found?.id === recoveryId;
+        return found !== null && makesOwner ? { id: found.id, invitation: null } : null;
       }
       const invitation = await findInvitation(context, secret);
       return invitation === null ? null : { id: invitation.id, invitation };
@@ -70,7 +71,7 @@ export function mountSignIn(app: FastifyInstance, { gate, signIn: context, boots
 
   mount(app, enrolling, operations.enrol, async ({ principal, body, ip, origin }) => {
     if (foreign(origin)) return ELSEWHERE;
-    const wrong = refuseOther(principal, body);
+    const wrong = refuseOther(principal, body) ?? refuseSealed(context, principal);
     if (wrong !== null) return wrong;
     const response = { clientExtensionResults: {}, ...body.response } as RegistrationResponseJSON;
     const { name, passkeyName, person } = body;
@@ -92,6 +93,12 @@ function refuseOther(
   if (invitation !== null && name !== undefined) return refuse('INVALID_INPUT', 'You have a name already.', '/name');
   if (invitation === null || invitation.person_id === person) return null;
   return refuse('INVALID_INPUT', 'This is not who was invited.', '/person');
+}
+
+/** Whoever recovers an owner has to have opened the seal: by himself, or with those who hold its shares. */
+function refuseSealed({ ownerTokens, isSealed }: SignInContext, { id }: Enrolling): Refusal | null {
+  if (id !== ownerTokens.recoveryId || !isSealed()) return null;
+  return refuse('SEALED', 'Open the seal first, with this very token.');
 }
 
 async function nameOf({ reader }: SignInContext, id: string): Promise<string | undefined> {
