@@ -83,6 +83,13 @@ export const FIGURES: readonly Planned[] = [
     nodeOptions: [],
   },
   {
+    name: 'signed-in',
+    script: 'signed-in.ts',
+    target: 'ratio ≥ 0.7',
+    reached: ({ ratio }) => ratio !== null && ratio >= 0.7,
+    nodeOptions: [],
+  },
+  {
     name: 'rewrap',
     script: 'rewrap.ts',
     target: 'no reach set',

@@ -2,7 +2,7 @@ import { Agent } from 'node:http';
 import { serveQuestions } from '../measure/serve-questions.ts';
 import { type Post, post } from './post.ts';
 
-/** What to send: `count` POSTs over `connections` keep-alive connections, bodies taken in turn. */
+/** What to send: `count` POSTs over `connections` keep-alive connections, bodies taken in turn; GETs without any. */
 export interface Load extends Omit<Post, 'body'> {
   readonly bodies: readonly string[];
   readonly connections: number;
@@ -17,7 +17,7 @@ async function generate(load: Load): Promise<{ sent: number }> {
   let next = 0;
   const client = async () => {
     while (next < load.count) {
-      await post(agent as Agent, { ...load, body: load.bodies[next++ % load.bodies.length] as string });
+      await post(agent as Agent, { ...load, body: load.bodies[next++ % load.bodies.length] });
     }
   };
   await Promise.all(Array.from({ length: load.connections }, client));

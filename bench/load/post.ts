@@ -3,21 +3,23 @@ import { type Agent, request } from 'node:http';
 export interface Post {
   readonly url: string;
   readonly token: string;
-  readonly body: string;
+  /** Comes in place of the token. */
+  readonly cookie?: string;
+  /** Undefined: a GET. */
+  readonly body: string | undefined;
   readonly expectStatus: number;
   /** Text that the answer must contain: a refusal is quick, and would look like speed. */
   readonly expectText: string;
 }
 
-/** Posts JSON over a kept connection. Rejects when the answer is not the expected one. */
-export function post(agent: Agent, { url, token, body, expectStatus, expectText }: Post): Promise<void> {
+/** Posts JSON over a kept connection, or gets. Rejects when the answer is not the expected one. */
+export function post(agent: Agent, { url, token, cookie, body, expectStatus, expectText }: Post): Promise<void> {
   return new Promise((resolve, reject) => {
     const headers = {
-      authorization: `Bearer ${token}`,
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(body),
+      ...(cookie === undefined ? { authorization: `Bearer ${token}` } : { cookie }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
     };
-    const sent = request(url, { method: 'POST', agent, headers }, (response) => {
+    const sent = request(url, { method: body === undefined ? 'GET' : 'POST', agent, headers }, (response) => {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (chunk: string) => {

@@ -6,6 +6,8 @@ import { type Child, startChild } from './child.ts';
 export interface ControlPlane extends AsyncDisposable {
   readonly process: Child<unknown>;
   readonly url: string;
+  /** Of the beginning: it ends with the first owner. */
+  readonly adminToken: string;
   readonly databaseFile: string;
   /** @throws Error when it is refused */
   call<T>(method: string, path: string, body: unknown): Promise<T>;
@@ -32,6 +34,7 @@ export async function startControlPlane(folder: string, preload: readonly string
   return {
     process: child,
     url,
+    adminToken,
     databaseFile: join(data, 'keyhold.db'),
     call: (method, path, body) => call(new URL(path, url), method, adminToken, body),
     [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),

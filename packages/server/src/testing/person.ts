@@ -124,7 +124,9 @@ export function originOf({ controlUrl }: Pick<TestInstallation, 'controlUrl'>): 
 }
 
 /** The first owner of an installation; its bootstrap token opens nothing afterwards. */
-export async function enrolOwner(installation: TestInstallation): Promise<TestPerson> {
+export async function enrolOwner(
+  installation: Pick<TestInstallation, 'controlUrl' | 'bootstrapToken'>,
+): Promise<TestPerson> {
   const owner = new TestPerson(installation);
   const enrolled = await owner.enrol(installation.bootstrapToken, 'Ada Owner');
   assert.equal(enrolled.status, 201, JSON.stringify(enrolled.body));

@@ -1,32 +1,83 @@
 import type { Kysely } from 'kysely';
 import type { ScratchTables } from '../../database/scratch-tables.ts';
 import type { Database } from '../../database/schema.ts';
-import type { PersonPasskeyRow, SessionRow } from '../../database/people-rows.ts';
+import type { PersonPasskeyRow, PersonRow, RoleGrantRow, SessionRow } from '../../database/people-rows.ts';
+import { compiledOnce } from '../../database/compiled.ts';
+import { run } from '../../database/run.ts';
 
 type Db = Kysely<Database>;
 
-/** Ids of a session, of its person, and of what that person holds, by the digest of a secret that it has or had. */
+/** A row, and the digest of it that the ledger recorded last. */
+export interface Read<Row> {
+  readonly row: Row;
+  readonly recorded: string | null;
+}
+
+/** The session that this is the digest of a secret of, or was; and when it was last used. */
 export async function findSession(
   db: Db,
   digest: string,
-): Promise<{ id: string; person: string; lastUsedAt: number | null } | undefined> {
-  return await db
-    .selectFrom('sessions')
-    .leftJoin('session_uses', 'session_uses.session_id', 'sessions.id')
-    .select(['sessions.id as id', 'sessions.person_id as person', 'session_uses.last_used_at as lastUsedAt'])
-    .where(({ eb, or }) => or([eb('sessions.digest', '=', digest), eb('sessions.previous_digest', '=', digest)]))
-    .executeTakeFirst();
+): Promise<(Read<SessionRow> & { readonly lastUsedAt: number | null }) | undefined> {
+  const query = compiledOnce(db, 'session by digest', [digest, digest], () =>
+    db
+      .selectFrom('sessions')
+      .leftJoin('row_heads', 'row_heads.row_id', 'sessions.id')
+      .leftJoin('session_uses', 'session_uses.session_id', 'sessions.id')
+      .selectAll('sessions')
+      .select(['row_heads.digest as recorded', 'session_uses.last_used_at as lastUsedAt'])
+      .where(({ eb, or }) => or([eb('sessions.digest', '=', ''), eb('sessions.previous_digest', '=', '')]))
+      .compile(),
+  );
+  const [found] = await run(db, query);
+  if (found === undefined) return undefined;
+  const { recorded, lastUsedAt, ...row } = found;
+  return { row, recorded, lastUsedAt };
 }
 
-/** Ids of roles that are not ended. */
-export async function roleIdsOf(db: Db, person: string): Promise<string[]> {
-  const rows = await db
-    .selectFrom('role_grants')
-    .select('id')
-    .where('person_id', '=', person)
-    .where('state', '=', 'active')
-    .execute();
-  return rows.map(({ id }) => id);
+/** A person and the passkey that his session began with. */
+export async function readHolder(
+  db: Db,
+  { person_id, passkey_id }: Pick<SessionRow, 'person_id' | 'passkey_id'>,
+): Promise<{ person: Read<PersonRow> | undefined; passkey: Read<PersonPasskeyRow> | undefined }> {
+  const people = compiledOnce(db, 'person with head', [person_id], () =>
+    db
+      .selectFrom('people')
+      .leftJoin('row_heads', 'row_heads.row_id', 'people.id')
+      .selectAll('people')
+      .select('row_heads.digest as recorded')
+      .where('people.id', '=', '')
+      .compile(),
+  );
+  const passkeys = compiledOnce(db, 'passkey with head', [passkey_id], () =>
+    db
+      .selectFrom('person_passkeys')
+      .leftJoin('row_heads', 'row_heads.row_id', 'person_passkeys.id')
+      .selectAll('person_passkeys')
+      .select('row_heads.digest as recorded')
+      .where('person_passkeys.id', '=', '')
+      .compile(),
+  );
+  const [[person], [passkey]] = await Promise.all([run(db, people), run(db, passkeys)]);
+  return { person: person && withoutHead(person), passkey: passkey && withoutHead(passkey) };
+}
+
+/** Roles that are not ended. */
+export async function readRoles(db: Db, person: string): Promise<Read<RoleGrantRow>[]> {
+  const query = compiledOnce(db, 'roles with heads', [person, 'active'], () =>
+    db
+      .selectFrom('role_grants')
+      .leftJoin('row_heads', 'row_heads.row_id', 'role_grants.id')
+      .selectAll('role_grants')
+      .select('row_heads.digest as recorded')
+      .where('role_grants.person_id', '=', '')
+      .where('role_grants.state', '=', 'active')
+      .compile(),
+  );
+  return (await run(db, query)).map(withoutHead);
+}
+
+function withoutHead<Row extends { readonly recorded: string | null }>({ recorded, ...row }: Row) {
+  return { row: row as Omit<Row, 'recorded'>, recorded };
 }
 
 /** Sessions that are not ended; those that are over by time too. */
