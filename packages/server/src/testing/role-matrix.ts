@@ -88,3 +88,32 @@ export const ROLE_MATRIX: Readonly<Record<string, { roles: string; places: strin
   'get-installation': { roles: '+++--+', places: '+-----' },
   'accept-restore': { roles: '+-+---', places: '+-----' },
 };
+
+/**
+ * What a person does only with a passkey shown for it, as the requests of the matrix have it: of production. Keys are
+ * critical by what they may do, and have a test of their own.
+ */
+export const CRITICAL: readonly string[] = [
+  'set-permission',
+  'set-signing',
+  'set-rules',
+  'enrol-totp',
+  'enrol-passkey',
+  'remove-factor',
+  'create-token',
+  'create-workload',
+  'invite-person',
+  'reinvite-person',
+  'resume-person',
+  'grant-role',
+  'reveal-secret',
+  'deliver-secret',
+  'rotate-root-key',
+  'seal-installation',
+  'confirm-seal',
+  'change-seal',
+  'erase-subject',
+  'prune-log',
+  'create-export',
+  'accept-restore',
+];

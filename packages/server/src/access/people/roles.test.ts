@@ -7,7 +7,7 @@ import { startInstallation, type TestInstallation } from '../../testing/installa
 import { createMarket } from '../../testing/market.ts';
 import { type MatrixWorld, requestFor } from '../../testing/matrix-requests.ts';
 import { enrolOwner, enrolPerson, TestPerson } from '../../testing/person.ts';
-import { ROLE_MATRIX } from '../../testing/role-matrix.ts';
+import { CRITICAL, ROLE_MATRIX } from '../../testing/role-matrix.ts';
 import { assertStatus } from '../../testing/shared-market.ts';
 
 /** That there is nothing to do is found only by who may do it. */
@@ -97,6 +97,17 @@ onEachDatabase('roles and places', (createPlace) => {
       }
     });
   }
+
+  it('open what is critical to an owner too only with his passkey, and all else without', async () => {
+    const asked: string[] = [];
+    for (const operation of Object.keys(ROLE_MATRIX)) {
+      const { method, path, body } = await requestFor(operation, world);
+      const answer = await owner.call(method, path, method === 'GET' ? undefined : (body ?? {}));
+      if (answer.body.code === 'CONFIRMATION_REQUIRED') asked.push(operation);
+      else assert.ok(answer.status < 300 || FOUND_BY_WHO_MAY.has(answer.body.code), `${operation}: ${answer.status}`);
+    }
+    assert.deepEqual(asked, CRITICAL);
+  });
 
   it('show in lists only what lies within them', async () => {
     const { market } = world;
