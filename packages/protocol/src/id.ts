@@ -1,6 +1,7 @@
 /** Every id is `<prefix>_<UUIDv7>`: sortable by time, and recognisable in a log. */
 export const ID_PREFIXES = {
   addressBook: 'book',
+  bootstrapToken: 'boot',
   confirmation: 'conf',
   consumer: 'cons',
   credential: 'cred',

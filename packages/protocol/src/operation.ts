@@ -23,6 +23,10 @@ export interface Operation {
   readonly response: TSchema;
   /** Refusals of its own, beside those that any operation has. */
   readonly errors: readonly ErrorCode[];
+  /** Its body carries a secret: it is kept nowhere, not even while a person is asked for his word. */
+  readonly carriesSecret?: true;
+  /** Asked by a page again and again: it does not count as the use of a session. */
+  readonly isWatching?: true;
   /** Takes an `Idempotency-Key`: a repeated call answers 200 with what the first one made, without its secret. */
   readonly idempotent?: true;
 }

@@ -3,8 +3,9 @@ import { createWriteStream, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
+import { CONFIRMATION_HEADER } from '@keyhold/protocol/confirmation';
 import { recordDrill } from '@keyhold/protocol/operations/backup';
-import { createClient } from '@keyhold/sdk/client';
+import { type CallOptions, createClient } from '@keyhold/sdk/client';
 import { KeyholdError, problemFrom } from '@keyhold/sdk/keyhold-error';
 import { JSON_FLAG } from '../api-command.ts';
 import type { Command } from '../command.ts';
@@ -12,6 +13,7 @@ import { connectionFor, URL_FLAGS } from '../connection.ts';
 import { EXIT } from '../exit-codes.ts';
 import { UsageError } from '../failure.ts';
 import { runServer } from '../run-server.ts';
+import { withPerson } from '../with-person.ts';
 
 /** What lies beside a backup, in the clear: enough to find the right one and to see that it arrived whole. */
 interface Manifest {
@@ -36,12 +38,19 @@ const create: Command = {
     const { url, token } = connectionFor(own, environment);
     const output = String(own['output']);
     const recipients = input['recipients'] as string[];
-    const response = await fetch(new URL('/v1/backup', url), {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ recipients }),
-    });
-    if (!response.ok || response.body === null) throw new KeyholdError(await problemFrom(response));
+    const ask = async ({ confirmation }: CallOptions) => {
+      const response = await fetch(new URL('/v1/backup', url), {
+        method: 'POST',
+        headers: {
+          ...{ authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+          ...(confirmation === undefined ? {} : { [CONFIRMATION_HEADER]: confirmation }),
+        },
+        body: JSON.stringify({ recipients }),
+      });
+      if (!response.ok || response.body === null) throw new KeyholdError(await problemFrom(response));
+      return { headers: response.headers, body: response.body };
+    };
+    const response = await withPerson(ask, url, terminal);
     const written = await writeWhole(output, response.body as unknown as ReadableStream<Uint8Array>);
     const manifest: Manifest = {
       installation: response.headers.get('keyhold-installation') ?? '',

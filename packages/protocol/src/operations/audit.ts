@@ -254,5 +254,5 @@ export const removeExport = defineOperation({
   params: Closed({ id: IdOf('logExport') }),
   status: 200,
   response: Closed({ id: IdOf('logExport') }),
-  errors: ['EXPORT_NOT_FOUND'],
+  errors: ['CONFIRMATION_REQUIRED', 'EXPORT_NOT_FOUND'],
 });

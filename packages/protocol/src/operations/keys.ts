@@ -222,7 +222,7 @@ export const resumeKey = defineOperation({
   params: KeyParams,
   status: 200,
   response: Closed({ key: KeyShape }),
-  errors: ['KEY_NOT_FOUND', 'ILLEGAL_TRANSITION', 'ROW_TAMPERED'],
+  errors: ['CONFIRMATION_REQUIRED', 'KEY_NOT_FOUND', 'ILLEGAL_TRANSITION', 'ROW_TAMPERED'],
 });
 
 export const revokeKey = defineOperation({

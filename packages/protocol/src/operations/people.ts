@@ -51,8 +51,11 @@ const Invited = {
   secretShown: Type.Optional(Type.Literal(true)),
 };
 
-/** They are not his: whatever uses them goes on, until somebody revokes them. */
-const LivingTokens = Type.Array(IdOf('token'), { description: 'Tokens that he made, and that still open something.' });
+/** They are not his: whatever uses them goes on, until somebody ends them. */
+const Left = {
+  tokens: Type.Array(IdOf('token'), { description: 'Tokens that he made, and that still open something.' }),
+  workloads: Type.Array(IdOf('workload'), { description: 'Workloads that he trusted, and that still are.' }),
+};
 
 const PersonParams = Closed({ id: IdOf('person') });
 
@@ -101,7 +104,7 @@ const ofState = (verb: 'suspend' | 'resume', summary: string) =>
     summary,
     params: PersonParams,
     status: 200,
-    response: Closed({ person: PersonShape, tokens: LivingTokens }),
+    response: Closed({ person: PersonShape, ...Left }),
     errors: ['PERSON_NOT_FOUND', 'ILLEGAL_TRANSITION', 'LAST_OWNER', 'CONFIRMATION_REQUIRED'],
   }) as const;
 
@@ -123,7 +126,7 @@ export const removePerson = defineOperation({
   summary: 'Remove a person for good: sessions, passkeys, roles and invitations end',
   params: PersonParams,
   status: 200,
-  response: Closed({ person: PersonShape, tokens: LivingTokens }),
+  response: Closed({ person: PersonShape, ...Left }),
   errors: ['PERSON_NOT_FOUND', 'LAST_OWNER'],
 });
 

@@ -70,6 +70,7 @@ export const getSeal = defineOperation({
 });
 
 export const unseal = defineOperation({
+  carriesSecret: true,
   id: 'unseal',
   method: 'POST',
   path: '/v1/unseal',
@@ -99,6 +100,7 @@ export const sealInstallation = defineOperation({
 });
 
 export const confirmSeal = defineOperation({
+  carriesSecret: true,
   id: 'confirm-seal',
   method: 'POST',
   path: '/v1/seal/confirm',
@@ -114,6 +116,7 @@ export const confirmSeal = defineOperation({
 });
 
 export const changeSeal = defineOperation({
+  carriesSecret: true,
   id: 'change-seal',
   method: 'POST',
   path: '/v1/seal/change',

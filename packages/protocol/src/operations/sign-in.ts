@@ -203,6 +203,7 @@ export type Pending = Static<typeof PendingShape>;
 const PendingParams = Closed({ id: IdOf('confirmation') });
 
 export const listPending = defineOperation({
+  isWatching: true,
   id: 'list-pending',
   method: 'GET',
   path: '/v1/confirmations',

@@ -105,6 +105,11 @@ export function opens(opener: Scope | Role, action: Action): boolean {
   return OPEN_ALL.includes(opener) || openers.includes(opener);
 }
 
+/** Whether who has one can give the other, where that opens everything: a role `owner`, a scope `admin`. */
+export function givesAll(has: Scope | Role, gives: Scope | Role): boolean {
+  return OPEN_ALL.includes(gives) && (has === 'owner' || has === gives);
+}
+
 /** What giving a scope away takes that opens nothing here: a verifier sees keys, and what their requests are signed with. */
 const TAKES: Readonly<Partial<Record<Scope | Role, Action>>> = {
   verify: 'keys.read',

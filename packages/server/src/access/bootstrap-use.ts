@@ -7,11 +7,11 @@ const MINUTE_MS = 60_000;
 export class BootstrapUse {
   readonly #ledger: Ledger;
   readonly #clock: Clock;
-  readonly #tokenId: string;
+  readonly #tokenId: string | null;
   #enteredAt = Number.NEGATIVE_INFINITY;
   #entered: Promise<void> | null = null;
 
-  constructor(ledger: Ledger, clock: Clock, tokenId: string) {
+  constructor(ledger: Ledger, clock: Clock, tokenId: string | null) {
     this.#ledger = ledger;
     this.#clock = clock;
     this.#tokenId = tokenId;
@@ -23,15 +23,15 @@ export class BootstrapUse {
     const now = this.#clock.monotonic();
     if (this.#entered === null || now - this.#enteredAt >= MINUTE_MS) {
       this.#enteredAt = now;
-      this.#entered = this.#enter();
+      this.#entered = this.#enter(tokenId);
       // The next use tries again.
       this.#entered.catch(() => (this.#entered = null));
     }
     await this.#entered;
   }
 
-  async #enter(): Promise<void> {
-    const draft = { actor: this.#tokenId, action: 'bootstrap.used', subject: this.#tokenId };
+  async #enter(tokenId: string): Promise<void> {
+    const draft = { actor: tokenId, action: 'bootstrap.used', subject: tokenId };
     await this.#ledger.record({ ...draft, evenWithoutChange: true }, async () => null);
   }
 }

@@ -27,7 +27,7 @@ export async function createToken(
   input: NewToken,
 ): Promise<Recorded<CreatedToken> | Refusal> {
   const { scopes, at, expiresAt } = input;
-  const excess = refuseExcess(caller.principal, { openers: scopes, at, expiresAt });
+  const excess = refuseExcess(caller.principal, { by: 'tokens.create', openers: scopes, at, expiresAt });
   if (excess !== null) return excess;
   const { ledger, clock, propagation } = context;
   if (input.expiresAt !== null && input.expiresAt <= clock.wall()) {

@@ -24,7 +24,7 @@ export async function createWorkload(
   input: NewWorkload,
 ): Promise<Recorded<WorkloadRow> | Refusal> {
   const { scopes, at } = input;
-  const excess = refuseExcess(caller.principal, { openers: scopes, at, expiresAt: null });
+  const excess = refuseExcess(caller.principal, { by: 'workloads.create', openers: scopes, at, expiresAt: null });
   if (excess !== null) return excess;
   const problem = problemOf(input);
   if (problem !== null) return problem;

@@ -4,7 +4,9 @@ import { credentialHint, formatCredential, TOKEN_PREFIX } from '@keyhold/protoco
 import type { Scope } from '@keyhold/protocol/state';
 import type { Kysely } from 'kysely';
 import type { Clock } from '../clock.ts';
+import type { BootstrapTokenRow } from '../database/people-rows.ts';
 import type { Database } from '../database/schema.ts';
+import { readChecked } from '../ledger/checked-rows.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Random } from '../random.ts';
 import { writeSecretFile } from '../vault/secret-file.ts';
@@ -21,22 +23,46 @@ interface OwnTokens {
 }
 
 /**
- * Makes the bootstrap token at the very first start, in a file that only the owner of the data can read. Once
- * removed it doesn't come back.
- * @returns its id, to enter each use of it
+ * Makes the bootstrap token at the very first start, in a file that only the owner of the data can read. Once removed it
+ * doesn't come back.
+ * @returns its id, to enter each use of it; null where nobody knows it any more: then none makes an owner
  */
-async function ensureBootstrapToken(own: OwnTokens, file: string): Promise<string> {
-  const known = await own.reader
+async function ensureBootstrapToken(own: OwnTokens, file: string): Promise<string | null> {
+  const known = await findBootstrapToken(own);
+  if (known === undefined) {
+    return await createTokenFile(own, file, { action: BOOTSTRAP_CREATED, name: 'bootstrap', scopes: ['admin'] });
+  }
+  // Nobody shall wonder what it is good for; nor try it.
+  if (known === null || (await findToken(own.reader, known))?.state !== 'active') removeTokenFile(file);
+  return known;
+}
+
+/** Undefined: there was none yet. */
+async function findBootstrapToken(own: OwnTokens): Promise<string | null | undefined> {
+  const { rows } = await readChecked(own.reader, 'bootstrap_tokens', '', 1);
+  const [checked] = rows;
+  if (checked !== undefined) return 'tampered' in checked ? null : (checked.row as BootstrapTokenRow).token_id;
+  const entry = await own.reader
     .selectFrom('entries')
     .select('subject')
     .where('action', '=', BOOTSTRAP_CREATED)
     .orderBy('sequence')
     .limit(1)
     .executeTakeFirst();
-  if (known === undefined) return await createTokenFile(own, file, BOOTSTRAP_CREATED, 'bootstrap', ['admin']);
-  // Nobody shall wonder what it is good for; nor try it.
-  if ((await findToken(own.reader, known.subject))?.state !== 'active') removeTokenFile(file);
-  return known.subject;
+  if (entry !== undefined) {
+    // Of an earlier version: entries are pruned, and what they said is forgotten.
+    await noteBootstrapToken(own, entry.subject);
+    return entry.subject;
+  }
+  const { rows: others } = await readChecked(own.reader, 'tokens', '', 1);
+  return others.length > 0 ? null : undefined;
+}
+
+async function noteBootstrapToken({ ledger, random }: OwnTokens, tokenId: string): Promise<void> {
+  const id = random.newId('bootstrapToken');
+  await ledger.record({ actor: 'system', action: 'bootstrap.noted', subject: tokenId }, (facts) =>
+    facts.insert('bootstrap_tokens', { id, token_id: tokenId }),
+  );
 }
 
 /** Once its token opens nothing. */
@@ -48,7 +74,7 @@ const RECOVERY_MS = 24 * 3_600_000;
 
 /** The tokens that make an owner: the first, and one who takes the place of those who are lost. */
 export interface OwnerTokens {
-  readonly bootstrapId: string;
+  readonly bootstrapId: string | null;
   readonly bootstrapFile: string;
   /** Of this start, where it was asked for. */
   readonly recoveryId: string | null;
@@ -67,7 +93,9 @@ export async function ensureOwnerTokens(
   let recoveryId: string | null = null;
   if (recover !== null) {
     const expiresAt = own.clock.wall() + RECOVERY_MS;
-    recoveryId = await createTokenFile(own, recoveryFile, 'recovery.created', 'owner recovery', ['unseal'], expiresAt);
+    recoveryId = await createTokenFile(own, recoveryFile, {
+      ...{ action: 'recovery.created', name: 'owner recovery', scopes: ['unseal'], expiresAt },
+    });
     recover(recoveryId, recoveryFile);
   } else removeTokenFile(recoveryFile);
   const ended = (tokenId: string) => removeTokenFile(tokenId === recoveryId ? recoveryFile : bootstrapFile);
@@ -85,7 +113,7 @@ export async function ensureVerifierToken(own: OwnTokens, file: string): Promise
     if (alive) await endToken(own, found.token.id);
     unlinkSync(file);
   }
-  await createTokenFile(own, file, 'token.created', 'verifier process', VERIFIER_SCOPES);
+  await createTokenFile(own, file, { action: 'token.created', name: 'verifier process', scopes: VERIFIER_SCOPES });
 }
 
 /** One of an earlier version, which may see less than verifiers do now. */
@@ -98,20 +126,27 @@ async function endToken({ ledger }: OwnTokens, id: string): Promise<void> {
   });
 }
 
+interface OwnToken {
+  readonly action: string;
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  readonly expiresAt?: number;
+}
+
 /** The file is there before the entry: a token that nobody can read would lock everybody out. */
 async function createTokenFile(
   { ledger, random, clock }: OwnTokens,
   file: string,
-  action: string,
-  name: string,
-  scopes: readonly Scope[],
-  expiresAt: number | null = null,
+  { action, name, scopes, expiresAt }: OwnToken,
 ): Promise<string> {
   const secret = formatCredential(TOKEN_PREFIX, random.bytes(32));
   writeSecretFile(file, `${secret}\n`);
   const id = random.newId('token');
-  await ledger.record({ actor: 'system', action, subject: id }, (facts) =>
-    facts.insert('tokens', {
+  await ledger.record({ actor: 'system', action, subject: id }, async (facts) => {
+    if (action === BOOTSTRAP_CREATED) {
+      await facts.insert('bootstrap_tokens', { id: random.newId('bootstrapToken'), token_id: id });
+    }
+    return await facts.insert('tokens', {
       id,
       name,
       scopes: JSON.stringify(scopes),
@@ -120,9 +155,9 @@ async function createTokenFile(
       digest: hash('sha256', secret, 'hex'),
       hint: credentialHint(secret),
       state: 'active',
-      expires_at: expiresAt,
+      expires_at: expiresAt ?? null,
       created_at: clock.wall(),
-    }),
-  );
+    });
+  });
   return id;
 }

@@ -1,4 +1,3 @@
-import type { FieldLine } from '@keyhold/protocol/dialects/dialect';
 import type { Scope, State } from '@keyhold/protocol/state';
 import type { Role } from '@keyhold/protocol/role';
 
@@ -20,17 +19,6 @@ export interface Principal {
   readonly grants: readonly Grant[];
   /** Of a person. */
   readonly session?: { readonly id: string; readonly kind: 'browser' | 'cli' };
-}
-
-/** A request of his as it came, byte for byte. */
-export interface SentRequest {
-  readonly method: string;
-  /** Path and query. */
-  readonly target: string;
-  readonly headers: readonly FieldLine[];
-  readonly body: Uint8Array;
-  /** Address of the peer. */
-  readonly ip: string;
 }
 
 /** What is acted on: a place in the installation. Null members mean "the whole of". */

@@ -1,11 +1,13 @@
 import { type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Role } from '@keyhold/protocol/role';
 import type { Scope } from '@keyhold/protocol/state';
-import { type Action, actionsOf, opens } from './authorise.ts';
+import { type Action, actionsOf, givesAll, opens } from './authorise.ts';
 import { covers, type Grant, type Principal, type Resource } from './principal.ts';
 
 /** What somebody wants to give to another. */
 export interface Gift {
+  /** What he does with it: this too he has to be able to do there. */
+  readonly by: Action;
   readonly openers: readonly (Scope | Role)[];
   /** All of what it will cover. */
   readonly at: readonly Resource[];
@@ -14,22 +16,30 @@ export interface Gift {
 }
 
 /** Nobody gives more than he has, nor for longer than he has it. */
-export function refuseExcess({ grants }: Principal, { openers, at, expiresAt }: Gift): Refusal | null {
+export function refuseExcess({ grants }: Principal, { by, openers, at, expiresAt }: Gift): Refusal | null {
   const lasting = grants.filter((grant) => grant.expiresAt === null || (expiresAt ?? Infinity) <= grant.expiresAt);
-  const actions = new Set(openers.flatMap(actionsOf));
-  for (const action of actions) {
-    if (canAll(lasting, action, at)) continue;
-    if (canAll(grants, action, at))
+  const needed: Needed[] = [by, ...openers.flatMap(actionsOf)].map((action) => ({
+    what: action,
+    opens: ({ opener }) => opens(opener, action),
+  }));
+  // Everything is more than all that there is now: several roles never add up to it.
+  for (const all of openers.filter((opener) => givesAll(opener, opener))) {
+    needed.push({ what: all, opens: ({ opener }) => givesAll(opener, all) });
+  }
+  for (const { what, opens: isOpen } of needed) {
+    if (canAll(lasting.filter(isOpen), at)) continue;
+    if (canAll(grants.filter(isOpen), at))
       return refuse('FORBIDDEN', 'You can only give what ends when your own right does, or before.', '/expiresAt');
-    return refuse(
-      'FORBIDDEN',
-      `You can only give what you have, within your own binding: ${action} you have not there.`,
-    );
+    return refuse('FORBIDDEN', `You can only give what you have, within your own binding: ${what} you have not there.`);
   }
   return null;
 }
 
-function canAll(grants: readonly Grant[], action: Action, at: readonly Resource[]): boolean {
-  const opening = grants.filter(({ opener }) => opens(opener, action));
+interface Needed {
+  readonly what: string;
+  readonly opens: (grant: Grant) => boolean;
+}
+
+function canAll(opening: readonly Grant[], at: readonly Resource[]): boolean {
   return at.every((resource) => opening.some((grant) => covers(grant, resource)));
 }

@@ -38,8 +38,8 @@ export function mountExports<P extends { readonly id: string }>(
     return { body: { publicKey, items: await Promise.all(rows.map((row) => showExport(vault, row))) } };
   });
 
-  mount(app, gate, operations.removeExport, async ({ principal, params, ip }) => {
-    const denied = permits.manage(principal);
+  mount(app, gate, operations.removeExport, async ({ principal, params, ip, confirm }) => {
+    const denied = permits.manage(principal) ?? (await confirm());
     if (denied !== null) return denied;
     const removed = await removeExport(vault, { actor: principal.id, side: { ip } }, params.id);
     return isRefusal(removed) ? removed : { body: { id: removed.id } };

@@ -33,6 +33,7 @@ export const BACKUP_TABLES = {
   credentials: 'id',
   address_books: 'id',
   tokens: 'id',
+  bootstrap_tokens: 'id',
   people: 'id',
   person_passkeys: 'id',
   role_grants: 'id',

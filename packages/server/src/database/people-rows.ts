@@ -1,6 +1,11 @@
 import type { Role } from '@keyhold/protocol/role';
 import type { Fact } from './fact.ts';
 
+/** Which token was the one of the beginning: the entry that says so may be pruned. There is one. */
+export interface BootstrapTokenRow extends Fact {
+  readonly token_id: string;
+}
+
 /** Somebody who signs in. */
 export interface PersonRow extends Fact {
   readonly name: string;

@@ -3,7 +3,14 @@ import type { Purpose } from '@keyhold/protocol/sealed-field';
 import type { ScratchTables } from './scratch-tables.ts';
 import type { Fact } from './fact.ts';
 import type { ConsumerFactorRow, PasskeyRow } from './factor-rows.ts';
-import type { InvitationRow, PersonPasskeyRow, PersonRow, RoleGrantRow, SessionRow } from './people-rows.ts';
+import type {
+  BootstrapTokenRow,
+  InvitationRow,
+  PersonPasskeyRow,
+  PersonRow,
+  RoleGrantRow,
+  SessionRow,
+} from './people-rows.ts';
 import type { WorkloadRow } from './workload-rows.ts';
 
 /**
@@ -28,6 +35,7 @@ export interface FactTables {
   passkeys: PasskeyRow;
   workloads: WorkloadRow;
   tokens: TokenRow;
+  bootstrap_tokens: BootstrapTokenRow;
   people: PersonRow;
   person_passkeys: PersonPasskeyRow;
   role_grants: RoleGrantRow;

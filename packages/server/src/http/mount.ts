@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { canonicalJson, type Json } from '@keyhold/protocol/canonical-json';
-import type { FieldLine } from '@keyhold/protocol/dialects/dialect';
+import type { SentRequest } from '@keyhold/protocol/confirmation';
 import { ACK_HEADER, ACK_LEVELS } from '@keyhold/protocol/acknowledgement';
 import { ERRORS, isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Body, Operation, Params, Query, Response } from '@keyhold/protocol/operation';
@@ -33,16 +33,6 @@ export interface IdempotencyClaim {
   readonly requestDigest: string;
 }
 
-/** A request as it came, byte for byte, for whoever confirmed just this one. */
-export interface SentRequest {
-  readonly method: string;
-  /** Path and query. */
-  readonly target: string;
-  readonly headers: readonly FieldLine[];
-  readonly body: Uint8Array;
-  readonly ip: string;
-}
-
 /** Whose session a cookie holds; `renewed` takes the place of what it holds. */
 export interface FromCookie<P> {
   readonly principal: P;
@@ -56,7 +46,8 @@ export interface Gate<P extends { readonly id: string }> {
   readonly cookies?: {
     /** Of our own pages; requests with a cookie come from nowhere else. */
     readonly origin: () => string;
-    readonly open: (secret: string, ip: string) => Promise<FromCookie<P> | null>;
+    /** @param isWatching it does not count as a use */
+    readonly open: (secret: string, ip: string, isWatching: boolean) => Promise<FromCookie<P> | null>;
   };
   /** Whether the caller confirmed this very request, where he has to. Missing where nobody can. */
   readonly confirm?: (principal: P, request: SentRequest) => Promise<Refusal | null>;
@@ -86,7 +77,8 @@ export function mount<O extends Operation, P extends { readonly id: string }>(
   operation: O,
   handle: (call: Call<O, P>) => Promise<Answer<Response<O>> | Refusal>,
 ): void {
-  const find = (request: FastifyRequest, reply: FastifyReply) => principalOf(gate, request, reply);
+  const isWatching = operation.isWatching === true;
+  const find = (request: FastifyRequest, reply: FastifyReply) => principalOf(gate, request, reply, isWatching);
   app.route({
     method: operation.method,
     url: operation.path.replace(/\{(\w+)\}/g, ':$1'),
@@ -117,7 +109,7 @@ export function mount<O extends Operation, P extends { readonly id: string }>(
       if (isRefusal(principal)) return sendProblem(request, reply, principal);
       const answer = await handle({
         principal,
-        confirm: async () => (await gate.confirm?.(principal, sentRequest(request))) ?? null,
+        confirm: async () => (await gate.confirm?.(principal, sentRequest(request, operation))) ?? null,
         params: request.params as Params<O>,
         query: request.query as Query<O>,
         body: request.body as Body<O>,
@@ -139,15 +131,17 @@ async function principalOf<P extends { readonly id: string }>(
   gate: Gate<P>,
   request: FastifyRequest,
   reply: FastifyReply,
+  isWatching: boolean,
 ): Promise<P | Refusal | null> {
   const { cookies } = gate;
   const cookie = request.headers.authorization === undefined ? sessionCookieOf(request) : null;
   if (cookies === undefined || cookie === null) return await gate.authenticate(bearerOf(request), request.ip);
-  const found = await cookies.open(cookie, request.ip);
-  if (found === null) return null;
+  // Before it is looked at: a page of another must not even renew it.
   if (!isReading(request) && request.headers.origin !== cookies.origin()) {
     return refuse('FORBIDDEN', `With a cookie this is called from pages of ${cookies.origin()} alone.`, 'Origin');
   }
+  const found = await cookies.open(cookie, request.ip, isWatching);
+  if (found === null) return null;
   if (found.renewed !== null) setSessionCookie(reply, found.renewed);
   return found.principal;
 }
@@ -156,10 +150,12 @@ function isReading({ method }: FastifyRequest): boolean {
   return method === 'GET' || method === 'HEAD';
 }
 
-export function sentRequest(request: FastifyRequest): SentRequest {
+type SecretOrNot = { readonly carriesSecret?: boolean };
+
+export function sentRequest(request: FastifyRequest, { carriesSecret = false }: SecretOrNot = {}): SentRequest {
   const { rawHeaders, url: target = '' } = request.raw;
   const headers = rawHeaders.flatMap((name, i) => (i % 2 === 0 ? [[name, rawHeaders[i + 1] ?? ''] as const] : []));
-  return { method: request.method, target, headers, body: rawBodyOf(request), ip: request.ip };
+  return { method: request.method, target, headers, body: rawBodyOf(request), ip: request.ip, carriesSecret };
 }
 
 function routeSchema(operation: Operation) {

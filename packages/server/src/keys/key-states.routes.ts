@@ -5,8 +5,10 @@ import { allow, allowOnInstallation } from '../access/locate.ts';
 import { isKnownToLedger, withdrawMissing } from '../access/withdraw-missing.ts';
 import type { CredentialRow } from '../database/schema.ts';
 import { mount } from '../http/mount.ts';
+import { confirmInProduction } from '../projects/confirm-in-production.ts';
 import type { Routes } from '../projects/projects.routes.ts';
 import { destroyKey, resumeKey, revokeCredential, revokeKey, suspendKey } from './change-key-state.ts';
+import { doesMoreThanRead } from './critical.ts';
 import { findCredential } from './keys.store.ts';
 import { openForTakingAway, openKey } from './open-key.ts';
 
@@ -21,9 +23,13 @@ export function mountKeyStates(app: FastifyInstance, routes: Routes): void {
     return isRefusal(suspended) ? suspended : { body: suspended, sequence: suspended.barrier.sequence };
   });
 
-  mount(app, gate, operations.resumeKey, async ({ principal, params, ip, idempotency }) => {
+  mount(app, gate, operations.resumeKey, async ({ principal, params, ip, idempotency, confirm }) => {
     const key = await openKey(reader, principal, 'keys.resume', params.id);
     if (isRefusal(key)) return key;
+    const unconfirmed = doesMoreThanRead(JSON.parse(key.permissions) as string[])
+      ? await confirmInProduction(reader, { principal, confirm }, key.environment_id)
+      : null;
+    if (unconfirmed !== null) return unconfirmed;
     const resumed = await resumeKey(context, { principal, ip, idempotency }, key);
     return isRefusal(resumed) ? resumed : { body: { key: resumed.key }, sequence: resumed.sequence };
   });

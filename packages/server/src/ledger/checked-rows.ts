@@ -19,6 +19,7 @@ const KIND_OF_TABLE: Readonly<Record<FactTable, IdKind>> = {
   passkeys: 'passkey',
   tokens: 'token',
   workloads: 'workload',
+  bootstrap_tokens: 'bootstrapToken',
   people: 'person',
   person_passkeys: 'personPasskey',
   role_grants: 'roleGrant',

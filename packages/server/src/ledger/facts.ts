@@ -144,6 +144,17 @@ export class Facts {
     return await this.update(table, row, { ...patch, salt: this.#newSalt() } as typeof patch);
   }
 
+  /** Changes a row for the worse, also where it was tampered with: that always succeeds. Undefined where none is. */
+  async takeAway<T extends FactTable>(
+    table: T,
+    id: string,
+    patch: Partial<Omit<FactTables[T], 'id' | 'salt'>>,
+  ): Promise<FactTables[T] | undefined> {
+    const { row, tampered } = await this.examine(table, id);
+    if (row === undefined) return undefined;
+    return await this[tampered ? 'overwrite' : 'update'](table, row, patch);
+  }
+
   /** Deletes a row. Its digest stays, as none, so that putting it back is noticed. */
   async remove<T extends FactTable>(table: T, row: FactTables[T]): Promise<void> {
     await this.db

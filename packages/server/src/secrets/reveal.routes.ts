@@ -4,7 +4,6 @@ import type { FastifyInstance } from 'fastify';
 import { describeWay, prepareWay, writeWay } from '../delivery/deliver.ts';
 import { showDelivery } from '../delivery/delivery.routes.ts';
 import { mount } from '../http/mount.ts';
-import { confirmInProduction } from '../projects/confirm-in-production.ts';
 import { expose } from '../vault/expose.ts';
 import { openSecret, secretEntry } from './open-secret.ts';
 import { revealSecret } from './reveal-secret.ts';
@@ -16,7 +15,7 @@ export function mountReveal(app: FastifyInstance, { gate, reader, vault }: Secre
   mount(app, gate, operations.revealSecret, async ({ principal, params, body, ip, idempotency, confirm }) => {
     const secret = await openSecret(reader, principal, 'secrets.reveal', params.id);
     if (isRefusal(secret)) return secret;
-    const unconfirmed = await confirmInProduction(reader, { principal, confirm }, secret.environment_id);
+    const unconfirmed = await confirm();
     if (unconfirmed !== null) return unconfirmed;
     const revealed = await revealSecret(vault, { principal, ip, idempotency }, secret, body.version);
     if (isRefusal(revealed)) return revealed;
@@ -28,7 +27,7 @@ export function mountReveal(app: FastifyInstance, { gate, reader, vault }: Secre
   mount(app, gate, operations.deliverSecret, async ({ principal, params, body, ip, idempotency, confirm }) => {
     const secret = await openSecret(reader, principal, 'secrets.reveal', params.id);
     if (isRefusal(secret)) return secret;
-    const unconfirmed = await confirmInProduction(reader, { principal, confirm }, secret.environment_id);
+    const unconfirmed = await confirm();
     if (unconfirmed !== null) return unconfirmed;
     const way = await prepareWay(vault, secret, body.deliverTo);
     if (isRefusal(way)) return way;

@@ -115,5 +115,6 @@ export const CRITICAL: readonly string[] = [
   'erase-subject',
   'prune-log',
   'create-export',
+  'remove-export',
   'accept-restore',
 ];

@@ -74,7 +74,7 @@ function sessionCard({ id, kind, current, createdAt, lastUsedAt, lastUsedFrom })
 
 let shownPending = '';
 
-/** Whatever waits, as it was sent: what is confirmed is the digest of just these letters. */
+/** Whatever waits: what is confirmed is the digest of just these bytes. */
 async function showPending() {
   const { items } = await call('GET', '/v1/confirmations');
   const ids = items.map(({ id }) => id).join();
@@ -82,6 +82,16 @@ async function showPending() {
   shownPending = ids;
   byId('pending-part').hidden = items.length === 0;
   byId('pending').replaceChildren(...items.map(pendingCard));
+}
+
+/**
+ * A body as the server takes it, and not as it was dressed up: without its spaces, each name once, and no letter that
+ * moves others or looks like them.
+ */
+function asTaken(body) {
+  if (body === '') return '(no body)';
+  const text = JSON.stringify(JSON.parse(body), null, 2);
+  return text.replace(/[^\n -~]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 function pendingCard(asked) {
@@ -99,11 +109,7 @@ function pendingCard(asked) {
     await showPending();
     return 'Discarded: nothing was done.';
   });
-  const lines = [
-    make('h3', what),
-    make('pre', body === '' ? '(no body)' : body),
-    `Asked ${timeOf(askedAt)} from ${from}`,
-  ];
+  const lines = [make('h3', what), make('pre', asTaken(body)), `Asked ${timeOf(askedAt)} from ${from}`];
   return card(lines, confirm, discard);
 }
 

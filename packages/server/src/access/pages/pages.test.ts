@@ -176,7 +176,10 @@ describe('the pages of people, in a real browser', { skip: executablePath === nu
       send(url('/v1/tokens'), 'POST', { name, scopes: ['read'] }, { token, headers });
     const { confirmation } = (await create('<b>first</b>')).body;
     const waits = owner.locator('#pending li', { hasText: 'POST /v1/tokens' });
-    await waits.locator('pre', { hasText: '{"name":"<b>first</b>","scopes":["read"]}' }).waitFor();
+    assert.equal(
+      await waits.locator('pre').textContent(),
+      '{\n  "name": "<b>first</b>",\n  "scopes": [\n    "read"\n  ]\n}',
+    );
     await assertOpenToAll(owner, 'pending');
     await waits.getByRole('button', { name: /^Confirm/ }).click();
     await note(owner, 'Confirmed');

@@ -30,13 +30,14 @@ export async function suspendPerson(context: Reading, caller: Caller, id: string
 }
 
 /** Lets a suspended person sign in again; only who could make him what he is. */
-export async function resumePerson({ ledger }: Reading, caller: Caller, id: string): Promise<Changed> {
+export async function resumePerson(context: Reading, caller: Caller, id: string): Promise<Changed> {
   const draft = { ...attribution(caller), action: 'person.resumed', subject: id, locks: [id] };
-  return await ledger.record(draft, async (facts) => {
+  return await context.ledger.record(draft, async (facts) => {
     const row = await facts.find('people', id);
     if (row === undefined || row.state === 'removed') return noPerson(id);
     if (row.state !== 'suspended') return refuse('ILLEGAL_TRANSITION', `The person is ${row.state}.`);
-    return (await refuseAbove(facts.db, caller, id)) ?? (await facts.update('people', row, { state: 'active' }));
+    const above = await refuseAbove(context, facts, caller.principal, id);
+    return above ?? (await facts.update('people', row, { state: 'active' }));
   });
 }
 
@@ -52,9 +53,7 @@ export async function removePerson(context: Reading, caller: Caller, id: string)
     await withdrawInvitations(facts, id);
     await removePasskeys(facts, id);
     for (const role of await rolesOf(facts.db, [id])) {
-      const found = await facts.examine('role_grants', role.id);
-      if (found.row === undefined) continue;
-      await facts[found.tampered ? 'overwrite' : 'update']('role_grants', found.row, { state: 'ended' });
+      await facts.takeAway('role_grants', role.id, { state: 'ended' });
     }
     return await facts[tampered ? 'overwrite' : 'update']('people', row, { state: 'removed' });
   });
@@ -68,19 +67,14 @@ export async function endSessions(facts: Facts, person: string, passkey?: string
   let ended = 0;
   for (const { id, passkey_id } of await sessionsOf(facts.db, person)) {
     if (passkey !== undefined && passkey_id !== passkey) continue;
-    const { row, tampered } = await facts.examine('sessions', id);
-    if (row === undefined) continue;
-    await facts[tampered ? 'overwrite' : 'update']('sessions', row, { state: 'ended' });
-    ended++;
+    if ((await facts.takeAway('sessions', id, { state: 'ended' })) !== undefined) ended++;
   }
   return ended;
 }
 
 export async function removePasskeys(facts: Facts, person: string): Promise<void> {
   for (const { id } of await passkeysOf(facts.db, person)) {
-    const { row, tampered } = await facts.examine('person_passkeys', id);
-    if (row === undefined) continue;
-    await facts[tampered ? 'overwrite' : 'update']('person_passkeys', row, { state: 'removed' });
+    await facts.takeAway('person_passkeys', id, { state: 'removed' });
   }
 }
 

@@ -1,7 +1,8 @@
 import { refuse } from '@keyhold/protocol/errors';
 import type { Facts } from '../../ledger/facts.ts';
 import { isOwners } from './person.ts';
-import { countPasskeys, ownersRoleIds } from './people.store.ts';
+import { passkeysOf } from '../sign-in/sessions.store.ts';
+import { ownersRoleIds } from './people.store.ts';
 
 export const LAST_OWNER = refuse(
   'LAST_OWNER',
@@ -18,7 +19,17 @@ export async function hasOtherOwner(facts: Facts, without: string): Promise<bool
     if (id === without || role.row === undefined || role.tampered || !isOwners(role.row)) continue;
     const person = await facts.examine('people', role.row.person_id);
     if (person.row?.state !== 'active' || person.tampered || person.row.id === without) continue;
-    if (((await countPasskeys(facts.db, [person.row.id])).get(person.row.id) ?? 0) > 0) return true;
+    if ((await goodPasskeys(facts, person.row.id)) > 0) return true;
   }
   return false;
+}
+
+/** Passkeys that a person can sign in with: those that are what the ledger recorded. */
+export async function goodPasskeys(facts: Facts, person: string): Promise<number> {
+  let good = 0;
+  for (const { id } of await passkeysOf(facts.db, person)) {
+    const { row, tampered } = await facts.examine('person_passkeys', id);
+    if (row?.state === 'active' && row.person_id === person && !tampered) good++;
+  }
+  return good;
 }

@@ -7,7 +7,7 @@ import { attribution, type Caller, type ChangeContext } from '../change-context.
 import { makeRole, noPerson, refuseGift, type RoleGift, withdrawInvitations } from './invite-person.ts';
 import { hasOtherOwner, LAST_OWNER } from './find-other-owner.ts';
 import { openInvitations, rolesOf } from './people.store.ts';
-import { isOwners, MAX_ROLES } from './person.ts';
+import { isInForce, isOwners, MAX_ROLES } from './person.ts';
 
 type Reading = ChangeContext & { readonly reader: Kysely<Database> };
 
@@ -24,13 +24,19 @@ export async function grantRole(
   const row = makeRole(context, caller, person, gift);
   const open = await openInvitations(context.reader, person);
   const draft = { ...attribution(caller), action: 'role.granted', subject: row.id, about: person };
-  const locks = [person, ...open.map(({ id }) => id)];
+  const before = await rolesOf(context.reader, [person]);
+  const locks = [person, ...[...open, ...before].map(({ id }) => id)];
   return await context.ledger.record({ ...draft, locks }, async (facts) => {
     const found = await facts.find('people', person);
     if (found === undefined || found.state === 'removed') return noPerson(person);
-    if ((await rolesOf(facts.db, [person])).length >= MAX_ROLES) {
+    const had = await rolesOf(facts.db, [person]);
+    const living = had.filter((role) => isInForce(role, context.clock.wall()));
+    if (living.length >= MAX_ROLES) {
       return refuse('ILLEGAL_TRANSITION', `${MAX_ROLES} roles are the most: end one first.`);
     }
+    // What time has ended is no longer carried along.
+    for (const role of had)
+      if (!living.includes(role)) await facts.takeAway('role_grants', role.id, { state: 'ended' });
     // Who may still enrol as him could else wait until he is more. Whoever was only just invited is invited anew.
     await withdrawInvitations(facts, person);
     return await facts.insert('role_grants', row);

@@ -9,10 +9,10 @@ import type { Recorded } from '../../ledger/entry.ts';
 import type { Facts } from '../../ledger/facts.ts';
 import { Secret } from '../../vault/secret.ts';
 import { attribution, type Caller, type ChangeContext } from '../change-context.ts';
-import type { Resource } from '../principal.ts';
+import type { Principal, Resource } from '../principal.ts';
 import { refuseExcess } from '../refuse-excess.ts';
 import { openInvitations, rolesOf } from './people.store.ts';
-import { INVITATION_MS, resourceOf } from './person.ts';
+import { INVITATION_MS, isInForce, resourceOf } from './person.ts';
 
 /** A role, and where. */
 export interface RoleGift {
@@ -54,7 +54,7 @@ export function refuseGift({ clock }: ChangeContext, { principal }: Caller, gift
   if (expiresAt !== null && expiresAt <= clock.wall()) {
     return refuse('INVALID_INPUT', 'This time is past.', '/expiresAt');
   }
-  return refuseExcess(principal, { openers: [role], at: [at], expiresAt });
+  return refuseExcess(principal, { by: 'roles.grant', openers: [role], at: [at], expiresAt });
 }
 
 export function makeRole(
@@ -80,14 +80,24 @@ function makeInvitation({ random, clock }: ChangeContext, { principal }: Caller,
   return { secret: new Secret(text), row };
 }
 
-/** The caller can invite or let back only whom he could give all that the person has: he may hold the invitation himself. */
+/**
+ * Whoever invites or lets back may hold the invitation himself: he can do so only for whom he could give all that the
+ * person has.
+ */
 export async function refuseAbove(
-  db: Kysely<Database>,
-  { principal }: Caller,
+  { clock }: Pick<ChangeContext, 'clock'>,
+  facts: Facts,
+  principal: Principal,
   person: string,
 ): Promise<Refusal | null> {
-  for (const row of await rolesOf(db, [person])) {
-    const gift = { openers: [row.role], at: [resourceOf(row)], expiresAt: row.expires_at };
+  for (const row of await rolesOf(facts.db, [person])) {
+    if (!isInForce(row, clock.wall())) continue;
+    const gift = {
+      by: 'people.invite',
+      openers: [row.role],
+      at: [resourceOf(row)],
+      expiresAt: row.expires_at,
+    } as const;
     if (refuseExcess(principal, gift) === null) continue;
     return refuse('FORBIDDEN', `This person is ${row.role} somewhere, which you could not make him.`);
   }
@@ -107,7 +117,7 @@ export async function reinvitePerson(
     const person = await facts.find('people', id);
     if (person === undefined || person.state === 'removed') return noPerson(id);
     if (person.state === 'suspended') return refuse('ILLEGAL_TRANSITION', 'The person is suspended: resume first.');
-    const above = await refuseAbove(facts.db, caller, id);
+    const above = await refuseAbove(context, facts, caller.principal, id);
     if (above !== null) return above;
     await withdrawInvitations(facts, id);
     await facts.insert('invitations', row);
@@ -118,9 +128,7 @@ export async function reinvitePerson(
 /** Whatever a person is given or loses, what lets him in was meant for him as he was. */
 export async function withdrawInvitations(facts: Facts, person: string): Promise<void> {
   for (const { id } of await openInvitations(facts.db, person)) {
-    const { row, tampered } = await facts.examine('invitations', id);
-    if (row === undefined) continue;
-    await facts[tampered ? 'overwrite' : 'update']('invitations', row, { state: 'withdrawn' });
+    await facts.takeAway('invitations', id, { state: 'withdrawn' });
   }
 }
 

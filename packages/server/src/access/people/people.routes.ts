@@ -16,7 +16,7 @@ import { readBinding, type TokenPlaces } from '../token.ts';
 import { removePerson, resumePerson, suspendPerson } from './change-person.ts';
 import { endRole, grantRole, noRole } from './grant-role.ts';
 import { invitePerson, reinvitePerson, type RoleGift } from './invite-person.ts';
-import { countPasskeys, findRole, listPeople, livingTokensMadeBy, rolesOf } from './people.store.ts';
+import { countPasskeys, findRole, listPeople, livingTokensMadeBy, rolesOf, workloadsMadeBy } from './people.store.ts';
 import { bindingOf, isInForce, resourceOf, showGrant, showPerson } from './person.ts';
 
 export interface PeopleRoutes {
@@ -88,7 +88,8 @@ export function mountPeople(app: FastifyInstance, routes: PeopleRoutes): void {
       const [person] = await show([changed.value]);
       if (person === undefined) return refuse('PERSON_NOT_FOUND', 'He is gone.');
       const tokens = await livingTokensMadeBy(reader, params.id, context.clock.wall());
-      return { body: { person, tokens }, sequence: changed.sequence };
+      const workloads = await workloadsMadeBy(reader, params.id);
+      return { body: { person, tokens, workloads }, sequence: changed.sequence };
     });
   }
 

@@ -72,6 +72,21 @@ export async function findInvitationId(db: Db, digest: string): Promise<string |
   return row?.id;
 }
 
+/** Ids of workloads that somebody trusts, by the log, and that are still trusted. */
+export async function workloadsMadeBy(db: Db, actor: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom('entries')
+    .innerJoin('workloads', 'workloads.id', 'entries.subject')
+    .select('workloads.id')
+    .where('entries.actor', '=', actor)
+    .where('entries.action', '=', 'workload.created')
+    .where('workloads.state', '=', 'active')
+    .orderBy('workloads.id')
+    .limit(1000)
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
 /** Ids of tokens that somebody made, by the log, and that still open something. */
 export async function livingTokensMadeBy(db: Db, actor: string, nowMs: number): Promise<string[]> {
   const rows = await db

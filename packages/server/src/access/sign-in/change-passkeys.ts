@@ -4,6 +4,7 @@ import type { PersonPasskeyRow } from '../../database/people-rows.ts';
 import type { Recorded } from '../../ledger/entry.ts';
 import { attribution, type Caller } from '../change-context.ts';
 import { endSessions, rowsOf } from '../people/change-person.ts';
+import { goodPasskeys } from '../people/find-other-owner.ts';
 import { MAX_PASSKEYS } from '../people/person.ts';
 import { creationOptions, insertPasskey, passkeyRow, readCreated } from './enrol.ts';
 import { passkeysOf } from './sessions.store.ts';
@@ -52,7 +53,7 @@ export async function removePasskey(
     if (row === undefined || row.person_id !== person || row.state === 'removed') {
       return refuse('PASSKEY_NOT_FOUND', `You have no passkey ${id}.`, 'id');
     }
-    if ((await passkeysOf(facts.db, person)).length < 2) {
+    if ((await goodPasskeys(facts, person)) < (tampered ? 1 : 2)) {
       return refuse('ILLEGAL_TRANSITION', 'It is your last one: add another first.');
     }
     await facts[tampered ? 'overwrite' : 'update']('person_passkeys', row, { state: 'removed' });

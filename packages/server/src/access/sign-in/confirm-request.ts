@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { CONFIRMATION_HEADER } from '@keyhold/protocol/confirmation';
+import { CONFIRMATION_HEADER, type SentRequest } from '@keyhold/protocol/confirmation';
 import { CLOCK_AHEAD_MS } from '@keyhold/protocol/dialects/dialect';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import {
@@ -9,7 +9,7 @@ import {
   readPasskey,
   type SentPasskey,
 } from '@keyhold/protocol/request-passkey';
-import type { Principal, SentRequest } from '../principal.ts';
+import type { Principal } from '../principal.ts';
 import { readAssertion } from '../verify-passkey.ts';
 import { findPasskey, noteAssertion } from './find-passkey.ts';
 import { MAX_PENDING_BYTES, type PendingRequest } from './pending-requests.ts';
@@ -19,6 +19,12 @@ import type { SignInContext } from './sign-in-context.ts';
 export class Confirmations {
   /** Challenge → when it may be forgotten, epoch milliseconds; in order of arrival. */
   readonly #used = new Map<string, number>();
+  /** What was used before this start is not known: nothing that was made before it is taken. */
+  readonly since: number;
+
+  constructor(startedAt: number) {
+    this.since = startedAt;
+  }
 
   /** False where it was used before. */
   take(challenge: string, nowMs: number): boolean {
@@ -62,7 +68,8 @@ function waitForPerson(
   if (id !== undefined && pending.take(id, session, request)) return null;
   // Whoever asks again for what was discarded does not put it back.
   if (id !== undefined && pending.find(person, id) === undefined) return unconfirmed('It was discarded, or is over.');
-  if (request.body.length > MAX_PENDING_BYTES) return unconfirmed('Do this where you are signed in with a browser.');
+  if (request.carriesSecret) return unconfirmed('It carries a secret, which waits nowhere: do it with a token.');
+  if (request.body.length > MAX_PENDING_BYTES) return unconfirmed('It is too long to wait: do it with a token.');
   const confirmation = pending.hold(person, session, request);
   const detail = 'Confirm it on the page of your account, then send it again with Keyhold-Confirmation.';
   return { ...unconfirmed(detail), confirmation };
@@ -107,8 +114,9 @@ async function prove(
   if (counter === null) return unconfirmed('It confirms another request, or is not of this passkey.');
   if (!context.confirmations.take(challenge, nowMs)) return unconfirmed('It was used already: confirm again.');
   await noteAssertion(context, passkey, counter);
-  // What was confirmed, and with what, stands in the log before it is done.
-  const side = { ip: from, method, target, bodySha256, session };
+  // What was confirmed, and with what, stands in the log before it is done. Not the digest of its body: whoever reads
+  // the log could try against it what people choose, such as a passphrase.
+  const side = { ip: from, method, target, session };
   const draft = { actor: person, action: 'request.confirmed', subject: passkey.id, side };
   const recorded = await context.ledger.record({ ...draft, evenWithoutChange: true }, async () => null);
   return isRefusal(recorded) ? recorded : null;

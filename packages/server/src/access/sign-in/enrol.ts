@@ -2,12 +2,20 @@ import { hash } from 'node:crypto';
 import { generateRegistrationOptions, type RegistrationResponseJSON } from '@simplewebauthn/server';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Barrier } from '@keyhold/protocol/operations/shapes';
-import type { InvitationRow, PersonPasskeyRow, PersonRow, SessionRow } from '../../database/people-rows.ts';
+import type {
+  InvitationRow,
+  PersonPasskeyRow,
+  PersonRow,
+  RoleGrantRow,
+  SessionRow,
+} from '../../database/people-rows.ts';
 import { readCheckedRows } from '../../ledger/checked-rows.ts';
 import type { Facts } from '../../ledger/facts.ts';
 import type { Secret } from '../../vault/secret.ts';
 import { endSessions, removePasskeys, rowsOf } from '../people/change-person.ts';
-import { findInvitationId } from '../people/people.store.ts';
+import { refuseAbove } from '../people/invite-person.ts';
+import { findInvitationId, rolesOf } from '../people/people.store.ts';
+import { grantOf, isInForce } from '../people/person.ts';
 import { type CreatedPasskey, PASSKEY_ALGORITHMS, readCreatedPasskey } from '../verify-passkey.ts';
 import { makeSession, type MadeSession } from './session.ts';
 import { findPasskeyId } from './sessions.store.ts';
@@ -182,21 +190,20 @@ async function enrolOwner(
 
 /** Whoever enrols anew has lost what he had, or somebody has stolen it: it ends. */
 async function enrolInvited(
-  { ledger, reader }: SignInContext,
+  context: SignInContext,
   ip: string,
   { id, person_id, invited_by }: InvitationRow,
   passkey: Omit<PersonPasskeyRow, 'salt'>,
   session: MadeSession,
 ): Promise<Done> {
   const draft = { actor: person_id, action: 'person.enrolled', subject: person_id, side: { ip } };
-  const locks = [id, invited_by, ...(await rowsOf(reader, person_id))];
-  const recorded = await ledger.record({ ...draft, locks }, async (facts) => {
+  const locks = [id, invited_by, ...(await rowsOf(context.reader, person_id))];
+  const recorded = await context.ledger.record({ ...draft, locks }, async (facts) => {
     const invitation = await facts.find('invitations', id);
     const before = await facts.find('people', person_id);
     if (invitation?.state !== 'open' || before === undefined) return OVER;
     if (before.state !== 'invited' && before.state !== 'active') return OVER;
-    // An invitation is the word of who invited, and is worth no more than he is.
-    if ((await facts.find('people', invited_by))?.state !== 'active') return OVER;
+    if (!(await couldInvite(context, facts, invited_by, person_id))) return OVER;
     await facts.update('invitations', invitation, { state: 'used' });
     await endSessions(facts, person_id);
     await removePasskeys(facts, person_id);
@@ -206,4 +213,17 @@ async function enrolInvited(
     return { person, session: await insertSession(facts, session) };
   });
   return isRefusal(recorded) ? recorded : { ...recorded.value, sequence: recorded.sequence };
+}
+
+/** An invitation is the word of who invited, and is worth no more than he is now. */
+async function couldInvite(context: SignInContext, facts: Facts, inviter: string, person: string): Promise<boolean> {
+  if ((await facts.find('people', inviter))?.state !== 'active') return false;
+  const roles = await rolesOf(facts.db, [inviter]);
+  const held: RoleGrantRow[] = [];
+  for (const { id } of roles) {
+    const row = await facts.find('role_grants', id);
+    if (row !== undefined && isInForce(row, context.clock.wall())) held.push(row);
+  }
+  const principal = { id: inviter, grants: held.map(grantOf) };
+  return (await refuseAbove(context, facts, principal, person)) === null;
 }

@@ -32,7 +32,7 @@ export function openSignIn(context: ChangeContext, { store, scratch, alarms, ...
     throttle: new Throttle(clock),
     deviceCodes: new DeviceCodes(clock, random),
     uses: new SessionUses(scratch, clock),
-    confirmations: new Confirmations(),
+    confirmations: new Confirmations(clock.wall()),
     pending: new PendingRequests(clock, random),
   };
 }

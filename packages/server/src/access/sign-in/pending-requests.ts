@@ -1,11 +1,12 @@
 import { hash } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import type { Random } from '../../random.ts';
-import type { SentRequest } from '../principal.ts';
+import type { SentRequest } from '@keyhold/protocol/confirmation';
 
 /** How long a command line's request waits for its person, and how long after his word it has to be sent again. */
 const LIFETIME_MS = 10 * 60_000;
-const MAX_PER_PERSON = 10;
+/** Of one command line: none pushes out what another asked. */
+const MAX_PER_SESSION = 10;
 export const MAX_PENDING_BYTES = 64 * 1024;
 
 /** What a command line asked for, and its person has to confirm where he has a browser. */
@@ -43,10 +44,10 @@ export class PendingRequests {
   /** Lets a request wait; the same one again waits as the same. Of too many the oldest goes. */
   hold(person: string, session: string, { method, target, body, ip }: SentRequest): string {
     const bodySha256 = hash('sha256', body, 'hex');
-    const own = this.#of(person);
+    const own = this.#of(person).filter((held) => held.session === session);
     const same = own.find((one) => isSame(one, session, method, target, bodySha256) && !one.confirmed);
     if (same !== undefined) return same.id;
-    for (const { id } of own.slice(0, Math.max(0, own.length + 1 - MAX_PER_PERSON))) this.#held.delete(id);
+    for (const { id } of own.slice(0, Math.max(0, own.length + 1 - MAX_PER_SESSION))) this.#held.delete(id);
     const id = this.#random.newId('confirmation');
     const text = Buffer.from(body).toString('utf8');
     const asked = { method, target, body: text, bodySha256, from: ip, askedAt: this.#clock.wall() };

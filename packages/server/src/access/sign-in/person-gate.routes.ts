@@ -24,10 +24,10 @@ export function personGate(
     },
     cookies: {
       origin: () => context.site().origin,
-      open: async (secret, ip) => {
+      open: async (secret, ip, isWatching) => {
         const found = await authenticateSession(context, secret, 'browser');
         if (found === null) return null;
-        context.uses.note(found.session.id, ip);
+        if (!isWatching) context.uses.note(found.session.id, ip);
         const renewed = await renewSession(context, found);
         return { principal: found.principal, renewed: renewed === null ? null : expose(renewed) };
       },

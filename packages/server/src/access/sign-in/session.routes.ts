@@ -108,7 +108,7 @@ export function mountPending(app: FastifyInstance, { gate, signIn: context }: Om
   const { pending } = context;
 
   mount(app, gate, operations.listPending, async ({ principal }) => {
-    if (principal.session === undefined) return NO_PERSON;
+    if (principal.session?.kind !== 'browser') return NO_PERSON;
     const items = pending.list(principal.id).map(showPending);
     return { body: { items } };
   });
@@ -121,7 +121,7 @@ export function mountPending(app: FastifyInstance, { gate, signIn: context }: Om
   });
 
   mount(app, gate, operations.discardPending, async ({ principal, params }) => {
-    if (principal.session === undefined) return NO_PERSON;
+    if (principal.session?.kind !== 'browser') return NO_PERSON;
     if (pending.find(principal.id, params.id) === undefined) return nothingPending(params.id);
     pending.discard(params.id);
     return { body: {} };

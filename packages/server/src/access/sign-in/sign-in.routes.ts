@@ -52,8 +52,8 @@ export function mountSignIn(app: FastifyInstance, { gate, signIn: context }: Sig
       if (!hasPrefix(secret, INVITATION_PREFIX)) {
         const found = await gate.authenticate(secret);
         const { bootstrapId, recoveryId } = context.ownerTokens;
-        const makesOwner = found?.id === bootstrapId || found?.id === recoveryId;
-        return found !== null && makesOwner ? { id: found.id, invitation: null } : null;
+        const makesOwner = found !== null && (found.id === bootstrapId || found.id === recoveryId);
+        return makesOwner ? { id: found.id, invitation: null } : null;
       }
       const invitation = await findInvitation(context, secret);
       return invitation === null ? null : { id: invitation.id, invitation };

@@ -24,6 +24,11 @@ export const TO_SIGN_IN = 'sign-in';
 /** One answer for whatever is wrong: nobody learns who there is. */
 const NOBODY = refuse('SIGN_IN_REFUSED', 'Use a passkey that you enrolled here, or ask for an invitation.');
 
+const NO_CODE = refuse(
+  'DEVICE_CODE_GONE',
+  'Make a new one where you are signed in; each is good once, for five minutes, while you are.',
+);
+
 /** Signs in whoever holds a passkey, which says itself whose it is. */
 export async function signIn(
   context: SignInContext,
@@ -75,8 +80,16 @@ async function prove(
   return null;
 }
 
-/** Begins the session of somebody who has shown who he is. */
-async function beginSession(context: SignInContext, ip: string, made: MadeSession): Promise<Began | Refusal> {
+/**
+ * Begins the session of somebody who has shown who he is.
+ * @param parent a session of his that has to be there still
+ */
+async function beginSession(
+  context: SignInContext,
+  ip: string,
+  made: MadeSession,
+  parent?: string,
+): Promise<Began | Refusal> {
   const { row, secret } = made;
   const older = await sessionsOf(context.reader, row.person_id);
   const draft = { actor: row.person_id, action: 'session.began', subject: row.id, side: { ip } };
@@ -85,6 +98,7 @@ async function beginSession(context: SignInContext, ip: string, made: MadeSessio
     const person = await facts.find('people', row.person_id);
     const passkey = await facts.find('person_passkeys', row.passkey_id);
     if (person?.state !== 'active' || passkey?.state !== 'active') return NOBODY;
+    if (parent !== undefined && (await facts.find('sessions', parent))?.state !== 'active') return NO_CODE;
     return { person, session: await insertSession(facts, made) };
   });
   return isRefusal(recorded) ? recorded : { ...recorded.value, secret };
@@ -94,9 +108,7 @@ async function beginSession(context: SignInContext, ip: string, made: MadeSessio
 export async function insertSession(facts: Facts, { row }: MadeSession): Promise<SessionRow> {
   const living = await sessionsOf(facts.db, row.person_id);
   for (const { id } of living.slice(MAX_SESSIONS - 1)) {
-    const old = await facts.examine('sessions', id);
-    if (old.row !== undefined)
-      await facts[old.tampered ? 'overwrite' : 'update']('sessions', old.row, { state: 'ended' });
+    await facts.takeAway('sessions', id, { state: 'ended' });
   }
   return await facts.insert('sessions', row);
 }
@@ -134,8 +146,8 @@ export async function signInDevice(context: SignInContext, ip: string, code: str
   const by: DevicePerson | null = context.deviceCodes.take(code);
   if (by === null) {
     await noteFailure(context, ip);
-    return refuse('DEVICE_CODE_GONE', 'Make a new one where you are signed in; each is good once, for five minutes.');
+    return NO_CODE;
   }
   const made = makeSession(context, { person_id: by.person, passkey_id: by.passkey, kind: 'cli' });
-  return await beginSession(context, ip, made);
+  return await beginSession(context, ip, made, by.session);
 }

@@ -1,4 +1,5 @@
 export const people: readonly string[] = [
+  'CREATE TABLE bootstrap_tokens (id TEXT PRIMARY KEY, salt TEXT NOT NULL, token_id TEXT NOT NULL)',
   `CREATE TABLE people (
     id TEXT PRIMARY KEY, salt TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, created_at BIGINT NOT NULL)`,
   // What was removed keeps its row: a credential id is never taken twice.
