@@ -46,7 +46,14 @@ onEachDatabase('keys, to a person', (createPlace) => {
     }
     const rotate = (id: string) => shared().owner.call('POST', `/v1/keys/${id}/rotate`, { overlapSeconds: 60 });
     assert.equal(await asks(rotate((await issue('live', reads)).body.key.id)), false);
-    assert.equal(await asks(rotate((await issue('live', writes, true)).body.key.id)), true);
+    const { id } = (await issue('live', writes, true)).body.key;
+    assert.equal(await asks(rotate(id)), true);
+    const resume = (key: string) => shared().owner.call('POST', `/v1/keys/${key}/resume`, {});
+    await shared().owner.call('POST', `/v1/keys/${id}/suspend`, {});
+    assert.equal(await asks(resume(id)), true);
+    const reading = (await issue('live', reads)).body.key.id;
+    await shared().owner.call('POST', `/v1/keys/${reading}/suspend`, {});
+    assert.equal(await asks(resume(reading)), false);
   });
 
   it('do more only with a passkey, and less without', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { confirmWithPasskey } from '@keyhold/sdk/signing/confirm-with-passkey';
+import { systemClock } from '../clock.ts';
 import type { TestInstallation } from './installation.ts';
 import { PasskeyDevice } from './passkey-device.ts';
 
@@ -77,7 +78,7 @@ export class TestPerson {
         headers: [],
         body: new TextEncoder().encode(text),
       };
-      const holder = { credential: { id: this.sessionId }, rpId: this.device.rpId };
+      const holder = { credential: { id: this.sessionId }, rpId: this.device.rpId, now: () => systemClock.wall() };
       const confirmed = await confirmWithPasskey(request, holder, this.device);
       passkey = Object.fromEntries(confirmed.headers);
     }
@@ -91,7 +92,7 @@ export class TestPerson {
   async passkeyOver(asked: Record<'method' | 'target' | 'body' | 'session', string>): Promise<string> {
     const url = new URL(asked.target, this.#installation.controlUrl).href;
     const request = { method: asked.method, url, headers: [], body: new TextEncoder().encode(asked.body) };
-    const holder = { credential: { id: asked.session }, rpId: this.device.rpId };
+    const holder = { credential: { id: asked.session }, rpId: this.device.rpId, now: () => systemClock.wall() };
     const { headers } = await confirmWithPasskey(request, holder, this.device);
     return headers.find(([name]) => name === 'Keyhold-Passkey')?.[1] ?? '';
   }

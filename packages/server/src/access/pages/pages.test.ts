@@ -185,6 +185,18 @@ describe('the pages of people, in a real browser', { skip: executablePath === nu
     await note(owner, 'Confirmed');
     const again = { 'keyhold-confirmation': confirmation };
     assert.equal((await create('<b>first</b>', again)).status, 201);
+    // Spaces that push what matters out of sight, a name twice, letters that turn the others around.
+    const dressed = `{"name":"x\u202e","scopes":["read"]${'\n'.repeat(60)},"scopes":["admin"]}`;
+    await fetch(url('/v1/tokens'), {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: dressed,
+    });
+    const taken = '{\n  "name": "x\\u202e",\n  "scopes": [\n    "admin"\n  ]\n}';
+    await waits.locator('pre', { hasText: 'u202e' }).waitFor();
+    assert.equal(await waits.locator('pre').textContent(), taken);
+    await waits.getByRole('button', { name: /^Discard/ }).click();
+    await note(owner, 'Discarded');
     await create('second');
     await waits.locator('pre', { hasText: 'second' }).waitFor();
     await waits.getByRole('button', { name: /^Discard/ }).click();

@@ -3,7 +3,9 @@ import { it } from 'node:test';
 import { onEachDatabase } from '../../testing/databases.ts';
 import { moveClock } from '../../testing/moved-clock.ts';
 import { enrolPerson, type PersonAnswer, TestPerson } from '../../testing/person.ts';
+import { openRaw } from '../../testing/raw-database.ts';
 import { shareSignedIn } from '../../testing/signed-in.ts';
+import { WrittenPast } from '../../testing/written-past.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -89,6 +91,63 @@ onEachDatabase('people', (createPlace) => {
     await owner.call('DELETE', `/v1/people/${second.id}`);
   });
 
+  it('an invitation is worth what its giver may still give', async () => {
+    const { owner } = shared();
+    const other = await newPerson({ role: 'owner' });
+    const developer = await newPerson({ role: 'developer' });
+    const [invited, again] = [
+      await invite(other, { role: 'owner' }),
+      await other.call('POST', `/v1/people/${developer.id}/invite`, {}, { confirm: true }),
+    ];
+    const [role] = (await other.call('GET', '/v1/session')).body.roles;
+    assert.equal((await owner.call('DELETE', `/v1/roles/${role.id}`)).status, 200);
+    for (const one of [invited, again]) assert.equal((await enrolWith(one))[1], 409);
+    assert.equal(await isIn(developer), true);
+  });
+
+  it('who may give at one place gives nothing at another, and roles that add up to much are not everything', async () => {
+    const { owner } = shared();
+    await owner.call('POST', '/v1/projects', { slug: 'alpha', name: 'Alpha' });
+    const lead = await newPerson({ role: 'auditor' });
+    await grant(owner, lead, { role: 'administrator', project: 'alpha' });
+    const token = (settings: object) =>
+      lead.call('POST', '/v1/tokens', { name: 't', scopes: ['read'], ...settings }, { confirm: true });
+    assert.equal((await token({})).status, 403);
+    assert.equal((await token({ projects: ['alpha'] })).status, 201);
+    const friend = await newPerson({ role: 'support', project: 'alpha' });
+    assert.equal((await grant(lead, friend, { role: 'auditor' })).status, 403);
+    assert.equal((await grant(lead, friend, { role: 'auditor', project: 'alpha' })).status, 201);
+    const both = await newPerson({ role: 'administrator' });
+    await grant(owner, both, { role: 'security-officer' });
+    assert.equal((await invite(both, { role: 'owner' })).status, 403);
+    assert.equal((await invite(both, { role: 'security-officer' })).status, 201);
+    const all = { name: 't', scopes: ['admin'] };
+    assert.equal((await both.call('POST', '/v1/tokens', all, { confirm: true })).status, 403);
+    const takeOver = await both.call('POST', `/v1/people/${owner.id}/invite`, {}, { confirm: true });
+    assert.equal(takeOver.status, 403);
+    assert.equal((await owner.call('POST', '/v1/tokens', all, { confirm: true })).status, 201);
+  });
+
+  it('a role that is over hinders nobody', async () => {
+    const { owner } = shared();
+    const administrator = await newPerson({ role: 'administrator' });
+    const person = await newPerson({ role: 'support' });
+    const expiresAt = new Date(Date.now() + HOUR_MS).toISOString();
+    for (let i = 0; i < 19; i++) {
+      assert.equal((await grant(owner, person, { role: 'owner', expiresAt })).status, 201, `${i}`);
+    }
+    assert.equal((await grant(owner, person, { role: 'auditor' })).status, 409);
+    const reinvite = () => administrator.call('POST', `/v1/people/${person.id}/invite`, {}, { confirm: true });
+    assert.equal((await reinvite()).status, 403);
+    using _ = moveClock(HOUR_MS);
+    await owner.signIn();
+    await administrator.signIn();
+    assert.equal((await reinvite()).status, 200);
+    assert.equal((await grant(owner, person, { role: 'auditor' })).status, 201);
+    const removed = await owner.call('DELETE', `/v1/people/${person.id}`);
+    assert.equal(removed.status, 200, JSON.stringify(removed.body));
+  });
+
   it('a role is of its place and time, and what it gives on is too', async () => {
     const { owner } = shared();
     await owner.call('POST', '/v1/projects', { slug: 'mine', name: 'Mine' });
@@ -126,8 +185,11 @@ onEachDatabase('people', (createPlace) => {
     const person = await newPerson({ role: 'administrator' });
     const token = await person.call('POST', '/v1/tokens', { name: 'his', scopes: ['read'] }, { confirm: true });
     assert.equal(token.status, 201, JSON.stringify(token.body));
+    const trusted = { name: 'ci', issuer: 'https://ci.example', audience: 'k', claims: { sub: 'x' }, scopes: ['read'] };
+    const workload = await person.call('POST', '/v1/workloads', trusted, { confirm: true });
     const suspended = await owner.call('POST', `/v1/people/${person.id}/suspend`, {});
     assert.deepEqual(suspended.body.tokens, [token.body.token.id]);
+    assert.deepEqual(suspended.body.workloads, [workload.body.workload.id]);
     assert.equal(await isIn(person), false);
     assert.equal((await person.signIn()).status, 401);
     await owner.call('POST', `/v1/people/${person.id}/resume`, {}, { confirm: true });
@@ -180,6 +242,14 @@ onEachDatabase('people', (createPlace) => {
       assert.deepEqual([status, body.code], [409, 'LAST_OWNER']);
     }
     const second = await newPerson({ role: 'owner' });
+    // Whose passkey was tampered with can't sign in, and stands in for nobody.
+    const { passkeys } = (await second.call('GET', '/v1/session')).body;
+    await using raw = await openRaw(shared().place);
+    const past = new WrittenPast(raw);
+    const kept = await past.row('person_passkeys', passkeys[0].id);
+    await past.edit('person_passkeys', passkeys[0].id, { public_key: '00' });
+    for (const { body } of await Promise.all(ways())) assert.equal(body.code, 'LAST_OWNER');
+    await past.edit('person_passkeys', passkeys[0].id, { public_key: kept['public_key'] ?? null });
     const both = await Promise.all([
       owner.call('POST', `/v1/people/${second.id}/suspend`, {}),
       second.call('POST', `/v1/people/${owner.id}/suspend`, {}),

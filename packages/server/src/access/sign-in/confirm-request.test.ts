@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
 import { it } from 'node:test';
 import { confirmWithPasskey } from '@keyhold/sdk/signing/confirm-with-passkey';
 import { onEachDatabase } from '../../testing/databases.ts';
@@ -11,6 +12,7 @@ import { shareSignedIn } from '../../testing/signed-in.ts';
 onEachDatabase('what is critical', (createPlace) => {
   const shared = shareSignedIn(createPlace);
   const newPerson = (role: object) => enrolPerson(shared().installation, shared().owner, role);
+  const startedAt = Date.now();
   const TOKEN = { name: 'made', scopes: ['read'] };
 
   interface Other {
@@ -48,6 +50,7 @@ onEachDatabase('what is critical', (createPlace) => {
       ['a passkey of nobody', await confirmation(owner, { device: stranger })],
       ['a page of another', await confirmation(owner, { device: foreign })],
       ['too old', await confirmation(owner, { now: () => Date.now() - 121_000 })],
+      ['before this start, when it may have been used', await confirmation(owner, { now: () => startedAt - 1_000 })],
       ['from later', await confirmation(owner, { now: () => Date.now() + 60_000 })],
     ];
     for (const [what, headers] of wrong) {
@@ -56,8 +59,11 @@ onEachDatabase('what is critical', (createPlace) => {
     }
     const done = await owner.call('POST', '/v1/tokens', TOKEN, { headers: await confirmation(owner) });
     assert.equal(done.status, 201);
-    const { items } = (await owner.call('GET', '/v1/audit/entries?action=request.confirmed')).body;
-    assert.ok(items.some(({ actor }: { actor: string }) => actor === owner.id));
+    const entries = await owner.call('GET', '/v1/audit/entries?action=request.confirmed');
+    assert.ok(entries.body.items.some(({ actor }: { actor: string }) => actor === owner.id));
+    // Whoever reads the log can't try against it what people choose.
+    assert.ok(!JSON.stringify(entries.body).includes(hash('sha256', JSON.stringify(TOKEN), 'hex')));
+    assert.match(JSON.stringify(entries.body), /"target":"\/v1\/tokens"/);
   });
 
   it('is done once for each confirmation, also where it comes fifty times at the same moment', async () => {
@@ -100,6 +106,11 @@ onEachDatabase('what is critical', (createPlace) => {
     assert.equal((await send(url('/v1/session'), 'GET', undefined, { token: owner.session })).status, 401);
     assert.equal((await owner.call('DELETE', `/v1/sessions/${session.id}`)).status, 200);
     assert.equal((await call('GET', '/v1/people')).status, 401);
+    // A code is worth no more than the session that it was made in.
+    const orphan = await owner.call('POST', '/v1/device-codes', {}, { confirm: true });
+    await owner.call('POST', '/v1/sign-out', {});
+    assert.equal((await send(url('/v1/device-sign-in'), 'POST', { code: orphan.body.secret }, {})).status, 404);
+    await owner.signIn();
     const late = await owner.call('POST', '/v1/device-codes', {}, { confirm: true });
     using _ = moveClock(300_000);
     assert.equal((await send(url('/v1/device-sign-in'), 'POST', { code: late.body.secret }, {})).status, 404);
@@ -130,6 +141,20 @@ onEachDatabase('what is critical', (createPlace) => {
     assert.equal((await create(first.secret, { ...TOKEN, name: 'other' }, id)).status, 403);
     const done = await Promise.all(Array.from({ length: 20 }, () => create(first.secret, TOKEN, id)));
     assert.equal(done.filter(({ status }) => status === 201).length, 1);
+    // What carries a secret waits nowhere, and what waits is shown to browsers alone.
+    const change = { kind: 'passphrase', passphrase: 'made for this test' };
+    const sealed = await send(new URL('/v1/seal/change', installation.controlUrl), 'POST', change, {
+      token: first.secret,
+    });
+    assert.deepEqual([sealed.status, sealed.body.confirmation], [403, undefined]);
+    await create(first.secret, { ...TOKEN, name: 'waits' });
+    const url = new URL('/v1/confirmations', installation.controlUrl);
+    assert.equal((await send(url, 'GET', undefined, { token: second.secret })).status, 403);
+    // Ten requests of one command line push out nothing of another's.
+    const kept = (await create(second.secret, { ...TOKEN, name: 'kept' })).body.confirmation;
+    for (let i = 0; i < 11; i++) await create(first.secret, { ...TOKEN, name: `flood ${i}` });
+    const waiting = (await owner.call('GET', '/v1/confirmations')).body.items;
+    assert.ok(waiting.some((one: { id: string }) => one.id === kept));
     const late = (await create(first.secret, { ...TOKEN, name: 'late' })).body.confirmation;
     using _ = moveClock(10 * 60_000);
     assert.equal((await owner.call('DELETE', `/v1/confirmations/${late}`)).status, 404);

@@ -99,8 +99,8 @@ async function prove(
   { at, assertion }: SentPasskey,
 ): Promise<Refusal | null> {
   const nowMs = context.clock.wall();
-  if (at > nowMs + CLOCK_AHEAD_MS || nowMs > at + PASSKEY_WINDOW_MS)
-    return unconfirmed('It is too old: confirm again.');
+  const isTimely = at <= nowMs + CLOCK_AHEAD_MS && nowMs <= at + PASSKEY_WINDOW_MS;
+  if (!isTimely || at < context.confirmations.since) return unconfirmed('It is too old: confirm again.');
   const passkey = await findPasskey(context, assertion.id);
   if (passkey === undefined || passkey.person_id !== person) return unconfirmed('This is no passkey of yours.');
   const statement = passkeyStatement({ method, target, bodySha256, credential: session, at });

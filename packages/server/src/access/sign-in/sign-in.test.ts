@@ -117,6 +117,19 @@ onEachDatabase('signing in', (createPlace) => {
     const response = person.device.assert(asked.options);
     const elsewhere = { headers: { origin: 'https://evil.example' } };
     assert.equal((await person.call('POST', '/v1/sign-in', { response }, elsewhere)).status, 403);
+    // Nor is a session renewed for another page, which would end it for its own.
+    const held = person.session;
+    using _ = moveClock(25 * MINUTE_MS);
+    await isIn(person);
+    await noted(person, 25);
+    using _later = moveClock(25 * MINUTE_MS);
+    await isIn(person);
+    await noted(person, 50);
+    using _last = moveClock(15 * MINUTE_MS);
+    assert.equal((await person.call('POST', '/v1/projects', body, elsewhere)).status, 403);
+    assert.equal(person.session, held);
+    assert.equal(await isIn(person), true);
+    assert.notEqual(person.session, held);
   });
 
   it('ends with idleness, and with twelve hours however busy', async () => {
@@ -149,6 +162,16 @@ onEachDatabase('signing in', (createPlace) => {
         return;
     }
   }
+
+  it('ends with idleness also where a page goes on to ask what waits', async () => {
+    const person = await newPerson();
+    for (let minutes = 10; minutes < 30; minutes += 10) {
+      using _ = moveClock(minutes * MINUTE_MS);
+      assert.equal((await person.call('GET', '/v1/confirmations')).status, 200);
+    }
+    using _ = moveClock(31 * MINUTE_MS);
+    assert.equal((await person.call('GET', '/v1/confirmations')).status, 401);
+  });
 
   it('replaces an old secret once, and ends the session of whoever brings the old one later', async () => {
     const person = await newPerson();
