@@ -15,6 +15,7 @@ import type { ChangeContext } from './change-context.ts';
 import { createToken } from './create-token.ts';
 import { allowOnInstallation, reachFor } from './locate.ts';
 import { type Principal, type Reach, reaches } from './principal.ts';
+import { readExpiry } from './read-expiry.ts';
 import { revokeToken } from './revoke-token.ts';
 import { type PlaceNames, readBinding, showToken, type TokenPlaces } from './token.ts';
 import { findToken, listTokens } from './tokens.store.ts';
@@ -46,9 +47,8 @@ export function mountTokens(
     if (isRefusal(binding)) return binding;
     const unconfirmed = await confirm();
     if (unconfirmed !== null) return unconfirmed;
-    const expiresAt = body.expiresAt === undefined ? null : Date.parse(body.expiresAt);
-    if (Number.isNaN(expiresAt) || (expiresAt ?? 0) < 0)
-      return refuse('INVALID_INPUT', 'There is no such time.', '/expiresAt');
+    const expiresAt = readExpiry(body.expiresAt);
+    if (isRefusal(expiresAt)) return expiresAt;
     const input = { name: body.name, scopes: body.scopes, ...binding, expiresAt };
     const created = await createToken(context, { principal, ip, idempotency }, input);
     if (isRefusal(created)) return created;

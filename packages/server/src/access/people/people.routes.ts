@@ -12,6 +12,7 @@ import { expose } from '../../vault/expose.ts';
 import type { ChangeContext } from '../change-context.ts';
 import { allow, allowOnInstallation, reachFor } from '../locate.ts';
 import { INSTALLATION, type Principal } from '../principal.ts';
+import { readExpiry } from '../read-expiry.ts';
 import { readBinding, type TokenPlaces } from '../token.ts';
 import { removePerson, resumePerson, suspendPerson } from './change-person.ts';
 import { endRole, grantRole, noRole } from './grant-role.ts';
@@ -144,8 +145,8 @@ async function readGift(
     ...(environment === undefined ? {} : { environment }),
   });
   if (isRefusal(binding)) return binding;
-  const until = expiresAt === undefined ? null : Date.parse(expiresAt);
-  if (Number.isNaN(until) || (until ?? 0) < 0) return refuse('INVALID_INPUT', 'There is no such time.', '/expiresAt');
+  const until = readExpiry(expiresAt);
+  if (isRefusal(until)) return until;
   return { role, at: binding.at[0] ?? INSTALLATION, reason, expiresAt: until };
 }
 

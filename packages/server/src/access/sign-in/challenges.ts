@@ -1,6 +1,7 @@
 import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import type { Random } from '../../random.ts';
+import { UsedOnce } from './used-once.ts';
 
 const LIFETIME_MS = 5 * 60_000;
 const NONCE_BYTES = 16;
@@ -15,8 +16,7 @@ export class Challenges {
   readonly #key: KeyObject;
   readonly #clock: Clock;
   readonly #random: Random;
-  /** When each may be forgotten, by the monotonic clock. */
-  readonly #used = new Map<string, number>();
+  readonly #used = new UsedOnce();
 
   constructor(key: KeyObject, clock: Clock, random: Random) {
     this.#key = key;
@@ -45,12 +45,7 @@ export class Challenges {
   take(purpose: string, challenge: string): boolean {
     if (!this.isOpen(purpose, challenge)) return false;
     const now = this.#clock.monotonic();
-    for (const [old, until] of this.#used) {
-      if (until > now) break;
-      this.#used.delete(old);
-    }
-    this.#used.set(challenge, now + LIFETIME_MS);
-    return true;
+    return this.#used.take(challenge, now, now + LIFETIME_MS);
   }
 
   #mac(purpose: string, body: Buffer): Buffer {

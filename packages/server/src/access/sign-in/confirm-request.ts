@@ -14,12 +14,12 @@ import { readAssertion } from '../verify-passkey.ts';
 import { findPasskey, noteAssertion } from './find-passkey.ts';
 import { MAX_PENDING_BYTES, type PendingRequest } from './pending-requests.ts';
 import type { SignInContext } from './sign-in-context.ts';
+import { UsedOnce } from './used-once.ts';
 
-/** Confirmations that were used, until their time is over; each is good once. */
+/** Confirmations that were used since this start. What was used before it is not known: nothing older is taken. */
 export class Confirmations {
-  /** Challenge → when it may be forgotten, epoch milliseconds; in order of arrival. */
-  readonly #used = new Map<string, number>();
-  /** What was used before this start is not known: nothing that was made before it is taken. */
+  readonly #used = new UsedOnce();
+  /** Epoch milliseconds. */
   readonly since: number;
 
   constructor(startedAt: number) {
@@ -28,14 +28,8 @@ export class Confirmations {
 
   /** False where it was used before. */
   take(challenge: string, nowMs: number): boolean {
-    for (const [old, until] of this.#used) {
-      if (until > nowMs) break;
-      this.#used.delete(old);
-    }
-    if (this.#used.has(challenge)) return false;
     // One from a clock that is ahead is good for longer.
-    this.#used.set(challenge, nowMs + PASSKEY_WINDOW_MS + 2 * CLOCK_AHEAD_MS);
-    return true;
+    return this.#used.take(challenge, nowMs, nowMs + PASSKEY_WINDOW_MS + 2 * CLOCK_AHEAD_MS);
   }
 }
 
