@@ -33,7 +33,7 @@ async function ensureBootstrapToken(own: OwnTokens, file: string): Promise<strin
     return await createTokenFile(own, file, { action: BOOTSTRAP_CREATED, name: 'bootstrap', scopes: ['admin'] });
   }
   // Nobody shall wonder what it is good for; nor try it.
-  if (known === null || (await findToken(own.reader, known))?.state !== 'active') removeTokenFile(file);
+  if (known !== null && (await findToken(own.reader, known))?.state !== 'active') removeTokenFile(file);
   return known;
 }
 
@@ -54,8 +54,13 @@ async function findBootstrapToken(own: OwnTokens): Promise<string | null | undef
     await noteBootstrapToken(own, entry.subject);
     return entry.subject;
   }
-  const { rows: others } = await readChecked(own.reader, 'tokens', '', 1);
-  return others.length > 0 ? null : undefined;
+  // Whatever became of it: where the ledger knew a token once, the first one was this.
+  const heads = own.reader
+    .selectFrom('row_heads')
+    .select('row_id')
+    .where('row_id', '>=', 'tok_')
+    .where('row_id', '<', 'tok`');
+  return (await heads.limit(1).executeTakeFirst()) === undefined ? undefined : null;
 }
 
 async function noteBootstrapToken({ ledger, random }: OwnTokens, tokenId: string): Promise<void> {

@@ -10,6 +10,10 @@ export interface BootstrapTokenRow extends Fact {
 export interface PersonRow extends Fact {
   readonly name: string;
   readonly state: 'invited' | 'active' | 'suspended' | 'removed';
+  /** Sessions that began before are over, whatever their rows say: those may be hidden when they are to be ended. */
+  readonly sessions_after: number;
+  /** The same of passkeys. */
+  readonly passkeys_after: number;
   readonly created_at: number;
 }
 

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { canonicalJson, type Json } from '@keyhold/protocol/canonical-json';
 import type { SentRequest } from '@keyhold/protocol/confirmation';
 import { ACK_HEADER, ACK_LEVELS } from '@keyhold/protocol/acknowledgement';
@@ -68,6 +69,8 @@ export interface Answer<T> {
 /** Whoever was found longer ago is looked for again. */
 const PROMPT_MS = 100;
 
+const CHANGED = refuse('FORBIDDEN', 'What you may do has changed just now: ask again.');
+
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,128}$/;
 
 /** Serves an operation. `handle` gets input of exactly the declared shape and answers with a value or a refusal. */
@@ -109,7 +112,12 @@ export function mount<O extends Operation, P extends { readonly id: string }>(
       if (isRefusal(principal)) return sendProblem(request, reply, principal);
       const answer = await handle({
         principal,
-        confirm: async () => (await gate.confirm?.(principal, sentRequest(request, operation))) ?? null,
+        confirm: async () => {
+          const refused = await gate.confirm?.(principal, sentRequest(request, operation));
+          if (refused != null || gate.confirm === undefined) return refused ?? null;
+          // Entering it took its time: whoever lost a right meanwhile does not get what he asked for.
+          return isDeepStrictEqual(await find(request, reply), principal) ? null : CHANGED;
+        },
         params: request.params as Params<O>,
         query: request.query as Query<O>,
         body: request.body as Body<O>,

@@ -144,14 +144,17 @@ export class Facts {
     return await this.update(table, row, { ...patch, salt: this.#newSalt() } as typeof patch);
   }
 
-  /** Changes a row for the worse, also where it was tampered with: that always succeeds. Undefined where none is. */
+  /**
+   * Changes a row for the worse, also where it was tampered with. Undefined where none is, or one that the ledger never
+   * knew: such a row opens nothing.
+   */
   async takeAway<T extends FactTable>(
     table: T,
     id: string,
     patch: Partial<Omit<FactTables[T], 'id' | 'salt'>>,
   ): Promise<FactTables[T] | undefined> {
-    const { row, tampered } = await this.examine(table, id);
-    if (row === undefined) return undefined;
+    const { row, tampered, known } = await this.examine(table, id);
+    if (row === undefined || !known) return undefined;
     return await this[tampered ? 'overwrite' : 'update'](table, row, patch);
   }
 

@@ -1,4 +1,4 @@
-import { type Refusal, refuse } from '@keyhold/protocol/errors';
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Kysely } from 'kysely';
 import type { PersonRow } from '../../database/people-rows.ts';
 import type { Database } from '../../database/schema.ts';
@@ -20,12 +20,15 @@ export async function suspendPerson(context: Reading, caller: Caller, id: string
   const locks = await rowsOf(context.reader, id);
   return await context.ledger.record({ ...draft, locks }, async (facts) => {
     const { row, tampered } = await facts.examine('people', id);
-    if (row === undefined || row.state === 'removed') return noPerson(id);
-    if (row.state === 'invited') return refuse('ILLEGAL_TRANSITION', 'The person has not enrolled yet: remove him.');
-    if (row.state === 'active' && (await isLastOwner(facts, id))) return LAST_OWNER;
+    if (row === undefined || (row.state === 'removed' && !tampered)) return noPerson(id);
+    if (row.state === 'invited' && !tampered) {
+      return refuse('ILLEGAL_TRANSITION', 'The person has not enrolled yet: remove him.');
+    }
+    if ((tampered || row.state === 'active') && (await isLastOwner(facts, id))) return LAST_OWNER;
     await endSessions(facts, id);
     await withdrawInvitations(facts, id);
-    return await facts[tampered ? 'overwrite' : 'update']('people', row, { state: 'suspended' });
+    const over = { state: 'suspended', sessions_after: context.clock.wall() } as const;
+    return await facts[tampered ? 'overwrite' : 'update']('people', row, over);
   });
 }
 
@@ -41,22 +44,31 @@ export async function resumePerson(context: Reading, caller: Caller, id: string)
   });
 }
 
-/** Ends all that a person has, for good. It works on rows that were tampered with too. */
+/**
+ * Ends all that a person has, for good. It works on rows that were tampered with too. His own row comes first: whatever
+ * happens to the rest, he is out.
+ */
 export async function removePerson(context: Reading, caller: Caller, id: string): Promise<Changed> {
-  const draft = { ...attribution(caller), action: 'person.removed', subject: id };
+  const draft = { ...attribution(caller), subject: id };
   const locks = await rowsOf(context.reader, id);
-  return await context.ledger.record({ ...draft, locks }, async (facts) => {
+  const now = context.clock.wall();
+  const removed = await context.ledger.record({ ...draft, action: 'person.removed', locks }, async (facts) => {
     const { row, tampered } = await facts.examine('people', id);
     if (row === undefined) return noPerson(id);
-    if (row.state === 'active' && (await isLastOwner(facts, id))) return LAST_OWNER;
+    if ((tampered || row.state === 'active') && (await isLastOwner(facts, id))) return LAST_OWNER;
+    const over = row.state === 'removed' ? {} : { sessions_after: now, passkeys_after: now };
+    const person = await facts[tampered ? 'overwrite' : 'update']('people', row, { state: 'removed', ...over });
     await endSessions(facts, id);
+    return person;
+  });
+  if (isRefusal(removed)) return removed;
+  await context.ledger.record({ ...draft, idempotency: undefined, action: 'person.emptied', locks }, async (facts) => {
     await withdrawInvitations(facts, id);
     await removePasskeys(facts, id);
-    for (const role of await rolesOf(facts.db, [id])) {
-      await facts.takeAway('role_grants', role.id, { state: 'ended' });
-    }
-    return await facts[tampered ? 'overwrite' : 'update']('people', row, { state: 'removed' });
+    for (const role of await rolesOf(facts.db, [id])) await facts.takeAway('role_grants', role.id, { state: 'ended' });
+    return null;
   });
+  return removed;
 }
 
 async function isLastOwner(facts: Facts, id: string): Promise<boolean> {

@@ -11,7 +11,7 @@ import { Secret } from '../../vault/secret.ts';
 import { attribution, type Caller, type ChangeContext } from '../change-context.ts';
 import type { Principal, Resource } from '../principal.ts';
 import { refuseExcess } from '../refuse-excess.ts';
-import { openInvitations, rolesOf } from './people.store.ts';
+import { allRoleIdsOf, openInvitations } from './people.store.ts';
 import { INVITATION_MS, isInForce, resourceOf } from './person.ts';
 
 /** A role, and where. */
@@ -41,7 +41,9 @@ export async function invitePerson(
   const { secret, row } = makeInvitation(context, caller, id);
   const draft = { ...attribution(caller), action: 'person.invited', subject: id };
   return await ledger.record(draft, async (facts) => {
-    const person = await facts.insert('people', { id, name, state: 'invited', created_at: clock.wall() });
+    const created_at = clock.wall();
+    const since = { sessions_after: created_at, passkeys_after: created_at };
+    const person = await facts.insert('people', { id, name, state: 'invited', ...since, created_at });
     await facts.insert('role_grants', makeRole(context, caller, id, gift));
     await facts.insert('invitations', row);
     return { person, secret };
@@ -90,8 +92,10 @@ export async function refuseAbove(
   principal: Principal,
   person: string,
 ): Promise<Refusal | null> {
-  for (const row of await rolesOf(facts.db, [person])) {
-    if (!isInForce(row, clock.wall())) continue;
+  for (const id of await allRoleIdsOf(facts.db, person)) {
+    // Checked, and whatever it says of itself: who could edit it could make the person seem less than he is.
+    const row = await facts.find('role_grants', id);
+    if (row === undefined || !isInForce(row, clock.wall())) continue;
     const gift = {
       by: 'people.invite',
       openers: [row.role],

@@ -27,6 +27,12 @@ export async function rolesOf(db: Db, people: readonly string[]): Promise<RoleGr
     .execute();
 }
 
+/** Ids of all that a person ever had, ended or not. */
+export async function allRoleIdsOf(db: Db, person: string): Promise<string[]> {
+  const rows = await db.selectFrom('role_grants').select('id').where('person_id', '=', person).execute();
+  return rows.map(({ id }) => id);
+}
+
 export async function findRole(db: Db, id: string): Promise<RoleGrantRow | undefined> {
   return await db.selectFrom('role_grants').selectAll().where('id', '=', id).executeTakeFirst();
 }

@@ -3,8 +3,8 @@ import type { PersonRow, RoleGrantRow } from '../../database/people-rows.ts';
 import type { Grant, Resource } from '../principal.ts';
 import { type PlaceNames, showBinding } from '../token.ts';
 
-/** Each of these is one row of the entry that ends them all, and an entry is bounded. */
-export const MAX_ROLES = 20;
+/** Each is a row, or two where it was tampered with, of the entry that ends them all; and an entry is bounded. */
+export const MAX_ROLES = 15;
 export const MAX_SESSIONS = 10;
 export const MAX_PASSKEYS = 10;
 

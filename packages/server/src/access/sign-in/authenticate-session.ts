@@ -49,7 +49,8 @@ async function hasHolder(context: Context, session: SessionRow): Promise<boolean
   const { person: holder, passkey: shown } = await readHolder(context.reader, session);
   if (holder === undefined || shown === undefined) return false;
   const [person, passkey] = [asRecorded(context, holder), asRecorded(context, shown)];
-  return person?.state === 'active' && passkey?.state === 'active' && passkey.person_id === person.id;
+  if (person?.state !== 'active' || passkey?.state !== 'active' || passkey.person_id !== person.id) return false;
+  return session.created_at >= person.sessions_after && passkey.created_at >= person.passkeys_after;
 }
 
 /** The row, where it is what the ledger recorded. */

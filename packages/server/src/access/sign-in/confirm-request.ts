@@ -9,9 +9,10 @@ import {
   readPasskey,
   type SentPasskey,
 } from '@keyhold/protocol/request-passkey';
+import type { Clock } from '../../clock.ts';
 import type { Principal } from '../principal.ts';
 import { readAssertion } from '../verify-passkey.ts';
-import { findPasskey, noteAssertion } from './find-passkey.ts';
+import { findPasskey, isOfNow, noteAssertion } from './find-passkey.ts';
 import { MAX_PENDING_BYTES, type PendingRequest } from './pending-requests.ts';
 import type { SignInContext } from './sign-in-context.ts';
 import { UsedOnce } from './used-once.ts';
@@ -19,11 +20,17 @@ import { UsedOnce } from './used-once.ts';
 /** Confirmations that were used since this start. What was used before it is not known: nothing older is taken. */
 export class Confirmations {
   readonly #used = new UsedOnce();
-  /** Epoch milliseconds. */
-  readonly since: number;
+  readonly #clock: Clock;
+  readonly #startedAt: number;
 
-  constructor(startedAt: number) {
-    this.since = startedAt;
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#startedAt = clock.monotonic();
+  }
+
+  /** When this start was, by the wall clock as it goes now: it may have been set since. Epoch milliseconds. */
+  get since(): number {
+    return this.#clock.wall() - (this.#clock.monotonic() - this.#startedAt);
   }
 
   /** False where it was used before. */
@@ -96,7 +103,8 @@ async function prove(
   const isTimely = at <= nowMs + CLOCK_AHEAD_MS && nowMs <= at + PASSKEY_WINDOW_MS;
   if (!isTimely || at < context.confirmations.since) return unconfirmed('It is too old: confirm again.');
   const passkey = await findPasskey(context, assertion.id);
-  if (passkey === undefined || passkey.person_id !== person) return unconfirmed('This is no passkey of yours.');
+  if (passkey === undefined || passkey.person_id !== person || !(await isOfNow(context, passkey)))
+    return unconfirmed('This is no passkey of yours.');
   const statement = passkeyStatement({ method, target, bodySha256, credential: session, at });
   const challenge = hash('sha256', statement, 'base64url');
   const { origin, rpId } = context.site();

@@ -13,6 +13,7 @@ import { readCheckedRows } from '../../ledger/checked-rows.ts';
 import type { Facts } from '../../ledger/facts.ts';
 import type { Secret } from '../../vault/secret.ts';
 import { endSessions, removePasskeys, rowsOf } from '../people/change-person.ts';
+import { allowOnInstallation } from '../locate.ts';
 import { refuseAbove } from '../people/invite-person.ts';
 import { findInvitationId, rolesOf } from '../people/people.store.ts';
 import { grantOf, isInForce } from '../people/person.ts';
@@ -165,7 +166,13 @@ async function enrolOwner(
   const recorded = await ledger.record(draft, async (facts) => {
     const token = await facts.find('tokens', tokenId);
     if (token?.state !== 'active') return OVER;
-    const person = await facts.insert('people', { id, name, state: 'active', created_at });
+    const person = await facts.insert('people', {
+      id,
+      name,
+      state: 'active',
+      ...sinceOf(passkey, session),
+      created_at,
+    });
     const kept = await insertPasskey(facts, passkey);
     if (isRefusal(kept)) return kept;
     await facts.insert('role_grants', {
@@ -186,6 +193,11 @@ async function enrolOwner(
   ownerTokens.ended(tokenId);
   if (isRecovery) context.recovered(id);
   return { ...recorded.value, sequence: recorded.sequence, barrier };
+}
+
+/** Whatever there was before this passkey and this session is over. */
+function sinceOf(passkey: Pick<PersonPasskeyRow, 'created_at'>, { row }: MadeSession) {
+  return { passkeys_after: passkey.created_at, sessions_after: row.created_at };
 }
 
 /** Whoever enrols anew has lost what he had, or somebody has stolen it: it ends. */
@@ -209,7 +221,7 @@ async function enrolInvited(
     await removePasskeys(facts, person_id);
     const kept = await insertPasskey(facts, passkey);
     if (isRefusal(kept)) return kept;
-    const person = await facts.update('people', before, { state: 'active' });
+    const person = await facts.update('people', before, { state: 'active', ...sinceOf(passkey, session) });
     return { person, session: await insertSession(facts, session) };
   });
   return isRefusal(recorded) ? recorded : { ...recorded.value, sequence: recorded.sequence };
@@ -218,12 +230,12 @@ async function enrolInvited(
 /** An invitation is the word of who invited, and is worth no more than he is now. */
 async function couldInvite(context: SignInContext, facts: Facts, inviter: string, person: string): Promise<boolean> {
   if ((await facts.find('people', inviter))?.state !== 'active') return false;
-  const roles = await rolesOf(facts.db, [inviter]);
   const held: RoleGrantRow[] = [];
-  for (const { id } of roles) {
-    const row = await facts.find('role_grants', id);
-    if (row !== undefined && isInForce(row, context.clock.wall())) held.push(row);
+  for (const { id } of await rolesOf(facts.db, [inviter])) {
+    const { row, tampered } = await facts.examine('role_grants', id);
+    if (row !== undefined && !tampered && isInForce(row, context.clock.wall())) held.push(row);
   }
   const principal = { id: inviter, grants: held.map(grantOf) };
+  if (allowOnInstallation(principal, 'people.invite') !== null) return false;
   return (await refuseAbove(context, facts, principal, person)) === null;
 }

@@ -32,3 +32,17 @@ export async function noteAssertion(context: Context, { id }: PersonPasskeyRow, 
   // It says when a passkey was used, no more: nothing is refused for it.
   void scratch.write((tables) => notePasskeyUse(tables, id, use)).catch(() => {});
 }
+
+/** False for one of before its person enrolled anew, whatever its row says. */
+export async function isOfNow(
+  { reader, tampered }: Context,
+  { person_id, created_at }: PersonPasskeyRow,
+): Promise<boolean> {
+  const [checked] = await readCheckedRows(reader, ['people'], [person_id]);
+  if (checked === undefined) return false;
+  if ('tampered' in checked) {
+    tampered(checked.tampered);
+    return false;
+  }
+  return checked.table === 'people' && created_at >= checked.row.passkeys_after;
+}

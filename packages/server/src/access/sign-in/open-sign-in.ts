@@ -32,7 +32,7 @@ export function openSignIn(context: ChangeContext, { store, scratch, alarms, ...
     throttle: new Throttle(clock),
     deviceCodes: new DeviceCodes(clock, random),
     uses: new SessionUses(scratch, clock),
-    confirmations: new Confirmations(clock.wall()),
+    confirmations: new Confirmations(clock),
     pending: new PendingRequests(clock, random),
   };
 }

@@ -27,7 +27,8 @@ export function personGate(
       open: async (secret, ip, isWatching) => {
         const found = await authenticateSession(context, secret, 'browser');
         if (found === null) return null;
-        if (!isWatching) context.uses.note(found.session.id, ip);
+        if (isWatching) return { principal: found.principal, renewed: null };
+        context.uses.note(found.session.id, ip);
         const renewed = await renewSession(context, found);
         return { principal: found.principal, renewed: renewed === null ? null : expose(renewed) };
       },

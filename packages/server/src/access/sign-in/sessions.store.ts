@@ -71,6 +71,7 @@ export async function readRoles(db: Db, person: string): Promise<Read<RoleGrantR
       .select('row_heads.digest as recorded')
       .where('role_grants.person_id', '=', '')
       .where('role_grants.state', '=', 'active')
+      .orderBy('role_grants.id')
       .compile(),
   );
   return (await run(db, query)).map(withoutHead);

@@ -98,10 +98,16 @@ async function beginSession(
     const person = await facts.find('people', row.person_id);
     const passkey = await facts.find('person_passkeys', row.passkey_id);
     if (person?.state !== 'active' || passkey?.state !== 'active') return NOBODY;
-    if (parent !== undefined && (await facts.find('sessions', parent))?.state !== 'active') return NO_CODE;
+    if (passkey.created_at < person.passkeys_after) return NOBODY;
+    if (parent !== undefined && !(await isAlive(facts, parent, row.created_at))) return NO_CODE;
     return { person, session: await insertSession(facts, made) };
   });
   return isRefusal(recorded) ? recorded : { ...recorded.value, secret };
+}
+
+async function isAlive(facts: Facts, session: string, nowMs: number): Promise<boolean> {
+  const row = await facts.find('sessions', session);
+  return row?.state === 'active' && nowMs < row.expires_at;
 }
 
 /** The oldest ends where there are too many: what ends them all has to fit into one entry. */

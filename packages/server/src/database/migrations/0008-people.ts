@@ -1,7 +1,8 @@
 export const people: readonly string[] = [
   'CREATE TABLE bootstrap_tokens (id TEXT PRIMARY KEY, salt TEXT NOT NULL, token_id TEXT NOT NULL)',
   `CREATE TABLE people (
-    id TEXT PRIMARY KEY, salt TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, created_at BIGINT NOT NULL)`,
+    id TEXT PRIMARY KEY, salt TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL,
+    sessions_after BIGINT NOT NULL, passkeys_after BIGINT NOT NULL, created_at BIGINT NOT NULL)`,
   // What was removed keeps its row: a credential id is never taken twice.
   `CREATE TABLE person_passkeys (
     id TEXT PRIMARY KEY, salt TEXT NOT NULL, person_id TEXT NOT NULL REFERENCES people (id), name TEXT NOT NULL,
