@@ -11,6 +11,7 @@ import { Secret } from '../../vault/secret.ts';
 import { attribution, type Caller, type ChangeContext } from '../change-context.ts';
 import type { Principal, Resource } from '../principal.ts';
 import { refuseExcess } from '../refuse-excess.ts';
+import { refuseGone } from '../refuse-gone.ts';
 import { allRoleIdsOf, openInvitations } from './people.store.ts';
 import { INVITATION_MS, isInForce, resourceOf } from './person.ts';
 
@@ -41,6 +42,8 @@ export async function invitePerson(
   const { secret, row } = makeInvitation(context, caller, id);
   const draft = { ...attribution(caller), action: 'person.invited', subject: id };
   return await ledger.record(draft, async (facts) => {
+    const gone = await refuseGone(facts, caller);
+    if (gone !== null) return gone;
     const created_at = clock.wall();
     const since = { sessions_after: created_at, passkeys_after: created_at };
     const person = await facts.insert('people', { id, name, state: 'invited', ...since, created_at });
@@ -118,6 +121,8 @@ export async function reinvitePerson(
   const { secret, row } = makeInvitation(context, caller, id);
   const draft = { ...attribution(caller), action: 'person.reinvited', subject: id };
   return await context.ledger.record({ ...draft, locks: [id, ...open.map((one) => one.id)] }, async (facts) => {
+    const gone = await refuseGone(facts, caller);
+    if (gone !== null) return gone;
     const person = await facts.find('people', id);
     if (person === undefined || person.state === 'removed') return noPerson(id);
     if (person.state === 'suspended') return refuse('ILLEGAL_TRANSITION', 'The person is suspended: resume first.');

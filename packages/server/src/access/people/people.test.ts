@@ -103,6 +103,12 @@ onEachDatabase('people', (createPlace) => {
     assert.equal((await owner.call('DELETE', `/v1/roles/${role.id}`)).status, 200);
     for (const one of [invited, again]) assert.equal((await enrolWith(one))[1], 409);
     assert.equal(await isIn(developer), true);
+    // Not even for one who has no role himself.
+    const administrator = await newPerson({ role: 'administrator' });
+    const bare = await invite(administrator, { role: 'support' });
+    const held = (await administrator.call('GET', '/v1/session')).body.roles;
+    for (const { id } of [...bare.body.person.roles, ...held]) await owner.call('DELETE', `/v1/roles/${id}`);
+    assert.equal((await enrolWith(bare))[1], 409);
   });
 
   it('who may give at one place gives nothing at another, and roles that add up to much are not everything', async () => {
@@ -205,6 +211,23 @@ onEachDatabase('people', (createPlace) => {
     assert.equal((await installation.call('GET', '/v1/projects', undefined, { token: secret })).status, 200);
   });
 
+  it('what a person had confirmed is not done any more once he is suspended', async () => {
+    const { owner } = shared();
+    for (let round = 0; round < 5; round++) {
+      const person = await newPerson({ role: 'administrator' });
+      const create = () => person.call('POST', '/v1/tokens', { name: person.id, scopes: ['read'] }, { confirm: true });
+      const [suspended] = await Promise.all([
+        new Promise((resolve) => setImmediate(resolve)).then(() =>
+          owner.call('POST', `/v1/people/${person.id}/suspend`, {}),
+        ),
+        ...Array.from({ length: 12 }, create),
+      ]);
+      const { items } = (await owner.call('GET', '/v1/tokens?limit=200')).body;
+      const made = items.filter(({ name }: { name: string }) => name === person.id).map(({ id }: { id: string }) => id);
+      assert.deepEqual(suspended.body.tokens.sort(), made.sort());
+    }
+  });
+
   it('whoever writes rows past the ledger hides nothing from what ends it, and makes nobody less than he is', async () => {
     const { owner, place } = shared();
     await using raw = await openRaw(place);
@@ -231,6 +254,13 @@ onEachDatabase('people', (createPlace) => {
     assert.equal(await isIn(person), false);
     assert.equal((await person.signIn()).status, 401);
     assert.equal((await renewed.signIn()).status, 200);
+    // A session that is hidden while its person is suspended.
+    await past.edit('sessions', renewed.sessionId, { state: 'ended' });
+    await owner.call('POST', `/v1/people/${person.id}/suspend`, {});
+    await past.edit('sessions', renewed.sessionId, { state: 'active' });
+    await owner.call('POST', `/v1/people/${person.id}/resume`, {}, { confirm: true });
+    assert.equal(await isIn(renewed), false);
+    await renewed.signIn();
     // More rows than an entry has room for, and a state that says that there is nothing to do.
     const row = await past.row('sessions', renewed.sessionId);
     for (let i = 0; i < 70; i++) {
