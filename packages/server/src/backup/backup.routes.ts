@@ -30,11 +30,12 @@ export function mountBackup(app: FastifyInstance, { gate, context, store }: Back
       } as object,
     },
     async (request, reply) => {
-      const principal = await gate.authenticate(bearerOf(request), request.ip);
+      const find = () => gate.authenticate(bearerOf(request), request.ip);
+      const principal = await find();
       if (principal === null) return sendProblem(request, reply, refuse('UNAUTHENTICATED', 'Send a token.'));
       const denied = allowOnInstallation(principal, 'backup.create');
       if (denied !== null) return sendProblem(request, reply, denied);
-      const unconfirmed = (await gate.confirm?.(principal, sentRequest(request))) ?? null;
+      const unconfirmed = (await gate.confirm?.(principal, () => sentRequest(request), find)) ?? null;
       if (unconfirmed !== null) return sendProblem(request, reply, unconfirmed);
       const { recipients } = request.body as BackupRequest;
       const encrypt = encryptStream(recipients);

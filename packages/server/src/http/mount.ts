@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto';
-import { isDeepStrictEqual } from 'node:util';
 import { canonicalJson, type Json } from '@keyhold/protocol/canonical-json';
 import type { SentRequest } from '@keyhold/protocol/confirmation';
 import { ACK_HEADER, ACK_LEVELS } from '@keyhold/protocol/acknowledgement';
@@ -50,8 +49,15 @@ export interface Gate<P extends { readonly id: string }> {
     /** @param isWatching it does not count as a use */
     readonly open: (secret: string, ip: string, isWatching: boolean) => Promise<FromCookie<P> | null>;
   };
-  /** Whether the caller confirmed this very request, where he has to. Missing where nobody can. */
-  readonly confirm?: (principal: P, request: SentRequest) => Promise<Refusal | null>;
+  /**
+   * Whether the caller confirmed this very request, where he has to. Missing where nobody can.
+   * @param again finds the caller anew
+   */
+  readonly confirm?: (
+    principal: P,
+    request: () => SentRequest,
+    again: () => Promise<P | Refusal | null>,
+  ) => Promise<Refusal | null>;
   /** Missing where no log is kept: then nobody can ask for more than an answer. */
   readonly acknowledge?: Acknowledge;
 }
@@ -68,8 +74,6 @@ export interface Answer<T> {
 
 /** Whoever was found longer ago is looked for again. */
 const PROMPT_MS = 100;
-
-const CHANGED = refuse('FORBIDDEN', 'What you may do has changed just now: ask again.');
 
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,128}$/;
 
@@ -113,10 +117,8 @@ export function mount<O extends Operation, P extends { readonly id: string }>(
       const answer = await handle({
         principal,
         confirm: async () => {
-          const refused = await gate.confirm?.(principal, sentRequest(request, operation));
-          if (refused != null || gate.confirm === undefined) return refused ?? null;
-          // Entering it took its time: whoever lost a right meanwhile does not get what he asked for.
-          return isDeepStrictEqual(await find(request, reply), principal) ? null : CHANGED;
+          const sent = () => sentRequest(request, operation);
+          return (await gate.confirm?.(principal, sent, () => find(request, reply))) ?? null;
         },
         params: request.params as Params<O>,
         query: request.query as Query<O>,

@@ -11,7 +11,7 @@ import {
 } from '@keyhold/protocol/request-passkey';
 import type { Clock } from '../../clock.ts';
 import type { Principal } from '../principal.ts';
-import { readAssertion } from '../verify-passkey.ts';
+import { readAssertion } from '@keyhold/verifier/passkeys';
 import { findPasskey, isOfNow, noteAssertion } from './find-passkey.ts';
 import { MAX_PENDING_BYTES, type PendingRequest } from './pending-requests.ts';
 import type { SignInContext } from './sign-in-context.ts';
@@ -48,10 +48,9 @@ export class Confirmations {
  */
 export async function confirmRequest(
   context: SignInContext,
-  { id: person, session }: Principal,
+  { id: person, session }: Required<Principal>,
   request: SentRequest,
 ): Promise<Refusal | null> {
-  if (session === undefined) return null;
   if (session.kind === 'cli') return waitForPerson(context, person, session.id, request);
   const sent = readPasskey(request.headers);
   if (sent === null) return unconfirmed('Send Keyhold-Passkey, over this request and your session.');
@@ -108,11 +107,8 @@ async function prove(
   const statement = passkeyStatement({ method, target, bodySha256, credential: session, at });
   const challenge = hash('sha256', statement, 'base64url');
   const { origin, rpId } = context.site();
-  const known = { credentialId: passkey.credential_id, publicKey: passkey.public_key, counter: 0 };
-  const counter = await readAssertion({ challenge, origins: [origin], rpId }, known, {
-    ...{ id: assertion.id, rawId: assertion.id, type: 'public-key', clientExtensionResults: {} },
-    response: assertion.response,
-  });
+  const known = { credentialId: passkey.credential_id, publicKey: passkey.public_key };
+  const counter = await readAssertion({ challenge, origins: [origin], rpId }, known, assertion);
   if (counter === null) return unconfirmed('It confirms another request, or is not of this passkey.');
   if (!context.confirmations.take(challenge, nowMs)) return unconfirmed('It was used already: confirm again.');
   await noteAssertion(context, passkey, counter);

@@ -1,4 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import { hasPrefix, SESSION_PREFIX } from '@keyhold/protocol/credential-format';
+import { refuse } from '@keyhold/protocol/errors';
 import type { Gate } from '../../http/mount.ts';
 import type { Principal } from '../principal.ts';
 import { expose } from '../../vault/expose.ts';
@@ -6,6 +8,8 @@ import { authenticateSession } from './authenticate-session.ts';
 import { confirmRequest } from './confirm-request.ts';
 import { renewSession } from './renew-session.ts';
 import type { SignInContext } from './sign-in-context.ts';
+
+const CHANGED = refuse('FORBIDDEN', 'What you may do has changed just now: ask again.');
 
 /**
  * Opens the API to people too: to browsers by their cookie, to command lines by a bearer token of a session.
@@ -33,6 +37,12 @@ export function personGate(
         return { principal: found.principal, renewed: renewed === null ? null : expose(renewed) };
       },
     },
-    confirm: (principal, request) => confirmRequest(context, principal, request),
+    confirm: async (principal, request, again) => {
+      if (principal.session === undefined) return null;
+      const refused = await confirmRequest(context, { ...principal, session: principal.session }, request());
+      if (refused !== null) return refused;
+      // Entering it took its time: whoever lost a right meanwhile does not get what he asked for.
+      return isDeepStrictEqual(await again(), principal) ? null : CHANGED;
+    },
   };
 }

@@ -4,7 +4,7 @@ import type { PersonPasskeyRow, PersonRow, SessionRow } from '../../database/peo
 import type { Facts } from '../../ledger/facts.ts';
 import type { Secret } from '../../vault/secret.ts';
 import { MAX_SESSIONS } from '../people/person.ts';
-import { readAssertion } from '../verify-passkey.ts';
+import { readAssertion } from '@keyhold/verifier/passkeys';
 import type { DevicePerson } from './device-codes.ts';
 import { findPasskey, noteAssertion } from './find-passkey.ts';
 import { type MadeSession, makeSession } from './session.ts';
@@ -69,7 +69,7 @@ async function prove(
     challenge = shown;
     return challenges.isOpen(TO_SIGN_IN, shown);
   };
-  const known = { credentialId: passkey.credential_id, publicKey: passkey.public_key, counter: 0 };
+  const known = { credentialId: passkey.credential_id, publicKey: passkey.public_key };
   const counter = await readAssertion({ challenge: isOpen, origins: [origin], rpId }, known, response);
   if (counter === null) return 'PASSKEY_REFUSED';
   const handle = response.response.userHandle ?? '';
