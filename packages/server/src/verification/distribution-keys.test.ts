@@ -39,7 +39,7 @@ onEachDatabase('the key that secrets of requests lie under', (createPlace) => {
   };
   const token = async (scopes: string[]) => shared().expect(201, 'POST', '/v1/tokens', { name: 'verifier', scopes });
 
-  /** Asks on a feed connection, as a verifier would. */
+  /** Asks on a feed connection, as a verifier would, and stays until it has been fed whole. */
   const askFor = async (secret: string, distributionKey: string): Promise<Record<string, unknown> | null> => {
     const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 3072 });
     const wrapTo = publicKey.export({ type: 'spki', format: 'der' }).toString('hex');
@@ -52,11 +52,15 @@ onEachDatabase('the key that secrets of requests lie under', (createPlace) => {
         socket.on('open', () =>
           socket.send(JSON.stringify({ type: 'hello', version: 1, verifier: `ver_${randomUUID()}`, position: null })),
         );
+        let [answer, isFed]: [Record<string, unknown> | null, boolean] = [null, false];
         socket.on('message', (data) => {
           const message = JSON.parse(String(data));
           if (message.type === 'welcome')
             socket.send(JSON.stringify({ type: 'ask', request: 1, payload: { distributionKey, wrapTo } }));
-          if (message.type === 'answer') resolve(message.payload);
+          if (message.type === 'answer') answer = message.payload;
+          // Whoever leaves earlier ends the reading of the rows.
+          if (message.type === 'snapshot') isFed = message.last;
+          if (answer !== null && isFed) resolve(answer);
         });
       });
     } finally {
