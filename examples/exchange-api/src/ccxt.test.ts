@@ -69,7 +69,10 @@ describe('the real classes of ccxt, only their URLs changed', () => {
         ['stale clock', 'InvalidNonce', () => world?.stale(name, client, trader) as Promise<unknown>],
       ];
       if (client.sendsPassphrase) {
-        const stranger = { ...trader, passphrase: trader.passphrase.replace(/.$/, (last) => (last === '_' ? '-' : '_')) };
+        const stranger = {
+          ...trader,
+          passphrase: trader.passphrase.replace(/.$/, (last) => (last === '_' ? '-' : '_')),
+        };
         cases.push(['wrong passphrase', 'AuthenticationError', () => place(stranger)]);
       }
       if (client.signsBody) cases.push(['changed body', 'AuthenticationError', () => place(trader, changedBody)]);

@@ -19,6 +19,7 @@ export const ID_PREFIXES = {
   person: 'person',
   personalKey: 'pkey',
   personPasskey: 'ppass',
+  policy: 'pol',
   project: 'proj',
   roleGrant: 'role',
   keyRules: 'rule',

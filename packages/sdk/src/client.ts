@@ -5,6 +5,7 @@ import * as audit from '@keyhold/protocol/operations/audit';
 import * as factors from '@keyhold/protocol/operations/factors';
 import * as installation from '@keyhold/protocol/operations/installation';
 import * as keys from '@keyhold/protocol/operations/keys';
+import * as policies from '@keyhold/protocol/operations/policies';
 import * as projects from '@keyhold/protocol/operations/projects';
 import * as backup from '@keyhold/protocol/operations/backup';
 import * as deliveries from '@keyhold/protocol/operations/deliveries';
@@ -66,11 +67,7 @@ export function createClient(connection: Connection) {
       setRules: bind(rules.setRules),
       getRules: bind(rules.getRules),
     },
-    consumers: {
-      create: bind(projects.createConsumer),
-      list: bind(projects.listConsumers),
-      get: bind(projects.getConsumer),
-    },
+    consumers: consumerCalls(bind),
     factors: {
       enrolTotp: bind(factors.enrolTotp),
       confirm: bind(factors.confirmFactor),
@@ -91,9 +88,10 @@ export function createClient(connection: Connection) {
       destroy: bind(keys.destroyKey),
     },
     credentials: { revoke: bind(keys.revokeCredential) },
-    tokens: { create: bind(access.createToken), list: bind(access.listTokens), revoke: bind(access.revokeToken) },
+    tokens: tokenCalls(bind),
     people: peopleCalls(bind),
-    sessions: { get: bind(signIn.getSession), end: bind(signIn.endSession), signOut: bind(signIn.signOut) },
+    policies: policyCalls(bind),
+    sessions: sessionCalls(bind),
     workloads: workloadCalls(bind),
     secrets: secretCalls(bind),
     deliveries: { take: bind(deliveries.takeDelivery) },
@@ -115,6 +113,14 @@ export function createClient(connection: Connection) {
   };
 }
 
+function consumerCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
+  return {
+    create: bind(projects.createConsumer),
+    list: bind(projects.listConsumers),
+    get: bind(projects.getConsumer),
+  };
+}
+
 /** People, and their roles. What is critical is confirmed with a passkey: that takes a browser. */
 function peopleCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
   return {
@@ -127,6 +133,25 @@ function peopleCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
     grantRole: bind(people.grantRole),
     endRole: bind(people.endRole),
   };
+}
+
+/** Cedar policies over roles and scopes. */
+function policyCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
+  return {
+    list: bind(policies.listPolicies),
+    schema: bind(policies.getPolicySchema),
+    preview: bind(policies.previewPolicy),
+    save: bind(policies.savePolicy),
+    remove: bind(policies.removePolicy),
+  };
+}
+
+function sessionCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
+  return { get: bind(signIn.getSession), end: bind(signIn.endSession), signOut: bind(signIn.signOut) };
+}
+
+function tokenCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
+  return { create: bind(access.createToken), list: bind(access.listTokens), revoke: bind(access.revokeToken) };
 }
 
 function workloadCalls(bind: <O extends Operation>(operation: O) => Call<O>) {

@@ -10,6 +10,9 @@ import { personGate } from './access/sign-in/person-gate.routes.ts';
 import { openSignIn } from './access/sign-in/open-sign-in.ts';
 import { localOriginOf, siteOf } from './access/sign-in/site.ts';
 import { ensureOwnerTokens, ensureVerifierToken } from './access/own-tokens.ts';
+import { DecisionLog } from './access/policies/record-decisions.ts';
+import { PolicyBook } from './access/policies/policy-book.ts';
+import { RequestJudge } from './access/policies/request-judge.ts';
 import type { Principal } from './access/principal.ts';
 import { acknowledge } from './audit/acknowledge.ts';
 import { askWitnesses, originOf } from './audit/ask-witnesses.ts';
@@ -91,25 +94,21 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const policy = openWitnessPolicy(config.witnessPolicyFile);
   // Verifiers ask for keys once everything serves.
   const ground = { store, scratch, clock, random, alarms, tampered, policy, log, vault: (): Vault => vault };
-  const { feed, places, guard, usageLog } = await startLedger(config, ground, stack);
+  const { feed, places, policies, guard, usageLog } = await startLedger(config, ground, stack);
   const own = { ledger: feed.ledger, reader: store.reader, clock, random };
   const keyFile = config.keyFile ?? join(config.userDataFolder, `${feed.ledger.head.installation}.key`);
   const vault: Vault = vaultOf({ ...own, tampered }, scratch, alarms);
   await openVault(vault, keyFile);
   await places.load(store.reader, tampered);
+  await policies.load(store.reader, tampered);
 
   // access
   const { ledger, propagation, hub, book } = feed;
   const place = await ensureDefaultPlace(own);
   const audit = await openAudit({ vault, scratch, place, policy, folder: file('exports') }, alarms, stack);
   await guard.enter(ledger);
-  const ownerTokens = await ensureOwnerTokens(own, file, config.recoverOwner ? tellRecovery.bind(null, alarms) : null);
-  const bootstrapUse = new BootstrapUse(ledger, clock, ownerTokens.bootstrapId);
-  feed.onTokensUsed((ids) => noteAll(bootstrapUse, ids));
-  const verifierTokenFile = file('verifier-token');
-  if (config.withVerifier) await ensureVerifierToken(own, verifierTokenFile);
-  const find = (secret: string) => authenticate(store.reader, clock, secret, tampered);
-  const tokens = gateOf(find, bootstrapUse);
+  const access = await openAccess(config, { ...ground, own, policies, feed }, stack);
+  const { ownerTokens, judgeFor, decisions, find, tokens } = access;
 
   // http
   const tls = readTls(config);
@@ -121,10 +120,14 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const tokenRevoked = () => replaceHanded(vault, rewrap);
   const site = () => siteOf(config.publicUrl ?? localOriginOf(app.server.address(), tls !== undefined));
   const isSealed = () => vault.keyring.unsealed === null;
-  const signIn = openSignIn(context, { store, scratch, alarms, site, tampered, ownerTokens, isSealed });
+  const signIn = openSignIn(context, { store, scratch, alarms, site, tampered, ownerTokens, isSealed, judgeFor });
   const gate = { ...personGate(signIn, tokens), acknowledge: acknowledge.bind(null, { ...audit, ledger, clock }) };
   const routes = { gate, context, reader: store.reader, cursors: newCursors(random), signIn };
-  mountControlPlane(app, { ...routes, feed, alarms, store, vault, seals, rewrapper, ...audit, scratch, tokenRevoked });
+  const policing = { ...context, reader: store.reader, places, book: policies, decisions };
+  mountControlPlane(app, {
+    ...{ ...routes, feed, alarms, store, vault, seals, rewrapper, ...audit, scratch, tokenRevoked },
+    policies: policing,
+  });
   // Its clients hold tokens: people read secrets where they confirm it.
   const vaultApi = { ...routes, authenticate: tokens, vault, seals };
   await mountVault(app, '/compat/vault', vaultApi, log);
@@ -133,14 +136,12 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   await app.listen({ host: config.host, port: config.port });
   stack.defer(closeFeed);
   const vaultListener = stack.use(await startVaultListener(config, vaultApi, log));
-  stack.defer(
-    startMaintenance({ store, scratch, clock, ledger, book, hub, alarms, tampered, rewrap, audit, usageLog, vault }),
-  );
+  stack.defer(startMaintenance({ ...ground, ledger, book, hub, rewrap, audit, usageLog, vault, decisions }));
   const running = stack.move();
   return {
     url: urlOf(app.server.address(), config.host, tls !== undefined),
     vaultUrl: urlOf({ port: vaultListener.port }, config.host, tls !== undefined),
-    verifierTokenFile,
+    verifierTokenFile: access.verifierTokenFile,
     bootstrapTokenFile: ownerTokens.bootstrapFile,
     seal: await startedSeal(seals, keyFile, log),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
@@ -164,6 +165,11 @@ interface Ground {
 async function startLedger(config: Config, ground: Ground, stack: AsyncDisposableStack) {
   const { store, scratch, clock, random, alarms, tampered, policy, log } = ground;
   const places = new Places();
+  const policies = new PolicyBook(places);
+  const follower = {
+    note: policies.note.bind(policies),
+    reload: () => policies.load(store.reader, tampered),
+  };
   const online = { reader: store.reader, clock, places };
   const usageLog = new UsageLog({ ledger: () => feed.ledger, reader: store.reader, clock });
   const broken = (id: string) => alarms.raise('ENVELOPE_BROKEN', id, 'a verifier could not open it where it lies');
@@ -180,11 +186,11 @@ async function startLedger(config: Config, ground: Ground, stack: AsyncDisposabl
   });
   const elsewhere = async () => (policy === null ? null : await askWitnesses(store.reader, clock, policy, log));
   const guard = stack.use(await openRollbackGuard(store, headFileOf(config), config.acceptRollback, elsewhere));
-  const feed: Feed = await startFeed({ store, clock, random, alarms, source, committed: guard.committed });
+  const feed: Feed = await startFeed({ store, clock, random, alarms, source, committed: guard.committed, follower });
   alarms.enterInto(feed.ledger);
   // What was counted since the last minute is entered before the store is closed.
   stack.defer(() => usageLog.flush().catch(() => {}));
-  return { feed, places, guard, usageLog };
+  return { feed, places, policies, guard, usageLog };
 }
 
 function noteAll(bootstrapUse: BootstrapUse, ids: readonly string[]): void {
@@ -243,6 +249,29 @@ function makeDataFolder(folder: string): void {
   refuseLooseFolder(folder);
 }
 
+interface AccessGround extends Ground {
+  readonly own: Pick<Vault, 'ledger' | 'reader' | 'clock' | 'random'>;
+  readonly policies: PolicyBook;
+  readonly feed: Feed;
+}
+
+/** Who asks, and what policies say of him. */
+async function openAccess(config: Config, ground: AccessGround, stack: AsyncDisposableStack) {
+  const { store, scratch, clock, alarms, tampered, own, policies, feed } = ground;
+  const file = (name: string) => join(config.dataFolder, name);
+  const ownerTokens = await ensureOwnerTokens(own, file, config.recoverOwner ? tellRecovery.bind(null, alarms) : null);
+  const bootstrapUse = new BootstrapUse(feed.ledger, clock, ownerTokens.bootstrapId);
+  feed.onTokensUsed((ids) => noteAll(bootstrapUse, ids));
+  const verifierTokenFile = file('verifier-token');
+  if (config.withVerifier) await ensureVerifierToken(own, verifierTokenFile);
+  const decisions = new DecisionLog(scratch, clock);
+  stack.defer(() => decisions.flush().catch(() => {}));
+  const judgeFor = (network: string) => new RequestJudge({ book: policies, clock, decided: decisions.note }, network);
+  const authenticating = { reader: store.reader, clock, tampered, judgeFor };
+  const find: Find = (secret, ip) => authenticate(authenticating, secret, ip);
+  return { ownerTokens, verifierTokenFile, decisions, judgeFor, find, tokens: gateOf(find, bootstrapUse) };
+}
+
 function openHttp({ trustedProxies }: Config, tls: ReturnType<typeof readTls>, log: Log, stack: AsyncDisposableStack) {
   const app = createHttpServer({ log, tls, trustedProxies, classify: classifyFault });
   stack.defer(() => app.close());
@@ -298,19 +327,21 @@ async function replaceHanded(vault: Vault, rewrap: () => void): Promise<void> {
   if ((await replaceHandedKeys(vault)) > 0) rewrap();
 }
 
+type Find = (secret: string, ip: string) => Promise<Principal | null>;
+
 /** Finds the holders of tokens that are alive; each use of the bootstrap token is noted. */
-function gateOf(find: (secret: string) => Promise<Principal | null>, bootstrapUse: BootstrapUse) {
-  return async (secret: string | null): Promise<Principal | null> => {
-    const principal = secret === null ? null : await find(secret);
+function gateOf(find: Find, bootstrapUse: BootstrapUse) {
+  return async (secret: string | null, ip: string): Promise<Principal | null> => {
+    const principal = secret === null ? null : await find(secret, ip);
     if (principal !== null) await bootstrapUse.note(principal.id);
     return principal;
   };
 }
 
 /** Opens the feed to tokens of the scope `feed`, as far as they are bound. */
-function feedGate(find: (secret: string) => Promise<Principal | null>): AuthenticateFeed {
+function feedGate(find: Find): AuthenticateFeed {
   return async (secret) => {
-    const principal = secret === null ? null : await find(secret);
+    const principal = secret === null ? null : await find(secret, '');
     const grant = principal?.grants.find(({ opener }) => opener === 'feed');
     if (principal === null || grant === undefined) return null;
     const { projects, environment } = grant;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { it, type TestContext } from 'node:test';
 import * as people from '@keyhold/protocol/operations/people';
+import * as policies from '@keyhold/protocol/operations/policies';
 import { MANAGEMENT_OPERATIONS, SIGN_IN_OPERATIONS, VERIFIER_OPERATIONS } from '@keyhold/protocol/operations/registry';
 import type { Operation } from '@keyhold/protocol/operation';
 import fc from 'fast-check';
@@ -25,7 +26,9 @@ const BATCH = 50;
 const CONNECTIONS = 8;
 const MOST_SHOWN = 12;
 
-const PEOPLE = Object.values(people).filter((exported) => 'method' in exported && 'path' in exported) as Operation[];
+const PEOPLE = Object.values({ ...people, ...policies }).filter(
+  (exported) => 'method' in exported && 'path' in exported,
+) as Operation[];
 
 /** Whoever asks what to sign in with is answered, with whatever token he comes. */
 const OF_ANYBODY = 'ask-to-sign-in';

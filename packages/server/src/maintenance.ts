@@ -1,3 +1,4 @@
+import type { DecisionLog } from './access/policies/record-decisions.ts';
 import type { Exporter } from './audit/exporter.ts';
 import type { TransparencyLog } from './audit/log.ts';
 import { deleteWhatWasPruned } from './audit/prune-log.ts';
@@ -32,6 +33,7 @@ interface Maintained {
   readonly rewrap: () => void;
   readonly vault: Vault;
   readonly usageLog: UsageLog;
+  readonly decisions: DecisionLog;
   readonly audit: { readonly log: TransparencyLog; readonly personal: PersonalParts; readonly exporter: Exporter };
 }
 
@@ -77,6 +79,8 @@ export function startMaintenance(maintained: Maintained): () => void {
   every(SECOND_MS, () => maintained.audit.log.publish());
   every(SECOND_MS, () => maintained.audit.exporter.run());
   every(MINUTE_MS, () => maintained.usageLog.flush());
+  every(5 * SECOND_MS, () => maintained.decisions.flush());
+  every(HOUR_MS, () => maintained.decisions.forget());
   every(MINUTE_MS, () => keepPersonal(maintained.audit.personal));
   void checkChain(maintained).catch(() => {});
   return () => {

@@ -4,6 +4,8 @@ import type { Exchanging } from './access/exchange-token.ts';
 import { allowOnInstallation } from './access/locate.ts';
 import type { Principal } from './access/principal.ts';
 import { mountPeople } from './access/people/people.routes.ts';
+import { mountPolicies } from './access/policies/policies.routes.ts';
+import type { PreviewContext } from './access/policies/preview-policy.ts';
 import { mountPages } from './access/pages/pages.routes.ts';
 import { mountPending, mountSession } from './access/sign-in/session.routes.ts';
 import { mountSignIn } from './access/sign-in/sign-in.routes.ts';
@@ -56,6 +58,7 @@ export interface ControlPlaneRoutes extends Routes {
   readonly scratch: Scratch;
   readonly witnesses: Witnesses;
   readonly signIn: SignInContext;
+  readonly policies: PreviewContext;
   /** Told after a token was revoked, before its revocation is answered. */
   readonly tokenRevoked: () => Promise<void>;
 }
@@ -79,6 +82,7 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
     places: tokenPlaces(reader, 'roles.grant'),
     origin: () => routes.signIn.site().origin,
   });
+  mountPolicies(app, routes);
   mountSignIn(app, routes);
   mountSession(app, { ...routes, places: tokenPlaces(reader, 'roles.grant') });
   mountPending(app, routes);
@@ -94,7 +98,8 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   mountSeal(app, gate, { allow: allowOnInstallation }, seals);
   const mayReadLog = (principal: Principal) => allowOnInstallation(principal, 'audit.read');
   const mayErase = (principal: Principal) => allowOnInstallation(principal, 'audit.erase');
-  mountEntries(app, gate, { read: mayReadLog, erase: mayErase }, routes);
+  const forget = (subject: string) => routes.policies.decisions.forgetOf(subject);
+  mountEntries(app, gate, { read: mayReadLog, erase: mayErase }, { ...routes, forget });
   mountLog(app, gate, mayReadLog, routes);
   mountProofs(app, gate, mayReadLog, routes);
   mountPruning(app, gate, (principal) => allowOnInstallation(principal, 'audit.prune'), routes);

@@ -8,6 +8,7 @@ import { BACKUP_COMMANDS } from './backup.ts';
 import { FACTOR_COMMANDS } from './factors.ts';
 import { KEY_COMMANDS } from './keys.ts';
 import { PEOPLE_COMMANDS } from './people.ts';
+import { POLICY_COMMANDS } from './policies.ts';
 import { PROJECT_COMMANDS } from './projects.ts';
 import { SECRET_COMMANDS } from './secrets.ts';
 import { SEAL_COMMANDS } from './seal.ts';
@@ -21,6 +22,7 @@ export const COMMANDS: readonly (Command | PassThrough)[] = [
   ...SERVER_COMMANDS,
   ...SIGN_IN_COMMANDS,
   ...PEOPLE_COMMANDS,
+  ...POLICY_COMMANDS,
   ...PROJECT_COMMANDS,
   ...FACTOR_COMMANDS,
   generateCommand,

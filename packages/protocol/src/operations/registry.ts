@@ -5,6 +5,7 @@ import * as people from './people.ts';
 import * as signIn from './sign-in.ts';
 import * as installation from './installation.ts';
 import * as keys from './keys.ts';
+import * as policies from './policies.ts';
 import * as projects from './projects.ts';
 import * as backup from './backup.ts';
 import * as deliveries from './deliveries.ts';
@@ -61,6 +62,11 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
   people.removePerson,
   people.grantRole,
   people.endRole,
+  policies.listPolicies,
+  policies.getPolicySchema,
+  policies.previewPolicy,
+  policies.savePolicy,
+  policies.removePolicy,
   secrets.storeSecret,
   secrets.listSecrets,
   secrets.getSecret,

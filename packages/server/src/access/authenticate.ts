@@ -5,21 +5,30 @@ import type { Kysely } from 'kysely';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../database/schema.ts';
 import { digestOfRead } from '../ledger/row-digest.ts';
+import type { Judge } from './judge.ts';
 import { isAlive, type Principal } from './principal.ts';
 import { findTokenByDigest } from './tokens.store.ts';
+import { workloadOf } from './workload.ts';
+
+export interface Authenticating {
+  readonly reader: Kysely<Database>;
+  readonly clock: Clock;
+  readonly tampered: (rowId: string) => void;
+  /** @param network address that is asked from */
+  readonly judgeFor: (network: string) => Judge;
+}
 
 /**
  * Finds who holds this secret; null for a stranger. Reads the committed row each time, so a token revoked a moment
  * ago opens nothing, and a row written past the ledger neither.
  */
 export async function authenticate(
-  db: Kysely<Database>,
-  clock: Clock,
+  { reader, clock, tampered, judgeFor }: Authenticating,
   secret: string,
-  tampered: (rowId: string) => void,
+  ip: string,
 ): Promise<Principal | null> {
   if (credentialPrefixLength(secret) < 0) return null;
-  const found = await findTokenByDigest(db, hash('sha256', secret, 'hex'));
+  const found = await findTokenByDigest(reader, hash('sha256', secret, 'hex'));
   if (found === undefined || !isAlive(found.token, clock.wall())) return null;
   const { token, recorded } = found;
   if (digestOfRead(token) !== recorded) {
@@ -32,5 +41,10 @@ export async function authenticate(
     expiresAt: token.expires_at,
   };
   const scopes = JSON.parse(token.scopes) as Scope[];
-  return { id: token.id, grants: scopes.map((opener) => ({ opener, ...binding })) };
+  const workload = workloadOf(token);
+  return {
+    ...{ id: token.id, kind: 'service', grants: scopes.map((opener) => ({ opener, ...binding })) },
+    ...(workload === undefined ? {} : { workload }),
+    judge: judgeFor(ip),
+  };
 }

@@ -51,6 +51,9 @@ const OPENERS_OF_ACTION = {
   'people.remove': ['administrator', 'security-officer'],
   'roles.grant': ['administrator'],
   'roles.end': ['administrator', 'security-officer'],
+  'policies.read': WATCHERS,
+  // Whoever can write a policy can give himself anything: an owner's alone.
+  'policies.change': [],
   'audit.read': WATCHERS,
   'audit.erase': ['security-officer'],
   'audit.export': ['security-officer'],
@@ -74,13 +77,16 @@ const OPENERS_OF_ACTION = {
 
 export type Action = keyof typeof OPENERS_OF_ACTION;
 
+export const ACTIONS = Object.keys(OPENERS_OF_ACTION) as readonly Action[];
+
 /** What opens everything here. The feed's own scopes open nothing here: they are a verifier's. */
 const OPEN_ALL: readonly (Scope | Role)[] = ['admin', 'owner'];
 
 /**
  * No token manages people: whoever makes one could else give himself, through it, what he may not give himself.
  */
-const PEOPLE_ONLY: readonly Action[] = [
+export const PEOPLE_ONLY: readonly Action[] = [
+  'policies.change',
   'people.invite',
   'people.suspend',
   'people.resume',
@@ -121,5 +127,5 @@ const TAKES: Readonly<Partial<Record<Scope | Role, Action>>> = {
 export function actionsOf(opener: Scope | Role): readonly Action[] {
   const taken = TAKES[opener];
   if (taken !== undefined) return [taken];
-  return (Object.keys(OPENERS_OF_ACTION) as Action[]).filter((action) => opens(opener, action));
+  return ACTIONS.filter((action) => opens(opener, action));
 }

@@ -9,6 +9,7 @@ import { attribution, type Caller, type ChangeContext } from './change-context.t
 import { refuseExcess } from './refuse-excess.ts';
 import { refuseGone } from './refuse-gone.ts';
 import type { TokenBinding } from './token.ts';
+import { workloadOf } from './workload.ts';
 
 export interface NewToken extends TokenBinding {
   readonly name: string;
@@ -28,6 +29,7 @@ export async function createToken(
   input: NewToken,
 ): Promise<Recorded<CreatedToken> | Refusal> {
   const { scopes, at, expiresAt } = input;
+  if (workloadOf(input) !== undefined) return refuse('INVALID_INPUT', 'Tokens of workloads have such names.', '/name');
   const excess = refuseExcess(caller.principal, { by: 'tokens.create', openers: scopes, at, expiresAt });
   if (excess !== null) return excess;
   const { ledger, clock, propagation } = context;

@@ -1,6 +1,9 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import { type Action, grantsThatOpen } from './authorise.ts';
-import { INSTALLATION, type Principal, type Reach, reaches, reachOf, type Resource } from './principal.ts';
+import { decide, decideNoted } from './decide.ts';
+import { PolicedReach } from './policies/policed-reach.ts';
+import { readingOf } from './policies/vocabulary.ts';
+import { INSTALLATION, type Principal, type Reach, reachOf, type Resource } from './principal.ts';
 
 /**
  * Where something lies, or that it doesn't exist. What lies beyond the caller's reach answers with `absent`, as if it
@@ -14,6 +17,8 @@ export interface Located {
 /** Where the principal may do this, or that it is nowhere. */
 export function reachFor(principal: Principal, action: Action): Reach | Refusal {
   const opening = grantsThatOpen(principal, action);
+  if (isRefusal(opening) && !principal.judge.mayPermit(principal, action)) return opening;
+  if (principal.judge.concerns(principal, action)) return new PolicedReach(principal, action);
   return isRefusal(opening) ? opening : reachOf(opening);
 }
 
@@ -21,13 +26,32 @@ export function reachFor(principal: Principal, action: Action): Reach | Refusal 
 export function allow(principal: Principal, action: Action, located: Located | Refusal): Refusal | null {
   const reach = reachFor(principal, action);
   if (isRefusal(reach)) return reach;
-  if (isRefusal(located)) return located;
-  return reaches(reach, located.resource) ? null : located.absent;
+  return isRefusal(located) ? located : allowAt(principal, action, located);
+}
+
+/** The same, for whoever may do it somewhere. */
+export function allowAt(principal: Principal, action: Action, { resource, absent }: Located): Refusal | null {
+  const decision = decideNoted(principal, action, resource);
+  if (decision.allowed) return null;
+  return decision.rule === 'default' || !maySee(principal, action, resource) ? absent : forbiddenBy(decision.rule);
+}
+
+/** Whoever may not even read that kind of thing there does not learn that it is there. */
+function maySee(principal: Principal, action: Action, resource: Resource): boolean {
+  const reading = readingOf(action);
+  return reading !== undefined && reading !== action && decide(principal, reading, resource).allowed;
+}
+
+function forbiddenBy(policy: string): Refusal {
+  return refuse('FORBIDDEN', `The policy ${policy} forbids it.`);
 }
 
 const NOT_OF_ALL = refuse('FORBIDDEN', 'This is of the installation as a whole, and you are bound to a part of it.');
 
 /** Allows an action on the installation as a whole; whoever is bound to a part of it can't. */
 export function allowOnInstallation(principal: Principal, action: Action): Refusal | null {
-  return allow(principal, action, { resource: INSTALLATION, absent: NOT_OF_ALL });
+  const refused = allow(principal, action, { resource: INSTALLATION, absent: NOT_OF_ALL });
+  // The installation is no secret: its policies can be named.
+  const rule = refused === NOT_OF_ALL ? decide(principal, action, INSTALLATION).rule : 'default';
+  return rule === 'default' ? refused : forbiddenBy(rule);
 }

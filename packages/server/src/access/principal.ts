@@ -1,5 +1,6 @@
-import type { Scope, State } from '@keyhold/protocol/state';
 import type { Role } from '@keyhold/protocol/role';
+import type { Scope, State } from '@keyhold/protocol/state';
+import type { Judge } from './judge.ts';
 
 /** What somebody holds, and where: a scope of a token, a role of a person. */
 export interface Grant {
@@ -16,7 +17,12 @@ export interface Grant {
 export interface Principal {
   /** Of the token, or of the person. */
   readonly id: string;
+  readonly kind: 'person' | 'service';
   readonly grants: readonly Grant[];
+  /** Says what policies say of him, in this request. */
+  readonly judge: Judge;
+  /** Id of the workload whose token this is. */
+  readonly workload?: string;
   /** Of a person. */
   readonly session?: { readonly id: string; readonly kind: 'browser' | 'cli' };
 }
@@ -25,10 +31,20 @@ export interface Principal {
 export interface Resource {
   readonly project: string | null;
   readonly environment: string | null;
+  /** Path of a secret in the environment. */
+  readonly secret?: string;
 }
 
 /** The installation itself. */
 export const INSTALLATION: Resource = { project: null, environment: null };
+
+/** True when one place lies further in than the other. */
+export function isWithin(inner: Resource, outer: Resource): boolean {
+  if (outer.secret !== undefined) return false;
+  if (outer.environment !== null) return inner.environment === outer.environment && inner.secret !== undefined;
+  if (outer.project !== null) return inner.project === outer.project && inner.environment !== null;
+  return inner.project !== null;
+}
 
 /** A token is alive while active and within its time. */
 export function isAlive(token: { readonly state: State; readonly expires_at: number | null }, nowMs: number): boolean {
@@ -42,24 +58,27 @@ export function covers(grant: Pick<Grant, 'projects' | 'environment'>, resource:
   return resource.project !== null && grant.projects.includes(resource.project);
 }
 
-/** Where somebody may do something: all of several grants together. */
+/** Where somebody may do something: all that is open to him. */
 export interface Reach {
-  readonly grants: readonly Grant[];
   /** Project ids that lie in it whole; null: everything. */
   readonly projects: readonly string[] | null;
   /** Ids of environments that lie in it, whatever their projects. */
   readonly environments: readonly string[];
+  /** Whether something at that place lies in it. What lies further in may be forbidden all the same. */
+  reaches(resource: Resource): boolean;
 }
 
+/** Whether the project and everything in it lies in it. */
+export function holdsWhole({ projects }: Reach, project: string): boolean {
+  return projects === null || projects.includes(project);
+}
+
+/** Where grants reach, where no policy has a say. */
 export function reachOf(grants: readonly Grant[]): Reach {
   const bound = grants.filter(({ environment }) => environment === null).map(({ projects }) => projects);
   return {
-    grants,
     projects: bound.includes(null) ? null : bound.flatMap((projects) => projects ?? []),
     environments: grants.flatMap(({ environment }) => (environment === null ? [] : [environment])),
+    reaches: (resource) => grants.some((grant) => covers(grant, resource)),
   };
-}
-
-export function reaches({ grants }: Reach, resource: Resource): boolean {
-  return grants.some((grant) => covers(grant, resource));
 }

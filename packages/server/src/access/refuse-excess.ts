@@ -16,7 +16,8 @@ export interface Gift {
 }
 
 /** Nobody gives more than he has, nor for longer than he has it. */
-export function refuseExcess({ grants }: Principal, { by, openers, at, expiresAt }: Gift): Refusal | null {
+export function refuseExcess(principal: Principal, { by, openers, at, expiresAt }: Gift): Refusal | null {
+  const { grants } = principal;
   const lasting = grants.filter((grant) => grant.expiresAt === null || (expiresAt ?? Infinity) <= grant.expiresAt);
   const needed: Needed[] = [by, ...openers.flatMap(actionsOf)].map((action) => ({
     what: action,
@@ -31,6 +32,11 @@ export function refuseExcess({ grants }: Principal, { by, openers, at, expiresAt
     if (canAll(grants.filter(isOpen), at))
       return refuse('FORBIDDEN', 'You can only give what ends when your own right does, or before.', '/expiresAt');
     return refuse('FORBIDDEN', `You can only give what you have, within your own binding: ${what} you have not there.`);
+  }
+  // What policies forbid him he could else do as whoever he gives it to.
+  for (const action of [by, ...openers.flatMap(actionsOf)]) {
+    if (at.some((resource) => principal.judge.mayForbid(principal, action, resource)))
+      return refuse('FORBIDDEN', `You can only give what you have: a policy can forbid you ${action} there.`);
   }
   return null;
 }

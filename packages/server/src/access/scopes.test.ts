@@ -9,6 +9,7 @@ import { shareMarket } from '../testing/shared-market.ts';
 
 const NOBODY = 'person_00000000-0000-7000-8000-000000000000';
 const NO_ROLE = 'role_00000000-0000-7000-8000-000000000000';
+const NO_POLICY = 'pol_00000000-0000-7000-8000-000000000000';
 
 /** That there is nothing to do is found only by who may do it. */
 const FOUND_BY_WHO_MAY = new Set(['NOTHING_TO_ACCEPT', 'ALREADY_UNSEALED', 'ATTEMPT_OVER']);
@@ -49,6 +50,7 @@ onEachDatabase('scopes and bindings', (createPlace) => {
     // No token invites: nobody has to be there to be refused.
     invite: async () => ({ person: NOBODY, role: NO_ROLE }),
     enrolled: async () => NOBODY,
+    policy: async () => ({ id: NO_POLICY, basis: '0'.repeat(64) }),
   });
 
   const outcome = async (operation: string, scope: string, binding: number): Promise<string> => {

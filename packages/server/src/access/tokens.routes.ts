@@ -14,7 +14,7 @@ import { expose } from '../vault/expose.ts';
 import type { ChangeContext } from './change-context.ts';
 import { createToken } from './create-token.ts';
 import { allowOnInstallation, reachFor } from './locate.ts';
-import { type Principal, type Reach, reaches } from './principal.ts';
+import { holdsWhole, INSTALLATION, type Principal, type Reach } from './principal.ts';
 import { readExpiry } from './read-expiry.ts';
 import { revokeToken } from './revoke-token.ts';
 import { type PlaceNames, readBinding, showToken, type TokenPlaces } from './token.ts';
@@ -45,8 +45,9 @@ export function mountTokens(
     if (isRefusal(reach)) return reach;
     const binding = await readBinding(places, principal, body);
     if (isRefusal(binding)) return binding;
-    const unconfirmed = await confirm();
-    if (unconfirmed !== null) return unconfirmed;
+    const isOfAll = binding.at.includes(INSTALLATION);
+    const refused = (isOfAll ? allowOnInstallation(principal, 'tokens.create') : null) ?? (await confirm());
+    if (refused !== null) return refused;
     const expiresAt = readExpiry(body.expiresAt);
     if (isRefusal(expiresAt)) return expiresAt;
     const input = { name: body.name, scopes: body.scopes, ...binding, expiresAt };
@@ -98,9 +99,9 @@ function isVisible(reach: Reach, token: TokenRow, names: PlaceNames): boolean {
   const projects = token.projects === null ? null : (JSON.parse(token.projects) as string[]);
   if (token.environment_id !== null) {
     const project = names.projectOf.get(token.environment_id) ?? null;
-    return reaches(reach, { project, environment: token.environment_id });
+    return reach.reaches({ project, environment: token.environment_id });
   }
-  return projects?.every((project) => reaches(reach, { project, environment: null })) ?? false;
+  return projects?.every((project) => holdsWhole(reach, project)) ?? false;
 }
 
 /** Bound callers' pages are filtered here: tokens are few. */

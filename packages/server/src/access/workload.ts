@@ -1,5 +1,7 @@
 import type { Workload } from '@keyhold/protocol/operations/workloads';
 import type { Scope } from '@keyhold/protocol/state';
+import { ID_PREFIXES } from '@keyhold/protocol/id';
+import type { TokenRow } from '../database/schema.ts';
 import type { WorkloadRow } from '../database/workload-rows.ts';
 import { type PlaceNames, showBinding } from './token.ts';
 
@@ -14,9 +16,17 @@ export function showWorkload(row: WorkloadRow, names: PlaceNames): Workload {
   };
 }
 
+/** INVARIANT: no token has such a name but those that its workload was given (`create-token.ts`). */
+const OF_WORKLOAD = 'workload ';
+
 /** What tokens of a workload are called: by it they are found again. */
 export function tokenNameOf({ id }: Pick<WorkloadRow, 'id'>): string {
-  return `workload ${id}`;
+  return `${OF_WORKLOAD}${id}`;
+}
+
+/** Id of the workload that a token was given to, or undefined. */
+export function workloadOf({ name }: Pick<TokenRow, 'name'>): string | undefined {
+  return name.startsWith(`${OF_WORKLOAD}${ID_PREFIXES.workload}_`) ? name.slice(OF_WORKLOAD.length) : undefined;
 }
 
 /**

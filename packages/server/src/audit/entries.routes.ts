@@ -18,6 +18,8 @@ interface EntriesRoutes {
   readonly scratch: Scratch;
   readonly personal: PersonalParts;
   readonly cursors: Cursors;
+  /** Forgets what is kept of a subject elsewhere. */
+  readonly forget: (subject: string) => Promise<void>;
 }
 
 /** What the caller may do with the log; decided on a higher floor. */

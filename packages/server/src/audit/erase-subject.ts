@@ -17,12 +17,20 @@ export interface Erased {
   readonly sequence: number;
 }
 
+export interface Erasing {
+  readonly vault: Vault;
+  readonly scratch: Scratch;
+  readonly personal: PersonalParts;
+  /** Forgets what is kept of the subject elsewhere. */
+  readonly forget: (subject: string) => Promise<void>;
+}
+
 /**
  * Erases whatever personal parts entries have of a subject: the keys are destroyed, with an entry, and what lay under
  * them opens no more. Every proof holds as before: leaves only ever committed to it.
  */
 export async function eraseSubject(
-  { vault, scratch, personal }: { vault: Vault; scratch: Scratch; personal: PersonalParts },
+  { vault, scratch, personal, forget }: Erasing,
   caller: Pick<EntryDraft, 'actor' | 'side'>,
   subject: string,
 ): Promise<Erased | Refusal> {
@@ -52,6 +60,7 @@ export async function eraseSubject(
     keys += ids.length;
     sequence = recorded.sequence;
   }
+  await forget(subject);
   await scratch.purge();
   return { keys, sequence };
 }

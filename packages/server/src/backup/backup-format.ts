@@ -41,6 +41,7 @@ export const BACKUP_TABLES = {
   sessions: 'id',
   session_uses: 'session_id',
   person_passkey_uses: 'passkey_id',
+  policies: 'id',
   seals: 'id',
   vault_keys: 'id',
   signature_keys: 'id',
@@ -80,5 +81,6 @@ export const NOT_BACKED_UP = [
   'quota_slices',
   'idempotency',
   'denials',
+  'decisions',
   'log_checkpoints',
 ] as const satisfies readonly (keyof Database)[];

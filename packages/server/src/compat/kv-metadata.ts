@@ -2,9 +2,10 @@ import { isRefusal } from '@keyhold/protocol/errors';
 import { type SecretMetadata as Metadata, SecretMetadata } from '@keyhold/protocol/operations/secrets';
 import { Compile } from 'typebox/compile';
 import { createSecret } from '../secrets/create-secret.ts';
+import { listVisible } from '../secrets/open-secret.ts';
 import { removeSecret } from '../secrets/remove-secret.ts';
 import { showSecret, showVersion } from '../secrets/secret-record.ts';
-import { findSecretByPath, listSecrets, listVersions } from '../secrets/secrets.store.ts';
+import { findSecretByPath, listVersions } from '../secrets/secrets.store.ts';
 import { updateSecret } from '../secrets/update-secret.ts';
 import { readDuration } from './duration.ts';
 import { find, isObject, versionMetadata } from './kv-data.ts';
@@ -43,7 +44,7 @@ async function list({ reader }: VaultApi, call: VaultCall): Promise<VaultAnswer>
   const paths: string[] = [];
   for (let after: string | undefined; ; ) {
     const filter = { environment: place.environment.id, ...(prefix === '' ? {} : { prefix }), after, limit: PAGE };
-    const page = await listSecrets(reader, filter);
+    const page = await listVisible(reader, call.caller.principal, filter);
     paths.push(...page.map(({ path }) => path));
     if (page.length < PAGE) break;
     after = page.at(-1)?.path;
@@ -78,7 +79,9 @@ async function read(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
 
 async function change(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
   const { max_versions, cas_required, custom_metadata, delete_version_after } = call.body;
-  const place = await call.open('secrets.write');
+  const path = secretPath(call.path);
+  if (path === null) return errors(400, 'this is not a path of a secret');
+  const place = await call.open('secrets.write', path);
   if (isRefusal(place)) return refusalAnswer(place);
   const after = delete_version_after === undefined ? 0 : readDuration(delete_version_after);
   if (after === null) return errors(400, 'delete_version_after is not a duration');
@@ -87,8 +90,6 @@ async function change(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
   if (maxVersions === null || (maxVersions ?? 0) > MAX_VERSIONS) {
     return errors(400, `max_versions is a number from 0 to ${MAX_VERSIONS}`);
   }
-  const path = secretPath(call.path);
-  if (path === null) return errors(400, 'this is not a path of a secret');
   const known = await findSecretByPath(api.reader, place.environment.id, path);
   const before = known === undefined ? {} : (JSON.parse(known.metadata) as Metadata);
   const custom = customMetadata(before.custom, custom_metadata, call.method === 'PATCH');

@@ -1,5 +1,6 @@
 import type { Refusal } from '@keyhold/protocol/errors';
 import type { Kysely } from 'kysely';
+import type { Action } from '../access/authorise.ts';
 import type { Caller, ChangeContext } from '../access/change-context.ts';
 import type { Principal } from '../access/principal.ts';
 import type { Database, EnvironmentRow, ProjectRow } from '../database/schema.ts';
@@ -8,7 +9,7 @@ import type { Vault } from '../vault/vault.ts';
 
 /** What the wire API works with. */
 export interface VaultApi {
-  readonly authenticate: (secret: string | null) => Promise<Principal | null>;
+  readonly authenticate: (secret: string | null, ip: string) => Promise<Principal | null>;
   readonly context: ChangeContext;
   readonly reader: Kysely<Database>;
   readonly vault: Vault;
@@ -31,8 +32,9 @@ export interface VaultCall {
   readonly token: string;
   /** `X-Vault-Wrap-TTL`: the answer shall be put aside for so long. */
   readonly wrapTtl: string | null;
-  /** Finds the environment that the namespace names, and whether the caller may do this there. */
-  readonly open: (
-    action: Parameters<typeof import('../projects/locate.ts').openEnvironment>[2],
-  ) => Promise<Located | Refusal>;
+  /**
+   * Finds the environment that the namespace names, and whether the caller may do this there.
+   * @param secret path of the one secret that it is about
+   */
+  readonly open: (action: Action, secret?: string) => Promise<Located | Refusal>;
 }

@@ -83,7 +83,7 @@ async function admit(api: VaultApi, request: FastifyRequest): Promise<Principal 
     }
     if (path === 'sys/wrapping/lookup') return await lookup(api, token);
   }
-  return (await api.authenticate(token)) ?? PERMISSION_DENIED;
+  return (await api.authenticate(token, request.ip)) ?? PERMISSION_DENIED;
 }
 
 const UNSUPPORTED = errors(405, 'unsupported operation');
@@ -105,7 +105,7 @@ async function answer(api: VaultApi, request: FastifyRequest, principal: Princip
     token: tokenOf(request) ?? '',
     wrapTtl: wrapTtlOf(request),
     caller: { principal, ip: request.ip, idempotency: undefined },
-    open: (action) => openNamespace(api, principal, action, request),
+    open: (action, secret) => openNamespace(api, principal, action, request, secret),
   });
 }
 
@@ -115,13 +115,14 @@ async function openNamespace(
   principal: Principal,
   action: Parameters<VaultCall['open']>[0],
   { headers }: FastifyRequest,
+  secret: string | undefined,
 ): ReturnType<VaultCall['open']> {
   const named = String(headers['x-vault-namespace'] ?? '').replace(/^\/+|\/+$/g, '');
   const [project, environment, ...rest] = named === '' ? await ownEnvironment(reader, principal) : named.split('/');
   if (project === undefined || environment === undefined || rest.length > 0) {
     return refuse('ENVIRONMENT_NOT_FOUND', 'X-Vault-Namespace is project/environment.');
   }
-  return await openEnvironment(reader, principal, action, project, environment);
+  return await openEnvironment(reader, principal, action, project, environment, secret);
 }
 
 async function ownEnvironment(reader: VaultApi['reader'], { grants }: Principal): Promise<readonly string[]> {

@@ -8,6 +8,7 @@ import { quotaSlices } from './migrations/0005-quota-slices.ts';
 import { passkeys } from './migrations/0006-passkeys.ts';
 import { workloads } from './migrations/0007-workloads.ts';
 import { people } from './migrations/0008-people.ts';
+import { policies } from './migrations/0009-policies.ts';
 import type { Database } from './schema.ts';
 
 /** In order; a number never changes its meaning once released. */
@@ -20,6 +21,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   passkeys,
   workloads,
   people,
+  policies,
 ];
 
 /**

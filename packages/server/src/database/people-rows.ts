@@ -72,3 +72,14 @@ export interface SessionRow extends Fact {
   readonly expires_at: number;
   readonly created_at: number;
 }
+
+/** A Cedar policy. */
+export interface PolicyRow extends Fact {
+  readonly name: string;
+  readonly text: string;
+  readonly reason: string;
+  /** Id of the person who saved it as it is. */
+  readonly saved_by: string;
+  readonly created_at: number;
+  readonly saved_at: number;
+}

@@ -8,6 +8,7 @@ import type {
   InvitationRow,
   PersonPasskeyRow,
   PersonRow,
+  PolicyRow,
   RoleGrantRow,
   SessionRow,
 } from './people-rows.ts';
@@ -41,6 +42,7 @@ export interface FactTables {
   role_grants: RoleGrantRow;
   invitations: InvitationRow;
   sessions: SessionRow;
+  policies: PolicyRow;
   seals: SealRow;
   vault_keys: VaultKeyRow;
   secrets: SecretRow;

@@ -57,6 +57,25 @@ export interface ScratchTables {
   };
   /** Uses of a wrapping key set aside so far, in blocks: never fewer than there were. */
   key_uses: { readonly key_id: string; readonly uses: number };
+  /** What was decided, counted by the hour, for a month. */
+  decisions: {
+    /** Digest of all that makes one apart from another. */
+    readonly id: string;
+    /** Its beginning, epoch milliseconds. */
+    readonly hour: number;
+    readonly principal_id: string;
+    /** JSON: who asked, as policies saw him, and from where. */
+    readonly asked: string;
+    readonly action: string;
+    readonly project_id: string | null;
+    readonly environment_id: string | null;
+    readonly secret: string | null;
+    readonly allowed: 0 | 1;
+    readonly rule: string;
+    readonly first_at: number;
+    readonly last_at: number;
+    readonly count: number;
+  };
   session_uses: { readonly session_id: string; readonly last_used_at: number; readonly last_used_from: string };
   /** How often an authenticator says that it signed; 0 of those that don't count. */
   person_passkey_uses: { readonly passkey_id: string; readonly counter: number; readonly last_used_at: number };

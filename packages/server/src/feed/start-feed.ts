@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import type { Store } from '../database/store.ts';
 import type { Alarms } from '../ledger/alarms.ts';
 import type { Head } from '../ledger/chain.ts';
-import { Ledger, takeEpoch } from '../ledger/ledger.ts';
+import { type Committed, Ledger, takeEpoch } from '../ledger/ledger.ts';
 import type { Random } from '../random.ts';
 import { Barrier } from './barrier.ts';
 import { FeedHub } from './feed-hub.ts';
@@ -19,6 +19,14 @@ export interface FeedStart {
   readonly source: FeedSource;
   /** Told the new head after each commit, before anybody is answered. */
   readonly committed: (head: Head) => void;
+  /** Told what each commit changed, and where that is in doubt, that it has to be read again. */
+  readonly follower: Follower;
+}
+
+/** What follows the ledger beside the verifiers, in this process. */
+export interface Follower {
+  note(changed: Committed['changed'], removed: Committed['removed']): void;
+  reload(): Promise<void>;
 }
 
 /** The ledger with everything that follows it. */
@@ -36,7 +44,8 @@ export interface Feed {
  * Takes the ledger over for this process and starts feeding from it. INVARIANT: every stored holder of a lease
  * counts as granted now, before anything can be taken away (DESIGN §5).
  */
-export async function startFeed({ store, clock, random, alarms, source, committed }: FeedStart): Promise<Feed> {
+export async function startFeed(start: FeedStart): Promise<Feed> {
+  const { store, clock, random, alarms, source, committed, follower } = start;
   const { head, acceptedEpoch } = await takeEpoch(store, random.newId);
   const book = new LeaseBook(clock);
   await restoreHolders(store, book, source);
@@ -53,10 +62,12 @@ export async function startFeed({ store, clock, random, alarms, source, committe
         } catch (error) {
           alarms.raise('HEAD_NOT_KEPT', group.head.installation, String(error));
         }
+        follower.note(group.changed, group.removed);
         hub.publish(group);
       },
       recovered: async () => {
         await source.recovered();
+        await follower.reload();
         hub.resync();
       },
       tampered: (rowId) => alarms.raise('ROW_TAMPERED', rowId, 'found when it was to be changed'),

@@ -1,7 +1,7 @@
 import { isRefusal } from '@keyhold/protocol/errors';
 import * as operations from '@keyhold/protocol/operations/factors';
 import type { FastifyInstance } from 'fastify';
-import { reaches } from '../access/principal.ts';
+import { holdsWhole } from '../access/principal.ts';
 import { mount } from '../http/mount.ts';
 import { pageOf } from '../http/page.ts';
 import { confirmInProduction } from '../projects/confirm-in-production.ts';
@@ -52,8 +52,7 @@ export function mountFactors(app: FastifyInstance, routes: KeyRoutes): void {
     const opened = await openConsumer(reader, principal, 'factors.read', params.id);
     if (isRefusal(opened)) return opened;
     const { consumer, reach } = opened;
-    const isWhole = reaches(reach, { project: consumer.project_id, environment: null });
-    const environments = isWhole ? null : reach.environments;
+    const environments = holdsWhole(reach, consumer.project_id) ? null : reach.environments;
     const load = (after: string | undefined, limit: number) =>
       listFactors(reader, consumer.id, environments, after, limit);
     const show = (rows: Awaited<ReturnType<typeof load>>) =>

@@ -31,6 +31,7 @@ export async function listFactors(
   after: string | undefined,
   limit: number,
 ): Promise<PlacedFactor[]> {
+  if (environments?.length === 0) return [];
   let query = placedFactors(db)
     .where('consumer_factors.consumer_id', '=', consumerId)
     .orderBy('consumer_factors.id')

@@ -89,8 +89,7 @@ export function mountKeys(app: FastifyInstance, { gate, context, reader, cursors
     const widening = await widensNow(reader, key, body);
     const unconfirmed = widening ? await confirm() : null;
     if (unconfirmed !== null) return unconfirmed;
-    const mayWiden = widening || principal.session === undefined;
-    const updated = await updateKey(context, { principal, ip, idempotency }, key, body, mayWiden);
+    const updated = await updateKey(context, { principal, ip, idempotency }, key, body, widening);
     if (isRefusal(updated)) return updated;
     const { sequence, ...shown } = updated;
     return { body: shown, sequence };

@@ -90,6 +90,7 @@ export interface KeyFilter {
 export async function listKeys(db: Db, filter: KeyFilter): Promise<PlacedKey[]> {
   let query = placedKeys(db).orderBy('keys.id', 'desc').limit(filter.limit);
   const { projects, environments } = filter;
+  if (projects?.length === 0 && environments.length === 0) return [];
   if (projects !== null) query = whereLies(query, projects, environments);
   if (filter.consumer !== undefined) query = query.where('keys.consumer_id', '=', filter.consumer);
   if (filter.after !== undefined) query = query.where('keys.id', '<', filter.after);

@@ -25,6 +25,7 @@ const KIND_OF_TABLE: Readonly<Record<FactTable, IdKind>> = {
   role_grants: 'roleGrant',
   invitations: 'invitation',
   sessions: 'session',
+  policies: 'policy',
   seals: 'seal',
   vault_keys: 'vaultKey',
   secrets: 'secret',

@@ -1,4 +1,5 @@
 import type { Json } from '@keyhold/protocol/canonical-json';
+import type { Refusal } from '@keyhold/protocol/errors';
 
 /** What a change says of itself before it happens; ids and codes only, except in `side`. */
 export interface EntryDraft {
@@ -20,6 +21,8 @@ export interface EntryDraft {
   /** Enter it even when no row changes: a use, a sign-in. */
   readonly evenWithoutChange?: true;
   readonly idempotency?: Idempotency | undefined;
+  /** Asked right before the change, in its turn: what it refuses does not happen. */
+  readonly guard?: () => Refusal | null;
   /** Raises the epoch with this entry: an operator accepted a restore. */
   readonly acceptsEpoch?: number;
 }

@@ -15,8 +15,9 @@ export async function confirmInProduction(
   { principal, confirm }: Asking,
   environmentId: string,
 ): Promise<Refusal | null> {
-  // Of tokens nobody asks it, and nothing has to be read for them.
-  if (principal.session === undefined || !(await isProduction(reader, environmentId))) return null;
+  // Until there are people nobody asks it of tokens, and nothing has to be read for them.
+  if (principal.kind === 'service' && !principal.judge.bindsServices) return null;
+  if (!(await isProduction(reader, environmentId))) return null;
   return await confirm();
 }
 

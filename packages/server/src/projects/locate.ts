@@ -1,8 +1,9 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Kysely } from 'kysely';
 import type { Action } from '../access/authorise.ts';
-import { reachFor } from '../access/locate.ts';
-import { type Principal, type Reach, reaches } from '../access/principal.ts';
+import { decide } from '../access/decide.ts';
+import { allowAt, reachFor } from '../access/locate.ts';
+import { holdsWhole, type Principal, type Reach } from '../access/principal.ts';
 import type { ConsumerRow, Database, EnvironmentRow, ProjectRow } from '../database/schema.ts';
 import { environmentsAmong, findConsumer, findEnvironment, findProject } from './projects.store.ts';
 
@@ -24,31 +25,58 @@ export async function openProject(
   const reach = reachFor(principal, action);
   if (isRefusal(reach)) return reach;
   const project = await findProject(db, slug);
-  if (project !== undefined && (await reachesInto(db, reach, project.id))) return { project, reach };
+  if (project === undefined) return noProject(slug);
+  return (await allowInto(db, principal, action, reach, project.id, noProject(slug))) ?? { project, reach };
+}
+
+/** Allows it on the project, or on something in it: but not where a policy forbids it of the project itself. */
+async function allowInto(
+  db: Db,
+  principal: Principal,
+  action: Action,
+  reach: Reach,
+  project: string,
+  absent: Refusal,
+): Promise<Refusal | null> {
+  const whole = { project, environment: null };
+  const [within] = await environmentsAmong(db, reach.environments, project);
+  const isOfPart = within !== undefined && decide(principal, action, whole).rule === 'default';
+  const resource = isOfPart ? { project, environment: within.id } : whole;
+  return allowAt(principal, action, { resource, absent });
+}
+
+function noProject(slug: string): Refusal {
   return refuse('PROJECT_NOT_FOUND', `There is no project "${slug}".`, 'project');
 }
 
-/** Who is bound to one environment sees that environment's project, and nothing else of it. */
-async function reachesInto(db: Db, reach: Reach, project: string): Promise<boolean> {
-  if (reaches(reach, { project, environment: null })) return true;
-  return (await environmentsAmong(db, reach.environments, project)).length > 0;
-}
-
-/** Finds an environment with its project. */
+/**
+ * Finds an environment with its project.
+ * @param secret path of the one secret in it that this is about: policies may open just that, or close it
+ */
 export async function openEnvironment(
   db: Db,
   principal: Principal,
   action: Action,
   slug: string,
   name: string,
+  secret?: string,
 ): Promise<{ project: ProjectRow; environment: EnvironmentRow } | Refusal> {
-  const opened = await openProject(db, principal, action, slug);
-  if (isRefusal(opened)) return opened;
-  const { project, reach } = opened;
+  const reach = reachFor(principal, action);
+  if (isRefusal(reach)) return reach;
+  const project = await findProject(db, slug);
+  if (project === undefined) return noProject(slug);
+  const absent = refuse('ENVIRONMENT_NOT_FOUND', `${slug} has no environment "${name}".`, 'environment');
   const environment = await findEnvironment(db, project.id, name);
-  if (environment !== undefined && reaches(reach, { project: project.id, environment: environment.id }))
-    return { project, environment };
-  return refuse('ENVIRONMENT_NOT_FOUND', `${slug} has no environment "${name}".`, 'environment');
+  const place = { project: project.id, ...(secret === undefined ? {} : { secret }) };
+  const denied =
+    environment === undefined
+      ? absent
+      : allowAt(principal, action, { resource: { ...place, environment: environment.id }, absent });
+  if (denied === null && environment !== undefined) return { project, environment };
+  if (denied?.refused === 'FORBIDDEN') return denied;
+  // Who is bound to one environment sees that environment's project, and nothing else of it.
+  if (reach.reaches({ project: project.id, environment: null })) return absent;
+  return (await environmentsAmong(db, reach.environments, project.id)).length > 0 ? absent : noProject(slug);
 }
 
 /** Finds a consumer. */
@@ -60,9 +88,10 @@ export async function openConsumer(
 ): Promise<{ consumer: ConsumerRow; reach: Reach } | Refusal> {
   const reach = reachFor(principal, action);
   if (isRefusal(reach)) return reach;
+  const absent = refuse('CONSUMER_NOT_FOUND', `There is no consumer ${id}.`, 'id');
   const consumer = await findConsumer(db, id);
-  if (consumer !== undefined && (await reachesInto(db, reach, consumer.project_id))) return { consumer, reach };
-  return refuse('CONSUMER_NOT_FOUND', `There is no consumer ${id}.`, 'id');
+  if (consumer === undefined) return absent;
+  return (await allowInto(db, principal, action, reach, consumer.project_id, absent)) ?? { consumer, reach };
 }
 
 /** What a list may show: projects that lie in it whole, null for all, and single environments of others. */
@@ -82,7 +111,7 @@ export async function visiblePlaces(
   const opened = await openProject(db, principal, action, slug);
   if (isRefusal(opened)) return opened;
   const { project, reach } = opened;
-  if (reaches(reach, { project: project.id, environment: null })) return { projects: [project.id], environments: [] };
+  if (holdsWhole(reach, project.id)) return { projects: [project.id], environments: [] };
   const own = await environmentsAmong(db, reach.environments, project.id);
   return { projects: [], environments: own.map(({ id }) => id) };
 }

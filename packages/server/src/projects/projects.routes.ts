@@ -3,8 +3,8 @@ import * as operations from '@keyhold/protocol/operations/projects';
 import type { FastifyInstance } from 'fastify';
 import type { Kysely } from 'kysely';
 import type { ChangeContext } from '../access/change-context.ts';
-import { allowOnInstallation } from '../access/locate.ts';
-import { type Principal, reaches } from '../access/principal.ts';
+import { allowAt, allowOnInstallation } from '../access/locate.ts';
+import type { Principal } from '../access/principal.ts';
 import type { Database } from '../database/schema.ts';
 import type { Cursors } from '../http/cursor.ts';
 import { type Gate, mount } from '../http/mount.ts';
@@ -56,10 +56,11 @@ export function mountEnvironments(app: FastifyInstance, { gate, context, reader,
   mount(app, gate, operations.createEnvironment, async ({ principal, params, body, ip, idempotency }) => {
     const opened = await openProject(reader, principal, 'environments.create', params.slug);
     if (isRefusal(opened)) return opened;
-    const { project, reach } = opened;
-    if (!reaches(reach, { project: project.id, environment: null })) {
-      return refuse('FORBIDDEN', 'You are bound to an environment of it.');
-    }
+    const { project } = opened;
+    const absent = refuse('FORBIDDEN', 'You are bound to an environment of it.');
+    const resource = { project: project.id, environment: null };
+    const denied = allowAt(principal, 'environments.create', { resource, absent });
+    if (denied !== null) return denied;
     const created = await createEnvironment(context, { principal, ip, idempotency }, project, body);
     if (isRefusal(created)) return created;
     return { body: created.value, repeated: created.repeated, sequence: created.sequence };
@@ -70,7 +71,7 @@ export function mountEnvironments(app: FastifyInstance, { gate, context, reader,
     if (isRefusal(visible)) return visible;
     const page = { list: `${operations.listEnvironments.id} ${params.slug}`, principal: principal.id, query };
     const { projects, environments: ids } = visible;
-    const places = ids.length > 0 ? { ids } : { projects: projects ?? [] };
+    const places = projects !== null && projects.length > 0 ? { projects } : { ids };
     const load = (after: string | undefined, limit: number) => listEnvironments(reader, { ...places, after, limit });
     const show = (rows: Awaited<ReturnType<typeof load>>) => rows.map((row) => showEnvironment(row, row.slug));
     const found = await pageOf(

@@ -27,6 +27,7 @@ export async function listProjects(
   after: string | undefined,
   limit: number,
 ): Promise<ProjectRow[]> {
+  if (ids?.length === 0) return [];
   let query = db.selectFrom('projects').selectAll().orderBy('id').limit(limit);
   if (ids !== null) query = query.where('id', 'in', [...ids]);
   if (after !== undefined) query = query.where('id', '>', after);
@@ -63,6 +64,7 @@ export async function listEnvironments(
   db: Db,
   filter: { projects?: readonly string[]; ids?: readonly string[]; after?: string | undefined; limit?: number },
 ): Promise<(EnvironmentRow & { slug: string })[]> {
+  if (filter.projects?.length === 0 || filter.ids?.length === 0) return [];
   let query = db
     .selectFrom('environments')
     .innerJoin('projects', 'projects.id', 'environments.project_id')
@@ -143,6 +145,7 @@ export async function listConsumers(
   db: Db,
   filter: { projects: readonly string[] | null; q?: string | undefined; after?: string | undefined; limit: number },
 ): Promise<(ConsumerRow & { slug: string })[]> {
+  if (filter.projects?.length === 0) return [];
   let query = db
     .selectFrom('consumers')
     .innerJoin('projects', 'projects.id', 'consumers.project_id')

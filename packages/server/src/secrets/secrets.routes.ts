@@ -7,10 +7,10 @@ import { openEnvironment } from '../projects/locate.ts';
 import type { Routes } from '../projects/projects.routes.ts';
 import type { Vault } from '../vault/vault.ts';
 import { changeVersions, type VersionChange } from './change-versions.ts';
-import { openSecret } from './open-secret.ts';
+import { listVisible, openSecret } from './open-secret.ts';
 import { removeSecret } from './remove-secret.ts';
 import { showSecret, showVersion } from './secret-record.ts';
-import { listSecrets, listVersions } from './secrets.store.ts';
+import { listVersions } from './secrets.store.ts';
 import { storeSecret } from './store-secret.ts';
 import { updateSecret } from './update-secret.ts';
 
@@ -21,7 +21,7 @@ export interface SecretRoutes extends Routes {
 export function mountSecrets(app: FastifyInstance, { gate, reader, cursors, vault }: SecretRoutes): void {
   mount(app, gate, operations.storeSecret, async ({ principal, body, ip, idempotency }) => {
     const { project, environment, ...input } = body;
-    const place = await openEnvironment(reader, principal, 'secrets.write', project, environment);
+    const place = await openEnvironment(reader, principal, 'secrets.write', project, environment, body.path);
     if (isRefusal(place)) return place;
     const stored = await storeSecret(vault, { principal, ip, idempotency }, place, input);
     if (isRefusal(stored)) return stored;
@@ -33,7 +33,8 @@ export function mountSecrets(app: FastifyInstance, { gate, reader, cursors, vaul
     if (isRefusal(place)) return place;
     const filter = { environment: place.environment.id, prefix: query.prefix };
     const page = { list: operations.listSecrets.id, principal: principal.id, query };
-    const load = (after: string | undefined, limit: number) => listSecrets(reader, { ...filter, after, limit });
+    const load = (after: string | undefined, limit: number) =>
+      listVisible(reader, principal, { ...filter, after, limit });
     const found = await pageOf(
       cursors,
       page,

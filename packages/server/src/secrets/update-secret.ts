@@ -1,9 +1,9 @@
-import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import type { SecretMetadata, StoredSecret } from '@keyhold/protocol/operations/secrets';
 import type { Caller } from '../access/change-context.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import type { Vault } from '../vault/vault.ts';
-import { secretEntry } from './open-secret.ts';
+import { findHeld, secretEntry } from './open-secret.ts';
 import { type PlacedSecret, showSecret } from './secret-record.ts';
 
 export interface SecretSettings {
@@ -20,8 +20,8 @@ export async function updateSecret(
   { metadata, maxVersions, casRequired }: SecretSettings,
 ): Promise<Recorded<StoredSecret> | Refusal> {
   const recorded = await ledger.record(secretEntry(caller, secret, 'secret.updated'), async (facts) => {
-    const row = await facts.find('secrets', secret.id);
-    if (row === undefined) return refuse('SECRET_NOT_FOUND', `There is no secret ${secret.id}.`, 'id');
+    const row = await findHeld(facts, secret);
+    if (isRefusal(row)) return row;
     const patch = {
       ...(metadata === undefined ? {} : { metadata: JSON.stringify(metadata) }),
       ...(maxVersions === undefined ? {} : { max_versions: maxVersions }),

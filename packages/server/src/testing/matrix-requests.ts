@@ -20,9 +20,15 @@ export interface MatrixWorld {
   readonly unseal: () => Promise<unknown>;
   /** Somebody new, where there is somebody who can invite; with a role at market/test. */
   readonly invite: () => Promise<{ readonly person: string; readonly role: string }>;
+  /** A policy of this text, by the name of `matrix`, and the basis of a preview that has seen it. */
+  readonly policy: (text: string) => Promise<{ readonly id: string; readonly basis: string }>;
   /** Somebody new who is suspended, or active. */
   readonly enrolled: (suspended: boolean) => Promise<string>;
 }
+
+/** Of project market; it forbids nothing any more. */
+const HARMLESS_POLICY =
+  'forbid(principal, action == Action::"keys.issue", resource in Environment::"market/test") when { context.at < datetime("2000-01-01") };';
 
 let count = 0;
 
@@ -146,6 +152,21 @@ export async function requestFor(operation: string, world: MatrixWorld): Promise
     }
     case 'end-role':
       return { method: 'DELETE', path: `/v1/roles/${(await world.invite()).role}` };
+    case 'list-policies':
+      return get('/v1/policies');
+    case 'get-policy-schema':
+      return get('/v1/policies/schema');
+    case 'preview-policy':
+      return post('/v1/policies/preview', { name: 'matrix', text: HARMLESS_POLICY });
+    case 'save-policy': {
+      const { basis } = await world.policy(HARMLESS_POLICY);
+      const text = HARMLESS_POLICY.replace('2000', `${2000 + (count % 20)}`);
+      return { method: 'PUT', path: '/v1/policies/matrix', body: { text, reason: 'test', basis } };
+    }
+    case 'remove-policy': {
+      const { id, basis } = await world.policy(HARMLESS_POLICY);
+      return { method: 'DELETE', path: `/v1/policies/${id}?basis=${basis}` };
+    }
     case 'create-token':
       return post('/v1/tokens', { name, scopes: ['read'], environment: 'market/test' });
     case 'list-tokens':

@@ -19,7 +19,7 @@ export interface Asking {
 
 /** Somebody with a browser and a passkey in it, over real HTTP. */
 export class TestPerson {
-  readonly #installation: Pick<TestInstallation, 'controlUrl'>;
+  #installation: Pick<TestInstallation, 'controlUrl'>;
   readonly device: PasskeyDevice;
   /** Value of the cookie. */
   session = '';
@@ -29,6 +29,12 @@ export class TestPerson {
   constructor(installation: Pick<TestInstallation, 'controlUrl'>) {
     this.#installation = installation;
     this.device = new PasskeyDevice(originOf(installation));
+  }
+
+  /** The server started again at another port: to a browser that is another origin, to a passkey the same host. */
+  movedTo(installation: Pick<TestInstallation, 'controlUrl'>): void {
+    this.#installation = installation;
+    this.device.origin = originOf(installation);
   }
 
   /** With an invitation, or as the first owner with the bootstrap token and a name. */

@@ -1,3 +1,4 @@
+import type { EnvironmentKind } from '@keyhold/protocol/state';
 import type { Kysely } from 'kysely';
 import type { Database, FactTables } from '../database/schema.ts';
 import type { ChangedRow } from '../ledger/facts.ts';
@@ -5,10 +6,18 @@ import { type CheckedRow, readChecked } from '../ledger/checked-rows.ts';
 
 const ROWS_PER_READ = 500;
 
-/** Projects of environments and slugs of projects: few, needed for every record, and never changing. */
+interface KnownEnvironment {
+  readonly project: string;
+  readonly name: string;
+  readonly kind: EnvironmentKind;
+}
+
+/** Names of projects and environments: few, needed for every record and every policy, and never changing. */
 export class Places {
   readonly #slugs = new Map<string, string>();
   readonly #projects = new Map<string, string>();
+  readonly #environments = new Map<string, KnownEnvironment>();
+  readonly #qualified = new Map<string, string>();
 
   /** Reads all of them; those that were tampered with stay unknown, and so does what lies in them. */
   async load(db: Kysely<Database>, tampered: (rowId: string) => void): Promise<void> {
@@ -26,13 +35,27 @@ export class Places {
 
   /** Notes what a commit added. */
   note({ table, row }: ChangedRow): void {
-    if (table === 'projects') this.#slugs.set(row.id, (row as FactTables['projects']).slug);
-    if (table === 'environments') this.#projects.set(row.id, (row as FactTables['environments']).project_id);
+    if (table === 'projects') {
+      const { slug } = row as FactTables['projects'];
+      this.#slugs.set(row.id, slug);
+      this.#projects.set(slug, row.id);
+    }
+    if (table === 'environments') {
+      const { project_id: project, name, kind } = row as FactTables['environments'];
+      this.#environments.set(row.id, { project, name, kind });
+      const slug = this.#slugs.get(project);
+      if (slug !== undefined) this.#qualified.set(`${slug}/${name}`, row.id);
+    }
   }
 
   /** Ids of all. */
   environments(): readonly string[] {
-    return [...this.#projects.keys()];
+    return [...this.#environments.keys()];
+  }
+
+  /** Ids of all. */
+  projects(): readonly string[] {
+    return [...this.#slugs.keys()];
   }
 
   /** Undefined: the project's row was tampered with. */
@@ -41,6 +64,20 @@ export class Places {
   }
 
   projectOf(environmentId: string): string {
-    return this.#projects.get(environmentId) ?? '';
+    return this.#environments.get(environmentId)?.project ?? '';
+  }
+
+  /** Undefined: its row was tampered with. */
+  environmentOf(environmentId: string): KnownEnvironment | undefined {
+    return this.#environments.get(environmentId);
+  }
+
+  projectNamed(slug: string): string | undefined {
+    return this.#projects.get(slug);
+  }
+
+  /** @param qualified `project/environment` */
+  environmentNamed(qualified: string): string | undefined {
+    return this.#qualified.get(qualified);
   }
 }

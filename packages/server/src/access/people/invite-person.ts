@@ -9,7 +9,8 @@ import type { Recorded } from '../../ledger/entry.ts';
 import type { Facts } from '../../ledger/facts.ts';
 import { Secret } from '../../vault/secret.ts';
 import { attribution, type Caller, type ChangeContext } from '../change-context.ts';
-import type { Principal, Resource } from '../principal.ts';
+import { isPermittedByName } from '../policies/policies.store.ts';
+import { INSTALLATION, type Principal, type Resource } from '../principal.ts';
 import { refuseExcess } from '../refuse-excess.ts';
 import { refuseGone } from '../refuse-gone.ts';
 import { allRoleIdsOf, openInvitations } from './people.store.ts';
@@ -108,6 +109,9 @@ export async function refuseAbove(
     if (refuseExcess(principal, gift) === null) continue;
     return refuse('FORBIDDEN', `This person is ${row.role} somewhere, which you could not make him.`);
   }
+  const owning = { by: 'people.invite', openers: ['owner'], at: [INSTALLATION], expiresAt: null } as const;
+  if ((await isPermittedByName(facts.db, person)) && refuseExcess(principal, owning) !== null)
+    return refuse('FORBIDDEN', 'A policy permits this person more than you could.');
   return null;
 }
 

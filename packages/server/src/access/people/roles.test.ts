@@ -7,6 +7,7 @@ import { startInstallation, type TestInstallation } from '../../testing/installa
 import { createMarket } from '../../testing/market.ts';
 import { type MatrixWorld, requestFor } from '../../testing/matrix-requests.ts';
 import { enrolOwner, enrolPerson, TestPerson } from '../../testing/person.ts';
+import { savePolicy } from '../../testing/policies.ts';
 import { CRITICAL, ROLE_MATRIX } from '../../testing/role-matrix.ts';
 import { assertStatus } from '../../testing/shared-market.ts';
 
@@ -46,7 +47,9 @@ onEachDatabase('roles and places', (createPlace) => {
     await expect(201, 'POST', '/v1/projects', { slug: 'other', name: 'Other' });
     await expect(201, 'POST', '/v1/projects/other/environments', { name: 'test', prefix: 'oth_test' });
     owner = await enrolOwner(installation);
-    world = { market, expect, unseal: () => call('POST', '/v1/unseal'), invite, enrolled };
+    const asOwner: MatrixWorld['expect'] = async (status, method, path, body) =>
+      assertStatus(await owner.call(method, path, body, { confirm: method !== 'GET' }), status);
+    world = { market, expect: asOwner, unseal: () => call('POST', '/v1/unseal'), invite, enrolled, policy };
     for (const role of ROLES) {
       for (const [i, at] of PLACES.entries()) {
         people.set(`${role} ${i}`, await enrolPerson(installation, owner, { role, ...at }));
@@ -62,6 +65,11 @@ onEachDatabase('roles and places', (createPlace) => {
     const body = { name: 'Invited', role: 'support', environment: 'market/test', reason: 'test' };
     const { person } = assertStatus(await owner.call('POST', '/v1/people', body, { confirm: true }), 201);
     return { person: person.id as string, role: person.roles[0].id as string };
+  };
+  const policy = async (text: string) => {
+    const id = await savePolicy(owner, 'matrix', text);
+    const { body } = await owner.call('POST', '/v1/policies/preview', { remove: id });
+    return { id, basis: body.basis as string };
   };
   const enrolled = async (suspended: boolean) => {
     const { id } = await enrolPerson(installation, owner, { role: 'support' });

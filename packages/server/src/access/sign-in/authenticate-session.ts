@@ -18,7 +18,7 @@ export interface SignedIn {
   readonly digest: string;
 }
 
-type Context = Pick<SignInContext, 'reader' | 'clock' | 'tampered' | 'ledger'>;
+type Context = Pick<SignInContext, 'reader' | 'clock' | 'tampered' | 'ledger' | 'judgeFor'>;
 
 /**
  * Finds whose session a secret is; null for a stranger. Reads the committed rows each time, so whoever was suspended, or
@@ -28,6 +28,7 @@ export async function authenticateSession(
   context: Context,
   secret: string,
   kind: SessionRow['kind'],
+  ip: string,
 ): Promise<SignedIn | null> {
   if (!hasPrefix(secret, SESSION_PREFIX)) return null;
   const { reader, clock } = context;
@@ -41,7 +42,9 @@ export async function authenticateSession(
   if (worth !== 'good') return null;
   const roles = (await readRoles(reader, session.person_id)).flatMap((read) => asRecorded(context, read) ?? []);
   const grants = roles.filter((role) => isInForce(role, nowMs)).map(grantOf);
-  return { principal: { id: session.person_id, grants, session: { id: session.id, kind } }, session, digest };
+  const judge = context.judgeFor(ip);
+  const person = { id: session.person_id, kind: 'person', session: { id: session.id, kind } } as const;
+  return { principal: { ...person, grants, judge }, session, digest };
 }
 
 /** A session is worth no more than its person, and the passkey that it began with. */

@@ -4,6 +4,7 @@ import { it } from 'node:test';
 import { confirmWithPasskey } from '@keyhold/sdk/signing/confirm-with-passkey';
 import { onEachDatabase } from '../../testing/databases.ts';
 import { send } from '../../testing/installation.ts';
+import { savePolicy } from '../../testing/policies.ts';
 import { moveClock } from '../../testing/moved-clock.ts';
 import { PasskeyDevice } from '../../testing/passkey-device.ts';
 import { enrolPerson, originOf, type TestPerson } from '../../testing/person.ts';
@@ -77,11 +78,17 @@ onEachDatabase('what is critical', (createPlace) => {
     assert.equal((await owner.call('POST', '/v1/tokens', TOKEN, { headers })).status, 403);
   });
 
-  it('asks nothing of tokens, which are no people', async () => {
+  it('is asked of people: a token, which is none, does it only where a policy names it', async () => {
     const { owner, installation } = shared();
-    const { secret } = (await owner.call('POST', '/v1/tokens', { name: 'all', scopes: ['admin'] }, { confirm: true }))
-      .body;
-    assert.equal((await installation.call('POST', '/v1/tokens', TOKEN, { token: secret })).status, 201);
+    const { token, secret } = (
+      await owner.call('POST', '/v1/tokens', { name: 'all', scopes: ['admin'] }, { confirm: true })
+    ).body;
+    const create = () => installation.call('POST', '/v1/tokens', TOKEN, { token: secret });
+    const refused = await create();
+    assert.deepEqual([refused.status, refused.body.code], [403, 'FORBIDDEN']);
+    const to = `principal == Service::"${token.id}", action == Action::"tokens.create"`;
+    await savePolicy(owner, 'names-it', `permit(${to}, resource == Installation::"here");`);
+    assert.equal((await create()).status, 201);
   });
 
   it('a command line is signed in by a code, once, and does nothing that is critical', async () => {

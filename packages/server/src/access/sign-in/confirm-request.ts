@@ -48,7 +48,7 @@ export class Confirmations {
  */
 export async function confirmRequest(
   context: SignInContext,
-  { id: person, session }: Required<Principal>,
+  { id: person, session }: Pick<Principal, 'id'> & Required<Pick<Principal, 'session'>>,
   request: SentRequest,
 ): Promise<Refusal | null> {
   if (session.kind === 'cli') return waitForPerson(context, person, session.id, request);

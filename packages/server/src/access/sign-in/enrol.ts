@@ -13,10 +13,12 @@ import { readCheckedRows } from '../../ledger/checked-rows.ts';
 import type { Facts } from '../../ledger/facts.ts';
 import type { Secret } from '../../vault/secret.ts';
 import { endSessions, removePasskeys, rowsOf } from '../people/change-person.ts';
+import { NO_POLICIES } from '../judge.ts';
 import { allowOnInstallation } from '../locate.ts';
 import { refuseAbove } from '../people/invite-person.ts';
 import { findInvitationId, rolesOf } from '../people/people.store.ts';
 import { grantOf, isInForce } from '../people/person.ts';
+import type { Principal } from '../principal.ts';
 import { type CreatedPasskey, PASSKEY_ALGORITHMS, readCreatedPasskey } from '../verify-passkey.ts';
 import { makeSession, type MadeSession } from './session.ts';
 import { findPasskeyId } from './sessions.store.ts';
@@ -235,7 +237,8 @@ async function couldInvite(context: SignInContext, facts: Facts, inviter: string
     const { row, tampered } = await facts.examine('role_grants', id);
     if (row !== undefined && !tampered && isInForce(row, context.clock.wall())) held.push(row);
   }
-  const principal = { id: inviter, grants: held.map(grantOf) };
+  // Where he asks from now nobody knows: policies had their say when he invited.
+  const principal: Principal = { id: inviter, kind: 'person', grants: held.map(grantOf), judge: NO_POLICIES };
   if (allowOnInstallation(principal, 'people.invite') !== null) return false;
   return (await refuseAbove(context, facts, principal, person)) === null;
 }

@@ -11,7 +11,7 @@ import { SessionUses } from './record-session-use.ts';
 import type { SignInContext } from './sign-in-context.ts';
 import { Throttle } from './throttle.ts';
 
-interface Places extends Pick<SignInContext, 'site' | 'tampered' | 'ownerTokens' | 'isSealed'> {
+interface Places extends Pick<SignInContext, 'site' | 'tampered' | 'ownerTokens' | 'isSealed' | 'judgeFor'> {
   readonly store: Store;
   readonly scratch: Scratch;
   readonly alarms: Alarms;

@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely';
 import type { Scratch } from '../../database/scratch.ts';
 import type { Database } from '../../database/schema.ts';
 import type { ChangeContext } from '../change-context.ts';
+import type { Judge } from '../judge.ts';
 import type { OwnerTokens } from '../own-tokens.ts';
 import type { Challenges } from './challenges.ts';
 import type { Confirmations } from './confirm-request.ts';
@@ -27,6 +28,7 @@ export interface SignInContext extends ChangeContext {
   readonly confirmations: Confirmations;
   readonly pending: PendingRequests;
   readonly ownerTokens: OwnerTokens;
+  readonly judgeFor: (network: string) => Judge;
   readonly isSealed: () => boolean;
   /** Told of an owner who was made by whoever opened the seal. */
   readonly recovered: (personId: string) => void;

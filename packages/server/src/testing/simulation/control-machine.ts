@@ -61,7 +61,11 @@ export class ControlMachine {
     });
     const source = tampering.source?.(shipped, () => feed) ?? shipped;
     const random = dice.asRandom();
-    const feed: Feed = await startFeed({ store, clock, random, alarms, source, committed: () => {} });
+    const feed: Feed = await startFeed({
+      ...{ store, clock, random, alarms, source },
+      committed: () => {},
+      follower: { note: () => {}, reload: async () => {} },
+    });
     await places.load(store.reader, tampered);
     const propagation = tampering.propagation?.(feed.propagation, feed) ?? feed.propagation;
     tampering.started?.(feed, source, clock);

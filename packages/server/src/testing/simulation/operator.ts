@@ -12,6 +12,7 @@ import { expose } from '../../vault/expose.ts';
 import type { Secret } from '../../vault/secret.ts';
 import type { ControlMachine } from './control-machine.ts';
 import type { Dice } from './dice.ts';
+import { NO_POLICIES } from '../../access/judge.ts';
 import type { Ability, Oracle } from './oracle.ts';
 
 /** A key that the operator issued. */
@@ -30,6 +31,8 @@ export interface IssuedKey {
 export const CALLER: Caller = {
   principal: {
     id: 'operator',
+    kind: 'service',
+    judge: NO_POLICIES,
     grants: [{ opener: 'admin', projects: null, environment: null, expiresAt: null }],
   },
   ip: '127.0.0.1',

@@ -1,0 +1,71 @@
+import type { Action } from './authorise.ts';
+import type { Principal, Resource } from './principal.ts';
+
+/** What policies say of something; the first that says it, where several do. */
+export interface Ruling {
+  readonly effect: 'permit' | 'forbid';
+  /** Id of the policy. */
+  readonly policy: string;
+  /** Permitted by a policy that names this very service (or workload) and a place. */
+  readonly byName?: boolean;
+}
+
+/** Whether somebody may do something somewhere, and what says so. */
+export interface Decision {
+  readonly allowed: boolean;
+  /** `pol_…`, `role:developer`, `scope:keys`, or `default`: nothing opens it. */
+  readonly rule: string;
+  readonly byName: boolean;
+}
+
+/** One decision, and what it was about. */
+export interface Judged {
+  readonly principal: Principal;
+  readonly action: Action;
+  readonly resource: Resource;
+  readonly decision: Decision;
+}
+
+/**
+ * The policies in force, as one request meets them. INVARIANT: they are the same from its first decision to its last,
+ * and what it changes is undone where they changed meanwhile (`hasChanged`).
+ */
+export interface Judge {
+  /** False where no policy has a say in the action of this principal, wherever it is done. */
+  concerns(principal: Principal, action: Action): boolean;
+  /** Whether a policy may permit it to him somewhere. */
+  mayPermit(principal: Principal, action: Action): boolean;
+  /** What policies say; null: nothing, so that grants decide. */
+  rule(principal: Principal, action: Action, resource: Resource): Ruling | null;
+  /** Whether a policy that is about him, and not about everybody, may forbid him this somewhere within. */
+  mayForbid(principal: Principal, action: Action, within: Resource): boolean;
+  /** Every place that there is: the installation, projects, environments. */
+  everyPlace(): readonly Resource[];
+  /** The text of a policy that permits him just this. */
+  suggest(principal: Principal, action: Action, resource: Resource): string;
+  /** Remembers a decision of this request. */
+  note(judged: Judged): void;
+  /** Decisions of this request, in order. */
+  readonly decisions: readonly Judged[];
+  /** Whether services are held to what policies name: since the first person enrolled. */
+  readonly bindsServices: boolean;
+  /** Whether an environment is one of production; in doubt it is. */
+  isProduction(resource: Resource): boolean;
+  /** Whether policies have changed since this request began. */
+  readonly hasChanged: boolean;
+}
+
+/** For where no policies are: grants alone decide. */
+export const NO_POLICIES: Judge = {
+  concerns: () => false,
+  mayPermit: () => false,
+  rule: () => null,
+  mayForbid: () => false,
+  everyPlace: () => [],
+  suggest: () => '',
+  note: () => {},
+  decisions: [],
+  bindsServices: false,
+  isProduction: () => true,
+  hasChanged: false,
+};

@@ -1,0 +1,54 @@
+import type { Scope } from '@keyhold/protocol/state';
+import type { Kysely } from 'kysely';
+import type { Database, TokenRow } from '../../database/schema.ts';
+import { listPeople, rolesOf } from '../people/people.store.ts';
+import { grantOf, isInForce } from '../people/person.ts';
+import { isAlive, type Principal } from '../principal.ts';
+import type { Judge } from '../judge.ts';
+import { listTokens } from '../tokens.store.ts';
+import { workloadOf } from '../workload.ts';
+
+export interface Named {
+  readonly principal: Principal;
+  readonly name: string;
+}
+
+const PAGE = 500;
+
+/** Everybody who could do something now: active people, and tokens that are alive. As the rows say, unchecked: to be shown. */
+export async function findPrincipals(db: Kysely<Database>, nowMs: number, judge: Judge): Promise<readonly Named[]> {
+  const found: Named[] = [];
+  for (let after: string | undefined; ; ) {
+    const people = await listPeople(db, after, PAGE);
+    const active = people.filter(({ state }) => state === 'active');
+    const roles = await rolesOf(
+      db,
+      active.map(({ id }) => id),
+    );
+    for (const { id, name } of active) {
+      const own = roles.filter((role) => role.person_id === id && isInForce(role, nowMs));
+      found.push({ name, principal: { id, kind: 'person', grants: own.map(grantOf), judge } });
+    }
+    if (people.length < PAGE) break;
+    after = people.at(-1)?.id;
+  }
+  for (let after: string | undefined; ; ) {
+    const tokens = await listTokens(db, after, PAGE);
+    for (const token of tokens) if (isAlive(token, nowMs)) found.push(ofToken(token, judge));
+    if (tokens.length < PAGE) break;
+    after = tokens.at(-1)?.id;
+  }
+  return found;
+}
+
+function ofToken(token: TokenRow, judge: Judge): Named {
+  const binding = {
+    projects: token.projects === null ? null : (JSON.parse(token.projects) as string[]),
+    environment: token.environment_id,
+    expiresAt: token.expires_at,
+  };
+  const grants = (JSON.parse(token.scopes) as Scope[]).map((opener) => ({ opener, ...binding }));
+  const workload = workloadOf(token);
+  const own = workload === undefined ? {} : { workload };
+  return { name: token.name, principal: { id: token.id, kind: 'service', grants, ...own, judge } };
+}

@@ -1,0 +1,146 @@
+import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
+import * as operations from '@keyhold/protocol/operations/policies';
+import type { FastifyInstance } from 'fastify';
+import type { PolicyRow } from '../../database/people-rows.ts';
+import type { Cursors } from '../../http/cursor.ts';
+import { type Gate, mount } from '../../http/mount.ts';
+import { pageOf } from '../../http/page.ts';
+import { Turns } from '../../vault/turns.ts';
+import { allow, allowOnInstallation, reachFor } from '../locate.ts';
+import type { Principal } from '../principal.ts';
+import { isKnownToLedger, withdrawMissing } from '../withdraw-missing.ts';
+import { findPolicyNamed, findPolicyRow, listPolicies } from './policies.store.ts';
+import { noPolicy, type Policy, readPolicy } from './policy.ts';
+import { type PolicyChange, type PreviewContext, previewPolicy, readChange } from './preview-policy.ts';
+import { removePolicy } from './remove-policy.ts';
+import { checkPolicy, isWidening, placeOf, refuseWidening, savePolicy } from './save-policy.ts';
+import { SCHEMA } from './vocabulary.ts';
+
+export interface PolicyRoutes {
+  readonly gate: Gate<Principal>;
+  readonly policies: PreviewContext;
+  readonly cursors: Cursors;
+}
+
+/** Cedar policies over roles and scopes. */
+export function mountPolicies(app: FastifyInstance, { gate, policies: context, cursors }: PolicyRoutes): void {
+  const { reader, places } = context;
+  // Previews are prepared under one name.
+  const turns = new Turns();
+
+  mount(app, gate, operations.listPolicies, async ({ principal, query }) => {
+    const reach = reachFor(principal, 'policies.read');
+    if (isRefusal(reach)) return reach;
+    const page = { list: operations.listPolicies.id, principal: principal.id, query };
+    // There are at most a thousand.
+    const load = async (after: string | undefined, limit: number) => {
+      const rows = await listPolicies(reader, after, Number.MAX_SAFE_INTEGER);
+      return rows.filter((row) => reach.reaches(placeOf(places, readPolicy(row)))).slice(0, limit);
+    };
+    const found = await pageOf(
+      cursors,
+      page,
+      load,
+      ({ id }) => id,
+      (rows) => rows.map(showPolicy),
+    );
+    return isRefusal(found) ? found : { body: found };
+  });
+
+  mount(app, gate, operations.getPolicySchema, async ({ principal }) => {
+    const reach = reachFor(principal, 'policies.read');
+    return isRefusal(reach) ? reach : { body: { schema: SCHEMA } };
+  });
+
+  mount(app, gate, operations.previewPolicy, async ({ principal, body }) => {
+    const change = await openChange(context, principal, () => readChange(context, body));
+    if (isRefusal(change)) return change;
+    return { body: await turns.take(() => previewPolicy(context, change)) };
+  });
+
+  mount(app, gate, operations.savePolicy, async ({ principal, params, body, ip, idempotency, confirm }) => {
+    const change = await openChange(context, principal, async () => {
+      const after = await checkPolicy(context, body.text);
+      const row = await findPolicyNamed(reader, params.name);
+      return isRefusal(after) ? after : { before: row === undefined ? undefined : readPolicy(row), after };
+    });
+    if (isRefusal(change)) return change;
+    const refused = refuseWideningOf(context, principal, change) ?? (await confirm());
+    if (refused !== null) return refused;
+    const saved = await savePolicy(context, { principal, ip, idempotency }, { name: params.name, ...body });
+    return isRefusal(saved) ? saved : { body: { policy: showPolicy(saved.value) }, sequence: saved.sequence };
+  });
+
+  mount(app, gate, operations.removePolicy, async ({ principal, params, query, ip, idempotency, confirm }) => {
+    const caller = { principal, ip, idempotency };
+    const absent = noPolicy(params.id);
+    const row = await findPolicyRow(reader, params.id);
+    // What was deleted past the ledger, or no longer reads as a policy, may have been of any place.
+    const before = row === undefined ? undefined : readable(row);
+    if (before === undefined) {
+      const denied = allowOnInstallation(principal, 'policies.change');
+      if (denied !== null || !(await isKnownToLedger(reader, params.id))) return denied ?? absent;
+      const unconfirmed = await confirm();
+      if (unconfirmed !== null) return unconfirmed;
+      if (row === undefined) return await withdrawMissing(context, caller, 'policies', params.id, absent);
+    } else {
+      const change = await openChange(context, principal, async () => ({ before, after: undefined }));
+      if (isRefusal(change)) return change.refused === 'FORBIDDEN' ? change : absent;
+      const refused = refuseWideningOf(context, principal, change) ?? (await confirm());
+      if (refused !== null) return refused;
+    }
+    const removed = await removePolicy(context, caller, params.id, query.basis);
+    return isRefusal(removed) ? removed : { body: { id: params.id }, sequence: removed.sequence };
+  });
+}
+
+/** Reads a change that the caller may make where the policy is of, before and after. */
+async function openChange(
+  { places }: PreviewContext,
+  principal: Principal,
+  read: () => Promise<PolicyChange | Refusal>,
+): Promise<PolicyChange | Refusal> {
+  const reach = reachFor(principal, 'policies.change');
+  if (isRefusal(reach)) return reach;
+  const change = await read();
+  if (isRefusal(change)) return change;
+  for (const policy of [change.before, change.after]) {
+    if (policy === undefined) continue;
+    const absent = noPolicy(policy.id);
+    const denied = allow(principal, 'policies.change', { resource: placeOf(places, policy), absent });
+    if (denied !== null) return policy.project === null ? NOT_OF_ALL : denied;
+  }
+  return change;
+}
+
+const NOT_OF_ALL: Refusal = {
+  refused: 'FORBIDDEN',
+  detail: 'It is of the installation as a whole: name a place within your project as its resource.',
+};
+
+function refuseWideningOf({ places }: PreviewContext, principal: Principal, change: PolicyChange): Refusal | null {
+  if (!isWidening(change.before, change.after)) return null;
+  for (const policy of [change.before, change.after]) {
+    const refused = policy === undefined ? null : refuseWidening(principal, placeOf(places, policy), change.after);
+    if (refused !== null) return refused;
+  }
+  return null;
+}
+
+function readable(row: PolicyRow): Policy | undefined {
+  try {
+    return readPolicy(row);
+  } catch {
+    return undefined;
+  }
+}
+
+function showPolicy(row: PolicyRow) {
+  const { id, name, text, reason, saved_by: savedBy } = row;
+  const { effect, project } = readPolicy(row);
+  const [createdAt, savedAt] = [row.created_at, row.saved_at].map((ms) => new Date(ms).toISOString()) as [
+    string,
+    string,
+  ];
+  return { id, name, effect, project, text, reason, savedBy, createdAt, savedAt };
+}

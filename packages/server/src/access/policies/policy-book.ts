@@ -1,0 +1,191 @@
+import type { Kysely } from 'kysely';
+import type { PolicyRow } from '../../database/people-rows.ts';
+import type { Database } from '../../database/schema.ts';
+import { type CheckedRow, readChecked } from '../../ledger/checked-rows.ts';
+import type { ChangedRow } from '../../ledger/facts.ts';
+import type { Action } from '../authorise.ts';
+import type { Ruling } from '../judge.ts';
+import type { Principal, Resource } from '../principal.ts';
+import { judge, type Uid } from './cedar.ts';
+import { actionEntity, askerOf, describe, type PolicyPlaces } from './entities.ts';
+import { type Asker, isAbout, namesServiceAndPlace, type Policy, readPolicy, whomIt } from './policy.ts';
+import { PreparedSets } from './prepared-sets.ts';
+import { goesOnWithoutPolicies } from './vocabulary.ts';
+
+const ROWS_PER_READ = 500;
+
+/** What a decision is made in. */
+export interface Circumstances {
+  /** Address that is asked from. */
+  readonly network: string;
+  /** Epoch milliseconds. */
+  readonly atMs: number;
+  /** How many others approved just this. */
+  readonly approvals: number;
+}
+
+/**
+ * The policies in force, in memory. Those that can apply within one project alone are asked there alone, and each only
+ * about actions and people that it names: what a decision costs grows with the policies that could decide it, not with all.
+ */
+export class PolicyBook {
+  readonly places: PolicyPlaces;
+  readonly #policies = new Map<string, Policy>();
+  /** Ids of rows that are not what the ledger recorded. */
+  readonly #broken = new Set<string>();
+  /** By project (empty: of the installation), action, and whom it names. */
+  readonly #index = new Map<string, Policy[]>();
+  readonly #sets: PreparedSets;
+  #version = 0;
+  #hasPeople = false;
+
+  /** @param name under which its policies are prepared: another book of that name takes its place */
+  constructor(places: PolicyPlaces, name = 'in force') {
+    this.places = places;
+    this.#sets = new PreparedSets(name);
+  }
+
+  /** Changes with each change of policies. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Whether anybody was ever enrolled: from then on services are held to what policies name. */
+  get hasPeople(): boolean {
+    return this.#hasPeople;
+  }
+
+  list(): readonly Policy[] {
+    return [...this.#policies.values()];
+  }
+
+  /** Reads them all, as the ledger recorded them. */
+  async load(db: Kysely<Database>, tampered: (rowId: string) => void): Promise<void> {
+    const rows = await readAll(db);
+    const [person] = (await readChecked(db, 'people', '', 1)).rows;
+    this.#hasPeople = person !== undefined;
+    this.#policies.clear();
+    this.#broken.clear();
+    for (const row of rows) {
+      if ('tampered' in row) {
+        tampered(row.tampered);
+        this.#broken.add(row.tampered);
+      } else this.#policies.set(row.row.id, readPolicy(row.row as PolicyRow));
+    }
+    this.#changed();
+  }
+
+  /** Notes what a commit brought about. */
+  note(changed: readonly ChangedRow[], removed: readonly string[]): void {
+    const own = changed.filter(({ table }) => table === 'policies').map(({ row }) => row as PolicyRow);
+    this.#hasPeople ||= changed.some(({ table }) => table === 'people');
+    const gone = removed.filter((id) => this.#policies.has(id) || this.#broken.has(id));
+    if (own.length === 0 && gone.length === 0) return;
+    for (const row of own) this.#policies.set(row.id, readPolicy(row));
+    for (const id of gone) this.#policies.delete(id);
+    for (const id of [...own.map((row) => row.id), ...gone]) this.#broken.delete(id);
+    this.#changed();
+  }
+
+  /** As it would be with these: for looking at a change before it is made. */
+  withPolicies(policies: readonly Policy[], name: string): PolicyBook {
+    const other = new PolicyBook(this.places, name);
+    for (const policy of policies) other.#policies.set(policy.id, policy);
+    other.#hasPeople = this.#hasPeople;
+    other.#changed();
+    return other;
+  }
+
+  #changed(): void {
+    this.#version++;
+    this.#sets.clear();
+    this.#index.clear();
+    for (const policy of [...this.#policies.values()].sort((a, b) => (a.id < b.id ? -1 : 1))) {
+      for (const action of policy.actions) {
+        for (const where of [policy.project ?? '', ANYWHERE]) {
+          const key = indexKey(where, action, whomIt(policy));
+          const there = this.#index.get(key);
+          if (there === undefined) this.#index.set(key, [policy]);
+          else there.push(policy);
+        }
+      }
+    }
+  }
+
+  /** Policies that speak of the action there, and of him. */
+  #about(asker: Asker, action: Action, ...places: readonly string[]): readonly Policy[] {
+    const whom = [undefined, asker.uid, ...asker.parents];
+    return places
+      .flatMap((place) => whom.flatMap((one) => this.#index.get(indexKey(place, action, one)) ?? []))
+      .filter((policy) => isAbout(policy, asker));
+  }
+
+  /** Policies that may have a say in what he does, wherever that is. */
+  anywhere(principal: Principal, action: Action): readonly Policy[] {
+    return this.#policies.size === 0 ? [] : this.#about(askerOf(principal, null), action, ANYWHERE);
+  }
+
+  isBroken(action: Action): boolean {
+    return this.#broken.size > 0 && !goesOnWithoutPolicies(action);
+  }
+
+  /** What the policies say; null: nothing, so that grants decide. */
+  rule(principal: Principal, action: Action, resource: Resource, circumstances: Circumstances): Ruling | null {
+    if (this.isBroken(action)) return { effect: 'forbid', policy: [...this.#broken][0] as string };
+    if (this.#policies.size === 0) return null;
+    const asker = askerOf(principal, resource);
+    const described = describe(this.places, resource);
+    // Nobody knows what a place falls under whose row was tampered with.
+    if (described === undefined) {
+      const mayMatter = this.#about(asker, action, ANYWHERE).length > 0;
+      return mayMatter ? { effect: 'forbid', policy: 'unknown-place' } : null;
+    }
+    const candidates = this.#about(asker, action, '', ...(described.project === null ? [] : [described.project]));
+    if (candidates.length === 0) return null;
+    const answer = judge(this.#sets.nameOf(candidates), {
+      ...{ principal: asker.uid, action, resource: described.uid },
+      context: {
+        network: plainAddress(circumstances.network),
+        at: new Date(circumstances.atMs).toISOString(),
+        production: described.production,
+        approvals: circumstances.approvals,
+      },
+      entities: [{ uid: asker.uid, attrs: {}, parents: asker.parents }, actionEntity(action), ...described.entities],
+    });
+    return this.#ruling(answer, action);
+  }
+
+  #ruling({ allowed, policies, failed }: ReturnType<typeof judge>, action: Action): Ruling | null {
+    // One that could not be evaluated may have been one that forbids.
+    const [broken] = failed;
+    if (broken !== undefined) return { effect: 'forbid', policy: broken };
+    const [first] = policies;
+    if (first === undefined) return null;
+    if (!allowed) return { effect: 'forbid', policy: first };
+    const named = policies.find((id) => namesServiceAndPlace(this.#policies.get(id) as Policy, action));
+    return { effect: 'permit', policy: named ?? first, byName: named !== undefined };
+  }
+}
+
+/** In the index, for what is said of any place: no slug. */
+const ANYWHERE = '*';
+
+function indexKey(place: string, action: Action, whom: Uid | undefined): string {
+  return whom === undefined ? `${place} ${action}` : `${place} ${action} ${whom.type}::${whom.id}`;
+}
+
+async function readAll(db: Kysely<Database>): Promise<CheckedRow[]> {
+  const all: CheckedRow[] = [];
+  for (let after: string | null = ''; after !== null; ) {
+    const page: { rows: CheckedRow[]; last: string | null } = await readChecked(db, 'policies', after, ROWS_PER_READ);
+    all.push(...page.rows);
+    after = page.last;
+  }
+  return all;
+}
+
+/** IPv4 where it is one in IPv6's clothes, and without the zone: a network is to be named in one way. */
+function plainAddress(address: string): string {
+  const bare = address.split('%')[0] ?? '';
+  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare)?.[1] ?? bare;
+}

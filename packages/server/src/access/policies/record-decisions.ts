@@ -1,0 +1,87 @@
+import { hash } from 'node:crypto';
+import type { Clock } from '../../clock.ts';
+import type { Scratch } from '../../database/scratch.ts';
+import type { Judged } from '../judge.ts';
+import { forgetDecisions, forgetDecisionsOf, keepDecisions, type KeptDecision } from './decisions.store.ts';
+import { askerOf } from './entities.ts';
+import type { Uid } from './cedar.ts';
+
+const HOUR_MS = 3_600_000;
+export const KEPT_MS = 31 * 24 * HOUR_MS;
+/** Apart from each other, between two times that they are kept. */
+const MAX_WAITING = 5_000;
+/** Of one caller: nobody pushes out what others did. */
+const MAX_WAITING_OF_ONE = 500;
+const MAX_KEPT = 500_000;
+
+/** Who asked, as policies saw him. */
+export interface Asked {
+  readonly kind: 'person' | 'service';
+  /** What he held there, or comes from. */
+  readonly parents: readonly Uid[];
+  readonly network: string;
+}
+
+/**
+ * What was decided, counted by the hour: enough to decide it again under other policies. It is no log of what was done
+ * (the ledger is): what was counted in the last seconds before a crash is lost.
+ */
+export class DecisionLog {
+  readonly #scratch: Scratch;
+  readonly #clock: Clock;
+  #waiting = new Map<string, KeptDecision>();
+  #ofOne = new Map<string, number>();
+  /** Decisions that were not kept since the start: there were too many. */
+  dropped = 0;
+
+  constructor(scratch: Scratch, clock: Clock) {
+    this.#scratch = scratch;
+    this.#clock = clock;
+  }
+
+  readonly note = ({ principal, action, resource, decision }: Judged, network: string, atMs: number): void => {
+    const hour = atMs - (atMs % HOUR_MS);
+    const asked: Asked = { kind: principal.kind, parents: askerOf(principal, resource).parents, network };
+    const row = {
+      hour,
+      ...{ principal_id: principal.id, asked: JSON.stringify(asked), action },
+      ...{ project_id: resource.project, environment_id: resource.environment },
+      // Whoever guesses paths fills nothing with them.
+      secret: decision.allowed ? (resource.secret ?? null) : null,
+      ...{ allowed: decision.allowed ? (1 as const) : (0 as const), rule: decision.rule },
+    };
+    const key = JSON.stringify(Object.values(row));
+    const known = this.#waiting.get(key);
+    if (known !== undefined) {
+      this.#waiting.set(key, { ...known, last_at: atMs, count: known.count + 1 });
+      return;
+    }
+    const own = this.#ofOne.get(principal.id) ?? 0;
+    if (own >= MAX_WAITING_OF_ONE || this.#waiting.size >= MAX_WAITING) {
+      this.dropped++;
+      return;
+    }
+    this.#ofOne.set(principal.id, own + 1);
+    this.#waiting.set(key, { id: hash('sha256', key, 'hex'), ...row, first_at: atMs, last_at: atMs, count: 1 });
+  };
+
+  /** Keeps what was counted. */
+  async flush(): Promise<void> {
+    const rows = [...this.#waiting.values()];
+    if (rows.length === 0) return;
+    [this.#waiting, this.#ofOne] = [new Map(), new Map()];
+    await this.#scratch.write((tables) => keepDecisions(tables, rows));
+  }
+
+  /** Forgets all that somebody asked. */
+  async forgetOf(principal: string): Promise<void> {
+    await this.flush();
+    await this.#scratch.write((tables) => forgetDecisionsOf(tables, principal));
+  }
+
+  /** Forgets what is older than a month, and the oldest of too many. */
+  async forget(): Promise<void> {
+    const before = this.#clock.wall() - KEPT_MS;
+    await this.#scratch.write((tables) => forgetDecisions(tables, before, MAX_KEPT));
+  }
+}

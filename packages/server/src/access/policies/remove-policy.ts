@@ -1,0 +1,28 @@
+import type { Refusal } from '@keyhold/protocol/errors';
+import type { Recorded } from '../../ledger/entry.ts';
+import { attribution, type Caller } from '../change-context.ts';
+import { refuseGone } from '../refuse-gone.ts';
+import { basisOf } from './policies.store.ts';
+import { noPolicy } from './policy.ts';
+import { BASIS_GONE, type PolicyContext } from './save-policy.ts';
+
+/** Removes a policy. It works on a row that was tampered with too. */
+export async function removePolicy(
+  { ledger }: PolicyContext,
+  caller: Caller,
+  id: string,
+  basis: string,
+): Promise<Recorded<string> | Refusal> {
+  const draft = { ...attribution(caller), action: 'policy.removed', subject: id, locks: [id] };
+  return await ledger.record(draft, async (facts) => {
+    const gone = await refuseGone(facts, caller);
+    if (gone !== null) return gone;
+    const { row } = await facts.examine('policies', id);
+    if (row === undefined) return noPolicy(id);
+    if ((await basisOf(facts.db)) !== basis) return BASIS_GONE;
+    await facts.remove('policies', row);
+    // Told to whoever follows the ledger: from now on it decides nothing.
+    facts.removed.push(id);
+    return id;
+  });
+}

@@ -1,0 +1,146 @@
+import { type Refusal, refuse } from '@keyhold/protocol/errors';
+import { ROLES } from '@keyhold/protocol/role';
+import { SCOPES } from '@keyhold/protocol/state';
+import type { Kysely } from 'kysely';
+import type { PolicyRow } from '../../database/people-rows.ts';
+import type { Database } from '../../database/schema.ts';
+import type { Recorded } from '../../ledger/entry.ts';
+import { attribution, type Caller, type ChangeContext } from '../change-context.ts';
+import { withdrawInvitations } from '../people/invite-person.ts';
+import type { Principal, Resource } from '../principal.ts';
+import { covers, INSTALLATION } from '../principal.ts';
+import { refuseGone } from '../refuse-gone.ts';
+import { type Uid, validatePolicy } from './cedar.ts';
+import type { PolicyPlaces } from './entities.ts';
+import { basisOf, countPolicies, findPolicyNamed } from './policies.store.ts';
+import { MAX_POLICIES, type Policy, readPolicy, whomIt } from './policy.ts';
+
+export interface PolicyContext extends ChangeContext {
+  readonly reader: Kysely<Database>;
+  readonly places: PolicyPlaces;
+}
+
+export interface PolicyInput {
+  readonly name: string;
+  readonly text: string;
+  readonly reason: string;
+  readonly basis: string;
+}
+
+export const BASIS_GONE = refuse('POLICIES_CHANGED', 'They have changed since the preview: look again.', 'basis');
+
+/** Saves a policy, new or in place of what it was. In force once it is answered. */
+export async function savePolicy(
+  context: PolicyContext,
+  caller: Caller,
+  { name, text, reason, basis }: PolicyInput,
+): Promise<Recorded<PolicyRow> | Refusal> {
+  const { ledger, reader, random, clock } = context;
+  const before = await findPolicyNamed(reader, name);
+  const id = before?.id ?? random.newId('policy');
+  const draft = { ...attribution(caller), action: 'policy.saved', subject: id, locks: [id] };
+  const permitted = whomPermitted(text);
+  return await ledger.record(draft, async (facts) => {
+    const gone = await refuseGone(facts, caller);
+    if (gone !== null) return gone;
+    if ((await basisOf(facts.db)) !== basis) return BASIS_GONE;
+    const saved = { text, reason, saved_by: caller.principal.id, saved_at: clock.wall() };
+    // Who may still enrol as him could else wait until he is more.
+    if (permitted !== undefined) await withdrawInvitations(facts, permitted);
+    if (before !== undefined) {
+      const row = await facts.find('policies', id);
+      return row === undefined ? BASIS_GONE : await facts.update('policies', row, saved);
+    }
+    if ((await countPolicies(facts.db)) >= MAX_POLICIES)
+      return refuse('INVALID_INPUT', `${MAX_POLICIES} policies are the most: remove one first.`);
+    return await facts.insert('policies', { id, name, created_at: saved.saved_at, ...saved });
+  });
+}
+
+function whomPermitted(text: string): string | undefined {
+  const { effect, principal } = readPolicy({ id: '', text });
+  return effect === 'permit' && principal.is?.type === 'Person' ? principal.is.id : undefined;
+}
+
+/**
+ * Reads the text of a policy that is to be saved, or says what is wrong with it: it has to fit the schema, to name only
+ * what there is, and to be able to apply.
+ */
+export async function checkPolicy(
+  { reader, places }: Pick<PolicyContext, 'reader' | 'places'>,
+  text: string,
+): Promise<Policy | Refusal> {
+  const wrong = validatePolicy(text);
+  if (wrong !== null) return refuse('INVALID_INPUT', wrong, '/text');
+  const policy = readPolicy({ id: 'new', text });
+  if (policy.actions.length === 0)
+    return refuse(
+      'INVALID_INPUT',
+      'Taking away can be forbidden to nobody: this policy would forbid nothing.',
+      '/text',
+    );
+  const whom = whomIt(policy);
+  if (policy.effect === 'permit' && (whom === undefined || whom.type === 'Role' || whom.type === 'Scope')) {
+    const instead = 'what several are to have is a role, which is granted and has an end';
+    return refuse('INVALID_INPUT', `A policy permits to one Person, Service or Workload by id: ${instead}.`, '/text');
+  }
+  for (const uid of policy.names) {
+    if (!(await isKnown(reader, places, uid)))
+      return refuse('INVALID_INPUT', `There is no ${uid.type}::${JSON.stringify(uid.id)}.`, '/text');
+  }
+  return policy;
+}
+
+const TABLES = { Person: 'people', Service: 'tokens', Workload: 'workloads' } as const;
+
+/** A name that nothing has would make a policy say nothing, without anybody noticing. */
+async function isKnown(db: Kysely<Database>, places: PolicyPlaces, { type, id }: Uid): Promise<boolean> {
+  const [project = '', environment = '', ...path] = id.split('/');
+  switch (type) {
+    case 'Installation':
+      return id === 'here';
+    case 'Project':
+      return places.projectNamed(id) !== undefined;
+    case 'Environment':
+      return places.environmentNamed(id) !== undefined;
+    case 'Folder':
+    case 'Secret':
+      return path.length > 0 && places.environmentNamed(`${project}/${environment}`) !== undefined;
+    case 'Role':
+      return (ROLES as readonly string[]).includes(id);
+    case 'Scope':
+      return (SCOPES as readonly string[]).includes(id);
+    case 'Person':
+    case 'Service':
+    case 'Workload': {
+      const found = await db.selectFrom(TABLES[type]).select('id').where('id', '=', id).executeTakeFirst();
+      return found !== undefined;
+    }
+    default:
+      return true;
+  }
+}
+
+/** Where a policy is of: whoever owns that may change it. */
+export function placeOf(places: PolicyPlaces, { project }: Pick<Policy, 'project'>): Resource {
+  const id = project === null ? undefined : places.projectNamed(project);
+  return id === undefined ? INSTALLATION : { project: id, environment: null };
+}
+
+/** True where it may let somebody do more than before. */
+export function isWidening(before: Policy | undefined, after: Policy | undefined): boolean {
+  return before?.effect === 'forbid' || after?.effect === 'permit';
+}
+
+/**
+ * What a policy permits lasts: only who owns the place for good lets others do more there than before. Whom a policy of
+ * the installation forbids something does not permit it, in a project that he owns, to somebody whom he could be.
+ */
+export function refuseWidening(principal: Principal, at: Resource, after: Policy | undefined): Refusal | null {
+  const owned = principal.grants.filter(({ opener, expiresAt }) => opener === 'owner' && expiresAt === null);
+  if (!owned.some((grant) => covers(grant, at)))
+    return refuse('FORBIDDEN', "What lets others do more is an owner's whose right has no end.");
+  if (after?.effect !== 'permit' || owned.some((grant) => covers(grant, INSTALLATION))) return null;
+  const barred = after.actions.find((action) => principal.judge.mayForbid(principal, action, at));
+  return barred === undefined ? null : refuse('FORBIDDEN', `A policy can forbid you ${barred} there.`, '/text');
+}
