@@ -83,6 +83,27 @@ export const FIGURES: readonly Planned[] = [
     nodeOptions: [],
   },
   {
+    name: 'authorise-10',
+    script: 'authorise-10.ts',
+    target: 'ratio ≥ 0.7',
+    reached: ({ ratio }) => ratio !== null && ratio >= 0.7,
+    nodeOptions: [],
+  },
+  {
+    name: 'authorise-100',
+    script: 'authorise-100.ts',
+    target: 'ratio ≥ 0.7',
+    reached: ({ ratio }) => ratio !== null && ratio >= 0.7,
+    nodeOptions: [],
+  },
+  {
+    name: 'authorise-1000',
+    script: 'authorise-1000.ts',
+    target: 'ratio ≥ 0.7',
+    reached: ({ ratio }) => ratio !== null && ratio >= 0.7,
+    nodeOptions: [],
+  },
+  {
     name: 'signed-in',
     script: 'signed-in.ts',
     target: 'ratio ≥ 0.7',

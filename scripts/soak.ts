@@ -1,5 +1,5 @@
 // `npm run soak`: the whole of every large count that `npm test` runs a share of. Takes hours on two cores.
-// `npm run soak -- simulation|crash|log-crash|log-memory|secrets|hostile …` runs those only.
+// `npm run soak -- simulation|crash|log-crash|log-memory|secrets|policies|hostile …` runs those only.
 import { availableParallelism } from 'node:os';
 import { runTests } from './soak/run-tests.ts';
 import { simulate } from './soak/simulate.ts';
@@ -9,6 +9,7 @@ const CRASH_ROUNDS = process.env['KEYHOLD_CRASH_ROUNDS'] ?? '50';
 const LISTED_SECRETS = process.env['KEYHOLD_LISTED_SECRETS'] ?? '100000';
 const LOG_KILLS = process.env['KEYHOLD_LOG_KILLS'] ?? '300';
 const LOG_ENTRIES = process.env['KEYHOLD_LOG_ENTRIES'] ?? '1000000';
+const POLICY_SETS = process.env['KEYHOLD_POLICY_SETS'] ?? '10000';
 const FUZZ_CASES = process.env['KEYHOLD_FUZZ_CASES'] ?? '100000';
 
 const parts: Readonly<Record<string, () => Promise<boolean>>> = {
@@ -22,6 +23,8 @@ const parts: Readonly<Record<string, () => Promise<boolean>>> = {
   'log-memory': () => runTests(['packages/server/src/log-memory.test.ts'], { KEYHOLD_LOG_ENTRIES: LOG_ENTRIES }),
   secrets: () =>
     runTests(['packages/server/src/secrets/list-secrets.test.ts'], { KEYHOLD_LISTED_SECRETS: LISTED_SECRETS }),
+  policies: () =>
+    runTests(['packages/server/src/access/policies/engine.test.ts'], { KEYHOLD_POLICY_SETS: POLICY_SETS }),
   hostile: () => runTests(['packages/server/src/hostile-input.test.ts'], { KEYHOLD_FUZZ_CASES: FUZZ_CASES }),
 };
 

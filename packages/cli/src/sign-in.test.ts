@@ -54,15 +54,21 @@ describe('a person at a command line', () => {
     assert.equal((await keyhold('whoami')).code, 4);
   });
 
+  const pending = async () => {
+    for (;;) {
+      const [first] = (await owner.call('GET', '/v1/confirmations')).body.items;
+      if (first !== undefined) return first;
+    }
+  };
+  const confirm = async () => {
+    const asked = await pending();
+    const passkey = await owner.passkeyOver(asked);
+    assert.equal((await owner.call('POST', `/v1/confirmations/${asked.id}`, { passkey })).status, 200);
+  };
+
   it('is asked, in his browser, for what is critical: confirmed it is done, once, and discarded it is not', async () => {
     assert.equal((await keyhold('sign-in', { input: await codeOf(owner) })).code, 0);
     const invite = (name: string) => keyhold(`people invite --name ${name} --role auditor --reason audit`);
-    const pending = async () => {
-      for (;;) {
-        const [first] = (await owner.call('GET', '/v1/confirmations')).body.items;
-        if (first !== undefined) return first;
-      }
-    };
     const confirmed = invite('Con');
     const asked = await pending();
     assert.deepEqual([asked.method, asked.target, JSON.parse(asked.body).name], ['POST', '/v1/people', 'Con']);
@@ -98,6 +104,30 @@ describe('a person at a command line', () => {
     assert.deepEqual([refused.code, /discarded/.test(refused.stderr)], [4, true]);
     assert.deepEqual((await owner.call('GET', '/v1/confirmations')).body.items, []);
     assert.doesNotMatch((await keyhold('people list')).stdout, /Dis /);
+  });
+
+  it('saves a policy as he was shown it, and removes it again', async () => {
+    assert.match((await keyhold('policies schema')).stdout, /^action "keys\.issue" in \["keys"\] appliesTo \{$/m);
+    const policy = 'forbid(principal in Role::"owner", action == Action::"projects.create", resource);';
+    const shown = await keyhold('policies preview no-projects', { input: policy });
+    assert.match(shown.stdout, /^Gains and losses: \d+$/m);
+    assert.match(shown.stdout, new RegExp(`^loses +${owner.id} +Ada Owner +projects\\.create +installation$`, 'm'));
+    assert.match(shown.stdout, new RegExp(`^denied +${owner.id} +projects\\.create +installation +1 `, 'm'));
+    const saving = keyhold('policies save no-projects --reason drill', { input: policy });
+    await confirm();
+    const saved = await saving;
+    assert.equal(saved.code, 0, saved.stderr);
+    assert.match(saved.stderr, /Gains and losses/);
+    const id = /^id +(pol_\S+)$/m.exec(saved.stdout)?.[1];
+    const refused = await keyhold('projects create --slug more --name More');
+    assert.deepEqual([refused.code, refused.stderr.includes(`The policy ${id} forbids it`)], [4, true]);
+    assert.match((await keyhold('policies list')).stdout, /no-projects +forbid +installation +drill/);
+    const removing = keyhold(`policies remove ${id}`);
+    await confirm();
+    assert.equal((await removing).stdout, `removed  ${id}\n`);
+    assert.equal((await keyhold('projects create --slug more --name More')).code, 0);
+    const wrong = await keyhold('policies preview x', { input: 'allow all' });
+    assert.deepEqual([wrong.code, /unexpected token/.test(wrong.stderr)], [1, true]);
   });
 
   it('reads no damaged file of sessions, and says so', async () => {

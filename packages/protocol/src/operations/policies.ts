@@ -127,7 +127,7 @@ export const removePolicy = defineOperation({
   tag: 'Policies',
   summary: 'Remove a policy, as a preview has shown it; one that was tampered with too',
   params: Closed({ id: IdOf('policy') }),
-  query: Closed({ basis: Basis }),
+  body: Closed({ basis: Basis }),
   status: 200,
   response: Closed({ id: IdOf('policy') }),
   errors: ['CONFIRMATION_REQUIRED', 'POLICY_NOT_FOUND', 'POLICIES_CHANGED', 'ROW_TAMPERED'],

@@ -165,7 +165,7 @@ export async function requestFor(operation: string, world: MatrixWorld): Promise
     }
     case 'remove-policy': {
       const { id, basis } = await world.policy(HARMLESS_POLICY);
-      return { method: 'DELETE', path: `/v1/policies/${id}?basis=${basis}` };
+      return { method: 'DELETE', path: `/v1/policies/${id}`, body: { basis } };
     }
     case 'create-token':
       return post('/v1/tokens', { name, scopes: ['read'], environment: 'market/test' });

@@ -20,7 +20,7 @@ export async function savePolicy(by: TestPerson, name: string, text: string): Pr
 
 export async function removePolicy(by: TestPerson, id: string): Promise<void> {
   const { basis } = assertStatus(await by.call('POST', '/v1/policies/preview', { remove: id }), 200);
-  assertStatus(await by.call('DELETE', `/v1/policies/${id}?basis=${basis}`, {}, { confirm: true }), 200);
+  assertStatus(await by.call('DELETE', `/v1/policies/${id}`, { basis }, { confirm: true }), 200);
 }
 
 /** An installation with people, two projects, and environments of production and for testing. */

@@ -61,6 +61,7 @@ it('what a policy forbids is done by nobody any more once that is answered, what
 
 for (const [how, tamper] of [
   ['edited', (raw: WrittenPast, id: string) => raw.edit('policies', id, { text: FORBID.replace('forbid', 'permit') })],
+  ['made nonsense', (raw: WrittenPast, id: string) => raw.edit('policies', id, { text: 'nonsense' })],
   ['deleted', (_raw: WrittenPast, id: string) => `delete from policies where id = '${id}'`],
 ] as const) {
   it(`one that was ${how} past the ledger shuts what policies govern, but not taking away; an owner removes it`, async () => {
@@ -85,13 +86,14 @@ for (const [how, tamper] of [
     assert.ok(
       alarms.some((alarm: { code: string; subject: string }) => alarm.code === 'ROW_TAMPERED' && alarm.subject === id),
     );
+    assert.equal((await back.call('GET', '/v1/policies')).status, 200);
     const harmless =
       'forbid(principal, action == Action::"keys.read", resource) when { context.at < datetime("2000-01-01") };';
     const { basis } = assertStatus(
       await back.call('POST', '/v1/policies/preview', { name: 'another', text: harmless }),
       200,
     );
-    const removed = await back.call('DELETE', `/v1/policies/${id}?basis=${basis}`, {}, { confirm: true });
+    const removed = await back.call('DELETE', `/v1/policies/${id}`, { basis }, { confirm: true });
     assert.match(`${removed.status} ${removed.body.code ?? ''}`, how === 'deleted' ? /409 ROW_TAMPERED/ : /200/);
     assert.equal((await reveal()).status, 200);
   });

@@ -10,7 +10,7 @@ import { allow, allowOnInstallation, reachFor } from '../locate.ts';
 import type { Principal } from '../principal.ts';
 import { isKnownToLedger, withdrawMissing } from '../withdraw-missing.ts';
 import { findPolicyNamed, findPolicyRow, listPolicies } from './policies.store.ts';
-import { noPolicy, type Policy, readPolicy } from './policy.ts';
+import { noPolicy, tryReadPolicy } from './policy.ts';
 import { type PolicyChange, type PreviewContext, previewPolicy, readChange } from './preview-policy.ts';
 import { removePolicy } from './remove-policy.ts';
 import { checkPolicy, isWidening, placeOf, refuseWidening, savePolicy } from './save-policy.ts';
@@ -35,7 +35,7 @@ export function mountPolicies(app: FastifyInstance, { gate, policies: context, c
     // There are at most a thousand.
     const load = async (after: string | undefined, limit: number) => {
       const rows = await listPolicies(reader, after, Number.MAX_SAFE_INTEGER);
-      return rows.filter((row) => reach.reaches(placeOf(places, readPolicy(row)))).slice(0, limit);
+      return rows.filter((row) => reach.reaches(placeOf(places, tryReadPolicy(row)))).slice(0, limit);
     };
     const found = await pageOf(
       cursors,
@@ -62,7 +62,7 @@ export function mountPolicies(app: FastifyInstance, { gate, policies: context, c
     const change = await openChange(context, principal, async () => {
       const after = await checkPolicy(context, body.text);
       const row = await findPolicyNamed(reader, params.name);
-      return isRefusal(after) ? after : { before: row === undefined ? undefined : readPolicy(row), after };
+      return isRefusal(after) ? after : { before: row === undefined ? undefined : tryReadPolicy(row), after };
     });
     if (isRefusal(change)) return change;
     const refused = refuseWideningOf(context, principal, change) ?? (await confirm());
@@ -71,12 +71,12 @@ export function mountPolicies(app: FastifyInstance, { gate, policies: context, c
     return isRefusal(saved) ? saved : { body: { policy: showPolicy(saved.value) }, sequence: saved.sequence };
   });
 
-  mount(app, gate, operations.removePolicy, async ({ principal, params, query, ip, idempotency, confirm }) => {
+  mount(app, gate, operations.removePolicy, async ({ principal, params, body, ip, idempotency, confirm }) => {
     const caller = { principal, ip, idempotency };
     const absent = noPolicy(params.id);
     const row = await findPolicyRow(reader, params.id);
     // What was deleted past the ledger, or no longer reads as a policy, may have been of any place.
-    const before = row === undefined ? undefined : readable(row);
+    const before = row === undefined ? undefined : tryReadPolicy(row);
     if (before === undefined) {
       const denied = allowOnInstallation(principal, 'policies.change');
       if (denied !== null || !(await isKnownToLedger(reader, params.id))) return denied ?? absent;
@@ -89,7 +89,7 @@ export function mountPolicies(app: FastifyInstance, { gate, policies: context, c
       const refused = refuseWideningOf(context, principal, change) ?? (await confirm());
       if (refused !== null) return refused;
     }
-    const removed = await removePolicy(context, caller, params.id, query.basis);
+    const removed = await removePolicy(context, caller, params.id, body.basis);
     return isRefusal(removed) ? removed : { body: { id: params.id }, sequence: removed.sequence };
   });
 }
@@ -127,17 +127,10 @@ function refuseWideningOf({ places }: PreviewContext, principal: Principal, chan
   return null;
 }
 
-function readable(row: PolicyRow): Policy | undefined {
-  try {
-    return readPolicy(row);
-  } catch {
-    return undefined;
-  }
-}
-
 function showPolicy(row: PolicyRow) {
   const { id, name, text, reason, saved_by: savedBy } = row;
-  const { effect, project } = readPolicy(row);
+  // One that was tampered with may read as nothing: it shuts what policies govern.
+  const { effect, project } = tryReadPolicy(row) ?? { effect: 'forbid' as const, project: null };
   const [createdAt, savedAt] = [row.created_at, row.saved_at].map((ms) => new Date(ms).toISOString()) as [
     string,
     string,

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import type { PolicyRow } from '../../database/people-rows.ts';
 import type { Database } from '../../database/schema.ts';
-import { readPolicy } from './policy.ts';
+import { tryReadPolicy } from './policy.ts';
 
 type Db = Kysely<Database>;
 
@@ -39,5 +39,5 @@ export async function countPolicies(db: Db): Promise<number> {
 /** Whether a policy permits something to just this one. */
 export async function isPermittedByName(db: Db, id: string): Promise<boolean> {
   const rows = await db.selectFrom('policies').selectAll().where('text', 'like', `%${id}%`).execute();
-  return rows.map(readPolicy).some(({ effect, principal }) => effect === 'permit' && principal.is?.id === id);
+  return rows.map(tryReadPolicy).some((policy) => policy?.effect === 'permit' && policy.principal.is?.id === id);
 }

@@ -206,7 +206,7 @@ onEachDatabase('policies', (createPlace) => {
     assert.match(both.map(outcome).sort().join(', '), /^(403 FORBIDDEN|409 POLICIES_CHANGED), done$/);
     const [policy] = await items(owner, '/v1/policies');
     assert.equal(
-      outcome(await owner.call('DELETE', `/v1/policies/${policy?.['id']}?basis=${basis}`, {}, { confirm: true })),
+      outcome(await owner.call('DELETE', `/v1/policies/${policy?.['id']}`, { basis }, { confirm: true })),
       '409 POLICIES_CHANGED',
     );
   });

@@ -46,6 +46,15 @@ export function readPolicy({ id, text }: Pick<PolicyRow, 'id' | 'text'>): Policy
   };
 }
 
+/** The same; undefined where somebody made something else of it. */
+export function tryReadPolicy(row: Pick<PolicyRow, 'id' | 'text'>): Policy | undefined {
+  try {
+    return readPolicy(row);
+  } catch {
+    return undefined;
+  }
+}
+
 type ScopePart = PolicyJson['principal'] | PolicyJson['resource'];
 
 function readConstraint(part: ScopePart): Constraint {

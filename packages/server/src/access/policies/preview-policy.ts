@@ -14,6 +14,7 @@ import { askerOf, describe, everyPlace, type PolicyPlaces } from './entities.ts'
 import { findPrincipals } from './find-principals.ts';
 import { basisOf, findPolicyNamed } from './policies.store.ts';
 import { isAbout, noPolicy, type Policy } from './policy.ts';
+import { resourceTypesOf } from './vocabulary.ts';
 import type { PolicyBook } from './policy-book.ts';
 import { RequestJudge } from './request-judge.ts';
 import { checkPolicy, type PolicyContext } from './save-policy.ts';
@@ -141,21 +142,24 @@ async function findGains(
   return { gains, gainCount, gainsWhole: true };
 }
 
-/** Where the policies could matter: every place of theirs, and the paths that they name. */
+/** Where the policies could matter: every place of theirs that the action is done at, and the paths that they name. */
 function placesOf(places: PolicyPlaces, policies: readonly Policy[], action: Action): readonly Resource[] {
   const projects = policies.map(({ project }) => (project === null ? null : (places.projectNamed(project) ?? null)));
   const near = everyPlace(places).filter(({ project }) => projects.includes(null) || projects.includes(project));
-  if (!action.startsWith('secrets.')) return near;
-  const named = policies.flatMap(({ resource }) => {
-    const uid = resource.is ?? resource.in;
-    if (uid?.type !== 'Folder' && uid?.type !== 'Secret') return [];
-    const [slug = '', name = '', ...path] = uid.id.split('/');
-    const environment = places.environmentNamed(`${slug}/${name}`);
-    if (environment === undefined) return [];
-    const secret = [...path, ...(uid.type === 'Folder' ? ['*'] : [])].join('/');
-    return [{ project: places.projectOf(environment), environment, secret }];
-  });
-  return [...near, ...named];
+  const named = policies.flatMap(({ resource }) => pathOf(places, resource) ?? []);
+  const types = resourceTypesOf(action);
+  return [...near, ...named].filter((resource) => types.includes(describe(places, resource)?.uid.type ?? ''));
+}
+
+/** The secret, or what stands for all in the folder, that a policy is about. */
+function pathOf(places: PolicyPlaces, { is, in: within }: Policy['resource']): Resource | undefined {
+  const uid = is ?? within;
+  if (uid?.type !== 'Folder' && uid?.type !== 'Secret') return undefined;
+  const [slug = '', name = '', ...path] = uid.id.split('/');
+  const environment = places.environmentNamed(`${slug}/${name}`);
+  if (environment === undefined) return undefined;
+  const secret = [...path, ...(uid.type === 'Folder' ? ['*'] : [])].join('/');
+  return { project: places.projectOf(environment), environment, secret };
 }
 
 function placeName(places: PolicyPlaces, resource: Resource): string {

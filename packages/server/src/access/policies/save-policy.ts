@@ -122,8 +122,8 @@ async function isKnown(db: Kysely<Database>, places: PolicyPlaces, { type, id }:
 }
 
 /** Where a policy is of: whoever owns that may change it. */
-export function placeOf(places: PolicyPlaces, { project }: Pick<Policy, 'project'>): Resource {
-  const id = project === null ? undefined : places.projectNamed(project);
+export function placeOf(places: PolicyPlaces, policy: Pick<Policy, 'project'> | undefined): Resource {
+  const id = policy?.project == null ? undefined : places.projectNamed(policy.project);
   return id === undefined ? INSTALLATION : { project: id, environment: null };
 }
 

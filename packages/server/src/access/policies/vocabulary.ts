@@ -46,6 +46,19 @@ export function readingOf(action: Action): Action | undefined {
   return ACTIONS.find((one) => one === `${nounOf(action)}.read`);
 }
 
+/** Actions that are done to the installation as a whole, and nowhere further in. */
+const OF_INSTALLATION: readonly string[] = ['workloads', 'people', 'audit', 'backup', 'installation', 'seal'];
+/** What may be done to the installation as a whole, to a project or to an environment. */
+const OF_EVERYTHING: readonly string[] = ['tokens', 'roles', 'vault-keys'];
+
+/** Types of what the action is done to. */
+export function resourceTypesOf(action: Action): readonly string[] {
+  const noun = nounOf(action);
+  if (OF_INSTALLATION.includes(noun) || action === 'projects.create') return ['Installation'];
+  if (OF_EVERYTHING.includes(noun)) return ['Installation', 'Project', 'Environment'];
+  return noun === 'secrets' ? ['Environment', 'Secret'] : ['Project', 'Environment'];
+}
+
 /** The Cedar schema that every policy is checked against; `GET /v1/policies/schema` shows it. */
 export const SCHEMA = `// Where something lies. Its id: Installation::"here", Project::"market", Environment::"market/live",
 // Folder::"market/live/binance", Secret::"market/live/binance/main".
@@ -84,8 +97,8 @@ function nounOf(action: Action): string {
 function describe(action: Action): string {
   const groups = groupsOf(action).map((name) => `"${name}"`);
   const principals = PEOPLE_ONLY.includes(action) ? 'Person' : 'Person, Service';
-  const secret = nounOf(action) === 'secrets' ? ', Secret' : '';
+  const resources = resourceTypesOf(action).join(', ');
   return `action "${action}" in [${groups.join(', ')}] appliesTo {
-  principal: [${principals}], resource: [Installation, Project, Environment${secret}], context: Circumstances
+  principal: [${principals}], resource: [${resources}], context: Circumstances
 };`;
 }
