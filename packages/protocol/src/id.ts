@@ -5,6 +5,7 @@ export const ID_PREFIXES = {
   confirmation: 'conf',
   consumer: 'cons',
   credential: 'cred',
+  customRole: 'crole',
   delivery: 'dlv',
   entry: 'entry',
   environment: 'env',

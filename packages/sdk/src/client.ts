@@ -5,6 +5,7 @@ import * as audit from '@keyhold/protocol/operations/audit';
 import * as factors from '@keyhold/protocol/operations/factors';
 import * as installation from '@keyhold/protocol/operations/installation';
 import * as keys from '@keyhold/protocol/operations/keys';
+import * as customRoles from '@keyhold/protocol/operations/custom-roles';
 import * as policies from '@keyhold/protocol/operations/policies';
 import * as projects from '@keyhold/protocol/operations/projects';
 import * as backup from '@keyhold/protocol/operations/backup';
@@ -90,6 +91,7 @@ export function createClient(connection: Connection) {
     credentials: { revoke: bind(keys.revokeCredential) },
     tokens: tokenCalls(bind),
     people: peopleCalls(bind),
+    customRoles: customRoleCalls(bind),
     policies: policyCalls(bind),
     sessions: sessionCalls(bind),
     workloads: workloadCalls(bind),
@@ -132,6 +134,14 @@ function peopleCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
     remove: bind(people.removePerson),
     grantRole: bind(people.grantRole),
     endRole: bind(people.endRole),
+  };
+}
+
+function customRoleCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
+  return {
+    list: bind(customRoles.listCustomRoles),
+    save: bind(customRoles.saveCustomRole),
+    remove: bind(customRoles.removeCustomRole),
   };
 }
 

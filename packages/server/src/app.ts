@@ -120,7 +120,8 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const tokenRevoked = () => replaceHanded(vault, rewrap);
   const site = () => siteOf(config.publicUrl ?? localOriginOf(app.server.address(), tls !== undefined));
   const isSealed = () => vault.keyring.unsealed === null;
-  const signIn = openSignIn(context, { store, scratch, alarms, site, tampered, ownerTokens, isSealed, judgeFor });
+  const known = { store, scratch, alarms, site, tampered, ownerTokens, isSealed };
+  const signIn = openSignIn(context, { ...known, judgeFor, roleNamed: policies.roleNamed });
   const gate = { ...personGate(signIn, tokens), acknowledge: acknowledge.bind(null, { ...audit, ledger, clock }) };
   const routes = { gate, context, reader: store.reader, cursors: newCursors(random), signIn };
   const policing = { ...context, reader: store.reader, places, book: policies, decisions };

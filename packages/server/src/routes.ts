@@ -4,6 +4,7 @@ import type { Exchanging } from './access/exchange-token.ts';
 import { allowOnInstallation } from './access/locate.ts';
 import type { Principal } from './access/principal.ts';
 import { mountPeople } from './access/people/people.routes.ts';
+import { mountCustomRoles } from './access/custom-roles.routes.ts';
 import { mountPolicies } from './access/policies/policies.routes.ts';
 import type { PreviewContext } from './access/policies/preview-policy.ts';
 import { mountPages } from './access/pages/pages.routes.ts';
@@ -81,7 +82,9 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
     ...routes,
     places: tokenPlaces(reader, 'roles.grant'),
     origin: () => routes.signIn.site().origin,
+    roleNamed: routes.signIn.roleNamed,
   });
+  mountCustomRoles(app, routes);
   mountPolicies(app, routes);
   mountSignIn(app, routes);
   mountSession(app, { ...routes, places: tokenPlaces(reader, 'roles.grant') });

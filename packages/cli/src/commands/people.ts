@@ -1,4 +1,6 @@
 import type { Person, RoleGrant } from '@keyhold/protocol/operations/people';
+import type { CustomRole } from '@keyhold/protocol/operations/custom-roles';
+import * as customRoles from '@keyhold/protocol/operations/custom-roles';
 import * as operations from '@keyhold/protocol/operations/people';
 import { apiCommand, listCommand } from '../api-command.ts';
 import type { Command } from '../command.ts';
@@ -35,6 +37,13 @@ const showInvited = ({ person, url }: { readonly person: Person; readonly url?: 
 const showLeft = ({ person, tokens }: { readonly person: Person; readonly tokens: readonly string[] }) => [
   ...renderDetails(PERSON, person),
   ...tokens.map((id) => `made     ${id}, which still opens something`),
+];
+
+const CUSTOM_ROLE: readonly Field<CustomRole>[] = [
+  ['name', ({ name }) => name],
+  ['about', ({ about }) => about],
+  ['actions', ({ actions }) => actions],
+  ['saved', ({ savedAt }) => time(savedAt)],
 ];
 
 /** `people`, `roles`. */
@@ -92,5 +101,25 @@ export const PEOPLE_COMMANDS: readonly Command[] = [
     call: (client) => client.people.endRole,
     labels: ['ROLE'],
     show: ({ person }) => renderDetails(PERSON, person),
+  }),
+  listCommand({
+    words: ['roles', 'list-custom'],
+    operation: customRoles.listCustomRoles,
+    call: (client) => client.customRoles.list,
+    columns: CUSTOM_ROLE,
+  }),
+  apiCommand({
+    words: ['roles', 'save-custom'],
+    operation: customRoles.saveCustomRole,
+    call: (client) => client.customRoles.save,
+    labels: ['NAME'],
+    show: ({ role }) => renderDetails(CUSTOM_ROLE, role),
+  }),
+  apiCommand({
+    words: ['roles', 'remove-custom'],
+    operation: customRoles.removeCustomRole,
+    call: (client) => client.customRoles.remove,
+    labels: ['NAME'],
+    show: ({ name }) => [`removed  ${name}`],
   }),
 ];

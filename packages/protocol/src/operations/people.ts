@@ -13,7 +13,7 @@ const QualifiedName = Type.String({
 
 export const RoleGrantShape = Closed({
   id: IdOf('roleGrant'),
-  role: Type.Enum([...ROLES]),
+  role: Type.String(),
   project: Nullable(Slug),
   environment: Nullable(Type.String({ description: '`project/environment`' })),
   reason: Type.String(),
@@ -35,7 +35,7 @@ export type Person = Static<typeof PersonShape>;
 
 /** A role, and where: of the installation as a whole when neither project nor environment is given. */
 export const RoleGiven = {
-  role: Type.Enum([...ROLES]),
+  role: { ...Slug, description: `${ROLES.join(', ')}, or the name of a custom one.` },
   project: Type.Optional(Slug),
   environment: Type.Optional(QualifiedName),
   expiresAt: Type.Optional(Time),

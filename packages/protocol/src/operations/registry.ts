@@ -4,6 +4,7 @@ import * as factors from './factors.ts';
 import * as people from './people.ts';
 import * as signIn from './sign-in.ts';
 import * as installation from './installation.ts';
+import * as customRoles from './custom-roles.ts';
 import * as keys from './keys.ts';
 import * as policies from './policies.ts';
 import * as projects from './projects.ts';
@@ -62,6 +63,9 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
   people.removePerson,
   people.grantRole,
   people.endRole,
+  customRoles.listCustomRoles,
+  customRoles.saveCustomRole,
+  customRoles.removeCustomRole,
   policies.listPolicies,
   policies.getPolicySchema,
   policies.previewPolicy,

@@ -1,6 +1,7 @@
 import { type Refusal, refuse } from '@keyhold/protocol/errors';
 import { ROLES, type Role } from '@keyhold/protocol/role';
 import { SCOPES, type Scope } from '@keyhold/protocol/state';
+import type { Opener } from './opener.ts';
 import type { Grant, Principal } from './principal.ts';
 
 /** Who reads: scopes of tokens first, then roles of people. */
@@ -51,6 +52,8 @@ const OPENERS_OF_ACTION = {
   'people.remove': ['administrator', 'security-officer'],
   'roles.grant': ['administrator'],
   'roles.end': ['administrator', 'security-officer'],
+  'custom-roles.read': WATCHERS,
+  'custom-roles.change': ['administrator'],
   'policies.read': WATCHERS,
   // Whoever can write a policy can give himself anything: an owner's alone.
   'policies.change': [],
@@ -93,6 +96,7 @@ export const PEOPLE_ONLY: readonly Action[] = [
   'people.remove',
   'roles.grant',
   'roles.end',
+  'custom-roles.change',
 ];
 
 /** Grants that open the action, wherever that may be; a refusal names what it takes. */
@@ -105,15 +109,16 @@ export function grantsThatOpen({ grants }: Principal, action: Action): readonly 
   return refuse('FORBIDDEN', `${action} takes ${token}the role ${roles} of a person.`);
 }
 
-export function opens(opener: Scope | Role, action: Action): boolean {
+export function opens(opener: Opener, action: Action): boolean {
+  if (typeof opener === 'object') return opener.actions.includes(action);
   if (opener === 'admin' && PEOPLE_ONLY.includes(action)) return false;
   const openers: readonly (Scope | Role)[] = OPENERS_OF_ACTION[action];
   return OPEN_ALL.includes(opener) || openers.includes(opener);
 }
 
 /** Whether who has one can give the other, where that opens everything: a role `owner`, a scope `admin`. */
-export function givesAll(has: Scope | Role, gives: Scope | Role): boolean {
-  return OPEN_ALL.includes(gives) && (has === 'owner' || has === gives);
+export function givesAll(has: Opener, gives: Opener): boolean {
+  return typeof gives === 'string' && OPEN_ALL.includes(gives) && (has === 'owner' || has === gives);
 }
 
 /** What giving a scope away takes that opens nothing here: a verifier sees keys, and what their requests are signed with. */
@@ -124,8 +129,8 @@ const TAKES: Readonly<Partial<Record<Scope | Role, Action>>> = {
 };
 
 /** What somebody must be able to do himself to give this to another. */
-export function actionsOf(opener: Scope | Role): readonly Action[] {
-  const taken = TAKES[opener];
+export function actionsOf(opener: Opener): readonly Action[] {
+  const taken = typeof opener === 'string' ? TAKES[opener] : undefined;
   if (taken !== undefined) return [taken];
   return ACTIONS.filter((action) => opens(opener, action));
 }

@@ -1,6 +1,6 @@
-import { ROLES } from '@keyhold/protocol/role';
 import { type Action, opens } from './authorise.ts';
 import type { Decision } from './judge.ts';
+import { isRole, nameOf } from './opener.ts';
 import { covers, type Principal, type Resource } from './principal.ts';
 
 /**
@@ -14,8 +14,8 @@ export function decide(principal: Principal, action: Action, resource: Resource)
   }
   const grant = principal.grants.find((one) => opens(one.opener, action) && covers(one, resource));
   if (grant === undefined) return { allowed: false, rule: 'default', byName: false };
-  const kind = (ROLES as readonly string[]).includes(grant.opener) ? 'role' : 'scope';
-  return { allowed: true, rule: `${kind}:${grant.opener}`, byName: false };
+  const kind = isRole(grant.opener) ? 'role' : 'scope';
+  return { allowed: true, rule: `${kind}:${nameOf(grant.opener)}`, byName: false };
 }
 
 /** Decides, and remembers it. */

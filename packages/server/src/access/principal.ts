@@ -1,10 +1,10 @@
-import type { Role } from '@keyhold/protocol/role';
-import type { Scope, State } from '@keyhold/protocol/state';
+import type { State } from '@keyhold/protocol/state';
 import type { Judge } from './judge.ts';
+import type { Opener } from './opener.ts';
 
 /** What somebody holds, and where: a scope of a token, a role of a person. */
 export interface Grant {
-  readonly opener: Scope | Role;
+  readonly opener: Opener;
   /** Project ids that it is bound to; null for all. */
   readonly projects: readonly string[] | null;
   /** Environment id that it is bound to; null for all of its projects. */

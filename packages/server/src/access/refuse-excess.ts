@@ -1,14 +1,13 @@
 import { type Refusal, refuse } from '@keyhold/protocol/errors';
-import type { Role } from '@keyhold/protocol/role';
-import type { Scope } from '@keyhold/protocol/state';
 import { type Action, actionsOf, givesAll, opens } from './authorise.ts';
+import { nameOf, type Opener } from './opener.ts';
 import { covers, type Grant, type Principal, type Resource } from './principal.ts';
 
 /** What somebody wants to give to another. */
 export interface Gift {
   /** What he does with it: this too he has to be able to do there. */
   readonly by: Action;
-  readonly openers: readonly (Scope | Role)[];
+  readonly openers: readonly Opener[];
   /** All of what it will cover. */
   readonly at: readonly Resource[];
   /** Epoch milliseconds; null: no end. */
@@ -25,7 +24,7 @@ export function refuseExcess(principal: Principal, { by, openers, at, expiresAt 
   }));
   // Everything is more than all that there is now: several roles never add up to it.
   for (const all of openers.filter((opener) => givesAll(opener, opener))) {
-    needed.push({ what: all, opens: ({ opener }) => givesAll(opener, all) });
+    needed.push({ what: nameOf(all), opens: ({ opener }) => givesAll(opener, all) });
   }
   for (const { what, opens: isOpen } of needed) {
     if (canAll(lasting.filter(isOpen), at)) continue;

@@ -50,6 +50,7 @@ onEachDatabase('scopes and bindings', (createPlace) => {
     // No token invites: nobody has to be there to be refused.
     invite: async () => ({ person: NOBODY, role: NO_ROLE }),
     enrolled: async () => NOBODY,
+    customRole: async (name) => name,
     policy: async () => ({ id: NO_POLICY, basis: '0'.repeat(64) }),
   });
 

@@ -42,6 +42,7 @@ export const BACKUP_TABLES = {
   session_uses: 'session_id',
   person_passkey_uses: 'passkey_id',
   policies: 'id',
+  custom_roles: 'id',
   seals: 'id',
   vault_keys: 'id',
   signature_keys: 'id',

@@ -9,6 +9,7 @@ import { passkeys } from './migrations/0006-passkeys.ts';
 import { workloads } from './migrations/0007-workloads.ts';
 import { people } from './migrations/0008-people.ts';
 import { policies } from './migrations/0009-policies.ts';
+import { customRoles } from './migrations/0010-custom-roles.ts';
 import type { Database } from './schema.ts';
 
 /** In order; a number never changes its meaning once released. */
@@ -22,6 +23,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   workloads,
   people,
   policies,
+  customRoles,
 ];
 
 /**

@@ -1,4 +1,3 @@
-import type { Role } from '@keyhold/protocol/role';
 import type { Fact } from './fact.ts';
 
 /** Which token was the one of the beginning: the entry that says so may be pruned. There is one. */
@@ -34,7 +33,8 @@ export interface PersonPasskeyRow extends Fact {
 /** A role that a person has at a place; both null: everywhere. */
 export interface RoleGrantRow extends Fact {
   readonly person_id: string;
-  readonly role: Role;
+  /** A built-in one, or the name of a custom one. */
+  readonly role: string;
   readonly project_id: string | null;
   readonly environment_id: string | null;
   readonly reason: string;
@@ -80,6 +80,16 @@ export interface PolicyRow extends Fact {
   readonly reason: string;
   /** Id of the person who saved it as it is. */
   readonly saved_by: string;
+  readonly created_at: number;
+  readonly saved_at: number;
+}
+
+/** A role that somebody made. */
+export interface CustomRoleRow extends Fact {
+  readonly name: string;
+  /** JSON array. */
+  readonly actions: string;
+  readonly about: string;
   readonly created_at: number;
   readonly saved_at: number;
 }

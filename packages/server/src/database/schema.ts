@@ -5,6 +5,7 @@ import type { Fact } from './fact.ts';
 import type { ConsumerFactorRow, PasskeyRow } from './factor-rows.ts';
 import type {
   BootstrapTokenRow,
+  CustomRoleRow,
   InvitationRow,
   PersonPasskeyRow,
   PersonRow,
@@ -43,6 +44,7 @@ export interface FactTables {
   invitations: InvitationRow;
   sessions: SessionRow;
   policies: PolicyRow;
+  custom_roles: CustomRoleRow;
   seals: SealRow;
   vault_keys: VaultKeyRow;
   secrets: SecretRow;

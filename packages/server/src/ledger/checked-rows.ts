@@ -26,6 +26,7 @@ const KIND_OF_TABLE: Readonly<Record<FactTable, IdKind>> = {
   invitations: 'invitation',
   sessions: 'session',
   policies: 'policy',
+  custom_roles: 'customRole',
   seals: 'seal',
   vault_keys: 'vaultKey',
   secrets: 'secret',

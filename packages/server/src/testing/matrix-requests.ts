@@ -20,6 +20,8 @@ export interface MatrixWorld {
   readonly unseal: () => Promise<unknown>;
   /** Somebody new, where there is somebody who can invite; with a role at market/test. */
   readonly invite: () => Promise<{ readonly person: string; readonly role: string }>;
+  /** A role of that name; resolves to it. */
+  readonly customRole: (name: string) => Promise<string>;
   /** A policy of this text, by the name of `matrix`, and the basis of a preview that has seen it. */
   readonly policy: (text: string) => Promise<{ readonly id: string; readonly basis: string }>;
   /** Somebody new who is suspended, or active. */
@@ -152,6 +154,12 @@ export async function requestFor(operation: string, world: MatrixWorld): Promise
     }
     case 'end-role':
       return { method: 'DELETE', path: `/v1/roles/${(await world.invite()).role}` };
+    case 'list-custom-roles':
+      return get('/v1/custom-roles');
+    case 'save-custom-role':
+      return { method: 'PUT', path: `/v1/custom-roles/${name}`, body: { actions: ['keys.read'], about: 'test' } };
+    case 'remove-custom-role':
+      return { method: 'DELETE', path: `/v1/custom-roles/${await world.customRole(name)}` };
     case 'list-policies':
       return get('/v1/policies');
     case 'get-policy-schema':

@@ -53,6 +53,9 @@ export const ROLE_MATRIX: Readonly<Record<string, { roles: string; places: strin
   'remove-person': { roles: '+++---', places: '+-----' },
   'grant-role': { roles: '++----', places: '++.+..' },
   'end-role': { roles: '+++---', places: '++.+..' },
+  'list-custom-roles': { roles: '+++--+', places: '+-----' },
+  'save-custom-role': { roles: '++----', places: '+-----' },
+  'remove-custom-role': { roles: '++----', places: '+-----' },
   // Whoever can write a policy can give himself anything. These are of project market.
   'list-policies': { roles: '+++--+', places: '++++++' },
   'get-policy-schema': { roles: '+++--+', places: '++++++' },
@@ -112,6 +115,7 @@ export const CRITICAL: readonly string[] = [
   'reinvite-person',
   'resume-person',
   'grant-role',
+  'save-custom-role',
   'save-policy',
   'remove-policy',
   'reveal-secret',

@@ -9,7 +9,7 @@ import { passkeysOf, sessionsOf } from '../sign-in/sessions.store.ts';
 import { noPerson, refuseAbove, withdrawInvitations } from './invite-person.ts';
 import { hasOtherOwner, LAST_OWNER } from './find-other-owner.ts';
 import { openInvitations, rolesOf } from './people.store.ts';
-import { isOwners } from './person.ts';
+import { isOwners, type RoleNamed } from './person.ts';
 
 type Reading = ChangeContext & { readonly reader: Kysely<Database> };
 type Changed = Recorded<PersonRow> | Refusal;
@@ -33,7 +33,11 @@ export async function suspendPerson(context: Reading, caller: Caller, id: string
 }
 
 /** Lets a suspended person sign in again; only who could make him what he is. */
-export async function resumePerson(context: Reading, caller: Caller, id: string): Promise<Changed> {
+export async function resumePerson(
+  context: Reading & { readonly roleNamed: RoleNamed },
+  caller: Caller,
+  id: string,
+): Promise<Changed> {
   const draft = { ...attribution(caller), action: 'person.resumed', subject: id, locks: [id] };
   return await context.ledger.record(draft, async (facts) => {
     const row = await facts.find('people', id);

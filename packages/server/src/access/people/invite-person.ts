@@ -9,16 +9,17 @@ import type { Recorded } from '../../ledger/entry.ts';
 import type { Facts } from '../../ledger/facts.ts';
 import { Secret } from '../../vault/secret.ts';
 import { attribution, type Caller, type ChangeContext } from '../change-context.ts';
+import { type CustomRole, nameOf } from '../opener.ts';
 import { isPermittedByName } from '../policies/policies.store.ts';
 import { INSTALLATION, type Principal, type Resource } from '../principal.ts';
 import { refuseExcess } from '../refuse-excess.ts';
 import { refuseGone } from '../refuse-gone.ts';
 import { allRoleIdsOf, openInvitations } from './people.store.ts';
-import { INVITATION_MS, isInForce, resourceOf } from './person.ts';
+import { INVITATION_MS, isInForce, resourceOf, type RoleNamed } from './person.ts';
 
 /** A role, and where. */
 export interface RoleGift {
-  readonly role: Role;
+  readonly role: Role | CustomRole;
   readonly at: Resource;
   readonly reason: string;
   readonly expiresAt: number | null;
@@ -70,7 +71,7 @@ export function makeRole(
   { role, at, reason, expiresAt }: RoleGift,
 ): Omit<RoleGrantRow, 'salt'> {
   return {
-    ...{ id: random.newId('roleGrant'), person_id: person, role, project_id: at.project },
+    ...{ id: random.newId('roleGrant'), person_id: person, role: nameOf(role), project_id: at.project },
     ...{ environment_id: at.environment, reason, expires_at: expiresAt, state: 'active' },
     ...{ granted_by: principal.id, created_at: clock.wall() },
   };
@@ -91,7 +92,7 @@ function makeInvitation({ random, clock }: ChangeContext, { principal }: Caller,
  * person has.
  */
 export async function refuseAbove(
-  { clock }: Pick<ChangeContext, 'clock'>,
+  { clock, roleNamed }: Pick<ChangeContext, 'clock'> & { readonly roleNamed: RoleNamed },
   facts: Facts,
   principal: Principal,
   person: string,
@@ -102,7 +103,7 @@ export async function refuseAbove(
     if (row === undefined || !isInForce(row, clock.wall())) continue;
     const gift = {
       by: 'people.invite',
-      openers: [row.role],
+      openers: [roleNamed(row.role)],
       at: [resourceOf(row)],
       expiresAt: row.expires_at,
     } as const;
@@ -117,7 +118,7 @@ export async function refuseAbove(
 
 /** Lets somebody enrol anew. What he has goes when he does. */
 export async function reinvitePerson(
-  context: ChangeContext & { readonly reader: Kysely<Database> },
+  context: ChangeContext & { readonly reader: Kysely<Database>; readonly roleNamed: RoleNamed },
   caller: Caller,
   id: string,
 ): Promise<Recorded<Invited> | Refusal> {

@@ -1,6 +1,5 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import * as operations from '@keyhold/protocol/operations/people';
-import type { Role } from '@keyhold/protocol/role';
 import type { FastifyInstance } from 'fastify';
 import type { Kysely } from 'kysely';
 import type { PersonRow } from '../../database/people-rows.ts';
@@ -11,6 +10,8 @@ import { pageOf } from '../../http/page.ts';
 import { expose } from '../../vault/expose.ts';
 import type { ChangeContext } from '../change-context.ts';
 import { allow, allowOnInstallation, reachFor } from '../locate.ts';
+import { findCustomRole } from '../custom-roles.store.ts';
+import { isBuiltIn } from '../opener.ts';
 import { INSTALLATION, type Principal } from '../principal.ts';
 import { readExpiry } from '../read-expiry.ts';
 import { readBinding, type TokenPlaces } from '../token.ts';
@@ -18,13 +19,14 @@ import { removePerson, resumePerson, suspendPerson } from './change-person.ts';
 import { endRole, grantRole, noRole } from './grant-role.ts';
 import { invitePerson, reinvitePerson, type RoleGift } from './invite-person.ts';
 import { countPasskeys, findRole, listPeople, livingTokensMadeBy, rolesOf, workloadsMadeBy } from './people.store.ts';
-import { bindingOf, isInForce, resourceOf, showGrant, showPerson } from './person.ts';
+import { bindingOf, isInForce, resourceOf, type RoleNamed, showGrant, showPerson } from './person.ts';
 
 export interface PeopleRoutes {
   readonly gate: Gate<Principal>;
   readonly context: ChangeContext;
   readonly reader: Kysely<Database>;
   readonly cursors: Cursors;
+  readonly roleNamed: RoleNamed;
   /** Of roles. */
   readonly places: TokenPlaces;
   /** Origin of our pages. */
@@ -34,7 +36,7 @@ export interface PeopleRoutes {
 /** People of the installation, and their roles. */
 export function mountPeople(app: FastifyInstance, routes: PeopleRoutes): void {
   const { gate, reader, cursors, origin } = routes;
-  const context = { ...routes.context, reader };
+  const context = { ...routes.context, reader, roleNamed: routes.roleNamed };
   const show = (rows: readonly PersonRow[]) => showPeople(routes, rows);
   const urlOf = (secret: string) => new URL(`/enrol#${secret}`, origin()).href;
 
@@ -125,7 +127,7 @@ function mountRoles(app: FastifyInstance, routes: PeopleRoutes): void {
 }
 
 interface AskedRole {
-  readonly role: Role;
+  readonly role: string;
   readonly project?: string;
   readonly environment?: string;
   readonly reason: string;
@@ -134,7 +136,7 @@ interface AskedRole {
 
 /** A role that was asked for by names, within where the caller may give any. */
 async function readGift(
-  { places }: PeopleRoutes,
+  { places, reader, roleNamed }: PeopleRoutes,
   principal: Principal,
   { role, project, environment, reason, expiresAt }: AskedRole,
 ): Promise<RoleGift | Refusal> {
@@ -147,7 +149,9 @@ async function readGift(
   if (isRefusal(binding)) return binding;
   const until = readExpiry(expiresAt);
   if (isRefusal(until)) return until;
-  return { role, at: binding.at[0] ?? INSTALLATION, reason, expiresAt: until };
+  if (!isBuiltIn(role) && (await findCustomRole(reader, role)) === undefined)
+    return refuse('INVALID_INPUT', `There is no role "${role}".`, '/role');
+  return { role: roleNamed(role), at: binding.at[0] ?? INSTALLATION, reason, expiresAt: until };
 }
 
 async function showPeople({ reader, places, context }: PeopleRoutes, rows: readonly PersonRow[]) {

@@ -1,5 +1,7 @@
 import type { Person, RoleGrant } from '@keyhold/protocol/operations/people';
 import type { PersonRow, RoleGrantRow } from '../../database/people-rows.ts';
+import type { Role } from '@keyhold/protocol/role';
+import type { CustomRole } from '../opener.ts';
 import type { Grant, Resource } from '../principal.ts';
 import { type PlaceNames, showBinding } from '../token.ts';
 
@@ -24,10 +26,13 @@ export function isInForce({ state, expires_at }: RoleGrantRow, nowMs: number): b
   return state === 'active' && (expires_at === null || nowMs < expires_at);
 }
 
+/** The role of that name; of a custom one that is not there, or not as it was recorded, one that opens nothing. */
+export type RoleNamed = (name: string) => Role | CustomRole;
+
 /** What a role is to whoever asks what may be done. */
-export function grantOf({ role, project_id, environment_id, expires_at }: RoleGrantRow): Grant {
+export function grantOf({ role, project_id, environment_id, expires_at }: RoleGrantRow, roleNamed: RoleNamed): Grant {
   return {
-    opener: role,
+    opener: roleNamed(role),
     projects: project_id === null || environment_id !== null ? null : [project_id],
     environment: environment_id,
     expiresAt: expires_at,

@@ -49,7 +49,7 @@ onEachDatabase('roles and places', (createPlace) => {
     owner = await enrolOwner(installation);
     const asOwner: MatrixWorld['expect'] = async (status, method, path, body) =>
       assertStatus(await owner.call(method, path, body, { confirm: method !== 'GET' }), status);
-    world = { market, expect: asOwner, unseal: () => call('POST', '/v1/unseal'), invite, enrolled, policy };
+    world = { market, expect: asOwner, unseal: () => call('POST', '/v1/unseal'), invite, enrolled, policy, customRole };
     for (const role of ROLES) {
       for (const [i, at] of PLACES.entries()) {
         people.set(`${role} ${i}`, await enrolPerson(installation, owner, { role, ...at }));
@@ -65,6 +65,10 @@ onEachDatabase('roles and places', (createPlace) => {
     const body = { name: 'Invited', role: 'support', environment: 'market/test', reason: 'test' };
     const { person } = assertStatus(await owner.call('POST', '/v1/people', body, { confirm: true }), 201);
     return { person: person.id as string, role: person.roles[0].id as string };
+  };
+  const customRole = async (name: string) => {
+    const body = { actions: [], about: 'test' };
+    return assertStatus(await owner.call('PUT', `/v1/custom-roles/${name}`, body, { confirm: true }), 200).role.name;
   };
   const policy = async (text: string) => {
     const id = await savePolicy(owner, 'matrix', text);

@@ -1,4 +1,4 @@
-import { ROLES } from '@keyhold/protocol/role';
+import { isRole, nameOf } from '../opener.ts';
 import type { Principal, Resource } from '../principal.ts';
 import { covers, INSTALLATION } from '../principal.ts';
 import type { Action } from '../authorise.ts';
@@ -82,14 +82,10 @@ export function askerOf(principal: Principal, resource: Resource | null): Asker 
   const { id, kind, grants, workload } = principal;
   const uid = { type: kind === 'person' ? 'Person' : 'Service', id };
   const here = resource === null ? grants : grants.filter((grant) => covers(grant, resource));
-  const openers: ReadonlySet<string> = new Set(here.map(({ opener }) => opener));
-  const parents: Uid[] = [...openers].map((opener) => ({ type: kindOf(opener), id: opener }));
+  const held = new Map(here.map(({ opener }) => [nameOf(opener), opener]));
+  const parents: Uid[] = [...held].map(([id, opener]) => ({ type: isRole(opener) ? 'Role' : 'Scope', id }));
   if (workload !== undefined) parents.push({ type: 'Workload', id: workload });
   return { uid, parents };
-}
-
-function kindOf(opener: string): string {
-  return (ROLES as readonly string[]).includes(opener) ? 'Role' : 'Scope';
 }
 
 /** All places that there are, for whoever has to know where something is allowed. */

@@ -2,7 +2,7 @@ import type { Scope } from '@keyhold/protocol/state';
 import type { Kysely } from 'kysely';
 import type { Database, TokenRow } from '../../database/schema.ts';
 import { listPeople, rolesOf } from '../people/people.store.ts';
-import { grantOf, isInForce } from '../people/person.ts';
+import { grantOf, isInForce, type RoleNamed } from '../people/person.ts';
 import { isAlive, type Principal } from '../principal.ts';
 import type { Judge } from '../judge.ts';
 import { listTokens } from '../tokens.store.ts';
@@ -16,7 +16,12 @@ export interface Named {
 const PAGE = 500;
 
 /** Everybody who could do something now: active people, and tokens that are alive. As the rows say, unchecked: to be shown. */
-export async function findPrincipals(db: Kysely<Database>, nowMs: number, judge: Judge): Promise<readonly Named[]> {
+export async function findPrincipals(
+  db: Kysely<Database>,
+  nowMs: number,
+  judge: Judge,
+  roleNamed: RoleNamed,
+): Promise<readonly Named[]> {
   const found: Named[] = [];
   for (let after: string | undefined; ; ) {
     const people = await listPeople(db, after, PAGE);
@@ -27,7 +32,10 @@ export async function findPrincipals(db: Kysely<Database>, nowMs: number, judge:
     );
     for (const { id, name } of active) {
       const own = roles.filter((role) => role.person_id === id && isInForce(role, nowMs));
-      found.push({ name, principal: { id, kind: 'person', grants: own.map(grantOf), judge } });
+      found.push({
+        name,
+        principal: { id, kind: 'person', grants: own.map((role) => grantOf(role, roleNamed)), judge },
+      });
     }
     if (people.length < PAGE) break;
     after = people.at(-1)?.id;

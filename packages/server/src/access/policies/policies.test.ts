@@ -296,6 +296,15 @@ onEachDatabase('policies', (createPlace) => {
     assert.equal(outcome(await again(owner)), 'done');
   });
 
+  it('that can not be evaluated deny', async () => {
+    const { owner, enrol } = shared();
+    const auditor = await enrol({ role: 'auditor' });
+    const overflows = 'context.approvals - 9223372036854775807 - 10 > 0';
+    const who = `principal == Person::"${auditor.id}"`;
+    await savePolicy(owner, 'x', `forbid(${who}, action == Action::"keys.read", resource) when { ${overflows} };`);
+    assert.deepEqual(await items(auditor, '/v1/keys'), []);
+  });
+
   it('take no name for a pattern', async () => {
     const { owner, enrol } = shared();
     const developer = await enrol({ role: 'developer', environment: 'market/live' });

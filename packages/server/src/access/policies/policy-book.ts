@@ -1,10 +1,12 @@
 import type { Kysely } from 'kysely';
-import type { PolicyRow } from '../../database/people-rows.ts';
+import type { CustomRoleRow, PolicyRow } from '../../database/people-rows.ts';
 import type { Database } from '../../database/schema.ts';
 import { type CheckedRow, readChecked } from '../../ledger/checked-rows.ts';
 import type { ChangedRow } from '../../ledger/facts.ts';
 import type { Action } from '../authorise.ts';
 import type { Ruling } from '../judge.ts';
+import { type CustomRole, isBuiltIn } from '../opener.ts';
+import type { RoleNamed } from '../people/person.ts';
 import type { Principal, Resource } from '../principal.ts';
 import { judge, type Uid } from './cedar.ts';
 import { actionEntity, askerOf, describe, type PolicyPlaces } from './entities.ts';
@@ -36,6 +38,8 @@ export class PolicyBook {
   /** By project (empty: of the installation), action, and whom it names. */
   readonly #index = new Map<string, Policy[]>();
   readonly #sets: PreparedSets;
+  /** By name. */
+  readonly #roles = new Map<string, CustomRole & { readonly id: string }>();
   #version = 0;
   #hasPeople = false;
 
@@ -55,13 +59,21 @@ export class PolicyBook {
     return this.#hasPeople;
   }
 
+  /** The role of that name; of a custom one that is not there, or not as it was recorded, one that opens nothing. */
+  readonly roleNamed: RoleNamed = (name) => (isBuiltIn(name) ? name : (this.#roles.get(name) ?? { name, actions: [] }));
+
   list(): readonly Policy[] {
     return [...this.#policies.values()];
   }
 
   /** Reads them all, as the ledger recorded them. */
   async load(db: Kysely<Database>, tampered: (rowId: string) => void): Promise<void> {
-    const rows = await readAll(db);
+    const rows = await readAll(db, 'policies');
+    this.#roles.clear();
+    for (const row of await readAll(db, 'custom_roles')) {
+      if ('tampered' in row) tampered(row.tampered);
+      else this.#noteRole(row.row as CustomRoleRow);
+    }
     const [person] = (await readChecked(db, 'people', '', 1)).rows;
     this.#hasPeople = person !== undefined;
     this.#policies.clear();
@@ -79,12 +91,24 @@ export class PolicyBook {
   note(changed: readonly ChangedRow[], removed: readonly string[]): void {
     const own = changed.filter(({ table }) => table === 'policies').map(({ row }) => row as PolicyRow);
     this.#hasPeople ||= changed.some(({ table }) => table === 'people');
+    for (const { table, row } of changed) {
+      if (table !== 'custom_roles') continue;
+      this.#noteRole(row as CustomRoleRow);
+      this.#version++;
+    }
+    for (const { id, name } of [...this.#roles.values()]) {
+      if (removed.includes(id) && !changed.some(({ row }) => row.id === id)) this.#roles.delete(name);
+    }
     const gone = removed.filter((id) => this.#policies.has(id) || this.#broken.has(id));
     if (own.length === 0 && gone.length === 0) return;
     for (const row of own) this.#policies.set(row.id, readPolicy(row));
     for (const id of gone) this.#policies.delete(id);
     for (const id of [...own.map((row) => row.id), ...gone]) this.#broken.delete(id);
     this.#changed();
+  }
+
+  #noteRole({ id, name, actions }: CustomRoleRow): void {
+    this.#roles.set(name, { id, name, actions: JSON.parse(actions) as Action[] });
   }
 
   /** As it would be with these: for looking at a change before it is made. */
@@ -174,10 +198,10 @@ function indexKey(place: string, action: Action, whom: Uid | undefined): string 
   return whom === undefined ? `${place} ${action}` : `${place} ${action} ${whom.type}::${whom.id}`;
 }
 
-async function readAll(db: Kysely<Database>): Promise<CheckedRow[]> {
+async function readAll(db: Kysely<Database>, table: 'policies' | 'custom_roles'): Promise<CheckedRow[]> {
   const all: CheckedRow[] = [];
   for (let after: string | null = ''; after !== null; ) {
-    const page: { rows: CheckedRow[]; last: string | null } = await readChecked(db, 'policies', after, ROWS_PER_READ);
+    const page: { rows: CheckedRow[]; last: string | null } = await readChecked(db, table, after, ROWS_PER_READ);
     all.push(...page.rows);
     after = page.last;
   }

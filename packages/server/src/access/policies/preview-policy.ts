@@ -1,11 +1,12 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Gain, Preview, Replayed } from '@keyhold/protocol/operations/policies';
-import type { Role } from '@keyhold/protocol/role';
 import type { Scope } from '@keyhold/protocol/state';
 import type { Action } from '../authorise.ts';
 import { decide } from '../decide.ts';
 import type { Decision } from '../judge.ts';
 import { NO_POLICIES } from '../judge.ts';
+import type { Opener } from '../opener.ts';
+import type { RoleNamed } from '../people/person.ts';
 import type { Principal, Resource } from '../principal.ts';
 import type { Asked, DecisionLog } from './record-decisions.ts';
 import { KEPT_MS } from './record-decisions.ts';
@@ -116,7 +117,7 @@ function fixed(atMs: number) {
 }
 
 async function findGains(
-  { reader, clock, places }: PreviewContext,
+  { reader, clock, places, book }: PreviewContext,
   changed: readonly Policy[],
   compare: Comparison,
 ): Promise<Pick<Preview, 'gains' | 'gainCount' | 'gainsWhole'>> {
@@ -124,7 +125,7 @@ async function findGains(
   const gains: Gain[] = [];
   let gainCount = 0;
   compare.restart();
-  for (const { principal, name } of await findPrincipals(reader, nowMs, NO_POLICIES)) {
+  for (const { principal, name } of await findPrincipals(reader, nowMs, NO_POLICIES, book.roleNamed)) {
     const asker = askerOf(principal, null);
     const about = changed.filter((policy) => isAbout(policy, asker));
     for (const action of new Set(about.flatMap(({ actions }) => actions))) {
@@ -171,7 +172,7 @@ function placeName(places: PolicyPlaces, resource: Resource): string {
 type Replay = Pick<Preview, 'replayed' | 'replayedCount' | 'looked' | 'lookedBackTo' | 'lookedWhole'>;
 
 async function replay(
-  { reader, clock, places, decisions }: PreviewContext,
+  { reader, clock, places, decisions, book }: PreviewContext,
   changed: readonly Policy[],
   compare: Comparison,
 ): Promise<Replay> {
@@ -189,7 +190,7 @@ async function replay(
   const replayed: Replayed[] = [];
   let replayedCount = 0;
   for (const { row, count } of groups) {
-    const { action, resource, principal, network } = askedAgain(row);
+    const { action, resource, principal, network } = askedAgain(row, book.roleNamed);
     const after = await compare.differs(principal, action, resource, network, row.first_at);
     if (after === null) continue;
     replayedCount++;
@@ -221,9 +222,12 @@ function gather(rows: readonly KeptDecision[], minds: boolean): readonly { row: 
 }
 
 /** Whoever asked then, with what he held there. */
-function askedAgain(row: KeptDecision) {
+function askedAgain(row: KeptDecision, roleNamed: RoleNamed) {
   const { kind, parents, network } = JSON.parse(row.asked) as Asked;
-  const openers = parents.filter(({ type }) => type !== 'Workload').map(({ id }) => id as Scope | Role);
+  const openers = parents.flatMap(({ type, id }): Opener[] => {
+    if (type === 'Workload') return [];
+    return [type === 'Role' ? roleNamed(id) : (id as Scope)];
+  });
   const workload = parents.find(({ type }) => type === 'Workload')?.id;
   const grants = openers.map((opener) => ({ opener, projects: null, environment: null, expiresAt: null }));
   const principal = { id: row.principal_id, kind, grants, ...(workload === undefined ? {} : { workload }) };

@@ -1,11 +1,12 @@
 import { type Refusal, refuse } from '@keyhold/protocol/errors';
-import { ROLES } from '@keyhold/protocol/role';
 import { SCOPES } from '@keyhold/protocol/state';
 import type { Kysely } from 'kysely';
 import type { PolicyRow } from '../../database/people-rows.ts';
 import type { Database } from '../../database/schema.ts';
 import type { Recorded } from '../../ledger/entry.ts';
 import { attribution, type Caller, type ChangeContext } from '../change-context.ts';
+import { findCustomRole } from '../custom-roles.store.ts';
+import { isBuiltIn } from '../opener.ts';
 import { withdrawInvitations } from '../people/invite-person.ts';
 import type { Principal, Resource } from '../principal.ts';
 import { covers, INSTALLATION } from '../principal.ts';
@@ -94,7 +95,7 @@ export async function checkPolicy(
 const TABLES = { Person: 'people', Service: 'tokens', Workload: 'workloads' } as const;
 
 /** A name that nothing has would make a policy say nothing, without anybody noticing. */
-async function isKnown(db: Kysely<Database>, places: PolicyPlaces, { type, id }: Uid): Promise<boolean> {
+async function isKnown(reader: Kysely<Database>, places: PolicyPlaces, { type, id }: Uid): Promise<boolean> {
   const [project = '', environment = '', ...path] = id.split('/');
   switch (type) {
     case 'Installation':
@@ -107,13 +108,13 @@ async function isKnown(db: Kysely<Database>, places: PolicyPlaces, { type, id }:
     case 'Secret':
       return path.length > 0 && places.environmentNamed(`${project}/${environment}`) !== undefined;
     case 'Role':
-      return (ROLES as readonly string[]).includes(id);
+      return isBuiltIn(id) || (await findCustomRole(reader, id)) !== undefined;
     case 'Scope':
       return (SCOPES as readonly string[]).includes(id);
     case 'Person':
     case 'Service':
     case 'Workload': {
-      const found = await db.selectFrom(TABLES[type]).select('id').where('id', '=', id).executeTakeFirst();
+      const found = await reader.selectFrom(TABLES[type]).select('id').where('id', '=', id).executeTakeFirst();
       return found !== undefined;
     }
     default:

@@ -49,6 +49,14 @@ onEachDatabase('a service, which no person confirms,', (createPlace) => {
     assert.match(await reveal(secret, 'binance/main'), /^403/);
   });
 
+  it('does what is of no production by its scopes', async () => {
+    const { owner, token } = shared();
+    const { secret } = await token(['admin']);
+    const stored = { project: 'market', environment: 'test', path: 'of-tests', data: {} };
+    const made = assertStatus(await owner.call('POST', '/v1/secrets', stored), 201).secret.id;
+    assert.equal(await call(secret, 'POST', `/v1/secrets/${made}/reveal`, {}), 'done');
+  });
+
   it('needs no scope for what a policy names', async () => {
     const { owner, token } = shared();
     const { id, secret } = await token(['verify']);

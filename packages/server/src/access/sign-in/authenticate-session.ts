@@ -18,7 +18,7 @@ export interface SignedIn {
   readonly digest: string;
 }
 
-type Context = Pick<SignInContext, 'reader' | 'clock' | 'tampered' | 'ledger' | 'judgeFor'>;
+type Context = Pick<SignInContext, 'reader' | 'clock' | 'tampered' | 'ledger' | 'judgeFor' | 'roleNamed'>;
 
 /**
  * Finds whose session a secret is; null for a stranger. Reads the committed rows each time, so whoever was suspended, or
@@ -41,7 +41,7 @@ export async function authenticateSession(
   if (worth === 'reused') await endReusedSession(context, session);
   if (worth !== 'good') return null;
   const roles = (await readRoles(reader, session.person_id)).flatMap((read) => asRecorded(context, read) ?? []);
-  const grants = roles.filter((role) => isInForce(role, nowMs)).map(grantOf);
+  const grants = roles.filter((role) => isInForce(role, nowMs)).map((role) => grantOf(role, context.roleNamed));
   const judge = context.judgeFor(ip);
   const person = { id: session.person_id, kind: 'person', session: { id: session.id, kind } } as const;
   return { principal: { ...person, grants, judge }, session, digest };

@@ -238,7 +238,12 @@ async function couldInvite(context: SignInContext, facts: Facts, inviter: string
     if (row !== undefined && !tampered && isInForce(row, context.clock.wall())) held.push(row);
   }
   // Where he asks from now nobody knows: policies had their say when he invited.
-  const principal: Principal = { id: inviter, kind: 'person', grants: held.map(grantOf), judge: NO_POLICIES };
+  const principal: Principal = {
+    id: inviter,
+    kind: 'person',
+    grants: held.map((row) => grantOf(row, context.roleNamed)),
+    judge: NO_POLICIES,
+  };
   if (allowOnInstallation(principal, 'people.invite') !== null) return false;
   return (await refuseAbove(context, facts, principal, person)) === null;
 }

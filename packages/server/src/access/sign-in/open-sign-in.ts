@@ -11,7 +11,8 @@ import { SessionUses } from './record-session-use.ts';
 import type { SignInContext } from './sign-in-context.ts';
 import { Throttle } from './throttle.ts';
 
-interface Places extends Pick<SignInContext, 'site' | 'tampered' | 'ownerTokens' | 'isSealed' | 'judgeFor'> {
+interface Places
+  extends Pick<SignInContext, 'site' | 'tampered' | 'ownerTokens' | 'isSealed' | 'judgeFor' | 'roleNamed'> {
   readonly store: Store;
   readonly scratch: Scratch;
   readonly alarms: Alarms;

@@ -3,6 +3,7 @@ import type { Scratch } from '../../database/scratch.ts';
 import type { Database } from '../../database/schema.ts';
 import type { ChangeContext } from '../change-context.ts';
 import type { Judge } from '../judge.ts';
+import type { RoleNamed } from '../people/person.ts';
 import type { OwnerTokens } from '../own-tokens.ts';
 import type { Challenges } from './challenges.ts';
 import type { Confirmations } from './confirm-request.ts';
@@ -29,6 +30,7 @@ export interface SignInContext extends ChangeContext {
   readonly pending: PendingRequests;
   readonly ownerTokens: OwnerTokens;
   readonly judgeFor: (network: string) => Judge;
+  readonly roleNamed: RoleNamed;
   readonly isSealed: () => boolean;
   /** Told of an owner who was made by whoever opened the seal. */
   readonly recovered: (personId: string) => void;
