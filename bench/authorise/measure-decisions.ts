@@ -22,6 +22,7 @@ const ACTION = 'secrets.reveal';
 const NETWORK = '10.1.2.3';
 
 const PLACES: PolicyPlaces = {
+  isWhole: true,
   projects: () => Array.from({ length: PROJECTS }, (_, i) => `p${i}`),
   environments: () => Array.from({ length: PROJECTS }, (_, i) => `e${i}`),
   slugOf: (id) => `project-${id.slice(1)}`,

@@ -16,7 +16,19 @@ const DOMAIN_ROOMS = new Set([
  * is refused until it is written here.
  */
 const VERBS = new Set([
-  ...['accept', 'acknowledge', 'allow', 'answer', 'approve', 'assign', 'authenticate', 'authorise', 'change', 'check'],
+  ...[
+    'accept',
+    'acknowledge',
+    'allow',
+    'answer',
+    'approve',
+    'ask',
+    'assign',
+    'authenticate',
+    'authorise',
+    'change',
+    'check',
+  ],
   ...[
     'close',
     'confirm',

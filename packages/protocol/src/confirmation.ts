@@ -18,3 +18,12 @@ export interface SentRequest {
   /** It is kept nowhere. */
   readonly carriesSecret: boolean;
 }
+
+/**
+ * Field of a request that takes the approval of others: why, percent-encoded. The refusal then names what waits for them
+ * as its `approval`.
+ */
+export const APPROVAL_REASON_HEADER = 'keyhold-approval-reason';
+
+/** Field of the same request, sent again once enough have approved it: the `approval` of that refusal. */
+export const APPROVAL_HEADER = 'keyhold-approval';

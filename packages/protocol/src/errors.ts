@@ -10,6 +10,7 @@ export const ERRORS = {
   SIGN_IN_REFUSED: { status: 401, title: 'This does not sign you in.' },
   FORBIDDEN: { status: 403, title: 'The token does not allow this.' },
   CONFIRMATION_REQUIRED: { status: 403, title: 'This takes your passkey, shown for this very request.' },
+  APPROVALS_REQUIRED: { status: 403, title: 'This takes the approval of others.' },
   NOT_FOUND: { status: 404, title: 'There is nothing at this address.' },
   PROJECT_NOT_FOUND: { status: 404, title: 'No such project.' },
   ENVIRONMENT_NOT_FOUND: { status: 404, title: 'No such environment.' },
@@ -22,6 +23,7 @@ export const ERRORS = {
   ROLE_NOT_FOUND: { status: 404, title: 'Nobody has such a role.' },
   POLICY_NOT_FOUND: { status: 404, title: 'No such policy.' },
   CUSTOM_ROLE_NOT_FOUND: { status: 404, title: 'No such custom role.' },
+  APPROVAL_NOT_FOUND: { status: 404, title: 'Nothing that you may approve has this id.' },
   SESSION_NOT_FOUND: { status: 404, title: 'You have no such session.' },
   PASSKEY_NOT_FOUND: { status: 404, title: 'You have no such passkey.' },
   DEVICE_CODE_GONE: { status: 404, title: 'Nobody is signed in with this code: used, ended, or never there.' },
@@ -35,6 +37,7 @@ export const ERRORS = {
   SLUG_TAKEN: { status: 409, title: 'Another project has this slug.' },
   ENVIRONMENT_EXISTS: { status: 409, title: 'The project has an environment of this name.' },
   PREFIX_TAKEN: { status: 409, title: 'Another environment has this prefix.' },
+  APPROVAL_OVER: { status: 409, title: 'This does not wait for approval any more.' },
   ROLE_IN_USE: { status: 409, title: 'Somebody holds this role.' },
   POLICIES_CHANGED: { status: 409, title: 'The policies are not those that you saw.' },
   LAST_OWNER: { status: 409, title: 'Nobody else could manage the installation then.' },
@@ -91,6 +94,8 @@ export interface Refusal {
   readonly retryAfterSeconds?: number;
   /** Id of what waits to be confirmed by a person. */
   readonly confirmation?: string;
+  /** Id of what waits for the approval of others. */
+  readonly approval?: string;
 }
 
 /** Makes a refusal. */
@@ -115,4 +120,6 @@ export interface Problem {
   readonly field?: string;
   /** Of `CONFIRMATION_REQUIRED`, to a command line: id of what waits for its person's word. */
   readonly confirmation?: string;
+  /** Of `APPROVALS_REQUIRED`: id of what waits for others. */
+  readonly approval?: string;
 }

@@ -1,6 +1,8 @@
 /** Every id is `<prefix>_<UUIDv7>`: sortable by time, and recognisable in a log. */
 export const ID_PREFIXES = {
   addressBook: 'book',
+  approval: 'appv',
+  approvalRequest: 'appr',
   bootstrapToken: 'boot',
   confirmation: 'conf',
   consumer: 'cons',

@@ -5,6 +5,7 @@ import * as audit from '@keyhold/protocol/operations/audit';
 import * as factors from '@keyhold/protocol/operations/factors';
 import * as installation from '@keyhold/protocol/operations/installation';
 import * as keys from '@keyhold/protocol/operations/keys';
+import * as approvals from '@keyhold/protocol/operations/approvals';
 import * as customRoles from '@keyhold/protocol/operations/custom-roles';
 import * as policies from '@keyhold/protocol/operations/policies';
 import * as projects from '@keyhold/protocol/operations/projects';
@@ -91,6 +92,7 @@ export function createClient(connection: Connection) {
     credentials: { revoke: bind(keys.revokeCredential) },
     tokens: tokenCalls(bind),
     people: peopleCalls(bind),
+    approvals: approvalCalls(bind),
     customRoles: customRoleCalls(bind),
     policies: policyCalls(bind),
     sessions: sessionCalls(bind),
@@ -134,6 +136,14 @@ function peopleCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
     remove: bind(people.removePerson),
     grantRole: bind(people.grantRole),
     endRole: bind(people.endRole),
+  };
+}
+
+function approvalCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
+  return {
+    list: bind(approvals.listApprovals),
+    approve: bind(approvals.approveRequest),
+    deny: bind(approvals.denyRequest),
   };
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { isRefusal } from '@keyhold/protocol/errors';
 import type { SealKind } from '@keyhold/protocol/operations/seal';
 import { sql } from 'kysely';
+import { approvalGate } from './access/approvals/approvals.routes.ts';
 import { authenticate } from './access/authenticate.ts';
 import { BootstrapUse } from './access/bootstrap-use.ts';
 import { personGate } from './access/sign-in/person-gate.routes.ts';
@@ -122,12 +123,14 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const isSealed = () => vault.keyring.unsealed === null;
   const known = { store, scratch, alarms, site, tampered, ownerTokens, isSealed };
   const signIn = openSignIn(context, { ...known, judgeFor, roleNamed: policies.roleNamed });
-  const gate = { ...personGate(signIn, tokens), acknowledge: acknowledge.bind(null, { ...audit, ledger, clock }) };
+  const approving = { ...context, reader: store.reader, tampered };
+  const ack = acknowledge.bind(null, { ...audit, ledger, clock });
+  const gate = { ...personGate(signIn, tokens), acknowledge: ack, approvals: approvalGate(approving) };
   const routes = { gate, context, reader: store.reader, cursors: newCursors(random), signIn };
-  const policing = { ...context, reader: store.reader, places, book: policies, decisions };
+  const policing = { ...approving, places, book: policies, decisions };
   mountControlPlane(app, {
     ...{ ...routes, feed, alarms, store, vault, seals, rewrapper, ...audit, scratch, tokenRevoked },
-    policies: policing,
+    ...{ policies: policing, approving, places },
   });
   // Its clients hold tokens: people read secrets where they confirm it.
   const vaultApi = { ...routes, authenticate: tokens, vault, seals };

@@ -1,3 +1,4 @@
+import { expireApprovals } from './access/approvals/expire-approvals.ts';
 import type { DecisionLog } from './access/policies/record-decisions.ts';
 import type { Exporter } from './audit/exporter.ts';
 import type { TransparencyLog } from './audit/log.ts';
@@ -81,6 +82,7 @@ export function startMaintenance(maintained: Maintained): () => void {
   every(MINUTE_MS, () => maintained.usageLog.flush());
   every(5 * SECOND_MS, () => maintained.decisions.flush());
   every(HOUR_MS, () => maintained.decisions.forget());
+  every(MINUTE_MS, () => expireApprovals({ ...maintained, reader: maintained.store.reader }));
   every(MINUTE_MS, () => keepPersonal(maintained.audit.personal));
   void checkChain(maintained).catch(() => {});
   return () => {

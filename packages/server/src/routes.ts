@@ -1,11 +1,14 @@
 import type { FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import { mountApprovals } from './access/approvals/approvals.routes.ts';
+import type { ApprovalContext } from './access/approvals/ask-approval.ts';
 import type { Exchanging } from './access/exchange-token.ts';
 import { allowOnInstallation } from './access/locate.ts';
 import type { Principal } from './access/principal.ts';
 import { mountPeople } from './access/people/people.routes.ts';
 import { mountCustomRoles } from './access/custom-roles.routes.ts';
 import { mountPolicies } from './access/policies/policies.routes.ts';
+import type { PolicyPlaces } from './access/policies/entities.ts';
 import type { PreviewContext } from './access/policies/preview-policy.ts';
 import { mountPages } from './access/pages/pages.routes.ts';
 import { mountPending, mountSession } from './access/sign-in/session.routes.ts';
@@ -60,6 +63,8 @@ export interface ControlPlaneRoutes extends Routes {
   readonly witnesses: Witnesses;
   readonly signIn: SignInContext;
   readonly policies: PreviewContext;
+  readonly approving: ApprovalContext;
+  readonly places: PolicyPlaces;
   /** Told after a token was revoked, before its revocation is answered. */
   readonly tokenRevoked: () => Promise<void>;
 }
@@ -84,6 +89,7 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
     origin: () => routes.signIn.site().origin,
     roleNamed: routes.signIn.roleNamed,
   });
+  mountApprovals(app, routes);
   mountCustomRoles(app, routes);
   mountPolicies(app, routes);
   mountSignIn(app, routes);

@@ -4,7 +4,7 @@ import { Closed, IdOf, Name, Nullable, Page, PageQuery, Slug, Time } from './sha
 
 const PolicyText = Type.String({
   minLength: 1,
-  maxLength: 8_192,
+  maxLength: 2_048,
   description: 'One Cedar policy; `GET /v1/policies/schema` says what it can speak of.',
 });
 
@@ -58,6 +58,9 @@ export const PreviewShape = Closed({
   gains: Type.Array(GainShape, { description: 'Who gains and who loses what; 200 at most are shown.' }),
   gainCount: Type.Integer({ description: 'How many there are.' }),
   gainsWhole: Type.Boolean({ description: 'False where there was too much to look at all of it.' }),
+  circumstantial: Type.Boolean({
+    description: 'The policy looks at time or address: gains are as of now, from an address that is in no network.',
+  }),
   replayed: Type.Array(ReplayedShape, { description: 'Decisions that come out otherwise; 200 at most are shown.' }),
   replayedCount: Type.Integer({ description: 'How many there are.' }),
   looked: Type.Integer({

@@ -4,6 +4,7 @@ import * as factors from './factors.ts';
 import * as people from './people.ts';
 import * as signIn from './sign-in.ts';
 import * as installation from './installation.ts';
+import * as approvals from './approvals.ts';
 import * as customRoles from './custom-roles.ts';
 import * as keys from './keys.ts';
 import * as policies from './policies.ts';
@@ -63,6 +64,9 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
   people.removePerson,
   people.grantRole,
   people.endRole,
+  approvals.listApprovals,
+  approvals.approveRequest,
+  approvals.denyRequest,
   customRoles.listCustomRoles,
   customRoles.saveCustomRole,
   customRoles.removeCustomRole,

@@ -83,6 +83,7 @@ export const storeSecret = defineOperation({
     metadata: Type.Optional(SecretMetadata),
   }),
   maxBodyBytes: MAX_BODY_BYTES,
+  carriesSecret: true,
   status: 201,
   response: Closed({ secret: SecretShape, version: SecretVersionShape }),
   errors: [

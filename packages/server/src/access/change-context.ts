@@ -1,4 +1,3 @@
-import { refuse } from '@keyhold/protocol/errors';
 import type { Clock } from '../clock.ts';
 import type { Propagation } from '../feed/propagation.ts';
 import type { EntryDraft, Idempotency } from '../ledger/entry.ts';
@@ -22,13 +21,10 @@ export interface Caller {
   readonly idempotency: Idempotency | undefined;
 }
 
-const POLICIES_CHANGED = refuse('FORBIDDEN', 'Policies have changed just now: ask again.');
-
 /** What every entry says of its caller. */
 export function attribution(caller: Caller): Pick<EntryDraft, 'actor' | 'side' | 'idempotency' | 'guard'> {
   const { id, session, judge } = caller.principal;
   const side = { ip: caller.ip, ...(session === undefined ? {} : { session: session.id }) };
-  // What was allowed before a policy changed is not done after that was answered.
-  const guard = () => (judge.hasChanged ? POLICIES_CHANGED : null);
+  const guard = judge.guard.bind(judge);
   return { actor: id, side, idempotency: caller.idempotency, guard };
 }

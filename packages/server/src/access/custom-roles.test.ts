@@ -54,7 +54,8 @@ onEachDatabase('a custom role', (createPlace) => {
     const administrator = await enrol({ role: 'administrator' });
     const local = await enrol({ role: 'administrator', project: 'market' });
     const person = await enrol({ role: 'support', project: 'market' });
-    assert.equal(outcome(await save(administrator, 'sealer', ['seal.change'])), 'done');
+    assert.equal(outcome(await save(administrator, 'sealer', ['seal.change'])), '403 FORBIDDEN');
+    assert.equal(outcome(await save(owner, 'sealer', ['seal.change'])), 'done');
     assert.equal(outcome(await grant(administrator, person, { role: 'sealer' })), '403 FORBIDDEN');
     assert.equal(outcome(await grant(owner, person, { role: 'sealer' })), 'done');
     assert.equal(outcome(await save(administrator, 'sealer', ['seal.change', 'backup.create'])), '403 FORBIDDEN');

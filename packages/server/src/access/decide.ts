@@ -10,7 +10,8 @@ import { covers, type Principal, type Resource } from './principal.ts';
 export function decide(principal: Principal, action: Action, resource: Resource): Decision {
   const ruling = principal.judge.rule(principal, action, resource);
   if (ruling !== null) {
-    return { allowed: ruling.effect === 'permit', rule: ruling.policy, byName: ruling.byName ?? false };
+    const { effect, policy: rule, byName = false, approvals } = ruling;
+    return { allowed: effect === 'permit', rule, byName, ...(approvals === undefined ? {} : { approvals }) };
   }
   const grant = principal.grants.find((one) => opens(one.opener, action) && covers(one, resource));
   if (grant === undefined) return { allowed: false, rule: 'default', byName: false };
@@ -19,8 +20,8 @@ export function decide(principal: Principal, action: Action, resource: Resource)
 }
 
 /** Decides, and remembers it. */
-export function decideNoted(principal: Principal, action: Action, resource: Resource): Decision {
+export function decideNoted(principal: Principal, action: Action, resource: Resource, isThere = true): Decision {
   const decision = decide(principal, action, resource);
-  principal.judge.note({ principal, action, resource, decision });
+  principal.judge.note({ principal, action, resource, decision, isThere });
   return decision;
 }

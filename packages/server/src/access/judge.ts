@@ -1,3 +1,5 @@
+import type { Refusal } from '@keyhold/protocol/errors';
+import type { Facts } from '../ledger/facts.ts';
 import type { Action } from './authorise.ts';
 import type { Principal, Resource } from './principal.ts';
 
@@ -8,6 +10,8 @@ export interface Ruling {
   readonly policy: string;
   /** Permitted by a policy that names this very service (or workload) and a place. */
   readonly byName?: boolean;
+  /** With so many approvals it would not be forbidden. */
+  readonly approvals?: number;
 }
 
 /** Whether somebody may do something somewhere, and what says so. */
@@ -16,6 +20,8 @@ export interface Decision {
   /** `pol_…`, `role:developer`, `scope:keys`, or `default`: nothing opens it. */
   readonly rule: string;
   readonly byName: boolean;
+  /** So many others have to approve it. */
+  readonly approvals?: number;
 }
 
 /** One decision, and what it was about. */
@@ -24,6 +30,8 @@ export interface Judged {
   readonly action: Action;
   readonly resource: Resource;
   readonly decision: Decision;
+  /** Whether it lies there already: who guesses paths fills no record with them. */
+  readonly isThere?: boolean;
 }
 
 /**
@@ -39,7 +47,9 @@ export interface Judge {
   rule(principal: Principal, action: Action, resource: Resource): Ruling | null;
   /** Whether a policy that is about him, and not about everybody, may forbid him this somewhere within. */
   mayForbid(principal: Principal, action: Action, within: Resource): boolean;
-  /** Every place that there is: the installation, projects, environments. */
+  /** False where a row of a place was tampered with: nobody knows then what it falls under. */
+  readonly knowsEveryPlace: boolean;
+  /** Every place that is known: the installation, projects, environments. */
   everyPlace(): readonly Resource[];
   /** The text of a policy that permits him just this. */
   suggest(principal: Principal, action: Action, resource: Resource): string;
@@ -53,6 +63,14 @@ export interface Judge {
   isProduction(resource: Resource): boolean;
   /** Whether policies have changed since this request began. */
   readonly hasChanged: boolean;
+  /** How many others approved just this request. */
+  readonly approvals: number;
+  /** From now on it is judged as approved by so many; `use` uses that up, within the change that it allows. */
+  approvedBy(count: number, use: (facts: Facts) => Promise<Refusal | null>): void;
+  /** What would be decided if enough approved it. */
+  ifApproved(principal: Principal, action: Action, resource: Resource): Decision;
+  /** Asked within each change that this request makes, before it. */
+  guard(facts: Facts): Promise<Refusal | null> | Refusal | null;
 }
 
 /** For where no policies are: grants alone decide. */
@@ -61,6 +79,7 @@ export const NO_POLICIES: Judge = {
   mayPermit: () => false,
   rule: () => null,
   mayForbid: () => false,
+  knowsEveryPlace: true,
   everyPlace: () => [],
   suggest: () => '',
   note: () => {},
@@ -68,4 +87,8 @@ export const NO_POLICIES: Judge = {
   bindsServices: false,
   isProduction: () => true,
   hasChanged: false,
+  approvals: 0,
+  approvedBy: () => {},
+  ifApproved: () => ({ allowed: false, rule: 'default', byName: false }),
+  guard: () => null,
 };

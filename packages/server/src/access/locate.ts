@@ -1,6 +1,7 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import { type Action, grantsThatOpen } from './authorise.ts';
 import { decide, decideNoted } from './decide.ts';
+import type { Decision } from './judge.ts';
 import { PolicedReach } from './policies/policed-reach.ts';
 import { readingOf } from './policies/vocabulary.ts';
 import { INSTALLATION, type Principal, type Reach, reachOf, type Resource } from './principal.ts';
@@ -12,6 +13,8 @@ import { INSTALLATION, type Principal, type Reach, reachOf, type Resource } from
 export interface Located {
   readonly resource: Resource;
   readonly absent: Refusal;
+  /** False where it is not known whether there is anything. */
+  readonly isThere?: boolean;
 }
 
 /** Where the principal may do this, or that it is nowhere. */
@@ -30,10 +33,12 @@ export function allow(principal: Principal, action: Action, located: Located | R
 }
 
 /** The same, for whoever may do it somewhere. */
-export function allowAt(principal: Principal, action: Action, { resource, absent }: Located): Refusal | null {
-  const decision = decideNoted(principal, action, resource);
+export function allowAt(principal: Principal, action: Action, { resource, absent, isThere }: Located): Refusal | null {
+  const decision = decideNoted(principal, action, resource, isThere);
   if (decision.allowed) return null;
-  return decision.rule === 'default' || !maySee(principal, action, resource) ? absent : forbiddenBy(decision.rule);
+  return decision.rule === 'default' || !maySee(principal, action, resource)
+    ? absent
+    : forbiddenBy(principal, decision);
 }
 
 /** Whoever may not even read that kind of thing there does not learn that it is there. */
@@ -42,8 +47,10 @@ function maySee(principal: Principal, action: Action, resource: Resource): boole
   return reading !== undefined && reading !== action && decide(principal, reading, resource).allowed;
 }
 
-function forbiddenBy(policy: string): Refusal {
-  return refuse('FORBIDDEN', `The policy ${policy} forbids it.`);
+function forbiddenBy({ kind }: Principal, { rule, approvals }: Decision): Refusal {
+  if (approvals === undefined || kind === 'service') return refuse('FORBIDDEN', `The policy ${rule} forbids it.`);
+  const others = approvals === 1 ? 'another' : `${approvals} others`;
+  return refuse('APPROVALS_REQUIRED', `The policy ${rule} wants the approval of ${others}.`);
 }
 
 const NOT_OF_ALL = refuse('FORBIDDEN', 'This is of the installation as a whole, and you are bound to a part of it.');
@@ -52,6 +59,6 @@ const NOT_OF_ALL = refuse('FORBIDDEN', 'This is of the installation as a whole, 
 export function allowOnInstallation(principal: Principal, action: Action): Refusal | null {
   const refused = allow(principal, action, { resource: INSTALLATION, absent: NOT_OF_ALL });
   // The installation is no secret: its policies can be named.
-  const rule = refused === NOT_OF_ALL ? decide(principal, action, INSTALLATION).rule : 'default';
-  return rule === 'default' ? refused : forbiddenBy(rule);
+  const decision = refused === NOT_OF_ALL ? decide(principal, action, INSTALLATION) : null;
+  return decision === null || decision.rule === 'default' ? refused : forbiddenBy(principal, decision);
 }

@@ -20,8 +20,8 @@ export interface CustomRoleInput {
 type Reading = ChangeContext & { readonly reader: Kysely<Database> };
 
 /**
- * Makes a role, or changes what it opens. Whoever adds an action gives it to all who hold the role, wherever they do: he
- * has to have it everywhere, and for good.
+ * Makes a role, or changes what it opens. Whoever adds an action gives it to all who hold the role, wherever they do, or
+ * are given it at this moment: he has to have it everywhere, and for good.
  */
 export async function saveCustomRole(
   context: Reading,
@@ -42,14 +42,11 @@ export async function saveCustomRole(
     // What was tampered with opens nothing: all of it is added.
     const { row, tampered } = await facts.examine('custom_roles', id);
     const had = row === undefined || tampered ? [] : (JSON.parse(row.actions) as string[]);
-    const isNew = row === undefined && !(await isHeld(facts.db, name));
-    const excess = isNew
-      ? null
-      : refuseAdded(
-          caller,
-          name,
-          actions.filter((action) => !had.includes(action)),
-        );
+    const excess = refuseAdded(
+      caller,
+      name,
+      actions.filter((action) => !had.includes(action)),
+    );
     if (excess !== null) return excess;
     const saved = { actions: JSON.stringify(actions), about, saved_at: clock.wall() };
     if (row === undefined)

@@ -43,6 +43,8 @@ export const BACKUP_TABLES = {
   person_passkey_uses: 'passkey_id',
   policies: 'id',
   custom_roles: 'id',
+  approval_requests: 'id',
+  approvals: 'id',
   seals: 'id',
   vault_keys: 'id',
   signature_keys: 'id',

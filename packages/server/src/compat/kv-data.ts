@@ -1,8 +1,10 @@
 import { isRefusal, refuse } from '@keyhold/protocol/errors';
 import type { SecretMetadata, SecretVersion } from '@keyhold/protocol/operations/secrets';
 import type { Action } from '../access/authorise.ts';
+import { allowAt } from '../access/locate.ts';
 import { refuseUnnamed } from '../access/refuse-unnamed.ts';
 import { changeVersions, type VersionChange } from '../secrets/change-versions.ts';
+import { resourceOf } from '../secrets/open-secret.ts';
 import { revealSecret } from '../secrets/reveal-secret.ts';
 import type { PlacedSecret } from '../secrets/secret-record.ts';
 import { showVersion } from '../secrets/secret-record.ts';
@@ -132,7 +134,9 @@ export async function find(api: VaultApi, call: VaultCall, action: Action) {
   const place = await call.open(action, path ?? undefined);
   if (isRefusal(place)) return place;
   const secret = path === null ? undefined : await findSecretByPath(api.reader, place.environment.id, path);
-  return secret ?? refuse('SECRET_NOT_FOUND', 'There is no such secret.');
+  const absent = refuse('SECRET_NOT_FOUND', 'There is no such secret.');
+  if (secret === undefined) return absent;
+  return allowAt(call.caller.principal, action, { resource: resourceOf(secret), absent }) ?? secret;
 }
 
 /** The same for what leaves: with a token nobody confirms it, so a policy has to name it. */

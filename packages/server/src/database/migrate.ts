@@ -10,6 +10,7 @@ import { workloads } from './migrations/0007-workloads.ts';
 import { people } from './migrations/0008-people.ts';
 import { policies } from './migrations/0009-policies.ts';
 import { customRoles } from './migrations/0010-custom-roles.ts';
+import { approvals } from './migrations/0011-approvals.ts';
 import type { Database } from './schema.ts';
 
 /** In order; a number never changes its meaning once released. */
@@ -24,6 +25,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   people,
   policies,
   customRoles,
+  approvals,
 ];
 
 /**

@@ -93,3 +93,37 @@ export interface CustomRoleRow extends Fact {
   readonly created_at: number;
   readonly saved_at: number;
 }
+
+/** A request that others have to approve. */
+export interface ApprovalRequestRow extends Fact {
+  /** Who asks. */
+  readonly person_id: string;
+  readonly method: string;
+  readonly target: string;
+  /** As it was sent; empty once it is decided. */
+  readonly body: string;
+  /** Of just this request: what approvers sign. */
+  readonly digest: string;
+  readonly action: string;
+  readonly project_id: string | null;
+  readonly environment_id: string | null;
+  readonly secret: string | null;
+  /** What takes approvals. */
+  readonly rule: string;
+  readonly needed: number;
+  readonly reason: string;
+  readonly state: 'waiting' | 'used' | 'denied' | 'withdrawn' | 'over';
+  readonly expires_at: number;
+  readonly created_at: number;
+}
+
+/** What somebody said of such a request; his passkey signed it. */
+export interface ApprovalRow extends Fact {
+  readonly request_id: string;
+  readonly person_id: string;
+  readonly verdict: 'approve' | 'deny';
+  /** Of the request as he saw it. */
+  readonly digest: string;
+  readonly reason: string;
+  readonly created_at: number;
+}

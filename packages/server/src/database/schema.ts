@@ -4,6 +4,8 @@ import type { ScratchTables } from './scratch-tables.ts';
 import type { Fact } from './fact.ts';
 import type { ConsumerFactorRow, PasskeyRow } from './factor-rows.ts';
 import type {
+  ApprovalRequestRow,
+  ApprovalRow,
   BootstrapTokenRow,
   CustomRoleRow,
   InvitationRow,
@@ -45,6 +47,8 @@ export interface FactTables {
   sessions: SessionRow;
   policies: PolicyRow;
   custom_roles: CustomRoleRow;
+  approval_requests: ApprovalRequestRow;
+  approvals: ApprovalRow;
   seals: SealRow;
   vault_keys: VaultKeyRow;
   secrets: SecretRow;

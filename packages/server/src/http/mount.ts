@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { canonicalJson, type Json } from '@keyhold/protocol/canonical-json';
-import type { SentRequest } from '@keyhold/protocol/confirmation';
+import { APPROVAL_HEADER, type SentRequest } from '@keyhold/protocol/confirmation';
 import { ACK_HEADER, ACK_LEVELS } from '@keyhold/protocol/acknowledgement';
 import { ERRORS, isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Body, Operation, Params, Query, Response } from '@keyhold/protocol/operation';
@@ -39,6 +39,12 @@ export interface FromCookie<P> {
   readonly renewed: string | null;
 }
 
+/** An approval that a request runs with. */
+export interface Taken {
+  /** It was used where the request was done, and waits on where it was refused. */
+  readonly done: (isDone: boolean) => Promise<void>;
+}
+
 /** How callers are found and judged; handed in by `app.ts`, since that is decided on a higher floor. */
 export interface Gate<P extends { readonly id: string }> {
   authenticate(secret: string | null, ip?: string): Promise<P | null>;
@@ -58,6 +64,13 @@ export interface Gate<P extends { readonly id: string }> {
     request: () => SentRequest,
     again: () => Promise<P | Refusal | null>,
   ) => Promise<Refusal | null>;
+  /** Approvals by others of what a caller sends; missing where nobody gives any. */
+  readonly approvals?: {
+    /** Finds who approved this very request, which says that it was. */
+    readonly take: (principal: P, request: SentRequest) => Promise<Taken | Refusal>;
+    /** Lets it wait for them, where it can; what it is answered with. */
+    readonly ask: (principal: P, request: SentRequest, refusal: Refusal) => Promise<Refusal>;
+  };
   /** Missing where no log is kept: then nobody can ask for more than an answer. */
   readonly acknowledge?: Acknowledge;
 }
@@ -114,26 +127,64 @@ export function mount<O extends Operation, P extends { readonly id: string }>(
       const principal = isPrompt ? (request as unknown as { principal: P }).principal : await find(request, reply);
       if (principal === null) return unauthenticated(request, reply);
       if (isRefusal(principal)) return sendProblem(request, reply, principal);
-      const answer = await handle({
-        principal,
-        confirm: async () => {
-          const sent = () => sentRequest(request, operation);
-          return (await gate.confirm?.(principal, sent, () => find(request, reply))) ?? null;
-        },
-        params: request.params as Params<O>,
-        query: request.query as Query<O>,
-        body: request.body as Body<O>,
-        ip: request.ip,
-        origin: request.headers.origin,
-        idempotency,
-      });
-      if (isRefusal(answer)) return sendProblem(request, reply, answer);
+      const sent = () => sentRequest(request, operation);
+      const approved = await approvalOf(gate, operation, request, principal, sent);
+      if (isRefusal(approved)) return sendProblem(request, reply, approved);
+      const answer = await approvedly(approved, () =>
+        handle({
+          principal,
+          confirm: async () => {
+            return (await gate.confirm?.(principal, sent, () => find(request, reply))) ?? null;
+          },
+          params: request.params as Params<O>,
+          query: request.query as Query<O>,
+          body: request.body as Body<O>,
+          ip: request.ip,
+          origin: request.headers.origin,
+          idempotency,
+        }),
+      );
+      if (isRefusal(answer)) return sendProblem(request, reply, await told(gate, principal, sent, answer));
       if (answer.session !== undefined) setSessionCookie(reply, answer.session);
       if (acknowledge !== undefined) await tellAcknowledgement(reply, acknowledge, answer.sequence, level);
       reply.code(answer.repeated === true ? 200 : operation.status).header('cache-control', 'no-store');
       return answer.body;
     },
   });
+}
+
+/** Reading waits for nobody's approval. */
+async function approvalOf<P extends { readonly id: string }>(
+  { approvals }: Gate<P>,
+  { method }: Operation,
+  request: FastifyRequest,
+  principal: P,
+  sent: () => SentRequest,
+): Promise<Taken | Refusal | null> {
+  if (method === 'GET' || request.headers[APPROVAL_HEADER] === undefined) return null;
+  return (await approvals?.take(principal, sent())) ?? null;
+}
+
+/** Does it, and says of the approval that it ran with what became of it. */
+async function approvedly<T>(approved: Taken | null, work: () => Promise<T | Refusal>): Promise<T | Refusal> {
+  let isDone = false;
+  try {
+    const answer = await work();
+    isDone = !isRefusal(answer);
+    return answer;
+  } finally {
+    await approved?.done(isDone);
+  }
+}
+
+async function told<P extends { readonly id: string }>(
+  gate: Gate<P>,
+  principal: P,
+  sent: () => SentRequest,
+  refusal: Refusal,
+): Promise<Refusal> {
+  if (refusal.refused !== 'APPROVALS_REQUIRED' || gate.approvals === undefined) return refusal;
+  return await gate.approvals.ask(principal, sent(), refusal);
 }
 
 /** A bearer token wins over a cookie: whoever sends one means it. */

@@ -15,6 +15,7 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, refusa
     instance: request.id,
     ...(refusal.field === undefined ? {} : { field: refusal.field }),
     ...(refusal.confirmation === undefined ? {} : { confirmation: refusal.confirmation }),
+    ...(refusal.approval === undefined ? {} : { approval: refusal.approval }),
   };
   if (status === 503 || status === 429) {
     reply.header('retry-after', refusal.retryAfterSeconds ?? RETRY_AFTER_SECONDS);

@@ -27,6 +27,8 @@ const KIND_OF_TABLE: Readonly<Record<FactTable, IdKind>> = {
   sessions: 'session',
   policies: 'policy',
   custom_roles: 'customRole',
+  approval_requests: 'approvalRequest',
+  approvals: 'approval',
   seals: 'seal',
   vault_keys: 'vaultKey',
   secrets: 'secret',

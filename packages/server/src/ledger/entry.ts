@@ -1,5 +1,6 @@
 import type { Json } from '@keyhold/protocol/canonical-json';
 import type { Refusal } from '@keyhold/protocol/errors';
+import type { Facts } from './facts.ts';
 
 /** What a change says of itself before it happens; ids and codes only, except in `side`. */
 export interface EntryDraft {
@@ -21,8 +22,8 @@ export interface EntryDraft {
   /** Enter it even when no row changes: a use, a sign-in. */
   readonly evenWithoutChange?: true;
   readonly idempotency?: Idempotency | undefined;
-  /** Asked right before the change, in its turn: what it refuses does not happen. */
-  readonly guard?: () => Refusal | null;
+  /** Asked right before the change, in its turn and its entry: what it refuses does not happen. */
+  readonly guard?: (facts: Facts) => Promise<Refusal | null> | Refusal | null;
   /** Raises the epoch with this entry: an operator accepted a restore. */
   readonly acceptsEpoch?: number;
 }

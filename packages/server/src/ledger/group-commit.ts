@@ -123,14 +123,12 @@ export class GroupCommit {
 
   async #run(db: Kysely<Database>, pending: Pending, heads: ReadonlyMap<string, string | null>): Promise<Ran> {
     const { draft, change } = pending;
-    const barred = draft.guard?.() ?? null;
-    if (barred !== null) return { ...nothing(barred), stored: 0 };
     const repeated = draft.idempotency === undefined ? undefined : await findRepeated(db, draft.idempotency);
     if (repeated !== undefined) return { ...nothing(repeated), stored: 0 };
     const facts = new Facts(db, heads, this.#options.newSalt);
     await run(db, SAVEPOINT);
     try {
-      const value = await change(facts);
+      const value = (await draft.guard?.(facts)) ?? (await change(facts));
       if (isRefusal(value)) {
         await this.#undo(db);
         return { ...nothing(value), outcome: () => ({ result: value, tampered: facts.tampered }) };

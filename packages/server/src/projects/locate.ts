@@ -5,7 +5,7 @@ import { decide } from '../access/decide.ts';
 import { allowAt, reachFor } from '../access/locate.ts';
 import { holdsWhole, type Principal, type Reach } from '../access/principal.ts';
 import type { ConsumerRow, Database, EnvironmentRow, ProjectRow } from '../database/schema.ts';
-import { environmentsAmong, findConsumer, findEnvironment, findProject } from './projects.store.ts';
+import { environmentsAmong, environmentsOf, findConsumer, findEnvironment, findProject } from './projects.store.ts';
 
 type Db = Kysely<Database>;
 
@@ -29,6 +29,12 @@ export async function openProject(
   return (await allowInto(db, principal, action, reach, project.id, noProject(slug))) ?? { project, reach };
 }
 
+/** An environment of the project that lies in the reach: only these are looked at, since each may take a decision. */
+async function firstWithin(db: Db, reach: Reach, project: string): Promise<string | undefined> {
+  const own = await environmentsOf(db, project);
+  return own.find((environment) => reach.reaches({ project, environment }));
+}
+
 /** Allows it on the project, or on something in it: but not where a policy forbids it of the project itself. */
 async function allowInto(
   db: Db,
@@ -39,9 +45,9 @@ async function allowInto(
   absent: Refusal,
 ): Promise<Refusal | null> {
   const whole = { project, environment: null };
-  const [within] = await environmentsAmong(db, reach.environments, project);
-  const isOfPart = within !== undefined && decide(principal, action, whole).rule === 'default';
-  const resource = isOfPart ? { project, environment: within.id } : whole;
+  const isOfPart = decide(principal, action, whole).rule === 'default';
+  const within = isOfPart ? await firstWithin(db, reach, project) : undefined;
+  const resource = within === undefined ? whole : { project, environment: within };
   return allowAt(principal, action, { resource, absent });
 }
 
@@ -71,12 +77,14 @@ export async function openEnvironment(
   const denied =
     environment === undefined
       ? absent
-      : allowAt(principal, action, { resource: { ...place, environment: environment.id }, absent });
+      : allowAt(principal, action, {
+          ...{ resource: { ...place, environment: environment.id }, absent, isThere: secret === undefined },
+        });
   if (denied === null && environment !== undefined) return { project, environment };
-  if (denied?.refused === 'FORBIDDEN') return denied;
+  if (denied !== null && denied !== absent) return denied;
   // Who is bound to one environment sees that environment's project, and nothing else of it.
   if (reach.reaches({ project: project.id, environment: null })) return absent;
-  return (await environmentsAmong(db, reach.environments, project.id)).length > 0 ? absent : noProject(slug);
+  return (await firstWithin(db, reach, project.id)) === undefined ? noProject(slug) : absent;
 }
 
 /** Finds a consumer. */

@@ -59,6 +59,12 @@ export async function environmentsAmong(
   return await (projectId === undefined ? found : found.where('project_id', '=', projectId)).execute();
 }
 
+/** Ids of a project's environments. */
+export async function environmentsOf(db: Db, projectId: string): Promise<string[]> {
+  const rows = await db.selectFrom('environments').select('id').where('project_id', '=', projectId).execute();
+  return rows.map(({ id }) => id);
+}
+
 /** Environments with their project's slug, by any of project, ids and place in the list. */
 export async function listEnvironments(
   db: Db,

@@ -25,6 +25,8 @@ export async function openSecret(
   return allow(principal, action, { resource, absent }) ?? secret;
 }
 
+const ROWS_PER_READ = 200;
+
 /** Where a secret lies: policies can name its path. */
 export function resourceOf({ project_id, environment_id, path }: PlacedSecret): Resource {
   return { project: project_id, environment: environment_id, secret: path };
@@ -39,9 +41,9 @@ export async function listVisible(
   if (!principal.judge.concerns(principal, 'secrets.read')) return await listSecrets(reader, filter);
   const visible: PlacedSecret[] = [];
   for (let { after } = filter; visible.length < filter.limit; ) {
-    const rows = await listSecrets(reader, { ...filter, after });
+    const rows = await listSecrets(reader, { ...filter, after, limit: ROWS_PER_READ });
     visible.push(...rows.filter((row) => decide(principal, 'secrets.read', resourceOf(row)).allowed));
-    if (rows.length < filter.limit) break;
+    if (rows.length < ROWS_PER_READ) break;
     after = rows.at(-1)?.path;
     // Each is decided by itself, which takes its time: let others have a turn.
     await new Promise(setImmediate);

@@ -20,6 +20,8 @@ export interface MatrixWorld {
   readonly unseal: () => Promise<unknown>;
   /** Somebody new, where there is somebody who can invite; with a role at market/test. */
   readonly invite: () => Promise<{ readonly person: string; readonly role: string }>;
+  /** A reveal in market/test that waits for approval. */
+  readonly waiting: () => Promise<{ readonly id: string; readonly digest: string }>;
   /** A role of that name; resolves to it. */
   readonly customRole: (name: string) => Promise<string>;
   /** A policy of this text, by the name of `matrix`, and the basis of a preview that has seen it. */
@@ -154,6 +156,14 @@ export async function requestFor(operation: string, world: MatrixWorld): Promise
     }
     case 'end-role':
       return { method: 'DELETE', path: `/v1/roles/${(await world.invite()).role}` };
+    case 'list-approvals':
+      return get('/v1/approvals');
+    case 'approve-request': {
+      const { id, digest } = await world.waiting();
+      return post(`/v1/approvals/${id}/approve`, { digest, reason: 'test' });
+    }
+    case 'deny-request':
+      return post(`/v1/approvals/${(await world.waiting()).id}/deny`, { reason: 'test' });
     case 'list-custom-roles':
       return get('/v1/custom-roles');
     case 'save-custom-role':

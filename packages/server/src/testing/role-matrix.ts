@@ -53,6 +53,10 @@ export const ROLE_MATRIX: Readonly<Record<string, { roles: string; places: strin
   'remove-person': { roles: '+++---', places: '+-----' },
   'grant-role': { roles: '++----', places: '++.+..' },
   'end-role': { roles: '+++---', places: '++.+..' },
+  // What may be approved is what may be done: here a reveal in market/test.
+  'list-approvals': { roles: '++++++', places: '++++++' },
+  'approve-request': { roles: '++.+..', places: '++.+..' },
+  'deny-request': { roles: '++.+..', places: '++.+..' },
   'list-custom-roles': { roles: '+++--+', places: '+-----' },
   'save-custom-role': { roles: '++----', places: '+-----' },
   'remove-custom-role': { roles: '++----', places: '+-----' },
@@ -115,6 +119,7 @@ export const CRITICAL: readonly string[] = [
   'reinvite-person',
   'resume-person',
   'grant-role',
+  'approve-request',
   'save-custom-role',
   'save-policy',
   'remove-policy',

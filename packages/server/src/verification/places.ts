@@ -19,14 +19,23 @@ export class Places {
   readonly #environments = new Map<string, KnownEnvironment>();
   readonly #qualified = new Map<string, string>();
 
+  #isWhole = true;
+
+  /** False where a row of one was tampered with when they were read. */
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
   /** Reads all of them; those that were tampered with stay unknown, and so does what lies in them. */
   async load(db: Kysely<Database>, tampered: (rowId: string) => void): Promise<void> {
     for (const table of ['projects', 'environments'] as const) {
       for (let after: string | null = ''; after !== null; ) {
         const page: { rows: CheckedRow[]; last: string | null } = await readChecked(db, table, after, ROWS_PER_READ);
         for (const row of page.rows) {
-          if ('tampered' in row) tampered(row.tampered);
-          else this.note(row);
+          if ('tampered' in row) {
+            this.#isWhole = false;
+            tampered(row.tampered);
+          } else this.note(row);
         }
         after = page.last;
       }

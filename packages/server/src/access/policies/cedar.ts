@@ -51,8 +51,15 @@ export function parsePolicy(text: string): cedar.PolicyJson | Wrong {
   return answer.type === 'success' ? answer.json : { wrong: explain(answer.errors) };
 }
 
+/**
+ * Brackets of one policy, all together: Cedar's parser goes down by one for each that is open, and leaves its memory
+ * broken where it runs out of stack (150 of them do that; a policy's length bounds what else it goes down by).
+ */
+const MAX_BRACKETS = 60;
+
 /** What is wrong with a policy against the schema, or null. One that can never apply is wrong too. */
 export function validatePolicy(text: string): string | null {
+  if ((text.match(/[([{]/g)?.length ?? 0) > MAX_BRACKETS) return `it has more than ${MAX_BRACKETS} brackets`;
   const answer = cedar.validate({ schema: SCHEMA, policies: { staticPolicies: { policy: text } } });
   if (answer.type === 'failure') return explain(answer.errors);
   const [first] = [...answer.validationErrors, ...answer.validationWarnings];

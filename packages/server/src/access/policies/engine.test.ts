@@ -20,6 +20,7 @@ const SEED = 20_261_128;
 
 /** Two projects with an environment of production and one for testing each. */
 const PLACES: PolicyPlaces = {
+  isWhole: true,
   projects: () => ['p1', 'p2'],
   environments: () => ['e1', 'e2', 'e3', 'e4'],
   slugOf: (id) => ({ p1: 'market', p2: 'other' })[id],

@@ -8,6 +8,8 @@ import { GOVERNED, groupsOf } from './vocabulary.ts';
 
 /** Names of places by their ids, and back; handed in from a higher floor, as the ledger recorded them. */
 export interface PolicyPlaces {
+  /** False where a row of one was tampered with. */
+  readonly isWhole: boolean;
   projects(): readonly string[];
   environments(): readonly string[];
   slugOf(projectId: string): string | undefined;

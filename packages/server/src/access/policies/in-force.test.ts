@@ -131,3 +131,22 @@ it('services are not freed again by rows of people that are deleted past the led
   const answer = await installation.call('POST', `/v1/secrets/${secret}/reveal`, {}, { token });
   assert.equal(answer.status, 403);
 });
+
+it('a place whose row was tampered with is in no list, where policies could have closed it', async () => {
+  await using place = await createPlace('sqlite');
+  const { installation: first, owner, consumer } = await world(place);
+  const key = { project: 'market', environment: 'test', consumer, name: 'key', permissions: ['prices:read'] };
+  const issued = assertStatus(await owner.call('POST', '/v1/keys', key), 201);
+  await savePolicy(owner, 'x', FORBID.replace('secrets.reveal', 'keys.read'));
+  const { items } = assertStatus(await owner.call('GET', '/v1/keys'), 200);
+  assert.deepEqual(items, []);
+  await first[Symbol.asyncDispose]();
+  {
+    await using raw = await openRaw(place);
+    await raw.run(`update environments set lease_seconds = 77 where name = 'test'`);
+  }
+  await using installation = await startInstallation(place);
+  const back = again(owner, installation);
+  assert.deepEqual(assertStatus(await back.call('GET', '/v1/keys'), 200).items, []);
+  assert.equal((await back.call('GET', `/v1/keys/${issued.key.id}`)).status, 404);
+});

@@ -37,6 +37,8 @@ export class PolicedReach implements Reach {
     const all = this.#principal.judge.everyPlace();
     const open = all.filter((resource) => this.reaches(resource));
     const environments = open.flatMap(({ environment }) => (environment === null ? [] : [environment]));
+    // Of what is not known nothing is shown, so nothing counts as whole.
+    if (!this.#principal.judge.knowsEveryPlace) return { projects: [], environments };
     if (open.length === all.length) return { projects: null, environments };
     const closed = new Set(all.filter((one) => one.environment !== null && !open.includes(one)).map(projectOf));
     const projects = open.filter(({ project, environment }) => environment === null && project !== null).map(projectOf);

@@ -1,4 +1,4 @@
-import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import * as operations from '@keyhold/protocol/operations/policies';
 import type { FastifyInstance } from 'fastify';
 import type { PolicyRow } from '../../database/people-rows.ts';
@@ -6,14 +6,24 @@ import type { Cursors } from '../../http/cursor.ts';
 import { type Gate, mount } from '../../http/mount.ts';
 import { pageOf } from '../../http/page.ts';
 import { Turns } from '../../vault/turns.ts';
+import { hasOtherOwner } from '../approvals/approvals.store.ts';
 import { allow, allowOnInstallation, reachFor } from '../locate.ts';
-import type { Principal } from '../principal.ts';
+import { INSTALLATION, type Principal } from '../principal.ts';
 import { isKnownToLedger, withdrawMissing } from '../withdraw-missing.ts';
 import { findPolicyNamed, findPolicyRow, listPolicies } from './policies.store.ts';
 import { noPolicy, tryReadPolicy } from './policy.ts';
-import { type PolicyChange, type PreviewContext, previewPolicy, readChange } from './preview-policy.ts';
-import { removePolicy } from './remove-policy.ts';
-import { checkPolicy, isWidening, placeOf, refuseWidening, savePolicy } from './save-policy.ts';
+import { type PreviewContext, previewPolicy, readChange } from './preview-policy.ts';
+import { NOT_FOR_GOOD, removePolicy } from './remove-policy.ts';
+import {
+  checkPolicy,
+  isWidening,
+  ownsForGood,
+  placeOf,
+  type PolicyChange,
+  refuseUnknownNames,
+  refuseWidening,
+  savePolicy,
+} from './save-policy.ts';
 import { SCHEMA } from './vocabulary.ts';
 
 export interface PolicyRoutes {
@@ -55,17 +65,18 @@ export function mountPolicies(app: FastifyInstance, { gate, policies: context, c
   mount(app, gate, operations.previewPolicy, async ({ principal, body }) => {
     const change = await openChange(context, principal, () => readChange(context, body));
     if (isRefusal(change)) return change;
-    return { body: await turns.take(() => previewPolicy(context, change)) };
+    const mayReadNames = allowOnInstallation(principal, 'people.read') === null;
+    return { body: await turns.take(() => previewPolicy(context, change, mayReadNames)) };
   });
 
   mount(app, gate, operations.savePolicy, async ({ principal, params, body, ip, idempotency, confirm }) => {
     const change = await openChange(context, principal, async () => {
-      const after = await checkPolicy(context, body.text);
+      const after = checkPolicy(body.text);
       const row = await findPolicyNamed(reader, params.name);
       return isRefusal(after) ? after : { before: row === undefined ? undefined : tryReadPolicy(row), after };
     });
     if (isRefusal(change)) return change;
-    const refused = refuseWideningOf(context, principal, change) ?? (await confirm());
+    const refused = (await refuseWideningOf(context, principal, change)) ?? (await confirm());
     if (refused !== null) return refused;
     const saved = await savePolicy(context, { principal, ip, idempotency }, { name: params.name, ...body });
     return isRefusal(saved) ? saved : { body: { policy: showPolicy(saved.value) }, sequence: saved.sequence };
@@ -80,13 +91,14 @@ export function mountPolicies(app: FastifyInstance, { gate, policies: context, c
     if (before === undefined) {
       const denied = allowOnInstallation(principal, 'policies.change');
       if (denied !== null || !(await isKnownToLedger(reader, params.id))) return denied ?? absent;
+      if (!ownsForGood(principal, INSTALLATION)) return NOT_FOR_GOOD;
       const unconfirmed = await confirm();
       if (unconfirmed !== null) return unconfirmed;
       if (row === undefined) return await withdrawMissing(context, caller, 'policies', params.id, absent);
     } else {
       const change = await openChange(context, principal, async () => ({ before, after: undefined }));
       if (isRefusal(change)) return change.refused === 'FORBIDDEN' ? change : absent;
-      const refused = refuseWideningOf(context, principal, change) ?? (await confirm());
+      const refused = (await refuseWideningOf(context, principal, change)) ?? (await confirm());
       if (refused !== null) return refused;
     }
     const removed = await removePolicy(context, caller, params.id, body.basis);
@@ -96,7 +108,7 @@ export function mountPolicies(app: FastifyInstance, { gate, policies: context, c
 
 /** Reads a change that the caller may make where the policy is of, before and after. */
 async function openChange(
-  { places }: PreviewContext,
+  context: PreviewContext,
   principal: Principal,
   read: () => Promise<PolicyChange | Refusal>,
 ): Promise<PolicyChange | Refusal> {
@@ -106,25 +118,45 @@ async function openChange(
   if (isRefusal(change)) return change;
   for (const policy of [change.before, change.after]) {
     if (policy === undefined) continue;
-    const absent = noPolicy(policy.id);
-    const denied = allow(principal, 'policies.change', { resource: placeOf(places, policy), absent });
+    const resource = placeOf(context.places, policy);
+    const denied = allow(principal, 'policies.change', { resource, absent: NOT_YOURS });
     if (denied !== null) return policy.project === null ? NOT_OF_ALL : denied;
   }
-  return change;
+  return (change.after === undefined ? null : await refuseUnknownNames(context, change.after)) ?? change;
 }
+
+const NOT_YOURS = refuse('POLICY_NOT_FOUND', 'There is no such policy that you may change.');
 
 const NOT_OF_ALL: Refusal = {
   refused: 'FORBIDDEN',
   detail: 'It is of the installation as a whole: name a place within your project as its resource.',
 };
 
-function refuseWideningOf({ places }: PreviewContext, principal: Principal, change: PolicyChange): Refusal | null {
-  if (!isWidening(change.before, change.after)) return null;
+async function refuseWideningOf(
+  context: PreviewContext,
+  principal: Principal,
+  change: PolicyChange,
+): Promise<Refusal | null> {
+  const { places } = context;
+  if (!isWidening(change)) return null;
   for (const policy of [change.before, change.after]) {
-    const refused = policy === undefined ? null : refuseWidening(principal, placeOf(places, policy), change.after);
+    const refused = policy === undefined ? null : refuseWidening(principal, placeOf(places, policy), change);
     if (refused !== null) return refused;
   }
-  return null;
+  return await refuseUnapproved(context, principal, change);
+}
+
+/** Whoever could take the wish for approvals away by himself would need none. */
+async function refuseUnapproved(
+  { reader, places }: PreviewContext,
+  principal: Principal,
+  { before }: PolicyChange,
+): Promise<Refusal | null> {
+  if (before?.minds.approvals !== true || principal.judge.approvals > 0) return null;
+  if (!(await hasOtherOwner(reader, principal.id))) return null;
+  const decision = { allowed: false, rule: before.id, byName: false, approvals: 1 };
+  principal.judge.note({ principal, action: 'policies.change', resource: placeOf(places, before), decision });
+  return refuse('APPROVALS_REQUIRED', 'This policy wants approvals: another owner has to approve what becomes of it.');
 }
 
 function showPolicy(row: PolicyRow) {

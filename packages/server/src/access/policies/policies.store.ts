@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import type { PolicyRow } from '../../database/people-rows.ts';
 import type { Database } from '../../database/schema.ts';
-import { tryReadPolicy } from './policy.ts';
+import { tryReadPolicy, whomIt } from './policy.ts';
 
 type Db = Kysely<Database>;
 
@@ -38,6 +38,7 @@ export async function countPolicies(db: Db): Promise<number> {
 
 /** Whether a policy permits something to just this one. */
 export async function isPermittedByName(db: Db, id: string): Promise<boolean> {
-  const rows = await db.selectFrom('policies').selectAll().where('text', 'like', `%${id}%`).execute();
-  return rows.map(tryReadPolicy).some((policy) => policy?.effect === 'permit' && policy.principal.is?.id === id);
+  // There are at most a thousand.
+  const policies = (await db.selectFrom('policies').selectAll().execute()).map(tryReadPolicy);
+  return policies.some((policy) => policy?.effect === 'permit' && whomIt(policy)?.id === id);
 }

@@ -155,6 +155,13 @@ onEachDatabase('policies', (createPlace) => {
       return answer.body.detail as string;
     };
     assert.match(await wrong('allow everything'), /unexpected token/);
+    const deep = (depth: number) => `${'('.repeat(depth)}context.production${')'.repeat(depth)}`;
+    assert.match(await wrong(`forbid(principal, action, resource) when { ${deep(150)} };`), /more than 60 brackets/);
+    assert.match(
+      await wrong(`permit(principal in Person::"${id}", action == Action::"keys.read", resource);`),
+      /one, by id/,
+    );
+    assert.match(await wrong('forbid(principal, action, resource in Folder::"market/live//x");'), /There is no Folder/);
     assert.match(
       await wrong('forbid(principal, action, resource); forbid(principal, action, resource);'),
       /unexpected/,
@@ -171,10 +178,7 @@ onEachDatabase('policies', (createPlace) => {
       /There is no Role/,
     );
     assert.match(await wrong(`permit(principal == Service::"${id}", action, resource);`), /There is no Service/);
-    assert.match(
-      await wrong('permit(principal, action == Action::"keys.read", resource);'),
-      /one Person, Service or Workload/,
-    );
+    assert.match(await wrong('permit(principal, action == Action::"keys.read", resource);'), /one, by id/);
     assert.match(
       await wrong('permit(principal in Role::"support", action == Action::"keys.issue", resource);'),
       /role/,
@@ -278,6 +282,42 @@ onEachDatabase('policies', (createPlace) => {
       administrator.call('POST', '/v1/people', { name: 'Second', reason: 'test', ...body }, { confirm: true });
     assert.equal(outcome(await invite({ role: 'developer' })), '403 FORBIDDEN');
     assert.equal(outcome(await invite({ role: 'developer', project: 'other' })), 'done');
+  });
+
+  it('are not shed where they name somebody in a condition, nor taken away by whom they are about', async () => {
+    const { owner, enrol } = shared();
+    const administrator = await enrol({ role: 'administrator' });
+    const make = () => administrator.call('POST', '/v1/tokens', { name: 'own', scopes: ['keys'] }, { confirm: true });
+    const condition = `when { principal == Person::"${administrator.id}" }`;
+    const id = await savePolicy(
+      owner,
+      'x',
+      `forbid(principal, action == Action::"keys.issue", resource in ${LIVE}) ${condition};`,
+    );
+    assert.equal(outcome(await make()), '403 FORBIDDEN');
+    await removePolicy(owner, id);
+    assert.equal(outcome(await make()), 'done');
+    const own = await enrol({ role: 'owner', project: 'market' });
+    const aimed = `forbid(principal == Person::"${own.id}", action == Action::"secrets.reveal", resource in Project::"market");`;
+    const kept = await savePolicy(owner, 'aimed', aimed);
+    const { basis } = assertStatus(await own.call('POST', '/v1/policies/preview', { remove: kept }), 200);
+    const gone = await own.call('DELETE', `/v1/policies/${kept}`, { basis }, { confirm: true });
+    assert.equal(outcome(gone), '403 FORBIDDEN');
+    assert.equal(outcome(await trySavePolicy(own, 'aimed', aimed.replace('reveal', 'write'))), '403 FORBIDDEN');
+  });
+
+  it('tell an owner of a project nothing of others', async () => {
+    const { enrol } = shared();
+    const own = await enrol({ role: 'owner', project: 'market' });
+    const ask = async (condition: string) => {
+      const text = `forbid(principal, action == Action::"keys.issue", resource in ${LIVE}) when { ${condition} };`;
+      return (await own.call('POST', '/v1/policies/preview', { name: 'x', text })).body.detail;
+    };
+    const [there, missing] = [await ask('resource in Project::"other"'), await ask('resource in Project::"nobody"')];
+    assert.equal(there.replace('other', ''), missing.replace('nobody', ''));
+    const text = `forbid(principal, action == Action::"keys.issue", resource in ${LIVE});`;
+    const { gains } = assertStatus(await own.call('POST', '/v1/policies/preview', { name: 'x', text }), 200);
+    assert.ok(gains.length > 0 && gains.every(({ name }: { name: string }) => name === ''));
   });
 
   it('name somebody whom then only an owner can let enrol anew', async () => {

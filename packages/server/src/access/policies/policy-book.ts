@@ -8,13 +8,15 @@ import type { Ruling } from '../judge.ts';
 import { type CustomRole, isBuiltIn } from '../opener.ts';
 import type { RoleNamed } from '../people/person.ts';
 import type { Principal, Resource } from '../principal.ts';
-import { judge, type Uid } from './cedar.ts';
-import { actionEntity, askerOf, describe, type PolicyPlaces } from './entities.ts';
+import { type CedarRequest, judge, type Uid } from './cedar.ts';
+import { actionEntity, askerOf, describe, type Described, type PolicyPlaces } from './entities.ts';
 import { type Asker, isAbout, namesServiceAndPlace, type Policy, readPolicy, whomIt } from './policy.ts';
 import { PreparedSets } from './prepared-sets.ts';
 import { goesOnWithoutPolicies } from './vocabulary.ts';
 
 const ROWS_PER_READ = 500;
+/** A policy that asks for more forbids. */
+export const MAX_APPROVALS = 9;
 
 /** What a decision is made in. */
 export interface Circumstances {
@@ -97,7 +99,9 @@ export class PolicyBook {
       this.#version++;
     }
     for (const { id, name } of [...this.#roles.values()]) {
-      if (removed.includes(id) && !changed.some(({ row }) => row.id === id)) this.#roles.delete(name);
+      if (!removed.includes(id) || changed.some(({ row }) => row.id === id)) continue;
+      this.#roles.delete(name);
+      this.#version++;
     }
     const gone = removed.filter((id) => this.#policies.has(id) || this.#broken.has(id));
     if (own.length === 0 && gone.length === 0) return;
@@ -166,17 +170,17 @@ export class PolicyBook {
     }
     const candidates = this.#about(asker, action, '', ...(described.project === null ? [] : [described.project]));
     if (candidates.length === 0) return null;
-    const answer = judge(this.#sets.nameOf(candidates), {
-      ...{ principal: asker.uid, action, resource: described.uid },
-      context: {
-        network: plainAddress(circumstances.network),
-        at: new Date(circumstances.atMs).toISOString(),
-        production: described.production,
-        approvals: circumstances.approvals,
-      },
-      entities: [{ uid: asker.uid, attrs: {}, parents: asker.parents }, actionEntity(action), ...described.entities],
-    });
-    return this.#ruling(answer, action);
+    const set = this.#sets.nameOf(candidates);
+    const request = requestOf(asker, action, described, circumstances);
+    const ruling = this.#ruling(judge(set, request), action);
+    const mindsApprovals = candidates.some(({ effect, minds }) => effect === 'forbid' && minds.approvals);
+    if (ruling?.effect !== 'forbid' || !mindsApprovals) return ruling;
+    // How many it would take, if approvals are what it lacks.
+    for (let approvals = circumstances.approvals + 1; approvals <= MAX_APPROVALS; approvals++) {
+      const approved = judge(set, { ...request, context: { ...request.context, approvals } });
+      if (this.#ruling(approved, action)?.effect !== 'forbid') return { ...ruling, approvals };
+    }
+    return ruling;
   }
 
   #ruling({ allowed, policies, failed }: ReturnType<typeof judge>, action: Action): Ruling | null {
@@ -189,6 +193,19 @@ export class PolicyBook {
     const named = policies.find((id) => namesServiceAndPlace(this.#policies.get(id) as Policy, action));
     return { effect: 'permit', policy: named ?? first, byName: named !== undefined };
   }
+}
+
+function requestOf(asker: Asker, action: Action, described: Described, circumstances: Circumstances): CedarRequest {
+  return {
+    ...{ principal: asker.uid, action, resource: described.uid },
+    context: {
+      network: plainAddress(circumstances.network),
+      at: new Date(circumstances.atMs).toISOString(),
+      production: described.production,
+      approvals: circumstances.approvals,
+    },
+    entities: [{ uid: asker.uid, attrs: {}, parents: asker.parents }, actionEntity(action), ...described.entities],
+  };
 }
 
 /** In the index, for what is said of any place: no slug. */

@@ -19,8 +19,8 @@ export interface Policy {
   readonly resource: Constraint;
   /** Everything that it names, in its conditions too. */
   readonly names: readonly Uid[];
-  /** Its answer can change with how many approved. */
-  readonly minds: { readonly approvals: boolean; readonly circumstances: boolean };
+  /** What its conditions look at. */
+  readonly minds: { readonly approvals: boolean; readonly circumstances: boolean; readonly principal: boolean };
 }
 
 /** Who or where: of a type, the very one, or one in it; without any, whoever. */
@@ -41,6 +41,7 @@ export function readPolicy({ id, text }: Pick<PolicyRow, 'id' | 'text'>): Policy
     ...{ principal: readConstraint(json.principal), resource, names: namesIn(json) },
     minds: {
       approvals: said.includes('"attr":"approvals"'),
+      principal: said.includes('"Var":"principal"'),
       circumstances: said.includes('"attr":"network"') || said.includes('"attr":"at"'),
     },
   };
@@ -114,6 +115,11 @@ export function isAbout({ principal }: Pick<Policy, 'principal'>, { uid, parents
   if (type !== undefined && type !== uid.type) return false;
   if (is !== undefined) return isSame(is, uid);
   return within === undefined || isSame(within, uid) || parents.some((parent) => isSame(within, parent));
+}
+
+/** Whether it is about him, and not about everybody: in its conditions too, as far as anybody can tell. */
+export function isAimedAt(policy: Policy, asker: Asker): boolean {
+  return isAbout(policy, asker) && (Object.keys(policy.principal).length > 0 || policy.minds.principal);
 }
 
 /**

@@ -15,20 +15,14 @@ import { askerOf, describe, everyPlace, type PolicyPlaces } from './entities.ts'
 import { findPrincipals } from './find-principals.ts';
 import { basisOf, findPolicyNamed } from './policies.store.ts';
 import { isAbout, noPolicy, type Policy } from './policy.ts';
-import { resourceTypesOf } from './vocabulary.ts';
+import { resourceTypesOf, TIGHTENING } from './vocabulary.ts';
 import type { PolicyBook } from './policy-book.ts';
 import { RequestJudge } from './request-judge.ts';
-import { checkPolicy, type PolicyContext } from './save-policy.ts';
+import { checkPolicy, type PolicyChange, type PolicyContext } from './save-policy.ts';
 
 export interface PreviewContext extends PolicyContext {
   readonly book: PolicyBook;
   readonly decisions: DecisionLog;
-}
-
-/** A policy that is to be saved or removed. */
-export interface PolicyChange {
-  readonly before: Policy | undefined;
-  readonly after: Policy | undefined;
 }
 
 const MAX_SHOWN = 200;
@@ -52,14 +46,18 @@ export async function readChange(
     return before === undefined ? noPolicy(remove) : { before, after: undefined };
   }
   if (name === undefined || text === undefined) return refuse('INVALID_INPUT', 'Give name and text.', '/text');
-  const after = await checkPolicy(context, text);
+  const after = checkPolicy(text);
   if (isRefusal(after)) return after;
   const row = await findPolicyNamed(reader, name);
   return { before: book.list().find(({ id }) => id === row?.id), after: { ...after, id: row?.id ?? NEW } };
 }
 
 /** Who would gain and lose what, and which decisions of the last month would come out otherwise. */
-export async function previewPolicy(context: PreviewContext, { before, after }: PolicyChange): Promise<Preview> {
+export async function previewPolicy(
+  context: PreviewContext,
+  { before, after }: PolicyChange,
+  mayReadNames: boolean,
+): Promise<Preview> {
   const { book, reader } = context;
   const basis = await basisOf(reader);
   const others = book.list().filter(({ id }) => id !== before?.id);
@@ -69,9 +67,12 @@ export async function previewPolicy(context: PreviewContext, { before, after }: 
   ];
   const changed = [before, after].filter((policy) => policy !== undefined);
   const compare = new Comparison(was, will);
-  const gains = await findGains(context, changed, compare);
+  const found = await findGains(context, changed, compare);
+  // Whoever owns a part of the installation does not read who there is in all of it.
+  const gains = mayReadNames ? found : { ...found, gains: found.gains.map((gain) => ({ ...gain, name: '' })) };
   const replayed = await replay(context, changed, compare);
-  return { basis, ...gains, ...replayed };
+  const circumstantial = changed.some((policy) => policy.minds.circumstances);
+  return { basis, ...gains, circumstantial, ...replayed };
 }
 
 /** Decides the same under two sets of policies. */
@@ -108,8 +109,21 @@ class Comparison {
       return decide({ ...principal, judge }, action, resource);
     };
     const [before, after] = [under(this.#was), under(this.#will)];
-    return before.allowed === after.allowed ? null : after;
+    const isBound = principal.kind === 'service' && this.#was.hasPeople && mayBeCritical(action);
+    const takes = isBound && isOfProduction(this.#was, resource);
+    const [was, will] = [before, after].map(({ allowed, byName }) => allowed && (byName || !takes));
+    if (before.allowed !== after.allowed) return after;
+    return was === will ? null : { ...after, allowed: will === true };
   }
+}
+
+/** What services do in production only where a policy names them; some of it in some cases (`refuseUnnamed`). */
+function mayBeCritical(action: Action): boolean {
+  return !action.endsWith('.read') && !TIGHTENING.includes(action);
+}
+
+function isOfProduction({ places }: PolicyBook, resource: Resource): boolean {
+  return describe(places, resource)?.production ?? true;
 }
 
 function fixed(atMs: number) {
@@ -185,7 +199,7 @@ async function replay(
   const project = only == null ? null : (places.projectNamed(only) ?? null);
   const rows = await listDecisions(reader, { actions, project, from, limit: MAX_DECIDED + 1 });
   compare.restart();
-  const minds = changed.some((policy) => policy.minds.circumstances);
+  const minds = [...changed, ...book.list()].some((policy) => policy.minds.circumstances);
   const groups = gather(rows.slice(0, MAX_DECIDED), minds);
   const replayed: Replayed[] = [];
   let replayedCount = 0;

@@ -49,6 +49,16 @@ onEachDatabase('a preview of a policy', (createPlace) => {
     ]);
   });
 
+  it('shows what a service gains by being named, and loses without', async () => {
+    const { owner, token } = shared();
+    const { id } = await token(['admin']);
+    const text = `permit(principal == Service::"${id}", action == Action::"secrets.reveal", resource in Folder::"market/live/kraken");`;
+    const gained = { action: 'secrets.reveal', place: 'market/live/kraken/*', allowed: true };
+    assert.deepEqual(gainsOf(await preview({ name: 'x', text }), id), [gained]);
+    const saved = await savePolicy(owner, 'x', text);
+    assert.deepEqual(gainsOf(await preview({ remove: saved }), id), [{ ...gained, allowed: false }]);
+  });
+
   it('shows which decisions of the last month would come out otherwise, with what was held then', async () => {
     const { enrol, owner, consumer } = shared();
     const developer = await enrol({ role: 'developer', project: 'market' });

@@ -39,15 +39,16 @@ export class DecisionLog {
     this.#clock = clock;
   }
 
-  readonly note = ({ principal, action, resource, decision }: Judged, network: string, atMs: number): void => {
+  readonly note = ({ principal, action, resource, decision, isThere }: Judged, network: string, atMs: number): void => {
+    // Whoever guesses paths fills nothing with them; what is found is decided there again.
+    if (isThere === false) return;
     const hour = atMs - (atMs % HOUR_MS);
     const asked: Asked = { kind: principal.kind, parents: askerOf(principal, resource).parents, network };
     const row = {
       hour,
       ...{ principal_id: principal.id, asked: JSON.stringify(asked), action },
       ...{ project_id: resource.project, environment_id: resource.environment },
-      // Whoever guesses paths fills nothing with them.
-      secret: decision.allowed ? (resource.secret ?? null) : null,
+      secret: resource.secret ?? null,
       ...{ allowed: decision.allowed ? (1 as const) : (0 as const), rule: decision.rule },
     };
     const key = JSON.stringify(Object.values(row));

@@ -1,11 +1,17 @@
+import { type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Clock } from '../../clock.ts';
+import type { Facts } from '../../ledger/facts.ts';
 import type { Action } from '../authorise.ts';
-import type { Judge, Judged, Ruling } from '../judge.ts';
+import { decide } from '../decide.ts';
+import type { Decision, Judge, Judged, Ruling } from '../judge.ts';
 import type { Principal, Resource } from '../principal.ts';
 import { permitText } from './cedar.ts';
 import { askerOf, describe, everyPlace } from './entities.ts';
-import type { Policy } from './policy.ts';
-import type { PolicyBook } from './policy-book.ts';
+import { goesOnWithoutPolicies } from './vocabulary.ts';
+import { isAimedAt, type Policy } from './policy.ts';
+import { MAX_APPROVALS, type PolicyBook } from './policy-book.ts';
+
+const POLICIES_CHANGED = refuse('FORBIDDEN', 'Policies have changed just now: ask again.');
 
 /** What judges work with. */
 export interface Judging {
@@ -22,6 +28,8 @@ export class RequestJudge implements Judge {
   readonly #atMs: number;
   readonly #version: number;
   readonly decisions: Judged[] = [];
+  #approvals = 0;
+  #use: ((facts: Facts) => Promise<Refusal | null>) | null = null;
 
   /** @param network address that is asked from */
   constructor(judging: Judging, network: string) {
@@ -39,6 +47,27 @@ export class RequestJudge implements Judge {
     return this.#judging.book.version !== this.#version;
   }
 
+  get approvals(): number {
+    return this.#approvals;
+  }
+
+  approvedBy(count: number, use: (facts: Facts) => Promise<Refusal | null>): void {
+    [this.#approvals, this.#use] = [count, use];
+  }
+
+  ifApproved(principal: Principal, action: Action, resource: Resource): Decision {
+    const judge = new RequestJudge(this.#judging, this.#network);
+    judge.approvedBy(MAX_APPROVALS, async () => null);
+    return decide({ ...principal, judge }, action, resource);
+  }
+
+  guard(facts: Facts): Promise<Refusal | null> | Refusal | null {
+    const last = this.decisions.at(-1)?.action;
+    // What was allowed before a policy changed is not done after that was answered; taking away waits for none.
+    const isBarred = this.hasChanged && (last === undefined || !goesOnWithoutPolicies(last));
+    return isBarred ? POLICIES_CHANGED : (this.#use?.(facts) ?? null);
+  }
+
   concerns(principal: Principal, action: Action): boolean {
     const { book } = this.#judging;
     return book.isBroken(action) || book.anywhere(principal, action).length > 0;
@@ -49,7 +78,7 @@ export class RequestJudge implements Judge {
   }
 
   rule(principal: Principal, action: Action, resource: Resource): Ruling | null {
-    const circumstances = { network: this.#network, atMs: this.#atMs, approvals: 0 };
+    const circumstances = { network: this.#network, atMs: this.#atMs, approvals: this.#approvals };
     return this.#judging.book.rule(principal, action, resource, circumstances);
   }
 
@@ -57,16 +86,22 @@ export class RequestJudge implements Judge {
     const { book } = this.#judging;
     if (book.isBroken(action)) return true;
     const slug = this.#slugOf(within);
+    // What forbids it to everybody forbids it to whoever is given something, too.
+    const asker = askerOf(principal, null);
     const isNear = ({ project }: Policy) => slug === null || project === null || project === slug;
     return book
       .anywhere(principal, action)
-      .some((policy) => policy.effect === 'forbid' && isNear(policy) && isNotOfAll(policy));
+      .some((policy) => policy.effect === 'forbid' && isNear(policy) && isAimedAt(policy, asker));
   }
 
   #slugOf({ project, environment }: Resource): string | null {
     const { places } = this.#judging.book;
     const owner = environment === null ? project : places.projectOf(environment);
     return owner === null ? null : (places.slugOf(owner) ?? null);
+  }
+
+  get knowsEveryPlace(): boolean {
+    return this.#judging.book.places.isWhole;
   }
 
   everyPlace(): readonly Resource[] {
@@ -90,9 +125,4 @@ export class RequestJudge implements Judge {
     const kind = environment === null ? undefined : this.#judging.book.places.environmentOf(environment)?.kind;
     return kind === undefined || kind === 'production';
   }
-}
-
-/** What forbids it to everybody forbids it to whoever is given something, too. */
-function isNotOfAll({ principal }: Policy): boolean {
-  return Object.keys(principal).length > 0;
 }

@@ -12,9 +12,9 @@ import type { Principal, Resource } from '../principal.ts';
 import { covers, INSTALLATION } from '../principal.ts';
 import { refuseGone } from '../refuse-gone.ts';
 import { type Uid, validatePolicy } from './cedar.ts';
-import type { PolicyPlaces } from './entities.ts';
+import { askerOf, type PolicyPlaces } from './entities.ts';
 import { basisOf, countPolicies, findPolicyNamed } from './policies.store.ts';
-import { MAX_POLICIES, type Policy, readPolicy, whomIt } from './policy.ts';
+import { isAimedAt, MAX_POLICIES, type Policy, readPolicy, whomIt } from './policy.ts';
 
 export interface PolicyContext extends ChangeContext {
   readonly reader: Kysely<Database>;
@@ -59,18 +59,16 @@ export async function savePolicy(
 }
 
 function whomPermitted(text: string): string | undefined {
-  const { effect, principal } = readPolicy({ id: '', text });
-  return effect === 'permit' && principal.is?.type === 'Person' ? principal.is.id : undefined;
+  const policy = readPolicy({ id: '', text });
+  const whom = whomIt(policy);
+  return policy.effect === 'permit' && whom?.type === 'Person' ? whom.id : undefined;
 }
 
 /**
- * Reads the text of a policy that is to be saved, or says what is wrong with it: it has to fit the schema, to name only
- * what there is, and to be able to apply.
+ * Reads the text of a policy that is to be saved, or says what is wrong with it: it has to fit the schema, and to be able
+ * to apply.
  */
-export async function checkPolicy(
-  { reader, places }: Pick<PolicyContext, 'reader' | 'places'>,
-  text: string,
-): Promise<Policy | Refusal> {
+export function checkPolicy(text: string): Policy | Refusal {
   const wrong = validatePolicy(text);
   if (wrong !== null) return refuse('INVALID_INPUT', wrong, '/text');
   const policy = readPolicy({ id: 'new', text });
@@ -81,20 +79,35 @@ export async function checkPolicy(
       '/text',
     );
   const whom = whomIt(policy);
-  if (policy.effect === 'permit' && (whom === undefined || whom.type === 'Role' || whom.type === 'Scope')) {
-    const instead = 'what several are to have is a role, which is granted and has an end';
-    return refuse('INVALID_INPUT', `A policy permits to one Person, Service or Workload by id: ${instead}.`, '/text');
-  }
-  for (const uid of policy.names) {
-    if (!(await isKnown(reader, places, uid)))
-      return refuse('INVALID_INPUT', `There is no ${uid.type}::${JSON.stringify(uid.id)}.`, '/text');
+  const isOne = policy.principal.is !== undefined || policy.principal.in?.type === 'Workload';
+  if (policy.effect === 'permit' && (whom === undefined || !isOne)) {
+    const how = 'principal == Person::"…" or Service::"…", or principal in Workload::"…"';
+    const instead = 'What several are to have is a role, which is granted and has an end.';
+    return refuse('INVALID_INPUT', `A policy permits to one, by id: ${how}. ${instead}`, '/text');
   }
   return policy;
 }
 
+/**
+ * That a policy names only what there is: a slip in a name would make it say nothing, without anybody noticing. Of paths
+ * anything can be named: what is stored there may come later. A policy of a project names nothing of others.
+ */
+export async function refuseUnknownNames(
+  { reader, places }: Pick<PolicyContext, 'reader' | 'places'>,
+  policy: Policy,
+): Promise<Refusal | null> {
+  for (const uid of policy.names) {
+    const isElsewhere = policy.project !== null && PLACES.has(uid.type) && uid.id.split('/')[0] !== policy.project;
+    if (isElsewhere || !(await isKnown(reader, places, uid)))
+      return refuse('INVALID_INPUT', `There is no ${uid.type}::${JSON.stringify(uid.id)}.`, '/text');
+  }
+  return null;
+}
+
+const PLACES: ReadonlySet<string> = new Set(['Project', 'Environment', 'Folder', 'Secret']);
+
 const TABLES = { Person: 'people', Service: 'tokens', Workload: 'workloads' } as const;
 
-/** A name that nothing has would make a policy say nothing, without anybody noticing. */
 async function isKnown(reader: Kysely<Database>, places: PolicyPlaces, { type, id }: Uid): Promise<boolean> {
   const [project = '', environment = '', ...path] = id.split('/');
   switch (type) {
@@ -106,7 +119,9 @@ async function isKnown(reader: Kysely<Database>, places: PolicyPlaces, { type, i
       return places.environmentNamed(id) !== undefined;
     case 'Folder':
     case 'Secret':
-      return path.length > 0 && places.environmentNamed(`${project}/${environment}`) !== undefined;
+      return (
+        path.length > 0 && !path.includes('') && places.environmentNamed(`${project}/${environment}`) !== undefined
+      );
     case 'Role':
       return isBuiltIn(id) || (await findCustomRole(reader, id)) !== undefined;
     case 'Scope':
@@ -128,20 +143,35 @@ export function placeOf(places: PolicyPlaces, policy: Pick<Policy, 'project'> | 
   return id === undefined ? INSTALLATION : { project: id, environment: null };
 }
 
+/** A policy that is to be saved or removed. */
+export interface PolicyChange {
+  readonly before: Policy | undefined;
+  readonly after: Policy | undefined;
+}
+
 /** True where it may let somebody do more than before. */
-export function isWidening(before: Policy | undefined, after: Policy | undefined): boolean {
+export function isWidening({ before, after }: PolicyChange): boolean {
   return before?.effect === 'forbid' || after?.effect === 'permit';
+}
+
+/** An owner of the place whose right has no end. */
+export function ownsForGood({ grants }: Principal, at: Resource): boolean {
+  return grants.some((grant) => grant.opener === 'owner' && grant.expiresAt === null && covers(grant, at));
 }
 
 /**
  * What a policy permits lasts: only who owns the place for good lets others do more there than before. Whom a policy of
- * the installation forbids something does not permit it, in a project that he owns, to somebody whom he could be.
+ * the installation forbids something does not permit it, in a project that he owns, to somebody whom he could be; nor
+ * does he take away what is aimed at himself.
  */
-export function refuseWidening(principal: Principal, at: Resource, after: Policy | undefined): Refusal | null {
-  const owned = principal.grants.filter(({ opener, expiresAt }) => opener === 'owner' && expiresAt === null);
-  if (!owned.some((grant) => covers(grant, at)))
+export function refuseWidening(principal: Principal, at: Resource, change: PolicyChange): Refusal | null {
+  if (!ownsForGood(principal, at))
     return refuse('FORBIDDEN', "What lets others do more is an owner's whose right has no end.");
-  if (after?.effect !== 'permit' || owned.some((grant) => covers(grant, INSTALLATION))) return null;
+  if (ownsForGood(principal, INSTALLATION)) return null;
+  const { before, after } = change;
+  if (before?.effect === 'forbid' && isAimedAt(before, askerOf(principal, null)))
+    return refuse('FORBIDDEN', 'This policy is about you: an owner of the installation changes it.');
+  if (after?.effect !== 'permit') return null;
   const barred = after.actions.find((action) => principal.judge.mayForbid(principal, action, at));
   return barred === undefined ? null : refuse('FORBIDDEN', `A policy can forbid you ${barred} there.`, '/text');
 }

@@ -111,6 +111,19 @@ onEachDatabase('a service, which no person confirms,', (createPlace) => {
     assert.match(await call(secret, 'POST', '/v1/vault/root-key/rotate', {}), /^403|^404/);
   });
 
+  it('gives nobody what requests are signed with', async () => {
+    const { owner, token } = shared();
+    const { id, secret } = await token(['admin']);
+    await savePolicy(
+      owner,
+      'x',
+      `permit(principal == Service::"${id}", action == Action::"tokens.create", resource in Project::"market");`,
+    );
+    const body = { name: 'verifier', scopes: ['feed', 'feed:hmac'], projects: ['market'] };
+    assert.match(await call(secret, 'POST', '/v1/tokens', body), /^403 FORBIDDEN: The scope feed:hmac/);
+    assert.equal(await call(secret, 'POST', '/v1/tokens', { ...body, scopes: ['feed'] }), 'done');
+  });
+
   it('is named by its workload only where the workload made its token', async () => {
     const { owner } = shared();
     const trusted = {

@@ -237,13 +237,11 @@ async function couldInvite(context: SignInContext, facts: Facts, inviter: string
     const { row, tampered } = await facts.examine('role_grants', id);
     if (row !== undefined && !tampered && isInForce(row, context.clock.wall())) held.push(row);
   }
-  // Where he asks from now nobody knows: policies had their say when he invited.
-  const principal: Principal = {
-    id: inviter,
-    kind: 'person',
-    grants: held.map((row) => grantOf(row, context.roleNamed)),
-    judge: NO_POLICIES,
-  };
+  // Where he asks from now nobody knows; what policies could forbid him he gives to nobody.
+  const real = context.judgeFor('');
+  const judge = { ...NO_POLICIES, mayForbid: real.mayForbid.bind(real) };
+  const grants = held.map((row) => grantOf(row, context.roleNamed));
+  const principal: Principal = { id: inviter, kind: 'person', grants, judge };
   if (allowOnInstallation(principal, 'people.invite') !== null) return false;
   return (await refuseAbove(context, facts, principal, person)) === null;
 }

@@ -1,0 +1,282 @@
+import assert from 'node:assert/strict';
+import { afterEach, it } from 'node:test';
+import { onEachDatabase } from '../../testing/databases.ts';
+import { moveClock } from '../../testing/moved-clock.ts';
+import type { PersonAnswer, TestPerson } from '../../testing/person.ts';
+import { openRaw } from '../../testing/raw-database.ts';
+import { removePolicy, savePolicy, sharePoliced } from '../../testing/policies.ts';
+import { assertStatus } from '../../testing/shared-market.ts';
+import { WrittenPast } from '../../testing/written-past.ts';
+
+const DAY_MS = 86_400_000;
+const outcome = ({ status, body }: PersonAnswer) => (status < 300 ? 'done' : `${status} ${body.code}`);
+const wanting = (needed: number, action = 'secrets.reveal') =>
+  `forbid(principal, action == Action::"${action}", resource in Environment::"market/live") unless { context.approvals >= ${needed} };`;
+
+onEachDatabase('approvals', (createPlace) => {
+  const shared = sharePoliced(createPlace);
+  const path = (secret: string) => `/v1/secrets/${shared().secrets.get(secret)}/reveal`;
+  const reveal = (by: TestPerson, headers: Record<string, string> = {}, secret = 'plain', body: object = {}) =>
+    by.call('POST', path(secret), body, { confirm: true, headers });
+  const ask = async (by: TestPerson, secret = 'plain', body: object = {}): Promise<string> => {
+    const refused = await reveal(by, { 'keyhold-approval-reason': 'rotate%20it' }, secret, body);
+    assert.deepEqual([refused.status, refused.body.code], [403, 'APPROVALS_REQUIRED'], JSON.stringify(refused.body));
+    return refused.body.approval;
+  };
+  const waiting = async (by: TestPerson, id: string) =>
+    assertStatus(await by.call('GET', '/v1/approvals'), 200).items.find((one: { id: string }) => one.id === id);
+  const approve = async (by: TestPerson, id: string, seenBy: TestPerson = by) => {
+    const seen = await waiting(seenBy, id);
+    const body = { digest: seen?.digest ?? '0'.repeat(64), reason: 'seen' };
+    return await by.call('POST', `/v1/approvals/${id}/approve`, body, { confirm: true });
+  };
+  /** Somebody who was there long enough. */
+  const settled = async (role: object): Promise<TestPerson> => {
+    const person = await shared().enrol(role);
+    await using raw = await openRaw(shared().place);
+    const past = new WrittenPast(raw);
+    for (const table of ['role_grants', 'invitations']) {
+      for (const row of await raw.rows(`select * from ${table} where person_id = '${person.id}'`)) {
+        await past.edit(table, String(row['id']), { created_at: Date.now() - 2 * DAY_MS });
+        await past.mend(table, String(row['id']));
+      }
+    }
+    return person;
+  };
+
+  afterEach(async () => {
+    const { owner } = shared();
+    // Other owners would have to approve it.
+    const { items: people } = assertStatus(await owner.call('GET', '/v1/people?limit=100'), 200);
+    for (const { id, state } of people) {
+      if (id !== owner.id && state === 'active')
+        assertStatus(await owner.call('POST', `/v1/people/${id}/suspend`, {}), 200);
+    }
+    for (const { id } of assertStatus(await owner.call('GET', '/v1/policies'), 200).items)
+      await removePolicy(owner, id);
+  });
+
+  it('of as many others as a policy wants let just that request run, once', async () => {
+    const { owner } = shared();
+    const [asker, one, two] = [
+      await settled({ role: 'developer' }),
+      await settled({ role: 'developer' }),
+      await settled({ role: 'owner' }),
+    ];
+    await savePolicy(owner, 'two', wanting(2));
+    const bare = await reveal(asker);
+    assert.equal(outcome(bare), '403 APPROVALS_REQUIRED');
+    assert.match(bare.body.detail, /2 others.*keyhold-approval-reason/s);
+    assert.equal(bare.body.approval, undefined);
+    const id = await ask(asker);
+    assert.equal(await ask(asker), id);
+    const seen = await waiting(one, id);
+    assert.deepEqual(
+      [seen.by, seen.method, seen.target, seen.reason, seen.needed, seen.place, seen.action],
+      [asker.id, 'POST', path('plain'), 'rotate it', 2, 'market/live/plain', 'secrets.reveal'],
+    );
+    const sent = { 'keyhold-approval': id };
+    assert.equal(outcome(await reveal(asker, sent)), '403 APPROVALS_REQUIRED');
+    assert.equal(outcome(await approve(one, id)), 'done');
+    assert.equal(outcome(await approve(one, id)), '409 APPROVAL_OVER');
+    assert.equal(outcome(await reveal(asker, sent)), '403 APPROVALS_REQUIRED');
+    assert.equal(outcome(await approve(two, id)), 'done');
+    // Nothing else, and nobody else.
+    assert.equal(outcome(await reveal(asker, sent, 'kraken/main')), '403 APPROVALS_REQUIRED');
+    assert.equal(outcome(await reveal(asker, sent, 'plain', { version: 1 })), '403 APPROVALS_REQUIRED');
+    assert.equal(outcome(await reveal(one, sent)), '403 APPROVALS_REQUIRED');
+    // Without his passkey it is not done, and not used up.
+    assert.equal(outcome(await asker.call('POST', path('plain'), {}, { headers: sent })), '403 CONFIRMATION_REQUIRED');
+    const answers = await Promise.all(Array.from({ length: 20 }, () => reveal(asker, sent)));
+    assert.equal(answers.filter(({ status }) => status === 200).length, 1);
+    assert.equal(outcome(await reveal(asker, sent)), '403 APPROVALS_REQUIRED');
+    assert.deepEqual([(await waiting(asker, id)).state, (await waiting(asker, id)).body], ['used', '']);
+    const entries = async (action: string) =>
+      assertStatus(await owner.call('GET', `/v1/audit/entries?action=${action}&subject=${id}`), 200).items.length;
+    assert.deepEqual([await entries('approval.asked'), await entries('approval.given')], [1, 2]);
+  });
+
+  it('are given by fifty at the same moment, each once', async () => {
+    const { owner } = shared();
+    const asker = await settled({ role: 'developer' });
+    const approver = await settled({ role: 'developer' });
+    await savePolicy(owner, 'two', wanting(2));
+    const id = await ask(asker);
+    const answers = await Promise.all(Array.from({ length: 50 }, () => approve(approver, id)));
+    assert.equal(answers.filter(({ status }) => status === 200).length, 1);
+    assert.equal((await waiting(asker, id)).given.length, 1);
+  });
+
+  it("are never one's own, nor of whom one made, let enrol anew or gave a role, or whom these did, within a day", async () => {
+    const { owner } = shared();
+    const asker = await settled({ role: 'administrator' });
+    await savePolicy(owner, 'one', wanting(1));
+    const id = await ask(asker);
+    assert.equal(outcome(await approve(asker, id)), '403 FORBIDDEN');
+    const invite = async (by: TestPerson, role: string) => {
+      const body = { name: 'Second', role, reason: 'test' };
+      const { secret } = assertStatus(await by.call('POST', '/v1/people', body, { confirm: true }), 201);
+      return secret as string;
+    };
+    const made = await shared().enrol({ role: 'support' });
+    const second = await settled({ role: 'support' });
+    assertStatus(
+      await asker.call(
+        'POST',
+        `/v1/people/${second.id}/roles`,
+        { role: 'developer', reason: 'test' },
+        { confirm: true },
+      ),
+      201,
+    );
+    assert.equal(outcome(await approve(second, id)), '403 FORBIDDEN');
+    const third = Object.create(null) as { person?: TestPerson };
+    third.person = await settled({ role: 'administrator' });
+    assertStatus(await asker.call('POST', `/v1/people/${third.person.id}/invite`, {}, { confirm: true }), 200);
+    assert.equal(outcome(await approve(third.person, id)), '403 FORBIDDEN');
+    const fourth = await settled({ role: 'support' });
+    assertStatus(
+      await third.person.call(
+        'POST',
+        `/v1/people/${fourth.id}/roles`,
+        { role: 'developer', reason: 'test' },
+        { confirm: true },
+      ),
+      201,
+    );
+    assert.equal(outcome(await approve(fourth, id)), '403 FORBIDDEN');
+    assert.equal(typeof (await invite(asker, 'developer')), 'string');
+    assert.equal(outcome(await approve(made, id)), '404 APPROVAL_NOT_FOUND');
+    const other = await settled({ role: 'developer' });
+    assert.equal(outcome(await approve(other, id)), 'done');
+  });
+
+  it('are given by those alone who could do it themselves, there', async () => {
+    const { owner } = shared();
+    const asker = await settled({ role: 'developer' });
+    await savePolicy(owner, 'one', wanting(1));
+    const id = await ask(asker);
+    for (const role of [
+      { role: 'auditor' },
+      { role: 'developer', project: 'other' },
+      { role: 'developer', environment: 'market/test' },
+    ]) {
+      const person = await settled(role);
+      assert.equal(await waiting(person, id), undefined);
+      assert.equal(outcome(await approve(person, id, asker)), '404 APPROVAL_NOT_FOUND');
+      assert.equal(
+        outcome(await person.call('POST', `/v1/approvals/${id}/deny`, { reason: 'no' })),
+        '404 APPROVAL_NOT_FOUND',
+      );
+    }
+    // What opened it to somebody only today does not count either.
+    const auditor = await settled({ role: 'auditor' });
+    const permit = `permit(principal == Person::"${auditor.id}", action == Action::"secrets.reveal", resource in Environment::"market/live");`;
+    await savePolicy(owner, 'today', permit);
+    assert.equal(outcome(await approve(auditor, id)), '403 FORBIDDEN');
+    const wrong = { digest: '0'.repeat(64), reason: 'blind' };
+    const blind = await (await settled({ role: 'developer' })).call('POST', `/v1/approvals/${id}/approve`, wrong, {
+      confirm: true,
+    });
+    assert.deepEqual([blind.status, blind.body.field], [400, '/digest']);
+    const unsigned = await owner.call('POST', `/v1/approvals/${id}/approve`, wrong);
+    assert.equal(outcome(unsigned), '403 CONFIRMATION_REQUIRED');
+  });
+
+  it('are over with a denial, a withdrawal, a day, and whoever gave them', async () => {
+    const { owner } = shared();
+    const [asker, approver] = [await settled({ role: 'developer' }), await settled({ role: 'developer' })];
+    await savePolicy(owner, 'one', wanting(1));
+    const denied = await ask(asker);
+    assert.equal(outcome(await approver.call('POST', `/v1/approvals/${denied}/deny`, { reason: 'no' })), 'done');
+    assert.equal(outcome(await reveal(asker, { 'keyhold-approval': denied })), '403 APPROVALS_REQUIRED');
+    assert.equal((await waiting(asker, denied)).state, 'denied');
+    const withdrawn = await ask(asker);
+    assert.notEqual(withdrawn, denied);
+    assert.equal(
+      outcome(await asker.call('POST', `/v1/approvals/${withdrawn}/deny`, { reason: 'changed my mind' })),
+      'done',
+    );
+    assert.equal(outcome(await approve(approver, withdrawn, asker)), '409 APPROVAL_OVER');
+    const late = await ask(asker);
+    assert.equal(outcome(await approve(approver, late)), 'done');
+    {
+      using _ = moveClock(DAY_MS);
+      assert.notEqual(outcome(await reveal(asker, { 'keyhold-approval': late })), 'done');
+    }
+    assertStatus(await owner.call('POST', `/v1/people/${approver.id}/suspend`, {}), 200);
+    assert.equal(outcome(await reveal(asker, { 'keyhold-approval': late })), '403 APPROVALS_REQUIRED');
+    assertStatus(await owner.call('POST', `/v1/people/${approver.id}/resume`, {}, { confirm: true }), 200);
+    assert.equal(outcome(await reveal(asker, { 'keyhold-approval': late })), 'done');
+  });
+
+  it('count for nothing where a row was written past the ledger', async () => {
+    const { owner, place } = shared();
+    const [asker, approver] = [await settled({ role: 'developer' }), await settled({ role: 'developer' })];
+    await savePolicy(owner, 'one', wanting(1));
+    const id = await ask(asker);
+    const sent = { 'keyhold-approval': id };
+    await using raw = await openRaw(place);
+    await raw.run(`insert into approvals (id, salt, request_id, person_id, verdict, digest, reason, created_at)
+      select 'appv_01900000-0000-7000-8000-000000000001', '', id, '${approver.id}', 'approve', digest, '', 0
+      from approval_requests where id = '${id}'`);
+    assert.equal(outcome(await reveal(asker, sent)), '403 APPROVALS_REQUIRED');
+    await raw.run(`delete from approvals where request_id = '${id}'`);
+    assert.equal(outcome(await approve(approver, id)), 'done');
+    const past = new WrittenPast(raw);
+    const before = await past.row('approval_requests', id);
+    await past.edit('approval_requests', id, { needed: 9 });
+    assert.notEqual(outcome(await reveal(asker, sent)), 'done');
+    await past.restore('approval_requests', before);
+    assert.equal(outcome(await reveal(asker, sent)), 'done');
+  });
+
+  it('can not be wished away by one owner alone', async () => {
+    const { owner } = shared();
+    const id = await savePolicy(owner, 'two', wanting(1));
+    const second = await settled({ role: 'owner' });
+    const { basis } = assertStatus(await owner.call('POST', '/v1/policies/preview', { remove: id }), 200);
+    const remove = (headers: Record<string, string> = {}) =>
+      owner.call('DELETE', `/v1/policies/${id}`, { basis }, { confirm: true, headers });
+    assert.equal(outcome(await remove()), '403 APPROVALS_REQUIRED');
+    const weaker = { text: wanting(1, 'keys.issue'), reason: 'test', basis };
+    const replaced = await owner.call('PUT', '/v1/policies/two', weaker, { confirm: true });
+    assert.equal(outcome(replaced), '403 APPROVALS_REQUIRED');
+    const { body } = await remove({ 'keyhold-approval-reason': 'no longer needed' });
+    assert.equal(outcome(await approve(second, body.approval)), 'done');
+    assert.equal(outcome(await remove({ 'keyhold-approval': body.approval })), 'done');
+  });
+
+  it('wait for nothing that only takes away or reads, for no service, and for no secret in the request', async () => {
+    const { owner, token, consumer } = shared();
+    const asker = await settled({ role: 'developer' });
+    const { secret: service } = await token(['admin']);
+    await savePolicy(
+      owner,
+      'all',
+      'forbid(principal, action, resource in Environment::"market/live") unless { action in Action::"reading" || context.approvals >= 1 };',
+    );
+    const body = { project: 'market', environment: 'live', path: 'new', data: { a: 'secret' } };
+    const headers = { 'keyhold-approval-reason': 'test' };
+    const stored = await asker.call('POST', '/v1/secrets', body, { headers });
+    assert.deepEqual([outcome(stored), stored.body.approval], ['403 APPROVALS_REQUIRED', undefined]);
+    const key = { project: 'market', environment: 'live', consumer, name: 'key', permissions: ['prices:read'] };
+    const sent = { token: service, headers };
+    assert.equal((await shared().installation.call('POST', '/v1/keys', key, sent)).body.code, 'FORBIDDEN');
+    const issued = await asker.call('POST', '/v1/keys', key, { headers });
+    assert.equal(outcome(issued), '403 APPROVALS_REQUIRED');
+    const approver = await settled({ role: 'developer' });
+    assert.equal(outcome(await approve(approver, issued.body.approval)), 'done');
+    const done = await asker.call('POST', '/v1/keys', key, { headers: { 'keyhold-approval': issued.body.approval } });
+    assert.equal(outcome(done), 'done');
+    assert.equal(
+      outcome(await asker.call('POST', `/v1/keys/${done.body.key.id}/revoke`, { reason: 'superseded' })),
+      'done',
+    );
+    const { items } = assertStatus(
+      await owner.call('GET', `/v1/audit/entries?action=key.issued&subject=${done.body.key.id}`),
+      200,
+    );
+    assert.ok(JSON.parse(items[0].leaf).changes.some(({ id }: { id: string }) => id === issued.body.approval));
+  });
+});
