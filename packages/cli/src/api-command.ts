@@ -38,6 +38,10 @@ const ACK: Flag = {
   value: 'durable|integrated|witnessed',
   about: 'Waits until the log is that far with the change, 10 s at most, and says how far it is.',
 };
+export const APPROVAL_FLAGS: readonly Flag[] = [
+  { name: 'approval-reason', value: 'TEXT', about: 'Why, for those who approve it, where a policy wants that.' },
+  { name: 'approval', value: 'APPROVAL', about: 'What they have approved: the same command, run once more.' },
+];
 const LIST_FLAGS: readonly Flag[] = [
   { name: 'all', about: 'Follow the cursors to the end; else one page.' },
   { name: 'json-lines', about: 'One JSON object a line.' },
@@ -57,6 +61,7 @@ export function apiCommand<O extends Operation>({ call, show, taken = 'in force'
     const options: CallOptions = {
       ...(typeof key === 'string' ? { idempotencyKey: key } : {}),
       ...(typeof ack === 'string' ? { ack: ack as AckLevel } : {}),
+      ...approvalOptions(own),
       acknowledged: (given) => {
         told = given;
       },
@@ -72,9 +77,18 @@ export function apiCommand<O extends Operation>({ call, show, taken = 'in force'
     if (ack !== undefined) terminal.note(describeAcknowledged(told));
     return EXIT.done;
   };
-  const waits = row.operation.method === 'GET' ? [] : [ACK];
+  const waits = row.operation.method === 'GET' ? [] : [ACK, ...APPROVAL_FLAGS];
   const repeat = row.operation.idempotent === true ? [IDEMPOTENCY_KEY] : [];
   return { ...outline(row), flags: [...flagsOf(row.operation), ...repeat, ...waits, JSON_FLAG, ...URL_FLAGS], run };
+}
+
+/** What the flags of approvals say. */
+export function approvalOptions(own: Given['own']): Pick<CallOptions, 'approvalReason' | 'approval'> {
+  const [approvalReason, approval] = [own['approval-reason'], own['approval']];
+  return {
+    ...(typeof approvalReason === 'string' ? { approvalReason } : {}),
+    ...(typeof approval === 'string' ? { approval } : {}),
+  };
 }
 
 function describeAcknowledged(told: Acknowledged | undefined): string {

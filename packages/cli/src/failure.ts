@@ -52,11 +52,13 @@ export function failureOf(error: unknown): Failure {
   return { exitCode: EXIT.unreachable, code: 'FAULT', message: `unexpected: ${message}` };
 }
 
-function ofServer({ status, code, detail, field, instance, message }: KeyholdError): Failure {
+function ofServer({ status, code, detail, field, instance, message, approval }: KeyholdError): Failure {
+  const waits =
+    approval === undefined ? '' : ` It waits for that: once it is there, run this again with --approval ${approval}`;
   return {
     exitCode: exitCodeOf(status),
     code,
-    message: detail === '' ? message : detail,
+    message: `${detail === '' ? message : detail}${waits}`,
     status,
     ...(field === undefined ? {} : { field }),
     ...(instance === undefined ? {} : { instance }),

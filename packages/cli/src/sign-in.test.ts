@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { createPlace, type TestPlace } from '@keyhold/server/testing/databases';
 import { startInstallation, type TestInstallation } from '@keyhold/server/testing/installation';
-import { enrolOwner, enrolPerson, type TestPerson } from '@keyhold/server/testing/person';
+import { enrolOwner, enrolPerson, TestPerson } from '@keyhold/server/testing/person';
 import { runKeyhold, type RunOptions } from './testing/run-keyhold.ts';
 
 describe('a person at a command line', () => {
@@ -128,6 +128,39 @@ describe('a person at a command line', () => {
     assert.equal((await keyhold('projects create --slug more --name More')).code, 0);
     const wrong = await keyhold('policies preview x', { input: 'allow all' });
     assert.deepEqual([wrong.code, /unexpected token/.test(wrong.stderr)], [1, true]);
+  });
+
+  it('asks others for what a policy wants approved, and does it once they have', async () => {
+    const settled = new TestPerson(installation);
+    const body = { name: 'Old', role: 'owner', reason: 'test' };
+    const invited = await owner.call('POST', '/v1/people', body, { confirm: true });
+    assert.equal((await settled.enrol(invited.body.secret)).status, 201);
+    const policy = 'forbid(principal, action == Action::"tokens.create", resource) unless { context.approvals >= 1 };';
+    const saving = keyhold('policies save tokens --reason drill', { input: policy });
+    await confirm();
+    assert.equal((await saving).code, 0);
+    const create = 'tokens create --name drill --scope read';
+    const bare = await keyhold(create);
+    assert.deepEqual([bare.code, /wants the approval of another/.test(bare.stderr)], [4, true]);
+    const asked = await keyhold(`${create} --approval-reason drill`);
+    const id = /--approval (appr_\S+)/.exec(asked.stderr)?.[1];
+    assert.match(
+      (await keyhold('approvals list')).stdout,
+      new RegExp(`^${id} +you +tokens\\.create +installation +drill +0 of 1`, 'm'),
+    );
+    const own = keyhold(`approvals approve ${id} --reason self`);
+    await confirm();
+    const refused = await own;
+    assert.deepEqual([refused.code, /his own/.test(refused.stderr)], [4, true]);
+    // He was made by the one who asks, today.
+    const { items } = (await settled.call('GET', '/v1/approvals')).body;
+    const word = { digest: items[0].digest, reason: 'seen' };
+    const barred = await settled.call('POST', `/v1/approvals/${id}/approve`, word, { confirm: true });
+    assert.equal(barred.status, 403);
+    const denied = await keyhold(`approvals deny ${id} --reason enough`);
+    assert.match(denied.stdout, /state +withdrawn/);
+    const late = await keyhold(`${create} --approval ${id}`);
+    assert.deepEqual([late.code, /APPROVALS_REQUIRED/.test(late.stderr)], [4, true]);
   });
 
   it('reads no damaged file of sessions, and says so', async () => {

@@ -38,6 +38,10 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   /** What a refusal called `confirmation`, once the person has confirmed it in a browser. */
   readonly confirmation?: string;
+  /** Why, for those who approve it: where it takes approvals it then waits for them, as `approval` of the refusal. */
+  readonly approvalReason?: string;
+  /** What a refusal called `approval`, once enough have approved it. */
+  readonly approval?: string;
   /** Waits until the log is that far with the change, 10 s at most. */
   readonly ack?: AckLevel;
   /** Told which entry the change has, and how far the log is with it. */

@@ -12,9 +12,12 @@ export class KeyholdError extends Error {
   readonly instance: string | undefined;
   /** Id of what waits for a person's word. */
   readonly confirmation: string | undefined;
+  /** Id of what waits for the approval of others. */
+  readonly approval: string | undefined;
 
   constructor(problem: Partial<Problem> & { readonly status: number }) {
-    const { code = 'UNKNOWN', status, title = `HTTP ${status}`, detail = '', field, instance, confirmation } = problem;
+    const { code = 'UNKNOWN', status, title = `HTTP ${status}`, detail = '', field, instance } = problem;
+    const { confirmation, approval } = problem;
     super(`${code}: ${detail === '' ? title : detail}${field === undefined ? '' : ` (${field})`}`);
     this.code = code;
     this.status = status;
@@ -22,6 +25,7 @@ export class KeyholdError extends Error {
     this.field = field;
     this.instance = instance;
     this.confirmation = confirmation;
+    this.approval = approval;
   }
 }
 

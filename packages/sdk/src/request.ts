@@ -1,5 +1,5 @@
 import { ACK_HEADER, ACK_LEVELS, type AckLevel, ENTRY_HEADER } from '@keyhold/protocol/acknowledgement';
-import { CONFIRMATION_HEADER } from '@keyhold/protocol/confirmation';
+import { APPROVAL_HEADER, APPROVAL_REASON_HEADER, CONFIRMATION_HEADER } from '@keyhold/protocol/confirmation';
 import type { Operation, Response as ResponseOf } from '@keyhold/protocol/operation';
 import { KeyholdError, problemFrom } from './keyhold-error.ts';
 
@@ -28,6 +28,8 @@ interface Options {
   readonly acknowledged?: (told: Acknowledged) => void;
   readonly signal?: AbortSignal;
   readonly confirmation?: string;
+  readonly approvalReason?: string;
+  readonly approval?: string;
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -57,6 +59,7 @@ export async function request<O extends Operation>(
       ...(hasBody ? { 'content-type': 'application/json' } : {}),
       ...(options.ack === undefined ? {} : { [ACK_HEADER]: options.ack }),
       ...(options.confirmation === undefined ? {} : { [CONFIRMATION_HEADER]: options.confirmation }),
+      ...approvalHeaders(options),
       ...(options.idempotencyKey === undefined ? {} : { 'idempotency-key': options.idempotencyKey }),
     },
     ...(hasBody ? { body: JSON.stringify(rest) } : {}),
@@ -65,6 +68,13 @@ export async function request<O extends Operation>(
   if (!response.ok) throw new KeyholdError(await problemFrom(response));
   options.acknowledged?.(acknowledgedBy(response.headers));
   return (await response.json()) as ResponseOf<O>;
+}
+
+function approvalHeaders({ approvalReason, approval }: Options): Record<string, string> {
+  return {
+    ...(approvalReason === undefined ? {} : { [APPROVAL_REASON_HEADER]: encodeURIComponent(approvalReason) }),
+    ...(approval === undefined ? {} : { [APPROVAL_HEADER]: approval }),
+  };
 }
 
 function acknowledgedBy(headers: Headers): Acknowledged {

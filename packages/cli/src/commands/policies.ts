@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Gain, Policy, Preview, Replayed } from '@keyhold/protocol/operations/policies';
 import * as operations from '@keyhold/protocol/operations/policies';
 import { type Client, createClient } from '@keyhold/sdk/client';
-import { apiCommand, JSON_FLAG, listCommand } from '../api-command.ts';
+import { APPROVAL_FLAGS, apiCommand, approvalOptions, JSON_FLAG, listCommand } from '../api-command.ts';
 import type { Command, Context, Given } from '../command.ts';
 import { connectionFor, URL_FLAGS } from '../connection.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -97,6 +97,7 @@ const save: Command = {
     FILE,
     { name: 'reason', value: 'TEXT', required: true, about: 'Why; for whoever reviews it.' },
     JSON_FLAG,
+    ...APPROVAL_FLAGS,
     ...URL_FLAGS,
   ],
   run: async (given, context) => {
@@ -106,7 +107,11 @@ const save: Command = {
     const [name, text] = [String(given.input['name']), await textOf(given, context)];
     const basis = await previewed(client, { name, text }, context);
     const change = { name, text, reason: String(given.own['reason']), basis };
-    const { policy } = await withPerson((more) => client.policies.save(change, more), connection.url, terminal);
+    const { policy } = await withPerson(
+      (more) => client.policies.save(change, { ...approvalOptions(given.own), ...more }),
+      connection.url,
+      terminal,
+    );
     if (given.own['json'] === true) terminal.print(JSON.stringify({ policy }, null, 2));
     else for (const line of renderDetails(POLICY, policy)) terminal.print(line);
     return EXIT.done;
@@ -118,14 +123,18 @@ const remove: Command = {
   summary: operations.removePolicy.summary,
   operation: operations.removePolicy.id,
   positionals: [{ field: 'id', label: 'POLICY' }],
-  flags: [JSON_FLAG, ...URL_FLAGS],
+  flags: [JSON_FLAG, ...APPROVAL_FLAGS, ...URL_FLAGS],
   run: async ({ input, own }, context) => {
     const { terminal, environment } = context;
     const connection = connectionFor(own, environment);
     const client = createClient(connection);
     const id = String(input['id']);
     const basis = await previewed(client, { remove: id }, context);
-    const removed = await withPerson((more) => client.policies.remove({ id, basis }, more), connection.url, terminal);
+    const removed = await withPerson(
+      (more) => client.policies.remove({ id, basis }, { ...approvalOptions(own), ...more }),
+      connection.url,
+      terminal,
+    );
     terminal.print(own['json'] === true ? JSON.stringify(removed, null, 2) : `removed  ${removed.id}`);
     return EXIT.done;
   },

@@ -1,5 +1,6 @@
 import type { Command, PassThrough } from '../command.ts';
 import { TOKEN_COMMANDS } from './access.ts';
+import { APPROVAL_COMMANDS } from './approvals.ts';
 import { AUDIT_COMMANDS } from './audit.ts';
 import { EXPORT_COMMANDS } from './audit-exports.ts';
 import { generateCommand } from './generate-key.ts';
@@ -22,6 +23,7 @@ export const COMMANDS: readonly (Command | PassThrough)[] = [
   ...SERVER_COMMANDS,
   ...SIGN_IN_COMMANDS,
   ...PEOPLE_COMMANDS,
+  ...APPROVAL_COMMANDS,
   ...POLICY_COMMANDS,
   ...PROJECT_COMMANDS,
   ...FACTOR_COMMANDS,

@@ -1,27 +1,16 @@
+import { approvalCard } from './approvals.js';
+import { asTaken, card, make, timeOf } from './cards.js';
 import { call, callConfirmed, createPasskey, doing, passkeyOver } from './passkeys.js';
 
 const byId = (id) => document.getElementById(id);
 const note = byId('note');
 const PENDING_EVERY_MS = 2_000;
+/** Others' requests are looked at less often. */
+const APPROVALS_EVERY = 5;
+const MAX_APPROVALS = 20;
 
 /** What every confirmed call is bound to. */
 let self = { session: '', rpId: '', passkeys: [] };
-
-function make(tag, text, properties = {}) {
-  return Object.assign(document.createElement(tag), { textContent: text, ...properties });
-}
-
-const timeOf = (text) => (text === null ? 'never' : new Date(text).toLocaleString());
-
-/** One thing of a list, and what can be done with it. */
-function card(lines, ...buttons) {
-  const [item, about] = [document.createElement('li'), document.createElement('div')];
-  about.append(
-    ...lines.map((line, i) => (line instanceof Node ? line : make('p', line, { className: i > 0 ? 'quiet' : '' }))),
-  );
-  item.append(about, ...buttons);
-  return item;
-}
 
 function button(label, about, work) {
   const made = make('button', label, { type: 'button', ariaLabel: `${label}: ${about}` });
@@ -84,16 +73,6 @@ async function showPending() {
   byId('pending').replaceChildren(...items.map(pendingCard));
 }
 
-/**
- * A body as the server takes it, and not as it was dressed up: without its spaces, each name once, and no letter that
- * moves others or looks like them.
- */
-function asTaken(body) {
-  if (body === '') return '(no body)';
-  const text = JSON.stringify(JSON.parse(body), null, 2);
-  return text.replace(/[^\n -~]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
-}
-
 function pendingCard(asked) {
   const { id, method, target, body, from, askedAt } = asked;
   const what = `${method} ${target}`;
@@ -111,6 +90,19 @@ function pendingCard(asked) {
   });
   const lines = [make('h3', what), make('pre', asTaken(body)), `Asked ${timeOf(askedAt)} from ${from}`];
   return card(lines, confirm, discard);
+}
+
+let shownApprovals = '';
+
+async function showApprovals() {
+  const { items } = await call('GET', '/v1/approvals');
+  const open = items.filter(({ state, isOwn }) => state === 'waiting' || isOwn).slice(0, MAX_APPROVALS);
+  const seen = JSON.stringify(open);
+  if (seen === shownApprovals) return;
+  const cards = await Promise.all(open.map((asked) => approvalCard(asked, button, () => self, showApprovals)));
+  shownApprovals = seen;
+  byId('approvals-part').hidden = open.length === 0;
+  byId('approvals').replaceChildren(...cards);
 }
 
 byId('add').addEventListener('submit', (event) => {
@@ -145,17 +137,23 @@ byId('sign-out').addEventListener('click', () =>
   }),
 );
 
+const leave = (error) => {
+  if (error.status === 401) location.assign('/sign-in');
+};
+
 // A browser that nobody looks at does not keep its session alive.
-async function watch() {
+async function watch(turn = 0) {
   if (document.visibilityState === 'visible') {
-    await showPending().catch((error) => {
-      if (error.status === 401) location.assign('/sign-in');
-    });
+    await showPending().catch(leave);
+    if (turn % APPROVALS_EVERY === 0) await showApprovals().catch(leave);
   }
-  setTimeout(watch, PENDING_EVERY_MS);
+  setTimeout(watch, PENDING_EVERY_MS, turn + 1);
 }
 
-await show().then(watch, (error) => {
-  if (error.status === 401) location.assign('/sign-in');
-  else note.textContent = 'No answer from the server. Load the page again.';
-});
+await show().then(
+  () => watch(),
+  (error) => {
+    if (error.status === 401) location.assign('/sign-in');
+    else note.textContent = 'No answer from the server. Load the page again.';
+  },
+);

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 
 /** Pages of people, and what they load: files beside this one, read once. */
 const PAGES = ['sign-in', 'enrol', 'account'] as const;
-const ASSETS = ['page.css', 'passkeys.js', 'sign-in.js', 'enrol.js', 'account.js'] as const;
+const ASSETS = ['page.css', 'passkeys.js', 'cards.js', 'approvals.js', 'sign-in.js', 'enrol.js', 'account.js'] as const;
 
 /** They load what this server has under `/assets`, speak with it alone, and lie in no frame. */
 const POLICY = [

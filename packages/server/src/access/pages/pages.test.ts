@@ -7,7 +7,7 @@ import { createPlace, type TestPlace } from '../../testing/databases.ts';
 import { eventually } from '../../testing/eventually.ts';
 import { send, startInstallation, type TestInstallation } from '../../testing/installation.ts';
 import { chromiumPath } from '../../testing/missing-part.ts';
-import { originOf } from '../../testing/person.ts';
+import { originOf, TestPerson } from '../../testing/person.ts';
 
 const executablePath = chromiumPath();
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -57,6 +57,8 @@ describe('the pages of people, in a real browser', { skip: executablePath === nu
   }
 
   const at = (path: string) => `${originOf(installation)}${path}`;
+  const confirmed = (method: string, path: string, body: object) =>
+    owner.evaluate(callInPage, [method, path, body] as const);
   const note = (page: Page, text: string) => page.locator('#note', { hasText: text }).waitFor();
   const shoot = async (page: Page, name: string) => {
     const folder = process.env['KEYHOLD_SCREENSHOTS'];
@@ -207,6 +209,47 @@ describe('the pages of people, in a real browser', { skip: executablePath === nu
     assert.equal((await send(url('/v1/session'), 'GET', undefined, { token })).status, 401);
   });
 
+  it('what others ask to be approved is shown with what would be other than now, and approved or denied', async () => {
+    const consumer = await confirmed('POST', '/v1/consumers', { project: 'default', name: 'bot' });
+    const place = { project: 'default', environment: 'production' };
+    const key = { ...place, consumer: consumer.id, name: 'trader', permissions: ['prices:read'] };
+    const { key: issued } = await confirmed('POST', '/v1/keys', key);
+    const text = 'forbid(principal, action == Action::"keys.change", resource) unless { context.approvals >= 1 };';
+    const { basis } = await confirmed('POST', '/v1/policies/preview', { name: 'changes', text });
+    await confirmed('PUT', '/v1/policies/changes', { text, reason: 'test', basis });
+    const invited = await confirmed('POST', '/v1/people', { name: 'Dora', role: 'developer', reason: 'test' });
+    const asker = new TestPerson(installation);
+    assert.equal((await asker.enrol(invited.secret)).status, 201);
+    const headers = { 'keyhold-approval-reason': encodeURIComponent('a wider desk') };
+    const change = (permissions: readonly string[], more: Record<string, string>) =>
+      asker.call('PATCH', `/v1/keys/${issued.id}`, { permissions }, { confirm: true, headers: more });
+    const wider = ['prices:read', 'orders:read'];
+    const { approval } = (await change(wider, headers)).body;
+    await owner.reload();
+    const waits = owner.locator('#approvals li', { hasText: 'PATCH /v1/keys/' });
+    await waits.waitFor();
+    assert.match((await waits.textContent()) ?? '', /Dora, for default\/production: “a wider desk”.*0 of 1 approved/s);
+    assert.equal(
+      await waits.locator('pre.change').textContent(),
+      '- permissions: ["prices:read"]\n+ permissions: ["prices:read","orders:read"]',
+    );
+    await assertOpenToAll(owner, 'approvals');
+    await waits.getByRole('button', { name: /^Approve/ }).click();
+    await note(owner, 'Say why');
+    await waits.getByLabel('Why').fill('agreed at the desk');
+    await owner.keyboard.press('Tab');
+    await owner.keyboard.press('Enter');
+    await note(owner, 'Approved: just this, once');
+    assert.equal((await change(['prices:read', 'orders:write'], { 'keyhold-approval': approval })).status, 403);
+    assert.equal((await change(wider, { 'keyhold-approval': approval })).status, 200);
+    await change(['orders:read'], headers);
+    await owner.reload();
+    await waits.getByLabel('Why').fill('not today');
+    await waits.getByRole('button', { name: /^Deny/ }).click();
+    await note(owner, 'It is not done');
+    await waits.waitFor({ state: 'detached' });
+  });
+
   it('asks nobody but this server for anything, and by its address leads to its name', async () => {
     assert.deepEqual([...new Set(asked)], [originOf(installation)]);
     const page = await openPage();
@@ -231,6 +274,17 @@ function waitBeforeConfirming(): void {
     await ready;
     return await get(options);
   };
+}
+
+/** Runs in the page, with what the page itself loads. */
+// biome-ignore lint/suspicious/noExplicitAny: answers of every shape
+async function callInPage([method, path, body]: readonly [string, string, object]): Promise<any> {
+  const module = '/assets/passkeys.js';
+  const { call, callConfirmed } = await import(module);
+  const { sessions, passkeys, rpId } = await call('GET', '/v1/session');
+  const session = sessions.find(({ current }: { current: boolean }) => current).id;
+  const ids = passkeys.map(({ credentialId }: { credentialId: string }) => credentialId);
+  return await callConfirmed(method, path, body, { session, rpId, passkeys: ids });
 }
 
 /** Runs in the page, with what the page itself loads: there is no page for this yet. */

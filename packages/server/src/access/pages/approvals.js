@@ -1,0 +1,75 @@
+import { asTaken, card, make, plain, timeOf } from './cards.js';
+import { call, callConfirmed } from './passkeys.js';
+
+/**
+ * What somebody asks others to approve.
+ * @param button makes one that does something
+ * @param self what a confirmed call is bound to
+ * @param again shows the list anew
+ */
+export async function approvalCard(asked, button, self, again) {
+  const { id, byName, method, target, body, digest, place, reason, needed, given, isOwn, state, expiresAt } = asked;
+  const what = `${method} ${target}`;
+  const approved = given.filter(({ verdict }) => verdict === 'approve').length;
+  const lines = [
+    make('h3', what),
+    make('p', `${isOwn ? 'You' : byName}, for ${place}: “${reason}”`),
+    ...(body === '' ? [] : [make('pre', asTaken(body))]),
+    ...(await differences(asked)),
+    `${approved} of ${needed} approved. ${state === 'waiting' ? `Waits until ${timeOf(expiresAt)}.` : `It is ${state}.`}`,
+    ...given.map((one) => `${one.byName}: ${one.verdict === 'approve' ? 'approved' : 'denied'}, “${one.reason}”`),
+  ];
+  if (state !== 'waiting') return card(lines);
+  const why = make('input', '', { id: `why-${id}`, maxLength: 200, required: true, autocomplete: 'off' });
+  const field = document.createElement('div');
+  field.append(make('label', isOwn ? 'Why you withdraw it' : 'Why', { htmlFor: why.id }), why);
+  const say = async (verb, told, send) => {
+    const said = why.value.trim();
+    if (said === '') {
+      why.focus();
+      return 'Say why: whoever reviews it reads that.';
+    }
+    await send(`/v1/approvals/${id}/${verb}`, said);
+    await again();
+    return told;
+  };
+  const deny = button(isOwn ? 'Withdraw' : 'Deny', what, () =>
+    say('deny', 'It is not done.', (path, said) => call('POST', path, { reason: said })),
+  );
+  if (isOwn) return card([...lines, field], deny);
+  const approve = button('Approve', what, () =>
+    say('approve', 'Approved: just this, once.', (path, said) =>
+      callConfirmed('POST', path, { digest, reason: said }, self()),
+    ),
+  );
+  approve.className = 'main';
+  return card([...lines, field], approve, deny);
+}
+
+/** What would be other than now, where there is something now. */
+async function differences({ method, target, body, state }) {
+  if (state !== 'waiting' || body === '' || (method !== 'PATCH' && method !== 'PUT')) return [];
+  const now = await nowAt(target);
+  if (now === null) return [];
+  const changed = Object.entries(JSON.parse(body)).filter(
+    ([name, wanted]) => name in now && plain(now[name], 0) !== plain(wanted, 0),
+  );
+  const text = changed.map(([name, wanted]) => `- ${name}: ${plain(now[name], 0)}\n+ ${name}: ${plain(wanted, 0)}`);
+  const title = make('p', changed.length === 0 ? 'It changes nothing that is shown here.' : 'Now (−) and then (+):');
+  return changed.length === 0 ? [title] : [title, make('pre', text.join('\n'), { className: 'change' })];
+}
+
+/** What is there now; null where nothing is, or where it can't be read so. */
+async function nowAt(target) {
+  try {
+    const list = /^(\/v1\/(?:policies|custom-roles))\/([a-z0-9-]+)$/.exec(target);
+    if (list === null) {
+      const found = await call('GET', target);
+      return found.key ?? found.secret ?? found;
+    }
+    const { items } = await call('GET', `${list[1]}?limit=100`);
+    return items.find(({ name }) => name === list[2]) ?? null;
+  } catch {
+    return null;
+  }
+}
