@@ -4,6 +4,7 @@ export const ID_PREFIXES = {
   approval: 'appv',
   approvalRequest: 'appr',
   bootstrapToken: 'boot',
+  breakGlass: 'glass',
   confirmation: 'conf',
   consumer: 'cons',
   credential: 'cred',

@@ -6,6 +6,7 @@ import * as factors from '@keyhold/protocol/operations/factors';
 import * as installation from '@keyhold/protocol/operations/installation';
 import * as keys from '@keyhold/protocol/operations/keys';
 import * as approvals from '@keyhold/protocol/operations/approvals';
+import * as breakGlass from '@keyhold/protocol/operations/break-glass';
 import * as customRoles from '@keyhold/protocol/operations/custom-roles';
 import * as policies from '@keyhold/protocol/operations/policies';
 import * as projects from '@keyhold/protocol/operations/projects';
@@ -97,17 +98,14 @@ export function createClient(connection: Connection) {
     tokens: tokenCalls(bind),
     people: peopleCalls(bind),
     approvals: approvalCalls(bind),
+    breakGlass: breakGlassCalls(bind),
     customRoles: customRoleCalls(bind),
     policies: policyCalls(bind),
     sessions: sessionCalls(bind),
     workloads: workloadCalls(bind),
     secrets: secretCalls(bind),
     deliveries: { take: bind(deliveries.takeDelivery) },
-    vaultKeys: {
-      get: bind(vault.getRotation),
-      rotate: bind(vault.rotateEnvironmentKeys),
-      rotateRoot: bind(vault.rotateRootKey),
-    },
+    vaultKeys: vaultKeyCalls(bind),
     backup: { recordDrill: bind(backup.recordDrill) },
     seal: {
       get: bind(seal.getSeal),
@@ -118,6 +116,14 @@ export function createClient(connection: Connection) {
     },
     audit: auditCalls(bind),
     installation: { get: bind(installation.getInstallation), acceptRestore: bind(installation.acceptRestore) },
+  };
+}
+
+function vaultKeyCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
+  return {
+    get: bind(vault.getRotation),
+    rotate: bind(vault.rotateEnvironmentKeys),
+    rotateRoot: bind(vault.rotateRootKey),
   };
 }
 
@@ -148,6 +154,15 @@ function approvalCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
     list: bind(approvals.listApprovals),
     approve: bind(approvals.approveRequest),
     deny: bind(approvals.denyRequest),
+  };
+}
+
+function breakGlassCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
+  return {
+    open: bind(breakGlass.openBreakGlass),
+    list: bind(breakGlass.listBreakGlass),
+    close: bind(breakGlass.closeBreakGlass),
+    review: bind(breakGlass.reviewBreakGlass),
   };
 }
 

@@ -130,7 +130,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const policing = { ...approving, places, book: policies, decisions };
   mountControlPlane(app, {
     ...{ ...routes, feed, alarms, store, vault, seals, rewrapper, ...audit, scratch, tokenRevoked },
-    ...{ policies: policing, approving, places },
+    ...{ policies: policing, approving, places, breaking: { ...approving, broken: tellBroken.bind(null, alarms) } },
   });
   // Its clients hold tokens: people read secrets where they confirm it.
   const vaultApi = { ...routes, authenticate: tokens, vault, seals };
@@ -241,6 +241,10 @@ async function openAudit(places: AuditPlaces, alarms: Alarms, stack: AsyncDispos
 /** Loudly: whoever can read the file, and open the seal, becomes an owner. */
 function tellRecovery(alarms: Alarms, tokenId: string, file: string): void {
   alarms.raise('OWNER_RECOVERY', tokenId, `for 24 hours ${file} makes an owner of whoever opens the seal`);
+}
+
+function tellBroken(alarms: Alarms, id: string, person: string, reason: string): void {
+  alarms.raise('BREAK_GLASS', id, `${person} goes on without approvals: ${reason}`);
 }
 
 /** A cursor outlives no start: what it is bound with needs no key that could be sealed. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { it, type TestContext } from 'node:test';
 import * as approvals from '@keyhold/protocol/operations/approvals';
+import * as breakGlass from '@keyhold/protocol/operations/break-glass';
 import * as customRoles from '@keyhold/protocol/operations/custom-roles';
 import * as people from '@keyhold/protocol/operations/people';
 import * as policies from '@keyhold/protocol/operations/policies';
@@ -28,7 +29,7 @@ const BATCH = 50;
 const CONNECTIONS = 8;
 const MOST_SHOWN = 12;
 
-const PEOPLE = Object.values({ ...people, ...approvals, ...customRoles, ...policies }).filter(
+const PEOPLE = Object.values({ ...people, ...approvals, ...breakGlass, ...customRoles, ...policies }).filter(
   (exported) => 'method' in exported && 'path' in exported,
 ) as Operation[];
 

@@ -1,4 +1,5 @@
 import { expireApprovals } from './access/approvals/expire-approvals.ts';
+import { findUnreviewed } from './access/break-glass/break-glass.store.ts';
 import type { DecisionLog } from './access/policies/record-decisions.ts';
 import type { Exporter } from './audit/exporter.ts';
 import type { TransparencyLog } from './audit/log.ts';
@@ -82,6 +83,7 @@ export function startMaintenance(maintained: Maintained): () => void {
   every(MINUTE_MS, () => maintained.usageLog.flush());
   every(5 * SECOND_MS, () => maintained.decisions.flush());
   every(HOUR_MS, () => maintained.decisions.forget());
+  every(HOUR_MS, () => tellUnreviewed(maintained));
   every(MINUTE_MS, () => expireApprovals({ ...maintained, reader: maintained.store.reader }));
   every(MINUTE_MS, () => keepPersonal(maintained.audit.personal));
   void checkChain(maintained).catch(() => {});
@@ -89,6 +91,12 @@ export function startMaintenance(maintained: Maintained): () => void {
     stopped = true;
     for (const cancel of cancels) cancel();
   };
+}
+
+/** Whoever went on without approvals is looked at within three days. */
+async function tellUnreviewed({ store, clock, alarms }: Maintained): Promise<void> {
+  for (const id of await findUnreviewed(store.reader, clock.wall() - 3 * DAY_MS))
+    alarms.raise('BREAK_GLASS_UNREVIEWED', id, 'nobody has reviewed it for three days');
 }
 
 /** Keys for when it is sealed; and what was written while it was goes where it belongs. */

@@ -2,6 +2,8 @@ import type { FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { mountApprovals } from './access/approvals/approvals.routes.ts';
 import type { ApprovalContext } from './access/approvals/ask-approval.ts';
+import { mountBreakGlass } from './access/break-glass/break-glass.routes.ts';
+import type { BreakGlassContext } from './access/break-glass/open-break-glass.ts';
 import type { Exchanging } from './access/exchange-token.ts';
 import { allowOnInstallation } from './access/locate.ts';
 import type { Principal } from './access/principal.ts';
@@ -64,6 +66,7 @@ export interface ControlPlaneRoutes extends Routes {
   readonly signIn: SignInContext;
   readonly policies: PreviewContext;
   readonly approving: ApprovalContext;
+  readonly breaking: BreakGlassContext;
   readonly places: PolicyPlaces;
   /** Told after a token was revoked, before its revocation is answered. */
   readonly tokenRevoked: () => Promise<void>;
@@ -90,6 +93,7 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
     roleNamed: routes.signIn.roleNamed,
   });
   mountApprovals(app, routes);
+  mountBreakGlass(app, routes);
   mountCustomRoles(app, routes);
   mountPolicies(app, routes);
   mountSignIn(app, routes);

@@ -1,5 +1,7 @@
 import type { ApprovalRequest } from '@keyhold/protocol/operations/approvals';
 import * as operations from '@keyhold/protocol/operations/approvals';
+import type { BreakGlass } from '@keyhold/protocol/operations/break-glass';
+import * as glassOperations from '@keyhold/protocol/operations/break-glass';
 import { createClient } from '@keyhold/sdk/client';
 import { apiCommand, JSON_FLAG, listCommand, pages } from '../api-command.ts';
 import type { Command } from '../command.ts';
@@ -55,7 +57,25 @@ const approve: Command = {
   },
 };
 
-/** `approvals`. */
+const BREAK_GLASS: readonly Field<BreakGlass>[] = [
+  ['id', ({ id }) => id],
+  ['by', ({ byName }) => byName],
+  ['reason', ({ reason }) => reason],
+  ['state', ({ state }) => state],
+  ['until', ({ expiresAt }) => time(expiresAt)],
+  ['review', ({ review }) => review],
+];
+
+const glass = (verb: 'open' | 'close' | 'review', operation: Parameters<typeof apiCommand>[0]['operation']) =>
+  apiCommand({
+    words: ['break-glass', verb],
+    operation,
+    call: (client) => client.breakGlass[verb] as never,
+    ...(verb === 'open' ? {} : { labels: ['GLASS'] }),
+    show: (answer) => renderDetails(BREAK_GLASS, (answer as { breakGlass: BreakGlass }).breakGlass),
+  });
+
+/** `approvals`, `break-glass`. */
 export const APPROVAL_COMMANDS: readonly Command[] = [
   listCommand({
     words: ['approvals', 'list'],
@@ -71,4 +91,13 @@ export const APPROVAL_COMMANDS: readonly Command[] = [
     labels: ['APPROVAL'],
     show: ({ request }) => renderDetails(REQUEST, request),
   }),
+  glass('open', glassOperations.openBreakGlass),
+  listCommand({
+    words: ['break-glass', 'list'],
+    operation: glassOperations.listBreakGlass,
+    call: (client) => client.breakGlass.list,
+    columns: BREAK_GLASS,
+  }),
+  glass('close', glassOperations.closeBreakGlass),
+  glass('review', glassOperations.reviewBreakGlass),
 ];

@@ -5,6 +5,7 @@ import * as people from './people.ts';
 import * as signIn from './sign-in.ts';
 import * as installation from './installation.ts';
 import * as approvals from './approvals.ts';
+import * as breakGlass from './break-glass.ts';
 import * as customRoles from './custom-roles.ts';
 import * as keys from './keys.ts';
 import * as policies from './policies.ts';
@@ -67,6 +68,10 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
   approvals.listApprovals,
   approvals.approveRequest,
   approvals.denyRequest,
+  breakGlass.openBreakGlass,
+  breakGlass.listBreakGlass,
+  breakGlass.closeBreakGlass,
+  breakGlass.reviewBreakGlass,
   customRoles.listCustomRoles,
   customRoles.saveCustomRole,
   customRoles.removeCustomRole,

@@ -24,7 +24,12 @@ export interface Caller {
 /** What every entry says of its caller. */
 export function attribution(caller: Caller): Pick<EntryDraft, 'actor' | 'side' | 'idempotency' | 'guard'> {
   const { id, session, judge } = caller.principal;
-  const side = { ip: caller.ip, ...(session === undefined ? {} : { session: session.id }) };
+  const breakGlass = judge.glassOf(caller.principal);
+  const side = {
+    ip: caller.ip,
+    ...(session === undefined ? {} : { session: session.id }),
+    ...(breakGlass === undefined ? {} : { breakGlass }),
+  };
   const guard = judge.guard.bind(judge);
   return { actor: id, side, idempotency: caller.idempotency, guard };
 }

@@ -67,6 +67,8 @@ export interface Judge {
   readonly approvals: number;
   /** From now on it is judged as approved by so many; `use` uses that up, within the change that it allows. */
   approvedBy(count: number, use: (facts: Facts) => Promise<Refusal | null>): void;
+  /** Id of what lets him go on without approvals now, or undefined. */
+  glassOf(principal: Principal): string | undefined;
   /** What would be decided if enough approved it. */
   ifApproved(principal: Principal, action: Action, resource: Resource): Decision;
   /** Asked within each change that this request makes, before it. */
@@ -88,6 +90,7 @@ export const NO_POLICIES: Judge = {
   isProduction: () => true,
   hasChanged: false,
   approvals: 0,
+  glassOf: () => undefined,
   approvedBy: () => {},
   ifApproved: () => ({ allowed: false, rule: 'default', byName: false }),
   guard: () => null,

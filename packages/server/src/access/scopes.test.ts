@@ -9,6 +9,7 @@ import { shareMarket } from '../testing/shared-market.ts';
 
 const NOBODY = 'person_00000000-0000-7000-8000-000000000000';
 const NO_ROLE = 'role_00000000-0000-7000-8000-000000000000';
+const NO_GLASS = 'glass_00000000-0000-7000-8000-000000000000';
 const NO_APPROVAL = 'appr_00000000-0000-7000-8000-000000000000';
 const NO_POLICY = 'pol_00000000-0000-7000-8000-000000000000';
 
@@ -52,6 +53,7 @@ onEachDatabase('scopes and bindings', (createPlace) => {
     invite: async () => ({ person: NOBODY, role: NO_ROLE }),
     enrolled: async () => NOBODY,
     waiting: async () => ({ id: NO_APPROVAL, digest: '0'.repeat(64) }),
+    glass: async () => NO_GLASS,
     customRole: async (name) => name,
     policy: async () => ({ id: NO_POLICY, basis: '0'.repeat(64) }),
   });

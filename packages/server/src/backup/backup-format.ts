@@ -45,6 +45,7 @@ export const BACKUP_TABLES = {
   custom_roles: 'id',
   approval_requests: 'id',
   approvals: 'id',
+  break_glass: 'id',
   seals: 'id',
   vault_keys: 'id',
   signature_keys: 'id',

@@ -11,6 +11,7 @@ import { people } from './migrations/0008-people.ts';
 import { policies } from './migrations/0009-policies.ts';
 import { customRoles } from './migrations/0010-custom-roles.ts';
 import { approvals } from './migrations/0011-approvals.ts';
+import { breakGlass } from './migrations/0012-break-glass.ts';
 import type { Database } from './schema.ts';
 
 /** In order; a number never changes its meaning once released. */
@@ -26,6 +27,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   policies,
   customRoles,
   approvals,
+  breakGlass,
 ];
 
 /**

@@ -127,3 +127,16 @@ export interface ApprovalRow extends Fact {
   readonly reason: string;
   readonly created_at: number;
 }
+
+/** Somebody goes on without approvals, for minutes. */
+export interface BreakGlassRow extends Fact {
+  readonly person_id: string;
+  readonly reason: string;
+  readonly state: 'open' | 'closed' | 'reviewed';
+  readonly expires_at: number;
+  readonly created_at: number;
+  /** Id of somebody else. */
+  readonly reviewed_by: string | null;
+  readonly review: string | null;
+  readonly reviewed_at: number | null;
+}

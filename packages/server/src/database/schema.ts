@@ -7,6 +7,7 @@ import type {
   ApprovalRequestRow,
   ApprovalRow,
   BootstrapTokenRow,
+  BreakGlassRow,
   CustomRoleRow,
   InvitationRow,
   PersonPasskeyRow,
@@ -49,6 +50,7 @@ export interface FactTables {
   custom_roles: CustomRoleRow;
   approval_requests: ApprovalRequestRow;
   approvals: ApprovalRow;
+  break_glass: BreakGlassRow;
   seals: SealRow;
   vault_keys: VaultKeyRow;
   secrets: SecretRow;

@@ -16,6 +16,8 @@ export interface Alarm {
     | 'EXPORT_LAGS'
     | 'HEAD_NOT_KEPT'
     | 'PASSKEY_COPIED'
+    | 'BREAK_GLASS'
+    | 'BREAK_GLASS_UNREVIEWED'
     | 'OWNER_RECOVERY'
     | 'OWNER_RECOVERED';
   /** Id of what it is about. */

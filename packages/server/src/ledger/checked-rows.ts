@@ -29,6 +29,7 @@ const KIND_OF_TABLE: Readonly<Record<FactTable, IdKind>> = {
   custom_roles: 'customRole',
   approval_requests: 'approvalRequest',
   approvals: 'approval',
+  break_glass: 'breakGlass',
   seals: 'seal',
   vault_keys: 'vaultKey',
   secrets: 'secret',

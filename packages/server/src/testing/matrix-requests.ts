@@ -22,6 +22,8 @@ export interface MatrixWorld {
   readonly invite: () => Promise<{ readonly person: string; readonly role: string }>;
   /** A reveal in market/test that waits for approval. */
   readonly waiting: () => Promise<{ readonly id: string; readonly digest: string }>;
+  /** Somebody went on without approvals, and has closed it; resolves to its id. */
+  readonly glass: () => Promise<string>;
   /** A role of that name; resolves to it. */
   readonly customRole: (name: string) => Promise<string>;
   /** A policy of this text, by the name of `matrix`, and the basis of a preview that has seen it. */
@@ -164,6 +166,16 @@ export async function requestFor(operation: string, world: MatrixWorld): Promise
     }
     case 'deny-request':
       return post(`/v1/approvals/${(await world.waiting()).id}/deny`, { reason: 'test' });
+    case 'open-break-glass':
+      return post('/v1/break-glass', { reason: 'test', minutes: 1 });
+    case 'list-break-glass':
+      return get('/v1/break-glass');
+    case 'close-break-glass':
+      return post(`/v1/break-glass/${await world.glass()}/close`);
+    case 'review-break-glass': {
+      const id = await world.glass();
+      return post(`/v1/break-glass/${id}/review`, { review: 'test' });
+    }
     case 'list-custom-roles':
       return get('/v1/custom-roles');
     case 'save-custom-role':

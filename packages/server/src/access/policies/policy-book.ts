@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import type { CustomRoleRow, PolicyRow } from '../../database/people-rows.ts';
+import type { BreakGlassRow, CustomRoleRow, PolicyRow } from '../../database/people-rows.ts';
 import type { Database } from '../../database/schema.ts';
 import { type CheckedRow, readChecked } from '../../ledger/checked-rows.ts';
 import type { ChangedRow } from '../../ledger/facts.ts';
@@ -42,6 +42,8 @@ export class PolicyBook {
   readonly #sets: PreparedSets;
   /** By name. */
   readonly #roles = new Map<string, CustomRole & { readonly id: string }>();
+  /** By person: those that are open, until then. */
+  readonly #glasses = new Map<string, { readonly id: string; readonly until: number }>();
   #version = 0;
   #hasPeople = false;
 
@@ -76,6 +78,11 @@ export class PolicyBook {
       if ('tampered' in row) tampered(row.tampered);
       else this.#noteRole(row.row as CustomRoleRow);
     }
+    this.#glasses.clear();
+    for (const row of await readAll(db, 'break_glass')) {
+      if ('tampered' in row) tampered(row.tampered);
+      else this.#noteGlass(row.row as BreakGlassRow);
+    }
     const [person] = (await readChecked(db, 'people', '', 1)).rows;
     this.#hasPeople = person !== undefined;
     this.#policies.clear();
@@ -94,6 +101,7 @@ export class PolicyBook {
     const own = changed.filter(({ table }) => table === 'policies').map(({ row }) => row as PolicyRow);
     this.#hasPeople ||= changed.some(({ table }) => table === 'people');
     for (const { table, row } of changed) {
+      if (table === 'break_glass') this.#noteGlass(row as BreakGlassRow);
       if (table !== 'custom_roles') continue;
       this.#noteRole(row as CustomRoleRow);
       this.#version++;
@@ -109,6 +117,17 @@ export class PolicyBook {
     for (const id of gone) this.#policies.delete(id);
     for (const id of [...own.map((row) => row.id), ...gone]) this.#broken.delete(id);
     this.#changed();
+  }
+
+  #noteGlass({ id, person_id, state, expires_at }: BreakGlassRow): void {
+    if (state === 'open') this.#glasses.set(person_id, { id, until: expires_at });
+    else if (this.#glasses.get(person_id)?.id === id) this.#glasses.delete(person_id);
+  }
+
+  /** Id of what lets this person go on without approvals at this time, or undefined. */
+  glassOf(person: string, atMs: number): string | undefined {
+    const glass = this.#glasses.get(person);
+    return glass !== undefined && atMs < glass.until ? glass.id : undefined;
   }
 
   #noteRole({ id, name, actions }: CustomRoleRow): void {
@@ -215,7 +234,10 @@ function indexKey(place: string, action: Action, whom: Uid | undefined): string 
   return whom === undefined ? `${place} ${action}` : `${place} ${action} ${whom.type}::${whom.id}`;
 }
 
-async function readAll(db: Kysely<Database>, table: 'policies' | 'custom_roles'): Promise<CheckedRow[]> {
+async function readAll(
+  db: Kysely<Database>,
+  table: 'policies' | 'custom_roles' | 'break_glass',
+): Promise<CheckedRow[]> {
   const all: CheckedRow[] = [];
   for (let after: string | null = ''; after !== null; ) {
     const page: { rows: CheckedRow[]; last: string | null } = await readChecked(db, table, after, ROWS_PER_READ);

@@ -20,6 +20,7 @@ export const TIGHTENING: readonly Action[] = [
   'people.suspend',
   'people.remove',
   'roles.end',
+  'break-glass.close',
 ];
 
 /** Where a policy is not as it was recorded, these go on: somebody has to find out, and to take away. */
@@ -47,7 +48,10 @@ export function readingOf(action: Action): Action | undefined {
 }
 
 /** Actions that are done to the installation as a whole, and nowhere further in. */
-const OF_INSTALLATION: readonly string[] = ['workloads', 'people', 'audit', 'backup', 'installation', 'seal'];
+const OF_INSTALLATION: readonly string[] = [
+  ...['workloads', 'people', 'audit', 'backup', 'installation', 'seal'],
+  ...['custom-roles', 'break-glass'],
+];
 /** What may be done to the installation as a whole, to a project or to an environment. */
 const OF_EVERYTHING: readonly string[] = ['tokens', 'roles', 'vault-keys'];
 

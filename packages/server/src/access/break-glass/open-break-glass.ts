@@ -1,0 +1,82 @@
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { Kysely } from 'kysely';
+import type { BreakGlassRow } from '../../database/people-rows.ts';
+import type { Database } from '../../database/schema.ts';
+import type { Recorded } from '../../ledger/entry.ts';
+import { attribution, type Caller, type ChangeContext } from '../change-context.ts';
+import { refuseGone } from '../refuse-gone.ts';
+import { findOpenOf } from './break-glass.store.ts';
+
+export interface BreakGlassContext extends ChangeContext {
+  readonly reader: Kysely<Database>;
+  /** Told of each: whoever watches the alarms hears of it at once. */
+  readonly broken: (id: string, person: string, reason: string) => void;
+}
+
+type Changed = Recorded<BreakGlassRow> | Refusal;
+
+const MINUTE_MS = 60_000;
+
+/**
+ * Lets somebody go on for minutes as if enough others had approved: not past a policy that forbids, nor past his own
+ * passkey, nor to change a policy that wants approvals. Whatever he does meanwhile says so in its entry.
+ */
+export async function openBreakGlass(
+  context: BreakGlassContext,
+  caller: Caller,
+  { reason, minutes }: { readonly reason: string; readonly minutes: number },
+): Promise<Changed> {
+  const { ledger, random, clock } = context;
+  const { id: person } = caller.principal;
+  const id = random.newId('breakGlass');
+  const draft = { ...attribution(caller), action: 'break-glass.opened', subject: id };
+  const recorded = await ledger.record(draft, async (facts) => {
+    const gone = await refuseGone(facts, caller);
+    if (gone !== null) return gone;
+    const now = clock.wall();
+    if ((await findOpenOf(facts.db, person, now)) !== undefined)
+      return refuse('ILLEGAL_TRANSITION', 'You have one open already: it is not made longer.');
+    const until = { state: 'open', expires_at: now + minutes * MINUTE_MS, created_at: now } as const;
+    const unseen = { reviewed_by: null, review: null, reviewed_at: null };
+    return await facts.insert('break_glass', { id, person_id: person, reason, ...until, ...unseen });
+  });
+  if (!isRefusal(recorded)) context.broken(id, person, reason);
+  return recorded;
+}
+
+/** Ends it before its time. It works on a row that was tampered with too. */
+export async function closeBreakGlass({ ledger }: BreakGlassContext, caller: Caller, id: string): Promise<Changed> {
+  const draft = { ...attribution(caller), action: 'break-glass.closed', subject: id, locks: [id] };
+  return await ledger.record(draft, async (facts) => {
+    const { row, tampered } = await facts.examine('break_glass', id);
+    if (row === undefined) return noBreakGlass(id);
+    if (row.state !== 'open') return row;
+    return await facts[tampered ? 'overwrite' : 'update']('break_glass', row, { state: 'closed' });
+  });
+}
+
+/** Says what somebody else found of it, once it is over. */
+export async function reviewBreakGlass(
+  { ledger, clock }: BreakGlassContext,
+  caller: Caller,
+  id: string,
+  review: string,
+): Promise<Changed> {
+  const draft = { ...attribution(caller), action: 'break-glass.reviewed', subject: id, locks: [id] };
+  return await ledger.record(draft, async (facts) => {
+    const row = await facts.find('break_glass', id);
+    if (row === undefined) return noBreakGlass(id);
+    if (row.person_id === caller.principal.id)
+      return refuse('FORBIDDEN', 'Somebody else reviews what you did with it.');
+    const now = clock.wall();
+    if (row.state === 'reviewed') return refuse('ILLEGAL_TRANSITION', 'It is reviewed already.');
+    if (row.state === 'open' && now < row.expires_at)
+      return refuse('ILLEGAL_TRANSITION', 'It is open still: close it first.');
+    const said = { reviewed_by: caller.principal.id, review, reviewed_at: now };
+    return await facts.update('break_glass', row, { state: 'reviewed', ...said });
+  });
+}
+
+export function noBreakGlass(id: string): Refusal {
+  return refuse('BREAK_GLASS_NOT_FOUND', `There is no ${id}.`, 'id');
+}
