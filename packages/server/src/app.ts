@@ -123,7 +123,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const isSealed = () => vault.keyring.unsealed === null;
   const known = { store, scratch, alarms, site, tampered, ownerTokens, isSealed };
   const signIn = openSignIn(context, { ...known, judgeFor, roleNamed: policies.roleNamed });
-  const approving = { ...context, reader: store.reader, tampered };
+  const approving = { ...context, reader: store.reader, tampered, roleNamed: policies.roleNamed };
   const ack = acknowledge.bind(null, { ...audit, ledger, clock });
   const gate = { ...personGate(signIn, tokens), acknowledge: ack, approvals: approvalGate(approving) };
   const routes = { gate, context, reader: store.reader, cursors: newCursors(random), signIn };

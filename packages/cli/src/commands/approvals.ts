@@ -22,10 +22,17 @@ const REQUEST: readonly Field<ApprovalRequest>[] = [
   ['until', ({ expiresAt }) => time(expiresAt)],
 ];
 
+/** As the server takes it: each name once, and no letter that looks like another or moves it. */
+function asTaken(body: string): string {
+  if (body === '') return '';
+  const text = JSON.stringify(JSON.parse(body));
+  return text.replace(/[^ -~]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
 const WHOLE: readonly Field<ApprovalRequest>[] = [
   ...REQUEST,
   ['request', ({ method, target }) => `${method} ${target}`],
-  ['body', ({ body }) => body],
+  ['body', ({ body }) => asTaken(body)],
 ];
 
 /** What is approved is what was looked at: it is shown before the passkey is asked for. */

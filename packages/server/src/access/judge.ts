@@ -34,6 +34,16 @@ export interface Judged {
   readonly isThere?: boolean;
 }
 
+/** That others approved something. */
+export interface Approved {
+  readonly count: number;
+  readonly action: Action;
+  /** There, and further in. */
+  readonly resource: Resource;
+  /** Uses it up, within the change that it allows. */
+  readonly use: (facts: Facts) => Promise<Refusal | null>;
+}
+
 /**
  * The policies in force, as one request meets them. INVARIANT: they are the same from its first decision to its last,
  * and what it changes is undone where they changed meanwhile (`hasChanged`).
@@ -63,10 +73,10 @@ export interface Judge {
   isProduction(resource: Resource): boolean;
   /** Whether policies have changed since this request began. */
   readonly hasChanged: boolean;
-  /** How many others approved just this request. */
-  readonly approvals: number;
-  /** From now on it is judged as approved by so many; `use` uses that up, within the change that it allows. */
-  approvedBy(count: number, use: (facts: Facts) => Promise<Refusal | null>): void;
+  /** How many others approved just this, in just this request. */
+  approvalsOf(action: Action, resource: Resource): number;
+  /** From now on what they looked at is judged as approved by so many. */
+  approvedBy(approved: Approved): void;
   /** Id of what lets him go on without approvals now, or undefined. */
   glassOf(principal: Principal): string | undefined;
   /** What would be decided if enough approved it. */
@@ -89,7 +99,7 @@ export const NO_POLICIES: Judge = {
   bindsServices: false,
   isProduction: () => true,
   hasChanged: false,
-  approvals: 0,
+  approvalsOf: () => 0,
   glassOf: () => undefined,
   approvedBy: () => {},
   ifApproved: () => ({ allowed: false, rule: 'default', byName: false }),

@@ -38,6 +38,10 @@ export interface Resource {
 /** The installation itself. */
 export const INSTALLATION: Resource = { project: null, environment: null };
 
+export function isSamePlace(one: Resource, other: Resource): boolean {
+  return one.project === other.project && one.environment === other.environment && one.secret === other.secret;
+}
+
 /** True when one place lies further in than the other. */
 export function isWithin(inner: Resource, outer: Resource): boolean {
   if (outer.secret !== undefined) return false;

@@ -1,6 +1,6 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { LogExportRow } from '../database/schema.ts';
-import type { EntryDraft } from '../ledger/entry.ts';
+import type { Attributed } from '../ledger/entry.ts';
 import { prunedUpTo } from '../ledger/pruned.store.ts';
 import type { Vault } from '../vault/vault.ts';
 import { findExportByName } from './exports.store.ts';
@@ -14,7 +14,7 @@ export interface NewExport {
   readonly personal?: boolean;
 }
 
-type Caller = Pick<EntryDraft, 'actor' | 'side'>;
+type Caller = Attributed;
 type Own = Pick<Vault, 'ledger' | 'random' | 'clock'>;
 
 export async function createExport(vault: Own, caller: Caller, input: NewExport): Promise<LogExportRow | Refusal> {

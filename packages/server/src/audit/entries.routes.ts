@@ -4,6 +4,7 @@ import * as operations from '@keyhold/protocol/operations/audit';
 import type { FastifyInstance } from 'fastify';
 import type { Scratch } from '../database/scratch.ts';
 import type { Cursors } from '../http/cursor.ts';
+import type { Attributed } from '../ledger/entry.ts';
 import { type Gate, mount } from '../http/mount.ts';
 import { pageOf } from '../http/page.ts';
 import { type EntryFilter, listEntries } from '../ledger/entries.store.ts';
@@ -26,6 +27,8 @@ interface EntriesRoutes {
 export interface AuditPermits<P> {
   readonly read: (principal: P) => Refusal | null;
   readonly erase: (principal: P) => Refusal | null;
+  /** How an entry names him. */
+  readonly attribute: (principal: P, ip: string) => Attributed;
 }
 
 export function mountEntries<P extends { readonly id: string }>(
@@ -63,7 +66,7 @@ export function mountEntries<P extends { readonly id: string }>(
   mount(app, gate, operations.eraseSubject, async ({ principal, params: { subject }, ip, confirm }) => {
     const denied = permits.erase(principal) ?? (await confirm());
     if (denied !== null) return denied;
-    const erased = await eraseSubject(routes, { actor: principal.id, side: { ip } }, subject);
+    const erased = await eraseSubject(routes, permits.attribute(principal, ip), subject);
     return isRefusal(erased) ? erased : { body: { subject, ...erased } };
   });
 }

@@ -1,6 +1,6 @@
 import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import type { Scratch } from '../database/scratch.ts';
-import type { EntryDraft } from '../ledger/entry.ts';
+import type { Attributed } from '../ledger/entry.ts';
 import type { Vault } from '../vault/vault.ts';
 import { deleteSidesUnder, listPersonalKeysOf } from './personal.store.ts';
 import type { PersonalParts } from './personal-parts.ts';
@@ -31,7 +31,7 @@ export interface Erasing {
  */
 export async function eraseSubject(
   { vault, scratch, personal, forget }: Erasing,
-  caller: Pick<EntryDraft, 'actor' | 'side'>,
+  caller: Attributed,
   subject: string,
 ): Promise<Erased | Refusal> {
   const draft = { ...caller, action: 'subject.erased', subject, evenWithoutChange: true as const };

@@ -3,6 +3,7 @@ import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import * as operations from '@keyhold/protocol/operations/audit';
 import type { FastifyInstance } from 'fastify';
 import type { LogExportRow } from '../database/schema.ts';
+import type { Attributed } from '../ledger/entry.ts';
 import { type Gate, mount } from '../http/mount.ts';
 import type { Vault } from '../vault/vault.ts';
 import { createExport, removeExport } from './change-exports.ts';
@@ -15,17 +16,24 @@ interface ExportsRoutes {
   readonly signingKey: () => Promise<LogKey | Refusal>;
 }
 
+/** What a higher floor decides: who may, and how an entry names him. */
+interface ExportPermits<P> {
+  readonly read: (principal: P) => Refusal | null;
+  readonly manage: (principal: P) => Refusal | null;
+  readonly attribute: (principal: P, ip: string) => Attributed;
+}
+
 /** Where entries are sent, and how far that has come. */
 export function mountExports<P extends { readonly id: string }>(
   app: FastifyInstance,
   gate: Gate<P>,
-  permits: { readonly read: (principal: P) => Refusal | null; readonly manage: (principal: P) => Refusal | null },
+  permits: ExportPermits<P>,
   { vault, signingKey }: ExportsRoutes,
 ): void {
   mount(app, gate, operations.createExport, async ({ principal, body, ip, confirm }) => {
     const denied = permits.manage(principal) ?? (await confirm());
     if (denied !== null) return denied;
-    const created = await createExport(vault, { actor: principal.id, side: { ip } }, body);
+    const created = await createExport(vault, permits.attribute(principal, ip), body);
     return isRefusal(created) ? created : { body: await showExport(vault, created) };
   });
 
@@ -41,7 +49,7 @@ export function mountExports<P extends { readonly id: string }>(
   mount(app, gate, operations.removeExport, async ({ principal, params, ip, confirm }) => {
     const denied = permits.manage(principal) ?? (await confirm());
     if (denied !== null) return denied;
-    const removed = await removeExport(vault, { actor: principal.id, side: { ip } }, params.id);
+    const removed = await removeExport(vault, permits.attribute(principal, ip), params.id);
     return isRefusal(removed) ? removed : { body: { id: removed.id } };
   });
 }

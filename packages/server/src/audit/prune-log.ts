@@ -3,7 +3,7 @@ import { TILE_WIDTH } from '@keyhold/protocol/log/tile';
 import type { Kysely } from 'kysely';
 import type { Database } from '../database/schema.ts';
 import type { Store } from '../database/store.ts';
-import type { EntryDraft } from '../ledger/entry.ts';
+import type { Attributed } from '../ledger/entry.ts';
 import {
   deletePruned,
   deletePrunedTokens,
@@ -42,11 +42,7 @@ interface Pruning {
  * First what they say of rows that are still there is said again, so that those stay checked against the log. Nothing
  * goes that an export does not have yet.
  */
-export async function pruneLog(
-  pruning: Pruning,
-  caller: Pick<EntryDraft, 'actor' | 'side'>,
-  beforeMs: number,
-): Promise<Pruned | Refusal> {
+export async function pruneLog(pruning: Pruning, caller: Attributed, beforeMs: number): Promise<Pruned | Refusal> {
   const { vault, log } = pruning;
   const last = await lastBefore(vault.reader, beforeMs);
   const checkpoint = await log.covering(Math.max(1, last));

@@ -2,16 +2,23 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import * as operations from '@keyhold/protocol/operations/audit';
 import type { FastifyInstance } from 'fastify';
 import type { Store } from '../database/store.ts';
+import type { Attributed } from '../ledger/entry.ts';
 import { type Gate, mount } from '../http/mount.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { TransparencyLog } from './log.ts';
 import { pruneLog } from './prune-log.ts';
 
+/** What a higher floor decides: who may, and how an entry names him. */
+interface PruneAccess<P> {
+  readonly permit: (principal: P) => Refusal | null;
+  readonly attribute: (principal: P, ip: string) => Attributed;
+}
+
 /** Giving old entries up. */
 export function mountPruning<P extends { readonly id: string }>(
   app: FastifyInstance,
   gate: Gate<P>,
-  permit: (principal: P) => Refusal | null,
+  { permit, attribute }: PruneAccess<P>,
   pruning: { readonly vault: Vault; readonly store: Store; readonly log: TransparencyLog },
 ): void {
   mount(app, gate, operations.pruneLog, async ({ principal, body, ip, confirm }) => {
@@ -19,7 +26,7 @@ export function mountPruning<P extends { readonly id: string }>(
     if (denied !== null) return denied;
     const beforeMs = Date.parse(body.before);
     if (Number.isNaN(beforeMs)) return refuse('INVALID_INPUT', 'There is no such time.', '/before');
-    const pruned = await pruneLog(pruning, { actor: principal.id, side: { ip } }, beforeMs);
+    const pruned = await pruneLog(pruning, attribute(principal, ip), beforeMs);
     return isRefusal(pruned) ? pruned : { body: pruned };
   });
 }

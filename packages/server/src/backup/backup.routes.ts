@@ -7,7 +7,7 @@ import { attribution } from '../access/change-context.ts';
 import { allowOnInstallation } from '../access/locate.ts';
 import type { Store } from '../database/store.ts';
 import { encryptStream } from '../delivery/age-stream.ts';
-import { bearerOf, mount, sentRequest } from '../http/mount.ts';
+import { approvalOf, bearerOf, mount, sentRequest, told } from '../http/mount.ts';
 import { sendProblem } from '../http/problem.ts';
 import type { Routes } from '../projects/projects.routes.ts';
 import { writeBackup } from './write-backup.ts';
@@ -33,9 +33,14 @@ export function mountBackup(app: FastifyInstance, { gate, context, store }: Back
       const find = () => gate.authenticate(bearerOf(request), request.ip);
       const principal = await find();
       if (principal === null) return sendProblem(request, reply, refuse('UNAUTHENTICATED', 'Send a token.'));
+      const sent = () => sentRequest(request);
+      const approved = await approvalOf(gate, { method: 'POST' }, request, principal, sent);
+      if (isRefusal(approved)) return sendProblem(request, reply, approved);
+      // It is used in the entry, before anything leaves.
+      reply.raw.once('close', () => void approved?.done(false));
       const denied = allowOnInstallation(principal, 'backup.create');
-      if (denied !== null) return sendProblem(request, reply, denied);
-      const unconfirmed = (await gate.confirm?.(principal, () => sentRequest(request), find)) ?? null;
+      if (denied !== null) return sendProblem(request, reply, await told(gate, principal, sent, denied));
+      const unconfirmed = (await gate.confirm?.(principal, sent, find)) ?? null;
       if (unconfirmed !== null) return sendProblem(request, reply, unconfirmed);
       const { recipients } = request.body as BackupRequest;
       const encrypt = encryptStream(recipients);

@@ -154,9 +154,9 @@ export function mount<O extends Operation, P extends { readonly id: string }>(
 }
 
 /** Reading waits for nobody's approval. */
-async function approvalOf<P extends { readonly id: string }>(
+export async function approvalOf<P extends { readonly id: string }>(
   { approvals }: Gate<P>,
-  { method }: Operation,
+  { method }: Pick<Operation, 'method'>,
   request: FastifyRequest,
   principal: P,
   sent: () => SentRequest,
@@ -177,7 +177,8 @@ async function approvedly<T>(approved: Taken | null, work: () => Promise<T | Ref
   }
 }
 
-async function told<P extends { readonly id: string }>(
+/** What a refusal is answered with: that it takes approvals is heard by those who give them. */
+export async function told<P extends { readonly id: string }>(
   gate: Gate<P>,
   principal: P,
   sent: () => SentRequest,

@@ -28,6 +28,9 @@ export interface EntryDraft {
   readonly acceptsEpoch?: number;
 }
 
+/** What an entry says of its caller, and what is asked within each change of his. */
+export type Attributed = Pick<EntryDraft, 'actor' | 'side' | 'guard'>;
+
 /** Makes a repeated call answer what the first one made. */
 export interface Idempotency {
   readonly principal: string;

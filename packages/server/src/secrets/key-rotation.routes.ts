@@ -44,9 +44,8 @@ export function mountKeyRotation(app: FastifyInstance, { gate, reader, vault, re
   mount(app, gate, operations.rotateEnvironmentKeys, async ({ principal, body, ip, idempotency }) => {
     const place = await openEnvironment(reader, principal, 'vault-keys.rotate', body.project, body.environment);
     if (isRefusal(place)) return place;
-    const { actor, side } = attribution({ principal, ip, idempotency });
     const inEnvironment = { project_id: place.project.id, environment_id: place.environment.id };
-    const refused = await rotateEnvironmentKeys(vault, { actor, side }, inEnvironment);
+    const refused = await rotateEnvironmentKeys(vault, attribution({ principal, ip, idempotency }), inEnvironment);
     if (refused !== null) return refused;
     rewrapper.kick();
     return { body: await show(place.project, place.environment) };
@@ -55,8 +54,7 @@ export function mountKeyRotation(app: FastifyInstance, { gate, reader, vault, re
   mount(app, gate, operations.rotateRootKey, async ({ principal, ip, idempotency, confirm }) => {
     const denied = allowOnInstallation(principal, 'vault-keys.rotate') ?? (await confirm());
     if (denied !== null) return denied;
-    const { actor, side } = attribution({ principal, ip, idempotency });
-    const version = await rotateRootKey(vault, { actor, side });
+    const version = await rotateRootKey(vault, attribution({ principal, ip, idempotency }));
     if (isRefusal(version)) return version;
     rewrapper.kick();
     return { body: { rootVersion: version, pending: await countStaleKeys(reader, version) } };

@@ -3,7 +3,9 @@ import { after, before } from 'node:test';
 import type { TestPlace } from './databases.ts';
 import { startInstallation, type TestInstallation } from './installation.ts';
 import { enrolOwner, enrolPerson, type PersonAnswer, type TestPerson } from './person.ts';
+import { openRaw } from './raw-database.ts';
 import { assertStatus } from './shared-market.ts';
+import { WrittenPast } from './written-past.ts';
 
 /** Previews a policy and saves it as it was shown. */
 export async function trySavePolicy(by: TestPerson, name: string, text: string): Promise<PersonAnswer> {
@@ -73,4 +75,36 @@ export function sharePoliced(createPlace: () => Promise<TestPlace>): () => Polic
     if (shared === undefined) throw new Error('the installation did not start');
     return shared;
   };
+}
+
+const DAY_MS = 86_400_000;
+const SETTLED = ['role_grants', 'invitations', 'people'] as const;
+
+/** Makes it so that somebody was there for two days: who was made today approves nothing of whoever made him. */
+export async function settle(
+  place: TestPlace,
+  person: string,
+  tables: readonly (typeof SETTLED)[number][] = SETTLED,
+): Promise<void> {
+  await using raw = await openRaw(place);
+  const past = new WrittenPast(raw);
+  const then = Date.now() - 2 * DAY_MS;
+  for (const table of tables) {
+    const own = table === 'people' ? 'id' : 'person_id';
+    for (const row of await raw.rows(`select * from ${table} where ${own} = '${person}'`)) {
+      const columns = table === 'people' ? { passkeys_after: then, sessions_after: then } : { created_at: then };
+      await past.edit(table, String(row['id']), columns);
+      await past.mend(table, String(row['id']));
+    }
+  }
+}
+
+/** Makes an owner into somebody who never was one. */
+export async function forgetOwner(place: TestPlace, person: string): Promise<void> {
+  await using raw = await openRaw(place);
+  const past = new WrittenPast(raw);
+  for (const row of await raw.rows(`select * from role_grants where person_id = '${person}'`)) {
+    await past.edit('role_grants', String(row['id']), { role: 'support' });
+    await past.mend('role_grants', String(row['id']));
+  }
 }

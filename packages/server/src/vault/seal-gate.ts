@@ -3,7 +3,7 @@ import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Seal, SealKind } from '@keyhold/protocol/operations/seal';
 import type { SealRow } from '../database/schema.ts';
-import type { EntryDraft } from '../ledger/entry.ts';
+import type { Attributed } from '../ledger/entry.ts';
 import { isOwnOrFree, removeKeyFile, settleKeyFile } from './file-seal.ts';
 import type { Unsealed } from './keyring.ts';
 import type { SealPlace } from './pkcs11-seal.ts';
@@ -25,7 +25,7 @@ import type { Share } from './share.ts';
 import { SEALED, type Vault } from './vault.ts';
 
 /** Who acts on the seal, as entries say it. */
-export type SealCaller = Pick<EntryDraft, 'actor' | 'side'>;
+export type SealCaller = Attributed;
 
 /** The seal after a change; the shares of a new one, to be shown once. */
 type Changed = { readonly seal: Seal; readonly shares?: readonly Secret[] };

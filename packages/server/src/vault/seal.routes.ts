@@ -8,16 +8,15 @@ import type { SealCaller, SealGate } from './seal-gate.ts';
 /** What a higher floor decides: who may, and how an entry names him. */
 export interface SealAccess<P> {
   allow(principal: P, action: 'seal.read' | 'seal.unseal' | 'seal.change'): Refusal | null;
+  attribute(principal: P, ip: string): SealCaller;
 }
 
 export function mountSeal<P extends { readonly id: string }>(
   app: FastifyInstance,
   gate: Gate<P>,
-  { allow }: SealAccess<P>,
+  { allow, attribute: callerOf }: SealAccess<P>,
   seals: SealGate,
 ): void {
-  const callerOf = (principal: P, ip: string): SealCaller => ({ actor: principal.id, side: { ip } });
-
   mount(app, gate, operations.getSeal, async ({ principal }) => {
     const denied = allow(principal, 'seal.read');
     if (denied !== null) return denied;

@@ -27,6 +27,9 @@ export function approvalGate(context: ApprovalContext): NonNullable<Gate<Princip
   return { take: takeApproval.bind(null, context, inUse), ask: askApproval.bind(null, context) };
 }
 
+/** What one asked oneself is shown for a week. */
+const OWN_SHOWN_MS = 7 * 24 * 3_600_000;
+
 const NO_PERSON = refuse('FORBIDDEN', 'This is for people who signed in; a token is none.');
 
 /** Requests that others have to approve. */
@@ -49,7 +52,8 @@ export function mountApprovals(
     const load = async (after: string | undefined, limit: number) => {
       const found: ApprovalRequestRow[] = [];
       for (let from = after; found.length < limit; ) {
-        const rows = await listRequests(reader, from, limit);
+        const sinceMs = clock.wall() - OWN_SHOWN_MS;
+        const rows = await listRequests(reader, { person: principal.id, sinceMs, after: from, limit });
         found.push(...rows.filter(isShown));
         if (rows.length < limit) break;
         from = rows.at(-1)?.id;

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { ApprovalRequestRow, ApprovalRow } from '../../database/people-rows.ts';
 import type { Database } from '../../database/schema.ts';
+import { BARRED_MS } from './approval.ts';
 
 type Db = Kysely<Database>;
 
@@ -8,9 +9,19 @@ export async function findRequest(db: Db, id: string): Promise<ApprovalRequestRo
   return await db.selectFrom('approval_requests').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
-/** Newest first. */
-export async function listRequests(db: Db, after: string | undefined, limit: number): Promise<ApprovalRequestRow[]> {
-  let query = db.selectFrom('approval_requests').selectAll().orderBy('id', 'desc').limit(limit);
+/** What waits, and what this person asked since then, newest first. */
+export async function listRequests(
+  db: Db,
+  { person, sinceMs, after, limit }: { person: string; sinceMs: number; after: string | undefined; limit: number },
+): Promise<ApprovalRequestRow[]> {
+  let query = db
+    .selectFrom('approval_requests')
+    .selectAll()
+    .where((eb) =>
+      eb.or([eb('state', '=', 'waiting'), eb.and([eb('person_id', '=', person), eb('created_at', '>', sinceMs)])]),
+    )
+    .orderBy('id', 'desc')
+    .limit(limit);
   if (after !== undefined) query = query.where('id', '<', after);
   return await query.execute();
 }
@@ -49,22 +60,31 @@ export async function approvalsOf(db: Db, requests: readonly string[]): Promise<
     .execute();
 }
 
-/** People whom any of these made, let enrol anew, or gave a role, since then. */
-export async function madeBy(db: Db, people: readonly string[], sinceMs: number): Promise<string[]> {
+/**
+ * People whom any of these made, let enrol anew, or gave a role since then, or who did that to them. An invitation counts
+ * from when it was used, too: it may lie for days.
+ */
+export async function linkedWith(db: Db, people: readonly string[], sinceMs: number): Promise<string[]> {
   if (people.length === 0) return [];
   const invited = await db
     .selectFrom('invitations')
-    .select('person_id')
-    .where('invited_by', 'in', [...people])
-    .where('created_at', '>', sinceMs)
+    .innerJoin('people', 'people.id', 'invitations.person_id')
+    .select(['invitations.person_id as one', 'invitations.invited_by as other'])
+    .where((eb) => eb.or([eb('person_id', 'in', [...people]), eb('invited_by', 'in', [...people])]))
+    .where((eb) =>
+      eb.or([
+        eb('invitations.created_at', '>', sinceMs),
+        eb.and([eb('invitations.state', '=', 'used'), eb('people.passkeys_after', '>', sinceMs)]),
+      ]),
+    )
     .execute();
   const raised = await db
     .selectFrom('role_grants')
-    .select('person_id')
-    .where('granted_by', 'in', [...people])
+    .select(['person_id as one', 'granted_by as other'])
+    .where((eb) => eb.or([eb('person_id', 'in', [...people]), eb('granted_by', 'in', [...people])]))
     .where('created_at', '>', sinceMs)
     .execute();
-  return [...new Set([...invited, ...raised].map(({ person_id }) => person_id))];
+  return [...new Set([...invited, ...raised].flatMap(({ one, other }) => [one, other]))];
 }
 
 export async function namesOf(db: Db, people: readonly string[]): Promise<ReadonlyMap<string, string>> {
@@ -88,19 +108,37 @@ export async function savedSince(db: Db, rule: string, sinceMs: number): Promise
   return (await role.executeTakeFirst()) !== undefined;
 }
 
-/** Whether somebody else is an owner of the installation, as the rows say. */
-export async function hasOtherOwner(db: Db, person: string): Promise<boolean> {
-  const other = await db
+/**
+ * Whether somebody else is an owner of the installation, or was until a moment ago: whoever suspends the other owner is
+ * not the only one by that.
+ */
+export async function hasOtherOwner(db: Db, person: string, nowMs: number): Promise<boolean> {
+  const grants = await db
     .selectFrom('role_grants')
     .innerJoin('people', 'people.id', 'role_grants.person_id')
-    .select('role_grants.id')
+    .select(['role_grants.id', 'role_grants.person_id', 'role_grants.state', 'role_grants.expires_at'])
+    .select('people.state as person_state')
     .where('role_grants.role', '=', 'owner')
-    .where('role_grants.state', '=', 'active')
     .where('role_grants.project_id', 'is', null)
     .where('role_grants.environment_id', 'is', null)
-    .where('people.state', '=', 'active')
     .where('people.id', '!=', person)
+    .execute();
+  const isThere = grants.some(
+    ({ state, expires_at, person_state }) =>
+      state === 'active' && (expires_at === null || nowMs < expires_at) && /^(active|suspended)$/.test(person_state),
+  );
+  if (isThere || grants.length === 0) return isThere;
+  const ended = await db
+    .selectFrom('entries')
+    .select('sequence')
+    .where(
+      'subject',
+      'in',
+      grants.flatMap(({ id, person_id }) => [id, person_id]),
+    )
+    .where('action', 'in', ['role.ended', 'person.suspended', 'person.removed'])
+    .where('at', '>', nowMs - BARRED_MS)
     .limit(1)
     .executeTakeFirst();
-  return other !== undefined;
+  return ended !== undefined;
 }

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { afterEach, it } from 'node:test';
 import { onEachDatabase } from '../../testing/databases.ts';
 import { moveClock } from '../../testing/moved-clock.ts';
-import type { PersonAnswer, TestPerson } from '../../testing/person.ts';
+import { type PersonAnswer, TestPerson } from '../../testing/person.ts';
 import { openRaw } from '../../testing/raw-database.ts';
-import { removePolicy, savePolicy, sharePoliced } from '../../testing/policies.ts';
+import { removePolicy, savePolicy, forgetOwner, settle, sharePoliced } from '../../testing/policies.ts';
 import { assertStatus } from '../../testing/shared-market.ts';
 import { WrittenPast } from '../../testing/written-past.ts';
 
@@ -23,6 +23,7 @@ onEachDatabase('approvals', (createPlace) => {
     assert.deepEqual([refused.status, refused.body.code], [403, 'APPROVALS_REQUIRED'], JSON.stringify(refused.body));
     return refused.body.approval;
   };
+  const settledAsk = (by: TestPerson) => ask(by, 'binance/spare');
   const waiting = async (by: TestPerson, id: string) =>
     assertStatus(await by.call('GET', '/v1/approvals'), 200).items.find((one: { id: string }) => one.id === id);
   const approve = async (by: TestPerson, id: string, seenBy: TestPerson = by) => {
@@ -33,24 +34,18 @@ onEachDatabase('approvals', (createPlace) => {
   /** Somebody who was there long enough. */
   const settled = async (role: object): Promise<TestPerson> => {
     const person = await shared().enrol(role);
-    await using raw = await openRaw(shared().place);
-    const past = new WrittenPast(raw);
-    for (const table of ['role_grants', 'invitations']) {
-      for (const row of await raw.rows(`select * from ${table} where person_id = '${person.id}'`)) {
-        await past.edit(table, String(row['id']), { created_at: Date.now() - 2 * DAY_MS });
-        await past.mend(table, String(row['id']));
-      }
-    }
+    await settle(shared().place, person.id);
     return person;
   };
 
   afterEach(async () => {
     const { owner } = shared();
-    // Other owners would have to approve it.
+    // Other owners would have to approve it, also those who were some until today.
     const { items: people } = assertStatus(await owner.call('GET', '/v1/people?limit=100'), 200);
-    for (const { id, state } of people) {
-      if (id !== owner.id && state === 'active')
-        assertStatus(await owner.call('POST', `/v1/people/${id}/suspend`, {}), 200);
+    for (const { id, state, roles } of people) {
+      if (id === owner.id || state === 'removed') continue;
+      if (roles.some(({ role }: { role: string }) => role === 'owner')) await forgetOwner(shared().place, id);
+      assertStatus(await owner.call('DELETE', `/v1/people/${id}`, {}), 200);
     }
     for (const { id } of assertStatus(await owner.call('GET', '/v1/policies'), 200).items)
       await removePolicy(owner, id);
@@ -151,6 +146,83 @@ onEachDatabase('approvals', (createPlace) => {
     assert.equal(outcome(await approve(other, id)), 'done');
   });
 
+  it('are never of whoever made the one who asks, nor of another whom he made', async () => {
+    const { owner } = shared();
+    const master = await settled({ role: 'administrator' });
+    await savePolicy(owner, 'one', wanting(1));
+    const make = async () => {
+      const body = { name: 'Puppet', role: 'developer', reason: 'test' };
+      const { secret } = assertStatus(await master.call('POST', '/v1/people', body, { confirm: true }), 201);
+      const puppet = new TestPerson(shared().installation);
+      assertStatus(await puppet.enrol(secret), 201);
+      return puppet;
+    };
+    const [puppet, sibling] = [await make(), await make()];
+    const id = await ask(puppet);
+    assert.equal(outcome(await approve(master, id)), '403 FORBIDDEN');
+    assert.equal(outcome(await approve(sibling, id)), '403 FORBIDDEN');
+    // An invitation counts from when it was used.
+    const late = await settled({ role: 'developer' });
+    assertStatus(await master.call('POST', `/v1/people/${late.id}/invite`, {}, { confirm: true }), 200);
+    await settle(shared().place, late.id, ['invitations']);
+    const body = await settledAsk(master);
+    assert.equal(outcome(await approve(late, body)), 'done');
+    const again = assertStatus(await master.call('POST', `/v1/people/${late.id}/invite`, {}, { confirm: true }), 200);
+    await settle(shared().place, late.id, ['invitations']);
+    const anew = new TestPerson(shared().installation);
+    assertStatus(await anew.enrol(again.secret), 201);
+    assert.equal(anew.id, late.id);
+    assert.equal(outcome(await approve(anew, await ask(master, 'kraken/main'))), '403 FORBIDDEN');
+  });
+
+  it('open nothing else in the same request', async () => {
+    const { owner } = shared();
+    const asker = await settled({ role: 'administrator' });
+    const local = await settled({ role: 'administrator', project: 'market' });
+    for (const project of ['market', 'other']) {
+      const text = `forbid(principal, action == Action::"tokens.create", resource in Project::"${project}") unless { context.approvals >= 1 };`;
+      await savePolicy(owner, project, text);
+    }
+    const create = (headers: Record<string, string>) =>
+      asker.call(
+        'POST',
+        '/v1/tokens',
+        { name: 't', scopes: ['read'], projects: ['market', 'other'] },
+        { confirm: true, headers },
+      );
+    const { body } = await create({ 'keyhold-approval-reason': 'both' });
+    assert.equal(outcome(await approve(local, body.approval)), 'done');
+    assert.equal(outcome(await create({ 'keyhold-approval': body.approval })), '403 APPROVALS_REQUIRED');
+  });
+
+  it('are asked for in an address that is written as it is read', async () => {
+    const { owner, secrets } = shared();
+    const asker = await settled({ role: 'developer' });
+    await savePolicy(owner, 'one', wanting(1));
+    const headers = { 'keyhold-approval-reason': 'test' };
+    const odd = `/v1/secrets/${secrets.get('plain')?.replace('sec_', 's%65c_')}/reveal`;
+    const answer = await asker.call('POST', odd, {}, { confirm: true, headers });
+    assert.deepEqual([outcome(answer), answer.body.approval], ['403 APPROVALS_REQUIRED', undefined]);
+  });
+
+  it('are used up by what has no entry of a person, too', async () => {
+    const { owner } = shared();
+    const asker = await settled({ role: 'security-officer' });
+    const approver = await settled({ role: 'security-officer' });
+    const text =
+      'forbid(principal, action in [Action::"audit.export", Action::"backup.create"], resource) unless { context.approvals >= 1 };';
+    await savePolicy(owner, 'exports', text);
+    const body = { name: 'siem', kind: 'webhook', url: 'https://siem.example/hook' };
+    const create = (headers: Record<string, string>) =>
+      asker.call('POST', '/v1/audit/exports', body, { confirm: true, headers });
+    const asked = await create({ 'keyhold-approval-reason': 'test' });
+    assert.equal(outcome(asked), '403 APPROVALS_REQUIRED');
+    assert.equal(outcome(await approve(approver, asked.body.approval)), 'done');
+    const answers = await Promise.all([1, 2, 3].map(() => create({ 'keyhold-approval': asked.body.approval })));
+    assert.equal(answers.filter(({ status }) => status < 300).length, 1);
+    assert.equal((await waiting(asker, asked.body.approval)).state, 'used');
+  });
+
   it('are given by those alone who could do it themselves, there', async () => {
     const { owner } = shared();
     const asker = await settled({ role: 'developer' });
@@ -231,7 +303,7 @@ onEachDatabase('approvals', (createPlace) => {
     assert.equal(outcome(await reveal(asker, sent)), 'done');
   });
 
-  it('can not be wished away by one owner alone', async () => {
+  it('can not be wished away by one owner alone, nor by putting the other out', async () => {
     const { owner } = shared();
     const id = await savePolicy(owner, 'two', wanting(1));
     const second = await settled({ role: 'owner' });
@@ -242,6 +314,10 @@ onEachDatabase('approvals', (createPlace) => {
     const weaker = { text: wanting(1, 'keys.issue'), reason: 'test', basis };
     const replaced = await owner.call('PUT', '/v1/policies/two', weaker, { confirm: true });
     assert.equal(outcome(replaced), '403 APPROVALS_REQUIRED');
+    assertStatus(await owner.call('POST', `/v1/people/${second.id}/suspend`, {}), 200);
+    assert.equal(outcome(await remove()), '403 APPROVALS_REQUIRED');
+    assertStatus(await owner.call('POST', `/v1/people/${second.id}/resume`, {}, { confirm: true }), 200);
+    assertStatus(await second.signIn(), 200);
     const { body } = await remove({ 'keyhold-approval-reason': 'no longer needed' });
     assert.equal(outcome(await approve(second, body.approval)), 'done');
     assert.equal(outcome(await remove({ 'keyhold-approval': body.approval })), 'done');

@@ -4,14 +4,16 @@ import type { Kysely } from 'kysely';
 import type { Database } from '../../database/schema.ts';
 import { attribution, type ChangeContext } from '../change-context.ts';
 import type { Judged } from '../judge.ts';
-import type { Principal } from '../principal.ts';
+import type { RoleNamed } from '../people/person.ts';
+import { isSamePlace, type Principal } from '../principal.ts';
 import { refuseGone } from '../refuse-gone.ts';
-import { digestOf, isSame, isWaiting, MAX_BODY_BYTES, MAX_WAITING, WAITS_MS } from './approval.ts';
+import { digestOf, isSame, isWaiting, MAX_BODY_BYTES, MAX_WAITING, resourceOf, WAITS_MS } from './approval.ts';
 import { waitingOf } from './approvals.store.ts';
 
 export interface ApprovalContext extends ChangeContext {
   readonly reader: Kysely<Database>;
   readonly tampered: (rowId: string) => void;
+  readonly roleNamed: RoleNamed;
 }
 
 const MAX_REASON_CHARS = 200;
@@ -36,6 +38,7 @@ export async function askApproval(
     const how = `Send it again with ${APPROVAL_REASON_HEADER}: why, percent-encoded, ${MAX_REASON_CHARS} characters at most.`;
     return { ...refusal, detail: `${refusal.detail} ${how}` };
   }
+  if (!isPlain(sent.target)) return { ...refusal, detail: `${refusal.detail} Its address is not written plainly.` };
   if (sent.carriesSecret) return { ...refusal, detail: `${refusal.detail} It carries a secret, which waits nowhere.` };
   if (sent.body.length > MAX_BODY_BYTES) return { ...refusal, detail: `${refusal.detail} It is too long to wait.` };
   const approval = await keep(context, principal, sent, judged, reason);
@@ -57,6 +60,22 @@ function readReason({ headers }: SentRequest): string | null {
   }
 }
 
+/**
+ * An address as it is read: without a host, a fragment, an empty query, or letters that need no escape written with one.
+ * What approvers look at is then what is done.
+ */
+function isPlain(target: string): boolean {
+  const [path = '', query] = target.split('?', 2);
+  if (!path.startsWith('/') || target.includes('#') || query === '') return false;
+  try {
+    return path
+      .split('/')
+      .every((part) => part === encodeURIComponent(decodeURIComponent(part)) || /^[\w.:~-]*$/.test(part));
+  } catch {
+    return false;
+  }
+}
+
 async function keep(
   { ledger, reader, random, clock }: ApprovalContext,
   principal: Principal,
@@ -67,7 +86,7 @@ async function keep(
   const asked = { method, target, body: Buffer.from(body).toString('utf8') };
   const now = clock.wall();
   const own = (await waitingOf(reader, principal.id)).filter((row) => isWaiting(row, now));
-  const same = own.find((row) => isSame(row, asked));
+  const same = own.find((row) => isSame(row, asked) && row.action === action && isSamePlace(resourceOf(row), resource));
   if (same !== undefined) return same.id;
   if (own.length >= MAX_WAITING)
     return refuse('APPROVALS_REQUIRED', `${MAX_WAITING} requests of yours wait already: withdraw one first.`);

@@ -41,7 +41,7 @@ export async function approveRequest(
     const barred = await findBarred(facts.db, row.person_id, now);
     if (barred.has(principal.id)) {
       const why =
-        'Nobody approves what is his own, nor of who made him, or let him enrol, or gave him a role, within a day.';
+        'Nobody approves what is his own, nor what somebody asks who made him, or whom he made, within a day.';
       return refuse('FORBIDDEN', why);
     }
     if (await savedSince(facts.db, rule, now - BARRED_MS))

@@ -1,9 +1,14 @@
 import { APPROVAL_HEADER, type SentRequest } from '@keyhold/protocol/confirmation';
 import { type Refusal, refuse } from '@keyhold/protocol/errors';
-import type { ApprovalRequestRow } from '../../database/people-rows.ts';
+import type { ApprovalRequestRow, ApprovalRow, PersonRow, RoleGrantRow } from '../../database/people-rows.ts';
+import type { FactTable } from '../../database/schema.ts';
+import { readCheckedRows } from '../../ledger/checked-rows.ts';
 import type { Facts } from '../../ledger/facts.ts';
-import type { Principal } from '../principal.ts';
-import { isApproving, isSame, isWaiting } from './approval.ts';
+import { type Action, opens } from '../authorise.ts';
+import { rolesOf } from '../people/people.store.ts';
+import { grantOf, isInForce } from '../people/person.ts';
+import { covers, type Principal } from '../principal.ts';
+import { isApproving, isSame, isWaiting, resourceOf } from './approval.ts';
 import { approvalsOf, findRequest } from './approvals.store.ts';
 import type { ApprovalContext } from './ask-approval.ts';
 
@@ -38,21 +43,23 @@ export async function takeApproval(
   inUse.add(id);
   let used = false;
   try {
-    const ids = (await approvalsOf(context.reader, [id])).map((approval) => approval.id);
-    const count = await countRead(context, row);
+    const count = await countGood(context, principal, row);
     const use = async (facts: Facts): Promise<Refusal | null> => {
       if (used) return null;
       const held = await facts.find('approval_requests', id);
-      if (held === undefined || !isThis(held) || (await countApproving(facts, held, ids)) < count) return NOT_THIS;
+      if (held === undefined || !isThis(held)) return NOT_THIS;
       await facts.update('approval_requests', held, { state: 'used', body: '' });
       used = true;
       return null;
     };
-    principal.judge.approvedBy(count, use);
+    principal.judge.approvedBy({ count, action: row.action as Action, resource: resourceOf(row), use });
     return {
       done: async (isDone) => {
-        inUse.delete(id);
-        if (isDone && !used) await useAlone(context, principal.id, id, use);
+        try {
+          if (isDone && !used) await useAlone(context, principal.id, id, use);
+        } finally {
+          inUse.delete(id);
+        }
       },
     };
   } catch (error) {
@@ -71,20 +78,47 @@ async function useAlone(
   await ledger.record({ actor, action: 'approval.used', subject, locks: [subject] }, async (facts) => await use(facts));
 }
 
-/** As the rows say; they are checked when they are used. */
-async function countRead({ reader }: ApprovalContext, request: ApprovalRequestRow): Promise<number> {
-  const rows = await approvalsOf(reader, [request.id]);
-  return new Set(rows.filter((row) => isApproving(row, request)).map(({ person_id }) => person_id)).size;
+/**
+ * People who approved it and still could: whose word, who themselves and whose roles are as the ledger recorded them.
+ * INVARIANT: asked by the one request that runs with it, so nothing is counted twice.
+ */
+async function countGood(context: ApprovalContext, principal: Principal, request: ApprovalRequestRow): Promise<number> {
+  const { reader } = context;
+  const ids = (await approvalsOf(reader, [request.id])).map(({ id }) => id);
+  const good = (await checked(context, ['approvals'], ids)) as ApprovalRow[];
+  const approving = good.filter((row) => row.request_id === request.id && isApproving(row, request));
+  const people = [...new Set(approving.map(({ person_id }) => person_id))];
+  const there = ((await checked(context, ['people'], people)) as PersonRow[]).filter(({ state }) => state === 'active');
+  let count = 0;
+  for (const { id } of there) if (await couldStill(context, principal, id, request)) count++;
+  return count;
 }
 
-/** People who approved it, whose word and who themselves are as the ledger recorded them, and who are there still. */
-async function countApproving(facts: Facts, request: ApprovalRequestRow, ids: readonly string[]): Promise<number> {
-  const people = new Set<string>();
-  for (const id of ids) {
-    const { row, tampered } = await facts.examine('approvals', id);
-    if (row === undefined || tampered || row.request_id !== request.id || !isApproving(row, request)) continue;
-    const person = await facts.examine('people', row.person_id);
-    if (person.row?.state === 'active' && !person.tampered) people.add(row.person_id);
-  }
-  return people.size;
+/** Whether a grant or a policy opens it to him still; where he asks from now nobody knows, and policies were asked then. */
+async function couldStill(
+  context: ApprovalContext,
+  { judge }: Principal,
+  id: string,
+  request: ApprovalRequestRow,
+): Promise<boolean> {
+  const held = await rolesOf(context.reader, [id]);
+  const rows = (await checked(
+    context,
+    ['role_grants'],
+    held.map((row) => row.id),
+  )) as RoleGrantRow[];
+  const own = rows.filter((row) => row.person_id === id && isInForce(row, context.clock.wall()));
+  const grants = own.map((row) => grantOf(row, context.roleNamed));
+  const [action, resource] = [request.action as Action, resourceOf(request)];
+  if (grants.some((grant) => opens(grant.opener, action) && covers(grant, resource))) return true;
+  return judge.mayPermit({ id, kind: 'person', grants, judge }, action);
+}
+
+async function checked({ reader, tampered }: ApprovalContext, tables: readonly FactTable[], ids: readonly string[]) {
+  const rows = await readCheckedRows(reader, tables, ids);
+  return rows.flatMap((one) => {
+    if (!('tampered' in one)) return [one.row];
+    tampered(one.tampered);
+    return [];
+  });
 }

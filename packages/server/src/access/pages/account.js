@@ -92,11 +92,14 @@ function pendingCard(asked) {
   return card(lines, confirm, discard);
 }
 
+const rankOf = ({ state, isOwn }) => (state === 'waiting' ? 0 : 2) + (isOwn ? 1 : 0);
+
 let shownApprovals = '';
 
 async function showApprovals() {
   const { items } = await call('GET', '/v1/approvals');
-  const open = items.filter(({ state, isOwn }) => state === 'waiting' || isOwn).slice(0, MAX_APPROVALS);
+  // What waits for him comes first.
+  const open = items.toSorted((a, b) => rankOf(a) - rankOf(b)).slice(0, MAX_APPROVALS);
   const seen = JSON.stringify(open);
   if (seen === shownApprovals) return;
   const cards = await Promise.all(open.map((asked) => approvalCard(asked, button, () => self, showApprovals)));

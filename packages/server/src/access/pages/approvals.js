@@ -50,7 +50,7 @@ export async function approvalCard(asked, button, self, again) {
 async function differences({ method, target, body, state }) {
   if (state !== 'waiting' || body === '' || (method !== 'PATCH' && method !== 'PUT')) return [];
   const now = await nowAt(target);
-  if (now === null) return [];
+  if (now === null) return [make('p', 'What is there now could not be read.')];
   const changed = Object.entries(JSON.parse(body)).filter(
     ([name, wanted]) => name in now && plain(now[name], 0) !== plain(wanted, 0),
   );

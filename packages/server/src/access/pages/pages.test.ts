@@ -8,6 +8,7 @@ import { eventually } from '../../testing/eventually.ts';
 import { send, startInstallation, type TestInstallation } from '../../testing/installation.ts';
 import { chromiumPath } from '../../testing/missing-part.ts';
 import { originOf, TestPerson } from '../../testing/person.ts';
+import { settle } from '../../testing/policies.ts';
 
 const executablePath = chromiumPath();
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -211,8 +212,8 @@ describe('the pages of people, in a real browser', { skip: executablePath === nu
 
   it('what others ask to be approved is shown with what would be other than now, and approved or denied', async () => {
     const consumer = await confirmed('POST', '/v1/consumers', { project: 'default', name: 'bot' });
-    const place = { project: 'default', environment: 'production' };
-    const key = { ...place, consumer: consumer.id, name: 'trader', permissions: ['prices:read'] };
+    const where = { project: 'default', environment: 'production' };
+    const key = { ...where, consumer: consumer.id, name: 'trader', permissions: ['prices:read'] };
     const { key: issued } = await confirmed('POST', '/v1/keys', key);
     const text = 'forbid(principal, action == Action::"keys.change", resource) unless { context.approvals >= 1 };';
     const { basis } = await confirmed('POST', '/v1/policies/preview', { name: 'changes', text });
@@ -220,6 +221,7 @@ describe('the pages of people, in a real browser', { skip: executablePath === nu
     const invited = await confirmed('POST', '/v1/people', { name: 'Dora', role: 'developer', reason: 'test' });
     const asker = new TestPerson(installation);
     assert.equal((await asker.enrol(invited.secret)).status, 201);
+    await settle(place, asker.id);
     const headers = { 'keyhold-approval-reason': encodeURIComponent('a wider desk') };
     const change = (permissions: readonly string[], more: Record<string, string>) =>
       asker.call('PATCH', `/v1/keys/${issued.id}`, { permissions }, { confirm: true, headers: more });

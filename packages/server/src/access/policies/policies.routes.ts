@@ -4,14 +4,15 @@ import type { FastifyInstance } from 'fastify';
 import type { PolicyRow } from '../../database/people-rows.ts';
 import type { Cursors } from '../../http/cursor.ts';
 import { type Gate, mount } from '../../http/mount.ts';
+import { readCheckedRows } from '../../ledger/checked-rows.ts';
 import { pageOf } from '../../http/page.ts';
 import { Turns } from '../../vault/turns.ts';
 import { hasOtherOwner } from '../approvals/approvals.store.ts';
 import { allow, allowOnInstallation, reachFor } from '../locate.ts';
-import { INSTALLATION, type Principal } from '../principal.ts';
+import { INSTALLATION, type Principal, type Resource } from '../principal.ts';
 import { isKnownToLedger, withdrawMissing } from '../withdraw-missing.ts';
 import { findPolicyNamed, findPolicyRow, listPolicies } from './policies.store.ts';
-import { noPolicy, tryReadPolicy } from './policy.ts';
+import { noPolicy, type Policy, tryReadPolicy } from './policy.ts';
 import { type PreviewContext, previewPolicy, readChange } from './preview-policy.ts';
 import { NOT_FOR_GOOD, removePolicy } from './remove-policy.ts';
 import {
@@ -86,14 +87,14 @@ export function mountPolicies(app: FastifyInstance, { gate, policies: context, c
     const caller = { principal, ip, idempotency };
     const absent = noPolicy(params.id);
     const row = await findPolicyRow(reader, params.id);
-    // What was deleted past the ledger, or no longer reads as a policy, may have been of any place.
-    const before = row === undefined ? undefined : tryReadPolicy(row);
+    // What is not as it was recorded may have been of any place, and may have wanted approvals.
+    const before = await findWhole(context, params.id);
     if (before === undefined) {
       const denied = allowOnInstallation(principal, 'policies.change');
       if (denied !== null || !(await isKnownToLedger(reader, params.id))) return denied ?? absent;
       if (!ownsForGood(principal, INSTALLATION)) return NOT_FOR_GOOD;
-      const unconfirmed = await confirm();
-      if (unconfirmed !== null) return unconfirmed;
+      const refused = (await wantAnotherOwner(context, principal, params.id, INSTALLATION)) ?? (await confirm());
+      if (refused !== null) return refused;
       if (row === undefined) return await withdrawMissing(context, caller, 'policies', params.id, absent);
     } else {
       const change = await openChange(context, principal, async () => ({ before, after: undefined }));
@@ -148,15 +149,33 @@ async function refuseWideningOf(
 
 /** Whoever could take the wish for approvals away by himself would need none. */
 async function refuseUnapproved(
-  { reader, places }: PreviewContext,
+  context: PreviewContext,
   principal: Principal,
   { before }: PolicyChange,
 ): Promise<Refusal | null> {
-  if (before?.minds.approvals !== true || principal.judge.approvals > 0) return null;
-  if (!(await hasOtherOwner(reader, principal.id))) return null;
-  const decision = { allowed: false, rule: before.id, byName: false, approvals: 1 };
-  principal.judge.note({ principal, action: 'policies.change', resource: placeOf(places, before), decision });
+  if (before?.minds.approvals !== true) return null;
+  return await wantAnotherOwner(context, principal, before.id, placeOf(context.places, before));
+}
+
+/** @param rule id of the policy that goes or changes */
+async function wantAnotherOwner(
+  { reader, clock }: PreviewContext,
+  principal: Principal,
+  rule: string,
+  resource: Resource,
+): Promise<Refusal | null> {
+  const isApproved = principal.judge.approvalsOf('policies.change', resource) > 0;
+  if (isApproved || !(await hasOtherOwner(reader, principal.id, clock.wall()))) return null;
+  const decision = { allowed: false, rule, byName: false, approvals: 1 };
+  principal.judge.note({ principal, action: 'policies.change', resource, decision });
   return refuse('APPROVALS_REQUIRED', 'This policy wants approvals: another owner has to approve what becomes of it.');
+}
+
+/** The policy, where it is what the ledger recorded. */
+async function findWhole({ reader, tampered }: PreviewContext, id: string): Promise<Policy | undefined> {
+  const [checked] = await readCheckedRows(reader, ['policies'], [id]);
+  if (checked !== undefined && 'tampered' in checked) tampered(id);
+  return checked === undefined || 'tampered' in checked ? undefined : tryReadPolicy(checked.row as PolicyRow);
 }
 
 function showPolicy(row: PolicyRow) {

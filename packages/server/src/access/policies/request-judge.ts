@@ -3,8 +3,8 @@ import type { Clock } from '../../clock.ts';
 import type { Facts } from '../../ledger/facts.ts';
 import type { Action } from '../authorise.ts';
 import { decide } from '../decide.ts';
-import type { Decision, Judge, Judged, Ruling } from '../judge.ts';
-import type { Principal, Resource } from '../principal.ts';
+import type { Approved, Decision, Judge, Judged, Ruling } from '../judge.ts';
+import { isSamePlace, isWithin, type Principal, type Resource } from '../principal.ts';
 import { permitText } from './cedar.ts';
 import { askerOf, describe, everyPlace } from './entities.ts';
 import { goesOnWithoutPolicies } from './vocabulary.ts';
@@ -28,8 +28,7 @@ export class RequestJudge implements Judge {
   readonly #atMs: number;
   readonly #version: number;
   readonly decisions: Judged[] = [];
-  #approvals = 0;
-  #use: ((facts: Facts) => Promise<Refusal | null>) | null = null;
+  #approved: Approved | null = null;
 
   /** @param network address that is asked from */
   constructor(judging: Judging, network: string) {
@@ -51,17 +50,25 @@ export class RequestJudge implements Judge {
     return kind === 'person' ? this.#judging.book.glassOf(id, this.#atMs) : undefined;
   }
 
-  get approvals(): number {
-    return this.#approvals;
+  #ruleWith(principal: Principal, action: Action, resource: Resource, approvals: number): Ruling | null {
+    const circumstances = { network: this.#network, atMs: this.#atMs, approvals };
+    return this.#judging.book.rule(principal, action, resource, circumstances);
   }
 
-  approvedBy(count: number, use: (facts: Facts) => Promise<Refusal | null>): void {
-    [this.#approvals, this.#use] = [count, use];
+  approvalsOf(action: Action, resource: Resource): number {
+    const approved = this.#approved;
+    if (approved === null || approved.action !== action) return 0;
+    const isThere = isSamePlace(resource, approved.resource) || isWithin(resource, approved.resource);
+    return isThere ? approved.count : 0;
+  }
+
+  approvedBy(approved: Approved): void {
+    this.#approved = approved;
   }
 
   ifApproved(principal: Principal, action: Action, resource: Resource): Decision {
     const judge = new RequestJudge(this.#judging, this.#network);
-    judge.approvedBy(MAX_APPROVALS, async () => null);
+    judge.rule = (who, what, where) => this.#ruleWith(who, what, where, MAX_APPROVALS);
     return decide({ ...principal, judge }, action, resource);
   }
 
@@ -69,7 +76,7 @@ export class RequestJudge implements Judge {
     const last = this.decisions.at(-1)?.action;
     // What was allowed before a policy changed is not done after that was answered; taking away waits for none.
     const isBarred = this.hasChanged && (last === undefined || !goesOnWithoutPolicies(last));
-    return isBarred ? POLICIES_CHANGED : (this.#use?.(facts) ?? null);
+    return isBarred ? POLICIES_CHANGED : (this.#approved?.use(facts) ?? null);
   }
 
   concerns(principal: Principal, action: Action): boolean {
@@ -82,9 +89,8 @@ export class RequestJudge implements Judge {
   }
 
   rule(principal: Principal, action: Action, resource: Resource): Ruling | null {
-    const approvals = this.glassOf(principal) === undefined ? this.#approvals : MAX_APPROVALS;
-    const circumstances = { network: this.#network, atMs: this.#atMs, approvals };
-    return this.#judging.book.rule(principal, action, resource, circumstances);
+    const isOpen = this.glassOf(principal) !== undefined;
+    return this.#ruleWith(principal, action, resource, isOpen ? MAX_APPROVALS : this.approvalsOf(action, resource));
   }
 
   mayForbid(principal: Principal, action: Action, within: Resource): boolean {

@@ -19,6 +19,7 @@ import { isAimedAt, MAX_POLICIES, type Policy, readPolicy, whomIt } from './poli
 export interface PolicyContext extends ChangeContext {
   readonly reader: Kysely<Database>;
   readonly places: PolicyPlaces;
+  readonly tampered: (rowId: string) => void;
 }
 
 export interface PolicyInput {
