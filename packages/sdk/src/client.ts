@@ -92,6 +92,7 @@ export function createClient(connection: Connection) {
       suspend: bind(keys.suspendKey),
       resume: bind(keys.resumeKey),
       revoke: bind(keys.revokeKey),
+      revokeMany: bind(keys.revokeKeys),
       destroy: bind(keys.destroyKey),
     },
     credentials: { revoke: bind(keys.revokeCredential) },

@@ -111,6 +111,16 @@ export const KEY_COMMANDS: readonly Command[] = [
     show: showState,
   }),
   apiCommand({
+    words: ['keys', 'revoke-many'],
+    operation: operations.revokeKeys,
+    call: (client) => client.keys.revokeMany,
+    show: ({ revoked, refused }) => [
+      `revoked  ${revoked.length}`,
+      ...refused.map(({ id, code, detail }) => `refused  ${id}: ${code}: ${detail}`),
+    ],
+    taken: 'dead',
+  }),
+  apiCommand({
     words: ['keys', 'revoke'],
     operation: operations.revokeKey,
     call: (client) => client.keys.revoke,

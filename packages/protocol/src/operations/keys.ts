@@ -238,6 +238,26 @@ export const revokeKey = defineOperation({
   errors: ['KEY_NOT_FOUND', 'ILLEGAL_TRANSITION'],
 });
 
+export const revokeKeys = defineOperation({
+  id: 'revoke-keys',
+  method: 'POST',
+  path: '/v1/keys/revoke',
+  tag: 'Keys',
+  summary: 'Revoke many keys at once, or all of a consumer; when this returns they are dead everywhere',
+  body: Closed({
+    keys: Type.Optional(Type.Array(IdOf('key'), { minItems: 1, maxItems: 500, uniqueItems: true })),
+    consumer: Type.Optional({ ...IdOf('consumer'), description: 'Instead of `keys`: all of his that you may revoke.' }),
+    reason: Reason,
+  }),
+  status: 200,
+  response: Closed({
+    revoked: Type.Array(IdOf('key')),
+    refused: Type.Array(Closed({ id: IdOf('key'), code: Type.String(), detail: Type.String() })),
+    barrier: Type.Optional(BarrierShape),
+  }),
+  errors: ['CONFIRMATION_REQUIRED', 'KEY_NOT_FOUND', 'CONSUMER_NOT_FOUND', 'ILLEGAL_TRANSITION'],
+});
+
 export const destroyKey = defineOperation({
   id: 'destroy-key',
   method: 'POST',

@@ -49,6 +49,7 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
   keys.suspendKey,
   keys.resumeKey,
   keys.revokeKey,
+  keys.revokeKeys,
   keys.destroyKey,
   keys.revokeCredential,
   access.createToken,

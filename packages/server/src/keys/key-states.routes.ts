@@ -1,7 +1,7 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import * as operations from '@keyhold/protocol/operations/keys';
 import type { FastifyInstance } from 'fastify';
-import { allow, allowOnInstallation } from '../access/locate.ts';
+import { allow, allowOnInstallation, reachFor } from '../access/locate.ts';
 import { isKnownToLedger, withdrawMissing } from '../access/withdraw-missing.ts';
 import type { CredentialRow } from '../database/schema.ts';
 import { mount } from '../http/mount.ts';
@@ -11,6 +11,7 @@ import { destroyKey, resumeKey, revokeCredential, revokeKey, suspendKey } from '
 import { doesMoreThanRead } from './critical.ts';
 import { findCredential } from './keys.store.ts';
 import { openForTakingAway, openKey } from './open-key.ts';
+import { livingKeysOf, revokeKeys } from './revoke-keys.ts';
 
 /** Suspending, resuming and ending keys and credentials. */
 export function mountKeyStates(app: FastifyInstance, routes: Routes): void {
@@ -39,6 +40,27 @@ export function mountKeyStates(app: FastifyInstance, routes: Routes): void {
     if (isRefusal(key)) return key;
     const revoked = await revokeKey(context, { principal, ip, idempotency }, key, body.reason);
     return isRefusal(revoked) ? revoked : { body: revoked, sequence: revoked.barrier.sequence };
+  });
+
+  mount(app, gate, operations.revokeKeys, async ({ principal, body, ip, confirm }) => {
+    const { keys, consumer, reason } = body;
+    if ((keys === undefined) === (consumer === undefined))
+      return refuse('INVALID_INPUT', 'Give either keys or consumer.', '/keys');
+    const reach = reachFor(principal, 'keys.revoke');
+    if (isRefusal(reach)) return reach;
+    const within = { projects: reach.projects, environments: reach.environments };
+    const found = consumer === undefined ? [] : await livingKeysOf(reader, within, consumer, context.clock.wall());
+    if (consumer !== undefined && found.length === 0)
+      return refuse('CONSUMER_NOT_FOUND', `${consumer} has no key that you could revoke.`, '/consumer');
+    // Taking away waits for no policy: a service does it with its scope.
+    const unconfirmed = principal.kind === 'person' ? await confirm() : null;
+    if (unconfirmed !== null) return unconfirmed;
+    const caller = { principal, ip, idempotency: undefined };
+    const { revoked, refused, barrier } = await revokeKeys(routes, caller, keys ?? found, reason);
+    const [first] = refused;
+    if (barrier === null) return first?.refusal ?? refuse('KEY_NOT_FOUND', 'There is nothing to revoke.');
+    const said = refused.map(({ id, refusal }) => ({ id, code: refusal.refused, detail: refusal.detail }));
+    return { body: { revoked: [...revoked], refused: said, barrier }, sequence: barrier.sequence };
   });
 
   mount(app, gate, operations.destroyKey, async ({ principal, params, ip, idempotency }) => {

@@ -128,6 +128,8 @@ export async function requestFor(operation: string, world: MatrixWorld): Promise
     }
     case 'revoke-key':
       return post(`/v1/keys/${await key()}/revoke`, { reason: 'unspecified' });
+    case 'revoke-keys':
+      return post('/v1/keys/revoke', { keys: [await key()], reason: 'unspecified' });
     case 'destroy-key':
       return post(`/v1/keys/${await key()}/destroy`);
     case 'revoke-credential':

@@ -35,6 +35,7 @@ export const MATRIX: Readonly<Record<string, { scopes: string; bindings: string 
   'suspend-key': { scopes: '++---', bindings: '++.+..' },
   'resume-key': { scopes: '++---', bindings: '++.+..' },
   'revoke-key': { scopes: '++---', bindings: '++.+..' },
+  'revoke-keys': { scopes: '++---', bindings: '++.+..' },
   'destroy-key': { scopes: '++---', bindings: '++.+..' },
   'revoke-credential': { scopes: '++---', bindings: '++.+..' },
   'create-token': { scopes: '+----', bindings: '++.+..' },

@@ -7,7 +7,7 @@ import { startInstallation, type TestInstallation } from '../../testing/installa
 import { createMarket } from '../../testing/market.ts';
 import { type MatrixWorld, requestFor } from '../../testing/matrix-requests.ts';
 import { enrolOwner, enrolPerson, TestPerson } from '../../testing/person.ts';
-import { savePolicy } from '../../testing/policies.ts';
+import { savePolicy, settle } from '../../testing/policies.ts';
 import { CRITICAL, ROLE_MATRIX } from '../../testing/role-matrix.ts';
 import { assertStatus } from '../../testing/shared-market.ts';
 
@@ -88,7 +88,10 @@ onEachDatabase('roles and places', (createPlace) => {
   /** Asked for by somebody for whom nobody in the matrix is barred, and over policies that are gone by then. */
   const waiting = async () => {
     // Twenty of one person may wait.
-    if (asked++ % 15 === 0) asker = await enrolPerson(installation, owner, { role: 'developer' });
+    if (asked++ % 15 === 0) {
+      asker = await enrolPerson(installation, owner, { role: 'developer' });
+      await settle(place, asker.id);
+    }
     assert.ok(asker);
     const path = `w${asked}`;
     const stored = { project: 'market', environment: 'test', path, data: {} };

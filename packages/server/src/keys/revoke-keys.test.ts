@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { onEachDatabase } from '../testing/databases.ts';
+import { shareMarket } from '../testing/shared-market.ts';
+
+const MISSING = 'key_01900000-0000-7000-8000-000000000000';
+
+onEachDatabase('revoking many keys', (createPlace) => {
+  const shared = shareMarket(createPlace, { leaseSeconds: 2 });
+  const issueMany = async (count: number) =>
+    await Promise.all(Array.from({ length: count }, () => shared().market.issue()));
+
+  it('ends each of them everywhere before it is answered, whatever is refused of others', async () => {
+    const { expect, codeOf } = shared();
+    const issued = await issueMany(60);
+    for (const { secret } of issued.slice(0, 3)) assert.equal(await codeOf(secret), 'VALID');
+    const ids = issued.map(({ keyId }) => keyId);
+    const body = { keys: [MISSING, ...ids], reason: 'key_compromise' };
+    const { revoked, refused, barrier } = await expect(200, 'POST', '/v1/keys/revoke', body);
+    assert.deepEqual([...revoked].sort(), [...ids].sort());
+    assert.deepEqual(
+      refused.map(({ id, code }: { id: string; code: string }) => [id, code]),
+      [[MISSING, 'KEY_NOT_FOUND']],
+    );
+    assert.ok(barrier.acknowledged + barrier.waitedOut >= 1, JSON.stringify(barrier));
+    for (const { secret } of issued) assert.equal(await codeOf(secret), 'REVOKED');
+    const { items } = await expect(200, 'GET', `/v1/audit/entries?action=key.revoked&code=key_compromise&limit=100`);
+    assert.equal(items.length, 60);
+  });
+
+  it("ends all of a consumer's, and nothing of others", async () => {
+    const { expect, codeOf, market } = shared();
+    const other = await expect(201, 'POST', '/v1/consumers', { project: 'market', name: 'other' });
+    const kept = await market.issue({ consumer: other.id });
+    const issued = await issueMany(5);
+    await expect(200, 'POST', `/v1/keys/${issued[0]?.keyId}/suspend`);
+    const body = { consumer: market.consumer, reason: 'cessation_of_operation' };
+    const { revoked, refused } = await expect(200, 'POST', '/v1/keys/revoke', body);
+    assert.deepEqual([revoked.length, refused], [5, []]);
+    for (const { secret } of issued) assert.equal(await codeOf(secret), 'REVOKED');
+    assert.equal(await codeOf(kept.secret), 'VALID');
+    await expect(404, 'POST', '/v1/keys/revoke', body);
+  });
+
+  it('takes keys or a consumer, and says that there are none', async () => {
+    const { expect, market } = shared();
+    await expect(400, 'POST', '/v1/keys/revoke', { reason: 'unspecified' });
+    await expect(400, 'POST', '/v1/keys/revoke', { keys: [MISSING], consumer: market.consumer, reason: 'unspecified' });
+    const missing = await expect(404, 'POST', '/v1/keys/revoke', { keys: [MISSING], reason: 'unspecified' });
+    assert.equal(missing.code, 'KEY_NOT_FOUND');
+  });
+});
