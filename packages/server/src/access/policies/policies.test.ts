@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { afterEach, it } from 'node:test';
 import { onEachDatabase } from '../../testing/databases.ts';
 import type { PersonAnswer, TestPerson } from '../../testing/person.ts';
 import { removePolicy, savePolicy, sharePoliced, trySavePolicy } from '../../testing/policies.ts';
 import { assertStatus } from '../../testing/shared-market.ts';
+import { validatePolicy } from './cedar.ts';
 
 const LIVE = 'Environment::"market/live"';
 
@@ -364,4 +366,13 @@ onEachDatabase('policies', (createPlace) => {
       assert.equal(outcome(await reveal(auditor, 'kraken/main')), '404 SECRET_NOT_FOUND', folder);
     }
   });
+});
+
+it('policies in the documentation fit the schema', () => {
+  const page = readFileSync(new URL('../../../../../docs/flows/people.md', import.meta.url), 'utf8');
+  const block = /```cedar\n(.*?)```/s.exec(page)?.[1] ?? '';
+  const inline = [...page.replace(/\s+/g, ' ').matchAll(/`(forbid\(.*?;)`/g)].map((match) => match[1] ?? '');
+  const policies = [...block.split(/(?<=;)\n\n/), ...inline];
+  assert.equal(policies.length, 5);
+  for (const policy of policies) assert.equal(validatePolicy(policy), null, policy);
 });

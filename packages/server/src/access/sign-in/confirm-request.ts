@@ -68,8 +68,10 @@ function waitForPerson(
   if (id !== undefined && pending.take(id, session, request)) return null;
   // Whoever asks again for what was discarded does not put it back.
   if (id !== undefined && pending.find(person, id) === undefined) return unconfirmed('It was discarded, or is over.');
-  if (request.carriesSecret) return unconfirmed('It carries a secret, which waits nowhere: do it with a token.');
-  if (request.body.length > MAX_PENDING_BYTES) return unconfirmed('It is too long to wait: do it with a token.');
+  if (request.carriesSecret)
+    return unconfirmed('It carries a secret, which waits nowhere: do it with a token that a policy names for it.');
+  if (request.body.length > MAX_PENDING_BYTES)
+    return unconfirmed('It is too long to wait: do it with a token that a policy names for it.');
   const confirmation = pending.hold(person, session, request);
   const detail = 'Confirm it on the page of your account, then send it again with Keyhold-Confirmation.';
   return { ...unconfirmed(detail), confirmation };
