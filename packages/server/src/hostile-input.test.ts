@@ -94,7 +94,7 @@ async function sendBatch(raw: RawDatabase, url: string, attacks: readonly Attack
         const answer = await connection.send(attack);
         const flaw = flawOf(attack, answer);
         if (flaw !== null) flaws.push(`${flaw}\n    ${show(attack)}`);
-        if (typeof answer !== 'string' && answer.status < 300 && attack.method !== 'GET') accepted++;
+        if (typeof answer !== 'string' && answer.status < 300 && attack.method !== 'GET') accepted += entriesOf(answer);
       }
     }),
   );
@@ -103,6 +103,12 @@ async function sendBatch(raw: RawDatabase, url: string, attacks: readonly Attack
     flaws.push(`${accepted} accepted, but ${written} entries written\n    ${attacks.map(show).join('\n    ')}`);
   }
   return flaws;
+}
+
+/** Many keys at once have an entry each. */
+function entriesOf({ body }: { readonly body: string }): number {
+  const many = /"revoked":(\[[^\]]*\])/.exec(body)?.[1];
+  return many === undefined ? 1 : Math.max(1, (JSON.parse(many) as unknown[]).length);
 }
 
 /**
