@@ -3,6 +3,8 @@ import type { Clock } from '../../clock.ts';
 import type { Scratch } from '../../database/scratch.ts';
 import type { Judged } from '../judge.ts';
 import { forgetDecisions, forgetDecisionsOf, keepDecisions, type KeptDecision } from './decisions.store.ts';
+import { nameOf } from '../opener.ts';
+import { covers } from '../principal.ts';
 import { askerOf } from './entities.ts';
 import type { Uid } from './cedar.ts';
 
@@ -13,6 +15,9 @@ const MAX_WAITING = 5_000;
 /** Of one caller: nobody pushes out what others did. */
 const MAX_WAITING_OF_ONE = 500;
 const MAX_KEPT = 500_000;
+
+/** Counted on until it is kept. */
+type Counted = KeptDecision & { last_at: number; count: number };
 
 /** Who asked, as policies saw him. */
 export interface Asked {
@@ -29,7 +34,7 @@ export interface Asked {
 export class DecisionLog {
   readonly #scratch: Scratch;
   readonly #clock: Clock;
-  #waiting = new Map<string, KeptDecision>();
+  #waiting = new Map<string, Counted>();
   #ofOne = new Map<string, number>();
   /** Decisions that were not kept since the start: there were too many. */
   dropped = 0;
@@ -43,18 +48,15 @@ export class DecisionLog {
     // Whoever guesses paths fills nothing with them; what is found is decided there again.
     if (isThere === false) return;
     const hour = atMs - (atMs % HOUR_MS);
-    const asked: Asked = { kind: principal.kind, parents: askerOf(principal, resource).parents, network };
-    const row = {
-      hour,
-      ...{ principal_id: principal.id, asked: JSON.stringify(asked), action },
-      ...{ project_id: resource.project, environment_id: resource.environment },
-      secret: resource.secret ?? null,
-      ...{ allowed: decision.allowed ? (1 as const) : (0 as const), rule: decision.rule },
-    };
-    const key = JSON.stringify(Object.values(row));
+    const { project, environment, secret = null } = resource;
+    const { allowed, rule } = decision;
+    const held = principal.grants.filter((grant) => covers(grant, resource)).map(({ opener }) => nameOf(opener));
+    const about = [hour, principal.id, network, action, project, environment, allowed, rule, secret];
+    const key = `${held.join(' ')} ${about.join(' ')}`;
     const known = this.#waiting.get(key);
     if (known !== undefined) {
-      this.#waiting.set(key, { ...known, last_at: atMs, count: known.count + 1 });
+      known.last_at = atMs;
+      known.count++;
       return;
     }
     const own = this.#ofOne.get(principal.id) ?? 0;
@@ -63,7 +65,13 @@ export class DecisionLog {
       return;
     }
     this.#ofOne.set(principal.id, own + 1);
-    this.#waiting.set(key, { id: hash('sha256', key, 'hex'), ...row, first_at: atMs, last_at: atMs, count: 1 });
+    const asked: Asked = { kind: principal.kind, parents: askerOf(principal, resource).parents, network };
+    this.#waiting.set(key, {
+      id: hash('sha256', key, 'hex'),
+      ...{ hour, principal_id: principal.id, asked: JSON.stringify(asked), action },
+      ...{ project_id: project, environment_id: environment, secret, allowed: allowed ? 1 : 0, rule },
+      ...{ first_at: atMs, last_at: atMs, count: 1 },
+    });
   };
 
   /** Keeps what was counted. */
