@@ -1,4 +1,4 @@
-import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import { isRefusal, refuse } from '@keyhold/protocol/errors';
 import {
   createToken as createTokenOperation,
   listTokens as listTokensOperation,
@@ -13,8 +13,9 @@ import { pageOf } from '../http/page.ts';
 import { expose } from '../vault/expose.ts';
 import type { ChangeContext } from './change-context.ts';
 import { createToken } from './create-token.ts';
-import { allowAt, allowOnInstallation, reachFor } from './locate.ts';
-import { holdsWhole, INSTALLATION, type Principal, type Reach, type Resource } from './principal.ts';
+import { allowOnInstallation, reachFor } from './locate.ts';
+import { holdsWhole, INSTALLATION, type Principal, type Reach } from './principal.ts';
+import { refuseUnseen } from './refuse-unseen.ts';
 import { readExpiry } from './read-expiry.ts';
 import { revokeToken } from './revoke-token.ts';
 import { type PlaceNames, readBinding, showToken, type TokenPlaces } from './token.ts';
@@ -45,7 +46,7 @@ export function mountTokens(
     if (isRefusal(reach)) return reach;
     const binding = await readBinding(places, principal, body);
     if (isRefusal(binding)) return binding;
-    const unseen = body.scopes.includes('feed:hmac') ? refuseUnseen(principal, binding.at) : null;
+    const unseen = refuseUnseen(principal, body.scopes, binding.at);
     if (unseen !== null) return unseen;
     const isOfAll = binding.at.includes(INSTALLATION);
     const refused = (isOfAll ? allowOnInstallation(principal, 'tokens.create') : null) ?? (await confirm());
@@ -119,14 +120,4 @@ async function listVisible(
   const names = await places.names(tokens);
   const visible = tokens.filter((token) => isVisible(reach, token, names));
   return visible.slice(0, limit);
-}
-
-/** Whoever has `feed:hmac` is sent what requests are signed with: giving it takes what revealing it takes. */
-function refuseUnseen(principal: Principal, at: readonly Resource[]): Refusal | null {
-  const absent = refuse('FORBIDDEN', 'You can only give what you have: you may not reveal secrets there.', '/scopes');
-  for (const resource of at) {
-    const denied = allowAt(principal, 'secrets.reveal', { resource, absent });
-    if (denied !== null) return denied;
-  }
-  return null;
 }

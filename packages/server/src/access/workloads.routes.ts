@@ -1,3 +1,4 @@
+import { refuseUnseen } from './refuse-unseen.ts';
 import { isRefusal } from '@keyhold/protocol/errors';
 import * as operations from '@keyhold/protocol/operations/workloads';
 import type { FastifyInstance } from 'fastify';
@@ -23,10 +24,12 @@ export function mountWorkloads(
   };
 
   mount(app, gate, operations.createWorkload, async ({ principal, body, ip, idempotency, confirm }) => {
-    const denied = allowOnInstallation(principal, 'workloads.create') ?? (await confirm());
+    const denied = allowOnInstallation(principal, 'workloads.create');
     if (denied !== null) return denied;
     const binding = await readBinding(places, principal, body);
     if (isRefusal(binding)) return binding;
+    const refused = refuseUnseen(principal, body.scopes, binding.at) ?? (await confirm());
+    if (refused !== null) return refused;
     const { name, issuer, audience, jwksUri = null, claims, scopes, ttlSeconds = 900 } = body;
     const input = { name, issuer, audience, jwksUri, claims, scopes, ...binding, ttlSeconds };
     const created = await createWorkload(context, { principal, ip, idempotency }, input);

@@ -1,13 +1,15 @@
 import { Readable } from 'node:stream';
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
+import type { Json } from '@keyhold/protocol/canonical-json';
 import { isRefusal, refuse } from '@keyhold/protocol/errors';
 import { type BackupRequest, BackupRequestShape, recordDrill } from '@keyhold/protocol/operations/backup';
 import type { FastifyInstance } from 'fastify';
+import { Closed } from '@keyhold/protocol/operations/shapes';
 import { attribution } from '../access/change-context.ts';
 import { allowOnInstallation } from '../access/locate.ts';
 import type { Store } from '../database/store.ts';
 import { encryptStream } from '../delivery/age-stream.ts';
-import { approvalOf, bearerOf, mount, sentRequest, told } from '../http/mount.ts';
+import { approvalOf, approvedly, bearerOf, mount, sentRequest, told } from '../http/mount.ts';
 import { sendProblem } from '../http/problem.ts';
 import type { Routes } from '../projects/projects.routes.ts';
 import { writeBackup } from './write-backup.ts';
@@ -26,6 +28,7 @@ export function mountBackup(app: FastifyInstance, { gate, context, store }: Back
         operationId: 'create-backup',
         summary: 'A consistent backup of everything, encrypted to age recipients, while serving; a stream of bytes',
         tags: ['Backup'],
+        querystring: Closed({}),
         body: BackupRequestShape,
       } as object,
     },
@@ -37,19 +40,25 @@ export function mountBackup(app: FastifyInstance, { gate, context, store }: Back
       const approved = await approvalOf(gate, { method: 'POST' }, request, principal, sent);
       if (isRefusal(approved)) return sendProblem(request, reply, approved);
       // It is used in the entry, before anything leaves.
-      reply.raw.once('close', () => void approved?.done(false));
-      const denied = allowOnInstallation(principal, 'backup.create');
-      if (denied !== null) return sendProblem(request, reply, await told(gate, principal, sent, denied));
-      const unconfirmed = (await gate.confirm?.(principal, sent, find)) ?? null;
-      if (unconfirmed !== null) return sendProblem(request, reply, unconfirmed);
-      const { recipients } = request.body as BackupRequest;
-      const encrypt = encryptStream(recipients);
-      if (isRefusal(encrypt)) return sendProblem(request, reply, encrypt);
-      const caller = attribution({ principal, ip: request.ip, idempotency: undefined });
+      const entered = await approvedly(approved, async () => {
+        const denied = allowOnInstallation(principal, 'backup.create');
+        if (denied !== null) return await told(gate, principal, sent, denied);
+        const unconfirmed = (await gate.confirm?.(principal, sent, find)) ?? null;
+        if (unconfirmed !== null) return unconfirmed;
+        const { recipients } = request.body as BackupRequest;
+        const encrypt = encryptStream(recipients);
+        if (isRefusal(encrypt)) return encrypt;
+        const caller = attribution({ principal, ip: request.ip, idempotency: undefined });
+        const { installation } = ledger.head;
+        const draft = { ...caller, action: 'backup.created', subject: installation, evenWithoutChange: true as const };
+        const side = { ...(caller.side as Record<string, Json>), recipients };
+        const recorded = await ledger.record({ ...draft, side }, async () => null);
+        if (isRefusal(recorded)) return recorded;
+        return { encrypt, recorded };
+      });
+      if (isRefusal(entered)) return sendProblem(request, reply, entered);
+      const { encrypt, recorded } = entered;
       const { installation } = ledger.head;
-      const draft = { ...caller, action: 'backup.created', subject: installation, evenWithoutChange: true as const };
-      const recorded = await ledger.record({ ...draft, side: { ip: request.ip, recipients } }, async () => null);
-      if (isRefusal(recorded)) return sendProblem(request, reply, recorded);
       const sealed = await encrypt(writeBackup(store, clock.wall()));
       return reply
         .type('application/octet-stream')

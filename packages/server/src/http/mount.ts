@@ -166,7 +166,7 @@ export async function approvalOf<P extends { readonly id: string }>(
 }
 
 /** Does it, and says of the approval that it ran with what became of it. */
-async function approvedly<T>(approved: Taken | null, work: () => Promise<T | Refusal>): Promise<T | Refusal> {
+export async function approvedly<T>(approved: Taken | null, work: () => Promise<T | Refusal>): Promise<T | Refusal> {
   let isDone = false;
   try {
     const answer = await work();

@@ -9,7 +9,7 @@ import { listKeys } from './keys.store.ts';
 import { openForTakingAway } from './open-key.ts';
 
 /** At a time: they share commits, and wait for the same leases. */
-const AT_ONCE = 50;
+const AT_ONCE = 1_000;
 const ROWS_PER_READ = 500;
 
 interface Keys {

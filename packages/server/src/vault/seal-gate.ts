@@ -126,7 +126,8 @@ export class SealGate {
       return opened;
     }
     // INVARIANT: what can't be entered does not open.
-    await this.#enter(caller, 'seal.opened', seal);
+    const barred = await this.#enter(caller, 'seal.opened', seal);
+    if (barred !== null) return barred;
     this.#vault.keyring.unseal(opened);
     this.#opened();
     return this.#view(seal);
@@ -136,7 +137,8 @@ export class SealGate {
     const seal = await this.#seal();
     if (isRefusal(seal)) return seal;
     if (this.#vault.keyring.sealed) return SEALED;
-    await this.#enter(caller, 'seal.closed', seal);
+    const barred = await this.#enter(caller, 'seal.closed', seal);
+    if (barred !== null) return barred;
     this.#vault.keyring.seal();
     this.#forgetPending();
     this.#begin();
@@ -173,7 +175,8 @@ export class SealGate {
       const changed = await this.#commit(caller, seal, parameters, keyBytes);
       return isRefusal(changed) ? changed : { seal: changed };
     }
-    await this.#enter(caller, 'seal.change-begun', seal, parameters.kind);
+    const barred = await this.#enter(caller, 'seal.change-begun', seal, parameters.kind);
+    if (barred !== null) return barred;
     this.#pending = { parameters, keyBytes, nonce: newNonce(), given: [] };
     return { seal: this.#view(seal), shares: shares ?? [] };
   }
@@ -301,9 +304,10 @@ export class SealGate {
     this.#nonce = newNonce();
   }
 
-  async #enter(caller: SealCaller, action: string, { id }: SealRow, code?: string): Promise<void> {
+  async #enter(caller: SealCaller, action: string, { id }: SealRow, code?: string): Promise<Refusal | null> {
     const draft = { ...caller, action, subject: id, code, evenWithoutChange: true as const };
-    await this.#vault.ledger.record(draft, async () => null);
+    const recorded = await this.#vault.ledger.record(draft, async () => null);
+    return isRefusal(recorded) ? recorded : null;
   }
 
   #view(seal: SealRow): Seal {

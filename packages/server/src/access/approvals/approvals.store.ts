@@ -140,5 +140,13 @@ export async function hasOtherOwner(db: Db, person: string, nowMs: number): Prom
     .where('at', '>', nowMs - BARRED_MS)
     .limit(1)
     .executeTakeFirst();
-  return ended !== undefined;
+  if (ended !== undefined) return true;
+  // A log that was pruned does not say.
+  const oldest = await db
+    .selectFrom('entries')
+    .select(['sequence', 'at'])
+    .orderBy('sequence')
+    .limit(1)
+    .executeTakeFirst();
+  return oldest !== undefined && Number(oldest.sequence) > 1 && Number(oldest.at) > nowMs - BARRED_MS;
 }

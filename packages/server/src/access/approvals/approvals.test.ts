@@ -175,6 +175,18 @@ onEachDatabase('approvals', (createPlace) => {
     assert.equal(outcome(await approve(anew, await ask(master, 'kraken/main'))), '403 FORBIDDEN');
   });
 
+  it('are wanted of whoever gives away what they are wanted for', async () => {
+    const { owner } = shared();
+    const asker = await settled({ role: 'owner' });
+    await savePolicy(owner, 'one', wanting(1));
+    const create = (binding: object) =>
+      asker.call('POST', '/v1/tokens', { name: 't', scopes: ['feed', 'feed:hmac'], ...binding }, { confirm: true });
+    assert.equal(outcome(await create({ environment: 'market/live' })), '403 APPROVALS_REQUIRED');
+    assert.equal(outcome(await create({ projects: ['market'] })), '403 APPROVALS_REQUIRED');
+    assert.equal(outcome(await create({})), '403 APPROVALS_REQUIRED');
+    assert.equal(outcome(await create({ environment: 'market/test' })), 'done');
+  });
+
   it('open nothing else in the same request', async () => {
     const { owner } = shared();
     const asker = await settled({ role: 'administrator' });

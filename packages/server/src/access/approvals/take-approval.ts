@@ -4,10 +4,10 @@ import type { ApprovalRequestRow, ApprovalRow, PersonRow, RoleGrantRow } from '.
 import type { FactTable } from '../../database/schema.ts';
 import { readCheckedRows } from '../../ledger/checked-rows.ts';
 import type { Facts } from '../../ledger/facts.ts';
-import { type Action, opens } from '../authorise.ts';
+import type { Action } from '../authorise.ts';
 import { rolesOf } from '../people/people.store.ts';
 import { grantOf, isInForce } from '../people/person.ts';
-import { covers, type Principal } from '../principal.ts';
+import type { Principal } from '../principal.ts';
 import { isApproving, isSame, isWaiting, resourceOf } from './approval.ts';
 import { approvalsOf, findRequest } from './approvals.store.ts';
 import type { ApprovalContext } from './ask-approval.ts';
@@ -94,7 +94,7 @@ async function countGood(context: ApprovalContext, principal: Principal, request
   return count;
 }
 
-/** Whether a grant or a policy opens it to him still; where he asks from now nobody knows, and policies were asked then. */
+/** Whether it is open to him still; where he would ask from now nobody knows, so it is as from where this is asked. */
 async function couldStill(
   context: ApprovalContext,
   { judge }: Principal,
@@ -109,9 +109,8 @@ async function couldStill(
   )) as RoleGrantRow[];
   const own = rows.filter((row) => row.person_id === id && isInForce(row, context.clock.wall()));
   const grants = own.map((row) => grantOf(row, context.roleNamed));
-  const [action, resource] = [request.action as Action, resourceOf(request)];
-  if (grants.some((grant) => opens(grant.opener, action) && covers(grant, resource))) return true;
-  return judge.mayPermit({ id, kind: 'person', grants, judge }, action);
+  const asking: Principal = { id, kind: 'person', grants, judge };
+  return judge.ifApproved(asking, request.action as Action, resourceOf(request)).allowed;
 }
 
 async function checked({ reader, tampered }: ApprovalContext, tables: readonly FactTable[], ids: readonly string[]) {

@@ -11,14 +11,14 @@ export async function listBreakGlass(db: Db, after: string | undefined, limit: n
   return await query.execute();
 }
 
-/** Whether the person has one that is not closed. */
-export async function findOpenOf(db: Db, person: string, nowMs: number): Promise<BreakGlassRow | undefined> {
+/** One of this person since then that nobody has reviewed. */
+export async function findUnreviewedOf(db: Db, person: string, sinceMs: number): Promise<BreakGlassRow | undefined> {
   return await db
     .selectFrom('break_glass')
     .selectAll()
     .where('person_id', '=', person)
-    .where('state', '=', 'open')
-    .where('expires_at', '>', nowMs)
+    .where('state', '!=', 'reviewed')
+    .where('created_at', '>', sinceMs)
     .executeTakeFirst();
 }
 

@@ -5,7 +5,7 @@ import type { Database } from '../../database/schema.ts';
 import type { Recorded } from '../../ledger/entry.ts';
 import { attribution, type Caller, type ChangeContext } from '../change-context.ts';
 import { refuseGone } from '../refuse-gone.ts';
-import { findOpenOf } from './break-glass.store.ts';
+import { findUnreviewedOf } from './break-glass.store.ts';
 
 export interface BreakGlassContext extends ChangeContext {
   readonly reader: Kysely<Database>;
@@ -16,6 +16,7 @@ export interface BreakGlassContext extends ChangeContext {
 type Changed = Recorded<BreakGlassRow> | Refusal;
 
 const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
 
 /**
  * Lets somebody go on for minutes as if enough others had approved: not past a policy that forbids, nor past his own
@@ -34,8 +35,8 @@ export async function openBreakGlass(
     const gone = await refuseGone(facts, caller);
     if (gone !== null) return gone;
     const now = clock.wall();
-    if ((await findOpenOf(facts.db, person, now)) !== undefined)
-      return refuse('ILLEGAL_TRANSITION', 'You have one open already: it is not made longer.');
+    if ((await findUnreviewedOf(facts.db, person, now - DAY_MS)) !== undefined)
+      return refuse('ILLEGAL_TRANSITION', 'Somebody reviews your last one first: it is not made longer.');
     const until = { state: 'open', expires_at: now + minutes * MINUTE_MS, created_at: now } as const;
     const unseen = { reviewed_by: null, review: null, reviewed_at: null };
     return await facts.insert('break_glass', { id, person_id: person, reason, ...until, ...unseen });
@@ -50,7 +51,7 @@ export async function closeBreakGlass({ ledger }: BreakGlassContext, caller: Cal
   return await ledger.record(draft, async (facts) => {
     const { row, tampered } = await facts.examine('break_glass', id);
     if (row === undefined) return noBreakGlass(id);
-    if (row.state !== 'open') return row;
+    if (row.state !== 'open' && !tampered) return row;
     return await facts[tampered ? 'overwrite' : 'update']('break_glass', row, { state: 'closed' });
   });
 }

@@ -40,7 +40,6 @@ onEachDatabase('roles and places', (createPlace) => {
   const people = new Map<string, TestPerson>();
   let asker: TestPerson | undefined;
   let asked = 0;
-  let breaker: TestPerson | undefined;
 
   before(async () => {
     place = await createPlace();
@@ -104,7 +103,7 @@ onEachDatabase('roles and places', (createPlace) => {
     return items.find(({ id }: { id: string }) => id === body.approval);
   };
   const glass = async () => {
-    breaker ??= await enrolPerson(installation, owner, { role: 'administrator' });
+    const breaker = await enrolPerson(installation, owner, { role: 'administrator' });
     const body = { reason: 'test', minutes: 1 };
     const opened = assertStatus(await breaker.call('POST', '/v1/break-glass', body, { confirm: true }), 201);
     assertStatus(await breaker.call('POST', `/v1/break-glass/${opened.breakGlass.id}/close`, {}), 200);

@@ -120,8 +120,10 @@ export class PolicyBook {
   }
 
   #noteGlass({ id, person_id, state, expires_at }: BreakGlassRow): void {
+    for (const [person, glass] of this.#glasses) if (glass.id === id) this.#glasses.delete(person);
     if (state === 'open') this.#glasses.set(person_id, { id, until: expires_at });
-    else if (this.#glasses.get(person_id)?.id === id) this.#glasses.delete(person_id);
+    // What was decided with one that is closed now is decided again.
+    this.#version++;
   }
 
   /** Id of what lets this person go on without approvals at this time, or undefined. */
