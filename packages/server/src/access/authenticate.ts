@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto';
 import { credentialPrefixLength } from '@keyhold/protocol/credential-format';
-import type { Scope } from '@keyhold/protocol/state';
 import type { Kysely } from 'kysely';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../database/schema.ts';
 import { digestOfRead } from '../ledger/row-digest.ts';
 import type { Judge } from './judge.ts';
 import { isAlive, type Principal } from './principal.ts';
+import { grantsOfToken } from './token.ts';
 import { findTokenByDigest } from './tokens.store.ts';
 import { workloadOf } from './workload.ts';
 
@@ -35,15 +35,9 @@ export async function authenticate(
     tampered(token.id);
     return null;
   }
-  const binding = {
-    projects: token.projects === null ? null : (JSON.parse(token.projects) as string[]),
-    environment: token.environment_id,
-    expiresAt: token.expires_at,
-  };
-  const scopes = JSON.parse(token.scopes) as Scope[];
   const workload = workloadOf(token);
   return {
-    ...{ id: token.id, kind: 'service', grants: scopes.map((opener) => ({ opener, ...binding })) },
+    ...{ id: token.id, kind: 'service', grants: grantsOfToken(token) },
     ...(workload === undefined ? {} : { workload }),
     judge: judgeFor(ip),
   };

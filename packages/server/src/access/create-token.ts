@@ -6,7 +6,6 @@ import type { TokenRow } from '../database/schema.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import { Secret } from '../vault/secret.ts';
 import { attribution, type Caller, type ChangeContext } from './change-context.ts';
-import type { Principal } from './principal.ts';
 import { refuseExcess } from './refuse-excess.ts';
 import { refuseGone } from './refuse-gone.ts';
 import type { TokenBinding } from './token.ts';
@@ -31,8 +30,6 @@ export async function createToken(
 ): Promise<Recorded<CreatedToken> | Refusal> {
   const { scopes, at, expiresAt } = input;
   if (workloadOf(input) !== undefined) return refuse('INVALID_INPUT', 'Tokens of workloads have such names.', '/name');
-  const unnamed = refuseSecretsOfRequests(caller.principal, scopes);
-  if (unnamed !== null) return unnamed;
   const excess = refuseExcess(caller.principal, { by: 'tokens.create', openers: scopes, at, expiresAt });
   if (excess !== null) return excess;
   const { ledger, clock, propagation } = context;
@@ -71,10 +68,4 @@ export function makeToken({ random, clock }: Pick<ChangeContext, 'random' | 'clo
     created_at: clock.wall(),
   };
   return { secret: new Secret(secret), row };
-}
-
-/** Whoever has it is sent what requests are signed with, past all policies: a person gives it. */
-export function refuseSecretsOfRequests({ kind, judge }: Principal, scopes: readonly Scope[]): Refusal | null {
-  if (kind === 'person' || !judge.bindsServices || !scopes.includes('feed:hmac')) return null;
-  return refuse('FORBIDDEN', 'The scope feed:hmac is given by a person who confirms it.', '/scopes');
 }

@@ -3,7 +3,6 @@ import type { Scope } from '@keyhold/protocol/state';
 import type { WorkloadRow } from '../database/workload-rows.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import { attribution, type Caller, type ChangeContext } from './change-context.ts';
-import { refuseSecretsOfRequests } from './create-token.ts';
 import { refuseExcess } from './refuse-excess.ts';
 import { refuseGone } from './refuse-gone.ts';
 import type { TokenBinding } from './token.ts';
@@ -26,8 +25,6 @@ export async function createWorkload(
   input: NewWorkload,
 ): Promise<Recorded<WorkloadRow> | Refusal> {
   const { scopes, at } = input;
-  const unnamed = refuseSecretsOfRequests(caller.principal, scopes);
-  if (unnamed !== null) return unnamed;
   const excess = refuseExcess(caller.principal, { by: 'workloads.create', openers: scopes, at, expiresAt: null });
   if (excess !== null) return excess;
   const problem = problemOf(input);

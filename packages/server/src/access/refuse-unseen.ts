@@ -6,10 +6,12 @@ import { isSamePlace, isWithin, type Principal, type Resource } from './principa
 
 /**
  * Whoever has `feed:hmac` is sent what requests are signed with, past all policies: giving it takes what revealing takes,
- * at each place that it would cover.
+ * at each place that it would cover. A service does not give it: no person confirms that.
  */
 export function refuseUnseen(principal: Principal, scopes: readonly Scope[], at: readonly Resource[]): Refusal | null {
   if (!scopes.includes('feed:hmac')) return null;
+  if (principal.kind === 'service' && principal.judge.bindsServices)
+    return refuse('FORBIDDEN', 'The scope feed:hmac is given by a person who confirms it.', '/scopes');
   const absent = refuse('FORBIDDEN', 'You can only give what you have: you may not reveal secrets there.', '/scopes');
   const covered = principal.judge.everyPlace().filter((place) => at.some((one) => isWithin(place, one)));
   const closed = covered.find((place) => {

@@ -2,7 +2,17 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Token } from '@keyhold/protocol/operations/access';
 import type { Scope } from '@keyhold/protocol/state';
 import type { TokenRow } from '../database/schema.ts';
-import { INSTALLATION, type Principal, type Resource } from './principal.ts';
+import { type Grant, INSTALLATION, type Principal, type Resource } from './principal.ts';
+
+/** What a token holds, and where. */
+export function grantsOfToken(token: TokenRow): readonly Grant[] {
+  const binding = {
+    projects: token.projects === null ? null : (JSON.parse(token.projects) as string[]),
+    environment: token.environment_id,
+    expiresAt: token.expires_at,
+  };
+  return (JSON.parse(token.scopes) as Scope[]).map((opener) => ({ opener, ...binding }));
+}
 
 /** Names that tokens are shown with, by id. */
 export interface PlaceNames {

@@ -112,7 +112,7 @@ export async function savedSince(db: Db, rule: string, sinceMs: number): Promise
  * Whether somebody else is an owner of the installation, or was until a moment ago: whoever suspends the other owner is
  * not the only one by that.
  */
-export async function hasOtherOwner(db: Db, person: string, nowMs: number): Promise<boolean> {
+export async function hadOtherOwner(db: Db, person: string, nowMs: number): Promise<boolean> {
   const grants = await db
     .selectFrom('role_grants')
     .innerJoin('people', 'people.id', 'role_grants.person_id')

@@ -265,6 +265,7 @@ onEachDatabase('people', (createPlace) => {
     const row = await past.row('sessions', renewed.sessionId);
     for (let i = 0; i < 70; i++) {
       const id = renewed.sessionId.replace(/.{4}$/, `${i}`.padStart(4, '0'));
+      if (id === renewed.sessionId) continue;
       const columns = Object.keys(row).map((name) => {
         const value = name === 'id' ? id : name === 'digest' ? `${i}` : row[name];
         return typeof value === 'string' ? `'${value}'` : `${value}`;

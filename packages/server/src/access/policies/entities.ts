@@ -49,6 +49,11 @@ export function describe(places: PolicyPlaces, { project, environment, secret }:
   return { uid, entities: [...folders, here, ...around], project: slug, production };
 }
 
+/** Whether something lies in production; in doubt it does. */
+export function isOfProduction(places: PolicyPlaces, resource: Resource): boolean {
+  return describe(places, resource)?.production ?? true;
+}
+
 /** A secret and its folders, from within outwards. */
 function pathOf(environment: Uid, path: string): Entity[] {
   const parts = path.split('/');

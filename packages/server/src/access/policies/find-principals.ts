@@ -1,10 +1,10 @@
-import type { Scope } from '@keyhold/protocol/state';
 import type { Kysely } from 'kysely';
 import type { Database, TokenRow } from '../../database/schema.ts';
 import { listPeople, rolesOf } from '../people/people.store.ts';
 import { grantOf, isInForce, type RoleNamed } from '../people/person.ts';
 import { isAlive, type Principal } from '../principal.ts';
 import type { Judge } from '../judge.ts';
+import { grantsOfToken } from '../token.ts';
 import { listTokens } from '../tokens.store.ts';
 import { workloadOf } from '../workload.ts';
 
@@ -50,13 +50,10 @@ export async function findPrincipals(
 }
 
 function ofToken(token: TokenRow, judge: Judge): Named {
-  const binding = {
-    projects: token.projects === null ? null : (JSON.parse(token.projects) as string[]),
-    environment: token.environment_id,
-    expiresAt: token.expires_at,
-  };
-  const grants = (JSON.parse(token.scopes) as Scope[]).map((opener) => ({ opener, ...binding }));
   const workload = workloadOf(token);
   const own = workload === undefined ? {} : { workload };
-  return { name: token.name, principal: { id: token.id, kind: 'service', grants, ...own, judge } };
+  return {
+    name: token.name,
+    principal: { id: token.id, kind: 'service', grants: grantsOfToken(token), ...own, judge },
+  };
 }

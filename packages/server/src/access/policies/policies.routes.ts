@@ -7,7 +7,7 @@ import { type Gate, mount } from '../../http/mount.ts';
 import { readCheckedRows } from '../../ledger/checked-rows.ts';
 import { pageOf } from '../../http/page.ts';
 import { Turns } from '../../vault/turns.ts';
-import { hasOtherOwner } from '../approvals/approvals.store.ts';
+import { hadOtherOwner } from '../approvals/approvals.store.ts';
 import { allow, allowOnInstallation, reachFor } from '../locate.ts';
 import { INSTALLATION, type Principal, type Resource } from '../principal.ts';
 import { isKnownToLedger, withdrawMissing } from '../withdraw-missing.ts';
@@ -165,7 +165,7 @@ async function wantAnotherOwner(
   resource: Resource,
 ): Promise<Refusal | null> {
   const isApproved = principal.judge.approvalsOf('policies.change', resource) > 0;
-  if (isApproved || !(await hasOtherOwner(reader, principal.id, clock.wall()))) return null;
+  if (isApproved || !(await hadOtherOwner(reader, principal.id, clock.wall()))) return null;
   const decision = { allowed: false, rule, byName: false, approvals: 1 };
   principal.judge.note({ principal, action: 'policies.change', resource, decision });
   return refuse('APPROVALS_REQUIRED', 'This policy wants approvals: another owner has to approve what becomes of it.');

@@ -11,7 +11,7 @@ import type { Principal, Resource } from '../principal.ts';
 import type { Asked, DecisionLog } from './record-decisions.ts';
 import { KEPT_MS } from './record-decisions.ts';
 import { type KeptDecision, listDecisions } from './decisions.store.ts';
-import { askerOf, describe, everyPlace, type PolicyPlaces } from './entities.ts';
+import { askerOf, describe, everyPlace, isOfProduction, type PolicyPlaces } from './entities.ts';
 import { findPrincipals } from './find-principals.ts';
 import { basisOf, findPolicyNamed } from './policies.store.ts';
 import { isAbout, noPolicy, type Policy } from './policy.ts';
@@ -110,7 +110,7 @@ class Comparison {
     };
     const [before, after] = [under(this.#was), under(this.#will)];
     const isBound = principal.kind === 'service' && this.#was.hasPeople && mayBeCritical(action);
-    const takes = isBound && isOfProduction(this.#was, resource);
+    const takes = isBound && isOfProduction(this.#was.places, resource);
     const [was, will] = [before, after].map(({ allowed, byName }) => allowed && (byName || !takes));
     if (before.allowed !== after.allowed) return after;
     return was === will ? null : { ...after, allowed: will === true };
@@ -120,10 +120,6 @@ class Comparison {
 /** What services do in production only where a policy names them; some of it in some cases (`refuseUnnamed`). */
 function mayBeCritical(action: Action): boolean {
   return !action.endsWith('.read') && !TIGHTENING.includes(action);
-}
-
-function isOfProduction({ places }: PolicyBook, resource: Resource): boolean {
-  return describe(places, resource)?.production ?? true;
 }
 
 function fixed(atMs: number) {

@@ -6,7 +6,7 @@ import { decide } from '../decide.ts';
 import type { Approved, Decision, Judge, Judged, Ruling } from '../judge.ts';
 import { isSamePlace, isWithin, type Principal, type Resource } from '../principal.ts';
 import { permitText } from './cedar.ts';
-import { askerOf, describe, everyPlace } from './entities.ts';
+import { askerOf, describe, everyPlace, isOfProduction } from './entities.ts';
 import { goesOnWithoutPolicies } from './vocabulary.ts';
 import { isAimedAt, type Policy } from './policy.ts';
 import { MAX_APPROVALS, type PolicyBook } from './policy-book.ts';
@@ -132,8 +132,7 @@ export class RequestJudge implements Judge {
     this.#judging.decided(judged, this.#network, this.#atMs);
   }
 
-  isProduction({ environment }: Resource): boolean {
-    const kind = environment === null ? undefined : this.#judging.book.places.environmentOf(environment)?.kind;
-    return kind === undefined || kind === 'production';
+  isProduction(resource: Resource): boolean {
+    return isOfProduction(this.#judging.book.places, resource);
   }
 }

@@ -120,7 +120,7 @@ onEachDatabase('a service, which no person confirms,', (createPlace) => {
       `permit(principal == Service::"${id}", action == Action::"tokens.create", resource in Project::"market");`,
     );
     const body = { name: 'verifier', scopes: ['feed', 'feed:hmac'], projects: ['market'] };
-    assert.match(await call(secret, 'POST', '/v1/tokens', body), /^403 FORBIDDEN/);
+    assert.match(await call(secret, 'POST', '/v1/tokens', body), /^403 FORBIDDEN: The scope feed:hmac/);
     assert.equal(await call(secret, 'POST', '/v1/tokens', { ...body, scopes: ['feed'] }), 'done');
   });
 
