@@ -43,6 +43,7 @@ const VERBS = new Set([
     'exchange',
     'expire',
     'find',
+    'finish',
     'hand',
     'insert',
     'invite',
@@ -55,6 +56,7 @@ const VERBS = new Set([
   ],
   ...['issue', 'list', 'locate', 'notify', 'open', 'read', 'receive', 'record', 'reject', 'remove', 'report', 'resume'],
   ...[
+    'prepare',
     'preview',
     'reveal',
     'revoke',

@@ -18,6 +18,7 @@ export const ID_PREFIXES = {
   key: 'key',
   logExport: 'lexp',
   logKey: 'lkey',
+  offboarding: 'offb',
   passkey: 'pass',
   periodKey: 'pper',
   person: 'person',

@@ -8,6 +8,7 @@ import * as keys from '@keyhold/protocol/operations/keys';
 import * as approvals from '@keyhold/protocol/operations/approvals';
 import * as breakGlass from '@keyhold/protocol/operations/break-glass';
 import * as customRoles from '@keyhold/protocol/operations/custom-roles';
+import * as offboarding from '@keyhold/protocol/operations/offboarding';
 import * as policies from '@keyhold/protocol/operations/policies';
 import * as projects from '@keyhold/protocol/operations/projects';
 import * as backup from '@keyhold/protocol/operations/backup';
@@ -98,6 +99,7 @@ export function createClient(connection: Connection) {
     credentials: { revoke: bind(keys.revokeCredential) },
     tokens: tokenCalls(bind),
     people: peopleCalls(bind),
+    offboardings: offboardingCalls(bind),
     approvals: approvalCalls(bind),
     breakGlass: breakGlassCalls(bind),
     customRoles: customRoleCalls(bind),
@@ -147,6 +149,17 @@ function peopleCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
     remove: bind(people.removePerson),
     grantRole: bind(people.grantRole),
     endRole: bind(people.endRole),
+  };
+}
+
+function offboardingCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
+  return {
+    listKnown: bind(offboarding.listExposures),
+    create: bind(offboarding.createOffboarding),
+    list: bind(offboarding.listOffboardings),
+    get: bind(offboarding.getOffboarding),
+    listExposures: bind(offboarding.listOffboardingExposures),
+    rotate: bind(offboarding.rotateExposed),
   };
 }
 

@@ -120,16 +120,16 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const { seals, rewrapper, rewrap } = sealsOf(vault, { keyFile, config, personal: audit.personal }, log, stack);
   const tokenRevoked = () => replaceHanded(vault, rewrap);
   const site = () => siteOf(config.publicUrl ?? localOriginOf(app.server.address(), tls !== undefined));
-  const isSealed = () => vault.keyring.unsealed === null;
-  const known = { store, scratch, alarms, site, tampered, ownerTokens, isSealed };
-  const signIn = openSignIn(context, { ...known, judgeFor, roleNamed: policies.roleNamed });
+  const known = { store, scratch, alarms, site, tampered, ownerTokens, judgeFor, roleNamed: policies.roleNamed };
+  const signIn = openSignIn(context, { ...known, isSealed: () => vault.keyring.unsealed === null });
   const approving = { ...context, reader: store.reader, tampered, roleNamed: policies.roleNamed };
-  const ack = acknowledge.bind(null, { ...audit, ledger, clock });
-  const gate = { ...personGate(signIn, tokens), acknowledge: ack, approvals: approvalGate(approving) };
+  const acknowledged = { acknowledge: acknowledge.bind(null, { ...audit, ledger, clock }) };
+  const gate = { ...personGate(signIn, tokens), ...acknowledged, approvals: approvalGate(approving) };
   const routes = { gate, context, reader: store.reader, cursors: newCursors(random), signIn };
   const policing = { ...approving, places, book: policies, decisions };
+  const offboarding = { ...context, reader: store.reader, scratch, tokenRevoked, underWay: new Set<string>() };
   mountControlPlane(app, {
-    ...{ ...routes, feed, alarms, store, vault, seals, rewrapper, ...audit, scratch, tokenRevoked },
+    ...{ ...routes, feed, alarms, store, vault, seals, rewrapper, ...audit, ...offboarding },
     ...{ policies: policing, approving, places, breaking: { ...approving, broken: tellBroken.bind(null, alarms) } },
   });
   // Its clients hold tokens: people read secrets where they confirm it.
@@ -140,7 +140,8 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   await app.listen({ host: config.host, port: config.port });
   stack.defer(closeFeed);
   const vaultListener = stack.use(await startVaultListener(config, vaultApi, log));
-  stack.defer(startMaintenance({ ...ground, ledger, book, hub, rewrap, audit, usageLog, vault, decisions }));
+  const kept = { ledger, book, hub, rewrap, audit, usageLog, vault, decisions, offboarding };
+  stack.defer(startMaintenance({ ...ground, ...kept }));
   const running = stack.move();
   return {
     url: urlOf(app.server.address(), config.host, tls !== undefined),

@@ -3,6 +3,7 @@ import { it, type TestContext } from 'node:test';
 import * as approvals from '@keyhold/protocol/operations/approvals';
 import * as breakGlass from '@keyhold/protocol/operations/break-glass';
 import * as customRoles from '@keyhold/protocol/operations/custom-roles';
+import * as offboarding from '@keyhold/protocol/operations/offboarding';
 import * as people from '@keyhold/protocol/operations/people';
 import * as policies from '@keyhold/protocol/operations/policies';
 import { MANAGEMENT_OPERATIONS, SIGN_IN_OPERATIONS, VERIFIER_OPERATIONS } from '@keyhold/protocol/operations/registry';
@@ -29,9 +30,8 @@ const BATCH = 50;
 const CONNECTIONS = 8;
 const MOST_SHOWN = 12;
 
-const PEOPLE = Object.values({ ...people, ...approvals, ...breakGlass, ...customRoles, ...policies }).filter(
-  (exported) => 'method' in exported && 'path' in exported,
-) as Operation[];
+const ROOMS = { ...people, ...offboarding, ...approvals, ...breakGlass, ...customRoles, ...policies };
+const PEOPLE = Object.values(ROOMS).filter((exported) => 'method' in exported && 'path' in exported) as Operation[];
 
 /** Whoever asks what to sign in with is answered, with whatever token he comes. */
 const OF_ANYBODY = 'ask-to-sign-in';
@@ -114,14 +114,15 @@ function entriesOf({ body }: { readonly body: string }): number {
 /**
  * Of what was accepted: neither those that say that something was refused, nor what goes on by itself (re-wrapping), nor
  * the keys of an environment, of which one rotation makes several, and which verifiers ask for by themselves, nor that a
- * secret was delivered, before which it is entered that it was revealed, nor that a person was emptied, before which it is
- * entered that he was removed.
+ * secret was delivered, before which it is entered that it was revealed, nor that a person was emptied or what he
+ * knows listed, before which it is entered that he was removed.
  */
 async function countEntries(raw: RawDatabase): Promise<number> {
   const [{ n }] = await raw.rows(
     `select count(*) as n from entries where actor <> 'system'
      and action not in ('seal.attempted', 'seal.confirming', 'delivery.refused', 'vault-key.created', 'secret.delivered',
-       'distribution-key.handed', 'person.emptied')`,
+       'distribution-key.handed', 'person.emptied',
+       'offboarding.listed')`,
   );
   return Number(n);
 }

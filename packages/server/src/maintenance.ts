@@ -5,6 +5,7 @@ import type { Exporter } from './audit/exporter.ts';
 import type { TransparencyLog } from './audit/log.ts';
 import { deleteWhatWasPruned } from './audit/prune-log.ts';
 import type { PersonalParts } from './audit/personal-parts.ts';
+import { finishOffboardings, type OffboardContext } from './compliance/finish-offboarding.ts';
 import type { Clock } from './clock.ts';
 import type { Scratch } from './database/scratch.ts';
 import type { Store } from './database/store.ts';
@@ -36,6 +37,7 @@ interface Maintained {
   readonly vault: Vault;
   readonly usageLog: UsageLog;
   readonly decisions: DecisionLog;
+  readonly offboarding: OffboardContext;
   readonly audit: { readonly log: TransparencyLog; readonly personal: PersonalParts; readonly exporter: Exporter };
 }
 
@@ -86,6 +88,9 @@ export function startMaintenance(maintained: Maintained): () => void {
   every(HOUR_MS, () => tellUnreviewed(maintained));
   every(MINUTE_MS, () => expireApprovals({ ...maintained, reader: maintained.store.reader }));
   every(MINUTE_MS, () => keepPersonal(maintained.audit.personal));
+  const finish = async () => void (await finishOffboardings(maintained.offboarding));
+  every(MINUTE_MS, finish);
+  void finish().catch(() => {});
   void checkChain(maintained).catch(() => {});
   return () => {
     stopped = true;

@@ -29,6 +29,7 @@ import { mountProofs } from './audit/proofs.routes.ts';
 import { mountPruning } from './audit/prune.routes.ts';
 import { mountTiles } from './audit/tiles.routes.ts';
 import type { Witnesses } from './audit/witnesses.ts';
+import { mountExposures, mountOffboarding } from './compliance/offboarding.routes.ts';
 import { mountBackup } from './backup/backup.routes.ts';
 import type { Scratch } from './database/scratch.ts';
 import type { Store } from './database/store.ts';
@@ -69,6 +70,8 @@ export interface ControlPlaneRoutes extends Routes {
   readonly approving: ApprovalContext;
   readonly breaking: BreakGlassContext;
   readonly places: PolicyPlaces;
+  /** Off-boardings that somebody waits for. */
+  readonly underWay: Set<string>;
   /** Told after a token was revoked, before its revocation is answered. */
   readonly tokenRevoked: () => Promise<void>;
 }
@@ -93,6 +96,10 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
     origin: () => routes.signIn.site().origin,
     roleNamed: routes.signIn.roleNamed,
   });
+  const { scratch, tokenRevoked, underWay, places, vault } = routes;
+  const leaving = { ...routes, context: { ...routes.context, reader, scratch, tokenRevoked, underWay, places, vault } };
+  mountExposures(app, leaving);
+  mountOffboarding(app, leaving);
   mountApprovals(app, routes);
   mountBreakGlass(app, routes);
   mountCustomRoles(app, routes);

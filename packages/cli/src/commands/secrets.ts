@@ -18,6 +18,7 @@ const SECRET: readonly Field<StoredSecret>[] = [
   ['version', ({ version }) => version],
   ['provider', ({ metadata }) => metadata.provider],
   ['owner', ({ metadata }) => metadata.owner],
+  ['rotate by', ({ metadata }) => time(metadata.rotateBy ?? null)],
   ['rotate every', ({ metadata }) => metadata.rotateEveryDays && `${metadata.rotateEveryDays} days`],
   ['updated', ({ updatedAt }) => time(updatedAt)],
 ];

@@ -8,6 +8,7 @@ import { INSTALLATION_COMMANDS } from './installation.ts';
 import { BACKUP_COMMANDS } from './backup.ts';
 import { FACTOR_COMMANDS } from './factors.ts';
 import { KEY_COMMANDS } from './keys.ts';
+import { OFFBOARDING_COMMANDS } from './offboarding.ts';
 import { PEOPLE_COMMANDS } from './people.ts';
 import { POLICY_COMMANDS } from './policies.ts';
 import { PROJECT_COMMANDS } from './projects.ts';
@@ -23,6 +24,7 @@ export const COMMANDS: readonly (Command | PassThrough)[] = [
   ...SERVER_COMMANDS,
   ...SIGN_IN_COMMANDS,
   ...PEOPLE_COMMANDS,
+  ...OFFBOARDING_COMMANDS,
   ...APPROVAL_COMMANDS,
   ...POLICY_COMMANDS,
   ...PROJECT_COMMANDS,

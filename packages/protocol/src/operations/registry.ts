@@ -8,6 +8,7 @@ import * as approvals from './approvals.ts';
 import * as breakGlass from './break-glass.ts';
 import * as customRoles from './custom-roles.ts';
 import * as keys from './keys.ts';
+import * as offboarding from './offboarding.ts';
 import * as policies from './policies.ts';
 import * as projects from './projects.ts';
 import * as backup from './backup.ts';
@@ -66,6 +67,12 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
   people.removePerson,
   people.grantRole,
   people.endRole,
+  offboarding.listExposures,
+  offboarding.createOffboarding,
+  offboarding.listOffboardings,
+  offboarding.getOffboarding,
+  offboarding.listOffboardingExposures,
+  offboarding.rotateExposed,
   approvals.listApprovals,
   approvals.approveRequest,
   approvals.denyRequest,

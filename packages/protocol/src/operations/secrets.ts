@@ -24,6 +24,7 @@ export const SecretMetadata = Closed({
   owner: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: 'Who answers for it.' })),
   capabilities: Type.Optional(Type.Array(Note, { maxItems: 50, description: 'What whoever holds it can do.' })),
   usedIn: Type.Optional(Type.Array(Note, { maxItems: 50, description: 'Where it is used.' })),
+  rotateBy: Type.Optional({ ...Time, description: 'A new version is due then; storing one takes it away.' }),
   rotateEveryDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 3650 })),
   custom: Type.Optional(
     Type.Record(Type.String({ pattern: '^[^\\x00-\\x1f\\x7f]{1,128}$' }), Type.String({ maxLength: 512 }), {

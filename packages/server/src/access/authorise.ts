@@ -50,6 +50,7 @@ const OPENERS_OF_ACTION = {
   'people.suspend': ['administrator', 'security-officer'],
   'people.resume': ['administrator'],
   'people.remove': ['administrator', 'security-officer'],
+  'people.offboard': ['administrator', 'security-officer'],
   'roles.grant': ['administrator'],
   'roles.end': ['administrator', 'security-officer'],
   // It opens no more than its person has: only what he would wait for.
@@ -99,6 +100,7 @@ export const PEOPLE_ONLY: readonly Action[] = [
   'people.suspend',
   'people.resume',
   'people.remove',
+  'people.offboard',
   'roles.grant',
   'roles.end',
   'custom-roles.change',

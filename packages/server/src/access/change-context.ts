@@ -1,6 +1,8 @@
+import { type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Clock } from '../clock.ts';
 import type { Propagation } from '../feed/propagation.ts';
 import type { EntryDraft, Idempotency } from '../ledger/entry.ts';
+import type { Facts } from '../ledger/facts.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Random } from '../random.ts';
 import type { Principal } from './principal.ts';
@@ -21,8 +23,10 @@ export interface Caller {
   readonly idempotency: Idempotency | undefined;
 }
 
+export type Attribution = Pick<EntryDraft, 'actor' | 'side' | 'idempotency' | 'guard'>;
+
 /** What every entry says of its caller. */
-export function attribution(caller: Caller): Pick<EntryDraft, 'actor' | 'side' | 'idempotency' | 'guard'> {
+export function attribution(caller: Caller): Attribution {
   const { id, session, judge } = caller.principal;
   const breakGlass = judge.glassOf(caller.principal);
   const side = {
@@ -30,6 +34,21 @@ export function attribution(caller: Caller): Pick<EntryDraft, 'actor' | 'side' |
     ...(session === undefined ? {} : { session: session.id }),
     ...(breakGlass === undefined ? {} : { breakGlass }),
   };
-  const guard = judge.guard.bind(judge);
+  const guard = async (facts: Facts) => (await refuseGone(facts, caller)) ?? (await judge.guard(facts));
   return { actor: id, side, idempotency: caller.idempotency, guard };
+}
+
+/**
+ * INVARIANT: nothing that somebody does, gives or is shown comes after the answer that he is gone: it is asked within the
+ * change itself. So a list of what he knew, made after that answer, is whole.
+ */
+async function refuseGone(facts: Facts, { principal }: Caller): Promise<Refusal | null> {
+  if (principal.session === undefined) {
+    const token = principal.kind === 'service' ? await facts.find('tokens', principal.id) : undefined;
+    return token === undefined || token.state === 'active' ? null : refuse('UNAUTHENTICATED', 'Your token is revoked.');
+  }
+  const person = await facts.find('people', principal.id);
+  const session = await facts.find('sessions', principal.session.id);
+  if (person?.state === 'active' && session?.state === 'active') return null;
+  return refuse('UNAUTHENTICATED', 'Your session has ended: sign in.');
 }

@@ -7,7 +7,6 @@ import type { Recorded } from '../ledger/entry.ts';
 import { Secret } from '../vault/secret.ts';
 import { attribution, type Caller, type ChangeContext } from './change-context.ts';
 import { refuseExcess } from './refuse-excess.ts';
-import { refuseGone } from './refuse-gone.ts';
 import type { TokenBinding } from './token.ts';
 import { workloadOf } from './workload.ts';
 
@@ -40,8 +39,6 @@ export async function createToken(
   const recorded = await ledger.record(
     { ...attribution(caller), action: 'token.created', subject: row.id },
     async (facts) => {
-      const gone = await refuseGone(facts, caller);
-      if (gone !== null) return gone;
       const token = await facts.insert('tokens', {
         ...row,
         name: input.name,

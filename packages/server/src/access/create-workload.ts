@@ -4,7 +4,6 @@ import type { WorkloadRow } from '../database/workload-rows.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import { attribution, type Caller, type ChangeContext } from './change-context.ts';
 import { refuseExcess } from './refuse-excess.ts';
-import { refuseGone } from './refuse-gone.ts';
 import type { TokenBinding } from './token.ts';
 import { addressProblem } from './workload.ts';
 
@@ -31,8 +30,6 @@ export async function createWorkload(
   if (problem !== null) return problem;
   const id = random.newId('workload');
   return await ledger.record({ ...attribution(caller), action: 'workload.created', subject: id }, async (facts) => {
-    const gone = await refuseGone(facts, caller);
-    if (gone !== null) return gone;
     return await facts.insert('workloads', {
       id,
       name: input.name,

@@ -3,7 +3,9 @@ import type { Barrier } from '@keyhold/protocol/operations/shapes';
 import type { Kysely } from 'kysely';
 import type { Database } from '../database/schema.ts';
 import type { WorkloadRow } from '../database/workload-rows.ts';
-import { attribution, type Caller, type ChangeContext } from './change-context.ts';
+import type { Recorded } from '../ledger/entry.ts';
+import type { Facts } from '../ledger/facts.ts';
+import { attribution, type Attribution, type Caller, type ChangeContext } from './change-context.ts';
 import { livingTokensOf } from './workloads.store.ts';
 
 /**
@@ -11,13 +13,28 @@ import { livingTokensOf } from './workloads.store.ts';
  * rows that somebody wrote past the ledger too, and a repeated call waits for the barrier again.
  */
 export async function removeWorkload(
-  { ledger, propagation, clock, reader }: ChangeContext & { readonly reader: Kysely<Database> },
+  context: ChangeContext & { readonly reader: Kysely<Database> },
   caller: Caller,
   id: string,
 ): Promise<{ workload: WorkloadRow; tokensRevoked: number; barrier: Barrier } | Refusal> {
+  const recorded = await endWorkload(context, attribution(caller), id);
+  if (isRefusal(recorded)) return recorded;
+  return { ...recorded.value, barrier: await context.propagation.taken(recorded.sequence, null) };
+}
+
+/**
+ * Ends it; whoever calls waits for the barrier.
+ * @param also what is written in the same entry
+ */
+export async function endWorkload(
+  { ledger, clock, reader }: Pick<ChangeContext, 'ledger' | 'clock'> & { readonly reader: Kysely<Database> },
+  by: Attribution,
+  id: string,
+  also?: (facts: Facts) => Promise<unknown>,
+): Promise<Recorded<{ workload: WorkloadRow; tokensRevoked: number }> | Refusal> {
   const known = await livingTokensOf(reader, { id }, clock.wall());
-  const draft = { ...attribution(caller), action: 'workload.removed', subject: id };
-  const recorded = await ledger.record(
+  const draft = { ...by, action: 'workload.removed', subject: id };
+  return await ledger.record(
     { ...draft, locks: [id, ...known.map((token) => token.id)], evenWithoutChange: true },
     async (facts) => {
       const { row, tampered } = await facts.examine('workloads', id);
@@ -30,11 +47,10 @@ export async function removeWorkload(
         if (found.row === undefined) continue;
         await facts[found.tampered ? 'overwrite' : 'update']('tokens', found.row, { state: 'deactivated' });
       }
+      await also?.(facts);
       return { workload, tokensRevoked: living.length };
     },
   );
-  if (isRefusal(recorded)) return recorded;
-  return { ...recorded.value, barrier: await propagation.taken(recorded.sequence, null) };
 }
 
 export function noWorkload(id: string): Refusal {

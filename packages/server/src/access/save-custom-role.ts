@@ -9,7 +9,6 @@ import { findCustomRole, isHeld } from './custom-roles.store.ts';
 import { isBuiltIn } from './opener.ts';
 import { INSTALLATION } from './principal.ts';
 import { refuseExcess } from './refuse-excess.ts';
-import { refuseGone } from './refuse-gone.ts';
 
 export interface CustomRoleInput {
   readonly name: string;
@@ -34,8 +33,6 @@ export async function saveCustomRole(
   const id = (await findCustomRole(reader, name))?.id ?? random.newId('customRole');
   const draft = { ...attribution(caller), action: 'custom-role.saved', subject: id, locks: [id] };
   return await ledger.record(draft, async (facts) => {
-    const gone = await refuseGone(facts, caller);
-    if (gone !== null) return gone;
     const found = await findCustomRole(facts.db, name);
     if (found !== undefined && found.id !== id)
       return refuse('ROLE_IN_USE', 'Somebody made it at this moment: look again.');

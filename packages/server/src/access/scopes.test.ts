@@ -10,6 +10,7 @@ import { shareMarket } from '../testing/shared-market.ts';
 const NOBODY = 'person_00000000-0000-7000-8000-000000000000';
 const NO_ROLE = 'role_00000000-0000-7000-8000-000000000000';
 const NO_GLASS = 'glass_00000000-0000-7000-8000-000000000000';
+const NO_OFFBOARDING = 'offb_00000000-0000-7000-8000-000000000000';
 const NO_APPROVAL = 'appr_00000000-0000-7000-8000-000000000000';
 const NO_POLICY = 'pol_00000000-0000-7000-8000-000000000000';
 
@@ -54,6 +55,7 @@ onEachDatabase('scopes and bindings', (createPlace) => {
     enrolled: async () => NOBODY,
     waiting: async () => ({ id: NO_APPROVAL, digest: '0'.repeat(64) }),
     glass: async () => NO_GLASS,
+    offboarded: async () => NO_OFFBOARDING,
     customRole: async (name) => name,
     policy: async () => ({ id: NO_POLICY, basis: '0'.repeat(64) }),
   });

@@ -46,6 +46,8 @@ export const BACKUP_TABLES = {
   approval_requests: 'id',
   approvals: 'id',
   break_glass: 'id',
+  offboardings: 'id',
+  exposures: 'id',
   seals: 'id',
   vault_keys: 'id',
   signature_keys: 'id',

@@ -12,6 +12,7 @@ import { policies } from './migrations/0009-policies.ts';
 import { customRoles } from './migrations/0010-custom-roles.ts';
 import { approvals } from './migrations/0011-approvals.ts';
 import { breakGlass } from './migrations/0012-break-glass.ts';
+import { offboarding } from './migrations/0013-offboarding.ts';
 import type { Database } from './schema.ts';
 
 /** In order; a number never changes its meaning once released. */
@@ -28,6 +29,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   customRoles,
   approvals,
   breakGlass,
+  offboarding,
 ];
 
 /**

@@ -2,6 +2,7 @@ import type { CredentialKind, EnvironmentKind, PublicKeyAlgorithm, State } from 
 import type { Purpose } from '@keyhold/protocol/sealed-field';
 import type { ScratchTables } from './scratch-tables.ts';
 import type { Fact } from './fact.ts';
+import type { OffboardingRow } from './compliance-rows.ts';
 import type { ConsumerFactorRow, PasskeyRow } from './factor-rows.ts';
 import type {
   ApprovalRequestRow,
@@ -51,6 +52,7 @@ export interface FactTables {
   approval_requests: ApprovalRequestRow;
   approvals: ApprovalRow;
   break_glass: BreakGlassRow;
+  offboardings: OffboardingRow;
   seals: SealRow;
   vault_keys: VaultKeyRow;
   secrets: SecretRow;

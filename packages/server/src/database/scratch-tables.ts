@@ -32,6 +32,8 @@ export interface ScratchTables {
   };
   /** The newest checkpoint that was signed, and the newest that enough witnesses saw. */
   log_checkpoints: { readonly kind: 'signed' | 'witnessed'; readonly size: number; readonly note: string };
+  /** What somebody knew who was off-boarded: `offb_…/0000001`, and a line of the list that its entry commits to. */
+  exposures: { readonly id: string; readonly line: string };
   lease_holders: {
     readonly verifier_id: string;
     readonly environment_id: string;

@@ -1,10 +1,7 @@
-import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
-import type { NewCredential } from '@keyhold/protocol/operations/credentials';
+import { isRefusal, refuse } from '@keyhold/protocol/errors';
 import * as operations from '@keyhold/protocol/operations/keys';
 import type { FastifyInstance } from 'fastify';
 import type { Principal } from '../access/principal.ts';
-import type { DeliverTo } from '@keyhold/protocol/operations/deliveries';
-import { describeWay, prepareWay, type Way } from '../delivery/deliver.ts';
 import { showDelivery } from '../delivery/delivery.routes.ts';
 import { mount } from '../http/mount.ts';
 import { pageOf } from '../http/page.ts';
@@ -16,7 +13,7 @@ import type { Vault } from '../vault/vault.ts';
 import { doesMoreThanRead } from './critical.ts';
 import { issueKey } from './issue-key.ts';
 import { listKeys } from './keys.store.ts';
-import { type CredentialPlace, type PreparedCredential, prepareCredential } from './new-credential.ts';
+import { credentialPlaceOf, describeDelivered, type Prepared, prepareDelivered } from './prepare-delivered.ts';
 import { openKey } from './open-key.ts';
 import { rotateKey } from './rotate-key.ts';
 import { updateKey, widensNow } from './update-key.ts';
@@ -37,7 +34,7 @@ export function mountKeys(app: FastifyInstance, { gate, context, reader, cursors
     if (unconfirmed !== null) return unconfirmed;
     const names = { environment: `${project}/${environment}`, holder: body.consumer };
     const of = { project_id: place.project.id, environment_id: place.environment.id, prefix: place.environment.prefix };
-    const prepared = await prepare(vault, { ...of, ...names }, asked, deliverTo);
+    const prepared = await prepareDelivered(vault, { ...of, ...names }, asked, deliverTo);
     if (isRefusal(prepared)) return prepared;
     const caller = { principal, ip, idempotency };
     const issued = await issueKey(context, caller, place, input, prepared.credential, prepared.way);
@@ -105,9 +102,7 @@ export function mountRotation(app: FastifyInstance, { gate, context, reader, vau
       ? await confirmInProduction(reader, { principal, confirm }, key.environment_id)
       : null;
     if (unconfirmed !== null) return unconfirmed;
-    const names = { environment: `${key.project_slug}/${key.environment_name}`, holder: key.id };
-    const of = { project_id: key.project_id, environment_id: key.environment_id, prefix: key.environment_prefix };
-    const prepared = await prepare(vault, { ...of, ...names }, body.credential, body.deliverTo);
+    const prepared = await prepareDelivered(vault, credentialPlaceOf(key), body.credential, body.deliverTo);
     if (isRefusal(prepared)) return prepared;
     const caller = { principal, ip, idempotency };
     const rotated = await rotateKey(context, caller, key, body.overlapSeconds, prepared.credential, prepared.way);
@@ -120,32 +115,10 @@ export function mountRotation(app: FastifyInstance, { gate, context, reader, vau
   });
 }
 
-/** A credential, and how its secret will leave, where it has one. */
-interface Prepared {
-  readonly credential: PreparedCredential;
-  readonly way: Way | undefined;
-}
-
-async function prepare(
-  vault: Vault,
-  place: CredentialPlace,
-  asked: NewCredential | undefined,
-  to: DeliverTo | undefined,
-): Promise<Prepared | Refusal> {
-  if (asked?.kind === 'public-key' && to !== undefined) {
-    return refuse('INVALID_INPUT', 'There is nothing to deliver: the holder has the private key.', '/deliverTo');
-  }
-  const credential = await prepareCredential(vault, place, asked);
-  if (isRefusal(credential)) return credential;
-  const way = to === undefined ? undefined : await prepareWay(vault, place, to);
-  return isRefusal(way) ? way : { credential, way };
-}
-
 /** What is in this answer only. */
-async function show({ credential: { secret, passphrase, content }, way }: Prepared) {
-  if (secret === null || content === null) return {};
-  // To a recipient goes what a delivery would carry, where that is more than the secret.
-  if (way !== undefined)
-    return { delivery: await describeWay(way, passphrase === null ? secret : content, showDelivery) };
+async function show(prepared: Prepared) {
+  const { secret, passphrase } = prepared.credential;
+  if (secret === null) return {};
+  if (prepared.way !== undefined) return { delivery: await describeDelivered(prepared, prepared.way, showDelivery) };
   return { secret: expose(secret), ...(passphrase === null ? {} : { passphrase: expose(passphrase) }) };
 }

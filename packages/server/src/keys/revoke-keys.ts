@@ -60,7 +60,8 @@ async function revokeOne(
   return isRefusal(revoked) ? revoked : revoked.barrier;
 }
 
-function together(one: Barrier, other: Barrier): Barrier {
+/** What held for all of them. */
+export function together(one: Barrier, other: Barrier): Barrier {
   return {
     sequence: Math.max(one.sequence, other.sequence),
     acknowledged: Math.min(one.acknowledged, other.acknowledged),

@@ -30,6 +30,7 @@ const KIND_OF_TABLE: Readonly<Record<FactTable, IdKind>> = {
   approval_requests: 'approvalRequest',
   approvals: 'approval',
   break_glass: 'breakGlass',
+  offboardings: 'offboarding',
   seals: 'seal',
   vault_keys: 'vaultKey',
   secrets: 'secret',

@@ -108,8 +108,10 @@ async function addVersion(
     expires_at: ttlSeconds === 0 ? null : now + ttlSeconds * 1000,
     created_at: now,
   });
-  const metadata = input.metadata === undefined ? {} : { metadata: JSON.stringify(input.metadata) };
-  const updated = await facts.update('secrets', row, { version, updated_at: now, ...metadata });
+  // What was due is done.
+  const { rotateBy: _, ...kept } = JSON.parse(row.metadata) as SecretMetadata;
+  const metadata = JSON.stringify(input.metadata ?? kept);
+  const updated = await facts.update('secrets', row, { version, updated_at: now, metadata });
   const past = version - versionsKept(row, settings?.max_versions ?? 0);
   for (const old of past < 1 ? [] : await findUndestroyed(facts.db, row.id, past, MAX_DESTROYED)) {
     const found = await facts.find('secret_versions', old);

@@ -24,6 +24,8 @@ export interface MatrixWorld {
   readonly waiting: () => Promise<{ readonly id: string; readonly digest: string }>;
   /** Somebody went on without approvals, and has closed it; resolves to its id. */
   readonly glass: () => Promise<string>;
+  /** Somebody was off-boarded; resolves to the id of that. */
+  readonly offboarded: () => Promise<string>;
   /** A role of that name; resolves to it. */
   readonly customRole: (name: string) => Promise<string>;
   /** A policy of this text, by the name of `matrix`, and the basis of a preview that has seen it. */
@@ -55,6 +57,10 @@ export async function requestFor(operation: string, world: MatrixWorld): Promise
   const secret = async () => {
     const body = { project: 'market', environment: 'test', path: name, data: {} };
     return (await expect(201, 'POST', '/v1/secrets', body)).secret.id;
+  };
+  const token = async () => {
+    const bound = { name, scopes: ['read'], environment: 'market/test' };
+    return (await expect(201, 'POST', '/v1/tokens', bound)).token.id;
   };
   switch (operation) {
     case 'create-project':
@@ -166,6 +172,20 @@ export async function requestFor(operation: string, world: MatrixWorld): Promise
       const { id, digest } = await world.waiting();
       return post(`/v1/approvals/${id}/approve`, { digest, reason: 'test' });
     }
+    case 'list-exposures':
+      return get(`/v1/exposures?of=${await token()}`);
+    case 'create-offboarding':
+      return post('/v1/offboardings', { of: await token(), reason: 'test' });
+    case 'list-offboardings':
+      return get('/v1/offboardings');
+    case 'get-offboarding':
+      return get(`/v1/offboardings/${await world.offboarded()}`);
+    case 'list-offboarding-exposures':
+      return get(`/v1/offboardings/${await world.offboarded()}/exposures`);
+    case 'rotate-exposed': {
+      const body = { overlapSeconds: 3600, deliverTo: { once: { ttlSeconds: 60 } } };
+      return post(`/v1/offboardings/${await world.offboarded()}/rotate`, body);
+    }
     case 'deny-request':
       return post(`/v1/approvals/${(await world.waiting()).id}/deny`, { reason: 'test' });
     case 'open-break-glass':
@@ -203,10 +223,8 @@ export async function requestFor(operation: string, world: MatrixWorld): Promise
       return post('/v1/tokens', { name, scopes: ['read'], environment: 'market/test' });
     case 'list-tokens':
       return get('/v1/tokens');
-    case 'revoke-token': {
-      const bound = { name, scopes: ['read'], environment: 'market/test' };
-      return post(`/v1/tokens/${(await expect(201, 'POST', '/v1/tokens', bound)).token.id}/revoke`);
-    }
+    case 'revoke-token':
+      return post(`/v1/tokens/${await token()}/revoke`);
     case 'store-secret':
       return post('/v1/secrets', { project: 'market', environment: 'test', path: name, data: {} });
     case 'list-secrets':

@@ -54,6 +54,13 @@ export const ROLE_MATRIX: Readonly<Record<string, { roles: string; places: strin
   'remove-person': { roles: '+++---', places: '+-----' },
   'grant-role': { roles: '++----', places: '++.+..' },
   'end-role': { roles: '+++---', places: '++.+..' },
+  'list-exposures': { roles: '+++--+', places: '+-----' },
+  'create-offboarding': { roles: '+++---', places: '+-----' },
+  'list-offboardings': { roles: '+++--+', places: '+-----' },
+  'get-offboarding': { roles: '+++--+', places: '+-----' },
+  'list-offboarding-exposures': { roles: '+++--+', places: '+-----' },
+  // Each key by what he may do to it.
+  'rotate-exposed': { roles: '+++---', places: '+-----' },
   // What may be approved is what may be done: here a reveal in market/test.
   'list-approvals': { roles: '++++++', places: '++++++' },
   'approve-request': { roles: '++.+..', places: '++.+..' },
@@ -125,6 +132,7 @@ export const CRITICAL: readonly string[] = [
   'reinvite-person',
   'resume-person',
   'grant-role',
+  'rotate-exposed',
   'approve-request',
   'open-break-glass',
   'save-custom-role',

@@ -6,7 +6,6 @@ import { attribution, type ChangeContext } from '../change-context.ts';
 import type { Judged } from '../judge.ts';
 import type { RoleNamed } from '../people/person.ts';
 import { isSamePlace, type Principal } from '../principal.ts';
-import { refuseGone } from '../refuse-gone.ts';
 import { digestOf, isSame, isWaiting, MAX_BODY_BYTES, MAX_WAITING, resourceOf, WAITS_MS } from './approval.ts';
 import { waitingOf } from './approvals.store.ts';
 
@@ -94,8 +93,6 @@ async function keep(
   const caller = { principal, ip, idempotency: undefined };
   const draft = { ...attribution(caller), action: 'approval.asked', subject: id };
   const recorded = await ledger.record(draft, async (facts) => {
-    const gone = await refuseGone(facts, caller);
-    if (gone !== null) return gone;
     await facts.insert('approval_requests', {
       ...{ id, person_id: principal.id, ...asked, digest: digestOf(id, asked), action },
       ...{ project_id: resource.project, environment_id: resource.environment, secret: resource.secret ?? null },

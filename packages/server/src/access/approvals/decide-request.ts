@@ -4,7 +4,6 @@ import type { Facts } from '../../ledger/facts.ts';
 import type { Recorded } from '../../ledger/entry.ts';
 import type { Action } from '../authorise.ts';
 import { attribution, type Caller } from '../change-context.ts';
-import { refuseGone } from '../refuse-gone.ts';
 import { BARRED_MS, isWaiting, noApproval, OVER, resourceOf } from './approval.ts';
 import { approvalsOf, savedSince } from './approvals.store.ts';
 import type { ApprovalContext } from './ask-approval.ts';
@@ -32,7 +31,7 @@ export async function approveRequest(
   const approval = random.newId('approval');
   const draft = { ...attribution(caller), action: 'approval.given', subject: id, locks: [id] };
   return await ledger.record(draft, async (facts) => {
-    const row = await openWaiting(context, facts, caller, id);
+    const row = await openWaiting(context, facts, id);
     if (isRefusal(row)) return row;
     const { allowed, rule } = principal.judge.ifApproved(principal, row.action as Action, resourceOf(row));
     if (!allowed) return noApproval(id);
@@ -66,7 +65,7 @@ export async function denyRequest(
   const approval = random.newId('approval');
   const draft = { ...attribution(caller), action: 'approval.denied', subject: id, locks: [id] };
   return await ledger.record(draft, async (facts) => {
-    const row = await openWaiting(context, facts, caller, id);
+    const row = await openWaiting(context, facts, id);
     if (isRefusal(row)) return row;
     const isOwn = row.person_id === principal.id;
     if (!isOwn && !principal.judge.ifApproved(principal, row.action as Action, resourceOf(row)).allowed)
@@ -80,11 +79,8 @@ export async function denyRequest(
 async function openWaiting(
   { clock }: ApprovalContext,
   facts: Facts,
-  caller: Caller,
   id: string,
 ): Promise<ApprovalRequestRow | Refusal> {
-  const gone = await refuseGone(facts, caller);
-  if (gone !== null) return gone;
   const row = await facts.find('approval_requests', id);
   if (row === undefined) return noApproval(id);
   return isWaiting(row, clock.wall()) ? row : OVER;

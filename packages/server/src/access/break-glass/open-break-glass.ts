@@ -4,7 +4,6 @@ import type { BreakGlassRow } from '../../database/people-rows.ts';
 import type { Database } from '../../database/schema.ts';
 import type { Recorded } from '../../ledger/entry.ts';
 import { attribution, type Caller, type ChangeContext } from '../change-context.ts';
-import { refuseGone } from '../refuse-gone.ts';
 import { findUnreviewedOf } from './break-glass.store.ts';
 
 export interface BreakGlassContext extends ChangeContext {
@@ -32,8 +31,6 @@ export async function openBreakGlass(
   const id = random.newId('breakGlass');
   const draft = { ...attribution(caller), action: 'break-glass.opened', subject: id };
   const recorded = await ledger.record(draft, async (facts) => {
-    const gone = await refuseGone(facts, caller);
-    if (gone !== null) return gone;
     const now = clock.wall();
     if ((await findUnreviewedOf(facts.db, person, now - DAY_MS)) !== undefined)
       return refuse('ILLEGAL_TRANSITION', 'Somebody reviews your last one first: it is not made longer.');

@@ -4,14 +4,15 @@ import type { PersonRow } from '../../database/people-rows.ts';
 import type { Database } from '../../database/schema.ts';
 import type { Recorded } from '../../ledger/entry.ts';
 import type { Facts } from '../../ledger/facts.ts';
-import { attribution, type Caller, type ChangeContext } from '../change-context.ts';
+import { attribution, type Attribution, type Caller, type ChangeContext } from '../change-context.ts';
 import { passkeysOf, sessionsOf } from '../sign-in/sessions.store.ts';
-import { noPerson, refuseAbove, withdrawInvitations } from './invite-person.ts';
+import { noPerson, refuseAbove, withdrawInvitations, withdrawInvitationsBy } from './invite-person.ts';
 import { hasOtherOwner, LAST_OWNER } from './find-other-owner.ts';
 import { openInvitations, rolesOf } from './people.store.ts';
 import { isOwners, type RoleNamed } from './person.ts';
 
 type Reading = ChangeContext & { readonly reader: Kysely<Database> };
+type Ending = Pick<Reading, 'ledger' | 'clock' | 'reader'>;
 type Changed = Recorded<PersonRow> | Refusal;
 
 /** Ends a person's sessions, and lets him sign in no more. It works on rows that were tampered with too. */
@@ -48,31 +49,51 @@ export async function resumePerson(
   });
 }
 
-/**
- * Ends all that a person has, for good. It works on rows that were tampered with too. His own row comes first: whatever
- * happens to the rest, he is out.
- */
+/** Ends all that a person has, for good. */
 export async function removePerson(context: Reading, caller: Caller, id: string): Promise<Changed> {
-  const draft = { ...attribution(caller), subject: id };
-  const locks = await rowsOf(context.reader, id);
+  const by = attribution(caller);
+  const removed = await endPerson(context, by, id);
+  if (isRefusal(removed)) return removed;
+  // He may have removed himself: what is left to end asks for nobody any more.
+  await emptyPerson(context, { actor: by.actor, side: by.side }, id);
+  return removed;
+}
+
+/**
+ * Ends a person; `emptyPerson` ends the rest of what he has. His own row comes first: whatever happens to the rest, he is
+ * out. It works on rows that were tampered with too.
+ * @param also what is written in the same entry
+ */
+export async function endPerson(
+  context: Ending,
+  by: Attribution,
+  id: string,
+  also?: (facts: Facts) => Promise<unknown>,
+): Promise<Changed> {
   const now = context.clock.wall();
-  const removed = await context.ledger.record({ ...draft, action: 'person.removed', locks }, async (facts) => {
+  const draft = { ...by, action: 'person.removed', subject: id, locks: await rowsOf(context.reader, id) };
+  return await context.ledger.record(draft, async (facts) => {
     const { row, tampered } = await facts.examine('people', id);
     if (row === undefined) return noPerson(id);
     if ((tampered || row.state === 'active') && (await isLastOwner(facts, id))) return LAST_OWNER;
     const over = row.state === 'removed' ? {} : { sessions_after: now, passkeys_after: now };
     const person = await facts[tampered ? 'overwrite' : 'update']('people', row, { state: 'removed', ...over });
     await endSessions(facts, id);
+    await also?.(facts);
     return person;
   });
-  if (isRefusal(removed)) return removed;
-  await context.ledger.record({ ...draft, idempotency: undefined, action: 'person.emptied', locks }, async (facts) => {
+}
+
+/** Ends what a removed person still has, and what he gave out that lets somebody in. */
+export async function emptyPerson({ ledger, reader }: Ending, by: Attribution, id: string): Promise<void> {
+  const draft = { ...by, action: 'person.emptied', subject: id, locks: await rowsOf(reader, id) };
+  await ledger.record(draft, async (facts) => {
     await withdrawInvitations(facts, id);
     await removePasskeys(facts, id);
     for (const role of await rolesOf(facts.db, [id])) await facts.takeAway('role_grants', role.id, { state: 'ended' });
     return null;
   });
-  return removed;
+  await withdrawInvitationsBy({ ledger, reader }, by, [id]);
 }
 
 async function isLastOwner(facts: Facts, id: string): Promise<boolean> {

@@ -4,7 +4,6 @@ import type { PersonRow, RoleGrantRow } from '../../database/people-rows.ts';
 import type { Database } from '../../database/schema.ts';
 import type { Recorded } from '../../ledger/entry.ts';
 import { attribution, type Caller, type ChangeContext } from '../change-context.ts';
-import { refuseGone } from '../refuse-gone.ts';
 import { makeRole, noPerson, refuseGift, type RoleGift, withdrawInvitations } from './invite-person.ts';
 import { hasOtherOwner, LAST_OWNER } from './find-other-owner.ts';
 import { openInvitations, rolesOf } from './people.store.ts';
@@ -28,8 +27,6 @@ export async function grantRole(
   const before = await rolesOf(context.reader, [person]);
   const locks = [person, ...[...open, ...before].map(({ id }) => id)];
   return await context.ledger.record({ ...draft, locks }, async (facts) => {
-    const gone = await refuseGone(facts, caller);
-    if (gone !== null) return gone;
     const found = await facts.find('people', person);
     if (found === undefined || found.state === 'removed') return noPerson(person);
     const had = await rolesOf(facts.db, [person]);

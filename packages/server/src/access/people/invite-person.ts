@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { formatCredential, INVITATION_PREFIX } from '@keyhold/protocol/credential-format';
-import { type Refusal, refuse } from '@keyhold/protocol/errors';
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Role } from '@keyhold/protocol/role';
 import type { Kysely } from 'kysely';
 import type { InvitationRow, PersonRow, RoleGrantRow } from '../../database/people-rows.ts';
@@ -8,13 +8,12 @@ import type { Database } from '../../database/schema.ts';
 import type { Recorded } from '../../ledger/entry.ts';
 import type { Facts } from '../../ledger/facts.ts';
 import { Secret } from '../../vault/secret.ts';
-import { attribution, type Caller, type ChangeContext } from '../change-context.ts';
+import { attribution, type Attribution, type Caller, type ChangeContext } from '../change-context.ts';
 import { type CustomRole, nameOf } from '../opener.ts';
 import { isPermittedByName } from '../policies/policies.store.ts';
 import { INSTALLATION, type Principal, type Resource } from '../principal.ts';
 import { refuseExcess } from '../refuse-excess.ts';
-import { refuseGone } from '../refuse-gone.ts';
-import { allRoleIdsOf, openInvitations } from './people.store.ts';
+import { allRoleIdsOf, openInvitations, openInvitationsBy } from './people.store.ts';
 import { INVITATION_MS, isInForce, resourceOf, type RoleNamed } from './person.ts';
 
 /** A role, and where. */
@@ -44,8 +43,6 @@ export async function invitePerson(
   const { secret, row } = makeInvitation(context, caller, id);
   const draft = { ...attribution(caller), action: 'person.invited', subject: id };
   return await ledger.record(draft, async (facts) => {
-    const gone = await refuseGone(facts, caller);
-    if (gone !== null) return gone;
     const created_at = clock.wall();
     const since = { sessions_after: created_at, passkeys_after: created_at };
     const person = await facts.insert('people', { id, name, state: 'invited', ...since, created_at });
@@ -126,8 +123,6 @@ export async function reinvitePerson(
   const { secret, row } = makeInvitation(context, caller, id);
   const draft = { ...attribution(caller), action: 'person.reinvited', subject: id };
   return await context.ledger.record({ ...draft, locks: [id, ...open.map((one) => one.id)] }, async (facts) => {
-    const gone = await refuseGone(facts, caller);
-    if (gone !== null) return gone;
     const person = await facts.find('people', id);
     if (person === undefined || person.state === 'removed') return noPerson(id);
     if (person.state === 'suspended') return refuse('ILLEGAL_TRANSITION', 'The person is suspended: resume first.');
@@ -143,6 +138,38 @@ export async function reinvitePerson(
 export async function withdrawInvitations(facts: Facts, person: string): Promise<void> {
   for (const { id } of await openInvitations(facts.db, person)) {
     await facts.takeAway('invitations', id, { state: 'withdrawn' });
+  }
+}
+
+/** An entry names each, and is bounded. */
+const WITHDRAWN_AT_ONCE = 50;
+
+/** Whoever invited holds the invitation: where he is gone, so is it. Resolves to how many there were. */
+export async function withdrawInvitationsBy(
+  { ledger, reader }: Pick<ChangeContext, 'ledger'> & { readonly reader: Kysely<Database> },
+  by: Attribution,
+  inviters: readonly string[],
+): Promise<number> {
+  let withdrawn = 0;
+  for (;;) {
+    const open = await openInvitationsBy(reader, inviters, WITHDRAWN_AT_ONCE);
+    const [first] = open;
+    if (first === undefined) return withdrawn;
+    const draft = {
+      ...by,
+      action: 'invitations.withdrawn',
+      subject: first.invited_by,
+      locks: open.map(({ id }) => id),
+    };
+    const recorded = await ledger.record(draft, async (facts) => {
+      let ended = 0;
+      for (const { id } of open)
+        if ((await facts.takeAway('invitations', id, { state: 'withdrawn' })) !== undefined) ended++;
+      return ended;
+    });
+    // Rows that the ledger never knew let nobody in, and stay.
+    if (isRefusal(recorded) || recorded.value === 0) return withdrawn;
+    withdrawn += recorded.value;
   }
 }
 

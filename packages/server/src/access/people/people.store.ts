@@ -73,6 +73,17 @@ export async function openInvitations(db: Db, person: string): Promise<Invitatio
     .execute();
 }
 
+/** Those that are open, by whoever gave them out. */
+export async function openInvitationsBy(db: Db, inviters: readonly string[], limit: number): Promise<InvitationRow[]> {
+  return await db
+    .selectFrom('invitations')
+    .selectAll()
+    .where('invited_by', 'in', [...inviters])
+    .where('state', '=', 'open')
+    .limit(limit)
+    .execute();
+}
+
 export async function findInvitationId(db: Db, digest: string): Promise<string | undefined> {
   const row = await db.selectFrom('invitations').select('id').where('digest', '=', digest).executeTakeFirst();
   return row?.id;

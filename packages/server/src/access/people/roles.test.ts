@@ -67,6 +67,7 @@ onEachDatabase('roles and places', (createPlace) => {
       customRole,
       waiting,
       glass,
+      offboarded,
     };
     for (const role of ROLES) {
       for (const [i, at] of PLACES.entries()) {
@@ -108,6 +109,14 @@ onEachDatabase('roles and places', (createPlace) => {
     const opened = assertStatus(await breaker.call('POST', '/v1/break-glass', body, { confirm: true }), 201);
     assertStatus(await breaker.call('POST', `/v1/break-glass/${opened.breakGlass.id}/close`, {}), 200);
     return opened.breakGlass.id as string;
+  };
+  const offboarded = async () => {
+    const { token } = assertStatus(
+      await owner.call('POST', '/v1/tokens', { name: 'leaving', scopes: ['read'] }, { confirm: true }),
+      201,
+    );
+    const body = { of: token.id, reason: 'test' };
+    return assertStatus(await owner.call('POST', '/v1/offboardings', body), 201).offboarding.id as string;
   };
   const customRole = async (name: string) => {
     const body = { actions: [], about: 'test' };

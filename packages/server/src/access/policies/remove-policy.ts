@@ -2,7 +2,6 @@ import { type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Recorded } from '../../ledger/entry.ts';
 import { attribution, type Caller } from '../change-context.ts';
 import { INSTALLATION } from '../principal.ts';
-import { refuseGone } from '../refuse-gone.ts';
 import { basisOf } from './policies.store.ts';
 import { noPolicy } from './policy.ts';
 import { BASIS_GONE, ownsForGood, type PolicyContext } from './save-policy.ts';
@@ -21,8 +20,6 @@ export async function removePolicy(
 ): Promise<Recorded<string> | Refusal> {
   const draft = { ...attribution(caller), action: 'policy.removed', subject: id, locks: [id] };
   return await ledger.record(draft, async (facts) => {
-    const gone = await refuseGone(facts, caller);
-    if (gone !== null) return gone;
     const { row, tampered } = await facts.examine('policies', id);
     if (row === undefined) return noPolicy(id);
     // What it was nobody can tell: it may have been of the whole installation.

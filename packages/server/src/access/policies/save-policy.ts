@@ -10,7 +10,6 @@ import { isBuiltIn } from '../opener.ts';
 import { withdrawInvitations } from '../people/invite-person.ts';
 import type { Principal, Resource } from '../principal.ts';
 import { covers, INSTALLATION } from '../principal.ts';
-import { refuseGone } from '../refuse-gone.ts';
 import { type Uid, validatePolicy } from './cedar.ts';
 import { askerOf, type PolicyPlaces } from './entities.ts';
 import { basisOf, countPolicies, findPolicyNamed } from './policies.store.ts';
@@ -43,8 +42,6 @@ export async function savePolicy(
   const draft = { ...attribution(caller), action: 'policy.saved', subject: id, locks: [id] };
   const permitted = whomPermitted(text);
   return await ledger.record(draft, async (facts) => {
-    const gone = await refuseGone(facts, caller);
-    if (gone !== null) return gone;
     if ((await basisOf(facts.db)) !== basis) return BASIS_GONE;
     const saved = { text, reason, saved_by: caller.principal.id, saved_at: clock.wall() };
     // Who may still enrol as him could else wait until he is more.

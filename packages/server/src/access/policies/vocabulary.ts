@@ -19,6 +19,7 @@ export const TIGHTENING: readonly Action[] = [
   'workloads.remove',
   'people.suspend',
   'people.remove',
+  'people.offboard',
   'roles.end',
   'break-glass.close',
 ];

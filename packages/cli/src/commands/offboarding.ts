@@ -1,0 +1,128 @@
+import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { canonicalJson } from '@keyhold/protocol/canonical-json';
+import type { Exposure, Offboarding } from '@keyhold/protocol/operations/offboarding';
+import * as operations from '@keyhold/protocol/operations/offboarding';
+import { createClient } from '@keyhold/sdk/client';
+import { apiCommand, listCommand, pages } from '../api-command.ts';
+import type { Command } from '../command.ts';
+import { connectionFor, URL_FLAGS } from '../connection.ts';
+import { EXIT } from '../exit-codes.ts';
+import { type Field, renderDetails, time } from '../table.ts';
+
+const OFFBOARDING: readonly Field<Offboarding>[] = [
+  ['id', ({ id }) => id],
+  ['of', ({ of, name }) => (name === null ? of : `${name} (${of})`)],
+  ['reason', ({ reason }) => reason],
+  ['state', ({ state }) => state],
+  ['knew', ({ exposures }) => exposures],
+  ['kept', ({ kept }) => kept],
+  ['list', ({ listDigest }) => listDigest],
+  ['entry', ({ sequence }) => sequence],
+  ['created', ({ createdAt }) => time(createdAt)],
+];
+
+const whereOf = ({ project, environment }: Exposure) =>
+  project === null ? '' : environment === null ? project : `${project}/${environment}`;
+
+const EXPOSURE: readonly Field<Exposure>[] = [
+  ['kind', ({ kind }) => kind],
+  ['id', ({ id }) => id],
+  ['name', ({ name }) => name],
+  ['at', whereOf],
+  ['part', ({ part }) => part],
+  ['how', ({ how }) => how],
+  ['entry', ({ last }) => last],
+  ['state', ({ state, endsAt }) => (endsAt === null ? state : `${state} ${time(endsAt)}`)],
+  ['remedy', ({ remedy }) => remedy],
+];
+
+const LABELS = ['OFFBOARDING'];
+
+const evidence: Command = {
+  words: ['offboardings', 'evidence'],
+  summary: 'Write the list of what he knew to a file, checked against the digest in its entry',
+  operation: operations.listOffboardingExposures.id,
+  positionals: [{ field: 'id', label: 'OFFBOARDING' }],
+  flags: [{ name: 'output', value: 'FILE', required: true }, ...URL_FLAGS],
+  run: async ({ input, own }, { environment, terminal }) => {
+    const client = createClient(connectionFor(own, environment));
+    const id = String(input['id']);
+    const { offboarding } = await client.offboardings.get({ id });
+    const lines: string[] = [];
+    for await (const page of pages<Exposure>(client.offboardings.listExposures as never, { id, limit: 200 }, true))
+      lines.push(...page.items.map(lineOf));
+    const text = lines.join('');
+    const digest = createHash('sha256').update(text).digest('hex');
+    if (digest !== offboarding.listDigest) {
+      terminal.note(
+        `The list is ${digest}, and its entry says ${offboarding.listDigest}: it is not the one that was made.`,
+      );
+      return EXIT.refused;
+    }
+    writeFileSync(String(own['output']), text);
+    terminal.print(`list     ${own['output']}, ${lines.length} lines, SHA-256 ${digest}`);
+    terminal.print(`receipt  keyhold audit receipt ${offboarding.sequence}: the entry says the same digest`);
+    return EXIT.done;
+  },
+};
+
+/** As the digest is of: the log's own words, without what has become of it since. */
+function lineOf({ kind, id, part, how, by, first, last, times }: Exposure): string {
+  return `${canonicalJson({ kind, id, part, how, by, first, last, times })}\n`;
+}
+
+/** `exposures`, `offboardings`. */
+export const OFFBOARDING_COMMANDS: readonly Command[] = [
+  listCommand({
+    words: ['exposures', 'list'],
+    operation: operations.listExposures,
+    call: (client) => client.offboardings.listKnown,
+    columns: EXPOSURE,
+  }),
+  apiCommand({
+    words: ['offboardings', 'create'],
+    operation: operations.createOffboarding,
+    call: (client) => client.offboardings.create,
+    show: ({ offboarding }) => renderDetails(OFFBOARDING, offboarding),
+    taken: 'ended',
+  }),
+  listCommand({
+    words: ['offboardings', 'list'],
+    operation: operations.listOffboardings,
+    call: (client) => client.offboardings.list,
+    columns: OFFBOARDING,
+  }),
+  apiCommand({
+    words: ['offboardings', 'show'],
+    operation: operations.getOffboarding,
+    call: (client) => client.offboardings.get,
+    labels: LABELS,
+    show: ({ offboarding }) => renderDetails(OFFBOARDING, offboarding),
+  }),
+  listCommand({
+    words: ['offboardings', 'exposures'],
+    operation: operations.listOffboardingExposures,
+    call: (client) => client.offboardings.listExposures,
+    labels: LABELS,
+    columns: EXPOSURE,
+  }),
+  apiCommand({
+    words: ['offboardings', 'rotate'],
+    operation: operations.rotateExposed,
+    call: (client) => client.offboardings.rotate,
+    labels: LABELS,
+    show: ({ rotated, due, refused, remaining, byHand }) => [
+      ...rotated.map(({ key, consumer, delivery }) =>
+        'path' in delivery
+          ? `rotated  ${key} of ${consumer}: ${delivery.path}`
+          : `rotated  ${key} of ${consumer}\n${delivery.encrypted}`,
+      ),
+      ...due.map((id) => `due      ${id}: store a new version`),
+      ...refused.map(({ id, code, detail }) => `refused  ${id}: ${code}, ${detail}`),
+      ...(remaining === 0 ? [] : [`left     ${remaining}: run it again`]),
+      ...(byHand === 0 ? [] : [`by hand  ${byHand}: keyhold offboardings exposures says what each takes`]),
+    ],
+  }),
+  evidence,
+];

@@ -1,0 +1,166 @@
+import { type Static, Type } from 'typebox';
+import { ID_PREFIXES, UUID_PATTERN } from '../id.ts';
+import { defineOperation } from '../operation.ts';
+import { DeliverTo, DeliveryShape } from './deliveries.ts';
+import { BarrierShape, Closed, IdOf, Name, Nullable, Page, PageQuery, Slug, Time } from './shapes.ts';
+
+/** Whoever can be off-boarded: somebody, or a service by its token or its workload. */
+const Leaver = Type.String({
+  pattern: `^(?:${ID_PREFIXES.person}|${ID_PREFIXES.token}|${ID_PREFIXES.workload})_${UUID_PATTERN}$`,
+  maxLength: 60,
+  description: 'Id of a person, of a token or of a workload.',
+});
+
+export const EXPOSURE_KINDS = ['secret', 'key', 'token', 'factor', 'workload', 'seal'] as const;
+export type ExposureKind = (typeof EXPOSURE_KINDS)[number];
+
+/** Something that somebody came to know, by the log. */
+export const ExposureShape = Closed({
+  kind: Type.Enum([...EXPOSURE_KINDS]),
+  id: Type.String({ description: 'Of the key, the stored secret, the token, …' }),
+  part: Nullable(Type.String({ description: 'Id of the credential, or number of the version, that was shown.' })),
+  how: Type.Array(Type.String({ description: 'Actions by which it was shown, e.g. `secret.revealed`.' })),
+  by: Type.Array(Type.String({ description: 'Who it was shown to: himself, or a token that he made.' })),
+  first: Type.Integer({ description: 'The first entry that says so.' }),
+  last: Type.Integer({ description: 'The last one.' }),
+  times: Type.Integer(),
+  name: Nullable(Type.String({ description: 'What it is called; null for whoever may not read it.' })),
+  project: Nullable(Slug),
+  environment: Nullable(Slug),
+  state: Type.Enum(['stands', 'ending', 'over'], {
+    description: 'Whether what was shown still opens something; `ending`: until `endsAt`, and another took its place.',
+  }),
+  endsAt: Nullable(Time),
+  remedy: Nullable(
+    Type.Enum(['rotate', 'store-anew', 'revoke', 'enrol-anew', 'remove', 'change-seal'], {
+      description: 'What ends it, while it stands.',
+    }),
+  ),
+});
+export type Exposure = Static<typeof ExposureShape>;
+
+export const OffboardingShape = Closed({
+  id: IdOf('offboarding'),
+  of: Type.String(),
+  name: Nullable(Type.String()),
+  by: Type.String({ description: 'Who off-boarded him.' }),
+  reason: Type.String(),
+  state: Type.Enum(['ending', 'done'], { description: '`ending`: it goes on by itself, and is done within a minute.' }),
+  kept: Type.Array(Type.String({ description: 'What he made that goes on.' })),
+  exposures: Type.Integer({ description: 'How many things he knew; 0 while it is ending.' }),
+  listDigest: Nullable(
+    Type.String({ description: 'SHA-256 of the list as lines of canonical JSON; its entry says it too.' }),
+  ),
+  sequence: Type.Integer({ description: 'Of that entry.' }),
+  from: Type.Integer({ description: 'The list is of entries from this one on: the oldest that the log still had.' }),
+  to: Type.Integer({ description: 'Up to this one.' }),
+  createdAt: Time,
+  finishedAt: Nullable(Time),
+});
+export type Offboarding = Static<typeof OffboardingShape>;
+
+const Params = Closed({ id: IdOf('offboarding') });
+const Answer = Closed({ offboarding: OffboardingShape });
+
+export const listExposures = defineOperation({
+  id: 'list-exposures',
+  method: 'GET',
+  path: '/v1/exposures',
+  tag: 'Off-boarding',
+  summary: 'List what somebody came to know, oldest first: what he was shown, and what tokens that he made were shown',
+  query: Closed({ of: Leaver, ...PageQuery }),
+  status: 200,
+  response: Page(ExposureShape),
+  errors: ['PERSON_NOT_FOUND', 'TOKEN_NOT_FOUND', 'WORKLOAD_NOT_FOUND', 'INVALID_CURSOR'],
+});
+
+export const createOffboarding = defineOperation({
+  id: 'create-offboarding',
+  method: 'POST',
+  path: '/v1/offboardings',
+  tag: 'Off-boarding',
+  summary: 'End all that a person or a service has, and all tokens and workloads made by it; and list what it knows',
+  body: Closed({
+    of: Leaver,
+    reason: { ...Name, description: 'Why; for whoever reads the evidence.' },
+    keep: Type.Optional(
+      Type.Array(Type.String({ maxLength: 60, pattern: '^[a-z]+_[0-9a-f-]+$' }), {
+        maxItems: 100,
+        uniqueItems: true,
+        description: 'Tokens and workloads that he made which go on; they stand in the list.',
+      }),
+    ),
+  }),
+  status: 201,
+  response: Closed({ offboarding: OffboardingShape, barrier: BarrierShape }),
+  errors: ['PERSON_NOT_FOUND', 'TOKEN_NOT_FOUND', 'WORKLOAD_NOT_FOUND', 'LAST_OWNER', 'ROW_TAMPERED'],
+});
+
+export const listOffboardings = defineOperation({
+  id: 'list-offboardings',
+  method: 'GET',
+  path: '/v1/offboardings',
+  tag: 'Off-boarding',
+  summary: 'List who was off-boarded, newest first',
+  query: Closed(PageQuery),
+  status: 200,
+  response: Page(OffboardingShape),
+  errors: ['INVALID_CURSOR'],
+});
+
+export const getOffboarding = defineOperation({
+  id: 'get-offboarding',
+  method: 'GET',
+  path: '/v1/offboardings/{id}',
+  tag: 'Off-boarding',
+  summary: 'Show one off-boarding',
+  params: Params,
+  status: 200,
+  response: Answer,
+  errors: ['OFFBOARDING_NOT_FOUND'],
+});
+
+export const listOffboardingExposures = defineOperation({
+  id: 'list-offboarding-exposures',
+  method: 'GET',
+  path: '/v1/offboardings/{id}/exposures',
+  tag: 'Off-boarding',
+  summary: 'List what he knew when he left, in the order of the evidence, and whether it still opens something',
+  params: Params,
+  query: Closed(PageQuery),
+  status: 200,
+  response: Page(ExposureShape),
+  errors: ['OFFBOARDING_NOT_FOUND', 'INVALID_CURSOR'],
+});
+
+export const rotateExposed = defineOperation({
+  id: 'rotate-exposed',
+  method: 'POST',
+  path: '/v1/offboardings/{id}/rotate',
+  tag: 'Off-boarding',
+  summary: 'Rotate every key that he knew and that still stands, and mark stored secrets as due; up to 1,000 at a time',
+  params: Params,
+  body: Closed({
+    overlapSeconds: Type.Integer({ minimum: 0, maximum: 365 * 86_400, description: 'How long both are valid.' }),
+    deliverTo: DeliverTo,
+  }),
+  status: 200,
+  response: Closed({
+    rotated: Type.Array(
+      Closed({
+        key: IdOf('key'),
+        consumer: IdOf('consumer'),
+        credential: IdOf('credential'),
+        delivery: DeliveryShape,
+      }),
+    ),
+    due: Type.Array(IdOf('secret'), { description: 'Stored secrets that wait for a new version.' }),
+    refused: Type.Array(Closed({ id: Type.String(), code: Type.String(), detail: Type.String() }), {
+      description: 'What the caller may not rotate, or could not.',
+    }),
+    remaining: Type.Integer({ description: 'What stands beyond those: call again.' }),
+    byHand: Type.Integer({ description: 'What stands and is neither key nor secret: see `remedy` in the list.' }),
+    barrier: Nullable(BarrierShape),
+  }),
+  errors: ['CONFIRMATION_REQUIRED', 'OFFBOARDING_NOT_FOUND', 'ILLEGAL_TRANSITION', 'SEALED'],
+});

@@ -1,0 +1,132 @@
+import { createHash } from 'node:crypto';
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import { ID_PREFIXES } from '@keyhold/protocol/id';
+import type { Kysely } from 'kysely';
+import type { Attribution, ChangeContext } from '../access/change-context.ts';
+import { emptyPerson } from '../access/people/change-person.ts';
+import { withdrawInvitationsBy } from '../access/people/invite-person.ts';
+import { endWorkload } from '../access/remove-workload.ts';
+import { endToken } from '../access/revoke-token.ts';
+import type { OffboardingRow } from '../database/compliance-rows.ts';
+import type { Database } from '../database/schema.ts';
+import type { Scratch } from '../database/scratch.ts';
+import { readCheckedRows } from '../ledger/checked-rows.ts';
+import { prunedUpTo } from '../ledger/pruned.store.ts';
+import { lineOf } from './exposure.ts';
+import { workloadsMadeBy, writeLines } from './exposures.store.ts';
+import { findActors, findExposures } from './find-exposures.ts';
+import { findUnfinished } from './offboardings.store.ts';
+
+export interface OffboardContext extends ChangeContext {
+  readonly reader: Kysely<Database>;
+  readonly scratch: Scratch;
+  /** Told after tokens were revoked, before that is answered. */
+  readonly tokenRevoked: () => Promise<void>;
+  /** Ids of those that somebody waits for: they are not finished a second time meanwhile. */
+  readonly underWay: Set<string>;
+}
+
+const AT_ONCE = 100;
+const LINES_PER_WRITE = 500;
+
+/**
+ * Ends all that whoever left still has or has made, and lists what he knows. Safe to repeat; whoever answers for it waits
+ * for the barrier.
+ */
+export async function finishOffboarding(
+  context: OffboardContext,
+  by: Attribution,
+  row: OffboardingRow,
+): Promise<OffboardingRow | Refusal> {
+  const { ledger, reader } = context;
+  const { principal_id: principal } = row;
+  if (principal.startsWith(`${ID_PREFIXES.person}_`)) await emptyPerson(context, by, principal);
+  const actors = await endMade(context, by, principal, new Set(JSON.parse(row.kept) as string[]));
+  await context.tokenRevoked();
+  const logTo = ledger.head.sequence;
+  const logFrom = (await prunedUpTo(reader)).upTo + 1;
+  const { count, digest } = await writeList(context, row.id, actors, logTo);
+  const draft = { ...by, action: 'offboarding.listed', subject: principal, code: digest, locks: [row.id] };
+  const recorded = await ledger.record(draft, async (facts) => {
+    const held = await facts.find('offboardings', row.id);
+    if (held === undefined) return refuse('OFFBOARDING_NOT_FOUND', `There is no ${row.id}.`, 'id');
+    if (held.state === 'done') return held;
+    const listed = { exposures: count, list_digest: digest, log_from: logFrom, log_to: logTo };
+    return await facts.update('offboardings', held, { ...listed, state: 'done', finished_at: context.clock.wall() });
+  });
+  return isRefusal(recorded) ? recorded : recorded.value;
+}
+
+/** Ends what he made, until nothing of it is left; resolves to everybody whose secret he holds. */
+async function endMade(
+  context: OffboardContext,
+  by: Attribution,
+  principal: string,
+  kept: ReadonlySet<string>,
+): Promise<readonly string[]> {
+  const { reader, clock } = context;
+  for (let ended: readonly string[] = []; ; ) {
+    const actors = await findActors(reader, principal);
+    const made = [...actors, ...(await workloadsMadeBy(reader, actors))];
+    const living = await livingOf(
+      context,
+      made.filter((id) => !kept.has(id)),
+    );
+    // What could not be ended does not hold up the rest for ever.
+    if (living.length === 0 || living.every((id) => ended.includes(id))) {
+      for (const some of inPieces(actors)) await withdrawInvitationsBy({ ledger: context.ledger, reader }, by, some);
+      return actors;
+    }
+    for (const some of inPieces(living)) {
+      await Promise.all(
+        some.map((id) =>
+          id.startsWith(`${ID_PREFIXES.token}_`)
+            ? endToken(context, by, id)
+            : endWorkload({ ledger: context.ledger, clock, reader }, by, id),
+        ),
+      );
+    }
+    ended = living;
+  }
+}
+
+/** Of these tokens and workloads; also what somebody wrote past the ledger, so that it only seems to be over. */
+async function livingOf({ reader }: OffboardContext, ids: readonly string[]): Promise<string[]> {
+  const checked = await readCheckedRows(reader, ['tokens', 'workloads'], ids);
+  return checked.flatMap((one) => {
+    if ('tampered' in one) return [one.tampered];
+    return (one.row as { readonly state: string }).state === 'active' ? [one.row.id] : [];
+  });
+}
+
+function* inPieces<T>(all: readonly T[]): Generator<readonly T[]> {
+  for (let i = 0; i < all.length; i += AT_ONCE) yield all.slice(i, i + AT_ONCE);
+}
+
+/** Writes the list, which its digest commits to. */
+async function writeList(
+  { reader, scratch }: OffboardContext,
+  id: string,
+  actors: readonly string[],
+  upTo: number,
+): Promise<{ count: number; digest: string }> {
+  const lines = (await findExposures(reader, actors, upTo)).map(lineOf);
+  const digest = createHash('sha256');
+  for (const line of lines) digest.update(line);
+  for (let start = 0; start === 0 || start < lines.length; start += LINES_PER_WRITE) {
+    const some = lines.slice(start, start + LINES_PER_WRITE);
+    await scratch.write((tables) => writeLines(tables, id, some, start));
+  }
+  return { count: lines.length, digest: digest.digest('hex') };
+}
+
+/** Finishes what was begun before the process died. */
+export async function finishOffboardings(context: OffboardContext): Promise<number> {
+  let finished = 0;
+  for (const row of await findUnfinished(context.reader)) {
+    if (context.underWay.has(row.id)) continue;
+    const done = await finishOffboarding(context, { actor: 'system' }, row);
+    if (!isRefusal(done)) finished++;
+  }
+  return finished;
+}

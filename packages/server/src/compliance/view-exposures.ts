@@ -1,0 +1,146 @@
+import type { Exposure, ExposureKind } from '@keyhold/protocol/operations/offboarding';
+import type { Kysely } from 'kysely';
+import type { Action } from '../access/authorise.ts';
+import { decide } from '../access/decide.ts';
+import type { PolicyPlaces } from '../access/policies/entities.ts';
+import { isAlive, type Principal, type Resource } from '../access/principal.ts';
+import type { CredentialRow, Database, FactTable, FactTables, KeyRow, SecretRow } from '../database/schema.ts';
+import { readCheckedRows } from '../ledger/checked-rows.ts';
+import { stateAt } from '../keys/key.ts';
+import { stateOfVersion } from '../secrets/secret-record.ts';
+import type { KnownThing } from './exposure.ts';
+import { lastSealChange, newestCredentials, newestVersions } from './exposures.store.ts';
+
+export interface ViewContext {
+  readonly reader: Kysely<Database>;
+  readonly places: PolicyPlaces;
+  readonly nowMs: number;
+}
+
+const REMEDIES: Readonly<Record<ExposureKind, NonNullable<Exposure['remedy']>>> = {
+  secret: 'store-anew',
+  key: 'rotate',
+  token: 'revoke',
+  factor: 'enrol-anew',
+  workload: 'remove',
+  seal: 'change-seal',
+};
+
+/** What it takes to be told what a thing is called. */
+const READING: Readonly<Record<ExposureKind, Action>> = {
+  secret: 'secrets.read',
+  key: 'keys.read',
+  token: 'tokens.read',
+  factor: 'factors.read',
+  workload: 'workloads.read',
+  seal: 'seal.read',
+};
+
+type Standing = Pick<Exposure, 'state' | 'endsAt'>;
+const STANDS: Standing = { state: 'stands', endsAt: null };
+const OVER: Standing = { state: 'over', endsAt: null };
+
+/** What is known of each now, and whether it still opens something; in doubt it does. */
+export async function viewExposures(
+  context: ViewContext,
+  principal: Principal,
+  things: readonly KnownThing[],
+): Promise<Exposure[]> {
+  const rows = await Rows.load(context.reader, things);
+  return things.map((thing) => {
+    const { name, at } = rows.describe(thing);
+    const standing = rows.standingOf(thing, context.nowMs);
+    const remedy = standing.state === 'over' ? null : REMEDIES[thing.kind];
+    const isOpen = decide(principal, READING[thing.kind], at).allowed;
+    const { how, by, ...rest } = thing;
+    return {
+      ...{ ...rest, how: [...how], by: [...by], ...standing, remedy },
+      ...(isOpen ? { name, ...namesOf(context.places, at) } : { name: null, project: null, environment: null }),
+    };
+  });
+}
+
+function namesOf(places: PolicyPlaces, { project, environment }: Resource) {
+  return {
+    project: project === null ? null : (places.slugOf(project) ?? null),
+    environment: environment === null ? null : (places.environmentOf(environment)?.name ?? null),
+  };
+}
+
+const HERE: Resource = { project: null, environment: null };
+const TABLE_OF = { secret: 'secrets', key: 'keys', token: 'tokens', factor: 'consumer_factors' } as const;
+
+/** The rows that a page of things is about, each checked; what was written past the ledger counts as standing. */
+class Rows {
+  readonly #rows = new Map<string, FactTables[FactTable]>();
+  readonly #tampered = new Set<string>();
+  #sealChanged = 0;
+  /** Ids of newest versions by secret. */
+  #versions: ReadonlyMap<string, string> = new Map();
+  /** When the newest credential in use was made, by key. */
+  #newest: ReadonlyMap<string, number> = new Map();
+
+  static async load(reader: Kysely<Database>, things: readonly KnownThing[]): Promise<Rows> {
+    const rows = new Rows();
+    const idsOf = (kind: ExposureKind) => [...new Set(things.filter((one) => one.kind === kind).map(({ id }) => id))];
+    rows.#versions = await newestVersions(reader, idsOf('secret'));
+    rows.#newest = await newestCredentials(reader, idsOf('key'));
+    rows.#sealChanged = things.some(({ kind }) => kind === 'seal') ? await lastSealChange(reader) : 0;
+    const tables = [...Object.values(TABLE_OF), 'workloads', 'credentials', 'secret_versions'] as const;
+    const credentials = things.flatMap(({ kind, part }) => (kind === 'key' && part !== null ? [part] : []));
+    const ids = new Set([...things.map(({ id }) => id), ...credentials, ...rows.#versions.values()]);
+    for (const checked of await readCheckedRows(reader, tables, [...ids])) {
+      if ('tampered' in checked) rows.#tampered.add(checked.tampered);
+      else rows.#rows.set(checked.row.id, checked.row);
+    }
+    return rows;
+  }
+
+  describe({ kind, id }: KnownThing): { name: string | null; at: Resource } {
+    const row = this.#rows.get(id) as { name?: string; path?: string; project_id?: string; environment_id?: string };
+    if (row === undefined) return { name: null, at: HERE };
+    const { name = row.path ?? null, project_id: project = null, environment_id: environment = null } = row;
+    const at = { project, environment, ...(kind === 'secret' && row.path !== undefined ? { secret: row.path } : {}) };
+    // A token's place is what it is bound to, which is no place that it lies at.
+    return { name, at: kind === 'token' || kind === 'workload' ? HERE : at };
+  }
+
+  standingOf(thing: KnownThing, nowMs: number): Standing {
+    const { kind, id, part, last } = thing;
+    if (kind === 'seal') return last < this.#sealChanged ? OVER : STANDS;
+    if (this.#tampered.has(id) || (part !== null && this.#tampered.has(part))) return STANDS;
+    const row = this.#rows.get(id);
+    if (row === undefined) return OVER;
+    switch (kind) {
+      case 'secret':
+        return this.#ofSecret(row as SecretRow, part, nowMs);
+      case 'key':
+        return this.#ofKey(row as KeyRow, part, nowMs);
+      case 'token':
+        return isAlive(row as FactTables['tokens'], nowMs) ? STANDS : OVER;
+      case 'factor':
+        return (row as FactTables['consumer_factors']).state === 'removed' ? OVER : STANDS;
+      case 'workload':
+        return (row as FactTables['workloads']).state === 'active' ? STANDS : OVER;
+    }
+  }
+
+  /** What was stored after it takes its place; what is deleted can be undeleted, and may open another's door. */
+  #ofSecret(row: SecretRow, part: string | null, nowMs: number): Standing {
+    if (row.version > Number(part)) return OVER;
+    const newest = this.#versions.get(row.id) ?? '';
+    const version = this.#rows.get(newest) as FactTables['secret_versions'] | undefined;
+    if (this.#tampered.has(newest)) return STANDS;
+    return version === undefined || stateOfVersion(version, nowMs) === 'destroyed' ? OVER : STANDS;
+  }
+
+  #ofKey(key: KeyRow, part: string | null, nowMs: number): Standing {
+    const credential = this.#rows.get(part ?? '') as CredentialRow | undefined;
+    const isOver = (timed: KeyRow | CredentialRow) =>
+      !['active', 'pre-active', 'suspended'].includes(stateAt(timed, nowMs));
+    if (credential === undefined || isOver(credential) || isOver(key)) return OVER;
+    const isReplaced = (this.#newest.get(key.id) ?? 0) > credential.created_at;
+    if (credential.expires_at === null || !isReplaced) return STANDS;
+    return { state: 'ending', endsAt: new Date(credential.expires_at).toISOString() };
+  }
+}
