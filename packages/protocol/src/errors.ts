@@ -24,6 +24,7 @@ export const ERRORS = {
   POLICY_NOT_FOUND: { status: 404, title: 'No such policy.' },
   CUSTOM_ROLE_NOT_FOUND: { status: 404, title: 'No such custom role.' },
   APPROVAL_NOT_FOUND: { status: 404, title: 'Nothing that you may approve has this id.' },
+  SIGN_ON_NOT_FOUND: { status: 404, title: 'Nobody signs in at a provider of this name.' },
   OFFBOARDING_NOT_FOUND: { status: 404, title: 'Nobody was off-boarded under this id.' },
   BREAK_GLASS_NOT_FOUND: { status: 404, title: 'Nobody went on without approvals under this id.' },
   SESSION_NOT_FOUND: { status: 404, title: 'You have no such session.' },

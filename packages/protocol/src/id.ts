@@ -36,6 +36,8 @@ export const ID_PREFIXES = {
   setting: 'pset',
   signatureKey: 'skey',
   signingSettings: 'sign',
+  signOn: 'sso',
+  identity: 'iden',
   token: 'tok',
   transitKey: 'tkey',
   transitKeyVersion: 'tkv',

@@ -10,6 +10,7 @@ export const SEALED_FIELDS = {
   'root-key': 'seal',
   'environment-key': 'root',
   'secret.value': 'secrets',
+  'sign-on.secret': 'secrets',
   'credential.secret': 'distribution',
   'factor.secret': 'distribution',
   'delivery.content': 'deliveries',

@@ -9,6 +9,7 @@ import * as approvals from '@keyhold/protocol/operations/approvals';
 import * as breakGlass from '@keyhold/protocol/operations/break-glass';
 import * as customRoles from '@keyhold/protocol/operations/custom-roles';
 import * as offboarding from '@keyhold/protocol/operations/offboarding';
+import * as signOn from '@keyhold/protocol/operations/sign-on';
 import * as policies from '@keyhold/protocol/operations/policies';
 import * as projects from '@keyhold/protocol/operations/projects';
 import * as backup from '@keyhold/protocol/operations/backup';
@@ -99,6 +100,7 @@ export function createClient(connection: Connection) {
     credentials: { revoke: bind(keys.revokeCredential) },
     tokens: tokenCalls(bind),
     people: peopleCalls(bind),
+    signOn: signOnCalls(bind),
     offboardings: offboardingCalls(bind),
     approvals: approvalCalls(bind),
     breakGlass: breakGlassCalls(bind),
@@ -110,15 +112,19 @@ export function createClient(connection: Connection) {
     deliveries: { take: bind(deliveries.takeDelivery) },
     vaultKeys: vaultKeyCalls(bind),
     backup: { recordDrill: bind(backup.recordDrill) },
-    seal: {
-      get: bind(seal.getSeal),
-      unseal: bind(seal.unseal),
-      seal: bind(seal.sealInstallation),
-      change: bind(seal.changeSeal),
-      confirm: bind(seal.confirmSeal),
-    },
+    seal: sealCalls(bind),
     audit: auditCalls(bind),
     installation: { get: bind(installation.getInstallation), acceptRestore: bind(installation.acceptRestore) },
+  };
+}
+
+function sealCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
+  return {
+    get: bind(seal.getSeal),
+    unseal: bind(seal.unseal),
+    seal: bind(seal.sealInstallation),
+    change: bind(seal.changeSeal),
+    confirm: bind(seal.confirmSeal),
   };
 }
 
@@ -150,6 +156,10 @@ function peopleCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
     grantRole: bind(people.grantRole),
     endRole: bind(people.endRole),
   };
+}
+
+function signOnCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
+  return { save: bind(signOn.saveSignOn), list: bind(signOn.listSignOns), remove: bind(signOn.removeSignOn) };
 }
 
 function offboardingCalls(bind: <O extends Operation>(operation: O) => Call<O>) {

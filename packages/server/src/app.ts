@@ -12,6 +12,7 @@ import { openSignIn } from './access/sign-in/open-sign-in.ts';
 import { localOriginOf, siteOf } from './access/sign-in/site.ts';
 import { ensureOwnerTokens, ensureVerifierToken } from './access/own-tokens.ts';
 import { DecisionLog } from './access/policies/record-decisions.ts';
+import type { ChangeContext } from './access/change-context.ts';
 import { PolicyBook } from './access/policies/policy-book.ts';
 import { RequestJudge } from './access/policies/request-judge.ts';
 import type { Principal } from './access/principal.ts';
@@ -122,15 +123,13 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const site = () => siteOf(config.publicUrl ?? localOriginOf(app.server.address(), tls !== undefined));
   const known = { store, scratch, alarms, site, tampered, ownerTokens, judgeFor, roleNamed: policies.roleNamed };
   const signIn = openSignIn(context, { ...known, isSealed: () => vault.keyring.unsealed === null });
-  const approving = { ...context, reader: store.reader, tampered, roleNamed: policies.roleNamed };
+  const people = peopleOf(context, { store, scratch, tampered, policies, places, decisions, alarms }, tokenRevoked);
   const acknowledged = { acknowledge: acknowledge.bind(null, { ...audit, ledger, clock }) };
-  const gate = { ...personGate(signIn, tokens), ...acknowledged, approvals: approvalGate(approving) };
+  const gate = { ...personGate(signIn, tokens), ...acknowledged, approvals: approvalGate(people.approving) };
   const routes = { gate, context, reader: store.reader, cursors: newCursors(random), signIn };
-  const policing = { ...approving, places, book: policies, decisions };
-  const offboarding = { ...context, reader: store.reader, scratch, tokenRevoked, underWay: new Set<string>() };
   mountControlPlane(app, {
-    ...{ ...routes, feed, alarms, store, vault, seals, rewrapper, ...audit, ...offboarding },
-    ...{ policies: policing, approving, places, breaking: { ...approving, broken: tellBroken.bind(null, alarms) } },
+    ...{ ...routes, feed, alarms, store, vault, seals, rewrapper, ...audit },
+    ...{ ...people, ...people.offboarding, places, place },
   });
   // Its clients hold tokens: people read secrets where they confirm it.
   const vaultApi = { ...routes, authenticate: tokens, vault, seals };
@@ -140,7 +139,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   await app.listen({ host: config.host, port: config.port });
   stack.defer(closeFeed);
   const vaultListener = stack.use(await startVaultListener(config, vaultApi, log));
-  const kept = { ledger, book, hub, rewrap, audit, usageLog, vault, decisions, offboarding };
+  const kept = { ledger, book, hub, rewrap, audit, usageLog, vault, decisions, ...people };
   stack.defer(startMaintenance({ ...ground, ...kept }));
   const running = stack.move();
   return {
@@ -150,6 +149,25 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
     bootstrapTokenFile: ownerTokens.bootstrapFile,
     seal: await startedSeal(seals, keyFile, log),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+interface PeopleGround extends Pick<Ground, 'store' | 'scratch' | 'tampered' | 'alarms'> {
+  readonly policies: PolicyBook;
+  readonly places: Places;
+  readonly decisions: DecisionLog;
+}
+
+/** What approving, policies, break-glass and off-boarding work with. */
+function peopleOf(context: ChangeContext, ground: PeopleGround, tokenRevoked: () => Promise<void>) {
+  const { store, scratch, tampered, policies, places, decisions, alarms } = ground;
+  const reading = { ...context, reader: store.reader };
+  const approving = { ...reading, tampered, roleNamed: policies.roleNamed };
+  return {
+    approving,
+    policies: { ...approving, places, book: policies, decisions },
+    breaking: { ...approving, broken: tellBroken.bind(null, alarms) },
+    offboarding: { ...reading, scratch, tokenRevoked, underWay: new Set<string>() },
   };
 }
 

@@ -4,6 +4,7 @@ import * as approvals from '@keyhold/protocol/operations/approvals';
 import * as breakGlass from '@keyhold/protocol/operations/break-glass';
 import * as customRoles from '@keyhold/protocol/operations/custom-roles';
 import * as offboarding from '@keyhold/protocol/operations/offboarding';
+import * as signOn from '@keyhold/protocol/operations/sign-on';
 import * as people from '@keyhold/protocol/operations/people';
 import * as policies from '@keyhold/protocol/operations/policies';
 import { MANAGEMENT_OPERATIONS, SIGN_IN_OPERATIONS, VERIFIER_OPERATIONS } from '@keyhold/protocol/operations/registry';
@@ -30,17 +31,19 @@ const BATCH = 50;
 const CONNECTIONS = 8;
 const MOST_SHOWN = 12;
 
-const ROOMS = { ...people, ...offboarding, ...approvals, ...breakGlass, ...customRoles, ...policies };
+const ROOMS = { ...people, ...signOn, ...offboarding, ...approvals, ...breakGlass, ...customRoles, ...policies };
 const PEOPLE = Object.values(ROOMS).filter((exported) => 'method' in exported && 'path' in exported) as Operation[];
 
-/** Whoever asks what to sign in with is answered, with whatever token he comes. */
-const OF_ANYBODY = 'ask-to-sign-in';
+/** Whoever asks what to sign in with, or where, is answered, with whatever token he comes. */
+const OF_ANYBODY = ['ask-to-sign-in', 'list-ways-in'];
+
+const BY_PEOPLE = [...SIGN_IN_OPERATIONS, ...PEOPLE].filter(({ id }) => !OF_ANYBODY.includes(id));
 
 const PLANES = [
   { operations: attackable(MANAGEMENT_OPERATIONS), share: 0.75 },
   { operations: VERIFIER_OPERATIONS, share: 0.1 },
   // By an owner, since no token manages people. It comes last: with him the bootstrap token ends.
-  { operations: attackable([...SIGN_IN_OPERATIONS.filter(({ id }) => id !== OF_ANYBODY), ...PEOPLE]), share: 0.15 },
+  { operations: attackable(BY_PEOPLE), share: 0.15 },
 ];
 
 for (const database of ['sqlite', 'postgres'] as const satisfies DatabaseName[]) {

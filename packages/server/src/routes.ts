@@ -17,6 +17,9 @@ import { mountPages } from './access/pages/pages.routes.ts';
 import { mountPending, mountSession } from './access/sign-in/session.routes.ts';
 import { mountSignIn } from './access/sign-in/sign-in.routes.ts';
 import type { SignInContext } from './access/sign-in/sign-in-context.ts';
+import { mountSignOnPages } from './access/sign-on/browser.routes.ts';
+import { mountSignOn, type SignOnRoutes } from './access/sign-on/sign-on.routes.ts';
+import { SignOnsUnderWay } from './access/sign-on/sign-ons-under-way.ts';
 import { mountTokenExchange } from './access/token-exchange.routes.ts';
 import { mountTokens } from './access/tokens.routes.ts';
 import { mountWorkloads } from './access/workloads.routes.ts';
@@ -35,6 +38,7 @@ import type { Scratch } from './database/scratch.ts';
 import type { Store } from './database/store.ts';
 import { mountDeliveries } from './delivery/delivery.routes.ts';
 import type { Feed } from './feed/start-feed.ts';
+import { OpenId } from './http/openid.ts';
 import { IssuerKeys } from './http/issuer-keys.ts';
 import { mountMetrics } from './http/metrics.ts';
 import { mountFactors } from './keys/factors.routes.ts';
@@ -45,13 +49,13 @@ import { registerControlMetrics } from './metrics.ts';
 import { mountEnvironmentSettings } from './projects/environment-settings.routes.ts';
 import { mountConsumers, mountEnvironments, mountProjects, type Routes } from './projects/projects.routes.ts';
 import { tokenPlaces } from './projects/token-places.ts';
-import { mountReveal } from './secrets/reveal.routes.ts';
+import { mountReveal, revealField } from './secrets/reveal.routes.ts';
 import { mountKeyRotation } from './secrets/key-rotation.routes.ts';
 import { mountSecrets } from './secrets/secrets.routes.ts';
 import { mountSeal } from './vault/seal.routes.ts';
 import type { Rewrapper } from './vault/rewrapper.ts';
 import type { SealGate } from './vault/seal-gate.ts';
-import type { Vault } from './vault/vault.ts';
+import type { InEnvironment, Vault } from './vault/vault.ts';
 import { mountInstallation } from './verification/installation.routes.ts';
 
 export interface ControlPlaneRoutes extends Routes {
@@ -70,6 +74,8 @@ export interface ControlPlaneRoutes extends Routes {
   readonly approving: ApprovalContext;
   readonly breaking: BreakGlassContext;
   readonly places: PolicyPlaces;
+  /** Where the keys of the installation itself lie. */
+  readonly place: InEnvironment;
   /** Off-boardings that somebody waits for. */
   readonly underWay: Set<string>;
   /** Told after a token was revoked, before its revocation is answered. */
@@ -107,6 +113,7 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   mountSignIn(app, routes);
   mountSession(app, { ...routes, places: tokenPlaces(reader, 'roles.grant') });
   mountPending(app, routes);
+  mountProviders(app, routes);
   mountPages(app, () => routes.signIn.site().origin);
   const keys = new IssuerKeys(() => routes.context.clock.wall());
   const issuers = { issuerOf: keys.issuerOf.bind(keys), verify: verifyWith(keys) };
@@ -135,6 +142,17 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   collectDefaultMetrics({ register: registry });
   registerControlMetrics(registry, { ledger, writer: store.writer, book, alarms });
   mountMetrics(app, gate, registry, (principal) => allowOnInstallation(principal, 'installation.read') === null);
+}
+
+/** Signing in at somebody else's. */
+function mountProviders(app: FastifyInstance, routes: ControlPlaneRoutes): void {
+  const { clock, random } = routes.context;
+  const [openId, underWay] = [new OpenId(() => clock.wall()), new SignOnsUnderWay(clock, random)];
+  const clientSecretAt: SignOnRoutes['clientSecretAt'] = (caller, at) =>
+    revealField(routes, caller, at, 'clientSecret');
+  const signingOn = { ...routes, clientSecretAt, places: tokenPlaces(routes.reader, 'roles.grant'), openId, underWay };
+  mountSignOn(app, signingOn);
+  mountSignOnPages(app, signingOn);
 }
 
 /** A workload's row is what its issuer is known by. */

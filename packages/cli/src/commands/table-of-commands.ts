@@ -15,6 +15,7 @@ import { PROJECT_COMMANDS } from './projects.ts';
 import { SECRET_COMMANDS } from './secrets.ts';
 import { SEAL_COMMANDS } from './seal.ts';
 import { SERVER_COMMANDS } from './serve.ts';
+import { SIGN_ON_COMMANDS } from './sign-on.ts';
 import { SIGN_IN_COMMANDS } from './sign-in.ts';
 import { verifyBatchCommand, verifyCommand } from './verify.ts';
 import { WORKLOAD_COMMANDS } from './workloads.ts';
@@ -24,6 +25,7 @@ export const COMMANDS: readonly (Command | PassThrough)[] = [
   ...SERVER_COMMANDS,
   ...SIGN_IN_COMMANDS,
   ...PEOPLE_COMMANDS,
+  ...SIGN_ON_COMMANDS,
   ...OFFBOARDING_COMMANDS,
   ...APPROVAL_COMMANDS,
   ...POLICY_COMMANDS,

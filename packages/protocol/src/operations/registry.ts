@@ -16,6 +16,7 @@ import * as deliveries from './deliveries.ts';
 import * as rules from './rules.ts';
 import * as secrets from './secrets.ts';
 import * as seal from './seal.ts';
+import * as signOn from './sign-on.ts';
 import type { Operation } from '../operation.ts';
 import * as vault from './vault.ts';
 import { verify, verifyBatch } from './verify.ts';
@@ -67,6 +68,9 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
   people.removePerson,
   people.grantRole,
   people.endRole,
+  signOn.saveSignOn,
+  signOn.listSignOns,
+  signOn.removeSignOn,
   offboarding.listExposures,
   offboarding.createOffboarding,
   offboarding.listOffboardings,
@@ -126,6 +130,7 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
 
 /** Those of whoever signs in, and has signed in: for people, and for no token. */
 export const SIGN_IN_OPERATIONS: readonly Operation[] = [
+  signOn.listWaysIn,
   signIn.askToSignIn,
   signIn.signIn,
   signIn.askToEnrol,

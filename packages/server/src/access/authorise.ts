@@ -55,6 +55,10 @@ const OPENERS_OF_ACTION = {
   'roles.end': ['administrator', 'security-officer'],
   // It opens no more than its person has: only what he would wait for.
   'break-glass.open': ['administrator', 'security-officer'],
+  'sign-on.read': WATCHERS,
+  // Whoever says which group has which role can give himself any: an owner's alone.
+  'sign-on.change': [],
+  'sign-on.remove': ['administrator', 'security-officer'],
   'break-glass.read': WATCHERS,
   'break-glass.close': ['administrator', 'security-officer'],
   'break-glass.review': ['security-officer'],
@@ -91,11 +95,16 @@ export const ACTIONS = Object.keys(OPENERS_OF_ACTION) as readonly Action[];
 /** What opens everything here. The feed's own scopes open nothing here: they are a verifier's. */
 const OPEN_ALL: readonly (Scope | Role)[] = ['admin', 'owner'];
 
+/** Whoever does these can give himself anything: no custom role opens them. */
+export const OWNERS_ONLY: readonly Action[] = ['policies.change', 'sign-on.change'];
+
 /**
  * No token manages people: whoever makes one could else give himself, through it, what he may not give himself.
  */
 export const PEOPLE_ONLY: readonly Action[] = [
   'policies.change',
+  'sign-on.change',
+  'sign-on.remove',
   'people.invite',
   'people.suspend',
   'people.resume',

@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely';
 import type { CustomRoleRow } from '../database/people-rows.ts';
 import type { Database } from '../database/schema.ts';
 import type { Recorded } from '../ledger/entry.ts';
-import { type Action, ACTIONS } from './authorise.ts';
+import { type Action, ACTIONS, OWNERS_ONLY } from './authorise.ts';
 import { attribution, type Caller, type ChangeContext } from './change-context.ts';
 import { findCustomRole, isHeld } from './custom-roles.store.ts';
 import { isBuiltIn } from './opener.ts';
@@ -65,8 +65,8 @@ function refuseName(name: string): Refusal | null {
 function refuseActions(actions: readonly string[]): Refusal | null {
   const unknown = actions.findIndex((action) => !(ACTIONS as readonly string[]).includes(action));
   if (unknown >= 0) return refuse('INVALID_INPUT', `There is no action "${actions[unknown]}".`, `/actions/${unknown}`);
-  const owners = actions.indexOf('policies.change');
-  return owners < 0 ? null : refuse('INVALID_INPUT', 'Owners alone change policies.', `/actions/${owners}`);
+  const owners = actions.findIndex((action) => (OWNERS_ONLY as readonly string[]).includes(action));
+  return owners < 0 ? null : refuse('INVALID_INPUT', `Owners alone do ${actions[owners]}.`, `/actions/${owners}`);
 }
 
 /** Removes a role that nobody holds: under its name another could else open more to whoever does. */

@@ -56,6 +56,7 @@ onEachDatabase('scopes and bindings', (createPlace) => {
     waiting: async () => ({ id: NO_APPROVAL, digest: '0'.repeat(64) }),
     glass: async () => NO_GLASS,
     offboarded: async () => NO_OFFBOARDING,
+    signOn: async (name) => name,
     customRole: async (name) => name,
     policy: async () => ({ id: NO_POLICY, basis: '0'.repeat(64) }),
   });

@@ -36,6 +36,8 @@ export const BACKUP_TABLES = {
   bootstrap_tokens: 'id',
   people: 'id',
   person_passkeys: 'id',
+  sign_ons: 'id',
+  person_identities: 'id',
   role_grants: 'id',
   invitations: 'id',
   sessions: 'id',

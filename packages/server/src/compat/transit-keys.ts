@@ -1,5 +1,5 @@
 import { isRefusal } from '@keyhold/protocol/errors';
-import type { TransitKeyRow } from '../database/schema.ts';
+import type { TransitKeyRow } from '../database/transit-rows.ts';
 import { createTransitKey, rotateTransitKey } from '../secrets/create-transit-key.ts';
 import { openTransitKey } from '../secrets/open-transit-key.ts';
 import { listTransitKeys, listTransitVersions } from '../secrets/transit.store.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
-import type { TransitKeyRow } from '../database/schema.ts';
+import type { TransitKeyRow } from '../database/transit-rows.ts';
 import { createTransitKey } from '../secrets/create-transit-key.ts';
 import { openTransitKey, transitKeyToDecrypt, transitKeyToEncrypt } from '../secrets/open-transit-key.ts';
 import { HMAC_ALGORITHMS, readTransit, transitDecrypt, transitEncrypt, transitHmac } from '../vault/transit-cipher.ts';

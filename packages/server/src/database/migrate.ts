@@ -13,6 +13,7 @@ import { customRoles } from './migrations/0010-custom-roles.ts';
 import { approvals } from './migrations/0011-approvals.ts';
 import { breakGlass } from './migrations/0012-break-glass.ts';
 import { offboarding } from './migrations/0013-offboarding.ts';
+import { signOn } from './migrations/0014-sign-on.ts';
 import type { Database } from './schema.ts';
 
 /** In order; a number never changes its meaning once released. */
@@ -30,6 +31,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   approvals,
   breakGlass,
   offboarding,
+  signOn,
 ];
 
 /**

@@ -59,7 +59,7 @@ export interface InvitationRow extends Fact {
 
 export interface SessionRow extends Fact {
   readonly person_id: string;
-  /** What it began with. */
+  /** What it began with: a passkey, or who he is at a provider. */
   readonly passkey_id: string;
   /** `browser`: in a cookie; `cli`: as a bearer token. */
   readonly kind: 'browser' | 'cli';

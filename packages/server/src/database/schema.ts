@@ -17,6 +17,8 @@ import type {
   RoleGrantRow,
   SessionRow,
 } from './people-rows.ts';
+import type { PersonIdentityRow, SignOnRow } from './sign-on-rows.ts';
+import type { TransitKeyRow, TransitKeyVersionRow } from './transit-rows.ts';
 import type { WorkloadRow } from './workload-rows.ts';
 
 /**
@@ -53,6 +55,8 @@ export interface FactTables {
   approvals: ApprovalRow;
   break_glass: BreakGlassRow;
   offboardings: OffboardingRow;
+  sign_ons: SignOnRow;
+  person_identities: PersonIdentityRow;
   seals: SealRow;
   vault_keys: VaultKeyRow;
   secrets: SecretRow;
@@ -280,29 +284,6 @@ export interface DeliveryRow extends Fact {
   readonly envelope: string | null;
   readonly taken_at: number | null;
   readonly expires_at: number;
-  readonly created_at: number;
-}
-
-/** A named key that encrypts for clients and never leaves. */
-export interface TransitKeyRow extends Fact {
-  readonly project_id: string;
-  readonly environment_id: string;
-  readonly name: string;
-  readonly latest_version: number;
-  readonly min_decryption_version: number;
-  /** 0: the latest. */
-  readonly min_encryption_version: number;
-  readonly deletion_allowed: 0 | 1;
-  readonly created_at: number;
-}
-
-export interface TransitKeyVersionRow extends Fact {
-  readonly project_id: string;
-  readonly environment_id: string;
-  readonly transit_key_id: string;
-  readonly version: number;
-  readonly vault_key_id: string;
-  readonly envelope: string;
   readonly created_at: number;
 }
 

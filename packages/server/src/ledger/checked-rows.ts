@@ -31,6 +31,8 @@ const KIND_OF_TABLE: Readonly<Record<FactTable, IdKind>> = {
   approvals: 'approval',
   break_glass: 'breakGlass',
   offboardings: 'offboarding',
+  sign_ons: 'signOn',
+  person_identities: 'identity',
   seals: 'seal',
   vault_keys: 'vaultKey',
   secrets: 'secret',

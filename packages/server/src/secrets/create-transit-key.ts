@@ -1,7 +1,7 @@
 import type { WrappingKey } from '@keyhold/verifier/open-envelope';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import { attribution, type Caller } from '../access/change-context.ts';
-import type { TransitKeyRow } from '../database/schema.ts';
+import type { TransitKeyRow } from '../database/transit-rows.ts';
 import type { EntryDraft } from '../ledger/entry.ts';
 import type { Facts } from '../ledger/facts.ts';
 import { sealEnvelope } from '../vault/envelope.ts';

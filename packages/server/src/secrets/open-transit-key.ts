@@ -1,7 +1,7 @@
 import { EnvelopeBroken, keyFrom, openEnvelope } from '@keyhold/verifier/open-envelope';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Caller } from '../access/change-context.ts';
-import type { TransitKeyRow, TransitKeyVersionRow } from '../database/schema.ts';
+import type { TransitKeyRow, TransitKeyVersionRow } from '../database/transit-rows.ts';
 import { readCheckedRows } from '../ledger/checked-rows.ts';
 import { MAX_USES } from '../vault/key-uses.ts';
 import { keyById } from '../vault/open-vault-key.ts';

@@ -1,14 +1,38 @@
-import { isRefusal } from '@keyhold/protocol/errors';
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import * as operations from '@keyhold/protocol/operations/secrets';
 import type { FastifyInstance } from 'fastify';
+import type { Caller } from '../access/change-context.ts';
 import { describeWay, prepareWay, writeWay } from '../delivery/deliver.ts';
 import { showDelivery } from '../delivery/delivery.routes.ts';
 import { mount } from '../http/mount.ts';
+import { openEnvironment } from '../projects/locate.ts';
 import { expose } from '../vault/expose.ts';
+import { Secret } from '../vault/secret.ts';
+import { findSecretByPath } from './secrets.store.ts';
 import { openSecret, secretEntry } from './open-secret.ts';
 import { revealSecret } from './reveal-secret.ts';
 import { showSecret } from './secret-record.ts';
 import type { SecretRoutes } from './secrets.routes.ts';
+
+/** One field of the newest version, for another room that uses it; like every reveal it has its entry first. */
+export async function revealField(
+  { reader, vault }: Pick<SecretRoutes, 'reader' | 'vault'>,
+  caller: Caller,
+  { project, environment, path }: { readonly project: string; readonly environment: string; readonly path: string },
+  field: string,
+): Promise<Secret | Refusal> {
+  const place = await openEnvironment(reader, caller.principal, 'secrets.reveal', project, environment);
+  if (isRefusal(place)) return place;
+  const absent = refuse('SECRET_NOT_FOUND', `There is no secret ${path}.`, '/path');
+  const found = await findSecretByPath(reader, place.environment.id, path);
+  const secret = found === undefined ? absent : await openSecret(reader, caller.principal, 'secrets.reveal', found.id);
+  if (isRefusal(secret)) return secret;
+  const revealed = await revealSecret(vault, caller, secret, undefined);
+  if (isRefusal(revealed)) return revealed;
+  const value = (JSON.parse(expose(revealed.json)) as Record<string, unknown>)[field];
+  if (typeof value === 'string' && value !== '') return new Secret(value);
+  return refuse('INVALID_INPUT', `The secret ${path} has no text under "${field}".`, '/path');
+}
 
 /** The routes through which a stored secret leaves: in the answer, or to somebody else. */
 export function mountReveal(app: FastifyInstance, { gate, reader, vault }: SecretRoutes): void {

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
-import type { Database, TransitKeyRow, TransitKeyVersionRow } from '../database/schema.ts';
+import type { Database } from '../database/schema.ts';
+import type { TransitKeyRow, TransitKeyVersionRow } from '../database/transit-rows.ts';
 
 type Db = Kysely<Database>;
 

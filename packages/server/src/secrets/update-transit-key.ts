@@ -1,6 +1,6 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Caller } from '../access/change-context.ts';
-import type { TransitKeyRow } from '../database/schema.ts';
+import type { TransitKeyRow } from '../database/transit-rows.ts';
 import type { Vault } from '../vault/vault.ts';
 import { transitEntry } from './create-transit-key.ts';
 import { listTransitVersions } from './transit.store.ts';

@@ -24,6 +24,8 @@ export interface MatrixWorld {
   readonly waiting: () => Promise<{ readonly id: string; readonly digest: string }>;
   /** Somebody went on without approvals, and has closed it; resolves to its id. */
   readonly glass: () => Promise<string>;
+  /** A provider of that name; resolves to it. */
+  readonly signOn: (name: string) => Promise<string>;
   /** Somebody was off-boarded; resolves to the id of that. */
   readonly offboarded: () => Promise<string>;
   /** A role of that name; resolves to it. */
@@ -172,6 +174,14 @@ export async function requestFor(operation: string, world: MatrixWorld): Promise
       const { id, digest } = await world.waiting();
       return post(`/v1/approvals/${id}/approve`, { digest, reason: 'test' });
     }
+    case 'save-sign-on': {
+      const body = { issuer: 'https://sso.example', clientId: 'keyhold', makesPeople: false, roles: [] };
+      return { method: 'PUT', path: `/v1/sign-on/${name}`, body };
+    }
+    case 'list-sign-ons':
+      return get('/v1/sign-on');
+    case 'remove-sign-on':
+      return { method: 'DELETE', path: `/v1/sign-on/${await world.signOn(name)}` };
     case 'list-exposures':
       return get(`/v1/exposures?of=${await token()}`);
     case 'create-offboarding':

@@ -54,6 +54,10 @@ export const ROLE_MATRIX: Readonly<Record<string, { roles: string; places: strin
   'remove-person': { roles: '+++---', places: '+-----' },
   'grant-role': { roles: '++----', places: '++.+..' },
   'end-role': { roles: '+++---', places: '++.+..' },
+  // Who says which group has which role can give himself any.
+  'save-sign-on': { roles: '+-----', places: '+-----' },
+  'list-sign-ons': { roles: '+++--+', places: '+-----' },
+  'remove-sign-on': { roles: '+++---', places: '+-----' },
   'list-exposures': { roles: '+++--+', places: '+-----' },
   'create-offboarding': { roles: '+++---', places: '+-----' },
   'list-offboardings': { roles: '+++--+', places: '+-----' },
@@ -132,6 +136,7 @@ export const CRITICAL: readonly string[] = [
   'reinvite-person',
   'resume-person',
   'grant-role',
+  'save-sign-on',
   'rotate-exposed',
   'approve-request',
   'open-break-glass',

@@ -13,6 +13,7 @@ export const ENVELOPE_TABLES = [
   'period_keys',
   'signature_keys',
   'consumer_factors',
+  'sign_ons',
 ] as const;
 export type EnvelopeTable = (typeof ENVELOPE_TABLES)[number];
 

@@ -7,10 +7,11 @@ import type {
   PersonalKeyRow,
   SecretVersionRow,
   SignatureKeyRow,
-  TransitKeyVersionRow,
   VaultKeyRow,
 } from '../database/schema.ts';
+import type { TransitKeyVersionRow } from '../database/transit-rows.ts';
 import type { ConsumerFactorRow } from '../database/factor-rows.ts';
+import type { SignOnRow } from '../database/sign-on-rows.ts';
 import type { Facts } from '../ledger/facts.ts';
 import { rewrapEnvelope } from './envelope.ts';
 import { keyById, keyToEncrypt } from './open-vault-key.ts';
@@ -38,7 +39,8 @@ type EnvelopeRow =
   | PersonalKeyRow
   | PeriodKeyRow
   | SignatureKeyRow
-  | ConsumerFactorRow;
+  | ConsumerFactorRow
+  | SignOnRow;
 
 /** What lies in each table's envelopes, and where it belongs. */
 const CONTENT: Readonly<
@@ -53,6 +55,7 @@ const CONTENT: Readonly<
   personal_keys: { field: 'personal.key', of: (row: PersonalKeyRow) => [row.id, 1] },
   signature_keys: { field: 'credential.secret', of: (row: SignatureKeyRow) => [row.credential_id, 1] },
   consumer_factors: { field: 'factor.secret', of: (row: ConsumerFactorRow) => [row.id, 1] },
+  sign_ons: { field: 'sign-on.secret', of: (row: SignOnRow) => [row.id, 1] },
   period_keys: { field: 'period.key', of: (row: PeriodKeyRow) => [row.id, 1] },
   transit_key_versions: { field: 'transit.key', of: (row: TransitKeyVersionRow) => [row.transit_key_id, row.version] },
 };

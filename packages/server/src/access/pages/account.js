@@ -115,7 +115,9 @@ byId('add').addEventListener('submit', (event) => {
     if (name === '') return 'Give the new passkey a name.';
     const { options } = await call('POST', '/v1/passkeys/options', {});
     const response = await createPasskey(options);
-    await callConfirmed('POST', '/v1/passkeys', { name, response }, self);
+    // Whoever came in by a provider has none to confirm his first with.
+    if (self.passkeys.length === 0) await call('POST', '/v1/passkeys', { name, response });
+    else await callConfirmed('POST', '/v1/passkeys', { name, response }, self);
     byId('passkey-name').value = '';
     await show();
     return `${name} signs you in from now on.`;

@@ -1,6 +1,13 @@
 import { call, doing, showPasskey, toBytes } from './passkeys.js';
 
-const [button, note] = ['sign-in', 'note'].map((id) => document.getElementById(id));
+const [button, note, providers] = ['sign-in', 'note', 'providers'].map((id) => document.getElementById(id));
+
+/** What a provider's page came back with. */
+const WHY = {
+  SIGN_IN_REFUSED: 'That provider does not let you in here. Ask an administrator, or use a passkey.',
+  TOO_MANY_ATTEMPTS: 'Too many attempts from your network failed. Wait a quarter of an hour.',
+  SEALED: 'The installation is sealed: until it is opened, passkeys alone sign in.',
+};
 
 button.addEventListener('click', () =>
   doing(button, note, async () => {
@@ -11,3 +18,20 @@ button.addEventListener('click', () =>
     return 'Signed in.';
   }),
 );
+
+async function showProviders() {
+  const { items } = await call('GET', '/v1/sign-in/providers');
+  providers.hidden = items.length === 0;
+  providers.replaceChildren(
+    ...items.map(({ name, path }) => {
+      const link = document.createElement('a');
+      Object.assign(link, { href: path, className: 'button', textContent: `Sign in with ${name}` });
+      const item = document.createElement('li');
+      item.append(link);
+      return item;
+    }),
+  );
+}
+
+note.textContent = WHY[location.hash.slice(1)] ?? '';
+void showProviders().catch(() => {});

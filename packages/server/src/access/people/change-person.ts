@@ -5,6 +5,7 @@ import type { Database } from '../../database/schema.ts';
 import type { Recorded } from '../../ledger/entry.ts';
 import type { Facts } from '../../ledger/facts.ts';
 import { attribution, type Attribution, type Caller, type ChangeContext } from '../change-context.ts';
+import { identitiesOf } from '../sign-on/sign-ons.store.ts';
 import { passkeysOf, sessionsOf } from '../sign-in/sessions.store.ts';
 import { noPerson, refuseAbove, withdrawInvitations, withdrawInvitationsBy } from './invite-person.ts';
 import { hasOtherOwner, LAST_OWNER } from './find-other-owner.ts';
@@ -91,6 +92,8 @@ export async function emptyPerson({ ledger, reader }: Ending, by: Attribution, i
     await withdrawInvitations(facts, id);
     await removePasskeys(facts, id);
     for (const role of await rolesOf(facts.db, [id])) await facts.takeAway('role_grants', role.id, { state: 'ended' });
+    for (const one of await identitiesOf(facts.db, id))
+      await facts.takeAway('person_identities', one.id, { state: 'removed' });
     return null;
   });
   await withdrawInvitationsBy({ ledger, reader }, by, [id]);
@@ -122,6 +125,7 @@ export async function rowsOf(reader: Kysely<Database>, id: string): Promise<stri
     passkeysOf(reader, id),
     rolesOf(reader, [id]),
     openInvitations(reader, id),
+    identitiesOf(reader, id),
   ]);
   return [id, ...lists.flat().map((row) => row.id)];
 }

@@ -68,6 +68,7 @@ onEachDatabase('roles and places', (createPlace) => {
       waiting,
       glass,
       offboarded,
+      signOn,
     };
     for (const role of ROLES) {
       for (const [i, at] of PLACES.entries()) {
@@ -109,6 +110,11 @@ onEachDatabase('roles and places', (createPlace) => {
     const opened = assertStatus(await breaker.call('POST', '/v1/break-glass', body, { confirm: true }), 201);
     assertStatus(await breaker.call('POST', `/v1/break-glass/${opened.breakGlass.id}/close`, {}), 200);
     return opened.breakGlass.id as string;
+  };
+  const signOn = async (name: string) => {
+    const body = { issuer: 'https://sso.example', clientId: 'keyhold', makesPeople: false, roles: [] };
+    assertStatus(await owner.call('PUT', `/v1/sign-on/${name}`, body, { confirm: true }), 200);
+    return name;
   };
   const offboarded = async () => {
     const { token } = assertStatus(

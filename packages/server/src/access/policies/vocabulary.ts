@@ -21,6 +21,7 @@ export const TIGHTENING: readonly Action[] = [
   'people.remove',
   'people.offboard',
   'roles.end',
+  'sign-on.remove',
   'break-glass.close',
 ];
 
@@ -51,7 +52,7 @@ export function readingOf(action: Action): Action | undefined {
 /** Actions that are done to the installation as a whole, and nowhere further in. */
 const OF_INSTALLATION: readonly string[] = [
   ...['workloads', 'people', 'audit', 'backup', 'installation', 'seal'],
-  ...['custom-roles', 'break-glass'],
+  ...['custom-roles', 'break-glass', 'sign-on'],
 ];
 /** What may be done to the installation as a whole, to a project or to an environment. */
 const OF_EVERYTHING: readonly string[] = ['tokens', 'roles', 'vault-keys'];

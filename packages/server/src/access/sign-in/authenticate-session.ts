@@ -6,8 +6,8 @@ import { digestOfRead } from '../../ledger/row-digest.ts';
 import { grantOf, isInForce } from '../people/person.ts';
 import type { Principal } from '../principal.ts';
 import { endReusedSession } from './end-session.ts';
-import { worthOf } from './session.ts';
-import { findSession, type Read, readHolder, readRoles } from './sessions.store.ts';
+import { isIdentity, worthOf } from './session.ts';
+import { findSession, type Read, readHolder, readIdentity, readRoles } from './sessions.store.ts';
 import type { SignInContext } from './sign-in-context.ts';
 
 /** A person whose session this is. */
@@ -47,13 +47,23 @@ export async function authenticateSession(
   return { principal: { ...person, grants, judge }, session, digest };
 }
 
-/** A session is worth no more than its person, and the passkey that it began with. */
+/** A session is worth no more than its person, and what it began with. */
 async function hasHolder(context: Context, session: SessionRow): Promise<boolean> {
+  if (isIdentity(session.passkey_id)) return await hasIdentity(context, session);
   const { person: holder, passkey: shown } = await readHolder(context.reader, session);
   if (holder === undefined || shown === undefined) return false;
   const [person, passkey] = [asRecorded(context, holder), asRecorded(context, shown)];
   if (person?.state !== 'active' || passkey?.state !== 'active' || passkey.person_id !== person.id) return false;
   return session.created_at >= person.sessions_after && passkey.created_at >= person.passkeys_after;
+}
+
+async function hasIdentity(context: Context, session: SessionRow): Promise<boolean> {
+  const { person: holder } = await readHolder(context.reader, session);
+  const known = await readIdentity(context.reader, session.passkey_id);
+  if (holder === undefined || known === undefined || asRecorded(context, known.signOn) === undefined) return false;
+  const [person, identity] = [asRecorded(context, holder), asRecorded(context, known.identity)];
+  if (person?.state !== 'active' || identity?.state !== 'active' || identity.person_id !== person.id) return false;
+  return session.created_at >= person.sessions_after;
 }
 
 /** The row, where it is what the ledger recorded. */

@@ -5,9 +5,11 @@ import type { Recorded } from '../../ledger/entry.ts';
 import { attribution, type Caller } from '../change-context.ts';
 import { endSessions, rowsOf } from '../people/change-person.ts';
 import { goodPasskeys } from '../people/find-other-owner.ts';
+import type { Principal } from '../principal.ts';
 import { MAX_PASSKEYS } from '../people/person.ts';
 import { creationOptions, insertPasskey, passkeyRow, readCreated } from './enrol.ts';
-import { passkeysOf } from './sessions.store.ts';
+import { isIdentity } from './session.ts';
+import { passkeysOf, sessionsOf } from './sessions.store.ts';
 import type { SignInContext } from './sign-in-context.ts';
 
 const purposeFor = (person: string) => `add passkey ${person}`;
@@ -21,11 +23,24 @@ export async function optionsForPasskey(
   return await creationOptions(context, purposeFor(person.id), person, has);
 }
 
-/** Adds a passkey to those of the caller. */
+const FIRST_MS = 5 * 60_000;
+
+/**
+ * Whoever came in by a provider has no passkey to confirm his first with: he adds it within minutes of having shown there
+ * who he is.
+ */
+export async function mayAddFirst({ reader, clock }: SignInContext, { id, session }: Principal): Promise<boolean> {
+  if (session?.kind !== 'browser' || (await passkeysOf(reader, id)).length > 0) return false;
+  const own = (await sessionsOf(reader, id)).find((row) => row.id === session.id);
+  return own !== undefined && isIdentity(own.passkey_id) && clock.wall() < own.created_at + FIRST_MS;
+}
+
+/** Adds a passkey to those of the caller. @param isFirst it was not confirmed with another: there must be none */
 export async function addPasskey(
   context: SignInContext,
   caller: Caller,
   { name, response }: { readonly name: string; readonly response: RegistrationResponseJSON },
+  isFirst: boolean,
 ): Promise<Recorded<PersonPasskeyRow> | Refusal> {
   const person = caller.principal.id;
   const made = await readCreated(context, purposeFor(person), response);
@@ -34,7 +49,9 @@ export async function addPasskey(
   const draft = { ...attribution(caller), action: 'passkey.added', subject: row.id, locks: [person] };
   return await context.ledger.record(draft, async (facts) => {
     if ((await facts.find('people', person))?.state !== 'active') return refuse('UNAUTHENTICATED', 'Sign in.');
-    if ((await passkeysOf(facts.db, person)).length < MAX_PASSKEYS) return await insertPasskey(facts, row);
+    const has = (await passkeysOf(facts.db, person)).length;
+    if (isFirst && has > 0) return refuse('CONFIRMATION_REQUIRED', 'You have a passkey by now: confirm it with that.');
+    if (has < MAX_PASSKEYS) return await insertPasskey(facts, row);
     return refuse('TOO_MANY_PASSKEYS', `${MAX_PASSKEYS} are the most: remove one first.`);
   });
 }

@@ -13,7 +13,7 @@ import type { TokenPlaces } from '../token.ts';
 import { DEVICE_CODE_SECONDS } from './device-codes.ts';
 import { confirmPending } from './confirm-request.ts';
 import { endSession } from './end-session.ts';
-import { addPasskey, optionsForPasskey, removePasskey } from './change-passkeys.ts';
+import { addPasskey, mayAddFirst, optionsForPasskey, removePasskey } from './change-passkeys.ts';
 import type { PendingRequest } from './pending-requests.ts';
 import { showSession } from './session.ts';
 import { type PasskeyUse, passkeysOf, passkeyUses, sessionsOf, usesOf } from './sessions.store.ts';
@@ -75,10 +75,11 @@ export function mountSession(app: FastifyInstance, { gate, signIn: context, plac
 
   mount(app, gate, operations.addPasskey, async ({ principal, body, ip, idempotency, confirm }) => {
     if (principal.session === undefined) return NO_PERSON;
-    const unconfirmed = await confirm();
+    const isFirst = await mayAddFirst(context, principal);
+    const unconfirmed = isFirst ? null : await confirm();
     if (unconfirmed !== null) return unconfirmed;
     const response = { clientExtensionResults: {}, ...body.response } as RegistrationResponseJSON;
-    const added = await addPasskey(context, { principal, ip, idempotency }, { name: body.name, response });
+    const added = await addPasskey(context, { principal, ip, idempotency }, { name: body.name, response }, isFirst);
     if (isRefusal(added)) return added;
     return { body: { passkey: showPasskey(added.value, undefined) }, sequence: added.sequence };
   });

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { formatCredential, SESSION_PREFIX } from '@keyhold/protocol/credential-format';
+import { ID_PREFIXES } from '@keyhold/protocol/id';
 import type { Session } from '@keyhold/protocol/operations/sign-in';
 import type { Clock } from '../../clock.ts';
 import type { SessionRow } from '../../database/people-rows.ts';
@@ -7,6 +8,12 @@ import type { Random } from '../../random.ts';
 import { Secret } from '../../vault/secret.ts';
 
 const MINUTE_MS = 60_000;
+
+/** Whether what a session began with is who somebody is at a provider, and no passkey. */
+export function isIdentity(way: string): boolean {
+  return way.startsWith(`${ID_PREFIXES.identity}_`);
+}
+
 const HOUR_MS = 60 * MINUTE_MS;
 
 /** However much it is used. */

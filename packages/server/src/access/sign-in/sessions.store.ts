@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely';
 import type { ScratchTables } from '../../database/scratch-tables.ts';
 import type { Database } from '../../database/schema.ts';
 import type { PersonPasskeyRow, PersonRow, RoleGrantRow, SessionRow } from '../../database/people-rows.ts';
+import type { PersonIdentityRow, SignOnRow } from '../../database/sign-on-rows.ts';
 import { compiledOnce } from '../../database/compiled.ts';
 import { run } from '../../database/run.ts';
 
@@ -32,6 +33,35 @@ export async function findSession(
   if (found === undefined) return undefined;
   const { recorded, lastUsedAt, ...row } = found;
   return { row, recorded, lastUsedAt };
+}
+
+/** Who somebody is at a provider, and what is known of that provider. */
+export async function readIdentity(
+  db: Db,
+  id: string,
+): Promise<{ identity: Read<PersonIdentityRow>; signOn: Read<SignOnRow> } | undefined> {
+  const identities = compiledOnce(db, 'identity with head', [id], () =>
+    db
+      .selectFrom('person_identities')
+      .leftJoin('row_heads', 'row_heads.row_id', 'person_identities.id')
+      .selectAll('person_identities')
+      .select('row_heads.digest as recorded')
+      .where('person_identities.id', '=', '')
+      .compile(),
+  );
+  const [identity] = await run(db, identities);
+  if (identity === undefined) return undefined;
+  const signOns = compiledOnce(db, 'sign-on with head', [identity.sign_on_id], () =>
+    db
+      .selectFrom('sign_ons')
+      .leftJoin('row_heads', 'row_heads.row_id', 'sign_ons.id')
+      .selectAll('sign_ons')
+      .select('row_heads.digest as recorded')
+      .where('sign_ons.id', '=', '')
+      .compile(),
+  );
+  const [signOn] = await run(db, signOns);
+  return signOn === undefined ? undefined : { identity: withoutHead(identity), signOn: withoutHead(signOn) };
 }
 
 /** A person and the passkey that his session began with. */

@@ -7,7 +7,7 @@ import { MAX_SESSIONS } from '../people/person.ts';
 import { readAssertion } from '@keyhold/verifier/passkeys';
 import type { DevicePerson } from './device-codes.ts';
 import { findPasskey, noteAssertion } from './find-passkey.ts';
-import { type MadeSession, makeSession } from './session.ts';
+import { isIdentity, type MadeSession, makeSession } from './session.ts';
 import { sessionsOf } from './sessions.store.ts';
 import type { SignInContext } from './sign-in-context.ts';
 import { networkOf } from './throttle.ts';
@@ -96,13 +96,22 @@ async function beginSession(
   const locks = [row.person_id, row.passkey_id, ...older.map(({ id }) => id)];
   const recorded = await context.ledger.record({ ...draft, locks }, async (facts) => {
     const person = await facts.find('people', row.person_id);
-    const passkey = await facts.find('person_passkeys', row.passkey_id);
-    if (person?.state !== 'active' || passkey?.state !== 'active') return NOBODY;
-    if (passkey.created_at < person.passkeys_after) return NOBODY;
+    if (person?.state !== 'active' || !(await isWayIn(facts, person, row.passkey_id))) return NOBODY;
     if (parent !== undefined && !(await isAlive(facts, parent, row.created_at))) return NO_CODE;
     return { person, session: await insertSession(facts, made) };
   });
   return isRefusal(recorded) ? recorded : { ...recorded.value, secret };
+}
+
+/** A passkey of his, or who he is at a provider that is still trusted. */
+async function isWayIn(facts: Facts, person: PersonRow, way: string): Promise<boolean> {
+  if (isIdentity(way)) {
+    const identity = await facts.find('person_identities', way);
+    const signOn = identity === undefined ? undefined : await facts.find('sign_ons', identity.sign_on_id);
+    return identity?.state === 'active' && identity.person_id === person.id && signOn !== undefined;
+  }
+  const passkey = await facts.find('person_passkeys', way);
+  return passkey?.state === 'active' && passkey.created_at >= person.passkeys_after;
 }
 
 async function isAlive(facts: Facts, session: string, nowMs: number): Promise<boolean> {
@@ -139,7 +148,8 @@ async function refuseSignIn(
   return NOBODY;
 }
 
-async function noteFailure({ throttle, ledger }: SignInContext, ip: string): Promise<void> {
+/** Counts a failure, and enters the one that locks its network out. */
+export async function noteFailure({ throttle, ledger }: SignInContext, ip: string): Promise<void> {
   if (!throttle.failed(networkOf(ip))) return;
   const draft = { actor: 'system', action: 'sign-in.locked', subject: ledger.head.installation, side: { ip } };
   await ledger.record({ ...draft, evenWithoutChange: true }, async () => null);

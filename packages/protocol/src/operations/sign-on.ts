@@ -1,0 +1,103 @@
+import { type Static, Type } from 'typebox';
+import { defineOperation } from '../operation.ts';
+import { SecretPath } from './secrets.ts';
+import { Closed, IdOf, Nullable, Slug, Time } from './shapes.ts';
+
+const GroupName = Type.String({ minLength: 1, maxLength: 200, pattern: '^[^\\p{Cc}\\p{Cs}]*$' });
+
+/** Who is in a group there has a role here. */
+const GroupRole = Closed({
+  group: { ...GroupName, description: 'As the provider names it, letter by letter.' },
+  role: Type.String({ minLength: 1, maxLength: 63, description: 'Built-in or custom; owners are invited.' }),
+  project: Type.Optional(Slug),
+  environment: Type.Optional(
+    Type.String({ maxLength: 127, pattern: '^[a-z0-9-]+/[a-z0-9-]+$', description: '`project/environment`' }),
+  ),
+});
+export type GroupRole = Static<typeof GroupRole>;
+
+const Claim = Type.String({ minLength: 1, maxLength: 100, pattern: '^[!-~]+$' });
+
+export const SignOnShape = Closed({
+  id: IdOf('signOn'),
+  name: Slug,
+  issuer: Type.String(),
+  clientId: Type.String(),
+  hasSecret: Type.Boolean(),
+  groupsClaim: Claim,
+  makesPeople: Type.Boolean(),
+  roles: Type.Array(GroupRole),
+  /** What the provider has to be told. */
+  redirectUri: Type.String(),
+  createdAt: Time,
+  savedAt: Time,
+});
+export type SignOn = Static<typeof SignOnShape>;
+
+const Params = Closed({ name: Slug });
+
+export const saveSignOn = defineOperation({
+  id: 'save-sign-on',
+  method: 'PUT',
+  path: '/v1/sign-on/{name}',
+  tag: 'Sign-in',
+  summary: 'Let people sign in at an OpenID Connect provider, with roles by the groups that they are in there',
+  params: Params,
+  body: Closed({
+    issuer: Type.String({
+      ...{ minLength: 8, maxLength: 500, pattern: '^https?://[^\\s?#]+$' },
+      description: 'As its discovery document names it; http for this machine alone.',
+    }),
+    clientId: Type.String({ minLength: 1, maxLength: 200, pattern: '^[!-~]+$' }),
+    clientSecretFrom: Type.Optional(
+      Nullable({
+        ...Closed({ project: Slug, environment: Slug, path: SecretPath }),
+        description:
+          'Stored secret whose field `clientSecret` is taken over now. Left out: the one that is kept. Null: none.',
+      }),
+    ),
+    groupsClaim: Type.Optional({ ...Claim, description: 'Claim with the names of groups; `groups` by default.' }),
+    makesPeople: Type.Boolean({ description: 'Whoever is in such a group and was not here yet becomes a person.' }),
+    roles: Type.Array(GroupRole, { maxItems: 100 }),
+  }),
+  status: 200,
+  response: Closed({ signOn: SignOnShape }),
+  errors: [
+    ...(['CONFIRMATION_REQUIRED', 'PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND', 'SECRET_NOT_FOUND'] as const),
+    ...(['SECRET_VERSION_GONE', 'ENVELOPE_BROKEN', 'ROW_TAMPERED', 'SEALED'] as const),
+  ],
+});
+
+export const listSignOns = defineOperation({
+  id: 'list-sign-ons',
+  method: 'GET',
+  path: '/v1/sign-on',
+  tag: 'Sign-in',
+  summary: 'List providers that people may sign in at',
+  status: 200,
+  response: Closed({ items: Type.Array(SignOnShape) }),
+  errors: [],
+});
+
+export const removeSignOn = defineOperation({
+  id: 'remove-sign-on',
+  method: 'DELETE',
+  path: '/v1/sign-on/{name}',
+  tag: 'Sign-in',
+  summary: 'Trust a provider no more: sessions that began there end, and roles by its groups',
+  params: Params,
+  status: 200,
+  response: Closed({ name: Slug, rolesEnded: Type.Integer() }),
+  errors: ['SIGN_ON_NOT_FOUND'],
+});
+
+export const listWaysIn = defineOperation({
+  id: 'list-ways-in',
+  method: 'GET',
+  path: '/v1/sign-in/providers',
+  tag: 'Sign-in',
+  summary: 'Names of providers to sign in at, for the page of it; takes no token',
+  status: 200,
+  response: Closed({ items: Type.Array(Closed({ name: Slug, path: Type.String() })) }),
+  errors: [],
+});

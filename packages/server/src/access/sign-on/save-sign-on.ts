@@ -1,0 +1,120 @@
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { SignOnRow } from '../../database/sign-on-rows.ts';
+import type { Recorded } from '../../ledger/entry.ts';
+import { keyToEncrypt } from '../../vault/open-vault-key.ts';
+import { sealSecret } from '../../vault/seal-secret.ts';
+import type { Secret } from '../../vault/secret.ts';
+import { type InEnvironment, placeIn, type Vault } from '../../vault/vault.ts';
+import { attribution, type Caller } from '../change-context.ts';
+import type { MappedRole } from './sign-on.ts';
+import { findSignOn, rolesGivenBy } from './sign-ons.store.ts';
+
+export interface SignOnInput {
+  readonly name: string;
+  readonly issuer: string;
+  readonly clientId: string;
+  /** Null: none. Undefined: the one that is kept. */
+  readonly clientSecret: Secret | null | undefined;
+  readonly groupsClaim: string;
+  readonly makesPeople: boolean;
+  readonly roles: readonly MappedRole[];
+}
+
+/** Trusts a provider to say who somebody is, and in which groups; or changes what is known of it. */
+export async function saveSignOn(
+  vault: Vault,
+  caller: Caller,
+  place: InEnvironment,
+  input: SignOnInput,
+): Promise<Recorded<SignOnRow> | Refusal> {
+  const { ledger, reader, random, clock } = vault;
+  const id = (await findSignOn(reader, input.name))?.id ?? random.newId('signOn');
+  const sealed = await seal(vault, place, id, input.clientSecret);
+  if (isRefusal(sealed)) return sealed;
+  const draft = { ...attribution(caller), action: 'sign-on.saved', subject: id, locks: [id] };
+  return await ledger.record(draft, async (facts) => {
+    const found = await findSignOn(facts.db, input.name);
+    if (found !== undefined && found.id !== id)
+      return refuse('INVALID_INPUT', 'Somebody made it at this moment: look again.', 'name');
+    const row = await facts.find('sign_ons', id);
+    const now = clock.wall();
+    const saved = {
+      ...{ issuer: input.issuer, client_id: input.clientId, groups_claim: input.groupsClaim, saved_at: now },
+      ...{ makes_people: input.makesPeople ? (1 as const) : (0 as const), roles: JSON.stringify(input.roles) },
+    };
+    const none = { vault_key_id: null, envelope: null };
+    if (row === undefined) {
+      const made = { id, name: input.name, ...place, ...(sealed ?? none), ...saved, created_at: now };
+      return await facts.insert('sign_ons', made);
+    }
+    // Another provider's people are others, whatever it calls them.
+    if (row.issuer !== input.issuer) return OTHER_ISSUER;
+    return await facts.update('sign_ons', row, { ...saved, ...(sealed ?? {}) });
+  });
+}
+
+const OTHER_ISSUER = refuse('INVALID_INPUT', 'The issuer stays: save the other one under another name.', '/issuer');
+
+async function seal(
+  vault: Vault,
+  place: InEnvironment,
+  id: string,
+  secret: Secret | null | undefined,
+): Promise<Pick<SignOnRow, 'vault_key_id' | 'envelope'> | undefined | Refusal> {
+  if (secret === undefined) return undefined;
+  if (secret === null) return { vault_key_id: null, envelope: null };
+  const key = await keyToEncrypt(vault, place, 'secrets');
+  if (isRefusal(key)) return key;
+  return { vault_key_id: key.id, envelope: sealSecret(key, secret, placeIn(vault, 'sign-on.secret', place, id, 1)) };
+}
+
+/** An entry names each role, and is bounded. */
+const ENDED_AT_ONCE = 50;
+
+/**
+ * Trusts a provider no more: no session that began there is good any more, and roles by its groups end. It works on a row
+ * that was tampered with too.
+ */
+export async function removeSignOn(
+  { ledger, reader }: Pick<Vault, 'ledger' | 'reader'>,
+  caller: Caller,
+  name: string,
+): Promise<Recorded<{ rolesEnded: number }> | Refusal> {
+  const absent = refuse('SIGN_ON_NOT_FOUND', `There is no ${name}.`, 'name');
+  const known = await findSignOn(reader, name);
+  if (known === undefined) return absent;
+  const by = attribution(caller);
+  const draft = { ...by, action: 'sign-on.removed', subject: known.id, locks: [known.id] };
+  const removed = await ledger.record(draft, async (facts) => {
+    const { row } = await facts.examine('sign_ons', known.id);
+    if (row === undefined) return absent;
+    await facts.remove('sign_ons', row);
+    facts.removed.push(row.id);
+    return { rolesEnded: 0 };
+  });
+  if (isRefusal(removed)) return removed;
+  const rolesEnded = await endRolesBy({ ledger, reader }, { actor: by.actor, side: by.side }, known.id);
+  return { ...removed, value: { rolesEnded } };
+}
+
+async function endRolesBy(
+  { ledger, reader }: Pick<Vault, 'ledger' | 'reader'>,
+  by: Pick<ReturnType<typeof attribution>, 'actor' | 'side'>,
+  signOn: string,
+): Promise<number> {
+  let count = 0;
+  for (;;) {
+    const roles = await rolesGivenBy(reader, signOn, ENDED_AT_ONCE);
+    if (roles.length === 0) return count;
+    const draft = { ...by, action: 'sign-on.emptied', subject: signOn, locks: roles.map(({ id }) => id) };
+    const recorded = await ledger.record(draft, async (facts) => {
+      let ended = 0;
+      for (const { id } of roles)
+        if ((await facts.takeAway('role_grants', id, { state: 'ended' })) !== undefined) ended++;
+      return ended;
+    });
+    // Rows that the ledger never knew open nothing, and stay.
+    if (isRefusal(recorded) || recorded.value === 0) return count;
+    count += recorded.value;
+  }
+}

@@ -1,0 +1,118 @@
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import * as operations from '@keyhold/protocol/operations/sign-on';
+import type { FastifyInstance } from 'fastify';
+import type { SignOnRow } from '../../database/sign-on-rows.ts';
+import { type Gate, mount } from '../../http/mount.ts';
+import type { OpenId } from '../../http/openid.ts';
+import type { Secret } from '../../vault/secret.ts';
+import type { InEnvironment, Vault } from '../../vault/vault.ts';
+import type { Caller } from '../change-context.ts';
+import { findCustomRole } from '../custom-roles.store.ts';
+import { allowOnInstallation } from '../locate.ts';
+import { isBuiltIn } from '../opener.ts';
+import { INSTALLATION, type Principal } from '../principal.ts';
+import type { SignInContext } from '../sign-in/sign-in-context.ts';
+import { readBinding, type TokenPlaces } from '../token.ts';
+import { bindingOf } from '../people/person.ts';
+import { removeSignOn, saveSignOn } from './save-sign-on.ts';
+import { type MappedRole, mappedRolesOf, showSignOn, signOnPath } from './sign-on.ts';
+import type { SignOnsUnderWay } from './sign-ons-under-way.ts';
+import { listSignOns } from './sign-ons.store.ts';
+
+export interface SignOnRoutes {
+  readonly gate: Gate<Principal>;
+  readonly signIn: SignInContext;
+  readonly vault: Vault;
+  /** Where clients' secrets lie. */
+  readonly place: InEnvironment;
+  /** Of roles. */
+  readonly places: TokenPlaces;
+  /** Reveals the field `clientSecret` of a stored secret to whoever may see it, with its entry. */
+  readonly clientSecretAt: (caller: Caller, at: SecretAt) => Promise<Secret | Refusal>;
+  readonly openId: OpenId;
+  readonly underWay: SignOnsUnderWay;
+}
+
+export interface SecretAt {
+  readonly project: string;
+  readonly environment: string;
+  readonly path: string;
+}
+
+const ANYBODY: Gate<{ readonly id: string }> = { authenticate: async () => ({ id: 'anybody' }) };
+
+/** Which providers are trusted, and what their groups give. */
+export function mountSignOn(app: FastifyInstance, routes: SignOnRoutes): void {
+  const { gate, signIn, vault, place, places } = routes;
+  const { reader } = signIn;
+  const show = async (rows: readonly SignOnRow[]) => {
+    const names = await places.names(rows.flatMap(mappedRolesOf).map(bindingOf));
+    return rows.map((row) => showSignOn(row, names, signIn.site().origin));
+  };
+
+  mount(app, ANYBODY, operations.listWaysIn, async () => {
+    const items = (await listSignOns(reader)).map(({ name }) => ({ name, path: signOnPath(name) }));
+    return { body: { items } };
+  });
+
+  mount(app, gate, operations.listSignOns, async ({ principal }) => {
+    const denied = allowOnInstallation(principal, 'sign-on.read');
+    return denied ?? { body: { items: await show(await listSignOns(reader)) } };
+  });
+
+  mount(app, gate, operations.saveSignOn, async ({ principal, params, body, ip, idempotency, confirm }) => {
+    const denied = allowOnInstallation(principal, 'sign-on.change') ?? refuseInsecure(body.issuer);
+    if (denied !== null) return denied;
+    const roles = await readRoles(routes, principal, body.roles);
+    if (isRefusal(roles)) return roles;
+    const unconfirmed = await confirm();
+    if (unconfirmed !== null) return unconfirmed;
+    const { issuer, clientId, clientSecretFrom: from, groupsClaim = 'groups', makesPeople } = body;
+    const caller = { principal, ip, idempotency };
+    const clientSecret = from === undefined || from === null ? from : await routes.clientSecretAt(caller, from);
+    if (isRefusal(clientSecret)) return clientSecret;
+    const input = { ...params, issuer, clientId, clientSecret, groupsClaim, makesPeople, roles };
+    const saved = await saveSignOn(vault, caller, place, input);
+    if (isRefusal(saved)) return saved;
+    const [signOn] = await show([saved.value]);
+    if (signOn === undefined) return refuse('SIGN_ON_NOT_FOUND', 'It is gone.');
+    return { body: { signOn }, sequence: saved.sequence };
+  });
+
+  mount(app, gate, operations.removeSignOn, async ({ principal, params: { name }, ip, idempotency }) => {
+    const denied = allowOnInstallation(principal, 'sign-on.remove');
+    if (denied !== null) return denied;
+    const removed = await removeSignOn(vault, { principal, ip, idempotency }, name);
+    return isRefusal(removed) ? removed : { body: { name, ...removed.value }, sequence: removed.sequence };
+  });
+}
+
+/** What a provider says goes over the network: in the clear only within this machine. */
+function refuseInsecure(issuer: string): Refusal | null {
+  const url = URL.parse(issuer);
+  const isLocal = url !== null && ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLocal)) return null;
+  return refuse('INVALID_INPUT', 'It takes https, and http for this machine alone.', '/issuer');
+}
+
+async function readRoles(
+  { signIn: { reader }, places }: SignOnRoutes,
+  principal: Principal,
+  asked: readonly operations.GroupRole[],
+): Promise<readonly MappedRole[] | Refusal> {
+  const roles: MappedRole[] = [];
+  for (const [i, { group, role, project, environment }] of asked.entries()) {
+    // A provider's word alone makes nobody an owner.
+    if (role === 'owner') return refuse('INVALID_INPUT', 'Owners are invited, one by one.', `/roles/${i}/role`);
+    if (!isBuiltIn(role) && (await findCustomRole(reader, role)) === undefined)
+      return refuse('INVALID_INPUT', `There is no role "${role}".`, `/roles/${i}/role`);
+    const binding = await readBinding(places, principal, {
+      ...(project === undefined ? {} : { projects: [project] }),
+      ...(environment === undefined ? {} : { environment }),
+    });
+    if (isRefusal(binding)) return binding;
+    const { project: project_id, environment: environment_id } = binding.at[0] ?? INSTALLATION;
+    roles.push({ group, role, project_id, environment_id });
+  }
+  return roles;
+}

@@ -1,0 +1,80 @@
+import type { GroupRole, SignOn } from '@keyhold/protocol/operations/sign-on';
+import type { SignOnRow } from '../../database/sign-on-rows.ts';
+import type { PlaceNames } from '../token.ts';
+import { showBinding } from '../token.ts';
+import { bindingOf } from '../people/person.ts';
+
+/** What one sign-in is held by; each is used once. */
+export interface SignOnChecks {
+  readonly state: string;
+  readonly nonce: string;
+  readonly verifier: string;
+}
+
+/** What a provider said of whoever signed in, checked. */
+export type SignOnClaims = Readonly<Record<string, unknown>> & { readonly sub: string };
+
+/** What a group gives, as it is kept: places by ids. */
+export interface MappedRole {
+  readonly group: string;
+  readonly role: string;
+  readonly project_id: string | null;
+  readonly environment_id: string | null;
+}
+
+export function mappedRolesOf({ roles }: Pick<SignOnRow, 'roles'>): readonly MappedRole[] {
+  return JSON.parse(roles) as MappedRole[];
+}
+
+export function signOnPath(name: string): string {
+  return `/sign-on/${name}`;
+}
+
+/** Each provider comes back to an address of its own: an answer of one can't be taken for another's (RFC 9700 §4.4). */
+export function redirectUriOf(origin: string, name: string): string {
+  return `${origin}${signOnPath(name)}/callback`;
+}
+
+/** Groups that a claim names; one name alone is one group. */
+export function groupsIn(claim: unknown): readonly string[] {
+  if (typeof claim === 'string') return [claim];
+  return Array.isArray(claim) ? claim.filter((group) => typeof group === 'string') : [];
+}
+
+type Held = Pick<MappedRole, 'role' | 'project_id' | 'environment_id'>;
+
+/** The roles that somebody in these groups has, each once. */
+export function rolesFor(mapped: readonly MappedRole[], groups: readonly string[]): readonly Held[] {
+  const held = new Map<string, Held>();
+  for (const one of mapped) if (groups.includes(one.group)) held.set(nameOfHeld(one), one);
+  return [...held.values()];
+}
+
+export function nameOfHeld({ role, project_id, environment_id }: Held): string {
+  return JSON.stringify([role, project_id, environment_id]);
+}
+
+const MAX_NAME = 200;
+
+/** What to call somebody whom a provider names. */
+export function nameIn(claims: Readonly<Record<string, unknown>>): string {
+  const said = ['name', 'preferred_username', 'email', 'sub'].map((claim) => claims[claim]);
+  const name = said.find((one) => typeof one === 'string' && one.trim() !== '') as string | undefined;
+  return (name ?? 'Somebody').replaceAll(/[\p{Cc}\p{Cs}]/gu, ' ').slice(0, MAX_NAME);
+}
+
+export function showSignOn(row: SignOnRow, names: PlaceNames, origin: string): SignOn {
+  const roles = mappedRolesOf(row).map((one): GroupRole => {
+    const { projects, environment } = showBinding(bindingOf(one), names);
+    const [project] = projects ?? [];
+    const at = environment === null ? (project === undefined ? {} : { project }) : { environment };
+    return { group: one.group, role: one.role, ...at };
+  });
+  return {
+    ...{ id: row.id, name: row.name, issuer: row.issuer, clientId: row.client_id, hasSecret: row.envelope !== null },
+    ...{ groupsClaim: row.groups_claim, makesPeople: row.makes_people === 1, roles },
+    redirectUri: redirectUriOf(origin, row.name),
+    createdAt: new Date(row.created_at).toISOString(),
+    savedAt: new Date(row.saved_at).toISOString(),
+  };
+}
