@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { canonicalJson } from '@keyhold/protocol/canonical-json';
 import type { Exposure, Offboarding } from '@keyhold/protocol/operations/offboarding';
 import * as operations from '@keyhold/protocol/operations/offboarding';
-import { createClient } from '@keyhold/sdk/client';
+import { type Client, createClient } from '@keyhold/sdk/client';
 import { apiCommand, listCommand, pages } from '../api-command.ts';
 import type { Command } from '../command.ts';
 import { connectionFor, URL_FLAGS } from '../connection.ts';
@@ -20,6 +20,7 @@ const OFFBOARDING: readonly Field<Offboarding>[] = [
   ['list', ({ listDigest }) => listDigest],
   ['entry', ({ sequence }) => sequence],
   ['created', ({ createdAt }) => time(createdAt)],
+  ['unattributed', ({ unattributed }) => unattributed],
 ];
 
 const whereOf = ({ project, environment }: Exposure) =>
@@ -54,10 +55,9 @@ const evidence: Command = {
       lines.push(...page.items.map(lineOf));
     const text = lines.join('');
     const digest = createHash('sha256').update(text).digest('hex');
-    if (digest !== offboarding.listDigest) {
-      terminal.note(
-        `The list is ${digest}, and its entry says ${offboarding.listDigest}: it is not the one that was made.`,
-      );
+    const said = await codeOf(client, offboarding.sequence);
+    if (digest !== said) {
+      terminal.note(`The list hashes to ${digest}, and its entry says ${said ?? 'nothing'}: it is not what was made.`);
       return EXIT.refused;
     }
     writeFileSync(String(own['output']), text);
@@ -66,6 +66,14 @@ const evidence: Command = {
     return EXIT.done;
   },
 };
+
+/** What the entry itself says that the list hashes to. */
+async function codeOf(client: Client, sequence: number | null): Promise<string | undefined> {
+  if (sequence === null) return undefined;
+  const { items } = await client.audit.list({ from: sequence, to: sequence });
+  const leaf = JSON.parse(items[0]?.leaf ?? '{}') as { readonly action?: string; readonly code?: string };
+  return leaf.action === 'offboarding.listed' ? leaf.code : undefined;
+}
 
 /** As the digest is of: the log's own words, without what has become of it since. */
 function lineOf({ kind, id, part, how, by, first, last, times }: Exposure): string {

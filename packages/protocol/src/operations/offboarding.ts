@@ -11,8 +11,16 @@ const Leaver = Type.String({
   description: 'Id of a person, of a token or of a workload.',
 });
 
-export const EXPOSURE_KINDS = ['secret', 'key', 'token', 'factor', 'workload', 'seal'] as const;
+export const EXPOSURE_KINDS = [
+  ...(['secret', 'key', 'token', 'factor', 'workload'] as const),
+  ...(['person', 'log-export', 'seal'] as const),
+] as const;
 export type ExposureKind = (typeof EXPOSURE_KINDS)[number];
+
+const REMEDIES = [
+  ...(['rotate', 'store-anew', 'elsewhere', 'revoke', 'enrol-anew'] as const),
+  ...(['remove', 'review', 'change-seal'] as const),
+] as const;
 
 /** Something that somebody came to know, by the log. */
 export const ExposureShape = Closed({
@@ -32,8 +40,8 @@ export const ExposureShape = Closed({
   }),
   endsAt: Nullable(Time),
   remedy: Nullable(
-    Type.Enum(['rotate', 'store-anew', 'revoke', 'enrol-anew', 'remove', 'change-seal'], {
-      description: 'What ends it, while it stands.',
+    Type.Enum([...REMEDIES], {
+      description: 'What ends it, while it stands; `elsewhere`: where it opens something, since nothing of it is here.',
     }),
   ),
 });
@@ -49,11 +57,14 @@ export const OffboardingShape = Closed({
   kept: Type.Array(Type.String({ description: 'What he made that goes on.' })),
   exposures: Type.Integer({ description: 'How many things he knew; 0 while it is ending.' }),
   listDigest: Nullable(
-    Type.String({ description: 'SHA-256 of the list as lines of canonical JSON; its entry says it too.' }),
+    Type.String({ description: 'SHA-256 of the list as lines of canonical JSON, as its entry says.' }),
   ),
-  sequence: Type.Integer({ description: 'Of that entry.' }),
+  sequence: Nullable(Type.Integer({ description: 'Of that entry; null where it was pruned.' })),
   from: Type.Integer({ description: 'The list is of entries from this one on: the oldest that the log still had.' }),
   to: Type.Integer({ description: 'Up to this one.' }),
+  unattributed: Type.Array(Type.String(), {
+    description: 'Tokens and workloads that are older than the log, so that nobody knows whether he made them.',
+  }),
   createdAt: Time,
   finishedAt: Nullable(Time),
 });
@@ -154,13 +165,13 @@ export const rotateExposed = defineOperation({
         delivery: DeliveryShape,
       }),
     ),
-    due: Type.Array(IdOf('secret'), { description: 'Stored secrets that wait for a new version.' }),
+    due: Type.Array(IdOf('secret'), { description: 'Stored secrets that were marked: they wait for a new version.' }),
     refused: Type.Array(Closed({ id: Type.String(), code: Type.String(), detail: Type.String() }), {
-      description: 'What the caller may not rotate, or could not.',
+      description: 'What the caller may not rotate, or could not; the first 1,000 of them.',
     }),
-    remaining: Type.Integer({ description: 'What stands beyond those: call again.' }),
-    byHand: Type.Integer({ description: 'What stands and is neither key nor secret: see `remedy` in the list.' }),
+    remaining: Type.Integer({ description: 'Keys and secrets that were not come to: call again.' }),
+    byHand: Type.Integer({ description: 'What stands and takes something else: see `remedy` in the list.' }),
     barrier: Nullable(BarrierShape),
   }),
-  errors: ['CONFIRMATION_REQUIRED', 'OFFBOARDING_NOT_FOUND', 'ILLEGAL_TRANSITION', 'SEALED'],
+  errors: ['CONFIRMATION_REQUIRED', 'OFFBOARDING_NOT_FOUND', 'ILLEGAL_TRANSITION', 'ROW_TAMPERED', 'SEALED'],
 });

@@ -22,9 +22,13 @@ export async function removeWorkload(
   return { ...recorded.value, barrier: await context.propagation.taken(recorded.sequence, null) };
 }
 
+/** An entry names each token, and is bounded. */
+const TOKENS_AT_ONCE = 50;
+
 /**
- * Ends it; whoever calls waits for the barrier.
- * @param also what is written in the same entry
+ * Ends it, and what it was given; whoever calls waits for the barrier. No exchange is under way after its own entry: each
+ * holds the workload too.
+ * @param also what is written in the entry that ends it
  */
 export async function endWorkload(
   { ledger, clock, reader }: Pick<ChangeContext, 'ledger' | 'clock'> & { readonly reader: Kysely<Database> },
@@ -32,25 +36,32 @@ export async function endWorkload(
   id: string,
   also?: (facts: Facts) => Promise<unknown>,
 ): Promise<Recorded<{ workload: WorkloadRow; tokensRevoked: number }> | Refusal> {
-  const known = await livingTokensOf(reader, { id }, clock.wall());
-  const draft = { ...by, action: 'workload.removed', subject: id };
-  return await ledger.record(
-    { ...draft, locks: [id, ...known.map((token) => token.id)], evenWithoutChange: true },
-    async (facts) => {
-      const { row, tampered } = await facts.examine('workloads', id);
-      if (row === undefined) return noWorkload(id);
-      const workload = await facts[tampered ? 'overwrite' : 'update']('workloads', row, { state: 'removed' });
-      // An exchange holds the workload too, so none is under way.
-      const living = await livingTokensOf(facts.db, { id }, clock.wall());
-      for (const token of living) {
-        const found = await facts.examine('tokens', token.id);
-        if (found.row === undefined) continue;
-        await facts[found.tampered ? 'overwrite' : 'update']('tokens', found.row, { state: 'deactivated' });
-      }
-      await also?.(facts);
-      return { workload, tokensRevoked: living.length };
-    },
-  );
+  const draft = { ...by, action: 'workload.removed', subject: id, locks: [id], evenWithoutChange: true as const };
+  const removed = await ledger.record(draft, async (facts) => {
+    const { row, tampered } = await facts.examine('workloads', id);
+    if (row === undefined) return noWorkload(id);
+    const workload = await facts[tampered ? 'overwrite' : 'update']('workloads', row, { state: 'removed' });
+    await also?.(facts);
+    return workload;
+  });
+  if (isRefusal(removed)) return removed;
+  let [tokensRevoked, sequence] = [0, removed.sequence];
+  for (;;) {
+    const living = (await livingTokensOf(reader, { id }, clock.wall())).slice(0, TOKENS_AT_ONCE);
+    if (living.length === 0) return { ...removed, value: { workload: removed.value, tokensRevoked }, sequence };
+    const emptied = { actor: by.actor, side: by.side, action: 'workload.emptied', subject: id };
+    const recorded = await ledger.record({ ...emptied, locks: living.map((token) => token.id) }, async (facts) => {
+      let revoked = 0;
+      for (const token of living)
+        if ((await facts.takeAway('tokens', token.id, { state: 'deactivated' })) !== undefined) revoked++;
+      return revoked;
+    });
+    // Rows that the ledger never knew open nothing, and stay.
+    if (isRefusal(recorded) || recorded.value === 0)
+      return { ...removed, value: { workload: removed.value, tokensRevoked }, sequence };
+    tokensRevoked += recorded.value;
+    sequence = recorded.sequence;
+  }
 }
 
 export function noWorkload(id: string): Refusal {

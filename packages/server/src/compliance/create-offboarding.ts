@@ -8,7 +8,6 @@ import { endToken } from '../access/revoke-token.ts';
 import type { OffboardingRow } from '../database/compliance-rows.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import type { Facts } from '../ledger/facts.ts';
-import { workloadsMadeBy } from './exposures.store.ts';
 import { findActors } from './find-exposures.ts';
 import { finishOffboarding, type OffboardContext } from './finish-offboarding.ts';
 
@@ -66,8 +65,7 @@ async function endPrincipal(
 /** Only what he made can be kept: what is not his goes on anyway, and a slip should be heard. */
 async function refuseStrangers({ reader }: OffboardContext, { of, keep }: Leaving): Promise<Refusal | null> {
   if (keep.length === 0) return null;
-  const actors = await findActors(reader, of);
-  const made = new Set([...actors.slice(1), ...(await workloadsMadeBy(reader, actors))]);
+  const made = new Set((await findActors(reader, of)).slice(1));
   const index = keep.findIndex((id) => !made.has(id));
   return index < 0 ? null : refuse('INVALID_INPUT', `${keep[index]} was not made by him.`, `/keep/${index}`);
 }

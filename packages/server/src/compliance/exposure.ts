@@ -44,6 +44,10 @@ const SHOWING = {
   'token.exchanged': 'token',
   'factor.enrolled': 'factor',
   'workload.created': 'workload',
+  // Whoever invites holds the invitation: who enrolled with it may be he.
+  'person.invited': 'person',
+  'person.reinvited': 'person',
+  'log-export.created': 'log-export',
   // Whoever opens or changes the seal has a share of it, or the whole.
   'seal.attempted': 'seal',
   'seal.opened': 'seal',

@@ -1,3 +1,4 @@
+import type { Leaf } from '@keyhold/protocol/leaf';
 import type { Kysely } from 'kysely';
 import type { Database } from '../database/schema.ts';
 import type { ScratchTables } from '../database/scratch-tables.ts';
@@ -7,14 +8,9 @@ type Db = Kysely<Database>;
 const AT_ONCE = 500;
 const ENTRIES_PER_READ = 2_000;
 
-/** Ids of tokens that these made, or that were given to them as workloads. */
-export async function tokensMadeBy(db: Db, actors: readonly string[]): Promise<string[]> {
-  return await subjectsOf(db, actors, ['token.created', 'token.exchanged']);
-}
-
-/** Ids of workloads that these made. */
-export async function workloadsMadeBy(db: Db, actors: readonly string[]): Promise<string[]> {
-  return await subjectsOf(db, actors, ['workload.created']);
+/** Ids of tokens and workloads that these made, or were given as workloads. */
+export async function madeBy(db: Db, actors: readonly string[]): Promise<string[]> {
+  return await subjectsOf(db, actors, ['token.created', 'token.exchanged', 'workload.created']);
 }
 
 async function subjectsOf(db: Db, actors: readonly string[], actions: readonly string[]): Promise<string[]> {
@@ -59,59 +55,93 @@ export async function* showingLeaves(
   }
 }
 
-/** Numbers of versions by their ids. */
-export async function versionNumbers(db: Db, ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
-  const numbers = new Map<string, number>();
-  for (let i = 0; i < ids.length; i += AT_ONCE) {
-    const rows = await db
-      .selectFrom('secret_versions')
-      .select(['id', 'version'])
-      .where('id', 'in', ids.slice(i, i + AT_ONCE))
-      .execute();
-    for (const { id, version } of rows) numbers.set(id, version);
-  }
-  return numbers;
-}
-
-/** Those of these ids that hold no secret that we made: public keys, and passkeys. */
-export async function withoutSecret(
+/** Credentials and TOTP secrets of an environment that verifiers open, each with whose it is. */
+export async function sharedSecrets(
   db: Db,
-  table: 'credentials' | 'consumer_factors',
-  ids: readonly string[],
-): Promise<ReadonlySet<string>> {
-  const kind = table === 'credentials' ? 'public-key' : 'passkey';
-  const found = new Set<string>();
-  for (let i = 0; i < ids.length; i += AT_ONCE) {
-    const rows = await db
-      .selectFrom(table as 'credentials')
-      .select('id')
-      .where('id', 'in', ids.slice(i, i + AT_ONCE))
-      .where('kind', '=', kind as 'public-key')
-      .execute();
-    for (const { id } of rows) found.add(id);
-  }
-  return found;
-}
-
-/** Credentials whose secrets verifiers open, of an environment. */
-export async function sharedCredentials(db: Db, environmentId: string): Promise<{ id: string; key_id: string }[]> {
-  return await db
+  environmentId: string,
+): Promise<{ readonly kind: 'key' | 'factor'; readonly id: string; readonly part: string | null }[]> {
+  const credentials = await db
     .selectFrom('credentials')
     .select(['id', 'key_id'])
     .where('environment_id', '=', environmentId)
     .where('kind', '=', 'hmac')
     .orderBy('id')
     .execute();
+  const factors = await db
+    .selectFrom('consumer_factors')
+    .select('id')
+    .where('environment_id', '=', environmentId)
+    .where('kind', '=', 'totp')
+    .orderBy('id')
+    .execute();
+  return [
+    ...credentials.map(({ id, key_id }) => ({ kind: 'key' as const, id: key_id, part: id })),
+    ...factors.map(({ id }) => ({ kind: 'factor' as const, id, part: null })),
+  ];
 }
 
-/** When the seal was changed last; 0: never. */
-export async function lastSealChange(db: Db): Promise<number> {
-  const row = await db
+/**
+ * From which entry on whoever is shown something of the seal knows what counts now; 0: from the beginning. Shares leave
+ * when a change of the seal begins, so that is where those who have them are.
+ */
+export async function sealKnownFrom(db: Db): Promise<number> {
+  const changed = await newestOf(db, 'seal.changed');
+  if (changed === undefined) return 0;
+  const { code } = JSON.parse(changed.leaf) as Leaf;
+  if (code !== 'shamir') return changed.sequence;
+  return (await newestOf(db, 'seal.change-begun', changed.sequence))?.sequence ?? 0;
+}
+
+async function newestOf(db: Db, action: string, before = Number.MAX_SAFE_INTEGER) {
+  return await db
     .selectFrom('entries')
-    .select(({ fn }) => fn.max('sequence').as('sequence'))
-    .where('action', '=', 'seal.changed')
+    .select(['sequence', 'leaf'])
+    .where('action', '=', action)
+    .where('sequence', '<', before)
+    .orderBy('sequence', 'desc')
+    .limit(1)
     .executeTakeFirst();
-  return Number(row?.sequence ?? 0);
+}
+
+/** Entries that say what lists of these hash to: each names the off-boarding's row among its changes. */
+export async function listingEntries(
+  db: Db,
+  principals: readonly string[],
+): Promise<readonly { readonly sequence: number; readonly leaf: Leaf }[]> {
+  const rows = await db
+    .selectFrom('entries')
+    .select(['sequence', 'leaf'])
+    .where('action', '=', 'offboarding.listed')
+    .where('subject', 'in', [...principals])
+    .execute();
+  return rows.map(({ sequence, leaf }) => ({ sequence, leaf: JSON.parse(leaf) as Leaf }));
+}
+
+/**
+ * Tokens and workloads that are older than the log: who made them it does not say any more. None where nothing of it was
+ * pruned.
+ */
+export async function olderThanLog(db: Db, limit: number): Promise<string[]> {
+  const first = await db
+    .selectFrom('entries')
+    .select(['sequence', 'at'])
+    .orderBy('sequence')
+    .limit(1)
+    .executeTakeFirst();
+  if (first === undefined || first.sequence === 1) return [];
+  const found: string[] = [];
+  for (const table of ['tokens', 'workloads'] as const) {
+    const rows = await db
+      .selectFrom(table as 'tokens')
+      .select('id')
+      .where('state', '=', 'active')
+      .where('created_at', '<', first.at)
+      .orderBy('id')
+      .limit(limit)
+      .execute();
+    found.push(...rows.map(({ id }) => id));
+  }
+  return found.slice(0, limit);
 }
 
 /** Writes a list anew, from its `start` on. */
@@ -152,25 +182,6 @@ export async function readLines(
     .orderBy('id')
     .limit(limit)
     .execute();
-}
-
-/** Ids of the newest versions, by secret. */
-export async function newestVersions(db: Db, secrets: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  const found = new Map<string, string>();
-  for (let i = 0; i < secrets.length; i += AT_ONCE) {
-    const rows = await db
-      .selectFrom('secrets')
-      .innerJoin('secret_versions', (join) =>
-        join
-          .onRef('secret_versions.secret_id', '=', 'secrets.id')
-          .onRef('secret_versions.version', '=', 'secrets.version'),
-      )
-      .select(['secrets.id', 'secret_versions.id as version_id'])
-      .where('secrets.id', 'in', secrets.slice(i, i + AT_ONCE))
-      .execute();
-    for (const { id, version_id } of rows) found.set(id, version_id);
-  }
-  return found;
 }
 
 /** When the newest credential in use of each key was made. */

@@ -1,22 +1,33 @@
-import { ID_PREFIXES } from '@keyhold/protocol/id';
 import type { Leaf } from '@keyhold/protocol/leaf';
 import type { Kysely } from 'kysely';
 import type { Database } from '../database/schema.ts';
+import { readCheckedRows } from '../ledger/checked-rows.ts';
 import { type KnownThing, type Showing, showingsOf } from './exposure.ts';
 import * as store from './exposures.store.ts';
 
 /**
- * Everybody whose secret this principal holds: himself, the tokens that he made, and those that these made. What was
- * shown to any of them he may have seen.
+ * Everybody whose secret this principal holds or can get: himself, the tokens that he made and the workloads that he
+ * trusted, what was given to these, and what they made. What was shown to any of them he may have seen.
+ * @param without what they made is left out
  */
-export async function findActors(db: Kysely<Database>, principal: string): Promise<readonly string[]> {
+export async function findActors(
+  db: Kysely<Database>,
+  principal: string,
+  without: ReadonlySet<string> = new Set(),
+): Promise<readonly string[]> {
   const known = new Set([principal]);
   for (let newest: readonly string[] = [principal]; newest.length > 0; ) {
-    const made = await store.tokensMadeBy(db, newest);
-    newest = [...new Set(made)].filter((id) => !known.has(id));
+    const made = await store.madeBy(db, newest);
+    newest = [...new Set(made)].filter((id) => !known.has(id) && !without.has(id));
     for (const id of newest) known.add(id);
   }
   return [...known];
+}
+
+interface Handed {
+  readonly first: { readonly leaf: Leaf; readonly sequence: number };
+  readonly last: number;
+  readonly times: number;
 }
 
 interface Counted extends Showing {
@@ -34,24 +45,36 @@ export async function findExposures(
   upTo: number,
 ): Promise<readonly KnownThing[]> {
   const things = new Map<string, Counted>();
+  /** By environment and token: when its shared secrets were opened to it. A verifier may ask as often as it likes. */
+  const shared = new Map<string, Handed>();
   for await (const rows of store.showingLeaves(db, actors, upTo)) {
     for (const { sequence, leaf: text } of rows) {
       const leaf = JSON.parse(text) as Leaf;
-      const showings = leaf.action === 'distribution-key.handed' ? await sharedIn(db, leaf) : showingsOf(leaf);
-      for (const showing of showings) count(things, showing, leaf, sequence);
+      for (const showing of showingsOf(leaf)) count(things, showing, leaf, sequence);
+      if (leaf.action !== 'distribution-key.handed') continue;
+      const name = `${leaf.environment} ${leaf.actor}`;
+      const handed = shared.get(name) ?? { first: { leaf, sequence }, last: sequence, times: 0 };
+      shared.set(name, { ...handed, last: sequence, times: handed.times + 1 });
     }
     // Somebody may have been shown very much: let others have a turn.
     await new Promise(setImmediate);
   }
+  for (const { first, last, times } of shared.values()) {
+    for (const showing of await store.sharedSecrets(db, first.leaf.environment ?? '')) {
+      count(things, showing, first.leaf, first.sequence);
+      if (times > 1) count(things, showing, first.leaf, last, times - 1);
+    }
+  }
   return await settle(db, [...things.values()]);
 }
 
-async function sharedIn(db: Kysely<Database>, { environment = '' }: Leaf): Promise<readonly Showing[]> {
-  const rows = await store.sharedCredentials(db, environment);
-  return rows.map(({ id, key_id }) => ({ kind: 'key', id: key_id, part: id }));
-}
-
-function count(things: Map<string, Counted>, showing: Showing, { action, actor }: Leaf, sequence: number): void {
+function count(
+  things: Map<string, Counted>,
+  showing: Showing,
+  { action, actor }: Leaf,
+  sequence: number,
+  times = 1,
+): void {
   const name = `${showing.id}/${showing.part}`;
   let thing = things.get(name);
   if (thing === undefined) {
@@ -62,25 +85,28 @@ function count(things: Map<string, Counted>, showing: Showing, { action, actor }
   thing.by.add(actor);
   thing.first = Math.min(thing.first, sequence);
   thing.last = Math.max(thing.last, sequence);
-  thing.times++;
+  thing.times += times;
 }
 
 /** With numbers of versions for their ids, and without what had no secret. */
 async function settle(db: Kysely<Database>, counted: readonly Counted[]): Promise<KnownThing[]> {
-  const parts = (prefix: string) => counted.flatMap(({ part }) => (part?.startsWith(`${prefix}_`) ? [part] : []));
-  const numbers = await store.versionNumbers(db, parts(ID_PREFIXES.secretVersion));
-  const factors = counted.filter(({ kind }) => kind === 'factor').map(({ id }) => id);
-  const open = new Set([
-    ...(await store.withoutSecret(db, 'credentials', parts(ID_PREFIXES.credential))),
-    ...(await store.withoutSecret(db, 'consumer_factors', factors)),
-  ]);
+  const ids = counted.flatMap(({ id, part }) => (part === null ? [id] : [id, part]));
+  const numbers = new Map<string, string>();
+  const open = new Set<string>();
+  // What was written past the ledger stays in the list, whatever it says of itself.
+  for (const one of await readCheckedRows(db, ['secret_versions', 'credentials', 'consumer_factors'], ids)) {
+    if ('tampered' in one) continue;
+    if (one.table === 'secret_versions') numbers.set(one.row.id, String(one.row.version));
+    if (one.table === 'credentials' && one.row.kind === 'public-key') open.add(one.row.id);
+    if (one.table === 'consumer_factors' && one.row.kind === 'passkey') open.add(one.row.id);
+  }
   const settled = new Map<string, Counted>();
   for (const thing of counted) {
-    if (open.has(thing.part ?? '') || open.has(thing.id)) continue;
-    const part = String(numbers.get(thing.part ?? '') ?? thing.part);
+    if (open.has(thing.part ?? thing.id)) continue;
+    const part = thing.part === null ? null : (numbers.get(thing.part) ?? thing.part);
     const known = settled.get(`${thing.id}/${part}`);
     // Stored and revealed alike: one thing.
-    if (known === undefined) settled.set(`${thing.id}/${part}`, { ...thing, part: thing.part === null ? null : part });
+    if (known === undefined) settled.set(`${thing.id}/${part}`, { ...thing, part });
     else merge(known, thing);
   }
   return [...settled.values()]

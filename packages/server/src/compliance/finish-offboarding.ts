@@ -10,10 +10,11 @@ import { endToken } from '../access/revoke-token.ts';
 import type { OffboardingRow } from '../database/compliance-rows.ts';
 import type { Database } from '../database/schema.ts';
 import type { Scratch } from '../database/scratch.ts';
+import { isStoreFault } from '../database/store-fault.ts';
 import { readCheckedRows } from '../ledger/checked-rows.ts';
 import { prunedUpTo } from '../ledger/pruned.store.ts';
 import { lineOf } from './exposure.ts';
-import { workloadsMadeBy, writeLines } from './exposures.store.ts';
+import { writeLines } from './exposures.store.ts';
 import { findActors, findExposures } from './find-exposures.ts';
 import { findUnfinished } from './offboardings.store.ts';
 
@@ -41,7 +42,8 @@ export async function finishOffboarding(
   const { ledger, reader } = context;
   const { principal_id: principal } = row;
   if (principal.startsWith(`${ID_PREFIXES.person}_`)) await emptyPerson(context, by, principal);
-  const actors = await endMade(context, by, principal, new Set(JSON.parse(row.kept) as string[]));
+  await endMade(context, by, principal, new Set(JSON.parse(row.kept) as string[]));
+  const actors = await findActors(reader, principal);
   await context.tokenRevoked();
   const logTo = ledger.head.sequence;
   const logFrom = (await prunedUpTo(reader)).upTo + 1;
@@ -57,34 +59,33 @@ export async function finishOffboarding(
   return isRefusal(recorded) ? recorded : recorded.value;
 }
 
-/** Ends what he made, until nothing of it is left; resolves to everybody whose secret he holds. */
+/** Ends what he made, until nothing of it is left but what is kept, with what that made. */
 async function endMade(
   context: OffboardContext,
   by: Attribution,
   principal: string,
   kept: ReadonlySet<string>,
-): Promise<readonly string[]> {
-  const { reader, clock } = context;
+): Promise<void> {
+  const { ledger, reader, clock } = context;
   for (let ended: readonly string[] = []; ; ) {
-    const actors = await findActors(reader, principal);
-    const made = [...actors, ...(await workloadsMadeBy(reader, actors))];
-    const living = await livingOf(
-      context,
-      made.filter((id) => !kept.has(id)),
-    );
+    const actors = await findActors(reader, principal, kept);
+    const living = await livingOf(context, actors);
     // What could not be ended does not hold up the rest for ever.
     if (living.length === 0 || living.every((id) => ended.includes(id))) {
-      for (const some of inPieces(actors)) await withdrawInvitationsBy({ ledger: context.ledger, reader }, by, some);
-      return actors;
+      for (const some of inPieces(actors)) await withdrawInvitationsBy({ ledger, reader }, by, some);
+      return;
     }
     for (const some of inPieces(living)) {
-      await Promise.all(
+      const outcomes = await Promise.allSettled(
         some.map((id) =>
           id.startsWith(`${ID_PREFIXES.token}_`)
             ? endToken(context, by, id)
-            : endWorkload({ ledger: context.ledger, clock, reader }, by, id),
+            : endWorkload({ ledger, clock, reader }, by, id),
         ),
       );
+      // Where the store fails the rest is done later; what is wrong with one of them is told by its alarm.
+      const failed = outcomes.find((one) => one.status === 'rejected' && isStoreFault(one.reason));
+      if (failed?.status === 'rejected') throw failed.reason;
     }
     ended = living;
   }
@@ -120,13 +121,23 @@ async function writeList(
   return { count: lines.length, digest: digest.digest('hex') };
 }
 
-/** Finishes what was begun before the process died. */
+/** Finishes what was begun before the process died; only what the ledger says was. */
 export async function finishOffboardings(context: OffboardContext): Promise<number> {
   let finished = 0;
-  for (const row of await findUnfinished(context.reader)) {
-    if (context.underWay.has(row.id)) continue;
-    const done = await finishOffboarding(context, { actor: 'system' }, row);
-    if (!isRefusal(done)) finished++;
+  for (const id of await findUnfinished(context.reader)) {
+    if (context.underWay.has(id)) continue;
+    context.underWay.add(id);
+    try {
+      const [checked] = await readCheckedRows(context.reader, ['offboardings'], [id]);
+      if (checked === undefined || 'tampered' in checked || checked.table !== 'offboardings') continue;
+      if (checked.row.state !== 'ending') continue;
+      if (!isRefusal(await finishOffboarding(context, { actor: 'system' }, checked.row))) finished++;
+    } catch (error) {
+      // One that can't be finished holds up no other.
+      if (isStoreFault(error)) throw error;
+    } finally {
+      context.underWay.delete(id);
+    }
   }
   return finished;
 }

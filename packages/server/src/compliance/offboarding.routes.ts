@@ -10,20 +10,25 @@ import type { Principal } from '../access/principal.ts';
 import { noWorkload } from '../access/remove-workload.ts';
 import { findToken } from '../access/tokens.store.ts';
 import { findWorkload } from '../access/workloads.store.ts';
+import type { Kysely } from 'kysely';
 import type { OffboardingRow } from '../database/compliance-rows.ts';
+import type { Database } from '../database/schema.ts';
 import type { Cursors } from '../http/cursor.ts';
 import { showDelivery } from '../delivery/delivery.routes.ts';
 import { type Gate, mount } from '../http/mount.ts';
 import { pageOf } from '../http/page.ts';
+import { readCheckedRows } from '../ledger/checked-rows.ts';
 import { createOffboarding } from './create-offboarding.ts';
-import { readLine } from './exposure.ts';
-import { readLines } from './exposures.store.ts';
+import { type KnownThing, readLine } from './exposure.ts';
+import { listingEntries, olderThanLog, readLines } from './exposures.store.ts';
 import { findActors, findExposures } from './find-exposures.ts';
 import type { OffboardContext } from './finish-offboarding.ts';
 import { showOffboarding } from './offboarding.ts';
-import { findOffboarding, listOffboardings, namesOf, newestEntries } from './offboardings.store.ts';
+import { findOffboarding, listOffboardings, namesOf } from './offboardings.store.ts';
 import { type RotateContext, rotateExposed } from './rotate-exposed.ts';
 import { viewExposures } from './view-exposures.ts';
+
+const MOST_UNATTRIBUTED = 1_000;
 
 export interface OffboardingRoutes {
   readonly gate: Gate<Principal>;
@@ -40,12 +45,15 @@ const mayRead = (principal: Principal) => allowOnInstallation(principal, 'audit.
 export function mountOffboarding(app: FastifyInstance, { gate, cursors, context }: OffboardingRoutes): void {
   const { reader } = context;
   const show = async (rows: readonly OffboardingRow[]) => {
-    const names = await namesOf(reader, [...new Set(rows.map(({ principal_id }) => principal_id))]);
-    const entries = await newestEntries(
-      reader,
-      rows.map(({ id }) => id),
-    );
-    return rows.map((row) => showOffboarding(row, names.get(row.principal_id) ?? null, entries.get(row.id) ?? 0));
+    if (rows.length === 0) return [];
+    const principals = [...new Set(rows.map(({ principal_id }) => principal_id))];
+    const names = await namesOf(reader, principals);
+    const listings = await listingEntries(reader, principals);
+    const unattributed = await olderThanLog(reader, MOST_UNATTRIBUTED);
+    return rows.map((row) => {
+      const listing = listings.find(({ leaf }) => leaf.changes.some(({ id }) => id === row.id));
+      return showOffboarding(row, { name: names.get(row.principal_id) ?? null, listing, unattributed });
+    });
   };
 
   mount(app, gate, operations.createOffboarding, async ({ principal, body, ip }) => {
@@ -56,7 +64,7 @@ export function mountOffboarding(app: FastifyInstance, { gate, cursors, context 
     if (isRefusal(left)) return left;
     const [offboarding] = await show([left.offboarding]);
     if (offboarding === undefined) return noOffboarding(left.offboarding.id);
-    return { body: { offboarding, barrier: left.barrier }, sequence: offboarding.sequence };
+    return { body: { offboarding, barrier: left.barrier }, sequence: offboarding.sequence ?? undefined };
   });
 
   mount(app, gate, operations.listOffboardings, async ({ principal, query }) => {
@@ -76,10 +84,16 @@ export function mountOffboarding(app: FastifyInstance, { gate, cursors, context 
   });
 
   mount(app, gate, operations.rotateExposed, async ({ principal, params: { id }, body, ip, confirm }) => {
-    const denied = allowOnInstallation(principal, 'people.offboard');
+    // What is refused is named: by its id, to whoever may read of it.
+    const denied = mayRead(principal) ?? allowOnInstallation(principal, 'people.offboard');
     if (denied !== null) return denied;
-    const row = await findOffboarding(reader, id);
-    if (row === undefined) return noOffboarding(id);
+    const [checked] = await readCheckedRows(reader, ['offboardings'], [id]);
+    if (checked === undefined) return noOffboarding(id);
+    if ('tampered' in checked) {
+      context.vault.tampered(checked.tampered);
+      return refuse('ROW_TAMPERED', `The stored row ${id} is not the one that the ledger recorded.`);
+    }
+    const row = checked.row as OffboardingRow;
     // Whoever rotates is told where the new credentials wait.
     const unconfirmed = await confirm();
     if (unconfirmed !== null) return unconfirmed;
@@ -98,6 +112,7 @@ export function mountOffboarding(app: FastifyInstance, { gate, cursors, context 
 /** What somebody came to know until now, or until he left. */
 export function mountExposures(app: FastifyInstance, { gate, cursors, context }: OffboardingRoutes): void {
   const { reader, ledger } = context;
+  const list = new LastExposures(reader);
   const viewing = () => ({ reader, places: context.places, nowMs: context.clock.wall() });
 
   mount(app, gate, operations.listExposures, async ({ principal, query }) => {
@@ -105,16 +120,18 @@ export function mountExposures(app: FastifyInstance, { gate, cursors, context }:
     if (denied !== null) return denied;
     const absent = await findLeaver(context, query.of);
     if (absent !== null) return absent;
-    const things = await findExposures(reader, await findActors(reader, query.of), ledger.head.sequence);
-    const numbered = things.map((thing, i) => ({ thing, number: String(i + 1) }));
-    const load = async (after: string | undefined, limit: number) =>
-      numbered.slice(Number(after ?? 0), Number(after ?? 0) + limit);
+    // Each page goes on with the list that the first one began with.
+    const load = async (after: string | undefined, limit: number) => {
+      const [upTo = ledger.head.sequence, from = 0] = (after ?? '').split('/').filter(Boolean).map(Number);
+      const things = await list.until(query.of, upTo);
+      return things.slice(from, from + limit).map((thing, i) => ({ thing, id: `${upTo}/${from + i + 1}` }));
+    };
     const page = { list: operations.listExposures.id, principal: principal.id, query };
     const found = await pageOf(
       cursors,
       page,
       load,
-      ({ number }) => number,
+      ({ id }) => id,
       (rows) =>
         viewExposures(
           viewing(),
@@ -145,6 +162,32 @@ export function mountExposures(app: FastifyInstance, { gate, cursors, context }:
     );
     return isRefusal(found) ? found : { body: found };
   });
+}
+
+/** What somebody knew until an entry does not change: the last such list is kept for its next page. */
+class LastExposures {
+  readonly #reader: Kysely<Database>;
+  #last: { readonly name: string; readonly things: Promise<readonly KnownThing[]> } | null = null;
+
+  constructor(reader: Kysely<Database>) {
+    this.#reader = reader;
+  }
+
+  until(of: string, upTo: number): Promise<readonly KnownThing[]> {
+    const name = `${of} ${upTo}`;
+    if (this.#last?.name === name) return this.#last.things;
+    const things = this.#find(of, upTo);
+    this.#last = { name, things };
+    // One that failed is looked for again.
+    things.catch(() => {
+      if (this.#last?.name === name) this.#last = null;
+    });
+    return things;
+  }
+
+  async #find(of: string, upTo: number): Promise<readonly KnownThing[]> {
+    return await findExposures(this.#reader, await findActors(this.#reader, of), upTo);
+  }
 }
 
 /** Null where there is such a person, token or workload. */

@@ -1,63 +1,18 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { it } from 'node:test';
-import { canonicalJson } from '@keyhold/protocol/canonical-json';
-import type { Exposure } from '@keyhold/protocol/operations/offboarding';
+import { tokenNameOf } from '../access/workload.ts';
 import { onEachDatabase } from '../testing/databases.ts';
 import { send, startInstallation } from '../testing/installation.ts';
-import { enrolOwner, enrolPerson, type PersonAnswer, TestPerson } from '../testing/person.ts';
-import { type Policed, removePolicy, savePolicy, sharePoliced } from '../testing/policies.ts';
+import { hands, inShort, knownOf, leave, left, lineOf, NOW, outcome } from '../testing/leaving.ts';
+import { enrolOwner, enrolPerson, TestPerson } from '../testing/person.ts';
+import { savePolicy, sharePoliced } from '../testing/policies.ts';
 import { openRaw } from '../testing/raw-database.ts';
 import { assertStatus } from '../testing/shared-market.ts';
 import { WrittenPast } from '../testing/written-past.ts';
 
-const outcome = ({ status, body }: PersonAnswer) => (status < 300 ? 'done' : `${status} ${body.code}`);
-const ONCE = { once: { ttlSeconds: 600 } };
-const NOW = { overlapSeconds: 0, deliverTo: ONCE };
-const lineOf = ({ kind, id, part, how, by, first, last, times }: Exposure) =>
-  `${canonicalJson({ kind, id, part, how, by, first, last, times })}\n`;
-const inShort = (known: readonly Exposure[]) => known.map(({ kind, id, how }) => `${kind} ${id} ${how}`).sort();
-
-/** What somebody with a session can do, in this test. */
-function hands({ installation, consumer }: Policed, person: TestPerson) {
-  const confirmed = { confirm: true };
-  const made = async (path: string, body: object) =>
-    assertStatus(await person.call('POST', path, body, confirmed), 201);
-  return {
-    reveal: (secret: string | undefined) => person.call('POST', `/v1/secrets/${secret}/reveal`, {}, confirmed),
-    issue: async (more: object = {}) => {
-      const body = { project: 'market', environment: 'test', consumer, name: 'key', permissions: ['prices:read'] };
-      return (await made('/v1/keys', { ...body, ...more })) as { key: { id: string }; secret: string };
-    },
-    token: async (scopes: readonly string[]) =>
-      (await made('/v1/tokens', { name: 'made', scopes })) as { token: { id: string }; secret: string },
-    workload: async () => {
-      const trust = { issuer: 'https://ci.example', audience: 'keyhold', claims: { sub: 'job' }, scopes: ['read'] };
-      return (await made('/v1/workloads', { name: 'ci', ...trust })).workload.id as string;
-    },
-    store: async (path: string) =>
-      (await made('/v1/secrets', { project: 'market', environment: 'test', path, data: {} })).secret.id as string,
-    invite: async () => (await made('/v1/people', { name: 'x', role: 'support', reason: 'test' })).secret as string,
-    with: (token: string, method: string, path: string, body?: object) =>
-      send(new URL(path, installation.controlUrl), method, body, { token }),
-  };
-}
-
 onEachDatabase('off-boarding', (createPlace) => {
   const shared = sharePoliced(createPlace);
-  const leave = (by: TestPerson, of: string, more: object = {}) =>
-    by.call('POST', '/v1/offboardings', { of, reason: 'left the company', ...more });
-  const left = async (by: TestPerson, of: string, more: object = {}) =>
-    assertStatus(await leave(by, of, more), 201).offboarding;
-  const knownOf = async (by: TestPerson, path: string): Promise<Exposure[]> => {
-    const items: Exposure[] = [];
-    for (let cursor = ''; ; ) {
-      const page = assertStatus(await by.call('GET', `${path}${path.includes('?') ? '&' : '?'}limit=3${cursor}`), 200);
-      items.push(...page.items);
-      if (page.nextCursor === null) return items;
-      cursor = `&cursor=${page.nextCursor}`;
-    }
-  };
   const codeOf = async (key: string) =>
     (await shared().installation.verify({ key, environment: 'market/test' }, verifying)).code;
   let verifying = '';
@@ -86,7 +41,10 @@ onEachDatabase('off-boarding', (createPlace) => {
     const second = assertStatus(await does.with(secret, 'POST', '/v1/keys', body), 201);
     const made = assertStatus(await does.with(secret, 'POST', '/v1/tokens', { name: 'x', scopes: ['read'] }), 201);
     const workload = await does.workload();
-    const invitation = await does.invite();
+    const {
+      secret: invitation,
+      person: { id: invited },
+    } = await does.invite();
 
     const expected = [
       `secret ${secrets.get('plain')} secret.revealed`,
@@ -97,6 +55,7 @@ onEachDatabase('off-boarding', (createPlace) => {
       `token ${his.id} token.created`,
       `token ${made.token.id} token.created`,
       `workload ${workload} workload.created`,
+      `person ${invited} person.invited`,
     ].sort();
     const before = await knownOf(owner, `/v1/exposures?of=${person.id}`);
     assert.deepEqual(inShort(before), expected);
@@ -110,7 +69,7 @@ onEachDatabase('off-boarding', (createPlace) => {
     const answer = assertStatus(await leave(owner, person.id), 201);
     const { offboarding } = answer;
     assert.equal(answer.barrier.unconfirmed, 0);
-    assert.deepEqual([offboarding.state, offboarding.exposures, offboarding.by], ['done', 8, owner.id]);
+    assert.deepEqual([offboarding.state, offboarding.exposures, offboarding.by], ['done', 9, owner.id]);
     assert.equal(outcome(await person.call('GET', '/v1/session')), '401 UNAUTHENTICATED');
     assert.equal(outcome(await person.signIn()), '401 SIGN_IN_REFUSED');
     for (const one of [secret, made.secret]) assert.equal((await does.with(one, 'GET', '/v1/projects')).status, 401);
@@ -122,7 +81,7 @@ onEachDatabase('off-boarding', (createPlace) => {
     const after = await knownOf(owner, path);
     assert.deepEqual(inShort(after), expected);
     const standing = after.filter(({ state }) => state !== 'over').map(({ kind }) => kind);
-    assert.deepEqual(standing.sort(), ['key', 'key', 'key', 'secret', 'secret']);
+    assert.deepEqual(standing.sort(), ['key', 'key', 'key', 'person', 'secret', 'secret']);
     assert.equal(await codeOf(first.secret), 'VALID');
 
     // The list is evidence: its entry, in the log, says what it hashes to.
@@ -136,55 +95,47 @@ onEachDatabase('off-boarding', (createPlace) => {
     );
   });
 
-  it('rotates all of it in one act, each key delivered once, and what he knew is dead when that is answered', async () => {
-    const { owner, enrol, secrets } = shared();
-    const person = await enrol({ role: 'developer' });
+  it('counts as known what a workload that he trusts was shown, and ends what that was given', async () => {
+    const { owner, enrol, place } = shared();
+    const person = await enrol({ role: 'owner' });
     const does = hands(shared(), person);
-    const key = await does.issue();
-    const hmac = await does.issue({ credential: { kind: 'hmac' } });
-    assertStatus(await does.reveal(secrets.get('kraken/main')), 200);
-    const { id } = await left(owner, person.id);
-    const rotate = (by: TestPerson, body: object, confirm = true) =>
-      by.call('POST', `/v1/offboardings/${id}/rotate`, body, { confirm });
-    assert.equal(outcome(await rotate(owner, NOW, false)), '403 CONFIRMATION_REQUIRED');
-    assert.equal(await codeOf(key.secret), 'VALID');
-
-    const done = assertStatus(await rotate(owner, NOW), 200);
-    assert.deepEqual(done.rotated.map((one: { key: string }) => one.key).sort(), [key.key.id, hmac.key.id].sort());
-    assert.deepEqual([done.due, done.refused, done.remaining], [[secrets.get('kraken/main')], [], 0]);
-    assert.equal(done.barrier.unconfirmed, 0);
-    assert.equal(await codeOf(key.secret), 'REVOKED');
-    for (const { delivery, key: of } of done.rotated) {
-      const taken = assertStatus(await does.with(delivery.token, 'POST', '/v1/deliveries/take', {}), 200);
-      if (of === key.key.id) assert.equal(await codeOf(taken.content), 'VALID');
-      else assert.ok(taken.content.secret.length >= 64 && taken.content.passphrase !== undefined);
-    }
-
-    // The secret is another's to change; once a new version is stored nothing stands, and nothing is left to do.
-    const due = assertStatus(await owner.call('GET', `/v1/secrets/${secrets.get('kraken/main')}`), 200);
-    assert.ok(Date.parse(due.metadata.rotateBy) <= Date.now());
-    const body = { project: 'market', environment: 'live', path: 'kraken/main', data: { key: 'new' } };
-    const renewed = assertStatus(await owner.call('POST', '/v1/secrets', body, { confirm: true }), 201);
-    assert.equal(renewed.secret.metadata.rotateBy, undefined);
-    const after = await knownOf(owner, `/v1/offboardings/${id}/exposures`);
-    assert.deepEqual([...new Set(after.map(({ state }) => state))], ['over']);
-    const again = assertStatus(await rotate(owner, NOW), 200);
-    assert.deepEqual([again.rotated, again.due, again.remaining], [[], [], 0]);
+    const [workload, kept] = [await does.workload(), await does.workload()];
+    // As an exchange writes it: a token that the workload's entry made.
+    const { token, secret } = await does.token(['read']);
+    await using raw = await openRaw(place);
+    const [entry] = await raw.rows(`select sequence, leaf from entries where subject = '${token.id}'`);
+    const leaf = String(entry?.['leaf']).replaceAll(person.id, workload).replace('token.created', 'token.exchanged');
+    const where = `where sequence = ${entry?.['sequence']}`;
+    await raw.run(`update entries set actor = '${workload}', action = 'token.exchanged', leaf = '${leaf}' ${where}`);
+    const { id } = await left(owner, person.id, { keep: [kept] });
+    const known = await knownOf(owner, `/v1/offboardings/${id}/exposures`);
+    const states = known.map(({ id, how, state }) => [id, how.join(), state]);
+    assert.deepEqual(
+      new Set(states.map(String)),
+      new Set([
+        [workload, 'workload.created', 'over'].join(),
+        [kept, 'workload.created', 'stands'].join(),
+        [token.id, 'token.exchanged', 'over'].join(),
+      ]),
+    );
+    assert.equal((await does.with(secret, 'GET', '/v1/projects')).status, 401);
   });
 
-  it('rotates with an overlap once, however often it is asked', async () => {
-    const { owner, enrol } = shared();
-    const person = await enrol({ role: 'developer' });
-    const key = await hands(shared(), person).issue();
-    const { id } = await left(owner, person.id);
-    const body = { overlapSeconds: 3600, deliverTo: ONCE };
-    const rotate = () => owner.call('POST', `/v1/offboardings/${id}/rotate`, body, { confirm: true });
-    assert.equal(assertStatus(await rotate(), 200).rotated.length, 1);
-    assert.equal(assertStatus(await rotate(), 200).rotated.length, 0);
-    assert.equal(await codeOf(key.secret), 'VALID');
-    const [known] = await knownOf(owner, `/v1/offboardings/${id}/exposures`);
-    assert.equal(known?.state, 'ending');
-    assert.ok(Date.parse(known.endsAt ?? '') > Date.now());
+  it('ends a workload with more living tokens than one entry can name', async () => {
+    const { owner, enrol, place } = shared();
+    const does = hands(shared(), await enrol({ role: 'owner' }));
+    const workload = await does.workload();
+    await using raw = await openRaw(place);
+    const past = new WrittenPast(raw);
+    const tokens = await Promise.all(Array.from({ length: 70 }, (_, i) => does.token(['read'], `t${i}`)));
+    for (const { token } of tokens) {
+      await past.edit('tokens', token.id, { name: tokenNameOf({ id: workload }), expires_at: Date.now() + 3_600_000 });
+      await past.mend('tokens', token.id);
+    }
+    const { state } = await left(owner, workload);
+    assert.equal(state, 'done');
+    const statuses = await Promise.all(tokens.map(({ secret }) => does.with(secret, 'GET', '/v1/projects')));
+    assert.deepEqual([...new Set(statuses.map(({ status }) => status))], [401]);
   });
 
   it('keeps what is named, of what he made and of nothing else', async () => {
@@ -228,49 +179,6 @@ onEachDatabase('off-boarding', (createPlace) => {
       [`key ${issued.key.id} key.issued`, `token ${made.token.id} token.created`].sort(),
     );
     assert.equal(outcome(await leave(owner, 'tok_00000000-0000-7000-8000-000000000000')), '404 TOKEN_NOT_FOUND');
-  });
-
-  it('goes by policies: what somebody may not rotate is refused by itself, and what he may not read has no name', async () => {
-    const { owner, enrol, secrets } = shared();
-    const person = await enrol({ role: 'administrator' });
-    const does = hands(shared(), person);
-    const [open, closed] = [await does.issue(), await does.issue({ environment: 'live' })];
-    assertStatus(await does.reveal(secrets.get('binance/main')), 200);
-    const { id } = await left(owner, person.id);
-    const barred = await enrol({ role: 'administrator' });
-    const who = `principal == Person::"${barred.id}"`;
-    const policies = [
-      await savePolicy(
-        owner,
-        'no-rotate',
-        `forbid(${who}, action == Action::"keys.rotate", resource in Environment::"market/live");`,
-      ),
-      await savePolicy(
-        owner,
-        'no-read',
-        `forbid(${who}, action in Action::"secrets", resource in Folder::"market/live/binance");`,
-      ),
-    ];
-    const path = `/v1/offboardings/${id}`;
-    const known = await knownOf(barred, `${path}/exposures`);
-    const hidden = known.find(({ kind }) => kind === 'secret');
-    assert.deepEqual([hidden?.name, hidden?.environment, hidden?.state], [null, null, 'stands']);
-    const done = assertStatus(await barred.call('POST', `${path}/rotate`, NOW, { confirm: true }), 200);
-    assert.deepEqual(
-      done.rotated.map(({ key }: { key: string }) => key),
-      [open.key.id],
-    );
-    const refused = Object.fromEntries(done.refused.map((one: { id: string; code: string }) => [one.id, one.code]));
-    assert.deepEqual(refused, {
-      [closed.key.id]: 'FORBIDDEN',
-      [secrets.get('binance/main') ?? '']: 'SECRET_NOT_FOUND',
-    });
-    for (const policy of policies) await removePolicy(owner, policy);
-    const rest = assertStatus(await owner.call('POST', `${path}/rotate`, NOW, { confirm: true }), 200);
-    assert.deepEqual(
-      rest.rotated.map(({ key }: { key: string }) => key),
-      [closed.key.id],
-    );
   });
 
   it('shows nothing to whoever is gone, whatever was on its way: the list is whole', async () => {

@@ -1,11 +1,17 @@
+import type { Leaf } from '@keyhold/protocol/leaf';
 import type { Offboarding } from '@keyhold/protocol/operations/offboarding';
 import type { OffboardingRow } from '../database/compliance-rows.ts';
 
-/**
- * @param name what whoever left is called
- * @param sequence of the newest entry about it
- */
-export function showOffboarding(row: OffboardingRow, name: string | null, sequence: number): Offboarding {
+/** What is known of one beside its row. */
+export interface Beside {
+  /** What whoever left is called. */
+  readonly name: string | null;
+  /** The entry that commits to its list. */
+  readonly listing: { readonly sequence: number; readonly leaf: Leaf } | undefined;
+  readonly unattributed: readonly string[];
+}
+
+export function showOffboarding(row: OffboardingRow, { name, listing, unattributed }: Beside): Offboarding {
   return {
     id: row.id,
     of: row.principal_id,
@@ -15,8 +21,9 @@ export function showOffboarding(row: OffboardingRow, name: string | null, sequen
     state: row.state,
     kept: JSON.parse(row.kept) as string[],
     exposures: row.exposures,
-    listDigest: row.list_digest,
-    sequence,
+    listDigest: listing?.leaf.code ?? row.list_digest,
+    sequence: listing?.sequence ?? null,
+    unattributed: [...unattributed],
     from: row.log_from,
     to: row.log_to,
     createdAt: new Date(row.created_at).toISOString(),

@@ -15,20 +15,10 @@ export async function listOffboardings(db: Db, after: string | undefined, limit:
   return await query.execute();
 }
 
-/** Those that somebody began and that did not come to their end. */
-export async function findUnfinished(db: Db): Promise<OffboardingRow[]> {
-  return await db.selectFrom('offboardings').selectAll().where('state', '=', 'ending').orderBy('id').execute();
-}
-
-/** Sequences of the newest entries of rows. */
-export async function newestEntries(db: Db, ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
-  if (ids.length === 0) return new Map();
-  const rows = await db
-    .selectFrom('row_heads')
-    .select(['row_id', 'sequence'])
-    .where('row_id', 'in', [...ids])
-    .execute();
-  return new Map(rows.map(({ row_id, sequence }) => [row_id, Number(sequence)]));
+/** Ids of those that somebody began and that did not come to their end. */
+export async function findUnfinished(db: Db): Promise<string[]> {
+  const rows = await db.selectFrom('offboardings').select('id').where('state', '=', 'ending').orderBy('id').execute();
+  return rows.map(({ id }) => id);
 }
 
 /** What people, tokens and workloads are called. */

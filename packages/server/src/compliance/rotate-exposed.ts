@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Delivery, DeliverTo } from '@keyhold/protocol/operations/deliveries';
 import type { Exposure } from '@keyhold/protocol/operations/offboarding';
@@ -33,7 +34,7 @@ export interface RotateContext extends ChangeContext {
 
 export interface RotatedExposed {
   readonly rotated: { key: string; consumer: string; credential: string; delivery: Delivery }[];
-  /** Ids of stored secrets that wait for a new version. */
+  /** Ids of stored secrets that were marked. */
   readonly due: string[];
   readonly barred: { id: string; code: string; detail: string }[];
   remaining: number;
@@ -42,62 +43,105 @@ export interface RotatedExposed {
   barrier: Barrier | null;
 }
 
-/** Keys and secrets at a time: each answer of a key carries how it is delivered. */
+interface How {
+  readonly overlapSeconds: number;
+  readonly deliverTo: DeliverTo;
+}
+
+/** Keys, and marks, at a time: each answer of a key carries how it is delivered. */
 const MOST = 1_000;
 const LINES_PER_READ = 500;
 const AT_ONCE = 50;
 
+const UNLISTED = refuse('ILLEGAL_TRANSITION', 'What he knows is not listed yet: ask again in a minute.');
+
 /**
- * Rotates every key that somebody knew and that still stands, each by what the caller may do to it, and says of stored
- * secrets that a new version is due. What was refused keeps none of the others; to repeat it goes on with what is left.
+ * Rotates every key that somebody knew and that is alive longer than the overlap, each by what the caller may do to it,
+ * and says of stored secrets that a new version is due. What was refused keeps none of the others; to repeat it goes on
+ * with what is left. Where the store fails it answers with what was done until then: those links are shown once.
  */
 export async function rotateExposed(
   context: RotateContext,
   caller: Caller,
-  { id, state }: OffboardingRow,
-  how: { readonly overlapSeconds: number; readonly deliverTo: DeliverTo },
+  row: OffboardingRow,
+  how: How,
 ): Promise<RotatedExposed | Refusal> {
-  if (state !== 'done') return refuse('ILLEGAL_TRANSITION', 'What he knows is not listed yet: ask again in a minute.');
+  if (row.state !== 'done') return UNLISTED;
+  if (!(await isWhole(context, row))) {
+    context.vault.tampered(row.id);
+    return refuse('ROW_TAMPERED', 'The list of what he knows is not the one that was made.');
+  }
   const done: RotatedExposed = { rotated: [], due: [], barred: [], remaining: 0, byHand: 0, barrier: null };
   const seen = new Set<string>();
-  for await (const standing of whatStands(context, caller, id)) {
+  let fault: unknown = null;
+  for await (const standing of whatStands(context, caller, row.id, how)) {
     const fresh = standing.filter((one) => !seen.has(one.id) && seen.add(one.id));
     done.byHand += fresh.filter(isByHand).length;
     const mendable = fresh.filter((one) => !isByHand(one));
-    const room = Math.max(0, MOST - done.rotated.length - done.due.length - done.barred.length);
-    done.remaining += Math.max(0, mendable.length - room);
-    const some = mendable.slice(0, room);
-    for (let i = 0; i < some.length; i += AT_ONCE) {
-      const work = some.slice(i, i + AT_ONCE).map(async (one) => {
-        const refused =
-          one.kind === 'key' ? await rotate(context, caller, one, how, done) : await due(context, caller, one);
-        if (refused !== null) done.barred.push({ id: one.id, code: refused.refused, detail: refused.detail });
-        else if (one.kind === 'secret') done.due.push(one.id);
-      });
-      await Promise.all(work);
+    for (let i = 0; i < mendable.length; i += AT_ONCE) {
+      const some = mendable.slice(i, i + AT_ONCE);
+      if (fault !== null || done.rotated.length >= MOST || done.due.length >= MOST) {
+        done.remaining += some.length;
+        continue;
+      }
+      for (const outcome of await Promise.allSettled(some.map((one) => mend(context, caller, one, how, done))))
+        if (outcome.status === 'rejected') fault ??= outcome.reason;
     }
   }
+  // Nothing was done that anybody would have to hear of.
+  if (fault !== null && done.rotated.length + done.due.length === 0) throw fault;
   return done;
 }
 
-const isByHand = ({ kind }: Exposure) => kind !== 'key' && kind !== 'secret';
+const isByHand = ({ kind, remedy }: Exposure) => remedy === 'elsewhere' || (kind !== 'key' && kind !== 'secret');
 
-async function* whatStands({ reader, places, clock }: RotateContext, { principal }: Caller, id: string) {
+/** Whether the list is the one that its row, as the ledger recorded it, commits to. */
+async function isWhole({ reader }: RotateContext, { id, list_digest }: OffboardingRow): Promise<boolean> {
+  const digest = createHash('sha256');
+  for (let after: string | undefined; ; ) {
+    const lines = await readLines(reader, id, after, LINES_PER_READ);
+    for (const { line } of lines) digest.update(line);
+    if (lines.length < LINES_PER_READ) return digest.digest('hex') === list_digest;
+    after = lines.at(-1)?.id;
+  }
+}
+
+/** Also what ends by itself, but later than it would now. */
+async function* whatStands(
+  { reader, places, clock }: RotateContext,
+  { principal }: Caller,
+  id: string,
+  { overlapSeconds }: How,
+) {
   for (let after: string | undefined; ; ) {
     const lines = await readLines(reader, id, after, LINES_PER_READ);
     const things = lines.map(({ line }) => readLine(line));
-    const viewed = await viewExposures({ reader, places, nowMs: clock.wall() }, principal, things);
-    yield viewed.filter((one) => one.state === 'stands');
+    const nowMs = clock.wall();
+    const viewed = await viewExposures({ reader, places, nowMs }, principal, things);
+    const end = nowMs + overlapSeconds * 1000;
+    yield viewed.filter(({ state, endsAt }) => state === 'stands' || (endsAt !== null && Date.parse(endsAt) > end));
     if (lines.length < LINES_PER_READ) return;
     after = lines.at(-1)?.id;
   }
+}
+
+async function mend(
+  context: RotateContext,
+  caller: Caller,
+  one: Exposure,
+  how: How,
+  done: RotatedExposed,
+): Promise<void> {
+  const refused = await (one.kind === 'key' ? rotate : due)(context, caller, one, how, done);
+  if (refused === null || done.barred.length >= MOST) return;
+  done.barred.push({ id: one.id, code: refused.refused, detail: refused.detail });
 }
 
 async function rotate(
   context: RotateContext,
   caller: Caller,
   { id, part }: Exposure,
-  { overlapSeconds, deliverTo }: { readonly overlapSeconds: number; readonly deliverTo: DeliverTo },
+  { overlapSeconds, deliverTo }: How,
   done: RotatedExposed,
 ): Promise<Refusal | null> {
   const { reader, vault } = context;
@@ -119,9 +163,17 @@ async function rotate(
 }
 
 /** What another gave to us, another has to give anew. */
-async function due({ reader, vault, clock }: RotateContext, caller: Caller, { id }: Exposure): Promise<Refusal | null> {
+async function due(
+  { reader, vault, clock }: RotateContext,
+  caller: Caller,
+  { id }: Exposure,
+  _how: How,
+  done: RotatedExposed,
+): Promise<Refusal | null> {
   const secret = await openSecret(reader, caller.principal, 'secrets.write', id);
   if (isRefusal(secret)) return secret;
   const marked = await setRotateBy(vault, caller, secret, clock.wall());
-  return isRefusal(marked) ? marked : null;
+  if (isRefusal(marked)) return marked;
+  if (marked.value) done.due.push(id);
+  return null;
 }

@@ -7,9 +7,8 @@ import { isAlive, type Principal, type Resource } from '../access/principal.ts';
 import type { CredentialRow, Database, FactTable, FactTables, KeyRow, SecretRow } from '../database/schema.ts';
 import { readCheckedRows } from '../ledger/checked-rows.ts';
 import { stateAt } from '../keys/key.ts';
-import { stateOfVersion } from '../secrets/secret-record.ts';
 import type { KnownThing } from './exposure.ts';
-import { lastSealChange, newestCredentials, newestVersions } from './exposures.store.ts';
+import { newestCredentials, sealKnownFrom } from './exposures.store.ts';
 
 export interface ViewContext {
   readonly reader: Kysely<Database>;
@@ -23,6 +22,8 @@ const REMEDIES: Readonly<Record<ExposureKind, NonNullable<Exposure['remedy']>>> 
   token: 'revoke',
   factor: 'enrol-anew',
   workload: 'remove',
+  person: 'review',
+  'log-export': 'remove',
   seal: 'change-seal',
 };
 
@@ -33,6 +34,8 @@ const READING: Readonly<Record<ExposureKind, Action>> = {
   token: 'tokens.read',
   factor: 'factors.read',
   workload: 'workloads.read',
+  person: 'people.read',
+  'log-export': 'audit.read',
   seal: 'seal.read',
 };
 
@@ -50,7 +53,7 @@ export async function viewExposures(
   return things.map((thing) => {
     const { name, at } = rows.describe(thing);
     const standing = rows.standingOf(thing, context.nowMs);
-    const remedy = standing.state === 'over' ? null : REMEDIES[thing.kind];
+    const remedy = standing.state === 'over' ? null : rows.remedyOf(thing);
     const isOpen = decide(principal, READING[thing.kind], at).allowed;
     const { how, by, ...rest } = thing;
     return {
@@ -68,28 +71,27 @@ function namesOf(places: PolicyPlaces, { project, environment }: Resource) {
 }
 
 const HERE: Resource = { project: null, environment: null };
-const TABLE_OF = { secret: 'secrets', key: 'keys', token: 'tokens', factor: 'consumer_factors' } as const;
+const TABLES = [
+  ...(['secrets', 'keys', 'credentials', 'consumer_factors'] as const),
+  ...(['tokens', 'workloads', 'people', 'log_exports'] as const),
+] as const;
 
 /** The rows that a page of things is about, each checked; what was written past the ledger counts as standing. */
 class Rows {
   readonly #rows = new Map<string, FactTables[FactTable]>();
   readonly #tampered = new Set<string>();
-  #sealChanged = 0;
-  /** Ids of newest versions by secret. */
-  #versions: ReadonlyMap<string, string> = new Map();
+  #sealKnownFrom = 0;
   /** When the newest credential in use was made, by key. */
   #newest: ReadonlyMap<string, number> = new Map();
 
   static async load(reader: Kysely<Database>, things: readonly KnownThing[]): Promise<Rows> {
     const rows = new Rows();
     const idsOf = (kind: ExposureKind) => [...new Set(things.filter((one) => one.kind === kind).map(({ id }) => id))];
-    rows.#versions = await newestVersions(reader, idsOf('secret'));
     rows.#newest = await newestCredentials(reader, idsOf('key'));
-    rows.#sealChanged = things.some(({ kind }) => kind === 'seal') ? await lastSealChange(reader) : 0;
-    const tables = [...Object.values(TABLE_OF), 'workloads', 'credentials', 'secret_versions'] as const;
+    rows.#sealKnownFrom = things.some(({ kind }) => kind === 'seal') ? await sealKnownFrom(reader) : 0;
     const credentials = things.flatMap(({ kind, part }) => (kind === 'key' && part !== null ? [part] : []));
-    const ids = new Set([...things.map(({ id }) => id), ...credentials, ...rows.#versions.values()]);
-    for (const checked of await readCheckedRows(reader, tables, [...ids])) {
+    const ids = new Set([...things.map(({ id }) => id), ...credentials]);
+    for (const checked of await readCheckedRows(reader, TABLES, [...ids])) {
       if ('tampered' in checked) rows.#tampered.add(checked.tampered);
       else rows.#rows.set(checked.row.id, checked.row);
     }
@@ -105,33 +107,34 @@ class Rows {
     return { name, at: kind === 'token' || kind === 'workload' ? HERE : at };
   }
 
+  remedyOf({ kind, id }: KnownThing): Exposure['remedy'] {
+    return kind === 'secret' && !this.#tampered.has(id) && !this.#rows.has(id) ? 'elsewhere' : REMEDIES[kind];
+  }
+
   standingOf(thing: KnownThing, nowMs: number): Standing {
     const { kind, id, part, last } = thing;
-    if (kind === 'seal') return last < this.#sealChanged ? OVER : STANDS;
+    if (kind === 'seal') return last < this.#sealKnownFrom ? OVER : STANDS;
     if (this.#tampered.has(id) || (part !== null && this.#tampered.has(part))) return STANDS;
     const row = this.#rows.get(id);
-    if (row === undefined) return OVER;
+    // What is gone here may open another's door all the same.
+    if (row === undefined) return kind === 'secret' ? STANDS : OVER;
     switch (kind) {
       case 'secret':
-        return this.#ofSecret(row as SecretRow, part, nowMs);
+        // What was stored after it took its place; what was deleted or destroyed may still open another's door.
+        return (row as SecretRow).version > Number(part) ? OVER : STANDS;
       case 'key':
         return this.#ofKey(row as KeyRow, part, nowMs);
       case 'token':
         return isAlive(row as FactTables['tokens'], nowMs) ? STANDS : OVER;
       case 'factor':
         return (row as FactTables['consumer_factors']).state === 'removed' ? OVER : STANDS;
+      case 'person':
+        return (row as FactTables['people']).state === 'removed' ? OVER : STANDS;
+      case 'log-export':
+        return STANDS;
       case 'workload':
         return (row as FactTables['workloads']).state === 'active' ? STANDS : OVER;
     }
-  }
-
-  /** What was stored after it takes its place; what is deleted can be undeleted, and may open another's door. */
-  #ofSecret(row: SecretRow, part: string | null, nowMs: number): Standing {
-    if (row.version > Number(part)) return OVER;
-    const newest = this.#versions.get(row.id) ?? '';
-    const version = this.#rows.get(newest) as FactTables['secret_versions'] | undefined;
-    if (this.#tampered.has(newest)) return STANDS;
-    return version === undefined || stateOfVersion(version, nowMs) === 'destroyed' ? OVER : STANDS;
   }
 
   #ofKey(key: KeyRow, part: string | null, nowMs: number): Standing {

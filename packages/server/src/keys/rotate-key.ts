@@ -85,9 +85,10 @@ async function show(facts: Facts, credential: CredentialRow, nowMs: number): Pro
 async function livingCredentials(facts: Facts, keyId: string, nowMs: number): Promise<CredentialRow[]> {
   const living: CredentialRow[] = [];
   for (const listed of await listCredentials(facts.db, [keyId])) {
-    if (listed.state !== 'active' || stateAt(listed, nowMs) === 'deactivated') continue;
+    // Checked first: one that somebody made look dead is still alive in every replica.
     const credential = await facts.find('credentials', listed.id);
-    if (credential !== undefined) living.push(credential);
+    if (credential === undefined || credential.state !== 'active') continue;
+    if (stateAt(credential, nowMs) !== 'deactivated') living.push(credential);
   }
   return living;
 }

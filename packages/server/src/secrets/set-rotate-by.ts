@@ -6,20 +6,20 @@ import type { Vault } from '../vault/vault.ts';
 import { findHeld, secretEntry } from './open-secret.ts';
 import type { PlacedSecret } from './secret-record.ts';
 
-/** Says until when a new version is due; what is due sooner stays so. */
+/** Says until when a new version is due; what is due sooner stays so, and is answered with false. */
 export async function setRotateBy(
   { ledger, clock }: Pick<Vault, 'ledger' | 'clock'>,
   caller: Caller,
   secret: PlacedSecret,
   atMs: number,
-): Promise<Recorded<null> | Refusal> {
+): Promise<Recorded<boolean> | Refusal> {
   return await ledger.record(secretEntry(caller, secret, 'secret.updated'), async (facts) => {
     const row = await findHeld(facts, secret);
     if (isRefusal(row)) return row;
     const metadata = JSON.parse(row.metadata) as SecretMetadata;
-    if (metadata.rotateBy !== undefined && Date.parse(metadata.rotateBy) <= atMs) return null;
+    if (metadata.rotateBy !== undefined && Date.parse(metadata.rotateBy) <= atMs) return false;
     const due = JSON.stringify({ ...metadata, rotateBy: new Date(atMs).toISOString() });
     await facts.update('secrets', row, { metadata: due, updated_at: clock.wall() });
-    return null;
+    return true;
   });
 }

@@ -151,10 +151,10 @@ export async function withdrawInvitationsBy(
   inviters: readonly string[],
 ): Promise<number> {
   let withdrawn = 0;
-  for (;;) {
-    const open = await openInvitationsBy(reader, inviters, WITHDRAWN_AT_ONCE);
-    const [first] = open;
-    if (first === undefined) return withdrawn;
+  for (let after = ''; ; ) {
+    const open = await openInvitationsBy(reader, inviters, after, WITHDRAWN_AT_ONCE);
+    const [first, last] = [open[0], open.at(-1)];
+    if (first === undefined || last === undefined) return withdrawn;
     const draft = {
       ...by,
       action: 'invitations.withdrawn',
@@ -167,9 +167,8 @@ export async function withdrawInvitationsBy(
         if ((await facts.takeAway('invitations', id, { state: 'withdrawn' })) !== undefined) ended++;
       return ended;
     });
-    // Rows that the ledger never knew let nobody in, and stay.
-    if (isRefusal(recorded) || recorded.value === 0) return withdrawn;
-    withdrawn += recorded.value;
+    if (!isRefusal(recorded)) withdrawn += recorded.value;
+    after = last.id;
   }
 }
 

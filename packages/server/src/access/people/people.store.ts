@@ -74,12 +74,19 @@ export async function openInvitations(db: Db, person: string): Promise<Invitatio
 }
 
 /** Those that are open, by whoever gave them out. */
-export async function openInvitationsBy(db: Db, inviters: readonly string[], limit: number): Promise<InvitationRow[]> {
+export async function openInvitationsBy(
+  db: Db,
+  inviters: readonly string[],
+  after: string,
+  limit: number,
+): Promise<InvitationRow[]> {
   return await db
     .selectFrom('invitations')
     .selectAll()
     .where('invited_by', 'in', [...inviters])
     .where('state', '=', 'open')
+    .where('id', '>', after)
+    .orderBy('id')
     .limit(limit)
     .execute();
 }
