@@ -129,7 +129,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const routes = { gate, context, reader: store.reader, cursors: newCursors(random), signIn };
   mountControlPlane(app, {
     ...{ ...routes, feed, alarms, store, vault, seals, rewrapper, ...audit },
-    ...{ ...people, ...people.offboarding, places, place },
+    ...{ ...people, ...people.offboarding, places, place, signOnFailed: tellSignOn.bind(null, log) },
   });
   // Its clients hold tokens: people read secrets where they confirm it.
   const vaultApi = { ...routes, authenticate: tokens, vault, seals };
@@ -264,6 +264,10 @@ function tellRecovery(alarms: Alarms, tokenId: string, file: string): void {
 
 function tellBroken(alarms: Alarms, id: string, person: string, reason: string): void {
   alarms.raise('BREAK_GLASS', id, `${person} goes on without approvals: ${reason}`);
+}
+
+function tellSignOn(log: Log, signOn: string, reason: string): void {
+  log.warn({ signOn, reason }, 'signing in at a provider failed');
 }
 
 /** A cursor outlives no start: what it is bound with needs no key that could be sealed. */

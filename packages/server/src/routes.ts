@@ -14,7 +14,7 @@ import { mountPolicies } from './access/policies/policies.routes.ts';
 import type { PolicyPlaces } from './access/policies/entities.ts';
 import type { PreviewContext } from './access/policies/preview-policy.ts';
 import { mountPages } from './access/pages/pages.routes.ts';
-import { mountPending, mountSession } from './access/sign-in/session.routes.ts';
+import { mountPending, mountSelf, mountSession } from './access/sign-in/session.routes.ts';
 import { mountSignIn } from './access/sign-in/sign-in.routes.ts';
 import type { SignInContext } from './access/sign-in/sign-in-context.ts';
 import { mountSignOnPages } from './access/sign-on/browser.routes.ts';
@@ -74,6 +74,8 @@ export interface ControlPlaneRoutes extends Routes {
   readonly approving: ApprovalContext;
   readonly breaking: BreakGlassContext;
   readonly places: PolicyPlaces;
+  /** Told of a provider that did not do, for the log of the server. */
+  readonly signOnFailed: SignOnRoutes['signOnFailed'];
   /** Where the keys of the installation itself lie. */
   readonly place: InEnvironment;
   /** Off-boardings that somebody waits for. */
@@ -111,7 +113,8 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   mountCustomRoles(app, routes);
   mountPolicies(app, routes);
   mountSignIn(app, routes);
-  mountSession(app, { ...routes, places: tokenPlaces(reader, 'roles.grant') });
+  mountSelf(app, { ...routes, places: tokenPlaces(reader, 'roles.grant') });
+  mountSession(app, routes);
   mountPending(app, routes);
   mountProviders(app, routes);
   mountPages(app, () => routes.signIn.site().origin);

@@ -13,7 +13,7 @@ const Leaver = Type.String({
 
 export const EXPOSURE_KINDS = [
   ...(['secret', 'key', 'token', 'factor', 'workload'] as const),
-  ...(['person', 'log-export', 'seal'] as const),
+  ...(['person', 'log-export', 'sign-on', 'seal'] as const),
 ] as const;
 export type ExposureKind = (typeof EXPOSURE_KINDS)[number];
 

@@ -141,6 +141,7 @@ export const SIGN_IN_OPERATIONS: readonly Operation[] = [
   signIn.askForPasskey,
   signIn.addPasskey,
   signIn.removePasskey,
+  signOn.linkIdentity,
   signIn.makeDeviceCode,
   signIn.signInDevice,
   signIn.listPending,

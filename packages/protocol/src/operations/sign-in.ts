@@ -3,7 +3,7 @@ import { defineOperation } from '../operation.ts';
 import { MAX_PASSKEY_CHARS } from '../request-passkey.ts';
 import { AssertionShape, CreatedPasskeyShape, PasskeyOptions } from './passkey-shapes.ts';
 import { RoleGrantShape } from './people.ts';
-import { BarrierShape, Closed, IdOf, Name, Nullable, Time } from './shapes.ts';
+import { BarrierShape, Closed, IdOf, Name, Nullable, Slug, Time } from './shapes.ts';
 
 export const SESSION_KINDS = ['browser', 'cli'] as const;
 
@@ -102,6 +102,9 @@ export const getSession = defineOperation({
     roles: Type.Array(RoleGrantShape),
     passkeys: Type.Array(PersonPasskeyShape),
     sessions: Type.Array(SessionShape),
+    /** Providers; whether he is known there, and whether this session began there. */
+    providers: Type.Array(Closed({ name: Slug, path: Type.String(), linked: Type.Boolean(), began: Type.Boolean() })),
+    firstPasskey: Type.Boolean({ description: 'Whether a first passkey can be added now, without another.' }),
     /** What a page confirms requests with. */
     rpId: Type.String(),
   }),

@@ -101,3 +101,15 @@ export const listWaysIn = defineOperation({
   response: Closed({ items: Type.Array(Closed({ name: Slug, path: Type.String() })) }),
   errors: [],
 });
+
+export const linkIdentity = defineOperation({
+  id: 'link-identity',
+  method: 'POST',
+  path: '/v1/session/identities',
+  tag: 'Sign-in',
+  summary: 'Link yourself with who you are at a provider: go to the path in the same browser; confirmed with a passkey',
+  body: Closed({ name: Slug }),
+  status: 201,
+  response: Closed({ path: Type.String({ description: 'Of this server; good once, for ten minutes.' }) }),
+  errors: ['CONFIRMATION_REQUIRED', 'SIGN_ON_NOT_FOUND'],
+});

@@ -7,6 +7,7 @@ import { type Action, ACTIONS, OWNERS_ONLY } from './authorise.ts';
 import { attribution, type Caller, type ChangeContext } from './change-context.ts';
 import { findCustomRole, isHeld } from './custom-roles.store.ts';
 import { isBuiltIn } from './opener.ts';
+import { isMapped } from './sign-on/sign-ons.store.ts';
 import { INSTALLATION } from './principal.ts';
 import { refuseExcess } from './refuse-excess.ts';
 
@@ -82,6 +83,7 @@ export async function removeCustomRole(
   const draft = { ...attribution(caller), action: 'custom-role.removed', subject: id, locks: [id] };
   return await ledger.record(draft, async (facts) => {
     if (await isHeld(facts.db, name)) return refuse('ROLE_IN_USE', 'Somebody holds it: end those roles first.', 'name');
+    if (await isMapped(facts.db, name)) return refuse('ROLE_IN_USE', 'Groups of a provider give it.', 'name');
     const { row } = await facts.examine('custom_roles', id);
     if (row === undefined) return absent;
     await facts.remove('custom_roles', row);

@@ -48,6 +48,7 @@ const SHOWING = {
   'person.invited': 'person',
   'person.reinvited': 'person',
   'log-export.created': 'log-export',
+  'sign-on.saved': 'sign-on',
   // Whoever opens or changes the seal has a share of it, or the whole.
   'seal.attempted': 'seal',
   'seal.opened': 'seal',

@@ -24,6 +24,7 @@ const REMEDIES: Readonly<Record<ExposureKind, NonNullable<Exposure['remedy']>>> 
   workload: 'remove',
   person: 'review',
   'log-export': 'remove',
+  'sign-on': 'review',
   seal: 'change-seal',
 };
 
@@ -36,6 +37,7 @@ const READING: Readonly<Record<ExposureKind, Action>> = {
   workload: 'workloads.read',
   person: 'people.read',
   'log-export': 'audit.read',
+  'sign-on': 'sign-on.read',
   seal: 'seal.read',
 };
 
@@ -73,7 +75,7 @@ function namesOf(places: PolicyPlaces, { project, environment }: Resource) {
 const HERE: Resource = { project: null, environment: null };
 const TABLES = [
   ...(['secrets', 'keys', 'credentials', 'consumer_factors'] as const),
-  ...(['tokens', 'workloads', 'people', 'log_exports'] as const),
+  ...(['tokens', 'workloads', 'people', 'log_exports', 'sign_ons'] as const),
 ] as const;
 
 /** The rows that a page of things is about, each checked; what was written past the ledger counts as standing. */
@@ -131,6 +133,7 @@ class Rows {
       case 'person':
         return (row as FactTables['people']).state === 'removed' ? OVER : STANDS;
       case 'log-export':
+      case 'sign-on':
         return STANDS;
       case 'workload':
         return (row as FactTables['workloads']).state === 'active' ? STANDS : OVER;

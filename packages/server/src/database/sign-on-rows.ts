@@ -9,6 +9,8 @@ export interface SignOnRow extends Fact {
   readonly makes_people: 0 | 1;
   /** JSON: what each group gives, and where. */
   readonly roles: string;
+  /** Who saved it last: what it gives he could have given. */
+  readonly saved_by: string;
   /** Where the client's secret lies: with the keys of the installation itself. */
   readonly project_id: string;
   readonly environment_id: string;
@@ -22,9 +24,11 @@ export interface SignOnRow extends Fact {
 /** Who somebody is at a provider. */
 export interface PersonIdentityRow extends Fact {
   readonly person_id: string;
-  readonly sign_on_id: string;
-  /** As the provider names him; it never means another. */
+  readonly issuer: string;
+  /** As the issuer names him; it never means another. */
   readonly subject: string;
+  /** Where he came in by last. */
+  readonly sign_on_id: string;
   readonly state: 'active' | 'removed';
   readonly created_at: number;
 }

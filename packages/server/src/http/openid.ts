@@ -18,6 +18,8 @@ export interface OpenIdChecks {
   readonly state: string;
   readonly nonce: string;
   readonly verifier: string;
+  /** He has to have shown who he is so long ago at most. */
+  readonly maxAgeSeconds?: number;
 }
 
 /** What a provider said of whoever signed in, checked. */
@@ -42,11 +44,16 @@ export class OpenId {
    * Where a browser is to be sent.
    * @throws where the provider can't be asked
    */
-  async addressOf(party: OpenIdParty, redirectUri: string, { state, nonce, verifier }: OpenIdChecks): Promise<URL> {
+  async addressOf(
+    party: OpenIdParty,
+    redirectUri: string,
+    { state, nonce, verifier, maxAgeSeconds }: OpenIdChecks,
+  ): Promise<URL> {
     const configuration = await this.#find(party);
     return client.buildAuthorizationUrl(configuration, {
       ...{ redirect_uri: redirectUri, scope: scopesOf(configuration), state, nonce },
       ...{ code_challenge: await client.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256' },
+      ...(maxAgeSeconds === undefined ? {} : { max_age: String(maxAgeSeconds) }),
     });
   }
 
@@ -54,18 +61,15 @@ export class OpenId {
    * Takes the code to the provider, and checks what it answers: its signature, issuer, audience, times and nonce; and that
    * the address came from this provider and no other (RFC 9207).
    * @param address as the browser came with it
-   * @throws where anything of that is not as it should be
+   * @throws OpenIdRefused where anything of that is not as it should be; another error where nobody answered
    */
   async claimsOf(party: OpenIdParty, address: URL, checks: OpenIdChecks, wanted: string): Promise<OpenIdClaims> {
     const configuration = await this.#find(party);
-    const tokens = await client.authorizationCodeGrant(configuration, address, {
-      ...{ expectedState: checks.state, expectedNonce: checks.nonce, pkceCodeVerifier: checks.verifier },
-      idTokenExpected: true,
-    });
-    const claims = tokens.claims() as OpenIdClaims;
-    if (wanted in claims || configuration.serverMetadata().userinfo_endpoint === undefined) return claims;
-    // Some say groups there alone; it is of the same person, or refused.
-    return { ...(await client.fetchUserInfo(configuration, tokens.access_token, claims.sub)), ...claims };
+    try {
+      return await ask(configuration, address, checks, wanted);
+    } catch (error) {
+      throw isRefusedAnswer(error) ? new OpenIdRefused((error as client.ClientError).code) : error;
+    }
   }
 
   #find(party: OpenIdParty): Promise<client.Configuration> {
@@ -82,11 +86,38 @@ export class OpenId {
   }
 }
 
+async function ask(configuration: client.Configuration, address: URL, checks: OpenIdChecks, wanted: string) {
+  const { state, nonce, verifier, maxAgeSeconds } = checks;
+  const tokens = await client.authorizationCodeGrant(configuration, address, {
+    ...{ expectedState: state, expectedNonce: nonce, pkceCodeVerifier: verifier, idTokenExpected: true },
+    ...(maxAgeSeconds === undefined ? {} : { maxAge: maxAgeSeconds }),
+  });
+  const claims = tokens.claims() as OpenIdClaims;
+  if (wanted in claims || configuration.serverMetadata().userinfo_endpoint === undefined) return claims;
+  // Some say groups there alone; it is of the same person, or refused.
+  return { ...(await client.fetchUserInfo(configuration, tokens.access_token, claims.sub)), ...claims };
+}
+
+/** The provider was asked, and what came back is not what it should be. */
+export class OpenIdRefused extends Error {
+  override readonly name = 'OpenIdRefused';
+}
+
+/** Whether an answer was looked at and refused: not that nobody answered, nor that somebody cancelled. */
+function isRefusedAnswer(error: unknown): boolean {
+  return error instanceof client.ClientError && error.code !== 'OAUTH_TIMEOUT';
+}
+
 async function discover({ issuer, clientId, clientSecret }: OpenIdParty): Promise<client.Configuration> {
   const authentication = clientSecret === null ? client.None() : client.ClientSecretBasic(clientSecret);
-  const insecure = new URL(issuer).protocol === 'http:' ? { execute: [client.allowInsecureRequests] } : {};
-  const options = { timeout: TIMEOUT_SECONDS, ...insecure };
-  return await client.discovery(new URL(issuer), clientId, undefined, authentication, options);
+  // Signatures too, though the answer came over TLS (OpenID Connect Core §3.1.3.7): not all of it does, below a proxy.
+  const execute = [client.enableNonRepudiationChecks];
+  if (new URL(issuer).protocol === 'http:') execute.push(client.allowInsecureRequests);
+  const options = { timeout: TIMEOUT_SECONDS, execute };
+  const found = await client.discovery(new URL(issuer), clientId, undefined, authentication, options);
+  // The library makes exceptions for some issuers, such as those of many tenants: here one is one.
+  if (found.serverMetadata().issuer === issuer) return found;
+  throw new OpenIdRefused('the discovery document names another issuer');
 }
 
 /** Providers refuse scopes that they don't know. */

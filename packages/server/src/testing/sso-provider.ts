@@ -9,6 +9,8 @@ export interface SsoAccount {
 
 /** A real OpenID Connect provider on loopback, with one client, and whoever is in `accounts`. */
 export interface SsoProvider extends AsyncDisposable {
+  /** Its tokens carry a signature that is none. */
+  breaksSignatures: boolean;
   readonly issuer: string;
   readonly clientSecret: string;
   readonly accounts: Map<string, SsoAccount>;
@@ -16,8 +18,16 @@ export interface SsoProvider extends AsyncDisposable {
 
 const CLIENT = 'keyhold';
 
+interface ProviderOptions {
+  /** What somebody is goes into the token itself, and not just where it is asked for. */
+  readonly claimsInToken?: boolean;
+}
+
 /** @param redirectUris where it may send browsers to */
-export async function startSsoProvider(redirectUris: readonly string[]): Promise<SsoProvider> {
+export async function startSsoProvider(
+  redirectUris: readonly string[],
+  { claimsInToken = false }: ProviderOptions = {},
+): Promise<SsoProvider> {
   const server: Server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as { port: number };
@@ -28,6 +38,7 @@ export async function startSsoProvider(redirectUris: readonly string[]): Promise
     clients: [{ client_id: CLIENT, client_secret: clientSecret, redirect_uris: [...redirectUris] }],
     scopes: ['openid', 'profile', 'groups'],
     claims: { openid: ['sub'], profile: ['name'], groups: ['groups'] },
+    conformIdTokenClaims: !claimsInToken,
     cookies: { keys: [crypto.randomUUID()] },
     findAccount: async (_context, id) => {
       const account = accounts.get(id);
@@ -36,14 +47,28 @@ export async function startSsoProvider(redirectUris: readonly string[]): Promise
     },
   });
   // What it says to its operator is nobody's here.
-  server.on('request', provider.callback());
-  return {
-    ...{ issuer, clientSecret, accounts },
+  const handle = provider.callback();
+  const running = { issuer, clientSecret, accounts, breaksSignatures: false };
+  server.on('request', (request, response) => {
+    const end = response.end.bind(response) as (body?: unknown) => typeof response;
+    response.end = ((body?: unknown) => end(running.breaksSignatures ? withoutSignature(body) : body)) as never;
+    void handle(request, response);
+  });
+  return Object.assign(running, {
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
-  };
+  });
+}
+
+/** As long as it was. */
+function withoutSignature(body: unknown): unknown {
+  if (typeof body !== 'string') return body;
+  return body.replace(
+    /("id_token":"[^".]+\.[^".]+\.)([^"]+)/,
+    (_, head: string, signature: string) => head + 'A'.repeat(signature.length),
+  );
 }
 
 /** A browser, as far as it takes to sign in somewhere: it follows redirects, and keeps cookies by host. */

@@ -84,7 +84,13 @@ export async function linkedWith(db: Db, people: readonly string[], sinceMs: num
     .where((eb) => eb.or([eb('person_id', 'in', [...people]), eb('granted_by', 'in', [...people])]))
     .where('created_at', '>', sinceMs)
     .execute();
-  return [...new Set([...invited, ...raised].flatMap(({ one, other }) => [one, other]))];
+  // Who saved a provider could be anybody whom it lets in; its id stands between him and those it gave a role.
+  const trusted = await db
+    .selectFrom('sign_ons')
+    .select(['id as one', 'saved_by as other'])
+    .where((eb) => eb.or([eb('id', 'in', [...people]), eb('saved_by', 'in', [...people])]))
+    .execute();
+  return [...new Set([...invited, ...raised, ...trusted].flatMap(({ one, other }) => [one, other]))];
 }
 
 export async function namesOf(db: Db, people: readonly string[]): Promise<ReadonlyMap<string, string>> {

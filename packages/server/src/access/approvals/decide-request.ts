@@ -7,6 +7,7 @@ import { attribution, type Caller } from '../change-context.ts';
 import { BARRED_MS, isWaiting, noApproval, OVER, resourceOf } from './approval.ts';
 import { approvalsOf, savedSince } from './approvals.store.ts';
 import type { ApprovalContext } from './ask-approval.ts';
+import { areTwo } from './find-two.ts';
 import { findBarred } from './find-barred.ts';
 
 type Decided = Recorded<ApprovalRequestRow> | Refusal;
@@ -43,6 +44,11 @@ export async function approveRequest(
         'Nobody approves what is his own, nor what somebody asks who made him, or whom he made, within a day.';
       return refuse('FORBIDDEN', why);
     }
+    if (!(await areTwo(facts.db, row.person_id, principal.id)))
+      return refuse(
+        'FORBIDDEN',
+        'You may be the one who asks: both of you have to be known at one provider, or neither.',
+      );
     if (await savedSince(facts.db, rule, now - BARRED_MS))
       return refuse('FORBIDDEN', 'What opens this to you was changed within a day: somebody else has to approve it.');
     const said = await approvalsOf(facts.db, [id]);

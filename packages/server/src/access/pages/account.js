@@ -10,7 +10,7 @@ const APPROVALS_EVERY = 5;
 const MAX_APPROVALS = 20;
 
 /** What every confirmed call is bound to. */
-let self = { session: '', rpId: '', passkeys: [] };
+let self = { session: '', rpId: '', passkeys: [], firstPasskey: false, providers: [] };
 
 function button(label, about, work) {
   const made = make('button', label, { type: 'button', ariaLabel: `${label}: ${about}` });
@@ -19,9 +19,9 @@ function button(label, about, work) {
 }
 
 async function show() {
-  const { person, roles, passkeys, sessions, rpId } = await call('GET', '/v1/session');
+  const { person, roles, passkeys, sessions, rpId, providers, firstPasskey } = await call('GET', '/v1/session');
   const session = sessions.find(({ current }) => current).id;
-  self = { session, rpId, passkeys: passkeys.map(({ credentialId }) => credentialId) };
+  self = { session, rpId, passkeys: passkeys.map(({ credentialId }) => credentialId), providers, firstPasskey };
   byId('who').textContent = person.name;
   byId('roles').replaceChildren(
     ...roles.map(({ role, project, environment, expiresAt, reason }) => {
@@ -31,7 +31,14 @@ async function show() {
   );
   if (roles.length === 0) byId('roles').replaceChildren(card(['None: ask an administrator.']));
   byId('passkeys').replaceChildren(...passkeys.map((passkey) => passkeyCard(passkey, passkeys.length > 1)));
+  if (passkeys.length === 0) {
+    byId('passkeys').replaceChildren(card(['None yet: what is critical takes one.']));
+    byId('passkey-label').textContent = 'Name of your first passkey';
+    byId('passkey-hint').textContent = 'You may be asked to show at your provider once more who you are.';
+  }
   byId('sessions').replaceChildren(...sessions.map(sessionCard));
+  byId('providers-part').hidden = providers.length === 0;
+  byId('providers').replaceChildren(...providers.map(providerCard));
 }
 
 function passkeyCard({ id, name, createdAt, lastUsedAt }, canGo) {
@@ -43,6 +50,18 @@ function passkeyCard({ id, name, createdAt, lastUsedAt }, canGo) {
     return `${name} signs nobody in any more.`;
   });
   return card(lines, remove);
+}
+
+function providerCard({ name, linked, began }) {
+  const lines = [name, linked ? `You are known there${began ? ', and signed in by it' : ''}` : 'Not linked with you'];
+  // Linking takes a passkey, as all that lets somebody in does.
+  if (linked || self.passkeys.length === 0) return card(lines);
+  const link = button('Link', name, async () => {
+    const { path } = await callConfirmed('POST', '/v1/session/identities', { name }, self);
+    location.assign(path);
+    return `Show at ${name} who you are.`;
+  });
+  return card(lines, link);
 }
 
 function sessionCard({ id, kind, current, createdAt, lastUsedAt, lastUsedFrom }) {
@@ -113,13 +132,20 @@ byId('add').addEventListener('submit', (event) => {
   return doing(byId('add-passkey'), note, async () => {
     const name = byId('passkey-name').value.trim();
     if (name === '') return 'Give the new passkey a name.';
+    // Whoever came in by a provider has none to confirm his first with: he shows there anew who he is.
+    if (self.passkeys.length === 0 && !self.firstPasskey) {
+      location.assign(`${self.providers.find(({ began }) => began).path}?fresh=1`);
+      return 'Show once more who you are, then add it within five minutes.';
+    }
     const { options } = await call('POST', '/v1/passkeys/options', {});
     const response = await createPasskey(options);
-    // Whoever came in by a provider has none to confirm his first with.
     if (self.passkeys.length === 0) await call('POST', '/v1/passkeys', { name, response });
     else await callConfirmed('POST', '/v1/passkeys', { name, response }, self);
     byId('passkey-name').value = '';
     await show();
+    byId('passkey-label').textContent = 'Name of another passkey';
+    byId('passkey-hint').textContent =
+      'On another device, it lets you in when this one is lost. You confirm it with one that you have.';
     return `${name} signs you in from now on.`;
   });
 });

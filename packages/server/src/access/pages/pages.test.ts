@@ -8,6 +8,7 @@ import { eventually } from '../../testing/eventually.ts';
 import { send, startInstallation, type TestInstallation } from '../../testing/installation.ts';
 import { chromiumPath } from '../../testing/missing-part.ts';
 import { originOf, TestPerson } from '../../testing/person.ts';
+import { startSsoProvider } from '../../testing/sso-provider.ts';
 import { settle } from '../../testing/policies.ts';
 
 const executablePath = chromiumPath();
@@ -260,6 +261,55 @@ describe('the pages of people, in a real browser', { skip: executablePath === nu
     const answer = await fetch(at('/account'));
     assert.match(answer.headers.get('content-security-policy') ?? '', /^default-src 'none'; script-src 'self';/);
     assert.doesNotMatch(answer.headers.get('content-security-policy') ?? '', /unsafe/);
+  });
+
+  it('goes to a provider and comes back from it: with what groups give, a first passkey, and who was here before', async () => {
+    await using provider = await startSsoProvider([`${originOf(installation)}/sign-on/corp/callback`]);
+    provider.accounts.set('ann', { name: 'Ann at Corp', groups: ['audit'] });
+    provider.accounts.set('ada', { name: 'Ada', groups: ['audit'] });
+    const { clientSecret, issuer } = provider;
+    const secretAt = { project: 'default', environment: 'production', path: 'sso/corp' };
+    await confirmed('POST', '/v1/secrets', { ...secretAt, data: { clientSecret } });
+    const roles = [{ group: 'audit', role: 'auditor' }];
+    const body = { issuer, clientId: 'keyhold', clientSecretFrom: secretAt, makesPeople: true, roles };
+    await confirmed('PUT', '/v1/sign-on/corp', body);
+    const showWho = async (page: Page, login: string) => {
+      await page.getByPlaceholder(/login/i).fill(login);
+      await page.getByPlaceholder(/password/i).fill('x');
+      await page.locator('button[type=submit]').click();
+    };
+    const agree = (page: Page) => page.getByRole('button', { name: /continue/i }).click();
+
+    const ann = await openPage();
+    await ann.goto(at('/sign-in'));
+    await ann.getByRole('link', { name: 'Sign in with corp' }).waitFor();
+    await assertOpenToAll(ann, 'sign-in-provider');
+    await ann.getByRole('link', { name: 'Sign in with corp' }).press('Enter');
+    await showWho(ann, 'ann');
+    await agree(ann);
+    await ann.waitForURL(at('/account'));
+    await ann.locator('#who', { hasText: 'Ann at Corp' }).waitFor();
+    await ann.locator('#providers', { hasText: 'signed in by it' }).waitFor();
+    await assertOpenToAll(ann, 'account-provider');
+    await ann.locator('#passkey-name').fill('laptop');
+    await ann.locator('#add-passkey').click();
+    // She shows anew who she is, if the provider wants that of her; then it is added, and confirms what comes after.
+    await ann.waitForURL(at('/account'));
+    await ann.locator('#who', { hasText: 'Ann at Corp' }).waitFor();
+    await ann.locator('#passkey-name').fill('laptop');
+    await ann.locator('#add-passkey').click();
+    await note(ann, 'laptop signs you in from now on');
+    await ann.locator('#make-code').click();
+    await ann.locator('#code:not([hidden])').waitFor();
+
+    // The owner, who was here before, says who he is there.
+    await owner.goto(at('/account'));
+    await owner.getByRole('button', { name: /^Link/ }).click();
+    await showWho(owner, 'ada');
+    await agree(owner);
+    await owner.waitForURL(at('/account'));
+    await owner.locator('#providers', { hasText: 'You are known there' }).waitFor();
+    await owner.locator('#who', { hasText: 'Ada Owner' }).waitFor();
   });
 });
 

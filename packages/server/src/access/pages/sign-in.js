@@ -7,6 +7,7 @@ const WHY = {
   SIGN_IN_REFUSED: 'That provider does not let you in here. Ask an administrator, or use a passkey.',
   TOO_MANY_ATTEMPTS: 'Too many attempts from your network failed. Wait a quarter of an hour.',
   SEALED: 'The installation is sealed: until it is opened, passkeys alone sign in.',
+  STORE_UNAVAILABLE: 'That provider cannot be asked now. Try again in a minute, or use a passkey.',
 };
 
 button.addEventListener('click', () =>
@@ -33,5 +34,6 @@ async function showProviders() {
   );
 }
 
-note.textContent = WHY[location.hash.slice(1)] ?? '';
+const why = location.hash.slice(1);
+note.textContent = why === '' ? '' : (WHY[why] ?? WHY.SIGN_IN_REFUSED);
 void showProviders().catch(() => {});

@@ -12,6 +12,8 @@ import { isIdentity } from './session.ts';
 import { passkeysOf, sessionsOf } from './sessions.store.ts';
 import type { SignInContext } from './sign-in-context.ts';
 
+const HAS_ONE = refuse('CONFIRMATION_REQUIRED', 'You had a passkey before: confirm it with that, or be invited anew.');
+
 const purposeFor = (person: string) => `add passkey ${person}`;
 
 /** What a browser makes another passkey of the caller with. */
@@ -23,16 +25,14 @@ export async function optionsForPasskey(
   return await creationOptions(context, purposeFor(person.id), person, has);
 }
 
-const FIRST_MS = 5 * 60_000;
-
 /**
  * Whoever came in by a provider has no passkey to confirm his first with: he adds it within minutes of having shown there
- * who he is.
+ * who he is, and that is the one time.
  */
-export async function mayAddFirst({ reader, clock }: SignInContext, { id, session }: Principal): Promise<boolean> {
-  if (session?.kind !== 'browser' || (await passkeysOf(reader, id)).length > 0) return false;
+export async function mayAddFirst({ reader, fresh }: SignInContext, { id, session }: Principal): Promise<boolean> {
+  if (session?.kind !== 'browser' || !fresh.has(session.id)) return false;
   const own = (await sessionsOf(reader, id)).find((row) => row.id === session.id);
-  return own !== undefined && isIdentity(own.passkey_id) && clock.wall() < own.created_at + FIRST_MS;
+  return own !== undefined && isIdentity(own.passkey_id) && (await passkeysOf(reader, id)).length === 0;
 }
 
 /** Adds a passkey to those of the caller. @param isFirst it was not confirmed with another: there must be none */
@@ -48,9 +48,14 @@ export async function addPasskey(
   const row = passkeyRow(context, person, name, made);
   const draft = { ...attribution(caller), action: 'passkey.added', subject: row.id, locks: [person] };
   return await context.ledger.record(draft, async (facts) => {
-    if ((await facts.find('people', person))?.state !== 'active') return refuse('UNAUTHENTICATED', 'Sign in.');
+    const owner = await facts.find('people', person);
+    if (owner?.state !== 'active') return refuse('UNAUTHENTICATED', 'Sign in.');
     const has = (await passkeysOf(facts.db, person)).length;
-    if (isFirst && has > 0) return refuse('CONFIRMATION_REQUIRED', 'You have a passkey by now: confirm it with that.');
+    if (isFirst) {
+      // What passkeys there are, rows may say that somebody edited; that there never was one, his own row says.
+      if (has > 0 || owner.passkeys_after !== owner.created_at) return HAS_ONE;
+      await facts.update('people', owner, { passkeys_after: row.created_at });
+    }
     if (has < MAX_PASSKEYS) return await insertPasskey(facts, row);
     return refuse('TOO_MANY_PASSKEYS', `${MAX_PASSKEYS} are the most: remove one first.`);
   });

@@ -6,6 +6,7 @@ import type { ChangeContext } from '../change-context.ts';
 import { Challenges } from './challenges.ts';
 import { Confirmations } from './confirm-request.ts';
 import { DeviceCodes } from './device-codes.ts';
+import { FreshSessions } from './fresh-sessions.ts';
 import { PendingRequests } from './pending-requests.ts';
 import { SessionUses } from './record-session-use.ts';
 import type { SignInContext } from './sign-in-context.ts';
@@ -31,6 +32,7 @@ export function openSignIn(context: ChangeContext, { store, scratch, alarms, ...
     // Challenges outlive no start: what they are bound with needs no key that could be sealed.
     challenges: new Challenges(createSecretKey(random.bytes(32)), clock, random),
     throttle: new Throttle(clock),
+    fresh: new FreshSessions(clock),
     deviceCodes: new DeviceCodes(clock, random),
     uses: new SessionUses(scratch, clock),
     confirmations: new Confirmations(clock),

@@ -14,6 +14,8 @@ import { DEVICE_CODE_SECONDS } from './device-codes.ts';
 import { confirmPending } from './confirm-request.ts';
 import { endSession } from './end-session.ts';
 import { addPasskey, mayAddFirst, optionsForPasskey, removePasskey } from './change-passkeys.ts';
+import { signOnPath } from '../sign-on/sign-on.ts';
+import { identitiesOf, listSignOns } from '../sign-on/sign-ons.store.ts';
 import type { PendingRequest } from './pending-requests.ts';
 import { showSession } from './session.ts';
 import { type PasskeyUse, passkeysOf, passkeyUses, sessionsOf, usesOf } from './sessions.store.ts';
@@ -25,8 +27,8 @@ export interface SessionRoutes {
   readonly places: TokenPlaces;
 }
 
-/** What people who signed in do with what is their own. */
-export function mountSession(app: FastifyInstance, { gate, signIn: context, places }: SessionRoutes): void {
+/** Who is signed in, and with what. */
+export function mountSelf(app: FastifyInstance, { gate, signIn: context, places }: SessionRoutes): void {
   const { reader, clock } = context;
 
   mount(app, gate, operations.getSession, async ({ principal }) => {
@@ -51,10 +53,17 @@ export function mountSession(app: FastifyInstance, { gate, signIn: context, plac
         roles: roles.map((role) => showGrant(role, names)),
         passkeys: passkeys.map((row) => showPasskey(row, used.get(row.id))),
         sessions: sessions.map((row) => showSession(row, uses.get(row.id), row.id === session)),
+        providers: await providersOf(context, person.id, sessions.find(({ id }) => id === session)?.passkey_id),
+        firstPasskey: await mayAddFirst(context, principal),
         rpId: context.site().rpId,
       },
     };
   });
+}
+
+/** What people who signed in do with what is their own. */
+export function mountSession(app: FastifyInstance, { gate, signIn: context }: Omit<SessionRoutes, 'places'>): void {
+  const { reader } = context;
 
   mount(app, gate, operations.signOut, async ({ principal, ip, idempotency }) => {
     if (principal.session === undefined) return NO_PERSON;
@@ -135,6 +144,14 @@ function nothingPending(id: string): Refusal {
 
 function showPending({ id, method, target, body, session, from, askedAt }: PendingRequest): operations.Pending {
   return { id, method, target, body, session, from, askedAt: new Date(askedAt).toISOString() };
+}
+
+async function providersOf({ reader }: SignInContext, person: string, way: string | undefined) {
+  const known = await identitiesOf(reader, person);
+  return (await listSignOns(reader)).map(({ id, name }) => {
+    const own = known.find((identity) => identity.sign_on_id === id);
+    return { name, path: signOnPath(name), linked: own !== undefined, began: own !== undefined && own.id === way };
+  });
 }
 
 const NO_PERSON = refuse('FORBIDDEN', 'This is for people who signed in; a token is none.');

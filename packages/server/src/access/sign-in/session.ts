@@ -17,7 +17,7 @@ export function isIdentity(way: string): boolean {
 const HOUR_MS = 60 * MINUTE_MS;
 
 /** However much it is used. */
-const LIFETIME_MS = 12 * HOUR_MS;
+export const LIFETIME_MS = 12 * HOUR_MS;
 /** How long a session may lie unused. */
 const IDLE_MS: Readonly<Record<SessionRow['kind'], number>> = { browser: 30 * MINUTE_MS, cli: 4 * HOUR_MS };
 /** A browser's secret is replaced when it is older, with the next request. */

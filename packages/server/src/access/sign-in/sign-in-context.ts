@@ -8,6 +8,7 @@ import type { OwnerTokens } from '../own-tokens.ts';
 import type { Challenges } from './challenges.ts';
 import type { Confirmations } from './confirm-request.ts';
 import type { DeviceCodes } from './device-codes.ts';
+import type { FreshSessions } from './fresh-sessions.ts';
 import type { PendingRequests } from './pending-requests.ts';
 import type { SessionUses } from './record-session-use.ts';
 import type { Site } from './site.ts';
@@ -24,6 +25,7 @@ export interface SignInContext extends ChangeContext {
   readonly site: () => Site;
   readonly challenges: Challenges;
   readonly throttle: Throttle;
+  readonly fresh: FreshSessions;
   readonly deviceCodes: DeviceCodes;
   readonly uses: SessionUses;
   readonly confirmations: Confirmations;

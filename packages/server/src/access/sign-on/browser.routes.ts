@@ -2,15 +2,16 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import { EnvelopeBroken, openEnvelope } from '@keyhold/verifier/open-envelope';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { SignOnRow } from '../../database/sign-on-rows.ts';
-import type { OpenIdParty } from '../../http/openid.ts';
+import { type OpenIdParty, OpenIdRefused } from '../../http/openid.ts';
 import { setSessionCookie } from '../../http/session-cookie.ts';
 import { readCheckedRows } from '../../ledger/checked-rows.ts';
 import { expose } from '../../vault/expose.ts';
 import { keyById } from '../../vault/open-vault-key.ts';
 import { placeIn, SEALED, type Vault } from '../../vault/vault.ts';
-import { noteFailure, refuseLocked } from '../sign-in/sign-in.ts';
+import { type Began, noteFailure, refuseLocked } from '../sign-in/sign-in.ts';
 import { networkOf } from '../sign-in/throttle.ts';
-import { redirectUriOf, signOnPath } from './sign-on.ts';
+import { linkIdentity } from './link-identity.ts';
+import { FRESHLY, isFresh, redirectUriOf, type SignOnClaims, signOnPath } from './sign-on.ts';
 import type { SignOnRoutes } from './sign-on.routes.ts';
 import { findSignOn } from './sign-ons.store.ts';
 import { NOBODY, takeSignOn } from './take-sign-on.ts';
@@ -19,37 +20,60 @@ const COOKIE = '__Host-keyhold-sign-on';
 /** Sent along when a provider's page comes back to ours, and with nothing else of another site. */
 const ATTRIBUTES = 'Path=/; Secure; HttpOnly; SameSite=Lax';
 
+type Named = { Params: { name: string }; Querystring: Readonly<Record<string, unknown>> };
+
 /** Where a browser goes to sign in at a provider, and where it comes back to. */
 export function mountSignOnPages(app: FastifyInstance, routes: SignOnRoutes): void {
-  const { signIn, openId, underWay } = routes;
-  type Named = { Params: { name: string } };
   const hidden = { schema: { hide: true } as object };
 
   app.get<Named>(`${signOnPath(':name')}`, hidden, async (request, reply) => {
-    const party = refuseLocked(signIn, request.ip) ?? (await openParty(routes, request.params.name));
+    const party = refuseLocked(routes.signIn, request.ip) ?? (await openParty(routes, request.params.name));
     if (isRefusal(party)) return back(reply, party);
-    const checks = openId.newChecks();
     try {
-      const to = await openId.addressOf(party.party, redirectUriOf(signIn.site().origin, party.row.name), checks);
-      const cookie = underWay.begin(party.row.id, checks);
-      reply.header('set-cookie', `${COOKIE}=${cookie}; ${ATTRIBUTES}; Max-Age=600`);
-      return quiet(reply).redirect(to.href);
+      const sent = await send(routes, party, request.ip, request.query);
+      if (isRefusal(sent)) return back(reply, sent);
+      reply.header('set-cookie', `${COOKIE}=${sent.cookie}; ${ATTRIBUTES}; Max-Age=600`);
+      return quiet(reply).redirect(sent.to.href);
     } catch (error) {
-      request.log.warn({ signOn: party.row.name, reason: reasonOf(error) }, 'a provider could not be asked');
-      return back(reply, UNREACHABLE);
+      return back(reply, unreachable(routes, party.row.name, error));
     }
   });
 
   app.get<Named>(`${signOnPath(':name')}/callback`, hidden, async (request, reply) => {
     const began = await comeBack(routes, request, request.params.name);
     if (isRefusal(began)) return back(reply, began);
-    setSessionCookie(reply, expose(began.secret));
+    if (began !== LINKED) setSessionCookie(reply, expose(began.secret));
     reply.header('set-cookie', `${COOKIE}=; ${ATTRIBUTES}; Max-Age=0`);
     return quiet(reply).redirect('/account');
   });
 }
 
-async function comeBack(routes: SignOnRoutes, request: FastifyRequest, name: string) {
+const LINKED = Symbol('linked');
+
+interface OpenParty {
+  readonly party: OpenIdParty;
+  readonly row: SignOnRow;
+}
+
+/** @param asked `link`: what a page was given to link its person by; `fresh`: to show anew who he is */
+async function send(
+  { signIn, openId, underWay }: SignOnRoutes,
+  { party, row }: OpenParty,
+  ip: string,
+  asked: Readonly<Record<string, unknown>>,
+): Promise<{ to: URL; cookie: string } | Refusal> {
+  const link = typeof asked['link'] === 'string' ? underWay.takeTicket(row.id, asked['link']) : null;
+  if (asked['link'] !== undefined && link === null) return NOBODY;
+  const checks = { ...openId.newChecks(), ...(asked['fresh'] === undefined ? {} : FRESHLY) };
+  const to = await openId.addressOf(party, redirectUriOf(signIn.site().origin, row.name), checks);
+  return { to, cookie: underWay.begin(row.id, networkOf(ip), { checks, link }) };
+}
+
+async function comeBack(
+  routes: SignOnRoutes,
+  request: FastifyRequest,
+  name: string,
+): Promise<Began | typeof LINKED | Refusal> {
   const { signIn, openId, underWay } = routes;
   const { ip } = request;
   const known = refuseLocked(signIn, ip) ?? (await openParty(routes, name));
@@ -57,17 +81,34 @@ async function comeBack(routes: SignOnRoutes, request: FastifyRequest, name: str
   const { party, row } = known;
   const address = new URL(redirectUriOf(signIn.site().origin, name));
   address.search = new URL(request.url, address).search;
-  const checks = underWay.take(row.id, address.searchParams.get('state') ?? '', cookieOf(request));
+  const held = underWay.take(row.id, address.searchParams.get('state') ?? '', cookieOf(request));
   // Not counted: a page of another can send a browser here, and there is nothing to guess.
-  if (checks === null) return NOBODY;
+  if (held === null) return NOBODY;
+  const claims = await claimsOf(routes, () => openId.claimsOf(party, address, held.checks, row.groups_claim), row, ip);
+  if (isRefusal(claims)) return claims;
+  if (held.link !== null) {
+    const linked = await linkIdentity(signIn, ip, row, claims, held.link);
+    return isRefusal(linked) ? linked : LINKED;
+  }
+  const began = await takeSignOn(signIn, ip, row, claims);
+  if (isRefusal(began)) return began.refused === NOBODY.refused ? await failed(routes, ip) : began;
+  signIn.throttle.succeeded(networkOf(ip));
+  if (isFresh(claims, signIn.clock.wall())) signIn.fresh.note(began.session.id);
+  return began;
+}
+
+/** What was answered and is wrong counts; that nobody answered, or that somebody cancelled, does not. */
+async function claimsOf(
+  routes: SignOnRoutes,
+  ask: () => Promise<SignOnClaims>,
+  { name }: SignOnRow,
+  ip: string,
+): Promise<SignOnClaims | Refusal> {
   try {
-    const claims = await openId.claimsOf(party, address, checks, row.groups_claim);
-    const began = await takeSignOn(signIn, ip, row, claims);
-    if (isRefusal(began)) return await failed(routes, ip);
-    signIn.throttle.succeeded(networkOf(ip));
-    return began;
+    return await ask();
   } catch (error) {
-    request.log.warn({ signOn: name, reason: reasonOf(error) }, 'a sign-in at a provider was refused');
+    if (!(error instanceof OpenIdRefused)) return unreachable(routes, name, error);
+    routes.signOnFailed(name, error.message);
     return await failed(routes, ip);
   }
 }
@@ -77,19 +118,17 @@ async function failed({ signIn }: SignOnRoutes, ip: string): Promise<Refusal> {
   return NOBODY;
 }
 
-const UNREACHABLE = refuse('SIGN_IN_REFUSED', 'The provider cannot be asked.');
-
-/** Codes and classes alone: what a provider answers may hold more than a log should. */
-function reasonOf(error: unknown): string {
+/** Codes and classes alone are told: what a provider answers may hold more than a log should. */
+function unreachable({ signOnFailed }: SignOnRoutes, signOn: string, error: unknown): Refusal {
   const { name, code } = error as { readonly name?: string; readonly code?: string };
-  return `${name ?? 'Error'} ${code ?? ''}`.trim();
+  signOnFailed(signOn, `${name ?? 'Error'} ${code ?? ''}`.trim());
+  return UNREACHABLE;
 }
 
+const UNREACHABLE = refuse('STORE_UNAVAILABLE', 'The provider cannot be asked.');
+
 /** A provider as the ledger recorded it, with what we show it of ourselves. */
-async function openParty(
-  { signIn, vault }: SignOnRoutes,
-  name: string,
-): Promise<{ party: OpenIdParty; row: SignOnRow } | Refusal> {
+async function openParty({ signIn, vault }: SignOnRoutes, name: string): Promise<OpenParty | Refusal> {
   const found = await findSignOn(signIn.reader, name);
   const [checked] = found === undefined ? [] : await readCheckedRows(signIn.reader, ['sign_ons'], [found.id]);
   if (checked === undefined) return NOBODY;

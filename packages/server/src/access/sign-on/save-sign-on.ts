@@ -5,7 +5,7 @@ import { keyToEncrypt } from '../../vault/open-vault-key.ts';
 import { sealSecret } from '../../vault/seal-secret.ts';
 import type { Secret } from '../../vault/secret.ts';
 import { type InEnvironment, placeIn, type Vault } from '../../vault/vault.ts';
-import { attribution, type Caller } from '../change-context.ts';
+import { type Attribution, attribution, type Caller } from '../change-context.ts';
 import type { MappedRole } from './sign-on.ts';
 import { findSignOn, rolesGivenBy } from './sign-ons.store.ts';
 
@@ -41,6 +41,7 @@ export async function saveSignOn(
     const saved = {
       ...{ issuer: input.issuer, client_id: input.clientId, groups_claim: input.groupsClaim, saved_at: now },
       ...{ makes_people: input.makesPeople ? (1 as const) : (0 as const), roles: JSON.stringify(input.roles) },
+      saved_by: caller.principal.id,
     };
     const none = { vault_key_id: null, envelope: null };
     if (row === undefined) {
@@ -84,22 +85,24 @@ export async function removeSignOn(
   const known = await findSignOn(reader, name);
   if (known === undefined) return absent;
   const by = attribution(caller);
+  // First, so that a call that was cut short can be repeated; what comes between ends below, or by itself.
+  const before = await endRolesBy({ ledger, reader }, by, known.id);
   const draft = { ...by, action: 'sign-on.removed', subject: known.id, locks: [known.id] };
   const removed = await ledger.record(draft, async (facts) => {
     const { row } = await facts.examine('sign_ons', known.id);
     if (row === undefined) return absent;
     await facts.remove('sign_ons', row);
     facts.removed.push(row.id);
-    return { rolesEnded: 0 };
+    return null;
   });
   if (isRefusal(removed)) return removed;
-  const rolesEnded = await endRolesBy({ ledger, reader }, { actor: by.actor, side: by.side }, known.id);
-  return { ...removed, value: { rolesEnded } };
+  const after = await endRolesBy({ ledger, reader }, by, known.id);
+  return { ...removed, value: { rolesEnded: before + after } };
 }
 
 async function endRolesBy(
   { ledger, reader }: Pick<Vault, 'ledger' | 'reader'>,
-  by: Pick<ReturnType<typeof attribution>, 'actor' | 'side'>,
+  by: Attribution,
   signOn: string,
 ): Promise<number> {
   let count = 0;

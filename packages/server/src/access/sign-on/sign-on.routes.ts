@@ -10,6 +10,8 @@ import type { Caller } from '../change-context.ts';
 import { findCustomRole } from '../custom-roles.store.ts';
 import { allowOnInstallation } from '../locate.ts';
 import { isBuiltIn } from '../opener.ts';
+import { ownsForGood } from '../policies/save-policy.ts';
+import { refuseExcess } from '../refuse-excess.ts';
 import { INSTALLATION, type Principal } from '../principal.ts';
 import type { SignInContext } from '../sign-in/sign-in-context.ts';
 import { readBinding, type TokenPlaces } from '../token.ts';
@@ -17,7 +19,7 @@ import { bindingOf } from '../people/person.ts';
 import { removeSignOn, saveSignOn } from './save-sign-on.ts';
 import { type MappedRole, mappedRolesOf, showSignOn, signOnPath } from './sign-on.ts';
 import type { SignOnsUnderWay } from './sign-ons-under-way.ts';
-import { listSignOns } from './sign-ons.store.ts';
+import { findSignOn, listSignOns } from './sign-ons.store.ts';
 
 export interface SignOnRoutes {
   readonly gate: Gate<Principal>;
@@ -31,6 +33,8 @@ export interface SignOnRoutes {
   readonly clientSecretAt: (caller: Caller, at: SecretAt) => Promise<Secret | Refusal>;
   readonly openId: OpenId;
   readonly underWay: SignOnsUnderWay;
+  /** Told which provider did not do, and why in a word. */
+  readonly signOnFailed: (name: string, reason: string) => void;
 }
 
 export interface SecretAt {
@@ -55,13 +59,25 @@ export function mountSignOn(app: FastifyInstance, routes: SignOnRoutes): void {
     return { body: { items } };
   });
 
+  mount(app, gate, operations.linkIdentity, async ({ principal, body: { name }, confirm }) => {
+    const { session } = principal;
+    if (session?.kind !== 'browser') return refuse('FORBIDDEN', 'This is for people who signed in with a browser.');
+    const unconfirmed = await confirm();
+    if (unconfirmed !== null) return unconfirmed;
+    const found = await findSignOn(reader, name);
+    if (found === undefined) return refuse('SIGN_ON_NOT_FOUND', `There is no ${name}.`, '/name');
+    const ticket = routes.underWay.ticket(found.id, { person: principal.id, session: session.id });
+    return { body: { path: `${signOnPath(name)}?link=${ticket}` } };
+  });
+
   mount(app, gate, operations.listSignOns, async ({ principal }) => {
     const denied = allowOnInstallation(principal, 'sign-on.read');
     return denied ?? { body: { items: await show(await listSignOns(reader)) } };
   });
 
   mount(app, gate, operations.saveSignOn, async ({ principal, params, body, ip, idempotency, confirm }) => {
-    const denied = allowOnInstallation(principal, 'sign-on.change') ?? refuseInsecure(body.issuer);
+    const denied =
+      allowOnInstallation(principal, 'sign-on.change') ?? refuseBorrowed(principal) ?? refuseInsecure(body.issuer);
     if (denied !== null) return denied;
     const roles = await readRoles(routes, principal, body.roles);
     if (isRefusal(roles)) return roles;
@@ -87,6 +103,12 @@ export function mountSignOn(app: FastifyInstance, routes: SignOnRoutes): void {
   });
 }
 
+/** What it gives it gives for good, to whomever its provider likes. */
+function refuseBorrowed(principal: Principal): Refusal | null {
+  if (ownsForGood(principal, INSTALLATION)) return null;
+  return refuse('FORBIDDEN', "Providers are an owner's whose right has no end.");
+}
+
 /** What a provider says goes over the network: in the clear only within this machine. */
 function refuseInsecure(issuer: string): Refusal | null {
   const url = URL.parse(issuer);
@@ -96,7 +118,7 @@ function refuseInsecure(issuer: string): Refusal | null {
 }
 
 async function readRoles(
-  { signIn: { reader }, places }: SignOnRoutes,
+  { signIn: { reader, roleNamed }, places }: SignOnRoutes,
   principal: Principal,
   asked: readonly operations.GroupRole[],
 ): Promise<readonly MappedRole[] | Refusal> {
@@ -111,7 +133,11 @@ async function readRoles(
       ...(environment === undefined ? {} : { environment }),
     });
     if (isRefusal(binding)) return binding;
-    const { project: project_id, environment: environment_id } = binding.at[0] ?? INSTALLATION;
+    const at = binding.at[0] ?? INSTALLATION;
+    const gift = { by: 'roles.grant', openers: [roleNamed(role)], at: [at], expiresAt: null } as const;
+    const excess = refuseExcess(principal, gift);
+    if (excess !== null) return excess;
+    const { project: project_id, environment: environment_id } = at;
     roles.push({ group, role, project_id, environment_id });
   }
   return roles;

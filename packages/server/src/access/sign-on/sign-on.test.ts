@@ -33,8 +33,8 @@ onEachDatabase('signing in at a provider', (createPlace) => {
   const isBack = (url: string) => url.startsWith(`${origin()}/sign-in#`) || url === `${origin()}/account`;
 
   /** Signs in as he would in a browser; resolves to his hands, or to what the page of sign-in says. */
-  const come = async (sub: string, name = 'corp', browser = new SsoBrowser()): Promise<TestPerson | string> => {
-    const end = await browser.go(`${origin()}/sign-on/${name}`, sub, isBack);
+  const come = async (sub: string, path = 'corp', browser = new SsoBrowser()): Promise<TestPerson | string> => {
+    const end = await browser.go(`${origin()}/sign-on/${path}`, sub, isBack);
     const person = new TestPerson(shared().installation);
     const session = browser.cookieOf(origin(), SESSION);
     if (end !== `${origin()}/account` || session === undefined) return new URL(end).hash.slice(1);
@@ -44,8 +44,8 @@ onEachDatabase('signing in at a provider', (createPlace) => {
     person.sessionId = body.sessions.find(({ current }: { current: boolean }) => current).id;
     return person;
   };
-  const comes = async (sub: string): Promise<TestPerson> => {
-    const person = await come(sub);
+  const comes = async (sub: string, path?: string): Promise<TestPerson> => {
+    const person = await come(sub, path);
     assert.ok(typeof person !== 'string', `${sub} is not let in: ${person}`);
     return person;
   };
@@ -118,19 +118,32 @@ onEachDatabase('signing in at a provider', (createPlace) => {
       const response = by.device.create(options);
       return await by.call('POST', '/v1/passkeys', { name: 'first', response }, { confirm });
     };
-    const late = await comes('fay');
+    const late = await comes('fay', 'corp?fresh=1');
     assert.equal(outcome(await reveal(late)), '403 CONFIRMATION_REQUIRED');
     {
       using _ = moveClock(6 * 60_000);
       assert.equal(outcome(await add(late)), '403 CONFIRMATION_REQUIRED');
     }
-    const fay = await comes('fay');
+    // That the provider knows him from some day is not that he is there now.
+    assert.equal(outcome(await add(await comes('fay'))), '403 CONFIRMATION_REQUIRED');
+    const [fay, beside] = [await comes('fay', 'corp?fresh=1'), await comes('fay', 'corp?fresh=1')];
     assert.equal(outcome(await add(fay)), 'done');
     assert.equal(outcome(await reveal(fay, { confirm: true })), 'done');
     // Whoever signs in as him there is not him here: another passkey takes this one.
-    const again = await comes('fay');
+    const again = await comes('fay', 'corp?fresh=1');
+    for (const one of [again, beside]) assert.equal(outcome(await add(one)), '403 CONFIRMATION_REQUIRED');
+    // Nor where somebody wrote past the ledger that there is none.
+    await using raw = await openRaw(shared().place);
+    await raw.run(`update person_passkeys set state = 'removed' where person_id = '${fay.id}'`);
     assert.equal(outcome(await add(again)), '403 CONFIRMATION_REQUIRED');
+    await raw.run(`update person_passkeys set state = 'active' where person_id = '${fay.id}'`);
     assert.equal(outcome(await fay.signIn()), 'done');
+    // What a provider's groups gave is over with the last session that it could have been for.
+    assert.deepEqual(await rolesOf(fay), ['developer@market/live']);
+    know('fay', { groups: [] });
+    using _ = moveClock(13 * 3_600_000);
+    assert.equal(outcome(await fay.signIn()), 'done');
+    assert.deepEqual(await rolesOf(fay), []);
   });
 
   it('keeps out whoever was suspended or off-boarded here, whatever the provider says', async () => {

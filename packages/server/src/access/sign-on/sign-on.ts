@@ -9,6 +9,7 @@ export interface SignOnChecks {
   readonly state: string;
   readonly nonce: string;
   readonly verifier: string;
+  readonly maxAgeSeconds?: number;
 }
 
 /** What a provider said of whoever signed in, checked. */
@@ -55,12 +56,32 @@ export function nameOfHeld({ role, project_id, environment_id }: Held): string {
 }
 
 const MAX_NAME = 200;
+/** OpenID Connect Core §2. */
+const MAX_SUBJECT = 255;
+
+export function isSubject(sub: unknown): sub is string {
+  return typeof sub === 'string' && sub !== '' && sub.length <= MAX_SUBJECT && sub.isWellFormed();
+}
+
+const FRESH_SECONDS = 300;
+
+/** Whether somebody has shown at the provider who he is just now, and not only that he did so once. */
+export function isFresh({ auth_time: at }: SignOnClaims, nowMs: number): boolean {
+  return typeof at === 'number' && nowMs < (at + FRESH_SECONDS) * 1000;
+}
+
+/** What is asked where he has to. */
+export const FRESHLY = { maxAgeSeconds: FRESH_SECONDS } as const;
 
 /** What to call somebody whom a provider names. */
 export function nameIn(claims: Readonly<Record<string, unknown>>): string {
   const said = ['name', 'preferred_username', 'email', 'sub'].map((claim) => claims[claim]);
   const name = said.find((one) => typeof one === 'string' && one.trim() !== '') as string | undefined;
-  return (name ?? 'Somebody').replaceAll(/[\p{Cc}\p{Cs}]/gu, ' ').slice(0, MAX_NAME);
+  // What is cut may end within a character.
+  return (name ?? 'Somebody')
+    .replaceAll(/[\p{Cc}\p{Cs}]/gu, ' ')
+    .slice(0, MAX_NAME)
+    .toWellFormed();
 }
 
 export function showSignOn(row: SignOnRow, names: PlaceNames, origin: string): SignOn {

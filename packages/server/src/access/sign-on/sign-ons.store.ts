@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely';
 import type { RoleGrantRow } from '../../database/people-rows.ts';
 import type { Database } from '../../database/schema.ts';
 import type { PersonIdentityRow, SignOnRow } from '../../database/sign-on-rows.ts';
+import { mappedRolesOf } from './sign-on.ts';
 
 type Db = Kysely<Database>;
 
@@ -13,15 +14,33 @@ export async function listSignOns(db: Db): Promise<SignOnRow[]> {
   return await db.selectFrom('sign_ons').selectAll().orderBy('name').execute();
 }
 
-/** Id of who a provider means, put out or not. */
-export async function findIdentityId(db: Db, signOn: string, subject: string): Promise<string | undefined> {
-  const row = await db
+/** Who an issuer means, put out or not. */
+export async function findIdentity(db: Db, issuer: string, subject: string): Promise<PersonIdentityRow | undefined> {
+  return await db
     .selectFrom('person_identities')
-    .select('id')
-    .where('sign_on_id', '=', signOn)
+    .selectAll()
+    .where('issuer', '=', issuer)
     .where('subject', '=', subject)
     .executeTakeFirst();
-  return row?.id;
+}
+
+/** Whether groups somewhere give a role of that name. */
+export async function isMapped(db: Db, role: string): Promise<boolean> {
+  const rows = await db.selectFrom('sign_ons').select('roles').execute();
+  return rows.some((row) => mappedRolesOf(row).some((one) => one.role === role));
+}
+
+/** Issuers at which each of these is known. */
+export async function issuersOf(db: Db, people: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+  const rows = await db
+    .selectFrom('person_identities')
+    .select(['person_id', 'issuer'])
+    .where('person_id', 'in', [...people])
+    .where('state', '=', 'active')
+    .execute();
+  const found = new Map<string, Set<string>>(people.map((id) => [id, new Set()]));
+  for (const { person_id, issuer } of rows) found.get(person_id)?.add(issuer);
+  return found;
 }
 
 export async function identitiesOf(db: Db, person: string): Promise<PersonIdentityRow[]> {

@@ -1,20 +1,27 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
-import type { PersonRow, SessionRow } from '../../database/people-rows.ts';
-import type { SignOnRow } from '../../database/sign-on-rows.ts';
+import type { PersonRow, RoleGrantRow, SessionRow } from '../../database/people-rows.ts';
+import type { PersonIdentityRow, SignOnRow } from '../../database/sign-on-rows.ts';
 import type { Facts } from '../../ledger/facts.ts';
 import { rowsOf } from '../people/change-person.ts';
 import { rolesOf } from '../people/people.store.ts';
 import { isInForce, MAX_ROLES } from '../people/person.ts';
-import { makeSession, type MadeSession } from '../sign-in/session.ts';
+import { LIFETIME_MS, makeSession, type MadeSession } from '../sign-in/session.ts';
 import { type Began, insertSession } from '../sign-in/sign-in.ts';
 import type { SignInContext } from '../sign-in/sign-in-context.ts';
-import { groupsIn, mappedRolesOf, nameIn, nameOfHeld, rolesFor, type SignOnClaims } from './sign-on.ts';
-import { findIdentityId } from './sign-ons.store.ts';
+import * as rules from './sign-on.ts';
+import type { MappedRole, SignOnClaims } from './sign-on.ts';
+import { findIdentity } from './sign-ons.store.ts';
 
 /** One answer for whatever is wrong. */
 export const NOBODY = refuse('SIGN_IN_REFUSED', 'You have no way in here: ask an administrator for one.');
 
+type Wanted = Pick<MappedRole, 'role' | 'project_id' | 'environment_id'>;
+
 interface Coming {
+  readonly signOn: SignOnRow;
+  readonly claims: SignOnClaims;
+  /** What his groups of now give. */
+  readonly wanted: readonly Wanted[];
   readonly person: string;
   readonly identity: string;
   readonly isNew: boolean;
@@ -30,92 +37,128 @@ export async function takeSignOn(
   signOn: SignOnRow,
   claims: SignOnClaims,
 ): Promise<Began | Refusal> {
-  const { reader, random, ledger } = context;
-  const known = await findIdentityId(reader, signOn.id, claims.sub);
-  const held = known === undefined ? undefined : await personOf(context, known);
-  const coming: Coming = {
-    person: held ?? random.newId('person'),
-    identity: known ?? random.newId('identity'),
-    isNew: known === undefined,
-  };
-  const made = makeSession(context, { person_id: coming.person, passkey_id: coming.identity, kind: 'browser' });
-  const older = coming.isNew ? [coming.person] : await rowsOf(reader, coming.person);
-  const draft = { actor: coming.person, action: 'session.began', subject: made.row.id, side: { ip }, code: 'sign-on' };
-  const locks = [...new Set([signOn.id, coming.identity, ...older])];
-  const recorded = await ledger.record({ ...draft, locks }, async (facts) => {
+  if (!rules.isSubject(claims.sub)) return NOBODY;
+  const { reader, random } = context;
+  const wanted = rules.rolesFor(rules.mappedRolesOf(signOn), rules.groupsIn(claims[signOn.groups_claim]));
+  const known = await findIdentity(reader, signOn.issuer, claims.sub);
+  if (known !== undefined) {
+    const coming = { signOn, claims, wanted, person: known.person_id, identity: known.id, isNew: false };
+    return await takeKnown(context, ip, coming, known);
+  }
+  if (signOn.makes_people === 0 || wanted.length === 0) return NOBODY;
+  const ids = { person: random.newId('person'), identity: random.newId('identity') };
+  return await begin(context, ip, { signOn, claims, wanted, ...ids, isNew: true });
+}
+
+/** Whoever is known has an entry for it, too, where he is refused. */
+async function takeKnown(
+  context: SignInContext,
+  ip: string,
+  coming: Coming,
+  { person_id }: PersonIdentityRow,
+): Promise<Began | Refusal> {
+  const now = context.clock.wall();
+  const had = await rolesOf(context.reader, [person_id]);
+  const others = had.some((role) => role.granted_by !== coming.signOn.id && isInForce(role, now));
+  const began = coming.wanted.length === 0 && !others ? NOBODY : await begin(context, ip, coming);
+  if (!isRefusal(began) || began.refused !== NOBODY.refused) return began;
+  const draft = { actor: 'system', action: 'sign-in.refused', subject: person_id, about: person_id, side: { ip } };
+  const own = had.filter(({ granted_by }) => granted_by === coming.signOn.id && coming.wanted.length === 0);
+  const locks = [person_id, ...own.map(({ id }) => id)];
+  await context.ledger.record({ ...draft, code: 'SIGN_ON', locks, evenWithoutChange: true }, async (facts) => {
+    // Out of every group: what he had by them ends all the same.
+    for (const { id } of own) await facts.takeAway('role_grants', id, { state: 'ended' });
+    return null;
+  });
+  return NOBODY;
+}
+
+async function begin(context: SignInContext, ip: string, coming: Coming): Promise<Began | Refusal> {
+  const { person, identity, signOn, isNew } = coming;
+  const made = makeSession(context, { person_id: person, passkey_id: identity, kind: 'browser' });
+  const older = isNew ? [person] : await rowsOf(context.reader, person);
+  const draft = { actor: person, action: 'session.began', subject: made.row.id, side: { ip }, code: 'sign-on' };
+  const locks = [...new Set([signOn.id, identity, ...older])];
+  const recorded = await context.ledger.record({ ...draft, locks }, async (facts) => {
     const provider = await facts.find('sign_ons', signOn.id);
     // It was saved or removed meanwhile: what it gives is not what was looked at.
     if (provider === undefined || provider.saved_at !== signOn.saved_at) return NOBODY;
-    return await letIn(context, facts, provider, claims, coming, made);
+    return await letIn(context, facts, coming, made);
   });
-  if (isRefusal(recorded)) return recorded;
-  const { person, session } = recorded.value;
-  return session === null ? NOBODY : { person, session, secret: made.secret };
-}
-
-async function personOf({ reader }: SignInContext, identity: string): Promise<string | undefined> {
-  const row = await reader
-    .selectFrom('person_identities')
-    .select('person_id')
-    .where('id', '=', identity)
-    .executeTakeFirst();
-  return row?.person_id;
+  return isRefusal(recorded) ? recorded : { ...recorded.value, secret: made.secret };
 }
 
 async function letIn(
   context: SignInContext,
   facts: Facts,
-  signOn: SignOnRow,
-  claims: SignOnClaims,
   coming: Coming,
   made: MadeSession,
-): Promise<{ person: PersonRow; session: SessionRow | null } | Refusal> {
-  const wanted = rolesFor(mappedRolesOf(signOn), groupsIn(claims[signOn.groups_claim]));
-  const person = coming.isNew
-    ? await makePerson(facts, signOn, claims, coming, { hasRole: wanted.length > 0, at: made.row.created_at })
-    : await findPerson(facts, coming);
+): Promise<{ person: PersonRow; session: SessionRow } | Refusal> {
+  const { signOn, wanted } = coming;
+  const person = coming.isNew ? await makePerson(facts, coming, made) : await findPerson(facts, coming);
   if (isRefusal(person)) return person;
+  const now = made.row.created_at;
   const had = await rolesOf(facts.db, [person.id]);
-  const names = new Set(wanted.map(nameOfHeld));
-  const own = had.filter(({ granted_by }) => granted_by === signOn.id);
-  for (const role of own)
-    if (!names.has(nameOfHeld(role))) await facts.takeAway('role_grants', role.id, { state: 'ended' });
-  const now = context.clock.wall();
-  const kept = new Set(own.map(nameOfHeld));
+  const kept = await keepRoles(facts, coming, had, now);
   const others = had.filter((role) => role.granted_by !== signOn.id && isInForce(role, now)).length;
-  const room = MAX_ROLES - others - [...kept].filter((name) => names.has(name)).length;
-  for (const one of wanted.filter((role) => !kept.has(nameOfHeld(role))).slice(0, Math.max(0, room))) {
+  const missing = wanted.filter((one) => !kept.has(rules.nameOfHeld(one)));
+  for (const one of missing.slice(0, Math.max(0, MAX_ROLES - others - kept.size))) {
     await facts.insert('role_grants', {
       ...{ id: context.random.newId('roleGrant'), person_id: person.id, role: one.role, project_id: one.project_id },
-      ...{ environment_id: one.environment_id, reason: `group at ${signOn.name}`, expires_at: null, state: 'active' },
-      ...{ granted_by: signOn.id, created_at: now },
+      ...{ environment_id: one.environment_id, reason: `group at ${signOn.name}`, expires_at: now + LIFETIME_MS },
+      ...{ state: 'active' as const, granted_by: signOn.id, created_at: now },
     });
   }
-  // Out of every group: what he had there ends all the same.
-  if (wanted.length + others === 0) return { person, session: null };
   return { person, session: await insertSession(facts, made) };
 }
 
-async function findPerson(facts: Facts, { person, identity }: Coming): Promise<PersonRow | Refusal> {
+/**
+ * A provider's word is good for as long as a session is: whoever does not come by it again has nothing of it, be he signed
+ * in otherwise.
+ */
+async function keepRoles(
+  facts: Facts,
+  { signOn, wanted }: Coming,
+  had: readonly RoleGrantRow[],
+  nowMs: number,
+): Promise<ReadonlySet<string>> {
+  const names = new Set(wanted.map(rules.nameOfHeld));
+  const kept = new Set<string>();
+  for (const role of had.filter(({ granted_by }) => granted_by === signOn.id)) {
+    const name = rules.nameOfHeld(role);
+    const isKept = names.has(name) && !kept.has(name) && isInForce(role, nowMs);
+    if (isKept) kept.add(name);
+    await facts.takeAway('role_grants', role.id, isKept ? { expires_at: nowMs + LIFETIME_MS } : { state: 'ended' });
+  }
+  return kept;
+}
+
+async function findPerson(facts: Facts, { person, identity, signOn }: Coming): Promise<PersonRow | Refusal> {
   const known = await facts.find('person_identities', identity);
   const row = await facts.find('people', person);
-  return known?.state === 'active' && known.person_id === person && row?.state === 'active' ? row : NOBODY;
+  if (known?.state !== 'active' || known.person_id !== person || row?.state !== 'active') return NOBODY;
+  // The same issuer under another name: he is who he was.
+  if (known.sign_on_id !== signOn.id) await facts.update('person_identities', known, { sign_on_id: signOn.id });
+  return row;
 }
 
 async function makePerson(
   facts: Facts,
-  signOn: SignOnRow,
-  claims: SignOnClaims,
-  { person: id, identity }: Coming,
-  { hasRole, at: created_at }: { readonly hasRole: boolean; readonly at: number },
+  { signOn, claims, person: id, identity }: Coming,
+  { row: { created_at } }: MadeSession,
 ): Promise<PersonRow | Refusal> {
-  if (signOn.makes_people === 0 || !hasRole) return NOBODY;
-  // He came in by another door at this moment.
-  if ((await findIdentityId(facts.db, signOn.id, claims.sub)) !== undefined) return NOBODY;
+  // He came in by another window at this moment.
+  if ((await findIdentity(facts.db, signOn.issuer, claims.sub)) !== undefined) return NOBODY;
   // From the moment of his session on: what is older is not his.
   const since = { sessions_after: created_at, passkeys_after: created_at };
-  const person = await facts.insert('people', { id, name: nameIn(claims), state: 'active', ...since, created_at });
-  const who = { person_id: id, sign_on_id: signOn.id, subject: claims.sub };
+  const person = await facts.insert('people', {
+    id,
+    name: rules.nameIn(claims),
+    state: 'active',
+    ...since,
+    created_at,
+  });
+  const who = { person_id: id, issuer: signOn.issuer, subject: claims.sub, sign_on_id: signOn.id };
   await facts.insert('person_identities', { id: identity, ...who, state: 'active', created_at });
   return person;
 }
