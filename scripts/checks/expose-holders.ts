@@ -20,6 +20,7 @@ const HOLDERS = new Set([
   'packages/server/src/access/sign-in/session.routes.ts',
   'packages/server/src/access/sign-in/person-gate.routes.ts',
   'packages/server/src/access/sign-on/browser.routes.ts',
+  'packages/server/src/access/sign-on/sign-on.routes.ts',
   // Turn a secret into what only its place or its recipient can open.
   'packages/server/src/delivery/encrypt-to-recipient.ts',
   'packages/server/src/vault/seal-secret.ts',

@@ -85,6 +85,7 @@ const VERBS = new Set([
     'start',
     'store',
     'suspend',
+    'sync',
     'take',
   ],
   ...['update', 'verify', 'view', 'withdraw', 'write'],

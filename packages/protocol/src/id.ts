@@ -27,6 +27,8 @@ export const ID_PREFIXES = {
   policy: 'pol',
   project: 'proj',
   roleGrant: 'role',
+  scimGroup: 'scg',
+  scimUser: 'scu',
   keyRules: 'rule',
   seal: 'seal',
   secret: 'sec',

@@ -35,7 +35,7 @@ export type PublicKeyAlgorithm = (typeof PUBLIC_KEY_ALGORITHMS)[number];
  * `feed:hmac` lets it have the keys under which the secrets of `hmac` credentials lie. `unseal` may look at the seal, and
  * help to open it.
  */
-export const SCOPES = ['admin', 'keys', 'read', 'verify', 'unseal', 'feed', 'feed:hmac'] as const;
+export const SCOPES = ['admin', 'keys', 'read', 'verify', 'unseal', 'feed', 'feed:hmac', 'scim'] as const;
 
 export type Scope = (typeof SCOPES)[number];
 

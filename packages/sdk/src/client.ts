@@ -159,7 +159,12 @@ function peopleCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
 }
 
 function signOnCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
-  return { save: bind(signOn.saveSignOn), list: bind(signOn.listSignOns), remove: bind(signOn.removeSignOn) };
+  return {
+    save: bind(signOn.saveSignOn),
+    list: bind(signOn.listSignOns),
+    remove: bind(signOn.removeSignOn),
+    createToken: bind(signOn.createProvisioningToken),
+  };
 }
 
 function offboardingCalls(bind: <O extends Operation>(operation: O) => Call<O>) {

@@ -12,7 +12,6 @@ import { openSignIn } from './access/sign-in/open-sign-in.ts';
 import { localOriginOf, siteOf } from './access/sign-in/site.ts';
 import { ensureOwnerTokens, ensureVerifierToken } from './access/own-tokens.ts';
 import { DecisionLog } from './access/policies/record-decisions.ts';
-import type { ChangeContext } from './access/change-context.ts';
 import { PolicyBook } from './access/policies/policy-book.ts';
 import { RequestJudge } from './access/policies/request-judge.ts';
 import type { Principal } from './access/principal.ts';
@@ -42,10 +41,10 @@ import { createHttpServer } from './http/server.ts';
 import { readTls } from './http/tls.ts';
 import { decryptWith, encryptTo, newPair } from './delivery/pair-cipher.ts';
 import { startVaultListener } from './compat/start-vault-listener.ts';
-import { mountVault } from './compat/vault.routes.ts';
 import { Alarms } from './ledger/alarms.ts';
 import { startMaintenance } from './maintenance.ts';
 import { ensureDefaultPlace } from './projects/ensure-default-place.ts';
+import { mountWires, peopleOf } from './people-wiring.ts';
 import { mountControlPlane } from './routes.ts';
 import { type Random, systemRandom } from './random.ts';
 import { Keyring } from './vault/keyring.ts';
@@ -133,7 +132,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   });
   // Its clients hold tokens: people read secrets where they confirm it.
   const vaultApi = { ...routes, authenticate: tokens, vault, seals };
-  await mountVault(app, '/compat/vault', vaultApi, log);
+  await mountWires(app, vaultApi, people.scim, { tampered, log, site });
   await app.ready();
   const closeFeed = serveFeed(app.server, hub, feedGate(find));
   await app.listen({ host: config.host, port: config.port });
@@ -149,25 +148,6 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
     bootstrapTokenFile: ownerTokens.bootstrapFile,
     seal: await startedSeal(seals, keyFile, log),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
-  };
-}
-
-interface PeopleGround extends Pick<Ground, 'store' | 'scratch' | 'tampered' | 'alarms'> {
-  readonly policies: PolicyBook;
-  readonly places: Places;
-  readonly decisions: DecisionLog;
-}
-
-/** What approving, policies, break-glass and off-boarding work with. */
-function peopleOf(context: ChangeContext, ground: PeopleGround, tokenRevoked: () => Promise<void>) {
-  const { store, scratch, tampered, policies, places, decisions, alarms } = ground;
-  const reading = { ...context, reader: store.reader };
-  const approving = { ...reading, tampered, roleNamed: policies.roleNamed };
-  return {
-    approving,
-    policies: { ...approving, places, book: policies, decisions },
-    breaking: { ...approving, broken: tellBroken.bind(null, alarms) },
-    offboarding: { ...reading, scratch, tokenRevoked, underWay: new Set<string>() },
   };
 }
 
@@ -260,10 +240,6 @@ async function openAudit(places: AuditPlaces, alarms: Alarms, stack: AsyncDispos
 /** Loudly: whoever can read the file, and open the seal, becomes an owner. */
 function tellRecovery(alarms: Alarms, tokenId: string, file: string): void {
   alarms.raise('OWNER_RECOVERY', tokenId, `for 24 hours ${file} makes an owner of whoever opens the seal`);
-}
-
-function tellBroken(alarms: Alarms, id: string, person: string, reason: string): void {
-  alarms.raise('BREAK_GLASS', id, `${person} goes on without approvals: ${reason}`);
 }
 
 function tellSignOn(log: Log, signOn: string, reason: string): void {

@@ -1,4 +1,5 @@
 import { expireApprovals } from './access/approvals/expire-approvals.ts';
+import { syncAll } from './access/scim/sync-roles.ts';
 import { findUnreviewed } from './access/break-glass/break-glass.store.ts';
 import type { DecisionLog } from './access/policies/record-decisions.ts';
 import type { Exporter } from './audit/exporter.ts';
@@ -91,6 +92,8 @@ export function startMaintenance(maintained: Maintained): () => void {
   const finish = async () => void (await finishOffboardings(maintained.offboarding));
   every(MINUTE_MS, finish);
   void finish().catch(() => {});
+  every(10 * MINUTE_MS, () => syncAll(maintained.offboarding));
+  void syncAll(maintained.offboarding).catch(() => {});
   void checkChain(maintained).catch(() => {});
   return () => {
     stopped = true;

@@ -18,7 +18,8 @@ import { mountPending, mountSelf, mountSession } from './access/sign-in/session.
 import { mountSignIn } from './access/sign-in/sign-in.routes.ts';
 import type { SignInContext } from './access/sign-in/sign-in-context.ts';
 import { mountSignOnPages } from './access/sign-on/browser.routes.ts';
-import { mountSignOn, type SignOnRoutes } from './access/sign-on/sign-on.routes.ts';
+import { mountSignOn, mountSignOnTokens, type SignOnRoutes } from './access/sign-on/sign-on.routes.ts';
+import { syncSignOn } from './access/scim/sync-roles.ts';
 import { SignOnsUnderWay } from './access/sign-on/sign-ons-under-way.ts';
 import { mountTokenExchange } from './access/token-exchange.routes.ts';
 import { mountTokens } from './access/tokens.routes.ts';
@@ -153,8 +154,18 @@ function mountProviders(app: FastifyInstance, routes: ControlPlaneRoutes): void 
   const [openId, underWay] = [new OpenId(() => clock.wall()), new SignOnsUnderWay(clock, random)];
   const clientSecretAt: SignOnRoutes['clientSecretAt'] = (caller, at) =>
     revealField(routes, caller, at, 'clientSecret');
-  const signingOn = { ...routes, clientSecretAt, places: tokenPlaces(routes.reader, 'roles.grant'), openId, underWay };
+  const syncing = { ...routes.context, reader: routes.reader };
+  const saved: SignOnRoutes['saved'] = (signOn) => syncSignOn(syncing, signOn);
+  const signingOn = {
+    ...routes,
+    saved,
+    clientSecretAt,
+    places: tokenPlaces(routes.reader, 'roles.grant'),
+    openId,
+    underWay,
+  };
   mountSignOn(app, signingOn);
+  mountSignOnTokens(app, signingOn);
   mountSignOnPages(app, signingOn);
 }
 

@@ -10,6 +10,7 @@ const SIGN_ON: readonly Field<SignOn>[] = [
   ['client', ({ clientId, hasSecret }) => `${clientId}${hasSecret ? '' : ', without a secret'}`],
   ['groups', ({ groupsClaim }) => groupsClaim],
   ['makes people', ({ makesPeople }) => makesPeople],
+  ['deactivated', ({ onDeactivated }) => onDeactivated],
   [
     'roles',
     ({ roles }) =>
@@ -37,6 +38,13 @@ export const SIGN_ON_COMMANDS: readonly Command[] = [
     operation: operations.listSignOns,
     call: (client) => client.signOn.list,
     show: ({ items }) => renderTable(SIGN_ON, items, (text) => text),
+  }),
+  apiCommand({
+    words: ['sign-on', 'create-token'],
+    operation: operations.createProvisioningToken,
+    call: (client) => client.signOn.createToken,
+    labels: LABELS,
+    show: ({ token }) => [`token    ${token.id}: for SCIM 2.0 at /scim/v2`],
   }),
   apiCommand({
     words: ['sign-on', 'remove'],

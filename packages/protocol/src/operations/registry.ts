@@ -71,6 +71,7 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
   signOn.saveSignOn,
   signOn.listSignOns,
   signOn.removeSignOn,
+  signOn.createProvisioningToken,
   offboarding.listExposures,
   offboarding.createOffboarding,
   offboarding.listOffboardings,

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { defineOperation } from '../operation.ts';
+import { TokenShape } from './access.ts';
 import { SecretPath } from './secrets.ts';
 import { Closed, IdOf, Nullable, Slug, Time } from './shapes.ts';
 
@@ -18,6 +19,9 @@ export type GroupRole = Static<typeof GroupRole>;
 
 const Claim = Type.String({ minLength: 1, maxLength: 100, pattern: '^[!-~]+$' });
 
+/** What becomes of whom the provider deactivates over SCIM. */
+const DEACTIVATED = ['off-board', 'suspend'] as const;
+
 export const SignOnShape = Closed({
   id: IdOf('signOn'),
   name: Slug,
@@ -26,6 +30,7 @@ export const SignOnShape = Closed({
   hasSecret: Type.Boolean(),
   groupsClaim: Claim,
   makesPeople: Type.Boolean(),
+  onDeactivated: Type.Enum([...DEACTIVATED]),
   roles: Type.Array(GroupRole),
   /** What the provider has to be told. */
   redirectUri: Type.String(),
@@ -58,6 +63,12 @@ export const saveSignOn = defineOperation({
     ),
     groupsClaim: Type.Optional({ ...Claim, description: 'Claim with the names of groups; `groups` by default.' }),
     makesPeople: Type.Boolean({ description: 'Whoever is in such a group and was not here yet becomes a person.' }),
+    onDeactivated: Type.Optional(
+      Type.Enum([...DEACTIVATED], {
+        description:
+          'What becomes of whom the provider deactivates over SCIM; off-board by default. Who is deleted is off-boarded.',
+      }),
+    ),
     roles: Type.Array(GroupRole, { maxItems: 100 }),
   }),
   status: 200,
@@ -112,4 +123,22 @@ export const linkIdentity = defineOperation({
   status: 201,
   response: Closed({ path: Type.String({ description: 'Of this server; good once, for ten minutes.' }) }),
   errors: ['CONFIRMATION_REQUIRED', 'SIGN_ON_NOT_FOUND'],
+});
+
+export const createProvisioningToken = defineOperation({
+  id: 'create-provisioning-token',
+  method: 'POST',
+  path: '/v1/sign-on/{name}/provisioning-tokens',
+  tag: 'Sign-in',
+  summary: 'Make a token with which the provider keeps its people and groups here (SCIM 2.0 at /scim/v2); shown once',
+  params: Params,
+  body: Closed({ expiresAt: Type.Optional(Time) }),
+  status: 201,
+  response: Closed({
+    token: TokenShape,
+    secret: Type.Optional(Type.String()),
+    secretShown: Type.Optional(Type.Literal(true)),
+  }),
+  errors: ['CONFIRMATION_REQUIRED', 'SIGN_ON_NOT_FOUND'],
+  idempotent: true,
 });

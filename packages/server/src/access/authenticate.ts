@@ -6,6 +6,7 @@ import type { Database } from '../database/schema.ts';
 import { digestOfRead } from '../ledger/row-digest.ts';
 import type { Judge } from './judge.ts';
 import { isAlive, type Principal } from './principal.ts';
+import { signOnOf } from './sign-on/sign-on.ts';
 import { grantsOfToken } from './token.ts';
 import { findTokenByDigest } from './tokens.store.ts';
 import { workloadOf } from './workload.ts';
@@ -35,10 +36,11 @@ export async function authenticate(
     tampered(token.id);
     return null;
   }
-  const workload = workloadOf(token);
+  const [workload, signOn] = [workloadOf(token), signOnOf(token)];
   return {
     ...{ id: token.id, kind: 'service', grants: grantsOfToken(token) },
     ...(workload === undefined ? {} : { workload }),
+    ...(signOn === undefined ? {} : { signOn }),
     judge: judgeFor(ip),
   };
 }

@@ -7,6 +7,7 @@ import type { Recorded } from '../ledger/entry.ts';
 import { Secret } from '../vault/secret.ts';
 import { attribution, type Caller, type ChangeContext } from './change-context.ts';
 import { refuseExcess } from './refuse-excess.ts';
+import { signOnOf } from './sign-on/sign-on.ts';
 import type { TokenBinding } from './token.ts';
 import { workloadOf } from './workload.ts';
 
@@ -28,7 +29,10 @@ export async function createToken(
   input: NewToken,
 ): Promise<Recorded<CreatedToken> | Refusal> {
   const { scopes, at, expiresAt } = input;
-  if (workloadOf(input) !== undefined) return refuse('INVALID_INPUT', 'Tokens of workloads have such names.', '/name');
+  if (workloadOf(input) !== undefined || signOnOf(input) !== undefined)
+    return refuse('INVALID_INPUT', 'Tokens of workloads and providers have such names.', '/name');
+  if (scopes.includes('scim'))
+    return refuse('INVALID_INPUT', 'A provider is given it: POST /v1/sign-on/{name}/provisioning-tokens.', '/scopes');
   const excess = refuseExcess(caller.principal, { by: 'tokens.create', openers: scopes, at, expiresAt });
   if (excess !== null) return excess;
   const { ledger, clock, propagation } = context;

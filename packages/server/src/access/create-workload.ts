@@ -24,6 +24,7 @@ export async function createWorkload(
   input: NewWorkload,
 ): Promise<Recorded<WorkloadRow> | Refusal> {
   const { scopes, at } = input;
+  if (scopes.includes('scim')) return refuse('INVALID_INPUT', 'Providers alone are given it.', '/scopes');
   const excess = refuseExcess(caller.principal, { by: 'workloads.create', openers: scopes, at, expiresAt: null });
   if (excess !== null) return excess;
   const problem = problemOf(input);

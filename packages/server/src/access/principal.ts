@@ -23,6 +23,8 @@ export interface Principal {
   readonly judge: Judge;
   /** Id of the workload whose token this is. */
   readonly workload?: string;
+  /** Id of the provider whose token this is. */
+  readonly signOn?: string;
   /** Of a person. */
   readonly session?: { readonly id: string; readonly kind: 'browser' | 'cli' };
 }

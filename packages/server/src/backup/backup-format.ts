@@ -38,6 +38,8 @@ export const BACKUP_TABLES = {
   person_passkeys: 'id',
   sign_ons: 'id',
   person_identities: 'id',
+  scim_users: 'id',
+  scim_groups: 'id',
   role_grants: 'id',
   invitations: 'id',
   sessions: 'id',

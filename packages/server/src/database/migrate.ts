@@ -14,6 +14,7 @@ import { approvals } from './migrations/0011-approvals.ts';
 import { breakGlass } from './migrations/0012-break-glass.ts';
 import { offboarding } from './migrations/0013-offboarding.ts';
 import { signOn } from './migrations/0014-sign-on.ts';
+import { scim } from './migrations/0015-scim.ts';
 import type { Database } from './schema.ts';
 
 /** In order; a number never changes its meaning once released. */
@@ -32,6 +33,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   breakGlass,
   offboarding,
   signOn,
+  scim,
 ];
 
 /**

@@ -17,7 +17,7 @@ import type {
   RoleGrantRow,
   SessionRow,
 } from './people-rows.ts';
-import type { PersonIdentityRow, SignOnRow } from './sign-on-rows.ts';
+import type { PersonIdentityRow, ScimGroupRow, ScimUserRow, SignOnRow } from './sign-on-rows.ts';
 import type { TransitKeyRow, TransitKeyVersionRow } from './transit-rows.ts';
 import type { WorkloadRow } from './workload-rows.ts';
 
@@ -57,6 +57,8 @@ export interface FactTables {
   offboardings: OffboardingRow;
   sign_ons: SignOnRow;
   person_identities: PersonIdentityRow;
+  scim_users: ScimUserRow;
+  scim_groups: ScimGroupRow;
   seals: SealRow;
   vault_keys: VaultKeyRow;
   secrets: SecretRow;

@@ -7,6 +7,7 @@ export interface SignOnRow extends Fact {
   readonly client_id: string;
   readonly groups_claim: string;
   readonly makes_people: 0 | 1;
+  readonly on_deactivated: 'off-board' | 'suspend';
   /** JSON: what each group gives, and where. */
   readonly roles: string;
   /** Who saved it last: what it gives he could have given. */
@@ -31,4 +32,29 @@ export interface PersonIdentityRow extends Fact {
   readonly sign_on_id: string;
   readonly state: 'active' | 'removed';
   readonly created_at: number;
+}
+
+/** Somebody whom a provider keeps here over SCIM. */
+export interface ScimUserRow extends Fact {
+  readonly sign_on_id: string;
+  readonly person_id: string;
+  readonly user_name: string;
+  /** In lower case: names that differ in no more are one. */
+  readonly user_name_key: string;
+  readonly external_id: string | null;
+  readonly active: 0 | 1;
+  /** 1: it was the provider who suspended him, so that it lets him back. */
+  readonly is_held: 0 | 1;
+  readonly created_at: number;
+  readonly updated_at: number;
+}
+
+export interface ScimGroupRow extends Fact {
+  readonly sign_on_id: string;
+  readonly display_name: string;
+  readonly external_id: string | null;
+  /** JSON array of ids, sorted. */
+  readonly members: string;
+  readonly created_at: number;
+  readonly updated_at: number;
 }

@@ -33,6 +33,8 @@ const KIND_OF_TABLE: Readonly<Record<FactTable, IdKind>> = {
   offboardings: 'offboarding',
   sign_ons: 'signOn',
   person_identities: 'identity',
+  scim_users: 'scimUser',
+  scim_groups: 'scimGroup',
   seals: 'seal',
   vault_keys: 'vaultKey',
   secrets: 'secret',

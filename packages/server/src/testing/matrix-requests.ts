@@ -178,6 +178,8 @@ export async function requestFor(operation: string, world: MatrixWorld): Promise
       const body = { issuer: 'https://sso.example', clientId: 'keyhold', makesPeople: false, roles: [] };
       return { method: 'PUT', path: `/v1/sign-on/${name}`, body };
     }
+    case 'create-provisioning-token':
+      return post(`/v1/sign-on/${await world.signOn(name)}/provisioning-tokens`);
     case 'list-sign-ons':
       return get('/v1/sign-on');
     case 'remove-sign-on':

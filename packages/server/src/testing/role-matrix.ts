@@ -56,6 +56,7 @@ export const ROLE_MATRIX: Readonly<Record<string, { roles: string; places: strin
   'end-role': { roles: '+++---', places: '++.+..' },
   // Who says which group has which role can give himself any.
   'save-sign-on': { roles: '+-----', places: '+-----' },
+  'create-provisioning-token': { roles: '+-----', places: '+-----' },
   'list-sign-ons': { roles: '+++--+', places: '+-----' },
   'remove-sign-on': { roles: '+++---', places: '+-----' },
   'list-exposures': { roles: '+++--+', places: '+-----' },
@@ -137,6 +138,7 @@ export const CRITICAL: readonly string[] = [
   'resume-person',
   'grant-role',
   'save-sign-on',
+  'create-provisioning-token',
   'rotate-exposed',
   'approve-request',
   'open-break-glass',

@@ -55,6 +55,7 @@ export const MATRIX: Readonly<Record<string, { scopes: string; bindings: string 
   'grant-role': { scopes: '-----', bindings: '------' },
   'end-role': { scopes: '-----', bindings: '------' },
   'save-sign-on': { scopes: '-----', bindings: '------' },
+  'create-provisioning-token': { scopes: '-----', bindings: '------' },
   'list-sign-ons': { scopes: '+-+--', bindings: '+-----' },
   'remove-sign-on': { scopes: '-----', bindings: '------' },
   'list-exposures': { scopes: '+-+--', bindings: '+-----' },

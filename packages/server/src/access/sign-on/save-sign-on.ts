@@ -17,6 +17,7 @@ export interface SignOnInput {
   readonly clientSecret: Secret | null | undefined;
   readonly groupsClaim: string;
   readonly makesPeople: boolean;
+  readonly onDeactivated: SignOnRow['on_deactivated'];
   readonly roles: readonly MappedRole[];
 }
 
@@ -41,7 +42,7 @@ export async function saveSignOn(
     const saved = {
       ...{ issuer: input.issuer, client_id: input.clientId, groups_claim: input.groupsClaim, saved_at: now },
       ...{ makes_people: input.makesPeople ? (1 as const) : (0 as const), roles: JSON.stringify(input.roles) },
-      saved_by: caller.principal.id,
+      ...{ on_deactivated: input.onDeactivated, saved_by: caller.principal.id },
     };
     const none = { vault_key_id: null, envelope: null };
     if (row === undefined) {

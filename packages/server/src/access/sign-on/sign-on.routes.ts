@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import type { SignOnRow } from '../../database/sign-on-rows.ts';
 import { type Gate, mount } from '../../http/mount.ts';
 import type { OpenId } from '../../http/openid.ts';
+import { expose } from '../../vault/expose.ts';
 import type { Secret } from '../../vault/secret.ts';
 import type { InEnvironment, Vault } from '../../vault/vault.ts';
 import type { Caller } from '../change-context.ts';
@@ -14,8 +15,10 @@ import { ownsForGood } from '../policies/save-policy.ts';
 import { refuseExcess } from '../refuse-excess.ts';
 import { INSTALLATION, type Principal } from '../principal.ts';
 import type { SignInContext } from '../sign-in/sign-in-context.ts';
-import { readBinding, type TokenPlaces } from '../token.ts';
+import { readExpiry } from '../read-expiry.ts';
+import { readBinding, showToken, type TokenPlaces } from '../token.ts';
 import { bindingOf } from '../people/person.ts';
+import { createProvisioningToken } from './create-provisioning-token.ts';
 import { removeSignOn, saveSignOn } from './save-sign-on.ts';
 import { type MappedRole, mappedRolesOf, showSignOn, signOnPath } from './sign-on.ts';
 import type { SignOnsUnderWay } from './sign-ons-under-way.ts';
@@ -33,6 +36,8 @@ export interface SignOnRoutes {
   readonly clientSecretAt: (caller: Caller, at: SecretAt) => Promise<Secret | Refusal>;
   readonly openId: OpenId;
   readonly underWay: SignOnsUnderWay;
+  /** Told what was saved, before that is answered. */
+  readonly saved: (signOn: SignOnRow) => Promise<void>;
   /** Told which provider did not do, and why in a word. */
   readonly signOnFailed: (name: string, reason: string) => void;
 }
@@ -54,6 +59,53 @@ export function mountSignOn(app: FastifyInstance, routes: SignOnRoutes): void {
     return rows.map((row) => showSignOn(row, names, signIn.site().origin));
   };
 
+  mount(app, gate, operations.listSignOns, async ({ principal }) => {
+    const denied = allowOnInstallation(principal, 'sign-on.read');
+    return denied ?? { body: { items: await show(await listSignOns(reader)) } };
+  });
+
+  mount(app, gate, operations.saveSignOn, async ({ principal, params, body, ip, idempotency, confirm }) => {
+    const denied =
+      allowOnInstallation(principal, 'sign-on.change') ?? refuseBorrowed(principal) ?? refuseInsecure(body.issuer);
+    if (denied !== null) return denied;
+    const roles = await readRoles(routes, principal, body.roles);
+    if (isRefusal(roles)) return roles;
+    const unconfirmed = await confirm();
+    if (unconfirmed !== null) return unconfirmed;
+    const {
+      issuer,
+      clientId,
+      clientSecretFrom: from,
+      groupsClaim = 'groups',
+      makesPeople,
+      onDeactivated = 'off-board',
+    } = body;
+    const caller = { principal, ip, idempotency };
+    const clientSecret = from === undefined || from === null ? from : await routes.clientSecretAt(caller, from);
+    if (isRefusal(clientSecret)) return clientSecret;
+    const input = { ...params, issuer, clientId, clientSecret, groupsClaim, makesPeople, onDeactivated, roles };
+    const saved = await saveSignOn(vault, caller, place, input);
+    if (isRefusal(saved)) return saved;
+    // Whom it keeps here has what its groups give from now on.
+    await routes.saved(saved.value);
+    const [signOn] = await show([saved.value]);
+    if (signOn === undefined) return refuse('SIGN_ON_NOT_FOUND', 'It is gone.');
+    return { body: { signOn }, sequence: saved.sequence };
+  });
+
+  mount(app, gate, operations.removeSignOn, async ({ principal, params: { name }, ip, idempotency }) => {
+    const denied = allowOnInstallation(principal, 'sign-on.remove');
+    if (denied !== null) return denied;
+    const removed = await removeSignOn(vault, { principal, ip, idempotency }, name);
+    return isRefusal(removed) ? removed : { body: { name, ...removed.value }, sequence: removed.sequence };
+  });
+}
+
+/** What providers, and those who sign in there, are given to go on with. */
+export function mountSignOnTokens(app: FastifyInstance, routes: SignOnRoutes): void {
+  const { gate, signIn, places } = routes;
+  const { reader } = signIn;
+
   mount(app, ANYBODY, operations.listWaysIn, async () => {
     const items = (await listSignOns(reader)).map(({ name }) => ({ name, path: signOnPath(name) }));
     return { body: { items } };
@@ -70,37 +122,25 @@ export function mountSignOn(app: FastifyInstance, routes: SignOnRoutes): void {
     return { body: { path: `${signOnPath(name)}?link=${ticket}` } };
   });
 
-  mount(app, gate, operations.listSignOns, async ({ principal }) => {
-    const denied = allowOnInstallation(principal, 'sign-on.read');
-    return denied ?? { body: { items: await show(await listSignOns(reader)) } };
-  });
-
-  mount(app, gate, operations.saveSignOn, async ({ principal, params, body, ip, idempotency, confirm }) => {
-    const denied =
-      allowOnInstallation(principal, 'sign-on.change') ?? refuseBorrowed(principal) ?? refuseInsecure(body.issuer);
-    if (denied !== null) return denied;
-    const roles = await readRoles(routes, principal, body.roles);
-    if (isRefusal(roles)) return roles;
-    const unconfirmed = await confirm();
-    if (unconfirmed !== null) return unconfirmed;
-    const { issuer, clientId, clientSecretFrom: from, groupsClaim = 'groups', makesPeople } = body;
-    const caller = { principal, ip, idempotency };
-    const clientSecret = from === undefined || from === null ? from : await routes.clientSecretAt(caller, from);
-    if (isRefusal(clientSecret)) return clientSecret;
-    const input = { ...params, issuer, clientId, clientSecret, groupsClaim, makesPeople, roles };
-    const saved = await saveSignOn(vault, caller, place, input);
-    if (isRefusal(saved)) return saved;
-    const [signOn] = await show([saved.value]);
-    if (signOn === undefined) return refuse('SIGN_ON_NOT_FOUND', 'It is gone.');
-    return { body: { signOn }, sequence: saved.sequence };
-  });
-
-  mount(app, gate, operations.removeSignOn, async ({ principal, params: { name }, ip, idempotency }) => {
-    const denied = allowOnInstallation(principal, 'sign-on.remove');
-    if (denied !== null) return denied;
-    const removed = await removeSignOn(vault, { principal, ip, idempotency }, name);
-    return isRefusal(removed) ? removed : { body: { name, ...removed.value }, sequence: removed.sequence };
-  });
+  mount(
+    app,
+    gate,
+    operations.createProvisioningToken,
+    async ({ principal, params, body, ip, idempotency, confirm }) => {
+      const denied = allowOnInstallation(principal, 'sign-on.change') ?? (await confirm());
+      if (denied !== null) return denied;
+      const found = await findSignOn(reader, params.name);
+      if (found === undefined) return refuse('SIGN_ON_NOT_FOUND', `There is no ${params.name}.`, 'name');
+      const expiresAt = readExpiry(body.expiresAt);
+      if (isRefusal(expiresAt)) return expiresAt;
+      const created = await createProvisioningToken(signIn, { principal, ip, idempotency }, found, expiresAt);
+      if (isRefusal(created)) return created;
+      const { value, repeated, sequence } = created;
+      const token = showToken(value.token, await places.names([value.token]), signIn.clock.wall());
+      const shown = repeated ? { secretShown: true as const } : { secret: expose(value.secret) };
+      return { body: { token, ...shown }, repeated, sequence };
+    },
+  );
 }
 
 /** What it gives it gives for good, to whomever its provider likes. */

@@ -1,3 +1,4 @@
+import { ID_PREFIXES } from '@keyhold/protocol/id';
 import type { GroupRole, SignOn } from '@keyhold/protocol/operations/sign-on';
 import type { SignOnRow } from '../../database/sign-on-rows.ts';
 import type { PlaceNames } from '../token.ts';
@@ -25,6 +26,19 @@ export interface MappedRole {
 
 export function mappedRolesOf({ roles }: Pick<SignOnRow, 'roles'>): readonly MappedRole[] {
   return JSON.parse(roles) as MappedRole[];
+}
+
+/** INVARIANT: no token has such a name but those that its provider was given (`create-token.ts`). */
+const OF_SIGN_ON = 'provisioning ';
+
+/** What tokens of a provider are called. */
+export function provisioningNameOf({ id }: Pick<SignOnRow, 'id'>): string {
+  return `${OF_SIGN_ON}${id}`;
+}
+
+/** Id of the provider that a token was given to, or undefined. */
+export function signOnOf({ name }: { readonly name: string }): string | undefined {
+  return name.startsWith(`${OF_SIGN_ON}${ID_PREFIXES.signOn}_`) ? name.slice(OF_SIGN_ON.length) : undefined;
 }
 
 export function signOnPath(name: string): string {
@@ -94,6 +108,7 @@ export function showSignOn(row: SignOnRow, names: PlaceNames, origin: string): S
   return {
     ...{ id: row.id, name: row.name, issuer: row.issuer, clientId: row.client_id, hasSecret: row.envelope !== null },
     ...{ groupsClaim: row.groups_claim, makesPeople: row.makes_people === 1, roles },
+    onDeactivated: row.on_deactivated,
     redirectUri: redirectUriOf(origin, row.name),
     createdAt: new Date(row.created_at).toISOString(),
     savedAt: new Date(row.saved_at).toISOString(),

@@ -1,21 +1,21 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
-import type { PersonRow, RoleGrantRow, SessionRow } from '../../database/people-rows.ts';
+import type { PersonRow, SessionRow } from '../../database/people-rows.ts';
 import type { PersonIdentityRow, SignOnRow } from '../../database/sign-on-rows.ts';
 import type { Facts } from '../../ledger/facts.ts';
 import { rowsOf } from '../people/change-person.ts';
 import { rolesOf } from '../people/people.store.ts';
-import { isInForce, MAX_ROLES } from '../people/person.ts';
+import { isInForce } from '../people/person.ts';
 import { LIFETIME_MS, makeSession, type MadeSession } from '../sign-in/session.ts';
 import { type Began, insertSession } from '../sign-in/sign-in.ts';
 import type { SignInContext } from '../sign-in/sign-in-context.ts';
 import * as rules from './sign-on.ts';
-import type { MappedRole, SignOnClaims } from './sign-on.ts';
+import type { SignOnClaims } from './sign-on.ts';
+import { keptRoles } from '../scim/kept-roles.store.ts';
+import { setRoles, type Wanted } from './set-roles.ts';
 import { findIdentity } from './sign-ons.store.ts';
 
 /** One answer for whatever is wrong. */
 export const NOBODY = refuse('SIGN_IN_REFUSED', 'You have no way in here: ask an administrator for one.');
-
-type Wanted = Pick<MappedRole, 'role' | 'project_id' | 'environment_id'>;
 
 interface Coming {
   readonly signOn: SignOnRow;
@@ -39,7 +39,7 @@ export async function takeSignOn(
 ): Promise<Began | Refusal> {
   if (!rules.isSubject(claims.sub)) return NOBODY;
   const { reader, random } = context;
-  const wanted = rules.rolesFor(rules.mappedRolesOf(signOn), rules.groupsIn(claims[signOn.groups_claim]));
+  const wanted = await wantedOf(context, signOn, claims);
   const known = await findIdentity(reader, signOn.issuer, claims.sub);
   if (known !== undefined) {
     const coming = { signOn, claims, wanted, person: known.person_id, identity: known.id, isNew: false };
@@ -48,6 +48,19 @@ export async function takeSignOn(
   if (signOn.makes_people === 0 || wanted.length === 0) return NOBODY;
   const ids = { person: random.newId('person'), identity: random.newId('identity') };
   return await begin(context, ip, { signOn, claims, wanted, ...ids, isNew: true });
+}
+
+/**
+ * A provider's word is good for as long as a session is: whoever does not come by it again has nothing of it, be he signed
+ * in otherwise. What it keeps here over SCIM it takes away itself.
+ */
+async function wantedOf(context: SignInContext, signOn: SignOnRow, claims: SignOnClaims): Promise<readonly Wanted[]> {
+  const mapped = rules.mappedRolesOf(signOn);
+  const kept = await keptRoles(context.reader, signOn, claims.sub);
+  const names = new Set(kept.map(({ held }) => rules.nameOfHeld(held)));
+  const said = rules.rolesFor(mapped, rules.groupsIn(claims[signOn.groups_claim]));
+  const expiresAt = context.clock.wall() + LIFETIME_MS;
+  return [...kept, ...said.filter((held) => !names.has(rules.nameOfHeld(held))).map((held) => ({ held, expiresAt }))];
 }
 
 /** Whoever is known has an entry for it, too, where he is refused. */
@@ -94,43 +107,10 @@ async function letIn(
   coming: Coming,
   made: MadeSession,
 ): Promise<{ person: PersonRow; session: SessionRow } | Refusal> {
-  const { signOn, wanted } = coming;
   const person = coming.isNew ? await makePerson(facts, coming, made) : await findPerson(facts, coming);
   if (isRefusal(person)) return person;
-  const now = made.row.created_at;
-  const had = await rolesOf(facts.db, [person.id]);
-  const kept = await keepRoles(facts, coming, had, now);
-  const others = had.filter((role) => role.granted_by !== signOn.id && isInForce(role, now)).length;
-  const missing = wanted.filter((one) => !kept.has(rules.nameOfHeld(one)));
-  for (const one of missing.slice(0, Math.max(0, MAX_ROLES - others - kept.size))) {
-    await facts.insert('role_grants', {
-      ...{ id: context.random.newId('roleGrant'), person_id: person.id, role: one.role, project_id: one.project_id },
-      ...{ environment_id: one.environment_id, reason: `group at ${signOn.name}`, expires_at: now + LIFETIME_MS },
-      ...{ state: 'active' as const, granted_by: signOn.id, created_at: now },
-    });
-  }
+  await setRoles(facts, context.random, coming.signOn, person.id, coming.wanted, made.row.created_at);
   return { person, session: await insertSession(facts, made) };
-}
-
-/**
- * A provider's word is good for as long as a session is: whoever does not come by it again has nothing of it, be he signed
- * in otherwise.
- */
-async function keepRoles(
-  facts: Facts,
-  { signOn, wanted }: Coming,
-  had: readonly RoleGrantRow[],
-  nowMs: number,
-): Promise<ReadonlySet<string>> {
-  const names = new Set(wanted.map(rules.nameOfHeld));
-  const kept = new Set<string>();
-  for (const role of had.filter(({ granted_by }) => granted_by === signOn.id)) {
-    const name = rules.nameOfHeld(role);
-    const isKept = names.has(name) && !kept.has(name) && isInForce(role, nowMs);
-    if (isKept) kept.add(name);
-    await facts.takeAway('role_grants', role.id, isKept ? { expires_at: nowMs + LIFETIME_MS } : { state: 'ended' });
-  }
-  return kept;
 }
 
 async function findPerson(facts: Facts, { person, identity, signOn }: Coming): Promise<PersonRow | Refusal> {

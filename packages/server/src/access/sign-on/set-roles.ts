@@ -1,0 +1,53 @@
+import type { RoleGrantRow } from '../../database/people-rows.ts';
+import type { SignOnRow } from '../../database/sign-on-rows.ts';
+import type { Facts } from '../../ledger/facts.ts';
+import type { Random } from '../../random.ts';
+import { rolesOf } from '../people/people.store.ts';
+import { isInForce, MAX_ROLES } from '../people/person.ts';
+import { type MappedRole, nameOfHeld } from './sign-on.ts';
+
+/** A role that a provider's groups give somebody now, and until when; null: as long as he is in them. */
+export interface Wanted {
+  readonly held: Pick<MappedRole, 'role' | 'project_id' | 'environment_id'>;
+  readonly expiresAt: number | null;
+}
+
+/**
+ * Gives a person just these roles of a provider's: others that it gave end, those by hand stay. What does not fit beside
+ * them is left out: what ends them all has to fit into one entry.
+ */
+export async function setRoles(
+  facts: Facts,
+  random: Random,
+  signOn: Pick<SignOnRow, 'id' | 'name'>,
+  person: string,
+  wanted: readonly Wanted[],
+  nowMs: number,
+): Promise<void> {
+  const missing = new Map(wanted.map((one) => [nameOfHeld(one.held), one]));
+  const had = await rolesOf(facts.db, [person]);
+  let kept = 0;
+  for (const role of had.filter(({ granted_by }) => granted_by === signOn.id)) {
+    const name = nameOfHeld(role);
+    const one = isInForce(role, nowMs) ? missing.get(name) : undefined;
+    if (one !== undefined) kept++;
+    missing.delete(name);
+    const change = one === undefined ? { state: 'ended' as const } : { expires_at: one.expiresAt };
+    await facts.takeAway('role_grants', role.id, change);
+  }
+  const others = had.filter((role) => role.granted_by !== signOn.id && isInForce(role, nowMs)).length;
+  for (const { held, expiresAt } of [...missing.values()].slice(0, Math.max(0, MAX_ROLES - others - kept))) {
+    await facts.insert('role_grants', {
+      ...{ id: random.newId('roleGrant'), person_id: person, role: held.role, project_id: held.project_id },
+      ...{ environment_id: held.environment_id, reason: `group at ${signOn.name}`, expires_at: expiresAt },
+      ...{ state: 'active' as const, granted_by: signOn.id, created_at: nowMs },
+    });
+  }
+}
+
+/** Whether that would change anything. */
+export function isSettled(had: readonly RoleGrantRow[], signOn: string, wanted: readonly Wanted[]): boolean {
+  const own = had.filter(({ granted_by }) => granted_by === signOn).map((role) => [nameOfHeld(role), role.expires_at]);
+  const needed = wanted.map(({ held, expiresAt }) => [nameOfHeld(held), expiresAt]);
+  return JSON.stringify(own.sort()) === JSON.stringify(needed.sort());
+}

@@ -1,0 +1,75 @@
+import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
+import type { FastifyInstance } from 'fastify';
+import type { Attribution, ChangeContext } from './access/change-context.ts';
+import type { PolicyBook } from './access/policies/policy-book.ts';
+import type { DecisionLog } from './access/policies/record-decisions.ts';
+import type { ScimContext } from './access/scim/save-scim-user.ts';
+import { mountScim } from './access/scim/scim.routes.ts';
+import type { VaultApi } from './compat/vault-call.ts';
+import { mountVault } from './compat/vault.routes.ts';
+import { createOffboarding } from './compliance/create-offboarding.ts';
+import type { OffboardContext } from './compliance/finish-offboarding.ts';
+import type { Scratch } from './database/scratch.ts';
+import type { Store } from './database/store.ts';
+import type { Log } from './http/log.ts';
+import type { Alarms } from './ledger/alarms.ts';
+import type { Places } from './verification/places.ts';
+
+/** As a provider that keeps people here says that somebody has left. */
+async function offboardBy(
+  context: OffboardContext,
+  by: Attribution,
+  of: string,
+  reason: string,
+): Promise<Refusal | null> {
+  const left = await createOffboarding(context, by, { of, reason, keep: [] });
+  return isRefusal(left) ? left : null;
+}
+
+interface WireGround {
+  readonly tampered: (rowId: string) => void;
+  readonly log: Log;
+  readonly site: () => { readonly origin: string };
+}
+
+/** What others speak: Vault's clients, and providers that keep their people here. */
+export async function mountWires(
+  app: FastifyInstance,
+  vaultApi: VaultApi,
+  context: ScimContext,
+  { tampered, log, site }: WireGround,
+): Promise<void> {
+  await mountVault(app, '/compat/vault', vaultApi, log);
+  const failed = (error: unknown, request: string) => log.error({ error, request }, 'a request failed');
+  const { authenticate } = vaultApi;
+  await mountScim(app, { context, authenticate, tampered, origin: () => site().origin, failed });
+}
+
+interface PeopleGround {
+  readonly store: Store;
+  readonly scratch: Scratch;
+  readonly tampered: (rowId: string) => void;
+  readonly alarms: Alarms;
+  readonly policies: PolicyBook;
+  readonly places: Places;
+  readonly decisions: DecisionLog;
+}
+
+/** What approving, policies, break-glass and off-boarding work with. */
+export function peopleOf(context: ChangeContext, ground: PeopleGround, tokenRevoked: () => Promise<void>) {
+  const { store, scratch, tampered, policies, places, decisions, alarms } = ground;
+  const reading = { ...context, reader: store.reader };
+  const approving = { ...reading, tampered, roleNamed: policies.roleNamed };
+  const offboarding = { ...reading, scratch, tokenRevoked, underWay: new Set<string>() };
+  return {
+    approving,
+    policies: { ...approving, places, book: policies, decisions },
+    breaking: { ...approving, broken: tellBroken.bind(null, alarms) },
+    offboarding,
+    scim: { ...reading, offboard: offboardBy.bind(null, offboarding) },
+  };
+}
+
+function tellBroken(alarms: Alarms, id: string, person: string, reason: string): void {
+  alarms.raise('BREAK_GLASS', id, `${person} goes on without approvals: ${reason}`);
+}
