@@ -12,6 +12,7 @@ const HOLDERS = new Set([
   'packages/server/src/secrets/reveal.routes.ts',
   'packages/server/src/compat/kv-data.ts',
   'packages/server/src/compat/wrapping.ts',
+  'packages/server/src/compat/approle.ts',
   'packages/server/src/delivery/delivery.routes.ts',
   'packages/server/src/access/token-exchange.routes.ts',
   'packages/server/src/access/people/people.routes.ts',

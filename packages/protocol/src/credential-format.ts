@@ -44,6 +44,9 @@ export const INVITATION_PREFIX = 'keyhold_invite';
 /** Prefix of what a person signs a command line in with. */
 export const DEVICE_PREFIX = 'keyhold_device';
 
+/** Prefix of the secret id that a service signs in with over Vault's AppRole. */
+export const APP_SECRET_PREFIX = 'keyhold_approle';
+
 /** No environment may take one of these. */
 export const OUR_PREFIXES: readonly string[] = [
   TOKEN_PREFIX,
@@ -51,6 +54,7 @@ export const OUR_PREFIXES: readonly string[] = [
   SESSION_PREFIX,
   INVITATION_PREFIX,
   DEVICE_PREFIX,
+  APP_SECRET_PREFIX,
 ];
 
 /** Pattern of an environment's prefix: 2–24 of `[a-z0-9_]`. */

@@ -1,6 +1,8 @@
 /** Every id is `<prefix>_<UUIDv7>`: sortable by time, and recognisable in a log. */
 export const ID_PREFIXES = {
   addressBook: 'book',
+  appRole: 'apr',
+  appSecret: 'aps',
   approval: 'appv',
   approvalRequest: 'appr',
   bootstrapToken: 'boot',

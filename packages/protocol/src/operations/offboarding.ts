@@ -4,15 +4,15 @@ import { defineOperation } from '../operation.ts';
 import { DeliverTo, DeliveryShape } from './deliveries.ts';
 import { BarrierShape, Closed, IdOf, Name, Nullable, Page, PageQuery, Slug, Time } from './shapes.ts';
 
-/** Whoever can be off-boarded: somebody, or a service by its token or its workload. */
+/** Whoever can be off-boarded: somebody, or a service by its token, its workload or its AppRole. */
 const Leaver = Type.String({
-  pattern: `^(?:${ID_PREFIXES.person}|${ID_PREFIXES.token}|${ID_PREFIXES.workload})_${UUID_PATTERN}$`,
+  pattern: `^(?:${ID_PREFIXES.person}|${ID_PREFIXES.token}|${ID_PREFIXES.workload}|${ID_PREFIXES.appRole})_${UUID_PATTERN}$`,
   maxLength: 60,
-  description: 'Id of a person, of a token or of a workload.',
+  description: 'Id of a person, of a token, of a workload or of an AppRole.',
 });
 
 export const EXPOSURE_KINDS = [
-  ...(['secret', 'key', 'token', 'factor', 'workload'] as const),
+  ...(['secret', 'key', 'token', 'factor', 'workload', 'app-secret'] as const),
   ...(['person', 'log-export', 'sign-on', 'seal'] as const),
 ] as const;
 export type ExposureKind = (typeof EXPOSURE_KINDS)[number];

@@ -45,10 +45,21 @@ export async function endWorkload(
     return workload;
   });
   if (isRefusal(removed)) return removed;
-  let [tokensRevoked, sequence] = [0, removed.sequence];
-  for (;;) {
+  const ended = await endTokensOf({ ledger, reader, clock }, by, id);
+  const value = { workload: removed.value, tokensRevoked: ended.count };
+  return { ...removed, value, sequence: ended.sequence ?? removed.sequence };
+}
+
+/** Revokes what a workload, or an app role, was given. */
+export async function endTokensOf(
+  { ledger, reader, clock }: Pick<ChangeContext, 'ledger' | 'clock'> & { readonly reader: Kysely<Database> },
+  by: Attribution,
+  id: string,
+): Promise<{ readonly count: number; readonly sequence: number | null }> {
+  let count = 0;
+  for (let sequence: number | null = null; ; ) {
     const living = (await livingTokensOf(reader, { id }, clock.wall())).slice(0, TOKENS_AT_ONCE);
-    if (living.length === 0) return { ...removed, value: { workload: removed.value, tokensRevoked }, sequence };
+    if (living.length === 0) return { count, sequence };
     const emptied = { actor: by.actor, side: by.side, action: 'workload.emptied', subject: id };
     const recorded = await ledger.record({ ...emptied, locks: living.map((token) => token.id) }, async (facts) => {
       let revoked = 0;
@@ -57,9 +68,8 @@ export async function endWorkload(
       return revoked;
     });
     // Rows that the ledger never knew open nothing, and stay.
-    if (isRefusal(recorded) || recorded.value === 0)
-      return { ...removed, value: { workload: removed.value, tokensRevoked }, sequence };
-    tokensRevoked += recorded.value;
+    if (isRefusal(recorded) || recorded.value === 0) return { count, sequence };
+    count += recorded.value;
     sequence = recorded.sequence;
   }
 }

@@ -26,7 +26,9 @@ export function tokenNameOf({ id }: Pick<WorkloadRow, 'id'>): string {
 
 /** Id of the workload that a token was given to, or undefined. */
 export function workloadOf({ name }: Pick<TokenRow, 'name'>): string | undefined {
-  return name.startsWith(`${OF_WORKLOAD}${ID_PREFIXES.workload}_`) ? name.slice(OF_WORKLOAD.length) : undefined;
+  const id = name.startsWith(OF_WORKLOAD) ? name.slice(OF_WORKLOAD.length) : '';
+  const kinds = [ID_PREFIXES.workload, ID_PREFIXES.appRole];
+  return kinds.some((kind) => id.startsWith(`${kind}_`)) ? id : undefined;
 }
 
 /**

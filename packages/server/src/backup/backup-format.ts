@@ -58,6 +58,8 @@ export const BACKUP_TABLES = {
   consumer_factors: 'id',
   passkeys: 'id',
   workloads: 'id',
+  app_roles: 'id',
+  app_role_secrets: 'id',
   secrets: 'id',
   secret_versions: 'id',
   secret_settings: 'id',

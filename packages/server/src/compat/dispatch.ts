@@ -1,3 +1,4 @@
+import { appRoles } from './approle.ts';
 import { kvConfig } from './kv-config.ts';
 import { kvData, kvVersions } from './kv-data.ts';
 import { kvMetadata } from './kv-metadata.ts';
@@ -27,6 +28,7 @@ const ROUTES: readonly (readonly [prefix: string, handler: Handler])[] = [
   ['transit/datakey/', transitDataKey],
   ['transit/random', (_api, call) => transitRandom(call)],
   ['auth/token/', tokenSelf],
+  ['auth/approle/role', appRoles],
   ['sys/wrapping/', wrapping],
   ['sys/mounts', (api, call) => onGet(call, () => (call.path === '' ? mounts(api) : NOT_THERE))],
   ['sys/internal/ui/mounts', (api, call) => onGet(call, () => uiMounts(api, call.path.replace(/^\//, '')))],

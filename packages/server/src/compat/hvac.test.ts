@@ -40,7 +40,15 @@ onEachDatabase('hvac works unchanged:', (createPlace) => {
     const { vaultUrl: vault, bootstrapToken: token } = shared().installation;
     const readToken = await shared().token({ scopes: ['read'] });
     const passed = await run(hvac.python, 'hvac-calls.py', { vault, token, readToken });
-    assert.deepEqual(passed.trim().split('\n'), ['system', 'token', 'kv', 'namespace', 'transit', 'wrapping']);
+    assert.deepEqual(passed.trim().split('\n'), [
+      'system',
+      'token',
+      'kv',
+      'namespace',
+      'transit',
+      'wrapping',
+      'approle',
+    ]);
   });
 
   it('its own tests of KV version 2, transit and wrapping, but for what is left out', async (t) => {

@@ -30,6 +30,21 @@ onEachDatabase('node-vault works unchanged:', (createPlace) => {
     await assert.rejects(own.tokenLookupSelf(), statusOf(403));
   });
 
+  it('AppRole: a role, a secret id, a login', async () => {
+    const vault = clientOf(shared());
+    await vault.addApproleRole({ role_name: 'nv', policies: 'admin' });
+    const { role_id } = (await vault.getApproleRoleId({ role_name: 'nv' })).data;
+    const { secret_id } = (await vault.getApproleRoleSecret({ role_name: 'nv' })).data;
+    const fresh = clientOf(shared(), { token: undefined });
+    const { auth } = await fresh.approleLogin({ role_id, secret_id });
+    fresh.token = auth.client_token;
+    await fresh.write('secret/data/nv/approle', { data: { n: 1 } });
+    await assert.rejects(fresh.approleLogin({ role_id, secret_id: 'x' }), statusOf(400));
+    assert.deepEqual((await vault.approleRoles()).data.keys, ['nv']);
+    await vault.deleteApproleRole({ role_name: 'nv' });
+    await assert.rejects(fresh.read('secret/data/nv/approle'), statusOf(403));
+  });
+
   it('KV: write, read, list, update, versions, delete, undelete, destroy', async () => {
     const vault = clientOf(shared());
     const apiKey = randomBytes(16).toString('hex');

@@ -8,6 +8,7 @@ import type { Log } from '../http/log.ts';
 import { InvalidInput } from '../http/validation.ts';
 import { openEnvironment } from '../projects/locate.ts';
 import { findEnvironmentNames } from '../projects/projects.store.ts';
+import { appLogin } from './approle.ts';
 import { dispatch } from './dispatch.ts';
 import { health, INITIALIZED, sealStatus } from './sys.ts';
 import { lookup, unwrap } from './wrapping.ts';
@@ -49,12 +50,19 @@ export async function mountVault(app: FastifyInstance, prefix: string, api: Vaul
       // A stranger's input is not even read.
       const principals = new WeakMap<FastifyRequest, Principal>();
       scope.addHook('onRequest', async (request, reply) => {
+        // Whoever signs in has no token yet.
+        if (isLogin(request)) return;
         const admitted = await admit(api, request);
         if ('status' in admitted) return send(reply, admitted);
         principals.set(request, admitted);
       });
       const handle = async (request: FastifyRequest, reply: FastifyReply) =>
-        send(reply, await answer(api, request, principals.get(request) as Principal));
+        send(
+          reply,
+          isLogin(request)
+            ? await login(api, request)
+            : await answer(api, request, principals.get(request) as Principal),
+        );
       scope.route({
         method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'LINK'],
         url: '/v1/*',
@@ -66,6 +74,19 @@ export async function mountVault(app: FastifyInstance, prefix: string, api: Vaul
     },
     { prefix },
   );
+}
+
+function isLogin(request: FastifyRequest): boolean {
+  return pathOf(request) === 'auth/approle/login';
+}
+
+async function login(api: VaultApi, request: FastifyRequest): Promise<VaultAnswer> {
+  if (METHODS[request.method] !== 'POST') return UNSUPPORTED;
+  if (wrapTtlOf(request) !== null) return errors(400, 'a login is not wrapped');
+  const body = readBody(request.body);
+  return 'wrong' in body
+    ? errors(400, `error parsing JSON: ${body.wrong}`)
+    : await appLogin(api, body.read, request.ip);
 }
 
 /** Who asks, or the answer to what nobody has to be known for. */

@@ -3,7 +3,9 @@ import { ID_PREFIXES } from '@keyhold/protocol/id';
 import type { Barrier } from '@keyhold/protocol/operations/shapes';
 import type { Attribution } from '../access/change-context.ts';
 import { endPerson } from '../access/people/change-person.ts';
-import { endWorkload } from '../access/remove-workload.ts';
+import { findAppRoleById } from '../access/app-roles/app-roles.store.ts';
+import { endAppRole } from '../access/app-roles/save-app-role.ts';
+import { endWorkload, noWorkload } from '../access/remove-workload.ts';
 import { endToken } from '../access/revoke-token.ts';
 import type { OffboardingRow } from '../database/compliance-rows.ts';
 import type { Recorded } from '../ledger/entry.ts';
@@ -59,7 +61,9 @@ async function endPrincipal(
 ): Promise<Recorded<unknown> | Refusal> {
   if (of.startsWith(`${ID_PREFIXES.person}_`)) return await endPerson(context, by, of, also);
   if (of.startsWith(`${ID_PREFIXES.token}_`)) return await endToken(context, by, of, also);
-  return await endWorkload(context, by, of, also);
+  if (of.startsWith(`${ID_PREFIXES.workload}_`)) return await endWorkload(context, by, of, also);
+  const role = await findAppRoleById(context.reader, of);
+  return role === undefined ? noWorkload(of) : await endAppRole(context, by, role, also);
 }
 
 /** Only what he made can be kept: what is not his goes on anyway, and a slip should be heard. */

@@ -43,6 +43,7 @@ const SHOWING = {
   'token.created': 'token',
   'token.exchanged': 'token',
   'factor.enrolled': 'factor',
+  'app-secret.created': 'app-secret',
   'workload.created': 'workload',
   // Whoever invites holds the invitation: who enrolled with it may be he.
   'person.invited': 'person',

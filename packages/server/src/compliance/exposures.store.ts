@@ -8,9 +8,9 @@ type Db = Kysely<Database>;
 const AT_ONCE = 500;
 const ENTRIES_PER_READ = 2_000;
 
-/** Ids of tokens and workloads that these made, or were given as workloads. */
+/** Ids of tokens, workloads and secret ids that these made, or were given as workloads. */
 export async function madeBy(db: Db, actors: readonly string[]): Promise<string[]> {
-  return await subjectsOf(db, actors, ['token.created', 'token.exchanged', 'workload.created']);
+  return await subjectsOf(db, actors, ['token.created', 'token.exchanged', 'workload.created', 'app-secret.created']);
 }
 
 async function subjectsOf(db: Db, actors: readonly string[], actions: readonly string[]): Promise<string[]> {

@@ -3,6 +3,7 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import { ID_PREFIXES } from '@keyhold/protocol/id';
 import type { Kysely } from 'kysely';
 import type { Attribution, ChangeContext } from '../access/change-context.ts';
+import { destroyAppSecret } from '../access/app-roles/create-app-secret.ts';
 import { emptyPerson } from '../access/people/change-person.ts';
 import { withdrawInvitationsBy } from '../access/people/invite-person.ts';
 import { endWorkload } from '../access/remove-workload.ts';
@@ -66,7 +67,7 @@ async function endMade(
   principal: string,
   kept: ReadonlySet<string>,
 ): Promise<void> {
-  const { ledger, reader, clock } = context;
+  const { ledger, reader } = context;
   for (let ended: readonly string[] = []; ; ) {
     const actors = await findActors(reader, principal, kept);
     const living = await livingOf(context, actors);
@@ -76,13 +77,7 @@ async function endMade(
       return;
     }
     for (const some of inPieces(living)) {
-      const outcomes = await Promise.allSettled(
-        some.map((id) =>
-          id.startsWith(`${ID_PREFIXES.token}_`)
-            ? endToken(context, by, id)
-            : endWorkload({ ledger, clock, reader }, by, id),
-        ),
-      );
+      const outcomes = await Promise.allSettled(some.map((id) => endOne(context, by, id)));
       // Where the store fails the rest is done later; what is wrong with one of them is told by its alarm.
       const failed = outcomes.find((one) => one.status === 'rejected' && isStoreFault(one.reason));
       if (failed?.status === 'rejected') throw failed.reason;
@@ -91,9 +86,16 @@ async function endMade(
   }
 }
 
-/** Of these tokens and workloads; also what somebody wrote past the ledger, so that it only seems to be over. */
+async function endOne(context: OffboardContext, by: Attribution, id: string): Promise<unknown> {
+  if (id.startsWith(`${ID_PREFIXES.token}_`)) return await endToken(context, by, id);
+  if (id.startsWith(`${ID_PREFIXES.appSecret}_`)) return await destroyAppSecret(context, by, { id });
+  const { ledger, clock, reader } = context;
+  return await endWorkload({ ledger, clock, reader }, by, id);
+}
+
+/** Of these tokens, workloads and secret ids; also what somebody wrote past the ledger, so that it only seems to be over. */
 async function livingOf({ reader }: OffboardContext, ids: readonly string[]): Promise<string[]> {
-  const checked = await readCheckedRows(reader, ['tokens', 'workloads'], ids);
+  const checked = await readCheckedRows(reader, ['tokens', 'workloads', 'app_role_secrets'], ids);
   return checked.flatMap((one) => {
     if ('tampered' in one) return [one.tampered];
     return (one.row as { readonly state: string }).state === 'active' ? [one.row.id] : [];

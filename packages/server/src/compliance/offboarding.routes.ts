@@ -3,6 +3,7 @@ import { ID_PREFIXES } from '@keyhold/protocol/id';
 import * as operations from '@keyhold/protocol/operations/offboarding';
 import type { FastifyInstance } from 'fastify';
 import { attribution } from '../access/change-context.ts';
+import { findAppRoleById } from '../access/app-roles/app-roles.store.ts';
 import { allowOnInstallation } from '../access/locate.ts';
 import { noPerson } from '../access/people/invite-person.ts';
 import { findPerson } from '../access/people/people.store.ts';
@@ -198,5 +199,7 @@ async function findLeaver({ reader }: OffboardContext, id: string): Promise<Refu
     const token = await findToken(reader, id);
     return token === undefined ? refuse('TOKEN_NOT_FOUND', `There is no token ${id}.`, 'of') : null;
   }
-  return (await findWorkload(reader, id)) === undefined ? noWorkload(id) : null;
+  const isAppRole = id.startsWith(`${ID_PREFIXES.appRole}_`);
+  const found = isAppRole ? await findAppRoleById(reader, id) : await findWorkload(reader, id);
+  return found === undefined ? noWorkload(id) : null;
 }

@@ -24,7 +24,7 @@ export async function findUnfinished(db: Db): Promise<string[]> {
 /** What people, tokens and workloads are called. */
 export async function namesOf(db: Db, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
   const names = new Map<string, string>();
-  for (const table of ['people', 'tokens', 'workloads'] as const) {
+  for (const table of ['people', 'tokens', 'workloads', 'app_roles'] as const) {
     if (ids.length === 0) break;
     const rows = await db
       .selectFrom(table as 'tokens')

@@ -1,6 +1,7 @@
 import type { Exposure, ExposureKind } from '@keyhold/protocol/operations/offboarding';
 import type { Kysely } from 'kysely';
 import type { Action } from '../access/authorise.ts';
+import { isGood } from '../access/app-roles/app-role.ts';
 import { decide } from '../access/decide.ts';
 import type { PolicyPlaces } from '../access/policies/entities.ts';
 import { isAlive, type Principal, type Resource } from '../access/principal.ts';
@@ -22,6 +23,7 @@ const REMEDIES: Readonly<Record<ExposureKind, NonNullable<Exposure['remedy']>>> 
   token: 'revoke',
   factor: 'enrol-anew',
   workload: 'remove',
+  'app-secret': 'revoke',
   person: 'review',
   'log-export': 'remove',
   'sign-on': 'review',
@@ -35,6 +37,7 @@ const READING: Readonly<Record<ExposureKind, Action>> = {
   token: 'tokens.read',
   factor: 'factors.read',
   workload: 'workloads.read',
+  'app-secret': 'app-roles.read',
   person: 'people.read',
   'log-export': 'audit.read',
   'sign-on': 'sign-on.read',
@@ -75,7 +78,7 @@ function namesOf(places: PolicyPlaces, { project, environment }: Resource) {
 const HERE: Resource = { project: null, environment: null };
 const TABLES = [
   ...(['secrets', 'keys', 'credentials', 'consumer_factors'] as const),
-  ...(['tokens', 'workloads', 'people', 'log_exports', 'sign_ons'] as const),
+  ...(['app_role_secrets', 'tokens', 'workloads', 'people', 'log_exports', 'sign_ons'] as const),
 ] as const;
 
 /** The rows that a page of things is about, each checked; what was written past the ledger counts as standing. */
@@ -130,6 +133,8 @@ class Rows {
         return isAlive(row as FactTables['tokens'], nowMs) ? STANDS : OVER;
       case 'factor':
         return (row as FactTables['consumer_factors']).state === 'removed' ? OVER : STANDS;
+      case 'app-secret':
+        return isGood(row as FactTables['app_role_secrets'], nowMs) ? STANDS : OVER;
       case 'person':
         return (row as FactTables['people']).state === 'removed' ? OVER : STANDS;
       case 'log-export':

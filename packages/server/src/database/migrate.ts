@@ -15,6 +15,7 @@ import { breakGlass } from './migrations/0012-break-glass.ts';
 import { offboarding } from './migrations/0013-offboarding.ts';
 import { signOn } from './migrations/0014-sign-on.ts';
 import { scim } from './migrations/0015-scim.ts';
+import { appRoles } from './migrations/0016-app-roles.ts';
 import type { Database } from './schema.ts';
 
 /** In order; a number never changes its meaning once released. */
@@ -34,6 +35,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   offboarding,
   signOn,
   scim,
+  appRoles,
 ];
 
 /**

@@ -19,7 +19,7 @@ import type {
 } from './people-rows.ts';
 import type { PersonIdentityRow, ScimGroupRow, ScimUserRow, SignOnRow } from './sign-on-rows.ts';
 import type { TransitKeyRow, TransitKeyVersionRow } from './transit-rows.ts';
-import type { WorkloadRow } from './workload-rows.ts';
+import type { AppRoleRow, AppRoleSecretRow, WorkloadRow } from './workload-rows.ts';
 
 /**
  * Tables. Times are epoch milliseconds; JSON, hashes and random bytes (lower-case hex) are text, so that a row has
@@ -42,6 +42,8 @@ export interface FactTables {
   consumer_factors: ConsumerFactorRow;
   passkeys: PasskeyRow;
   workloads: WorkloadRow;
+  app_roles: AppRoleRow;
+  app_role_secrets: AppRoleSecretRow;
   tokens: TokenRow;
   bootstrap_tokens: BootstrapTokenRow;
   people: PersonRow;

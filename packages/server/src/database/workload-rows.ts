@@ -17,3 +17,37 @@ export interface WorkloadRow extends Fact {
   readonly state: 'active' | 'removed';
   readonly created_at: number;
 }
+
+/** What a service signs in with over Vault's AppRole, and what it is given. */
+export interface AppRoleRow extends Fact {
+  readonly project_id: string;
+  readonly environment_id: string;
+  readonly name: string;
+  /** No secret: it says which. */
+  readonly role_id: string;
+  /** JSON */
+  readonly scopes: string;
+  /** Seconds that a token of it lasts. */
+  readonly token_ttl: number;
+  /** Seconds that a secret id lasts; 0: no end. */
+  readonly secret_ttl: number;
+  /** Uses of a secret id; 0: no end. */
+  readonly secret_uses: number;
+  /** JSON: where secret ids are good; empty: everywhere. */
+  readonly networks: string;
+  readonly state: 'active' | 'removed';
+  readonly created_at: number;
+}
+
+export interface AppRoleSecretRow extends Fact {
+  readonly app_role_id: string;
+  /** SHA-256 of the whole secret id. */
+  readonly digest: string;
+  /** Null: no end. */
+  readonly uses_left: number | null;
+  /** JSON */
+  readonly networks: string;
+  readonly expires_at: number | null;
+  readonly state: 'active' | 'destroyed';
+  readonly created_at: number;
+}

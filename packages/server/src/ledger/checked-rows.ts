@@ -19,6 +19,8 @@ const KIND_OF_TABLE: Readonly<Record<FactTable, IdKind>> = {
   passkeys: 'passkey',
   tokens: 'token',
   workloads: 'workload',
+  app_roles: 'appRole',
+  app_role_secrets: 'appSecret',
   bootstrap_tokens: 'bootstrapToken',
   people: 'person',
   person_passkeys: 'personPasskey',

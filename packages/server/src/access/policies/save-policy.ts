@@ -1,5 +1,6 @@
 import { type Refusal, refuse } from '@keyhold/protocol/errors';
 import { SCOPES } from '@keyhold/protocol/state';
+import { ID_PREFIXES } from '@keyhold/protocol/id';
 import type { Kysely } from 'kysely';
 import type { PolicyRow } from '../../database/people-rows.ts';
 import type { Database } from '../../database/schema.ts';
@@ -127,7 +128,13 @@ async function isKnown(reader: Kysely<Database>, places: PolicyPlaces, { type, i
     case 'Person':
     case 'Service':
     case 'Workload': {
-      const found = await reader.selectFrom(TABLES[type]).select('id').where('id', '=', id).executeTakeFirst();
+      const isAppRole = type === 'Workload' && id.startsWith(`${ID_PREFIXES.appRole}_`);
+      const table = isAppRole ? 'app_roles' : TABLES[type];
+      const found = await reader
+        .selectFrom(table as 'tokens')
+        .select('id')
+        .where('id', '=', id)
+        .executeTakeFirst();
       return found !== undefined;
     }
     default:

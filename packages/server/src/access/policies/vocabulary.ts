@@ -17,6 +17,7 @@ export const TIGHTENING: readonly Action[] = [
   'factors.remove',
   'tokens.revoke',
   'workloads.remove',
+  'app-roles.remove',
   'people.suspend',
   'people.remove',
   'people.offboard',

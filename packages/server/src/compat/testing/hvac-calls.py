@@ -112,6 +112,26 @@ def wrapping():
     refused(hvac.exceptions.InvalidRequest, client().sys.unwrap, token=info["token"])
 
 
-for part in (system, token, kv, namespace, transit, wrapping):
+def approle():
+    api = client(namespace="market/test").auth.approle
+    api.create_or_update_approle("hvac", token_policies=["admin"], token_ttl="5m", secret_id_num_uses=2)
+    assert "hvac" in api.list_roles()["data"]["keys"]
+    assert api.read_role("hvac")["data"]["token_ttl"] == 300
+    role = api.read_role_id("hvac")["data"]["role_id"]
+    made = api.generate_secret_id("hvac", metadata={"a": "b"})["data"]
+    assert made["secret_id_accessor"] in api.list_secret_id_accessors("hvac")["data"]["keys"]
+    assert api.read_secret_id("hvac", made["secret_id"])["data"]["secret_id_num_uses"] == 2
+    fresh = client(token=None)
+    answer = fresh.auth.approle.login(role, made["secret_id"])
+    assert answer["auth"]["lease_duration"] == 300 and fresh.is_authenticated()
+    fresh.secrets.kv.v2.create_or_update_secret("h/approle", {"n": 1})
+    api.destroy_secret_id("hvac", made["secret_id"])
+    refused(hvac.exceptions.InvalidRequest, client(token=None).auth.approle.login, role, made["secret_id"])
+    api.delete_role("hvac")
+    refused(hvac.exceptions.InvalidPath, api.read_role, "hvac")
+    assert not fresh.is_authenticated()
+
+
+for part in (system, token, kv, namespace, transit, wrapping, approle):
     part()
     print(part.__name__)
