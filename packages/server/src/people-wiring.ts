@@ -8,6 +8,7 @@ import { mountScim } from './access/scim/scim.routes.ts';
 import type { VaultApi } from './compat/vault-call.ts';
 import { mountVault } from './compat/vault.routes.ts';
 import { createOffboarding } from './compliance/create-offboarding.ts';
+import { findActors } from './compliance/find-exposures.ts';
 import type { OffboardContext } from './compliance/finish-offboarding.ts';
 import type { Scratch } from './database/scratch.ts';
 import type { Store } from './database/store.ts';
@@ -15,14 +16,18 @@ import type { Log } from './http/log.ts';
 import type { Alarms } from './ledger/alarms.ts';
 import type { Places } from './verification/places.ts';
 
-/** As a provider that keeps people here says that somebody has left. */
+/**
+ * As a provider that keeps people here says that somebody has left. The token that says so goes on, whoever made it: else
+ * nobody who leaves after him would be heard of. It stands in the list of what he knows.
+ */
 async function offboardBy(
   context: OffboardContext,
   by: Attribution,
   of: string,
   reason: string,
 ): Promise<Refusal | null> {
-  const left = await createOffboarding(context, by, { of, reason, keep: [] });
+  const isHis = (await findActors(context.reader, of)).includes(by.actor);
+  const left = await createOffboarding(context, by, { of, reason, keep: isHis ? [by.actor] : [] });
   return isRefusal(left) ? left : null;
 }
 

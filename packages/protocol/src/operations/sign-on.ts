@@ -29,6 +29,7 @@ export const SignOnShape = Closed({
   clientId: Type.String(),
   hasSecret: Type.Boolean(),
   groupsClaim: Claim,
+  subjectClaim: Claim,
   makesPeople: Type.Boolean(),
   onDeactivated: Type.Enum([...DEACTIVATED]),
   roles: Type.Array(GroupRole),
@@ -62,6 +63,10 @@ export const saveSignOn = defineOperation({
       }),
     ),
     groupsClaim: Type.Optional({ ...Claim, description: 'Claim with the names of groups; `groups` by default.' }),
+    subjectClaim: Type.Optional({
+      ...Claim,
+      description: 'Claim that says who it is and never means another; `sub` by default, `oid` of Microsoft Entra ID.',
+    }),
     makesPeople: Type.Boolean({ description: 'Whoever is in such a group and was not here yet becomes a person.' }),
     onDeactivated: Type.Optional(
       Type.Enum([...DEACTIVATED], {

@@ -38,11 +38,11 @@ onEachDatabase('node-vault works unchanged:', (createPlace) => {
     const fresh = clientOf(shared(), { token: undefined });
     const { auth } = await fresh.approleLogin({ role_id, secret_id });
     fresh.token = auth.client_token;
-    await fresh.write('secret/data/nv/approle', { data: { n: 1 } });
+    await fresh.write('secret/data/ar/one', { data: { n: 1 } });
     await assert.rejects(fresh.approleLogin({ role_id, secret_id: 'x' }), statusOf(400));
     assert.deepEqual((await vault.approleRoles()).data.keys, ['nv']);
     await vault.deleteApproleRole({ role_name: 'nv' });
-    await assert.rejects(fresh.read('secret/data/nv/approle'), statusOf(403));
+    await assert.rejects(fresh.read('secret/data/ar/one'), statusOf(403));
   });
 
   it('KV: write, read, list, update, versions, delete, undelete, destroy', async () => {

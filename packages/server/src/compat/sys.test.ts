@@ -72,7 +72,7 @@ onEachDatabase("Vault's system and token paths", (createPlace) => {
     await shared().wire.expect(405, 'POST', 'sys/mounts/other', { type: 'kv' });
     await shared().wire.expect(405, 'DELETE', 'sys/mounts/secret');
     await shared().wire.expect(404, 'GET', 'sys/mounts/secret/tune');
-    for (const path of ['sys/policies/acl/a', 'sys/auth', 'auth/approle/login', 'cubbyhole/a', 'sys/none', '']) {
+    for (const path of ['sys/policies/acl/a', 'sys/auth', 'auth/userpass/login/a', 'cubbyhole/a', 'sys/none', '']) {
       assert.deepEqual(await shared().wire.expect(404, 'GET', path), NOT_THERE, path);
     }
   });

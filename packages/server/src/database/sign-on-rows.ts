@@ -6,6 +6,8 @@ export interface SignOnRow extends Fact {
   readonly issuer: string;
   readonly client_id: string;
   readonly groups_claim: string;
+  /** Claim that says who it is, and never means another. */
+  readonly subject_claim: string;
   readonly makes_people: 0 | 1;
   readonly on_deactivated: 'off-board' | 'suspend';
   /** JSON: what each group gives, and where. */
@@ -43,8 +45,11 @@ export interface ScimUserRow extends Fact {
   readonly user_name_key: string;
   readonly external_id: string | null;
   readonly active: 0 | 1;
-  /** 1: it was the provider who suspended him, so that it lets him back. */
-  readonly is_held: 0 | 1;
+  /**
+   * Since when his sessions are over by the provider's word; while his person says the same it lets him back, and where
+   * somebody here suspended him since, not.
+   */
+  readonly held_at: number | null;
   readonly created_at: number;
   readonly updated_at: number;
 }

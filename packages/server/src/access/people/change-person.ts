@@ -99,7 +99,7 @@ export async function emptyPerson({ ledger, reader }: Ending, by: Attribution, i
   await withdrawInvitationsBy({ ledger, reader }, by, [id]);
 }
 
-async function isLastOwner(facts: Facts, id: string): Promise<boolean> {
+export async function isLastOwner(facts: Facts, id: string): Promise<boolean> {
   return (await rolesOf(facts.db, [id])).some(isOwners) && !(await hasOtherOwner(facts, id));
 }
 

@@ -4,11 +4,11 @@ import type { Database } from '../../database/schema.ts';
 import type { ScimGroupRow, SignOnRow } from '../../database/sign-on-rows.ts';
 import { attribution, type Caller } from '../change-context.ts';
 import { membersOf, notThere, ScimError, type ScimGroup, taken } from './scim.ts';
-import { findGroup } from './scim.store.ts';
+import type { GroupPatch } from './scim-patch.ts';
+import { countGroups, findGroup } from './scim.store.ts';
 import { type SyncContext, syncRoles } from './sync-roles.ts';
 
-/** What a group is from now on, made from what it is within the change: of two changes at a moment none is lost. */
-export type Change = (before: ScimGroup) => ScimGroup;
+const MAX_GROUPS = 5_000;
 
 const asGroup = (row: ScimGroupRow): ScimGroup => ({
   displayName: row.display_name,
@@ -16,13 +16,16 @@ const asGroup = (row: ScimGroupRow): ScimGroup => ({
   members: membersOf(row),
 });
 
-/** Makes a group, or changes it; whoever is in it, or was, has the roles of his groups of now before this returns. */
+/**
+ * Makes a group, or changes it, from what it is within the change: of two at a moment none is lost. Whoever is in it, or was,
+ * or is named, has the roles of his groups of now before this returns: so a call that was cut short is repeated.
+ */
 export async function saveScimGroup(
   context: SyncContext,
   caller: Caller,
   signOn: SignOnRow,
   known: string | null,
-  change: Change,
+  { change, named }: GroupPatch,
 ): Promise<ScimGroupRow | Refusal> {
   const { ledger, random, clock } = context;
   const id = known ?? random.newId('scimGroup');
@@ -31,7 +34,10 @@ export async function saveScimGroup(
   const recorded = await ledger.record({ ...draft, locks: [id, signOn.id] }, async (facts) => {
     if ((await facts.find('sign_ons', signOn.id)) === undefined) throw notThere();
     const row = known === null ? undefined : await facts.find('scim_groups', id);
-    if (known !== null && row === undefined) throw notThere();
+    // Another provider's is not there.
+    if (known !== null && row?.sign_on_id !== signOn.id) throw notThere();
+    if (known === null && (await countGroups(facts.db, signOn.id)) >= MAX_GROUPS)
+      throw new ScimError('tooMany', `${MAX_GROUPS} groups are the most.`, 413);
     const before = row === undefined ? null : asGroup(row);
     const after = change(before ?? { displayName: '', externalId: null, members: [] });
     await refuseStrangers(facts.db, signOn.id, after.members, before?.members ?? []);
@@ -48,7 +54,7 @@ export async function saveScimGroup(
   });
   if (isRefusal(recorded)) return recorded;
   const { saved, concerned } = recorded.value;
-  await syncRoles(context, { ...by, idempotency: undefined }, signOn, concerned);
+  await syncRoles(context, { actor: by.actor, side: by.side }, signOn, [...new Set([...concerned, ...named])]);
   return saved;
 }
 
@@ -85,22 +91,30 @@ async function refuseStrangers(
   }
 }
 
-/** Removes a group, and the roles that it gave. */
+/** Removes a group, once nobody has a role by it any more. */
 export async function removeScimGroup(
   context: SyncContext,
   caller: Caller,
   signOn: SignOnRow,
   id: string,
 ): Promise<Refusal | null> {
-  const by = attribution(caller);
-  const draft = { ...by, action: 'scim-group.removed', subject: id, locks: [id] };
-  const recorded = await context.ledger.record(draft, async (facts) => {
-    const row = (await findGroup(facts.db, signOn.id, id)) && (await facts.find('scim_groups', id));
-    if (row === undefined) throw notThere();
-    await facts.remove('scim_groups', row);
-    return membersOf(row);
+  const emptied = await saveScimGroup(context, caller, signOn, id, {
+    change: (group) => ({ ...group, members: [] }),
+    named: await membersNow(context, signOn, id),
   });
-  if (isRefusal(recorded)) return recorded;
-  await syncRoles(context, { ...by, idempotency: undefined }, signOn, recorded.value);
-  return null;
+  if (isRefusal(emptied)) return emptied;
+  const draft = { ...attribution(caller), action: 'scim-group.removed', subject: id, locks: [id] };
+  const recorded = await context.ledger.record(draft, async (facts) => {
+    const row = await facts.find('scim_groups', id);
+    if (row?.sign_on_id !== signOn.id) throw notThere();
+    await facts.remove('scim_groups', row);
+    return null;
+  });
+  return isRefusal(recorded) ? recorded : null;
+}
+
+async function membersNow({ reader }: SyncContext, { id: signOn }: SignOnRow, id: string): Promise<readonly string[]> {
+  const row = await findGroup(reader, signOn, id);
+  if (row === undefined) throw notThere();
+  return membersOf(row);
 }

@@ -1,13 +1,16 @@
 import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
+import type { PersonRow } from '../../database/people-rows.ts';
 import type { ScimUserRow, SignOnRow } from '../../database/sign-on-rows.ts';
 import type { Facts } from '../../ledger/facts.ts';
 import { attribution, type Attribution, type Caller, type ChangeContext } from '../change-context.ts';
-import { suspendPerson } from '../people/change-person.ts';
+import { endSessions, isLastOwner, rowsOf } from '../people/change-person.ts';
+import { LAST_OWNER } from '../people/find-other-owner.ts';
+import { withdrawInvitations } from '../people/invite-person.ts';
 import { findIdentity } from '../sign-on/sign-ons.store.ts';
-import { notThere, putOut, type ScimUser, taken } from './scim.ts';
-import { type Change, saveScimGroup } from './save-scim-group.ts';
-import { findUserNamed, findUserOf, groupsOf } from './scim.store.ts';
-import type { SyncContext } from './sync-roles.ts';
+import { saveScimGroup } from './save-scim-group.ts';
+import { notThere, putOut, type ScimGroup, type ScimUser, taken } from './scim.ts';
+import { findUser, findUserNamed, findUserOf, groupsWith, type UserWithPerson } from './scim.store.ts';
+import { type SyncContext, syncRoles } from './sync-roles.ts';
 
 export interface ScimContext extends SyncContext, ChangeContext {
   readonly reader: SyncContext['reader'];
@@ -15,20 +18,25 @@ export interface ScimContext extends SyncContext, ChangeContext {
   readonly offboard: (by: Attribution, person: string, reason: string) => Promise<Refusal | null>;
 }
 
-const MAX_SUBJECT = 255;
+/** A user as he is after a change. */
+async function shownAgain({ reader }: ScimContext, { id: signOn }: SignOnRow, id: string): Promise<UserWithPerson> {
+  const found = await findUser(reader, signOn, id);
+  if (found === undefined) throw notThere();
+  return found;
+}
 
 /**
  * Makes a person of a provider's user: who he is there is what the provider calls him outside (`externalId`), or else his
- * name. Whoever is known at that issuer already is that person.
+ * name. Whoever is known at that issuer already is that person. Who is not active yet is suspended from the beginning.
  */
 export async function createScimUser(
   context: ScimContext,
   caller: Caller,
   signOn: SignOnRow,
   user: ScimUser,
-): Promise<ScimUserRow | Refusal> {
+): Promise<UserWithPerson | Refusal> {
   const { ledger, random, clock, reader } = context;
-  const subject = (user.externalId ?? user.userName).slice(0, MAX_SUBJECT);
+  const subject = user.externalId ?? user.userName;
   const known = await findIdentity(reader, signOn.issuer, subject);
   const ids = { person: known?.person_id ?? random.newId('person'), identity: known?.id ?? random.newId('identity') };
   const id = random.newId('scimUser');
@@ -38,16 +46,20 @@ export async function createScimUser(
     if ((await facts.find('sign_ons', signOn.id)) === undefined) throw notThere();
     const key = user.userName.toLowerCase();
     if ((await findUserNamed(facts.db, signOn.id, key)) !== undefined) throw taken();
-    await ensurePerson(facts, signOn, user, { ...ids, subject, at: clock.wall() });
-    if ((await findUserOf(facts.db, signOn.id, ids.person)) !== undefined) throw taken();
     const now = clock.wall();
+    const isNew = await ensurePerson(facts, signOn, user, { ...ids, subject, at: now });
+    if ((await findUserOf(facts.db, signOn.id, ids.person)) !== undefined) throw taken();
+    // Whoever was here before goes on until the provider says in a word of its own that he does not.
+    const isActive = user.active || !isNew;
     return await facts.insert('scim_users', {
       ...{ id, sign_on_id: signOn.id, person_id: ids.person, user_name: user.userName, user_name_key: key },
-      ...{ external_id: user.externalId, active: 1 as const, is_held: 0 as const, created_at: now, updated_at: now },
+      ...{ external_id: user.externalId, active: isActive ? 1 : 0, held_at: isActive ? null : now },
+      ...{ created_at: now, updated_at: now },
     });
   });
-  if (isRefusal(created) || user.active) return isRefusal(created) ? created : created.value;
-  return await updateScimUser(context, caller, signOn, created.value, user);
+  if (isRefusal(created)) return created;
+  if (user.active || created.value.active === 0) return await shownAgain(context, signOn, id);
+  return await updateScimUser(context, caller, signOn, id, () => user);
 }
 
 interface Ids {
@@ -57,93 +69,125 @@ interface Ids {
   readonly at: number;
 }
 
+/** Resolves to whether he was made. */
 async function ensurePerson(
   facts: Facts,
   signOn: SignOnRow,
-  { name }: ScimUser,
+  { name, active }: ScimUser,
   { person: id, identity, subject, at }: Ids,
-): Promise<void> {
+): Promise<boolean> {
   const known = await findIdentity(facts.db, signOn.issuer, subject);
   if (known !== undefined) {
     const held = await facts.find('person_identities', known.id);
     const row = await facts.find('people', known.person_id);
     const isHere = held?.state === 'active' && row !== undefined && row.state !== 'removed';
-    if (!isHere || known.person_id !== id) throw putOut();
-    return;
+    if (!isHere || held.person_id !== id) throw putOut();
+    return false;
   }
-  const since = { sessions_after: at, passkeys_after: at };
-  await facts.insert('people', { id, name, state: 'active', ...since, created_at: at });
+  const state = active ? ('active' as const) : ('suspended' as const);
+  await facts.insert('people', { id, name, state, sessions_after: at, passkeys_after: at, created_at: at });
   const who = { person_id: id, issuer: signOn.issuer, subject, sign_on_id: signOn.id };
   await facts.insert('person_identities', { id: identity, ...who, state: 'active', created_at: at });
+  return true;
 }
 
-/** What a provider says of somebody now. Deactivating comes first: whatever else happens, he is out. */
+/**
+ * What a provider says of somebody now, made from what was known of him within the change. Off-boarding comes first:
+ * whatever else happens, he is out.
+ */
 export async function updateScimUser(
   context: ScimContext,
   caller: Caller,
   signOn: SignOnRow,
-  row: ScimUserRow,
-  user: ScimUser,
-): Promise<ScimUserRow | Refusal> {
-  const held = row.active === 1 && !user.active ? await deactivate(context, caller, signOn, row) : undefined;
-  if (isRefusal(held)) return held;
-  const { ledger, clock } = context;
-  const draft = { ...attribution(caller), action: 'scim-user.changed', subject: row.person_id, about: row.person_id };
-  const recorded = await ledger.record({ ...draft, locks: [row.id, row.person_id] }, async (facts) => {
-    const found = await facts.find('scim_users', row.id);
-    const person = await facts.find('people', row.person_id);
-    if (found === undefined || person === undefined) throw notThere();
+  id: string,
+  change: (before: ScimUser) => ScimUser,
+): Promise<UserWithPerson | Refusal> {
+  const row = await shownAgain(context, signOn, id);
+  const isLeaving = row.active === 1 && !change(asUser(row, row.name)).active;
+  if (isLeaving && signOn.on_deactivated === 'off-board') {
+    const refused = await context.offboard(attribution(caller), row.person_id, `deactivated at ${signOn.name}`);
+    if (refused !== null) return refused;
+  }
+  const { person_id } = row;
+  const by = attribution(caller);
+  const draft = { ...by, action: 'scim-user.changed', subject: person_id, about: person_id };
+  const locks = [...new Set([id, ...(await rowsOf(context.reader, person_id))])];
+  const recorded = await context.ledger.record({ ...draft, locks }, async (facts) => {
+    const found = await facts.find('scim_users', id);
+    const person = await facts.find('people', person_id);
+    if (found?.sign_on_id !== signOn.id || person === undefined || found.person_id !== person_id) throw notThere();
+    const user = change(asUser(found, person.name));
     const key = user.userName.toLowerCase();
     const other = await findUserNamed(facts.db, signOn.id, key);
-    if (other !== undefined && other.id !== row.id) throw taken();
-    if (user.active && person.state === 'removed') throw putOut();
-    // Whom somebody here suspended nobody there lets back.
-    const isBack = user.active && found.is_held === 1 && person.state === 'suspended';
-    const change = { ...(isBack ? { state: 'active' as const } : {}), name: user.name };
-    if (person.state !== 'removed') await facts.update('people', person, change);
+    if (other !== undefined && other.id !== id) throw taken();
+    const held = await setActive(context, facts, found, person, user);
+    if (isRefusal(held)) return held;
     return await facts.update('scim_users', found, {
-      ...{ user_name: user.userName, user_name_key: key, external_id: user.externalId, updated_at: clock.wall() },
-      ...{ active: user.active ? 1 : 0, is_held: user.active ? 0 : (held ?? found.is_held) },
+      ...{
+        user_name: user.userName,
+        user_name_key: key,
+        external_id: user.externalId,
+        updated_at: context.clock.wall(),
+      },
+      ...{ active: user.active ? 1 : 0, held_at: held.at },
     });
   });
-  return isRefusal(recorded) ? recorded : recorded.value;
+  if (isRefusal(recorded)) return recorded;
+  await syncRoles(context, { actor: by.actor, side: by.side }, signOn, [id]);
+  return await shownAgain(context, signOn, id);
 }
 
-/** Resolves to 1 where it was this that suspended him. */
-async function deactivate(
-  context: ScimContext,
-  caller: Caller,
-  signOn: SignOnRow,
-  { person_id: person }: ScimUserRow,
-): Promise<0 | 1 | Refusal> {
-  if (signOn.on_deactivated === 'off-board') {
-    return (await context.offboard(attribution(caller), person, `deactivated at ${signOn.name}`)) ?? 0;
+const asUser = (row: ScimUserRow, name: string): ScimUser => ({
+  userName: row.user_name,
+  externalId: row.external_id,
+  name,
+  active: row.active === 1,
+});
+
+/** Suspends, or lets back whom just this suspended: nobody there lets back whom somebody here put out. */
+async function setActive(
+  { clock }: ScimContext,
+  facts: Facts,
+  { active, held_at: heldAt }: ScimUserRow,
+  person: PersonRow,
+  user: ScimUser,
+): Promise<{ readonly at: number | null } | Refusal> {
+  if (user.active && person.state === 'removed') throw putOut();
+  const named = person.state === 'removed' ? {} : { name: user.name };
+  if (user.active || active === 0 || person.state !== 'active') {
+    const isBack = user.active && person.state === 'suspended' && person.sessions_after === heldAt;
+    await facts.update('people', person, { ...named, ...(isBack ? { state: 'active' as const } : {}) });
+    return { at: user.active ? null : heldAt };
   }
-  const before = await context.reader.selectFrom('people').select('state').where('id', '=', person).executeTakeFirst();
-  if (before?.state !== 'active') return 0;
-  const suspended = await suspendPerson(context, caller, person);
-  return isRefusal(suspended) ? suspended : 1;
+  if (await isLastOwner(facts, person.id)) return LAST_OWNER;
+  const now = clock.wall();
+  await endSessions(facts, person.id);
+  await withdrawInvitations(facts, person.id);
+  await facts.update('people', person, { ...named, state: 'suspended', sessions_after: now });
+  return { at: now };
 }
 
-/** Off-boards whom a provider deletes, and forgets what it called him. Who comes again under that name is refused. */
+/** Off-boards whom a provider deletes, and forgets what it called him. */
 export async function removeScimUser(
   context: ScimContext,
   caller: Caller,
   signOn: SignOnRow,
-  row: ScimUserRow,
+  id: string,
 ): Promise<Refusal | null> {
-  const refused = await context.offboard(attribution(caller), row.person_id, `deleted at ${signOn.name}`);
+  const { person_id } = await shownAgain(context, signOn, id);
+  const refused = await context.offboard(attribution(caller), person_id, `deleted at ${signOn.name}`);
   // Whoever is gone is forgotten all the same.
   if (refused !== null && refused.refused !== 'PERSON_NOT_FOUND') return refused;
-  for (const { id } of (await groupsOf(context.reader, signOn.id, [row.id])).get(row.id) ?? []) {
-    const without: Change = (group) => ({ ...group, members: group.members.filter((member) => member !== row.id) });
-    const saved = await saveScimGroup(context, caller, signOn, id, without);
+  for (const group of await groupsWith(context.reader, signOn.id, id)) {
+    const change = (before: ScimGroup) => ({ ...before, members: before.members.filter((member) => member !== id) });
+    const saved = await saveScimGroup(context, caller, signOn, group, { change, named: [] });
     if (isRefusal(saved)) return saved;
   }
-  const draft = { ...attribution(caller), action: 'scim-user.removed', subject: row.person_id, about: row.person_id };
-  const recorded = await context.ledger.record({ ...draft, locks: [row.id] }, async (facts) => {
-    const found = await facts.find('scim_users', row.id);
-    if (found !== undefined) await facts.remove('scim_users', found);
+  const draft = { ...attribution(caller), action: 'scim-user.removed', subject: person_id, about: person_id };
+  const recorded = await context.ledger.record({ ...draft, locks: [id] }, async (facts) => {
+    const found = await facts.find('scim_users', id);
+    if (found?.sign_on_id !== signOn.id) throw notThere();
+    await facts.remove('scim_users', found);
     return null;
   });
   return isRefusal(recorded) ? recorded : null;

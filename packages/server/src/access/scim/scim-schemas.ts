@@ -61,7 +61,10 @@ export const SCIM_SCHEMAS = [
     attribute('externalId'),
     attribute('displayName'),
     attribute('active', { type: 'boolean' }),
-    attribute('groups', { ...reference, readOnly: true }),
+    attribute('name', {
+      type: 'complex',
+      subAttributes: ['formatted', 'givenName', 'familyName'].map((one) => attribute(one)),
+    }),
   ]),
   schema(SCHEMAS.group, 'Group', [
     attribute('displayName', { required: true, unique: true }),

@@ -4,14 +4,15 @@ import { classifyFault } from '../../database/store-fault.ts';
 import type { SignOnRow } from '../../database/sign-on-rows.ts';
 import { parseJsonBody } from '../../http/json-body.ts';
 import { bearerOf } from '../../http/mount.ts';
+import { InvalidInput } from '../../http/validation.ts';
 import { readCheckedRows } from '../../ledger/checked-rows.ts';
 import type { Caller } from '../change-context.ts';
-import type { Principal } from '../principal.ts';
+import { INSTALLATION, type Principal } from '../principal.ts';
 import { removeScimGroup, saveScimGroup } from './save-scim-group.ts';
 import { createScimUser, removeScimUser, type ScimContext, updateScimUser } from './save-scim-user.ts';
 import * as scim from './scim.ts';
 import * as store from './scim.store.ts';
-import { patchGroup, patchUser, readOperations } from './scim-patch.ts';
+import { type GroupPatch, patchGroup, patchUser, readOperations } from './scim-patch.ts';
 import { PROVIDER_CONFIG, RESOURCE_TYPES, SCIM_SCHEMAS } from './scim-schemas.ts';
 
 export interface ScimRoutes {
@@ -73,6 +74,7 @@ export async function mountScim(app: FastifyInstance, routes: ScimRoutes): Promi
             const { id = '' } = request.params as { id?: string };
             const query = request.query as Asked['query'];
             const base = `${routes.origin()}${PREFIX}`;
+            if (isForbidden(principal, method, url)) return send(reply, errorOf(403, 'A policy forbids it.'));
             const answer = await handle({ caller, signOn, id, query, body: readBody(request.body), base });
             return send(reply, isRefusal(answer) ? errorOf(ERRORS[answer.refused].status, answer.detail) : answer);
           },
@@ -82,62 +84,69 @@ export async function mountScim(app: FastifyInstance, routes: ScimRoutes): Promi
       mount('GET', '/ServiceProviderConfig', async () => ok(PROVIDER_CONFIG));
       mount('GET', '/ResourceTypes', async () => ok(listOf(RESOURCE_TYPES, RESOURCE_TYPES.length, 1)));
       mount('GET', '/Schemas', async () => ok(listOf(SCIM_SCHEMAS, SCIM_SCHEMAS.length, 1)));
+      mount('GET', '/ResourceTypes/:id', async ({ id }) => ok(named(RESOURCE_TYPES, id)));
+      mount('GET', '/Schemas/:id', async ({ id }) => ok(named(SCIM_SCHEMAS, id)));
+      scope.setNotFoundHandler((_request, reply) => send(reply, errorOf(404, 'There is no such endpoint.')));
       done();
     },
     { prefix: PREFIX },
   );
 }
 
+/** Policies can keep a provider from making people and giving roles; not from taking away. */
+function isForbidden(principal: Principal, method: string, url: string): boolean {
+  if (method === 'GET' || method === 'DELETE') return false;
+  const action = url.startsWith('/Groups') ? 'roles.grant' : 'people.invite';
+  return principal.judge.rule(principal, action, INSTALLATION)?.effect === 'forbid';
+}
+
 type Mount = (method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', url: string, handle: Handle) => void;
 
 function mountUsers(mount: Mount, { context }: ScimRoutes): void {
   const { reader } = context;
-  const show = async (rows: Awaited<ReturnType<typeof store.listUsers>>['rows'], { signOn, base }: Asked) => {
-    const ids = rows.map(({ id }) => id);
-    const groups = await store.groupsOf(reader, signOn.id, ids);
-    const names = await store.namesOf(
-      reader,
-      rows.map(({ person_id }) => person_id),
-    );
-    return rows.map((row) => scim.showUser(row, names.get(row.person_id) ?? '', groups.get(row.id) ?? [], base));
-  };
-  const find = async ({ signOn, id }: Asked) => {
-    const row = await store.findUser(reader, signOn.id, id);
-    if (row === undefined) throw scim.notThere();
-    const names = await store.namesOf(reader, [row.person_id]);
-    const { user_name: userName, external_id: externalId, active, person_id } = row;
-    return { row, user: { userName, externalId, name: names.get(person_id) ?? userName, active: active === 1 } };
-  };
-  const update = async (asked: Asked, change: (before: scim.ScimUser) => scim.ScimUser) => {
-    const { row, user } = await find(asked);
-    const saved = await updateScimUser(context, asked.caller, asked.signOn, row, change(user));
-    return isRefusal(saved) ? saved : ok((await show([saved], asked))[0] as object);
-  };
+  const answer = (user: store.UserWithPerson | Refusal, base: string, status = 200): Answer | Refusal =>
+    isRefusal(user) ? user : { status, body: scim.showUser(user, base) };
 
-  mount('POST', '/Users', async (asked) => {
-    const saved = await createScimUser(context, asked.caller, asked.signOn, scim.readUser(asked.body));
-    return isRefusal(saved) ? saved : { status: 201, body: (await show([saved], asked))[0] as object };
-  });
-  mount('GET', '/Users', async (asked) => {
-    const filter = scim.readFilter(asked.query['filter'], ['userName', 'externalId', 'id']);
+  mount('POST', '/Users', async ({ caller, signOn, body, base }) =>
+    answer(await createScimUser(context, caller, signOn, scim.readUser(body, true)), base, 201),
+  );
+  mount('GET', '/Users', async ({ signOn, query, base }) => {
+    const filter = scim.readFilter(query['filter'], ['userName', 'externalId', 'id']);
     const column = { userName: 'user_name_key', externalId: 'external_id', id: 'id' }[filter?.attribute ?? 'id'];
     const value = filter?.attribute === 'userName' ? filter.value.toLowerCase() : filter?.value;
     const where = value === undefined ? null : { column: column as 'id', value };
-    const window = windowOf(asked.query);
-    const { rows, total } = await store.listUsers(reader, asked.signOn.id, where, window);
-    return ok(listOf(await show(rows, asked), total, window.offset + 1));
+    const window = windowOf(query);
+    const { rows, total } = await store.listUsers(reader, signOn.id, where, window);
+    return ok(
+      listOf(
+        rows.map((row) => scim.showUser(row, base)),
+        total,
+        window.offset + 1,
+      ),
+    );
   });
-  mount('GET', '/Users/:id', async (asked) => ok((await show([(await find(asked)).row], asked))[0] as object));
-  mount('PUT', '/Users/:id', async (asked) => await update(asked, () => scim.readUser(asked.body)));
-  mount('PATCH', '/Users/:id', async (asked) => {
-    const operations = readOperations(asked.body);
-    return await update(asked, (before) => patchUser(before, operations));
+  mount('GET', '/Users/:id', async ({ signOn, id, base }) => {
+    const row = await store.findUser(reader, signOn.id, id);
+    if (row === undefined) throw scim.notThere();
+    return ok(scim.showUser(row, base));
   });
-  mount('DELETE', '/Users/:id', async (asked) => {
-    const refused = await removeScimUser(context, asked.caller, asked.signOn, (await find(asked)).row);
-    return refused ?? { status: 204, body: null };
+  mount('PUT', '/Users/:id', async ({ caller, signOn, id, body, base }) => {
+    scim.readUser(body, true);
+    const change = ({ active }: scim.ScimUser) => scim.readUser(body, active);
+    return answer(await updateScimUser(context, caller, signOn, id, change), base);
+  });
+  mount('PATCH', '/Users/:id', async ({ caller, signOn, id, body, base }) => {
+    const change = patchUser(readOperations(body));
+    return answer(await updateScimUser(context, caller, signOn, id, change), base);
+  });
+  mount('DELETE', '/Users/:id', async ({ caller, signOn, id }) => {
+    return (await removeScimUser(context, caller, signOn, id)) ?? { status: 204, body: null };
   });
 }
+
+/** Members that one page of groups shows, beyond those of its first. */
+const MAX_SHOWN = 20_000;
+const GROUPS_AT_ONCE = 5;
 
 function mountGroups(mount: Mount, { context }: ScimRoutes): void {
   const { reader } = context;
@@ -145,23 +154,35 @@ function mountGroups(mount: Mount, { context }: ScimRoutes): void {
     !String(query['excludedAttributes'] ?? '')
       .toLowerCase()
       .includes('members');
-  const save = async (asked: Asked, known: string | null, change: (before: scim.ScimGroup) => scim.ScimGroup) => {
-    const saved = await saveScimGroup(context, asked.caller, asked.signOn, known, change);
+  const save = async (asked: Asked, known: string | null, patch: GroupPatch): Promise<Answer | Refusal> => {
+    const saved = await saveScimGroup(context, asked.caller, asked.signOn, known, patch);
     if (isRefusal(saved)) return saved;
     return { status: known === null ? 201 : 200, body: scim.showGroup(saved, withMembers(asked), asked.base) };
   };
+  const whole = ({ body }: Asked): GroupPatch => {
+    const group = scim.readGroup(body);
+    return { change: () => group, named: group.members };
+  };
 
-  mount('POST', '/Groups', async (asked) => {
-    const group = scim.readGroup(asked.body);
-    return await save(asked, null, () => group);
-  });
+  mount('POST', '/Groups', async (asked) => await save(asked, null, whole(asked)));
   mount('GET', '/Groups', async (asked) => {
     const filter = scim.readFilter(asked.query['filter'], ['displayName', 'externalId', 'id']);
     const column = { displayName: 'display_name', externalId: 'external_id', id: 'id' }[filter?.attribute ?? 'id'];
     const where = filter === null ? null : { column: column as 'id', value: filter.value };
     const window = windowOf(asked.query);
-    const { rows, total } = await store.listGroups(reader, asked.signOn.id, where, window);
-    const shown = rows.map((row) => scim.showGroup(row, withMembers(asked), asked.base));
+    const isFull = withMembers(asked);
+    const shown: ReturnType<typeof scim.showGroup>[] = [];
+    let total = 0;
+    // A few at a time: one may be as large as a page of them should be.
+    for (let members = 0; members <= MAX_SHOWN && shown.length < window.limit; ) {
+      const [offset, rest] = [window.offset + shown.length, window.limit - shown.length];
+      const part = { offset, limit: isFull ? Math.min(rest, GROUPS_AT_ONCE) : rest };
+      const found = await store.listGroups(reader, asked.signOn.id, where, part, isFull);
+      total = found.total;
+      shown.push(...found.rows.map((row) => scim.showGroup(row, isFull, asked.base)));
+      members += found.rows.reduce((sum, row) => sum + scim.membersOf(row).length, 0);
+      if (found.rows.length < part.limit) break;
+    }
     return ok(listOf(shown, total, window.offset + 1));
   });
   mount('GET', '/Groups/:id', async (asked) => {
@@ -169,17 +190,10 @@ function mountGroups(mount: Mount, { context }: ScimRoutes): void {
     if (row === undefined) throw scim.notThere();
     return ok(scim.showGroup(row, withMembers(asked), asked.base));
   });
-  mount('PUT', '/Groups/:id', async (asked) => {
-    const group = scim.readGroup(asked.body);
-    return await save(asked, asked.id, () => group);
-  });
-  mount('PATCH', '/Groups/:id', async (asked) => {
-    const operations = readOperations(asked.body);
-    return await save(asked, asked.id, (before) => patchGroup(before, operations));
-  });
-  mount('DELETE', '/Groups/:id', async (asked) => {
-    const refused = await removeScimGroup(context, asked.caller, asked.signOn, asked.id);
-    return refused ?? { status: 204, body: null };
+  mount('PUT', '/Groups/:id', async (asked) => await save(asked, asked.id, whole(asked)));
+  mount('PATCH', '/Groups/:id', async (asked) => await save(asked, asked.id, patchGroup(readOperations(asked.body))));
+  mount('DELETE', '/Groups/:id', async ({ caller, signOn, id }) => {
+    return (await removeScimGroup(context, caller, signOn, id)) ?? { status: 204, body: null };
   });
 }
 
@@ -212,6 +226,12 @@ function windowOf({ startIndex, count }: Asked['query']): store.Window {
   return { offset: whole(startIndex, 1, 1) - 1, limit: Math.min(MAX_PAGE, whole(count, 0, MAX_PAGE)) };
 }
 
+function named<T extends { readonly id: string }>(all: readonly T[], id: string): T {
+  const found = all.find((one) => one.id === id);
+  if (found === undefined) throw scim.notThere();
+  return found;
+}
+
 const ok = (body: object): Answer => ({ status: 200, body });
 
 function listOf(resources: readonly object[], totalResults: number, startIndex: number) {
@@ -236,7 +256,7 @@ function fail(
   }
   const fault = classifyFault(error);
   if (fault !== null) return send(reply.header('retry-after', '1'), errorOf(503, ERRORS[fault].title));
-  const { statusCode = 500 } = error;
+  const statusCode = error instanceof InvalidInput ? 400 : (error.statusCode ?? 500);
   if (statusCode < 500) return send(reply, errorOf(statusCode, 'The request cannot be read.'));
   failed(error, request.id);
   return send(reply, errorOf(500, `Report the instance id ${request.id} to whoever runs this server.`));
@@ -245,6 +265,8 @@ function fail(
 function send(reply: FastifyReply, { status, body }: Answer): FastifyReply {
   if (status === 401) reply.header('www-authenticate', 'Bearer realm="keyhold"');
   reply.code(status).header('cache-control', 'no-store');
+  const { location } = (body as { readonly meta?: { readonly location?: string } } | null)?.meta ?? {};
+  if (status === 201 && location !== undefined) reply.header('location', location);
   if (body === null) return reply.send();
   return reply
     .header('content-type', 'application/scim+json; charset=utf-8')

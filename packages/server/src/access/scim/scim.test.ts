@@ -1,103 +1,14 @@
 import assert from 'node:assert/strict';
-import { after, before, it } from 'node:test';
+import { it } from 'node:test';
 import { onEachDatabase } from '../../testing/databases.ts';
-import { originOf, type PersonAnswer, TestPerson } from '../../testing/person.ts';
 import { sharePoliced } from '../../testing/policies.ts';
-import { openRaw } from '../../testing/raw-database.ts';
+import { outcome, ROLES, shareScim, USER } from '../../testing/scim.ts';
 import { assertStatus } from '../../testing/shared-market.ts';
-import { SsoBrowser, type SsoProvider, startSsoProvider } from '../../testing/sso-provider.ts';
-import { WrittenPast } from '../../testing/written-past.ts';
-
-const USER = 'urn:ietf:params:scim:schemas:core:2.0:User';
-const GROUP = 'urn:ietf:params:scim:schemas:core:2.0:Group';
-const PATCH = 'urn:ietf:params:scim:api:messages:2.0:PatchOp';
-const SESSION = '__Host-keyhold-session';
-const ROLES = [
-  { group: 'Trading', role: 'developer', environment: 'market/live' },
-  { group: 'Audit', role: 'auditor' },
-];
-const outcome = ({ status, body }: PersonAnswer) => (status < 300 ? 'done' : `${status} ${body.code}`);
-
-interface ScimAnswer {
-  readonly status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
-  readonly body: any;
-}
 
 onEachDatabase('a provider that keeps its people here', (createPlace) => {
   const shared = sharePoliced(createPlace);
-  let provider: SsoProvider;
-  let token = '';
-  const stack = new AsyncDisposableStack();
-  after(() => stack.disposeAsync());
-  const origin = () => originOf(shared().installation);
-
-  const save = (more: object = {}, name = 'corp') => {
-    const body = { issuer: provider.issuer, clientId: 'keyhold', makesPeople: false, roles: ROLES, ...more };
-    return shared().owner.call('PUT', `/v1/sign-on/${name}`, body, { confirm: true });
-  };
-  const provisioning = async (name: string): Promise<string> => {
-    const path = `/v1/sign-on/${name}/provisioning-tokens`;
-    return assertStatus(await shared().owner.call('POST', path, {}, { confirm: true }), 201).secret;
-  };
-  const scim = async (method: string, path: string, body?: object, by = token): Promise<ScimAnswer> => {
-    const response = await fetch(`${shared().installation.controlUrl}/scim/v2${path}`, {
-      method,
-      headers: { authorization: `Bearer ${by}`, 'content-type': 'application/scim+json' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    return { status: response.status, body: text === '' ? null : JSON.parse(text) };
-  };
-  const expect = async (status: number, method: string, path: string, body?: object) => {
-    const answer = await scim(method, path, body);
-    assert.equal(answer.status, status, JSON.stringify(answer.body));
-    return answer.body;
-  };
-  const patch = (path: string, ...Operations: object[]) => scim('PATCH', path, { schemas: [PATCH], Operations });
-  const user = async (login: string, more: object = {}) => {
-    const body = { schemas: [USER], userName: `${login}@Corp.example`, externalId: login, displayName: login, ...more };
-    return await expect(201, 'POST', '/Users', body);
-  };
-  const group = (displayName: string, members: readonly string[] = []) =>
-    expect(201, 'POST', '/Groups', { schemas: [GROUP], displayName, members: members.map((value) => ({ value })) });
-  const come = async (login: string): Promise<TestPerson | string> => {
-    if (!provider.accounts.has(login)) provider.accounts.set(login, {});
-    const browser = new SsoBrowser();
-    const isBack = (url: string) => url.startsWith(`${origin()}/sign-in#`) || url === `${origin()}/account`;
-    const end = await browser.go(`${origin()}/sign-on/corp`, login, isBack);
-    const session = browser.cookieOf(origin(), SESSION);
-    if (end !== `${origin()}/account` || session === undefined) return new URL(end).hash.slice(1);
-    const person = new TestPerson(shared().installation);
-    person.session = session;
-    person.id = (await person.call('GET', '/v1/session')).body.person.id;
-    return person;
-  };
-  const comes = async (login: string): Promise<TestPerson> => {
-    const person = await come(login);
-    assert.ok(typeof person !== 'string', `${login}: ${person}`);
-    return person;
-  };
-  const rolesOf = async (person: TestPerson): Promise<string[]> =>
-    assertStatus(await person.call('GET', '/v1/session'), 200)
-      .roles.map(({ role }: { role: string }) => role)
-      .sort();
-  const personNamed = async (name: string) => {
-    const { items } = assertStatus(await shared().owner.call('GET', '/v1/people?limit=200'), 200);
-    return items.find((one: { name: string }) => one.name === name);
-  };
-
-  before(async () => {
-    provider = stack.use(await startSsoProvider([`${origin()}/sign-on/corp/callback`]));
-    const { clientSecret } = provider;
-    const at = { project: 'market', environment: 'live', path: 'sso/corp' };
-    assertStatus(
-      await shared().owner.call('POST', '/v1/secrets', { ...at, data: { clientSecret } }, { confirm: true }),
-      201,
-    );
-    assertStatus(await save({ clientSecretFrom: at }), 200);
-    token = await provisioning('corp');
-  });
+  const corp = shareScim(shared);
+  const { origin, save, provisioning, scim, expect, patch, user, group, come, comes, rolesOf, personNamed } = corp;
 
   it('makes people, and finds them: by name in any case, by what it calls them, page by page', async () => {
     const ann = await user('ann', { name: { formatted: 'Ann Ex' }, emails: [{ value: 'a@x', primary: true }] });
@@ -141,10 +52,6 @@ onEachDatabase('a provider that keeps its people here', (createPlace) => {
     const add = { op: 'Add', path: 'members', value: [{ value: cyd.id }] };
     assert.equal((await patch(`/Groups/${audit.id}`, add)).status, 200);
     assert.deepEqual(await rolesOf(session), ['auditor', 'developer']);
-    assert.deepEqual(
-      (await expect(200, 'GET', `/Users/${cyd.id}`)).groups.map(({ display }: { display: string }) => display).sort(),
-      ['Audit', 'Trading'],
-    );
     // Signing in does not end what it is told of here.
     assert.deepEqual(await rolesOf(await comes('cyd')), ['auditor', 'developer']);
     const remove = { op: 'Remove', path: `members[value eq "${cyd.id}"]` };
@@ -223,10 +130,33 @@ onEachDatabase('a provider that keeps its people here', (createPlace) => {
     assert.equal(await come('fay'), 'SIGN_IN_REFUSED');
     assert.equal((await active(true)).body.active, true);
     const again = await comes('fay');
-    assertStatus(await owner.call('POST', `/v1/people/${again.id}/suspend`, {}), 200);
-    await active(false);
-    await active(true);
+    const byHand = () => owner.call('POST', `/v1/people/${again.id}/suspend`, {});
+    const resume = () => owner.call('POST', `/v1/people/${again.id}/resume`, {}, { confirm: true });
+    // Before the provider did, or after it.
+    for (const steps of [
+      [byHand, () => active(false)],
+      [() => active(false), byHand],
+    ] as const) {
+      for (const step of steps) assert.ok((await step()).status < 300);
+      assert.equal((await active(true)).body.active, false);
+      assert.equal(await come('fay'), 'SIGN_IN_REFUSED');
+      assertStatus(await resume(), 200);
+      await comes('fay');
+    }
+    // A change of something else that was under way lets nobody back, nor does leaving `active` out.
+    const rename = () => patch(`/Users/${fay.id}`, { op: 'replace', path: 'displayName', value: 'Fay' });
+    await Promise.all([active(false), rename(), rename(), rename()]);
+    assert.equal((await scim('PUT', `/Users/${fay.id}`, { userName: 'fay@Corp.example' })).body.active, false);
     assert.equal(await come('fay'), 'SIGN_IN_REFUSED');
+    // Somebody whose first day is yet to come.
+    const gil = await user('gil', { active: false });
+    assert.equal(gil.active, false);
+    await expect(200, 'PATCH', `/Groups/${audit.id}`, {
+      Operations: [{ op: 'add', path: 'members', value: [{ value: gil.id }] }],
+    });
+    assert.equal(await come('gil'), 'SIGN_IN_REFUSED');
+    assert.equal((await patch(`/Users/${gil.id}`, { op: 'replace', path: 'active', value: 'True' })).body.active, true);
+    await comes('gil');
     await expect(204, 'DELETE', `/Groups/${audit.id}`);
     assertStatus(await save(), 200);
   });
@@ -256,7 +186,7 @@ onEachDatabase('a provider that keeps its people here', (createPlace) => {
     // It opens nothing else, and nobody makes another like it.
     const { controlUrl } = shared().installation;
     for (const path of ['/v1/people', '/v1/projects', '/v1/keys', '/v1/sign-on']) {
-      const answer = await fetch(controlUrl + path, { headers: { authorization: `Bearer ${token}` } });
+      const answer = await fetch(controlUrl + path, { headers: { authorization: `Bearer ${corp.token()}` } });
       assert.equal(answer.status, 403, path);
     }
     const scoped = await owner.call('POST', '/v1/tokens', { name: 'x', scopes: ['scim'] }, { confirm: true });
@@ -266,33 +196,31 @@ onEachDatabase('a provider that keeps its people here', (createPlace) => {
     const second = await provisioning('second');
     const mine = await user('hal');
     assert.equal((await scim('GET', '/Users', undefined, second)).body.totalResults, 0);
-    for (const method of ['GET', 'DELETE'])
-      assert.equal((await scim(method, `/Users/${mine.id}`, undefined, second)).status, 404);
+    const ours = await group('Ours', [mine.id]);
+    const bodies = {
+      Users: { PUT: { userName: 'taken' }, PATCH: { Operations: [{ op: 'replace', value: { active: false } }] } },
+      Groups: { PUT: { displayName: 'x' }, PATCH: { Operations: [{ op: 'remove', path: 'members' }] } },
+    } as const;
+    for (const [kind, id] of [
+      ['Users', mine.id],
+      ['Groups', ours.id],
+    ] as const) {
+      for (const method of ['GET', 'PUT', 'PATCH', 'DELETE'] as const) {
+        const body = method === 'PUT' || method === 'PATCH' ? bodies[kind][method] : undefined;
+        assert.equal((await scim(method, `/${kind}/${id}`, body, second)).status, 404, `${method} ${kind}`);
+      }
+    }
+    assert.equal((await expect(200, 'GET', `/Groups/${ours.id}`)).members.length, 1);
+    assert.equal((await expect(200, 'GET', `/Users/${mine.id}`)).active, true);
+    await expect(204, 'DELETE', `/Groups/${ours.id}`);
     const member = { displayName: 'Audit', members: [{ value: mine.id }] };
     assert.equal((await scim('POST', '/Groups', member, second)).status, 400);
     assertStatus(await owner.call('DELETE', '/v1/sign-on/second', {}), 200);
     assert.equal((await scim('GET', '/Users', undefined, second)).status, 401);
     for (const path of ['/ServiceProviderConfig', '/ResourceTypes', '/Schemas']) await expect(200, 'GET', path);
     const bad = await fetch(`${controlUrl}/scim/v2/Users`, {
-      ...{ method: 'POST', headers: { authorization: `Bearer ${token}` }, body: '{"userName": ' },
+      ...{ method: 'POST', headers: { authorization: `Bearer ${corp.token()}` }, body: '{"userName": ' },
     });
     assert.deepEqual([bad.status, ((await bad.json()) as { scimType: string }).scimType], [400, 'invalidSyntax']);
-  });
-
-  it('believes no row that was edited, and mends by itself what was cut short', async () => {
-    const ivy = await user('ivy');
-    const audit = await group('Audit', [ivy.id]);
-    const session = await comes('ivy');
-    await using raw = await openRaw(shared().place);
-    const past = new WrittenPast(raw);
-    const row = await past.row('scim_groups', audit.id);
-    await past.edit('scim_groups', audit.id, { members: '[]' });
-    assert.equal((await patch(`/Groups/${audit.id}`, { op: 'replace', value: { externalId: 'g' } })).status, 409);
-    await past.edit('scim_groups', audit.id, row);
-    // As it is where the process dies between the group and the roles of those in it.
-    await past.edit('scim_groups', audit.id, { members: '[]' });
-    await past.mend('scim_groups', audit.id);
-    assertStatus(await save(), 200);
-    assert.deepEqual(await rolesOf(session), []);
   });
 });

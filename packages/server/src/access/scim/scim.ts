@@ -26,6 +26,7 @@ export interface ScimGroup {
 
 const MAX_MEMBERS = 20_000;
 const MAX_TEXT = 255;
+const MAX_ID = 60;
 
 type Attributes = Readonly<Record<string, unknown>>;
 
@@ -35,12 +36,17 @@ export function attribute(attributes: Attributes, name: string): unknown {
   return key === undefined ? undefined : attributes[key];
 }
 
-/** @throws ScimError where the body is no such user */
-export function readUser(body: Attributes): ScimUser {
+/** What is left out of `active` stays as it was. @throws ScimError where the body is no such user */
+export function readUser(body: Attributes, wasActive: boolean): ScimUser {
   const userName = readText(attribute(body, 'userName'), 'userName');
   if (userName === null) throw new ScimError('invalidValue', 'userName is missing.');
   const externalId = readText(attribute(body, 'externalId'), 'externalId');
-  return { userName, externalId, name: nameIn(body) ?? userName, active: readActive(attribute(body, 'active')) };
+  return {
+    userName,
+    externalId,
+    name: nameIn(body) ?? userName,
+    active: readActive(attribute(body, 'active') ?? wasActive),
+  };
 }
 
 /** @throws ScimError where the body is no such group */
@@ -51,19 +57,25 @@ export function readGroup(body: Attributes): ScimGroup {
   return { displayName, externalId, members: readMembers(attribute(body, 'members') ?? []) };
 }
 
+/** @throws ScimError */
+export function refuseTooMany(members: number): void {
+  if (members > MAX_MEMBERS) throw new ScimError('tooMany', `${MAX_MEMBERS} members are the most.`, 413);
+}
+
 /** Ids in a list of members, or in one. */
 export function readMembers(value: unknown): readonly string[] {
   const items = Array.isArray(value) ? value : [value];
-  if (items.length > MAX_MEMBERS) throw new ScimError('tooMany', `${MAX_MEMBERS} members are the most.`, 413);
+  refuseTooMany(items.length);
   const ids = items.map((item) => {
     const id = typeof item === 'object' && item !== null ? attribute(item as Attributes, 'value') : item;
-    if (typeof id === 'string') return id;
+    if (typeof id === 'string' && id.length <= MAX_ID) return id;
     throw new ScimError('invalidValue', 'A member is {"value": "its id"}.');
   });
   return [...new Set(ids)].sort();
 }
 
-function nameIn(body: Attributes): string | null {
+/** What somebody is called, however it is said. */
+export function nameIn(body: Attributes): string | null {
   const named = attribute(body, 'name');
   const name = typeof named === 'object' && named !== null ? (named as Attributes) : {};
   const parts = ['givenName', 'familyName'].map((part) => attribute(name, part)).filter(isText);
@@ -83,7 +95,6 @@ export function readText(value: unknown, name: string): string | null {
 
 /** Some say it in words. */
 export function readActive(value: unknown): boolean {
-  if (value === undefined || value === null) return true;
   if (typeof value === 'boolean') return value;
   if (typeof value === 'string' && /^(true|false)$/i.test(value)) return value.toLowerCase() === 'true';
   throw new ScimError('invalidValue', 'active is true or false.');
@@ -123,7 +134,8 @@ export function readFilter(text: unknown, known: readonly string[]): ScimFilter 
   const [, name = '', quoted = ''] = (typeof text === 'string' ? EQUALS.exec(text) : null) ?? [];
   const attribute = known.find((one) => one.toLowerCase() === name.toLowerCase());
   try {
-    if (attribute !== undefined) return { attribute, value: JSON.parse(quoted) as string };
+    const value = attribute === undefined ? '' : (JSON.parse(quoted) as string);
+    if (attribute !== undefined && !/\p{Cc}/u.test(value) && value.isWellFormed()) return { attribute, value };
   } catch {
     // Said below.
   }
@@ -137,18 +149,34 @@ const meta = (kind: 'User' | 'Group', { id, created_at, updated_at }: ScimUserRo
   location: `${base}/${kind}s/${id}`,
 });
 
-export function showUser(row: ScimUserRow, name: string, groups: readonly ScimGroupRow[], base: string) {
+export function showUser(row: ScimUserRow & { name: string; person_state: string }, base: string) {
+  // Whom somebody here put out is not active, whatever the provider last said.
+  const active = row.active === 1 && row.person_state === 'active';
   return {
     schemas: [SCHEMAS.user],
-    ...{ id: row.id, userName: row.user_name, displayName: name, active: row.active === 1 },
+    ...{ id: row.id, userName: row.user_name, displayName: row.name, active },
     ...(row.external_id === null ? {} : { externalId: row.external_id }),
-    groups: groups.map(({ id, display_name: display }) => ({ value: id, display, $ref: `${base}/Groups/${id}` })),
     meta: meta('User', row, base),
   };
 }
 
 export function membersOf({ members }: Pick<ScimGroupRow, 'members'>): readonly string[] {
   return JSON.parse(members) as string[];
+}
+
+const MAX_PARSED = 100;
+/** Members of groups as they were read last: looking somebody up takes no reading of all of them again. */
+const parsed = new Map<string, { readonly text: string; readonly members: ReadonlySet<string> }>();
+
+export function hasMember({ id, members: text }: Pick<ScimGroupRow, 'id' | 'members'>, user: string): boolean {
+  let known = parsed.get(id);
+  if (known?.text !== text) {
+    known = { text, members: new Set(JSON.parse(text) as string[]) };
+    parsed.delete(id);
+    parsed.set(id, known);
+    if (parsed.size > MAX_PARSED) parsed.delete(parsed.keys().next().value as string);
+  }
+  return known.members.has(user);
 }
 
 export function showGroup(row: ScimGroupRow, withMembers: boolean, base: string) {

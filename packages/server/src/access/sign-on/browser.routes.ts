@@ -3,11 +3,12 @@ import { EnvelopeBroken, openEnvelope } from '@keyhold/verifier/open-envelope';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { SignOnRow } from '../../database/sign-on-rows.ts';
 import { type OpenIdParty, OpenIdRefused } from '../../http/openid.ts';
-import { setSessionCookie } from '../../http/session-cookie.ts';
+import { sessionCookieOf, setSessionCookie } from '../../http/session-cookie.ts';
 import { readCheckedRows } from '../../ledger/checked-rows.ts';
 import { expose } from '../../vault/expose.ts';
 import { keyById } from '../../vault/open-vault-key.ts';
 import { placeIn, SEALED, type Vault } from '../../vault/vault.ts';
+import { authenticateSession } from '../sign-in/authenticate-session.ts';
 import { type Began, noteFailure, refuseLocked } from '../sign-in/sign-in.ts';
 import { networkOf } from '../sign-in/throttle.ts';
 import { linkIdentity } from './link-identity.ts';
@@ -30,7 +31,8 @@ export function mountSignOnPages(app: FastifyInstance, routes: SignOnRoutes): vo
     const party = refuseLocked(routes.signIn, request.ip) ?? (await openParty(routes, request.params.name));
     if (isRefusal(party)) return back(reply, party);
     try {
-      const sent = await send(routes, party, request.ip, request.query);
+      const session = await sessionOf(routes, request);
+      const sent = await send(routes, party, { ip: request.ip, session }, request.query);
       if (isRefusal(sent)) return back(reply, sent);
       reply.header('set-cookie', `${COOKIE}=${sent.cookie}; ${ATTRIBUTES}; Max-Age=600`);
       return quiet(reply).redirect(sent.to.href);
@@ -48,6 +50,13 @@ export function mountSignOnPages(app: FastifyInstance, routes: SignOnRoutes): vo
   });
 }
 
+/** Whose browser it is, where it says so. */
+async function sessionOf({ signIn }: SignOnRoutes, request: FastifyRequest): Promise<string | null> {
+  const cookie = sessionCookieOf(request);
+  const found = cookie === null ? null : await authenticateSession(signIn, cookie, 'browser', request.ip);
+  return found?.session.id ?? null;
+}
+
 const LINKED = Symbol('linked');
 
 interface OpenParty {
@@ -59,11 +68,13 @@ interface OpenParty {
 async function send(
   { signIn, openId, underWay }: SignOnRoutes,
   { party, row }: OpenParty,
-  ip: string,
+  { ip, session }: { readonly ip: string; readonly session: string | null },
   asked: Readonly<Record<string, unknown>>,
 ): Promise<{ to: URL; cookie: string } | Refusal> {
   const link = typeof asked['link'] === 'string' ? underWay.takeTicket(row.id, asked['link']) : null;
   if (asked['link'] !== undefined && link === null) return NOBODY;
+  // Only the browser that asked: who follows somebody else's link would else become him to the provider.
+  if (link !== null && session !== link.session) return NOBODY;
   const checks = { ...openId.newChecks(), ...(asked['fresh'] === undefined ? {} : FRESHLY) };
   const to = await openId.addressOf(party, redirectUriOf(signIn.site().origin, row.name), checks);
   return { to, cookie: underWay.begin(row.id, networkOf(ip), { checks, link }) };

@@ -112,7 +112,13 @@ onEachDatabase('who somebody is at a provider', (createPlace) => {
     assertStatus(await cyd.call('POST', '/v1/sign-out', {}), 200);
     know('eve');
     assert.match(await new SsoBrowser().go(`${origin()}${path}`, 'eve', isBack), /SIGN_IN_REFUSED/);
-    assert.match(await new SsoBrowser().go(`${origin()}${path}`, 'eve', isBack), /SIGN_IN_REFUSED/);
+    // Nor does whoever follows somebody else's link become him to the provider.
+    const ticket = await owner.call('POST', '/v1/session/identities', { name: 'corp' }, { confirm: true });
+    const stranger = new SsoBrowser();
+    const other = await comes('dan');
+    stranger.setCookie(origin(), SESSION, other.session);
+    assert.match(await stranger.go(`${origin()}${assertStatus(ticket, 201).path}`, 'eve', isBack), /SIGN_IN_REFUSED/);
+    assert.notEqual((await comes('eve')).id, owner.id);
   });
 
   it('approves nothing of himself: not as who was invited, nor by a provider that he saved', async () => {

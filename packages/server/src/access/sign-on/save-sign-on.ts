@@ -6,8 +6,8 @@ import { sealSecret } from '../../vault/seal-secret.ts';
 import type { Secret } from '../../vault/secret.ts';
 import { type InEnvironment, placeIn, type Vault } from '../../vault/vault.ts';
 import { type Attribution, attribution, type Caller } from '../change-context.ts';
-import type { MappedRole } from './sign-on.ts';
-import { findSignOn, rolesGivenBy } from './sign-ons.store.ts';
+import { type MappedRole, provisioningNameOf } from './sign-on.ts';
+import { findSignOn, keptRows, rolesGivenBy, tokensNamed } from './sign-ons.store.ts';
 
 export interface SignOnInput {
   readonly name: string;
@@ -16,6 +16,7 @@ export interface SignOnInput {
   /** Null: none. Undefined: the one that is kept. */
   readonly clientSecret: Secret | null | undefined;
   readonly groupsClaim: string;
+  readonly subjectClaim: string;
   readonly makesPeople: boolean;
   readonly onDeactivated: SignOnRow['on_deactivated'];
   readonly roles: readonly MappedRole[];
@@ -42,20 +43,23 @@ export async function saveSignOn(
     const saved = {
       ...{ issuer: input.issuer, client_id: input.clientId, groups_claim: input.groupsClaim, saved_at: now },
       ...{ makes_people: input.makesPeople ? (1 as const) : (0 as const), roles: JSON.stringify(input.roles) },
-      ...{ on_deactivated: input.onDeactivated, saved_by: caller.principal.id },
+      ...{ subject_claim: input.subjectClaim, on_deactivated: input.onDeactivated, saved_by: caller.principal.id },
     };
     const none = { vault_key_id: null, envelope: null };
     if (row === undefined) {
       const made = { id, name: input.name, ...place, ...(sealed ?? none), ...saved, created_at: now };
       return await facts.insert('sign_ons', made);
     }
-    // Another provider's people are others, whatever it calls them.
+    // Another provider's people are others, whatever it calls them; and so are those of another claim.
     if (row.issuer !== input.issuer) return OTHER_ISSUER;
+    if (row.subject_claim !== input.subjectClaim) return OTHER_CLAIM;
     return await facts.update('sign_ons', row, { ...saved, ...(sealed ?? {}) });
   });
 }
 
 const OTHER_ISSUER = refuse('INVALID_INPUT', 'The issuer stays: save the other one under another name.', '/issuer');
+
+const OTHER_CLAIM = refuse('INVALID_INPUT', 'Who is who is said by one claim: it stays.', '/subjectClaim');
 
 async function seal(
   vault: Vault,
@@ -98,6 +102,7 @@ export async function removeSignOn(
   });
   if (isRefusal(removed)) return removed;
   const after = await endRolesBy({ ledger, reader }, by, known.id);
+  await forgetKept({ ledger, reader }, by, known.id);
   return { ...removed, value: { rolesEnded: before + after } };
 }
 
@@ -120,5 +125,34 @@ async function endRolesBy(
     // Rows that the ledger never knew open nothing, and stay.
     if (isRefusal(recorded) || recorded.value === 0) return count;
     count += recorded.value;
+  }
+}
+
+/** What the provider kept here, and the tokens that it did so with. */
+async function forgetKept(
+  { ledger, reader }: Pick<Vault, 'ledger' | 'reader'>,
+  by: Attribution,
+  signOn: string,
+): Promise<void> {
+  for (;;) {
+    const tokens = await tokensNamed(reader, provisioningNameOf({ id: signOn }), ENDED_AT_ONCE);
+    const kept = tokens.length > 0 ? [] : await keptRows(reader, signOn, ENDED_AT_ONCE);
+    if (tokens.length + kept.length === 0) return;
+    const draft = { actor: by.actor, side: by.side, action: 'sign-on.emptied', subject: signOn };
+    const locks = [...tokens, ...kept.map(({ id }) => id)];
+    const recorded = await ledger.record({ ...draft, locks }, async (facts) => {
+      let ended = 0;
+      for (const id of tokens)
+        if ((await facts.takeAway('tokens', id, { state: 'deactivated' })) !== undefined) ended++;
+      for (const { table, id } of kept) {
+        const { row } = await facts.examine(table, id);
+        if (row === undefined) continue;
+        await facts.remove(table, row);
+        ended++;
+      }
+      return ended;
+    });
+    // Rows that the ledger never knew open nothing, and stay.
+    if (isRefusal(recorded) || recorded.value === 0) return;
   }
 }

@@ -72,18 +72,13 @@ export function mountSignOn(app: FastifyInstance, routes: SignOnRoutes): void {
     if (isRefusal(roles)) return roles;
     const unconfirmed = await confirm();
     if (unconfirmed !== null) return unconfirmed;
-    const {
-      issuer,
-      clientId,
-      clientSecretFrom: from,
-      groupsClaim = 'groups',
-      makesPeople,
-      onDeactivated = 'off-board',
-    } = body;
+    const { clientSecretFrom: from, groupsClaim = 'groups', subjectClaim = 'sub', onDeactivated = 'off-board' } = body;
     const caller = { principal, ip, idempotency };
     const clientSecret = from === undefined || from === null ? from : await routes.clientSecretAt(caller, from);
     if (isRefusal(clientSecret)) return clientSecret;
-    const input = { ...params, issuer, clientId, clientSecret, groupsClaim, makesPeople, onDeactivated, roles };
+    const { issuer, clientId, makesPeople } = body;
+    const said = { issuer, clientId, makesPeople, groupsClaim, subjectClaim, onDeactivated };
+    const input = { ...params, ...said, clientSecret, roles };
     const saved = await saveSignOn(vault, caller, place, input);
     if (isRefusal(saved)) return saved;
     // Whom it keeps here has what its groups give from now on.
@@ -127,7 +122,7 @@ export function mountSignOnTokens(app: FastifyInstance, routes: SignOnRoutes): v
     gate,
     operations.createProvisioningToken,
     async ({ principal, params, body, ip, idempotency, confirm }) => {
-      const denied = allowOnInstallation(principal, 'sign-on.change') ?? (await confirm());
+      const denied = allowOnInstallation(principal, 'sign-on.change') ?? refuseBorrowed(principal) ?? (await confirm());
       if (denied !== null) return denied;
       const found = await findSignOn(reader, params.name);
       if (found === undefined) return refuse('SIGN_ON_NOT_FOUND', `There is no ${params.name}.`, 'name');

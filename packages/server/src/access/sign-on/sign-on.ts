@@ -107,7 +107,7 @@ export function showSignOn(row: SignOnRow, names: PlaceNames, origin: string): S
   });
   return {
     ...{ id: row.id, name: row.name, issuer: row.issuer, clientId: row.client_id, hasSecret: row.envelope !== null },
-    ...{ groupsClaim: row.groups_claim, makesPeople: row.makes_people === 1, roles },
+    ...{ groupsClaim: row.groups_claim, subjectClaim: row.subject_claim, makesPeople: row.makes_people === 1, roles },
     onDeactivated: row.on_deactivated,
     redirectUri: redirectUriOf(origin, row.name),
     createdAt: new Date(row.created_at).toISOString(),

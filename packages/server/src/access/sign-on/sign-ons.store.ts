@@ -30,17 +30,25 @@ export async function isMapped(db: Db, role: string): Promise<boolean> {
   return rows.some((row) => mappedRolesOf(row).some((one) => one.role === role));
 }
 
-/** Issuers at which each of these is known. */
-export async function issuersOf(db: Db, people: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
-  const rows = await db
+/** Ids of what is kept of who these are at providers. */
+export async function identityIdsOf(db: Db, people: readonly string[]): Promise<string[]> {
+  const query = db
     .selectFrom('person_identities')
-    .select(['person_id', 'issuer'])
-    .where('person_id', 'in', [...people])
-    .where('state', '=', 'active')
-    .execute();
-  const found = new Map<string, Set<string>>(people.map((id) => [id, new Set()]));
-  for (const { person_id, issuer } of rows) found.get(person_id)?.add(issuer);
-  return found;
+    .select('id')
+    .where('person_id', 'in', [...people]);
+  return (await query.where('state', '=', 'active').execute()).map(({ id }) => id);
+}
+
+/** Whether somebody ever had a session. */
+export async function hasSignedIn(db: Db, person: string): Promise<boolean> {
+  const query = db.selectFrom('sessions').select('id').where('person_id', '=', person).limit(1);
+  return (await query.executeTakeFirst()) !== undefined;
+}
+
+/** Whether a provider keeps people here. */
+export async function keepsPeople(db: Db, signOn: string): Promise<boolean> {
+  const query = db.selectFrom('scim_users').select('id').where('sign_on_id', '=', signOn).limit(1);
+  return (await query.executeTakeFirst()) !== undefined;
 }
 
 export async function identitiesOf(db: Db, person: string): Promise<PersonIdentityRow[]> {
@@ -63,4 +71,28 @@ export async function rolesGivenBy(db: Db, signOn: string, limit: number): Promi
     .orderBy('id')
     .limit(limit)
     .execute();
+}
+
+/** Ids of tokens of that name that are not revoked. */
+export async function tokensNamed(db: Db, name: string, limit: number): Promise<string[]> {
+  const query = db.selectFrom('tokens').select('id').where('name', '=', name).where('state', '=', 'active');
+  return (await query.orderBy('id').limit(limit).execute()).map(({ id }) => id);
+}
+
+/** What a provider keeps here: some of it. */
+export async function keptRows(
+  db: Db,
+  signOn: string,
+  limit: number,
+): Promise<{ readonly table: 'scim_users' | 'scim_groups'; readonly id: string }[]> {
+  const found: { table: 'scim_users' | 'scim_groups'; id: string }[] = [];
+  for (const table of ['scim_groups', 'scim_users'] as const) {
+    const query = db
+      .selectFrom(table as 'scim_users')
+      .select('id')
+      .where('sign_on_id', '=', signOn)
+      .limit(limit);
+    for (const { id } of await query.execute()) found.push({ table, id });
+  }
+  return found.slice(0, limit);
 }

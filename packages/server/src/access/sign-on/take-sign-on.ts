@@ -1,27 +1,28 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { PersonRow, SessionRow } from '../../database/people-rows.ts';
-import type { PersonIdentityRow, SignOnRow } from '../../database/sign-on-rows.ts';
+import type { SignOnRow } from '../../database/sign-on-rows.ts';
 import type { Facts } from '../../ledger/facts.ts';
 import { rowsOf } from '../people/change-person.ts';
 import { rolesOf } from '../people/people.store.ts';
 import { isInForce } from '../people/person.ts';
+import { rolesKeptOf } from '../scim/kept-roles.store.ts';
 import { LIFETIME_MS, makeSession, type MadeSession } from '../sign-in/session.ts';
 import { type Began, insertSession } from '../sign-in/sign-in.ts';
 import type { SignInContext } from '../sign-in/sign-in-context.ts';
+import { setRoles, type Wanted } from './set-roles.ts';
 import * as rules from './sign-on.ts';
 import type { SignOnClaims } from './sign-on.ts';
-import { keptRoles } from '../scim/kept-roles.store.ts';
-import { setRoles, type Wanted } from './set-roles.ts';
-import { findIdentity } from './sign-ons.store.ts';
+import { findIdentity, keepsPeople } from './sign-ons.store.ts';
 
 /** One answer for whatever is wrong. */
 export const NOBODY = refuse('SIGN_IN_REFUSED', 'You have no way in here: ask an administrator for one.');
 
 interface Coming {
   readonly signOn: SignOnRow;
-  readonly claims: SignOnClaims;
-  /** What his groups of now give. */
-  readonly wanted: readonly Wanted[];
+  readonly subject: string;
+  readonly name: string;
+  /** What the groups give that the provider named just now. */
+  readonly said: readonly Wanted[];
   readonly person: string;
   readonly identity: string;
   readonly isNew: boolean;
@@ -29,7 +30,8 @@ interface Coming {
 
 /**
  * Signs in whoever a provider says that he is, with the roles of the groups that he is in now. Whoever was put out here
- * stays out, and whoever is in no group that has a role is not made.
+ * stays out, and whoever is in no group that has a role is not made; nor is anybody, where the provider keeps its people
+ * here itself.
  */
 export async function takeSignOn(
   context: SignInContext,
@@ -37,50 +39,34 @@ export async function takeSignOn(
   signOn: SignOnRow,
   claims: SignOnClaims,
 ): Promise<Began | Refusal> {
-  if (!rules.isSubject(claims.sub)) return NOBODY;
-  const { reader, random } = context;
-  const wanted = await wantedOf(context, signOn, claims);
-  const known = await findIdentity(reader, signOn.issuer, claims.sub);
-  if (known !== undefined) {
-    const coming = { signOn, claims, wanted, person: known.person_id, identity: known.id, isNew: false };
-    return await takeKnown(context, ip, coming, known);
-  }
-  if (signOn.makes_people === 0 || wanted.length === 0) return NOBODY;
+  const subject = claims[signOn.subject_claim];
+  if (!rules.isSubject(subject)) return NOBODY;
+  const { reader, random, clock } = context;
+  const held = rules.rolesFor(rules.mappedRolesOf(signOn), rules.groupsIn(claims[signOn.groups_claim]));
+  // Good for as long as a session is: whoever does not come again has nothing of it, be he signed in otherwise.
+  const expiresAt = clock.wall() + LIFETIME_MS;
+  const said = held.map((one) => ({ held: one, expiresAt }));
+  const coming = { signOn, subject, name: rules.nameIn(claims), said };
+  const known = await findIdentity(reader, signOn.issuer, subject);
+  if (known !== undefined)
+    return await takeKnown(context, ip, { ...coming, person: known.person_id, identity: known.id, isNew: false });
+  if (signOn.makes_people === 0 || said.length === 0 || (await keepsPeople(reader, signOn.id))) return NOBODY;
   const ids = { person: random.newId('person'), identity: random.newId('identity') };
-  return await begin(context, ip, { signOn, claims, wanted, ...ids, isNew: true });
-}
-
-/**
- * A provider's word is good for as long as a session is: whoever does not come by it again has nothing of it, be he signed
- * in otherwise. What it keeps here over SCIM it takes away itself.
- */
-async function wantedOf(context: SignInContext, signOn: SignOnRow, claims: SignOnClaims): Promise<readonly Wanted[]> {
-  const mapped = rules.mappedRolesOf(signOn);
-  const kept = await keptRoles(context.reader, signOn, claims.sub);
-  const names = new Set(kept.map(({ held }) => rules.nameOfHeld(held)));
-  const said = rules.rolesFor(mapped, rules.groupsIn(claims[signOn.groups_claim]));
-  const expiresAt = context.clock.wall() + LIFETIME_MS;
-  return [...kept, ...said.filter((held) => !names.has(rules.nameOfHeld(held))).map((held) => ({ held, expiresAt }))];
+  return await begin(context, ip, { ...coming, ...ids, isNew: true });
 }
 
 /** Whoever is known has an entry for it, too, where he is refused. */
-async function takeKnown(
-  context: SignInContext,
-  ip: string,
-  coming: Coming,
-  { person_id }: PersonIdentityRow,
-): Promise<Began | Refusal> {
-  const now = context.clock.wall();
-  const had = await rolesOf(context.reader, [person_id]);
-  const others = had.some((role) => role.granted_by !== coming.signOn.id && isInForce(role, now));
-  const began = coming.wanted.length === 0 && !others ? NOBODY : await begin(context, ip, coming);
+async function takeKnown(context: SignInContext, ip: string, coming: Coming): Promise<Began | Refusal> {
+  const began = await begin(context, ip, coming);
   if (!isRefusal(began) || began.refused !== NOBODY.refused) return began;
-  const draft = { actor: 'system', action: 'sign-in.refused', subject: person_id, about: person_id, side: { ip } };
-  const own = had.filter(({ granted_by }) => granted_by === coming.signOn.id && coming.wanted.length === 0);
-  const locks = [person_id, ...own.map(({ id }) => id)];
+  const { signOn, person } = coming;
+  const draft = { actor: 'system', action: 'sign-in.refused', subject: person, about: person, side: { ip } };
+  const locks = [...new Set([signOn.id, coming.identity, ...(await rowsOf(context.reader, person))])];
   await context.ledger.record({ ...draft, code: 'SIGN_ON', locks, evenWithoutChange: true }, async (facts) => {
+    const provider = await facts.find('sign_ons', signOn.id);
+    if (provider?.saved_at !== signOn.saved_at || isRefusal(await findPerson(facts, coming))) return null;
     // Out of every group: what he had by them ends all the same.
-    for (const { id } of own) await facts.takeAway('role_grants', id, { state: 'ended' });
+    await setRoles(facts, context.random, signOn, person, await wantedOf(facts, coming), context.clock.wall());
     return null;
   });
   return NOBODY;
@@ -95,7 +81,7 @@ async function begin(context: SignInContext, ip: string, coming: Coming): Promis
   const recorded = await context.ledger.record({ ...draft, locks }, async (facts) => {
     const provider = await facts.find('sign_ons', signOn.id);
     // It was saved or removed meanwhile: what it gives is not what was looked at.
-    if (provider === undefined || provider.saved_at !== signOn.saved_at) return NOBODY;
+    if (provider?.saved_at !== signOn.saved_at) return NOBODY;
     return await letIn(context, facts, coming, made);
   });
   return isRefusal(recorded) ? recorded : { ...recorded.value, secret: made.secret };
@@ -107,10 +93,23 @@ async function letIn(
   coming: Coming,
   made: MadeSession,
 ): Promise<{ person: PersonRow; session: SessionRow } | Refusal> {
+  const { signOn } = coming;
   const person = coming.isNew ? await makePerson(facts, coming, made) : await findPerson(facts, coming);
   if (isRefusal(person)) return person;
-  await setRoles(facts, context.random, coming.signOn, person.id, coming.wanted, made.row.created_at);
+  const now = made.row.created_at;
+  const wanted = await wantedOf(facts, coming);
+  const had = await rolesOf(facts.db, [person.id]);
+  const others = had.some((role) => role.granted_by !== signOn.id && isInForce(role, now));
+  if (wanted.length === 0 && !others) return NOBODY;
+  await setRoles(facts, context.random, signOn, person.id, wanted, now);
   return { person, session: await insertSession(facts, made) };
+}
+
+/** What the provider keeps here of him, as it is within this change; and what it said on top. */
+async function wantedOf(facts: Facts, { signOn, person, said }: Coming): Promise<readonly Wanted[]> {
+  const kept = await rolesKeptOf(facts, signOn, person);
+  const names = new Set(kept.map(({ held }) => rules.nameOfHeld(held)));
+  return [...kept, ...said.filter(({ held }) => !names.has(rules.nameOfHeld(held)))];
 }
 
 async function findPerson(facts: Facts, { person, identity, signOn }: Coming): Promise<PersonRow | Refusal> {
@@ -124,21 +123,15 @@ async function findPerson(facts: Facts, { person, identity, signOn }: Coming): P
 
 async function makePerson(
   facts: Facts,
-  { signOn, claims, person: id, identity }: Coming,
+  { signOn, subject, name, person: id, identity }: Coming,
   { row: { created_at } }: MadeSession,
 ): Promise<PersonRow | Refusal> {
   // He came in by another window at this moment.
-  if ((await findIdentity(facts.db, signOn.issuer, claims.sub)) !== undefined) return NOBODY;
+  if ((await findIdentity(facts.db, signOn.issuer, subject)) !== undefined) return NOBODY;
   // From the moment of his session on: what is older is not his.
   const since = { sessions_after: created_at, passkeys_after: created_at };
-  const person = await facts.insert('people', {
-    id,
-    name: rules.nameIn(claims),
-    state: 'active',
-    ...since,
-    created_at,
-  });
-  const who = { person_id: id, issuer: signOn.issuer, subject: claims.sub, sign_on_id: signOn.id };
+  const person = await facts.insert('people', { id, name, state: 'active', ...since, created_at });
+  const who = { person_id: id, issuer: signOn.issuer, subject, sign_on_id: signOn.id };
   await facts.insert('person_identities', { id: identity, ...who, state: 'active', created_at });
   return person;
 }

@@ -1,7 +1,7 @@
 export const signOn: readonly string[] = [
   `CREATE TABLE sign_ons (
     id TEXT PRIMARY KEY, salt TEXT NOT NULL, name TEXT NOT NULL UNIQUE, issuer TEXT NOT NULL, client_id TEXT NOT NULL,
-    groups_claim TEXT NOT NULL, makes_people INTEGER NOT NULL, on_deactivated TEXT NOT NULL, roles TEXT NOT NULL, saved_by TEXT NOT NULL,
+    groups_claim TEXT NOT NULL, subject_claim TEXT NOT NULL, makes_people INTEGER NOT NULL, on_deactivated TEXT NOT NULL, roles TEXT NOT NULL, saved_by TEXT NOT NULL,
     project_id TEXT NOT NULL REFERENCES projects (id), environment_id TEXT NOT NULL REFERENCES environments (id),
     vault_key_id TEXT, envelope TEXT, created_at BIGINT NOT NULL, saved_at BIGINT NOT NULL)`,
   // Who was put out keeps his: signing in at the provider once more must not make him anew.
