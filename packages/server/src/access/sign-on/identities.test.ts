@@ -152,6 +152,16 @@ onEachDatabase('who somebody is at a provider', (createPlace) => {
     assert.equal(await link(invited, 'ivy'), `${origin()}/account`);
     assert.equal(await approve(fay, asked), 'done');
     assert.equal(await approve(gus, await asks(fay)), 'done');
+    // Also where he is known there himself, as long as it gave somebody a role within a day.
+    know('own');
+    assert.equal(await link(owner, 'own'), `${origin()}/account`);
+    know('zoe');
+    const zoe = await comes('zoe');
+    await addFirst(zoe);
+    const his = await asks(owner);
+    assert.equal(await approve(zoe, his), '403 FORBIDDEN');
+    await settle(place, zoe.id);
+    assert.equal(await approve(zoe, his), 'done');
   });
 
   it('is not what somebody wrote past the ledger, nor what nobody signed, and its secret moves with its key', async () => {
