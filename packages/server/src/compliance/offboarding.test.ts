@@ -25,7 +25,7 @@ onEachDatabase('off-boarding', (createPlace) => {
     );
 
   it('ends all that somebody has and made, and lists what he and his tokens were shown', async () => {
-    const { owner, enrol, installation, secrets, consumer, token } = shared();
+    const { owner, enrol, installation, secrets, consumer, token, place } = shared();
     verifying = (await token(['verify'])).secret;
     const person = await enrol({ role: 'owner' });
     const does = hands(shared(), person);
@@ -75,6 +75,12 @@ onEachDatabase('off-boarding', (createPlace) => {
     for (const one of [secret, made.secret]) assert.equal((await does.with(one, 'GET', '/v1/projects')).status, 401);
     const stranger = new TestPerson(installation);
     assert.equal(outcome(await stranger.enrol(invitation)), '401 UNAUTHENTICATED');
+    await using raw = await openRaw(place);
+    const invitations = await raw.rows(`select state from invitations where invited_by = '${person.id}'`);
+    assert.deepEqual(
+      invitations.map(({ state }) => state),
+      ['withdrawn'],
+    );
 
     // Consumers' keys go on until they are rotated.
     const path = `/v1/offboardings/${offboarding.id}/exposures`;
