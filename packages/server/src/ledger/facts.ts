@@ -84,7 +84,7 @@ export class Facts {
         where h.row_id = ${id}`.compile(this.db),
     );
     const [joined] = await run(this.db, find as CompiledQuery<WithHead<FactTables[T]>>);
-    const known = this.#own.has(id) ? this.#own.get(id) : this.#heads.get(id);
+    const known = this.#pending(id);
     if (joined === undefined) {
       // No head yet: either new in this group, or not there at all.
       return { row: await this.#loadBare(table, id), head: known ?? null };
@@ -170,7 +170,7 @@ export class Facts {
 
   /** Says again what the ledger knows of a row, in an entry that stays: the one that says it is to be given up. */
   async carry(id: string): Promise<void> {
-    const known = this.#own.has(id) ? this.#own.get(id) : this.#heads.get(id);
+    const known = this.#pending(id);
     const digest = known === undefined ? await this.#entered(id) : known;
     this.changes.push({ id, before: digest, after: digest });
     this.#own.set(id, digest);
@@ -195,14 +195,22 @@ export class Facts {
     return change.after;
   }
 
-  async #headOf(id: string): Promise<string | null> {
+  /** Digest of a row that this change, or one before it in its group, wrote; undefined where none did. */
+  #pending(id: string): string | null | undefined {
+    return this.#own.has(id) ? this.#own.get(id) : this.#heads.get(id);
+  }
+
+  /** Digest of a row as the ledger knows it now; null where there is none. */
+  async headOf(id: string): Promise<string | null> {
+    const known = this.#pending(id);
+    if (known !== undefined) return known;
     const head = await this.db.selectFrom('row_heads').select('digest').where('row_id', '=', id).executeTakeFirst();
     return head?.digest ?? null;
   }
 
   /** Enters that a row is gone which somebody deleted past the ledger. */
   async withdraw(id: string): Promise<void> {
-    this.changes.push({ id, before: await this.#headOf(id), after: null });
+    this.changes.push({ id, before: await this.headOf(id), after: null });
     this.removed.push(id);
     this.#own.set(id, null);
   }

@@ -54,8 +54,8 @@ export async function saveScimGroup(
   });
   if (isRefusal(recorded)) return recorded;
   const { saved, concerned } = recorded.value;
-  await syncRoles(context, { actor: by.actor, side: by.side }, signOn, [...new Set([...concerned, ...named])]);
-  return saved;
+  const all = [...new Set([...concerned, ...named])];
+  return (await syncRoles(context, { actor: by.actor, side: by.side }, signOn, all)) ?? saved;
 }
 
 /** Under another name it gives other roles, to all of them. */
@@ -98,19 +98,24 @@ export async function removeScimGroup(
   signOn: SignOnRow,
   id: string,
 ): Promise<Refusal | null> {
-  const emptied = await saveScimGroup(context, caller, signOn, id, {
-    change: (group) => ({ ...group, members: [] }),
-    named: await membersNow(context, signOn, id),
-  });
-  if (isRefusal(emptied)) return emptied;
-  const draft = { ...attribution(caller), action: 'scim-group.removed', subject: id, locks: [id] };
-  const recorded = await context.ledger.record(draft, async (facts) => {
-    const row = await facts.find('scim_groups', id);
-    if (row?.sign_on_id !== signOn.id) throw notThere();
-    await facts.remove('scim_groups', row);
-    return null;
-  });
-  return isRefusal(recorded) ? recorded : null;
+  for (;;) {
+    const emptied = await saveScimGroup(context, caller, signOn, id, {
+      change: (group) => ({ ...group, members: [] }),
+      named: await membersNow(context, signOn, id),
+    });
+    if (isRefusal(emptied)) return emptied;
+    const draft = { ...attribution(caller), action: 'scim-group.removed', subject: id, locks: [id] };
+    const recorded = await context.ledger.record(draft, async (facts) => {
+      const row = await facts.find('scim_groups', id);
+      if (row?.sign_on_id !== signOn.id) throw notThere();
+      // Somebody was added since: he has a role by it.
+      if (membersOf(row).length > 0) return false;
+      await facts.remove('scim_groups', row);
+      return true;
+    });
+    if (isRefusal(recorded)) return recorded;
+    if (recorded.value) return null;
+  }
 }
 
 async function membersNow({ reader }: SyncContext, { id: signOn }: SignOnRow, id: string): Promise<readonly string[]> {

@@ -9,7 +9,7 @@ import { withdrawInvitations } from '../people/invite-person.ts';
 import { findIdentity } from '../sign-on/sign-ons.store.ts';
 import { saveScimGroup } from './save-scim-group.ts';
 import { notThere, putOut, type ScimGroup, type ScimUser, taken } from './scim.ts';
-import { findUser, findUserNamed, findUserOf, groupsWith, type UserWithPerson } from './scim.store.ts';
+import { findUser, findUserNamed, findUserOf, groupsWith, usersOf, type UserWithPerson } from './scim.store.ts';
 import { type SyncContext, syncRoles } from './sync-roles.ts';
 
 export interface ScimContext extends SyncContext, ChangeContext {
@@ -111,7 +111,8 @@ export async function updateScimUser(
   const { person_id } = row;
   const by = attribution(caller);
   const draft = { ...by, action: 'scim-user.changed', subject: person_id, about: person_id };
-  const locks = [...new Set([id, ...(await rowsOf(context.reader, person_id))])];
+  const listed = (await usersOf(context.reader, person_id)).map((user) => user.id);
+  const locks = [...new Set([id, ...listed, ...(await rowsOf(context.reader, person_id))])];
   const recorded = await context.ledger.record({ ...draft, locks }, async (facts) => {
     const found = await facts.find('scim_users', id);
     const person = await facts.find('people', person_id);
@@ -120,7 +121,9 @@ export async function updateScimUser(
     const key = user.userName.toLowerCase();
     const other = await findUserNamed(facts.db, signOn.id, key);
     if (other !== undefined && other.id !== id) throw taken();
-    const held = await setActive(context, facts, found, person, user);
+    // Whatever he was before, he is inactive now by this word.
+    const isPutOut = !change({ ...asUser(found, person.name), active: true }).active;
+    const held = await setActive(context, facts, found, person, { ...user, isPutOut });
     if (isRefusal(held)) return held;
     return await facts.update('scim_users', found, {
       ...{
@@ -133,8 +136,8 @@ export async function updateScimUser(
     });
   });
   if (isRefusal(recorded)) return recorded;
-  await syncRoles(context, { actor: by.actor, side: by.side }, signOn, [id]);
-  return await shownAgain(context, signOn, id);
+  const unsynced = await syncRoles(context, { actor: by.actor, side: by.side }, signOn, [id]);
+  return unsynced ?? (await shownAgain(context, signOn, id));
 }
 
 const asUser = (row: ScimUserRow, name: string): ScimUser => ({
@@ -144,27 +147,44 @@ const asUser = (row: ScimUserRow, name: string): ScimUser => ({
   active: row.active === 1,
 });
 
-/** Suspends, or lets back whom just this suspended: nobody there lets back whom somebody here put out. */
+/**
+ * Suspends, or lets back whom just this suspended: nobody there lets back whom somebody here put out, or another provider
+ * holds. Who hold him together hold him since one moment, so that the last of them lets him back.
+ */
 async function setActive(
   { clock }: ScimContext,
   facts: Facts,
-  { active, held_at: heldAt }: ScimUserRow,
+  { id, held_at: heldAt }: ScimUserRow,
   person: PersonRow,
-  user: ScimUser,
+  { active, name, isPutOut }: ScimUser & { readonly isPutOut: boolean },
 ): Promise<{ readonly at: number | null } | Refusal> {
-  if (user.active && person.state === 'removed') throw putOut();
-  const named = person.state === 'removed' ? {} : { name: user.name };
-  if (user.active || active === 0 || person.state !== 'active') {
-    const isBack = user.active && person.state === 'suspended' && person.sessions_after === heldAt;
-    await facts.update('people', person, { ...named, ...(isBack ? { state: 'active' as const } : {}) });
-    return { at: user.active ? null : heldAt };
+  if (active && person.state === 'removed') throw putOut();
+  const named = person.state === 'removed' ? {} : { name };
+  if (isPutOut && person.state === 'active') {
+    if (await isLastOwner(facts, person.id)) return LAST_OWNER;
+    const now = clock.wall();
+    await endSessions(facts, person.id);
+    await withdrawInvitations(facts, person.id);
+    await facts.update('people', person, { ...named, state: 'suspended', sessions_after: now });
+    return { at: now };
   }
-  if (await isLastOwner(facts, person.id)) return LAST_OWNER;
-  const now = clock.wall();
-  await endSessions(facts, person.id);
-  await withdrawInvitations(facts, person.id);
-  await facts.update('people', person, { ...named, state: 'suspended', sessions_after: now });
-  return { at: now };
+  const isHeldBy = await holdersOf(facts, person);
+  const others = isHeldBy.filter((holder) => holder !== id);
+  const isBack = active && person.state === 'suspended' && person.sessions_after === heldAt && others.length === 0;
+  await facts.update('people', person, { ...named, ...(isBack ? { state: 'active' as const } : {}) });
+  if (active) return { at: null };
+  return { at: others.length > 0 ? person.sessions_after : heldAt };
+}
+
+/** Ids of users by whose providers' words a person is suspended. @throws TamperedRow */
+async function holdersOf(facts: Facts, { id: person, state, sessions_after: since }: PersonRow): Promise<string[]> {
+  if (state !== 'suspended') return [];
+  const holders: string[] = [];
+  for (const { id } of await usersOf(facts.db, person)) {
+    const user = await facts.find('scim_users', id);
+    if (user?.person_id === person && user.active === 0 && user.held_at === since) holders.push(id);
+  }
+  return holders;
 }
 
 /** Off-boards whom a provider deletes, and forgets what it called him. */

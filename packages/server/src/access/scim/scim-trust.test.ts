@@ -35,7 +35,7 @@ onEachDatabase('what a provider is trusted with', (createPlace) => {
     const [mine, theirs] = [await comes('kay'), await past.row('scim_users', kay.id)];
     await past.edit('scim_groups', trading.id, { members: JSON.stringify([jon.id, kay.id].sort()) });
     assertStatus(await save(), 200);
-    assert.equal(await come('jon'), 'ROW_TAMPERED');
+    assert.equal(await come('jon'), 'SIGN_IN_REFUSED');
     await past.edit('scim_groups', trading.id, { members: JSON.stringify([kay.id]) });
     const [other] = await raw.rows(`select person_id from scim_users where id = '${jon.id}'`);
     await past.edit('scim_users', kay.id, { person_id: 'gone' });
@@ -49,6 +49,115 @@ onEachDatabase('what a provider is trusted with', (createPlace) => {
     assert.equal(await come('jon'), 'SIGN_IN_REFUSED');
     assert.deepEqual(await rolesOf(mine), ['developer']);
     for (const { id } of [audit, trading]) await expect(204, 'DELETE', `/Groups/${id}`);
+  });
+
+  it('takes roles away from rows that were edited too, and gives nobody what was written into them', async () => {
+    const [rex, sue] = [await user('rex'), await user('sue')];
+    const [audit, trading] = [await group('Audit', [rex.id, sue.id]), await group('Trading', [rex.id])];
+    const [session, other] = [await comes('rex'), await comes('sue')];
+    await using raw = await openRaw(shared().place);
+    const past = new WrittenPast(raw);
+    const rows = await raw.rows(`select id, role from role_grants where person_id = '${session.id}'`);
+    const idOf = (role: string) => String(rows.find((row) => row['role'] === role)?.['id']);
+    const remove = { op: 'remove', path: `members[value eq "${rex.id}"]` };
+    const owner = { role: 'owner', project_id: null, environment_id: null };
+    // One that looks as it were told at a sign-in, and one that looks as it were given by hand.
+    await past.edit('role_grants', idOf('auditor'), { ...owner, expires_at: Date.now() + 3_600_000 });
+    await past.edit('role_grants', idOf('developer'), { ...owner, granted_by: session.id });
+    assert.deepEqual(await rolesOf(session), []);
+    assert.equal((await patch(`/Groups/${trading.id}`, remove)).status, 200);
+    const select = `select role from role_grants where person_id = '${session.id}' and state = 'active'`;
+    const active = async () => (await raw.rows(select)).map(({ role }) => role);
+    assert.deepEqual(await active(), ['auditor']);
+    assert.deepEqual(await rolesOf(session), ['auditor']);
+    // A group that was edited gives nothing to anybody, and keeps nobody from losing what he loses.
+    const members = (await past.row('scim_groups', audit.id))['members'] as string;
+    await past.edit('scim_groups', audit.id, { members: members.replace(',', ', ') });
+    assert.equal((await patch(`/Groups/${trading.id}`, remove)).status, 200);
+    assert.deepEqual([await rolesOf(session), await rolesOf(other)], [[], ['auditor']]);
+    await past.edit('scim_groups', audit.id, { members });
+    assert.equal((await patch(`/Groups/${audit.id}`, { op: 'add', path: 'members', value: [] })).status, 200);
+    assertStatus(await save(), 200);
+    assert.deepEqual([await rolesOf(session), await rolesOf(other)], [['auditor'], ['auditor']]);
+    // Where it is not known who somebody is, that is said, and done to all the others.
+    const before = await past.row('scim_users', rex.id);
+    await past.edit('scim_users', rex.id, { person_id: shared().owner.id });
+    const emptied = () => patch(`/Groups/${audit.id}`, { op: 'replace', path: 'members', value: [] });
+    assert.equal((await emptied()).status, 409);
+    assert.deepEqual([await rolesOf(session), await rolesOf(other)], [['auditor'], []]);
+    await past.edit('scim_users', rex.id, before);
+    assert.equal((await patch(`/Groups/${audit.id}`, remove)).status, 200);
+    assert.deepEqual(await rolesOf(session), []);
+    // Nor does he keep anything whose own row was edited.
+    assert.equal(
+      (await patch(`/Groups/${audit.id}`, { op: 'add', path: 'members', value: [{ value: rex.id }] })).status,
+      200,
+    );
+    await past.edit('people', session.id, { state: 'removed' });
+    assert.equal((await patch(`/Groups/${audit.id}`, remove)).status, 200);
+    assert.deepEqual(await active(), []);
+    await past.edit('people', session.id, { state: 'active' });
+    for (const { id } of [audit, trading]) await expect(204, 'DELETE', `/Groups/${id}`);
+  });
+
+  it('leaves nobody a role of a group that is deleted while he is added to it', async () => {
+    const tom = await user('tom');
+    const keep = await group('Trading', [tom.id]);
+    const session = await comes('tom');
+    for (let i = 0; i < 4; i++) {
+      const { id } = await group('Audit');
+      const add = { op: 'add', path: 'members', value: [{ value: tom.id }] };
+      const adding = Array.from({ length: 3 }, () => patch(`/Groups/${id}`, add));
+      await expect(204, 'DELETE', `/Groups/${id}`);
+      await Promise.all(adding);
+      assert.deepEqual(await rolesOf(session), ['developer']);
+    }
+    await expect(204, 'DELETE', `/Groups/${keep.id}`);
+  });
+
+  it('says again that somebody is out, also to whom another let back; and of two the last one lets him back', async () => {
+    const { owner } = shared();
+    assertStatus(await save({ onDeactivated: 'suspend' }), 200);
+    assertStatus(await save({ onDeactivated: 'suspend' }, 'second'), 200);
+    const second = await corp.provisioning('second');
+    const uma = await user('uma');
+    const audit = await group('Audit', [uma.id]);
+    const session = await comes('uma');
+    const there = await scim('POST', '/Users', { userName: 'uma', externalId: 'uma' }, second);
+    const says = async (active: boolean, by?: string): Promise<boolean> => {
+      const body = { Operations: [{ op: 'replace', value: { active } }] };
+      const path = `/Users/${by === undefined ? uma.id : there.body.id}`;
+      return (await scim('PATCH', path, body, by)).body.active;
+    };
+    const stateOf = async () => (await corp.personNamed('uma')).state;
+    const resume = () => owner.call('POST', `/v1/people/${session.id}/resume`, {}, { confirm: true });
+    for (const [first, last] of [
+      [undefined, second],
+      [second, undefined],
+    ]) {
+      await says(false);
+      await says(false, second);
+      assert.equal(await says(true, first), false);
+      assert.equal(await stateOf(), 'suspended');
+      assert.equal(await says(true, last), true);
+      assert.equal(await stateOf(), 'active');
+    }
+    await says(false);
+    assertStatus(await resume(), 200);
+    await patch(`/Users/${uma.id}`, { op: 'replace', path: 'displayName', value: 'uma' });
+    assert.equal(await stateOf(), 'active');
+    await says(false);
+    assert.equal(await stateOf(), 'suspended');
+    // Whom somebody here suspended no provider lets back, whatever it said meanwhile.
+    await says(true);
+    assertStatus(await owner.call('POST', `/v1/people/${session.id}/suspend`, {}), 200);
+    await says(false, second);
+    await says(true, second);
+    assert.equal(await stateOf(), 'suspended');
+    assertStatus(await resume(), 200);
+    await expect(204, 'DELETE', `/Groups/${audit.id}`);
+    assertStatus(await owner.call('DELETE', '/v1/sign-on/second', {}), 200);
+    assertStatus(await save(), 200);
   });
 
   it('takes what it takes also where somebody signs in at that moment, and where the call is repeated', async () => {

@@ -42,6 +42,11 @@ export async function findUserOf(db: Db, signOn: string, person: string): Promis
   return await query.where('person_id', '=', person).executeTakeFirst();
 }
 
+/** A person at every provider that keeps him here. */
+export async function usersOf(db: Db, person: string): Promise<ScimUserRow[]> {
+  return await db.selectFrom('scim_users').selectAll().where('person_id', '=', person).orderBy('id').execute();
+}
+
 type UserColumn = 'id' | 'user_name_key' | 'external_id';
 
 /** In the order in which they came. */

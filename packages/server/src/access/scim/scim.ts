@@ -164,21 +164,6 @@ export function membersOf({ members }: Pick<ScimGroupRow, 'members'>): readonly 
   return JSON.parse(members) as string[];
 }
 
-const MAX_PARSED = 100;
-/** Members of groups as they were read last: looking somebody up takes no reading of all of them again. */
-const parsed = new Map<string, { readonly text: string; readonly members: ReadonlySet<string> }>();
-
-export function hasMember({ id, members: text }: Pick<ScimGroupRow, 'id' | 'members'>, user: string): boolean {
-  let known = parsed.get(id);
-  if (known?.text !== text) {
-    known = { text, members: new Set(JSON.parse(text) as string[]) };
-    parsed.delete(id);
-    parsed.set(id, known);
-    if (parsed.size > MAX_PARSED) parsed.delete(parsed.keys().next().value as string);
-  }
-  return known.members.has(user);
-}
-
 export function showGroup(row: ScimGroupRow, withMembers: boolean, base: string) {
   const members = membersOf(row).map((value) => ({ value, type: 'User', $ref: `${base}/Users/${value}` }));
   return {

@@ -67,7 +67,7 @@ async function hasIdentity(context: Context, session: SessionRow): Promise<boole
 }
 
 /** The row, where it is what the ledger recorded. */
-function asRecorded<Row extends FactTables[keyof FactTables]>(
+export function asRecorded<Row extends FactTables[keyof FactTables]>(
   { tampered }: Context,
   { row, recorded }: Read<Row>,
 ): Row | undefined {

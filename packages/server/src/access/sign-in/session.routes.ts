@@ -6,10 +6,11 @@ import type { FastifyInstance } from 'fastify';
 import type { PersonPasskeyRow, PersonRow } from '../../database/people-rows.ts';
 import { type Gate, mount } from '../../http/mount.ts';
 import { expose } from '../../vault/expose.ts';
-import { findPerson, rolesOf } from '../people/people.store.ts';
+import { findPerson } from '../people/people.store.ts';
 import { bindingOf, isInForce, showGrant } from '../people/person.ts';
 import type { Principal } from '../principal.ts';
 import type { TokenPlaces } from '../token.ts';
+import { asRecorded } from './authenticate-session.ts';
 import { DEVICE_CODE_SECONDS } from './device-codes.ts';
 import { confirmPending } from './confirm-request.ts';
 import { endSession } from './end-session.ts';
@@ -18,7 +19,7 @@ import { signOnPath } from '../sign-on/sign-on.ts';
 import { identitiesOf, listSignOns } from '../sign-on/sign-ons.store.ts';
 import type { PendingRequest } from './pending-requests.ts';
 import { showSession } from './session.ts';
-import { type PasskeyUse, passkeysOf, passkeyUses, sessionsOf, usesOf } from './sessions.store.ts';
+import { type PasskeyUse, passkeysOf, passkeyUses, readRoles, sessionsOf, usesOf } from './sessions.store.ts';
 import type { SignInContext } from './sign-in-context.ts';
 
 export interface SessionRoutes {
@@ -35,7 +36,8 @@ export function mountSelf(app: FastifyInstance, { gate, signIn: context, places 
     const self = await selfOf(context, principal);
     if (isRefusal(self)) return self;
     const { person, session } = self;
-    const roles = (await rolesOf(reader, [person.id])).filter((role) => isInForce(role, clock.wall()));
+    const held = (await readRoles(reader, person.id)).flatMap((read) => asRecorded(context, read) ?? []);
+    const roles = held.filter((role) => isInForce(role, clock.wall()));
     const names = await places.names(roles.map(bindingOf));
     const passkeys = await passkeysOf(reader, person.id);
     const used = await passkeyUses(

@@ -28,6 +28,8 @@ export async function linkIdentity(
   const id = random.newId('identity');
   const before = await findIdentity(reader, issuer, subject);
   const theirs = before === undefined ? [] : [before.id, ...(await rowsOf(reader, before.person_id))];
+  const listed = before === undefined ? undefined : await findUserOf(reader, signOn.id, before.person_id);
+  if (listed !== undefined) theirs.push(listed.id);
   const draft = { actor: person, action: 'identity.linked', subject: id, side: { ip } };
   const locks = [...new Set([signOn.id, person, ...theirs])];
   const recorded = await ledger.record({ ...draft, locks }, async (facts) => {

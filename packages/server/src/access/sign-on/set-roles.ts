@@ -12,30 +12,49 @@ export interface Wanted {
   readonly expiresAt: number | null;
 }
 
+/** Roles of a person within a change that are not ended. */
+export interface HeldRoles {
+  /** As the ledger recorded them. */
+  readonly sound: readonly RoleGrantRow[];
+  /** What somebody wrote past it: it opens nothing, and says nothing of what it was. */
+  readonly tampered: readonly RoleGrantRow[];
+}
+
+export async function heldRoles(facts: Facts, person: string): Promise<HeldRoles> {
+  const held = { sound: [] as RoleGrantRow[], tampered: [] as RoleGrantRow[] };
+  for (const { id } of await rolesOf(facts.db, [person])) {
+    const { row, tampered, known } = await facts.examine('role_grants', id);
+    if (row !== undefined && known) held[tampered ? 'tampered' : 'sound'].push(row);
+  }
+  return held;
+}
+
 /**
  * Gives a person just these roles of a provider's: others that it gave end, those by hand stay. What does not fit beside
- * them is left out: what ends them all has to fit into one entry.
+ * them is left out: what ends them all has to fit into one entry. What was written past the ledger ends, whoever gave it:
+ * it may be what is taken away here.
  */
 export async function setRoles(
   facts: Facts,
   random: Random,
   signOn: Pick<SignOnRow, 'id' | 'name'>,
   person: string,
+  had: HeldRoles,
   wanted: readonly Wanted[],
   nowMs: number,
 ): Promise<void> {
+  for (const role of had.tampered) await facts.overwrite('role_grants', role, { state: 'ended' });
   const missing = new Map(wanted.map((one) => [nameOfHeld(one.held), one]));
-  const had = await rolesOf(facts.db, [person]);
   let kept = 0;
-  for (const role of had.filter(({ granted_by }) => granted_by === signOn.id)) {
+  for (const role of had.sound.filter(({ granted_by }) => granted_by === signOn.id)) {
     const name = nameOfHeld(role);
     const one = isInForce(role, nowMs) ? missing.get(name) : undefined;
     if (one !== undefined) kept++;
     missing.delete(name);
     const change = one === undefined ? { state: 'ended' as const } : { expires_at: one.expiresAt };
-    await facts.takeAway('role_grants', role.id, change);
+    await facts.update('role_grants', role, change);
   }
-  const others = had.filter((role) => role.granted_by !== signOn.id && isInForce(role, nowMs)).length;
+  const others = had.sound.filter((role) => role.granted_by !== signOn.id && isInForce(role, nowMs)).length;
   for (const { held, expiresAt } of [...missing.values()].slice(0, Math.max(0, MAX_ROLES - others - kept))) {
     await facts.insert('role_grants', {
       ...{ id: random.newId('roleGrant'), person_id: person, role: held.role, project_id: held.project_id },

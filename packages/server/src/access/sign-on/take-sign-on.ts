@@ -3,13 +3,12 @@ import type { PersonRow, SessionRow } from '../../database/people-rows.ts';
 import type { SignOnRow } from '../../database/sign-on-rows.ts';
 import type { Facts } from '../../ledger/facts.ts';
 import { rowsOf } from '../people/change-person.ts';
-import { rolesOf } from '../people/people.store.ts';
 import { isInForce } from '../people/person.ts';
-import { rolesKeptOf } from '../scim/kept-roles.store.ts';
+import { type GivingGroup, readGiving, rolesKeptOf } from '../scim/kept-roles.store.ts';
 import { LIFETIME_MS, makeSession, type MadeSession } from '../sign-in/session.ts';
 import { type Began, insertSession } from '../sign-in/sign-in.ts';
 import type { SignInContext } from '../sign-in/sign-in-context.ts';
-import { setRoles, type Wanted } from './set-roles.ts';
+import { heldRoles, setRoles, type Wanted } from './set-roles.ts';
 import * as rules from './sign-on.ts';
 import type { SignOnClaims } from './sign-on.ts';
 import { findIdentity, keepsPeople } from './sign-ons.store.ts';
@@ -23,6 +22,8 @@ interface Coming {
   readonly name: string;
   /** What the groups give that the provider named just now. */
   readonly said: readonly Wanted[];
+  /** What gives roles of what the provider keeps here, as it was read before the change. */
+  readonly groups: readonly GivingGroup[];
   readonly person: string;
   readonly identity: string;
   readonly isNew: boolean;
@@ -46,7 +47,8 @@ export async function takeSignOn(
   // Good for as long as a session is: whoever does not come again has nothing of it, be he signed in otherwise.
   const expiresAt = clock.wall() + LIFETIME_MS;
   const said = held.map((one) => ({ held: one, expiresAt }));
-  const coming = { signOn, subject, name: rules.nameIn(claims), said };
+  const groups = await readGiving(reader, signOn);
+  const coming = { signOn, subject, name: rules.nameIn(claims), said, groups };
   const known = await findIdentity(reader, signOn.issuer, subject);
   if (known !== undefined)
     return await takeKnown(context, ip, { ...coming, person: known.person_id, identity: known.id, isNew: false });
@@ -66,7 +68,8 @@ async function takeKnown(context: SignInContext, ip: string, coming: Coming): Pr
     const provider = await facts.find('sign_ons', signOn.id);
     if (provider?.saved_at !== signOn.saved_at || isRefusal(await findPerson(facts, coming))) return null;
     // Out of every group: what he had by them ends all the same.
-    await setRoles(facts, context.random, signOn, person, await wantedOf(facts, coming), context.clock.wall());
+    const had = await heldRoles(facts, person);
+    await setRoles(facts, context.random, signOn, person, had, await wantedOf(facts, coming), context.clock.wall());
     return null;
   });
   return NOBODY;
@@ -98,16 +101,16 @@ async function letIn(
   if (isRefusal(person)) return person;
   const now = made.row.created_at;
   const wanted = await wantedOf(facts, coming);
-  const had = await rolesOf(facts.db, [person.id]);
-  const others = had.some((role) => role.granted_by !== signOn.id && isInForce(role, now));
+  const had = await heldRoles(facts, person.id);
+  const others = had.sound.some((role) => role.granted_by !== signOn.id && isInForce(role, now));
   if (wanted.length === 0 && !others) return NOBODY;
-  await setRoles(facts, context.random, signOn, person.id, wanted, now);
+  await setRoles(facts, context.random, signOn, person.id, had, wanted, now);
   return { person, session: await insertSession(facts, made) };
 }
 
 /** What the provider keeps here of him, as it is within this change; and what it said on top. */
-async function wantedOf(facts: Facts, { signOn, person, said }: Coming): Promise<readonly Wanted[]> {
-  const kept = await rolesKeptOf(facts, signOn, person);
+async function wantedOf(facts: Facts, { signOn, person, said, groups }: Coming): Promise<readonly Wanted[]> {
+  const kept = await rolesKeptOf(facts, signOn, person, groups);
   const names = new Set(kept.map(({ held }) => rules.nameOfHeld(held)));
   return [...kept, ...said.filter(({ held }) => !names.has(rules.nameOfHeld(held)))];
 }
