@@ -28,7 +28,7 @@ export interface SignOnRow extends Fact {
 export interface PersonIdentityRow extends Fact {
   readonly person_id: string;
   readonly issuer: string;
-  /** As the issuer names him; it never means another. */
+  /** As a claim of the issuer names him (`subjectBy`); it never means another. */
   readonly subject: string;
   /** Where he came in by last. */
   readonly sign_on_id: string;

@@ -7,7 +7,7 @@ import { attribution, type Caller } from '../change-context.ts';
 import { BARRED_MS, isWaiting, noApproval, OVER, resourceOf } from './approval.ts';
 import { approvalsOf, savedSince } from './approvals.store.ts';
 import type { ApprovalContext } from './ask-approval.ts';
-import { areTwo } from './find-two.ts';
+import { readTwos } from './find-two.ts';
 import { findBarred } from './find-barred.ts';
 
 type Decided = Recorded<ApprovalRequestRow> | Refusal;
@@ -30,6 +30,7 @@ export async function approveRequest(
   const { ledger, random, clock } = context;
   const { principal } = caller;
   const approval = random.newId('approval');
+  const areTwo = await readTwos(context.reader);
   const draft = { ...attribution(caller), action: 'approval.given', subject: id, locks: [id] };
   return await ledger.record(draft, async (facts) => {
     const row = await openWaiting(context, facts, id);
@@ -44,7 +45,7 @@ export async function approveRequest(
         'Nobody approves what is his own, nor what somebody asks who made him, or whom he made, within a day.';
       return refuse('FORBIDDEN', why);
     }
-    if (!(await areTwo(facts.db, row.person_id, principal.id)))
+    if (!areTwo(row.person_id, principal.id))
       return refuse(
         'FORBIDDEN',
         'You may be the one who asks: both of you have to be known at one provider, or neither.',

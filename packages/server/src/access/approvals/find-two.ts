@@ -1,19 +1,37 @@
 import type { Kysely } from 'kysely';
-import type { Database } from '../../database/schema.ts';
 import type { PersonIdentityRow } from '../../database/sign-on-rows.ts';
-import { readCheckedRows } from '../../ledger/checked-rows.ts';
-import { identityIdsOf } from '../sign-on/sign-ons.store.ts';
+import type { Database } from '../../database/schema.ts';
+import { readChecked } from '../../ledger/checked-rows.ts';
+import { claimOf } from '../sign-on/sign-on.ts';
+
+const AT_ONCE = 500;
+
+/** Whether two accounts are two people. */
+export type AreTwo = (one: string, other: string) => boolean;
 
 /**
- * Whether two accounts are two people, as far as providers can tell: who was invited here, and then came by a provider
- * without having linked the two, would else approve what he asks himself. At one issuer each is one. What was written past
- * the ledger says nothing for anybody, and that somebody is known somewhere.
+ * Tells whether two accounts are two people, as far as providers can tell: who was invited here, and then came by a provider
+ * without having linked the two, would else approve what he asks himself. At one issuer, by one claim, each is one. All
+ * that the ledger knows of anybody is read: a row that was moved to somebody else is missed where it was, and while one was
+ * written past the ledger nobody is two.
  */
-export async function areTwo(db: Kysely<Database>, one: string, other: string): Promise<boolean> {
-  const checked = await readCheckedRows(db, ['person_identities'], await identityIdsOf(db, [one, other]));
-  if (checked.some((row) => 'tampered' in row)) return false;
-  const rows = checked.map((row) => (row as { readonly row: PersonIdentityRow }).row);
-  const issuersOf = (person: string) => rows.filter((row) => row.person_id === person).map(({ issuer }) => issuer);
-  const [own, others] = [issuersOf(one), issuersOf(other)];
-  return own.length === 0 ? others.length === 0 : own.some((issuer) => others.includes(issuer));
+export async function readTwos(db: Kysely<Database>): Promise<AreTwo> {
+  const known = new Map<string, Set<string>>();
+  for (let after = ''; ; ) {
+    const { rows, last } = await readChecked(db, 'person_identities', after, AT_ONCE);
+    for (const checked of rows) {
+      if ('tampered' in checked) return () => false;
+      const { person_id, issuer, subject, state } = checked.row as PersonIdentityRow;
+      if (state !== 'active') continue;
+      const places = known.get(person_id) ?? new Set();
+      known.set(person_id, places.add(JSON.stringify([issuer, claimOf(subject)])));
+    }
+    if (last === null) break;
+    after = last;
+  }
+  const placesOf = (person: string) => [...(known.get(person) ?? [])];
+  return (one, other) => {
+    const [own, others] = [placesOf(one), placesOf(other)];
+    return own.length === 0 ? others.length === 0 : own.some((place) => others.includes(place));
+  };
 }

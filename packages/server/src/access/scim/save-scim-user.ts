@@ -6,9 +6,10 @@ import { attribution, type Attribution, type Caller, type ChangeContext } from '
 import { endSessions, isLastOwner, rowsOf } from '../people/change-person.ts';
 import { LAST_OWNER } from '../people/find-other-owner.ts';
 import { withdrawInvitations } from '../people/invite-person.ts';
+import { subjectBy } from '../sign-on/sign-on.ts';
 import { findIdentity } from '../sign-on/sign-ons.store.ts';
 import { saveScimGroup } from './save-scim-group.ts';
-import { notThere, putOut, type ScimGroup, type ScimUser, taken } from './scim.ts';
+import { notThere, putOut, ScimError, type ScimGroup, type ScimUser, taken } from './scim.ts';
 import { findUser, findUserNamed, findUserOf, groupsWith, usersOf, type UserWithPerson } from './scim.store.ts';
 import { type SyncContext, syncRoles } from './sync-roles.ts';
 
@@ -36,7 +37,8 @@ export async function createScimUser(
   user: ScimUser,
 ): Promise<UserWithPerson | Refusal> {
   const { ledger, random, clock, reader } = context;
-  const subject = user.externalId ?? user.userName;
+  const subject = subjectBy(signOn.subject_claim, user.externalId ?? user.userName);
+  if (subject === null) throw new ScimError('invalidValue', 'externalId, or else userName, says who it is.');
   const known = await findIdentity(reader, signOn.issuer, subject);
   const ids = { person: known?.person_id ?? random.newId('person'), identity: known?.id ?? random.newId('identity') };
   const id = random.newId('scimUser');

@@ -148,10 +148,29 @@ onEachDatabase('who somebody is at a provider', (createPlace) => {
     assert.equal(await approve(fay, asked), '403 FORBIDDEN');
     // The owner saved the provider: whoever it lets in may be he.
     assert.equal(await approve(fay, await asks(owner)), '403 FORBIDDEN');
+    // Nor as whom another claim of the same issuer makes of him.
+    provider.accounts.set('fay', { groups: ['staff'], name: 'Fay' });
+    assertStatus(await save('again', { subjectClaim: 'name' }), 200);
+    const twin = await comes('fay', 'again?fresh=1');
+    assert.notEqual(twin.id, fay.id);
+    await addFirst(twin);
+    await settle(place, twin.id);
+    const hers = await asks(fay);
+    assert.equal(await approve(twin, hers), '403 FORBIDDEN');
+    assertStatus(await owner.call('DELETE', '/v1/sign-on/again', {}), 200);
+    // Nor by moving what is known of him to somebody else.
+    await fay.signIn();
+    await using raw = await openRaw(place);
+    const past = new WrittenPast(raw);
+    const [known] = await raw.rows(`select id from person_identities where person_id = '${fay.id}'`);
+    await past.edit('person_identities', String(known?.['id']), { person_id: gus.id });
+    assert.equal(await approve(fay, asked), '403 FORBIDDEN');
+    assert.equal(await approve(gus, hers), '403 FORBIDDEN');
+    await past.edit('person_identities', String(known?.['id']), { person_id: fay.id });
     know('ivy');
     assert.equal(await link(invited, 'ivy'), `${origin()}/account`);
     assert.equal(await approve(fay, asked), 'done');
-    assert.equal(await approve(gus, await asks(fay)), 'done');
+    assert.equal(await approve(gus, hers), 'done');
     // Also where he is known there himself, as long as it gave somebody a role within a day.
     know('own');
     assert.equal(await link(owner, 'own'), `${origin()}/account`);

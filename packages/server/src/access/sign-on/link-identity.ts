@@ -6,7 +6,7 @@ import { rolesOf } from '../people/people.store.ts';
 import { findUserOf } from '../scim/scim.store.ts';
 import { passkeysOf } from '../sign-in/sessions.store.ts';
 import type { SignInContext } from '../sign-in/sign-in-context.ts';
-import { isSubject, type SignOnClaims } from './sign-on.ts';
+import { type SignOnClaims, subjectBy } from './sign-on.ts';
 import type { Linking } from './sign-ons-under-way.ts';
 import { findIdentity, hasSignedIn } from './sign-ons.store.ts';
 import { NOBODY } from './take-sign-on.ts';
@@ -23,8 +23,8 @@ export async function linkIdentity(
   { person, session }: Linking,
 ): Promise<PersonIdentityRow | Refusal> {
   const { issuer } = signOn;
-  const subject = claims[signOn.subject_claim];
-  if (!isSubject(subject)) return NOBODY;
+  const subject = subjectBy(signOn.subject_claim, claims[signOn.subject_claim]);
+  if (subject === null) return NOBODY;
   const id = random.newId('identity');
   const before = await findIdentity(reader, issuer, subject);
   const theirs = before === undefined ? [] : [before.id, ...(await rowsOf(reader, before.person_id))];

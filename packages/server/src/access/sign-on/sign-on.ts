@@ -73,8 +73,24 @@ const MAX_NAME = 200;
 /** OpenID Connect Core §2. */
 const MAX_SUBJECT = 255;
 
-export function isSubject(sub: unknown): sub is string {
-  return typeof sub === 'string' && sub !== '' && sub.length <= MAX_SUBJECT && sub.isWellFormed();
+/** What names everybody where nothing else is said (OpenID Connect Core §2). */
+const SUB = 'sub';
+/** Stands between a claim and what it says; nothing that is said has it. */
+const SAYS = '\n';
+
+/**
+ * Who it is whom a claim names, in one text; null where it names nobody. Whom another claim of the same issuer names so is
+ * another: somebody may have chosen what it says of him.
+ */
+export function subjectBy(claim: string, said: unknown): string | null {
+  const isName = typeof said === 'string' && said !== '' && said.length <= MAX_SUBJECT && said.isWellFormed();
+  if (!isName || /\p{Cc}/u.test(said)) return null;
+  return claim === SUB ? said : `${claim}${SAYS}${said}`;
+}
+
+/** The claim that somebody was named by. */
+export function claimOf(subject: string): string {
+  return subject.includes(SAYS) ? subject.slice(0, subject.indexOf(SAYS)) : SUB;
 }
 
 const FRESH_SECONDS = 300;

@@ -40,8 +40,8 @@ export async function takeSignOn(
   signOn: SignOnRow,
   claims: SignOnClaims,
 ): Promise<Began | Refusal> {
-  const subject = claims[signOn.subject_claim];
-  if (!rules.isSubject(subject)) return NOBODY;
+  const subject = rules.subjectBy(signOn.subject_claim, claims[signOn.subject_claim]);
+  if (subject === null) return NOBODY;
   const { reader, random, clock } = context;
   const held = rules.rolesFor(rules.mappedRolesOf(signOn), rules.groupsIn(claims[signOn.groups_claim]));
   // Good for as long as a session is: whoever does not come again has nothing of it, be he signed in otherwise.
