@@ -1,12 +1,16 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Barrier } from '@keyhold/protocol/operations/shapes';
 import type { Kysely } from 'kysely';
-import type { Database } from '../database/schema.ts';
+import type { Database, TokenRow } from '../database/schema.ts';
+import { StoreUnavailable } from '../database/store-fault.ts';
 import type { WorkloadRow } from '../database/workload-rows.ts';
 import type { Recorded } from '../ledger/entry.ts';
+import { readCheckedRows } from '../ledger/checked-rows.ts';
 import type { Facts } from '../ledger/facts.ts';
 import { attribution, type Attribution, type Caller, type ChangeContext } from './change-context.ts';
-import { livingTokensOf } from './workloads.store.ts';
+import { isAlive } from './principal.ts';
+import { tokenNameOf } from './workload.ts';
+import { givenTokens } from './workloads.store.ts';
 
 /**
  * Trusts a workload no more, and revokes what it was given; when this returns none of it opens anything. It works on
@@ -24,6 +28,8 @@ export async function removeWorkload(
 
 /** An entry names each token, and is bounded. */
 const TOKENS_AT_ONCE = 50;
+/** No such token lasts so long: what is older is over, whatever its row says. */
+const LOOK_BACK_MS = 24 * 3_600_000;
 
 /**
  * Ends it, and what it was given; whoever calls waits for the barrier. No exchange is under way after its own entry: each
@@ -45,33 +51,50 @@ export async function endWorkload(
     return workload;
   });
   if (isRefusal(removed)) return removed;
-  const ended = await endTokensOf({ ledger, reader, clock }, by, id);
+  const ended = await endTokensOf({ ledger, reader, clock }, by, { id, actors: [id] });
   const value = { workload: removed.value, tokensRevoked: ended.count };
   return { ...removed, value, sequence: ended.sequence ?? removed.sequence };
 }
 
-/** Revokes what a workload, or an app role, was given. */
+/** A workload or an app role, and who asked for what it was given. */
+interface Given {
+  readonly id: string;
+  readonly actors: readonly string[];
+}
+
+/**
+ * Revokes what a workload, or an app role, was given, also where somebody wrote past the ledger so that it seems over.
+ * @param which what of it, where not all; what was written past the ledger is revoked anyway
+ */
 export async function endTokensOf(
   { ledger, reader, clock }: Pick<ChangeContext, 'ledger' | 'clock'> & { readonly reader: Kysely<Database> },
   by: Attribution,
-  id: string,
+  { id, actors }: Given,
+  which: (token: TokenRow) => boolean = () => true,
 ): Promise<{ readonly count: number; readonly sequence: number | null }> {
-  let count = 0;
-  for (let sequence: number | null = null; ; ) {
-    const living = (await livingTokensOf(reader, { id }, clock.wall())).slice(0, TOKENS_AT_ONCE);
-    if (living.length === 0) return { count, sequence };
-    const emptied = { actor: by.actor, side: by.side, action: 'workload.emptied', subject: id };
-    const recorded = await ledger.record({ ...emptied, locks: living.map((token) => token.id) }, async (facts) => {
+  const now = clock.wall();
+  const given = await givenTokens(reader, actors, tokenNameOf({ id }), now - LOOK_BACK_MS);
+  const checked = await readCheckedRows(reader, ['tokens'], given);
+  const living = checked.flatMap((one) => {
+    if ('tampered' in one) return [one.tampered];
+    const token = one.row as TokenRow;
+    return isAlive(token, now) && which(token) ? [token.id] : [];
+  });
+  let [count, sequence]: [number, number | null] = [0, null];
+  for (let i = 0; i < living.length; i += TOKENS_AT_ONCE) {
+    const some = living.slice(i, i + TOKENS_AT_ONCE);
+    const emptied = { actor: by.actor, side: by.side, action: 'workload.emptied', subject: id, locks: some };
+    const recorded = await ledger.record(emptied, async (facts) => {
       let revoked = 0;
-      for (const token of living)
-        if ((await facts.takeAway('tokens', token.id, { state: 'deactivated' })) !== undefined) revoked++;
+      for (const one of some)
+        if ((await facts.takeAway('tokens', one, { state: 'deactivated' })) !== undefined) revoked++;
       return revoked;
     });
-    // Rows that the ledger never knew open nothing, and stay.
-    if (isRefusal(recorded) || recorded.value === 0) return { count, sequence };
+    if (isRefusal(recorded)) throw new StoreUnavailable(`tokens could not be revoked: ${recorded.refused}`);
     count += recorded.value;
     sequence = recorded.sequence;
   }
+  return { count, sequence };
 }
 
 export function noWorkload(id: string): Refusal {

@@ -1,7 +1,6 @@
 import type { Kysely } from 'kysely';
-import type { Database, TokenRow } from '../database/schema.ts';
+import type { Database } from '../database/schema.ts';
 import type { WorkloadRow } from '../database/workload-rows.ts';
-import { tokenNameOf } from './workload.ts';
 
 type Db = Kysely<Database>;
 
@@ -27,13 +26,25 @@ export async function findWorkload(db: Db, id: string): Promise<WorkloadRow | un
   return await db.selectFrom('workloads').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
-/** Tokens of a workload that are not over yet. */
-export async function livingTokensOf(db: Db, workload: Pick<WorkloadRow, 'id'>, nowMs: number): Promise<TokenRow[]> {
-  return await db
-    .selectFrom('tokens')
-    .selectAll()
-    .where('name', '=', tokenNameOf(workload))
-    .where('state', '=', 'active')
-    .where('expires_at', '>', nowMs)
-    .execute();
+const AT_ONCE = 500;
+
+/**
+ * Ids of tokens that were given to these since then: by the log, which says so whatever became of their rows, and by what
+ * they are called, where the log was pruned.
+ */
+export async function givenTokens(db: Db, actors: readonly string[], name: string, sinceMs: number): Promise<string[]> {
+  const found = new Set<string>();
+  for (let i = 0; i < actors.length; i += AT_ONCE) {
+    const given = await db
+      .selectFrom('entries')
+      .select('subject')
+      .where('actor', 'in', actors.slice(i, i + AT_ONCE))
+      .where('action', '=', 'token.exchanged')
+      .where('at', '>', sinceMs)
+      .execute();
+    for (const { subject } of given) found.add(subject);
+  }
+  const named = db.selectFrom('tokens').select('id').where('name', '=', name).where('expires_at', '>', sinceMs);
+  for (const { id } of await named.execute()) found.add(id);
+  return [...found];
 }

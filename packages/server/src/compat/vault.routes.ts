@@ -18,6 +18,9 @@ import type { VaultApi, VaultCall } from './vault-call.ts';
 /** Room for a secret of 1 MiB, however it is escaped. */
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
+/** Of whoever is nobody yet. */
+const MAX_LOGIN_BYTES = 16 * 1024;
+
 const METHODS: Readonly<Record<string, VaultCall['method']>> = {
   GET: 'GET',
   HEAD: 'GET',
@@ -51,24 +54,20 @@ export async function mountVault(app: FastifyInstance, prefix: string, api: Vaul
       const principals = new WeakMap<FastifyRequest, Principal>();
       scope.addHook('onRequest', async (request, reply) => {
         // Whoever signs in has no token yet.
-        if (isLogin(request)) return;
+        if (request.routeOptions.url?.endsWith(LOGIN) === true) return;
         const admitted = await admit(api, request);
         if ('status' in admitted) return send(reply, admitted);
         principals.set(request, admitted);
       });
-      const handle = async (request: FastifyRequest, reply: FastifyReply) =>
-        send(
-          reply,
-          isLogin(request)
-            ? await login(api, request)
-            : await answer(api, request, principals.get(request) as Principal),
-        );
+      const route = { method: Object.keys(METHODS), schema: { hide: true } as object };
       scope.route({
-        method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'LINK'],
-        url: '/v1/*',
-        bodyLimit: MAX_BODY_BYTES,
-        schema: { hide: true } as object,
-        handler: handle,
+        ...{ ...route, url: '/v1/*', bodyLimit: MAX_BODY_BYTES },
+        handler: async (request: FastifyRequest, reply: FastifyReply) =>
+          send(reply, await answer(api, request, principals.get(request) as Principal)),
+      });
+      scope.route({
+        ...{ ...route, url: LOGIN, bodyLimit: MAX_LOGIN_BYTES },
+        handler: async (request: FastifyRequest, reply: FastifyReply) => send(reply, await login(api, request)),
       });
       done();
     },
@@ -76,9 +75,7 @@ export async function mountVault(app: FastifyInstance, prefix: string, api: Vaul
   );
 }
 
-function isLogin(request: FastifyRequest): boolean {
-  return pathOf(request) === 'auth/approle/login';
-}
+const LOGIN = '/v1/auth/approle/login';
 
 async function login(api: VaultApi, request: FastifyRequest): Promise<VaultAnswer> {
   if (METHODS[request.method] !== 'POST') return UNSUPPORTED;

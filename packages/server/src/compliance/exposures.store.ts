@@ -1,5 +1,7 @@
+import { ID_PREFIXES } from '@keyhold/protocol/id';
 import type { Leaf } from '@keyhold/protocol/leaf';
 import type { Kysely } from 'kysely';
+import { secretIdsOf } from '../access/app-roles/app-roles.store.ts';
 import type { Database } from '../database/schema.ts';
 import type { ScratchTables } from '../database/scratch-tables.ts';
 import { SHOWING_ACTIONS } from './exposure.ts';
@@ -8,9 +10,15 @@ type Db = Kysely<Database>;
 const AT_ONCE = 500;
 const ENTRIES_PER_READ = 2_000;
 
-/** Ids of tokens, workloads and secret ids that these made, or were given as workloads. */
+const MAKING = ['token.created', 'token.exchanged', 'workload.created', 'app-secret.created'];
+
+/** Ids of tokens, workloads and secret ids that these made, or were given. */
 export async function madeBy(db: Db, actors: readonly string[]): Promise<string[]> {
-  return await subjectsOf(db, actors, ['token.created', 'token.exchanged', 'workload.created', 'app-secret.created']);
+  const made = await subjectsOf(db, actors, MAKING);
+  // What an app role was given was given to its secret ids.
+  for (const role of actors.filter((id) => id.startsWith(`${ID_PREFIXES.appRole}_`)))
+    made.push(...(await secretIdsOf(db, role)));
+  return made;
 }
 
 async function subjectsOf(db: Db, actors: readonly string[], actions: readonly string[]): Promise<string[]> {

@@ -88,7 +88,7 @@ async function endMade(
 
 async function endOne(context: OffboardContext, by: Attribution, id: string): Promise<unknown> {
   if (id.startsWith(`${ID_PREFIXES.token}_`)) return await endToken(context, by, id);
-  if (id.startsWith(`${ID_PREFIXES.appSecret}_`)) return await destroyAppSecret(context, by, { id });
+  if (id.startsWith(`${ID_PREFIXES.appSecret}_`)) return await destroyAppSecret(context, by, id);
   const { ledger, clock, reader } = context;
   return await endWorkload({ ledger, clock, reader }, by, id);
 }

@@ -96,15 +96,28 @@ class Rows {
     rows.#sealKnownFrom = things.some(({ kind }) => kind === 'seal') ? await sealKnownFrom(reader) : 0;
     const credentials = things.flatMap(({ kind, part }) => (kind === 'key' && part !== null ? [part] : []));
     const ids = new Set([...things.map(({ id }) => id), ...credentials]);
-    for (const checked of await readCheckedRows(reader, TABLES, [...ids])) {
-      if ('tampered' in checked) rows.#tampered.add(checked.tampered);
-      else rows.#rows.set(checked.row.id, checked.row);
-    }
+    await rows.#read(reader, TABLES, [...ids]);
+    const roleOf = (id: string) => (rows.#rows.get(id) as FactTables['app_role_secrets'] | undefined)?.app_role_id;
+    await rows.#read(
+      reader,
+      ['app_roles'],
+      idsOf('app-secret').flatMap((id) => roleOf(id) ?? []),
+    );
     return rows;
   }
 
+  async #read(reader: Kysely<Database>, tables: readonly FactTable[], ids: readonly string[]): Promise<void> {
+    for (const checked of await readCheckedRows(reader, tables, ids)) {
+      if ('tampered' in checked) this.#tampered.add(checked.tampered);
+      else this.#rows.set(checked.row.id, checked.row);
+    }
+  }
+
   describe({ kind, id }: KnownThing): { name: string | null; at: Resource } {
-    const row = this.#rows.get(id) as { name?: string; path?: string; project_id?: string; environment_id?: string };
+    // A secret id is called what its role is.
+    const own = this.#rows.get(id) as FactTables['app_role_secrets'] | undefined;
+    const named = this.#rows.get(kind === 'app-secret' ? (own?.app_role_id ?? '') : id);
+    const row = named as { name?: string; path?: string; project_id?: string; environment_id?: string } | undefined;
     if (row === undefined) return { name: null, at: HERE };
     const { name = row.path ?? null, project_id: project = null, environment_id: environment = null } = row;
     const at = { project, environment, ...(kind === 'secret' && row.path !== undefined ? { secret: row.path } : {}) };

@@ -27,7 +27,7 @@ export interface AppRoleRow extends Fact {
   readonly role_id: string;
   /** JSON */
   readonly scopes: string;
-  /** Seconds that a token of it lasts. */
+  /** Seconds that a token of it lasts; 0: as long as most. */
   readonly token_ttl: number;
   /** Seconds that a secret id lasts; 0: no end. */
   readonly secret_ttl: number;

@@ -7,6 +7,7 @@ export const APP_ROLE_SCOPES: readonly Scope[] = ['admin', 'keys', 'read', 'veri
 
 export interface AppRoleSettings {
   readonly scopes: readonly Scope[];
+  /** 0: as long as most. */
   readonly tokenTtlSeconds: number;
   /** 0: no end. */
   readonly secretTtlSeconds: number;
@@ -16,11 +17,18 @@ export interface AppRoleSettings {
 }
 
 export const DEFAULT_SETTINGS: Omit<AppRoleSettings, 'scopes'> = {
-  tokenTtlSeconds: 900,
+  tokenTtlSeconds: 0,
   secretTtlSeconds: 0,
   secretUses: 0,
   networks: [],
 };
+
+const USUAL_TTL_SECONDS = 900;
+
+/** How long a token lasts, in seconds. */
+export function tokenTtlOf({ tokenTtlSeconds }: Pick<AppRoleSettings, 'tokenTtlSeconds'>): number {
+  return tokenTtlSeconds === 0 ? USUAL_TTL_SECONDS : tokenTtlSeconds;
+}
 
 export function settingsOf(row: AppRoleRow): AppRoleSettings {
   return {

@@ -5,6 +5,7 @@ import type { AppRoleRow, AppRoleSecretRow } from '../../database/workload-rows.
 import { Secret } from '../../vault/secret.ts';
 import { type Attribution, attribution, type Caller, type ChangeContext } from '../change-context.ts';
 import { settingsOf } from './app-role.ts';
+import { listGoodSecrets } from './app-roles.store.ts';
 import { refuseGiving } from './save-app-role.ts';
 
 /** How long and how often it is good, and where; narrower than its role says, never wider. */
@@ -19,6 +20,9 @@ export interface CreatedAppSecret {
   readonly secret: Secret;
 }
 
+/** One more makes no sense, and what is listed is listed whole. */
+export const MAX_GOOD = 10_000;
+
 /** Makes a secret id; it is in the result only. */
 export async function createAppSecret(
   { ledger, random, clock }: ChangeContext,
@@ -32,11 +36,18 @@ export async function createAppSecret(
   const text = formatCredential(APP_SECRET_PREFIX, random.bytes(32));
   const id = random.newId('appSecret');
   const place = { project: role.project_id, environment: role.environment_id };
-  const draft = { ...attribution(caller), action: 'app-secret.created', subject: id, ...place, locks: [role.id] };
+  // By its code the log knows whose it is.
+  const said = { ...attribution(caller), action: 'app-secret.created', subject: id, code: role.id };
+  const draft = { ...said, ...place, locks: [role.id] };
   const recorded = await ledger.record(draft, async (facts) => {
     const held = await facts.find('app_roles', role.id);
     if (held?.state !== 'active') return refuse('WORKLOAD_NOT_FOUND', 'It is gone.');
     const now = clock.wall();
+    if ((await listGoodSecrets(facts.db, role.id, now, MAX_GOOD)).length === MAX_GOOD)
+      return refuse(
+        'INVALID_INPUT',
+        `It has ${MAX_GOOD} secret ids that are good: destroy some, or let them end sooner.`,
+      );
     return await facts.insert('app_role_secrets', {
       ...{ id, app_role_id: role.id, digest: hash('sha256', text, 'hex'), networks: JSON.stringify(limits.networks) },
       uses_left: limits.uses === 0 ? null : limits.uses,
@@ -51,7 +62,7 @@ export async function createAppSecret(
 export async function destroyAppSecret(
   { ledger }: Pick<ChangeContext, 'ledger'>,
   by: Attribution,
-  { id }: Pick<AppRoleSecretRow, 'id'>,
+  id: string,
 ): Promise<Refusal | null> {
   const draft = { ...by, action: 'app-secret.destroyed', subject: id, locks: [id] };
   const recorded = await ledger.record(draft, async (facts) => {

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Kysely } from 'kysely';
-import type { Database, EnvironmentRow } from '../../database/schema.ts';
+import type { Scope } from '@keyhold/protocol/state';
+import type { Database, EnvironmentRow, TokenRow } from '../../database/schema.ts';
 import type { AppRoleRow } from '../../database/workload-rows.ts';
 import type { Facts } from '../../ledger/facts.ts';
 import type { Recorded } from '../../ledger/entry.ts';
@@ -9,7 +10,7 @@ import { attribution, type Attribution, type Caller, type ChangeContext } from '
 import { refuseExcess } from '../refuse-excess.ts';
 import { refuseUnnamed } from '../refuse-unnamed.ts';
 import type { AppRoleSettings } from './app-role.ts';
-import { findAppRole, listSecrets } from './app-roles.store.ts';
+import { countAppRoles, findAppRole, secretIdsOf } from './app-roles.store.ts';
 import { endTokensOf } from '../remove-workload.ts';
 
 export type AppRoleContext = ChangeContext & { readonly reader: Kysely<Database> };
@@ -25,32 +26,50 @@ export function refuseGiving(
   return refuseExcess(principal, gift) ?? refuseUnnamed(principal);
 }
 
-/** Makes an app role of an environment, or changes what its tokens are given from now on. */
+/** Of an environment. */
+const MAX_ROLES = 1_000;
+
+/**
+ * Makes an app role of an environment, or changes what its tokens are given from now on; tokens of more than that end
+ * before this returns. Safe to repeat.
+ */
 export async function saveAppRole(
-  { ledger, random, clock, reader }: AppRoleContext,
+  context: AppRoleContext,
   caller: Caller,
   place: Pick<EnvironmentRow, 'id' | 'project_id'>,
   name: string,
   settings: AppRoleSettings,
 ): Promise<Recorded<AppRoleRow> | Refusal> {
+  const { ledger, random, clock, reader, propagation } = context;
   const excess = refuseGiving(caller, place, settings.scopes);
   if (excess !== null) return excess;
   const id = (await findAppRole(reader, place.id, name))?.id ?? random.newId('appRole');
   const where = { project: place.project_id, environment: place.id };
-  const draft = { ...attribution(caller), action: 'app-role.saved', subject: id, ...where, locks: [id] };
-  return await ledger.record(draft, async (facts) => {
+  const by = attribution(caller);
+  const draft = { ...by, action: 'app-role.saved', subject: id, ...where, locks: [id] };
+  const saved = await ledger.record(draft, async (facts) => {
     const known = await findAppRole(facts.db, place.id, name);
     if (known !== undefined && known.id !== id) return refuse('ILLEGAL_TRANSITION', 'It was made at this moment.');
     const row = await facts.find('app_roles', id);
+    if (row !== undefined && row.state !== 'active')
+      return refuse('ILLEGAL_TRANSITION', 'It was removed at this moment.');
     const columns = {
       ...{ scopes: JSON.stringify(settings.scopes), token_ttl: settings.tokenTtlSeconds },
       ...{ secret_ttl: settings.secretTtlSeconds, secret_uses: settings.secretUses },
       networks: JSON.stringify(settings.networks),
     };
     if (row !== undefined) return await facts.update('app_roles', row, columns);
+    if ((await countAppRoles(facts.db, place.id)) >= MAX_ROLES)
+      return refuse('INVALID_INPUT', `${MAX_ROLES} roles are the most in an environment.`);
     const made = { id, project_id: place.project_id, environment_id: place.id, name, role_id: randomUUID() };
     return await facts.insert('app_roles', { ...made, ...columns, state: 'active', created_at: clock.wall() });
   });
+  if (isRefusal(saved)) return saved;
+  const isMore = ({ scopes }: TokenRow) =>
+    (JSON.parse(scopes) as Scope[]).some((scope) => !settings.scopes.includes(scope));
+  const { sequence } = await endTokensOf(context, by, { id, actors: await secretIdsOf(reader, id) }, isMore);
+  if (sequence !== null) await propagation.taken(sequence, new Set([place.id]));
+  return saved;
 }
 
 const AT_ONCE = 50;
@@ -68,7 +87,8 @@ export async function removeAppRole(
 }
 
 /**
- * Ends it, its secret ids and its tokens; whoever calls waits for the barrier.
+ * Ends it, its secret ids and its tokens; whoever calls waits for the barrier. It works on rows that somebody wrote past
+ * the ledger too.
  * @param also what is written in the entry that ends it
  */
 export async function endAppRole(
@@ -84,24 +104,17 @@ export async function endAppRole(
     return role ?? null;
   });
   if (isRefusal(removed)) return removed;
-  for (;;) {
-    const secrets = await listSecrets(reader, id, AT_ONCE);
-    if (secrets.length === 0) break;
-    const emptied = {
-      ...draft,
-      idempotency: undefined,
-      action: 'app-role.emptied',
-      locks: secrets.map((one) => one.id),
-    };
+  // No secret id is made any more, nor anything given for one: each of that holds the role too.
+  const secrets = await secretIdsOf(reader, id);
+  for (let i = 0; i < secrets.length; i += AT_ONCE) {
+    const some = secrets.slice(i, i + AT_ONCE);
+    const emptied = { ...draft, idempotency: undefined, action: 'app-role.emptied', locks: some };
     const recorded = await ledger.record(emptied, async (facts) => {
-      let count = 0;
-      for (const one of secrets)
-        if ((await facts.takeAway('app_role_secrets', one.id, { state: 'destroyed' })) !== undefined) count++;
-      return count;
+      for (const one of some) await facts.takeAway('app_role_secrets', one, { state: 'destroyed' });
+      return null;
     });
-    // Rows that the ledger never knew open nothing, and stay.
-    if (isRefusal(recorded) || recorded.value === 0) break;
+    if (isRefusal(recorded)) return recorded;
   }
-  await endTokensOf({ ledger, reader, clock }, by, id);
+  await endTokensOf({ ledger, reader, clock }, by, { id, actors: secrets });
   return removed;
 }

@@ -30,15 +30,6 @@ export async function isMapped(db: Db, role: string): Promise<boolean> {
   return rows.some((row) => mappedRolesOf(row).some((one) => one.role === role));
 }
 
-/** Ids of what is kept of who these are at providers. */
-export async function identityIdsOf(db: Db, people: readonly string[]): Promise<string[]> {
-  const query = db
-    .selectFrom('person_identities')
-    .select('id')
-    .where('person_id', 'in', [...people]);
-  return (await query.where('state', '=', 'active').execute()).map(({ id }) => id);
-}
-
 /** Whether somebody ever had a session. */
 export async function hasSignedIn(db: Db, person: string): Promise<boolean> {
   const query = db.selectFrom('sessions').select('id').where('person_id', '=', person).limit(1);
