@@ -17,6 +17,7 @@ const HOLDERS = new Set([
   'packages/server/src/access/token-exchange.routes.ts',
   'packages/server/src/access/people/people.routes.ts',
   // Sessions and codes of people, in cookies and answers.
+  'packages/server/src/access/passwords/passwords.routes.ts',
   'packages/server/src/access/sign-in/sign-in.routes.ts',
   'packages/server/src/access/sign-in/session.routes.ts',
   'packages/server/src/access/sign-in/person-gate.routes.ts',

@@ -44,6 +44,7 @@ export const ERRORS = {
   ROLE_IN_USE: { status: 409, title: 'Somebody holds this role.' },
   POLICIES_CHANGED: { status: 409, title: 'The policies are not those that you saw.' },
   LAST_OWNER: { status: 409, title: 'Nobody else could manage the installation then.' },
+  LOGIN_TAKEN: { status: 409, title: 'Somebody signs in under this name.' },
   PASSKEY_TAKEN: { status: 409, title: "This passkey is, or was, somebody's already." },
   TOO_MANY_PASSKEYS: { status: 409, title: 'You have as many passkeys as one may have.' },
   EXPORT_EXISTS: { status: 409, title: 'Another export of the log has this name.' },

@@ -26,6 +26,7 @@ export const ID_PREFIXES = {
   person: 'person',
   personalKey: 'pkey',
   personPasskey: 'ppass',
+  personPassword: 'ppwd',
   policy: 'pol',
   project: 'proj',
   roleGrant: 'role',

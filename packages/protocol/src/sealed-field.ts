@@ -11,6 +11,7 @@ export const SEALED_FIELDS = {
   'environment-key': 'root',
   'secret.value': 'secrets',
   'sign-on.secret': 'secrets',
+  'person.totp': 'secrets',
   'credential.secret': 'distribution',
   'factor.secret': 'distribution',
   'delivery.content': 'deliveries',

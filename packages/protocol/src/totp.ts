@@ -33,6 +33,24 @@ export function toBase32(bytes: Uint8Array): string {
   return bits === 0 ? text : text + BASE32[(held << (5 - bits)) & 31];
 }
 
+/** Bytes of it; null where it is none. */
+export function fromBase32(text: string): Uint8Array | null {
+  const bytes: number[] = [];
+  let [bits, held] = [0, 0];
+  for (const digit of text) {
+    const value = BASE32.indexOf(digit);
+    if (value < 0) return null;
+    held = (held << 5) | value;
+    bits += 5;
+    if (bits >= 8) {
+      bits -= 8;
+      bytes.push((held >>> bits) & 0xff);
+      held &= (1 << bits) - 1;
+    }
+  }
+  return Uint8Array.from(bytes);
+}
+
 /**
  * What an app reads from a QR code: `otpauth://totp/ISSUER:ACCOUNT?secret=…`. It is the secret.
  * @param secret in Base32

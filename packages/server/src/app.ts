@@ -120,8 +120,8 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const { seals, rewrapper, rewrap } = sealsOf(vault, { keyFile, config, personal: audit.personal }, log, stack);
   const tokenRevoked = () => replaceHanded(vault, rewrap);
   const site = () => siteOf(config.publicUrl ?? localOriginOf(app.server.address(), tls !== undefined));
-  const known = { store, scratch, alarms, site, tampered, ownerTokens, judgeFor, roleNamed: policies.roleNamed };
-  const signIn = openSignIn(context, { ...known, isSealed: () => vault.keyring.unsealed === null });
+  const known = { store, scratch, alarms, site, tampered, ownerTokens, judgeFor, roleNamed: policies.roleNamed, vault };
+  const signIn = openSignIn(context, { ...known, home: place, isSealed: () => vault.keyring.unsealed === null });
   const people = peopleOf(context, { store, scratch, tampered, policies, places, decisions, alarms }, tokenRevoked);
   const acknowledged = { acknowledge: acknowledge.bind(null, { ...audit, ledger, clock }) };
   const gate = { ...personGate(signIn, tokens), ...acknowledged, approvals: approvalGate(people.approving) };

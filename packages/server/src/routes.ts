@@ -19,6 +19,7 @@ import { mountSignIn } from './access/sign-in/sign-in.routes.ts';
 import type { SignInContext } from './access/sign-in/sign-in-context.ts';
 import { mountSignOnPages } from './access/sign-on/browser.routes.ts';
 import { mountSignOn, mountSignOnTokens, type SignOnRoutes } from './access/sign-on/sign-on.routes.ts';
+import { mountPasswords } from './access/passwords/passwords.routes.ts';
 import { syncSignOn } from './access/scim/sync-roles.ts';
 import { SignOnsUnderWay } from './access/sign-on/sign-ons-under-way.ts';
 import { mountTokenExchange } from './access/token-exchange.routes.ts';
@@ -104,6 +105,7 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
     places: tokenPlaces(reader, 'roles.grant'),
     origin: () => routes.signIn.site().origin,
     roleNamed: routes.signIn.roleNamed,
+    home: routes.place,
   });
   const { scratch, tokenRevoked, underWay, places, vault } = routes;
   const leaving = { ...routes, context: { ...routes.context, reader, scratch, tokenRevoked, underWay, places, vault } };
@@ -114,6 +116,7 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   mountCustomRoles(app, routes);
   mountPolicies(app, routes);
   mountSignIn(app, routes);
+  mountPasswords(app, routes);
   mountSelf(app, { ...routes, places: tokenPlaces(reader, 'roles.grant') });
   mountSession(app, routes);
   mountPending(app, routes);

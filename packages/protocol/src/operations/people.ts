@@ -28,6 +28,7 @@ export const PersonShape = Closed({
   name: Name,
   state: Type.Enum([...PERSON_STATES]),
   passkeys: Type.Integer({ minimum: 0 }),
+  password: Type.Boolean({ description: 'Signs in with a password and an authenticator app.' }),
   roles: Type.Array(RoleGrantShape, { description: 'Those that are neither ended nor over.' }),
   createdAt: Time,
 });
@@ -57,6 +58,12 @@ const Left = {
   workloads: Type.Array(IdOf('workload'), { description: 'Workloads that he trusted, and that still are.' }),
 };
 
+const Ways = {
+  password: Type.Optional(
+    Type.Boolean({ default: false, description: 'A password and an authenticator app will do, instead of a passkey.' }),
+  ),
+};
+
 const PersonParams = Closed({ id: IdOf('person') });
 
 export const invitePerson = defineOperation({
@@ -65,7 +72,7 @@ export const invitePerson = defineOperation({
   path: '/v1/people',
   tag: 'People',
   summary: 'Invite a person, with a role; the address to enrol at is shown in this answer only',
-  body: Closed({ name: Name, ...RoleGiven }),
+  body: Closed({ name: Name, ...RoleGiven, ...Ways }),
   status: 201,
   response: Closed(Invited),
   errors: ['CONFIRMATION_REQUIRED', 'PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND'],
@@ -91,6 +98,7 @@ export const reinvitePerson = defineOperation({
   tag: 'People',
   summary: 'Let a person enrol anew, who lost his passkeys: those that he has, and his sessions, end when he does',
   params: PersonParams,
+  body: Closed(Ways),
   status: 200,
   response: Closed(Invited),
   errors: ['CONFIRMATION_REQUIRED', 'PERSON_NOT_FOUND', 'ILLEGAL_TRANSITION'],

@@ -2,6 +2,7 @@ import * as access from './access.ts';
 import * as audit from './audit.ts';
 import * as factors from './factors.ts';
 import * as people from './people.ts';
+import * as passwords from './passwords.ts';
 import * as signIn from './sign-in.ts';
 import * as installation from './installation.ts';
 import * as approvals from './approvals.ts';
@@ -136,6 +137,13 @@ export const SIGN_IN_OPERATIONS: readonly Operation[] = [
   signIn.signIn,
   signIn.askToEnrol,
   signIn.enrol,
+  passwords.enrolPassword,
+  passwords.signInWithPassword,
+  passwords.askForNonce,
+  passwords.changePassword,
+  passwords.newRecoveryCodes,
+  passwords.askForTotp,
+  passwords.replaceTotp,
   signIn.getSession,
   signIn.signOut,
   signIn.endSession,

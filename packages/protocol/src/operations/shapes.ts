@@ -102,3 +102,10 @@ export const BarrierShape = Closed({
   elapsedMs: Type.Number(),
 });
 export type Barrier = Static<typeof BarrierShape>;
+
+/** What an app is to be shown, and what has to come back with a code of it. */
+export const TotpOffer = Closed({
+  secret: Type.String({ description: 'Base32.' }),
+  uri: Type.String({ description: 'The same as an app reads it from a QR code.' }),
+  challenge: Type.String(),
+});

@@ -1,9 +1,10 @@
 import { type Static, Type } from 'typebox';
 import { defineOperation } from '../operation.ts';
+import { MAX_CODE_CHARS } from '../request-code.ts';
 import { MAX_PASSKEY_CHARS } from '../request-passkey.ts';
 import { AssertionShape, CreatedPasskeyShape, PasskeyOptions } from './passkey-shapes.ts';
 import { RoleGrantShape } from './people.ts';
-import { BarrierShape, Closed, IdOf, Name, Nullable, Slug, Time } from './shapes.ts';
+import { BarrierShape, Closed, IdOf, Name, Nullable, Slug, Time, TotpOffer } from './shapes.ts';
 
 export const SESSION_KINDS = ['browser', 'cli'] as const;
 
@@ -30,7 +31,7 @@ export const PersonPasskeyShape = Closed({
 export type PersonPasskey = Static<typeof PersonPasskeyShape>;
 
 const Self = Closed({ id: IdOf('person'), name: Name });
-const SignedIn = Closed({ person: Self, session: SessionShape });
+export const SignedIn = Closed({ person: Self, session: SessionShape });
 
 export const askToSignIn = defineOperation({
   id: 'ask-to-sign-in',
@@ -69,6 +70,7 @@ export const askToEnrol = defineOperation({
     options: PasskeyOptions,
     person: { ...IdOf('person'), description: 'To be sent with the answer.' },
     first: Type.Boolean({ description: 'This will be the first owner.' }),
+    totp: { ...Nullable(TotpOffer), description: 'For an app and a password instead, where the invitation lets you.' },
   }),
   errors: [],
 });
@@ -105,6 +107,13 @@ export const getSession = defineOperation({
     /** Providers; whether he is known there, and whether this session began there. */
     providers: Type.Array(Closed({ name: Slug, path: Type.String(), linked: Type.Boolean(), began: Type.Boolean() })),
     firstPasskey: Type.Boolean({ description: 'Whether a first passkey can be added now, without another.' }),
+    password: Nullable(
+      Closed({
+        login: Type.String(),
+        recoveryCodes: Type.Integer({ minimum: 0, description: 'How many are left.' }),
+        replacesApp: Type.Boolean({ description: 'A recovery code just signed you in: take another app now.' }),
+      }),
+    ),
     /** What a page confirms requests with. */
     rpId: Type.String(),
   }),
@@ -150,7 +159,7 @@ export const addPasskey = defineOperation({
   method: 'POST',
   path: '/v1/passkeys',
   tag: 'Sign-in',
-  summary: 'Add a passkey of yours; confirmed with one that you have',
+  summary: 'Add a passkey of yours; confirmed with one that you have, or with your app: a password ends with it',
   body: Closed({ name: Name, response: CreatedPasskeyShape }),
   status: 201,
   response: Closed({ passkey: PersonPasskeyShape }),
@@ -222,9 +231,15 @@ export const confirmPending = defineOperation({
   method: 'POST',
   path: '/v1/confirmations/{id}',
   tag: 'Sign-in',
-  summary: 'Confirm what a command line of yours asks for, with a passkey over its request',
+  summary: 'Confirm what a command line of yours asks for, with a passkey or a code over its request',
   params: PendingParams,
-  body: Closed({ passkey: Type.String({ minLength: 1, maxLength: MAX_PASSKEY_CHARS, pattern: '^[A-Za-z0-9_-]+$' }) }),
+  body: Closed({
+    passkey: Type.Optional(Type.String({ minLength: 1, maxLength: MAX_PASSKEY_CHARS, pattern: '^[A-Za-z0-9_-]+$' })),
+    code: Type.Optional({
+      ...Type.String({ minLength: 1, maxLength: MAX_CODE_CHARS, pattern: '^[A-Za-z0-9_.-]+$' }),
+      description: 'Instead: as Keyhold-Code has it.',
+    }),
+  }),
   status: 200,
   response: Closed({}),
   errors: ['NOTHING_PENDING', 'CONFIRMATION_REQUIRED'],

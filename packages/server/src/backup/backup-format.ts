@@ -36,6 +36,7 @@ export const BACKUP_TABLES = {
   bootstrap_tokens: 'id',
   people: 'id',
   person_passkeys: 'id',
+  person_passwords: 'id',
   sign_ons: 'id',
   person_identities: 'id',
   scim_users: 'id',

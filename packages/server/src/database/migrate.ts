@@ -16,6 +16,7 @@ import { offboarding } from './migrations/0013-offboarding.ts';
 import { signOn } from './migrations/0014-sign-on.ts';
 import { scim } from './migrations/0015-scim.ts';
 import { appRoles } from './migrations/0016-app-roles.ts';
+import { passwords } from './migrations/0017-passwords.ts';
 import type { Database } from './schema.ts';
 
 /** In order; a number never changes its meaning once released. */
@@ -36,6 +37,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   signOn,
   scim,
   appRoles,
+  passwords,
 ];
 
 /**

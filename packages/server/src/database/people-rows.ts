@@ -30,6 +30,28 @@ export interface PersonPasskeyRow extends Fact {
   readonly created_at: number;
 }
 
+/** What a person signs in with who has no passkey: a password and an authenticator app. */
+export interface PersonPasswordRow extends Fact {
+  readonly person_id: string;
+  /** The invitation that lets him have one. */
+  readonly invitation_id: string;
+  /** What he signs in as, in lower case; null until he has one, and once it is removed. */
+  readonly login: string | null;
+  /** argon2id, as PHC strings have it. */
+  readonly hash: string | null;
+  /** Where the app's secret lies: with the keys of the installation itself. */
+  readonly project_id: string;
+  readonly environment_id: string;
+  readonly vault_key_id: string | null;
+  readonly envelope: string | null;
+  /** The newest time step that a code of it was taken of: none before counts any more. */
+  readonly used_step: number | null;
+  /** JSON array of SHA-256 of recovery codes that were not used. */
+  readonly recovery: string;
+  readonly state: 'offered' | 'active' | 'removed';
+  readonly created_at: number;
+}
+
 /** A role that a person has at a place; both null: everywhere. */
 export interface RoleGrantRow extends Fact {
   readonly person_id: string;
@@ -59,7 +81,7 @@ export interface InvitationRow extends Fact {
 
 export interface SessionRow extends Fact {
   readonly person_id: string;
-  /** What it began with: a passkey, or who he is at a provider. */
+  /** What it began with: a passkey, a password, or who he is at a provider. */
   readonly passkey_id: string;
   /** `browser`: in a cookie; `cli`: as a bearer token. */
   readonly kind: 'browser' | 'cli';

@@ -12,6 +12,7 @@ import type {
   CustomRoleRow,
   InvitationRow,
   PersonPasskeyRow,
+  PersonPasswordRow,
   PersonRow,
   PolicyRow,
   RoleGrantRow,
@@ -48,6 +49,7 @@ export interface FactTables {
   bootstrap_tokens: BootstrapTokenRow;
   people: PersonRow;
   person_passkeys: PersonPasskeyRow;
+  person_passwords: PersonPasswordRow;
   role_grants: RoleGrantRow;
   invitations: InvitationRow;
   sessions: SessionRow;

@@ -24,6 +24,7 @@ const KIND_OF_TABLE: Readonly<Record<FactTable, IdKind>> = {
   bootstrap_tokens: 'bootstrapToken',
   people: 'person',
   person_passkeys: 'personPasskey',
+  person_passwords: 'personPassword',
   role_grants: 'roleGrant',
   invitations: 'invitation',
   sessions: 'session',

@@ -41,24 +41,24 @@ export class TestPerson {
   async enrol(secret: string, name?: string): Promise<PersonAnswer> {
     const headers = { authorization: `Bearer ${secret}` };
     const named = name === undefined ? {} : { name };
-    const asked = await this.#send('POST', '/v1/enrolment/options', named, headers);
+    const asked = await this.send('POST', '/v1/enrolment/options', named, headers);
     if (asked.status !== 200) return asked;
     const { options, person } = asked.body;
     const response = this.device.create(options);
     const body = { ...named, person, passkeyName: 'test device', response };
-    return this.#began(await this.#send('POST', '/v1/enrolment', body, headers));
+    return this.began(await this.send('POST', '/v1/enrolment', body, headers));
   }
 
   async signIn(): Promise<PersonAnswer> {
-    const { body } = await this.#send('POST', '/v1/sign-in/options', {}, {});
+    const { body } = await this.send('POST', '/v1/sign-in/options', {}, {});
     return await this.signInWith(this.device.assert(body.options));
   }
 
   async signInWith(response: object): Promise<PersonAnswer> {
-    return this.#began(await this.#send('POST', '/v1/sign-in', { response }, {}));
+    return this.began(await this.send('POST', '/v1/sign-in', { response }, {}));
   }
 
-  #began(answer: PersonAnswer): PersonAnswer {
+  began(answer: PersonAnswer): PersonAnswer {
     if (answer.status < 300) {
       this.#readCookie(answer.headers);
       this.id = answer.body.person.id;
@@ -89,7 +89,7 @@ export class TestPerson {
       passkey = Object.fromEntries(confirmed.headers);
     }
     const cookie = { cookie: `__Host-keyhold-session=${this.session}` };
-    const answer = await this.#send(method, path, body, { ...cookie, ...passkey, ...headers });
+    const answer = await this.send(method, path, body, { ...cookie, ...passkey, ...headers });
     this.#readCookie(answer.headers);
     return answer;
   }
@@ -109,7 +109,7 @@ export class TestPerson {
     if (value !== undefined) this.session = value;
   }
 
-  async #send(method: string, path: string, body: unknown, headers: Record<string, string>): Promise<PersonAnswer> {
+  async send(method: string, path: string, body: unknown, headers: Record<string, string>): Promise<PersonAnswer> {
     const { controlUrl } = this.#installation;
     const response = await fetch(new URL(path, controlUrl), {
       method,

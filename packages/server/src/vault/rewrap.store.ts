@@ -14,6 +14,7 @@ export const ENVELOPE_TABLES = [
   'signature_keys',
   'consumer_factors',
   'sign_ons',
+  'person_passwords',
 ] as const;
 export type EnvelopeTable = (typeof ENVELOPE_TABLES)[number];
 

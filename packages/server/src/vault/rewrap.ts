@@ -11,6 +11,7 @@ import type {
 } from '../database/schema.ts';
 import type { TransitKeyVersionRow } from '../database/transit-rows.ts';
 import type { ConsumerFactorRow } from '../database/factor-rows.ts';
+import type { PersonPasswordRow } from '../database/people-rows.ts';
 import type { SignOnRow } from '../database/sign-on-rows.ts';
 import type { Facts } from '../ledger/facts.ts';
 import { rewrapEnvelope } from './envelope.ts';
@@ -40,6 +41,7 @@ type EnvelopeRow =
   | PeriodKeyRow
   | SignatureKeyRow
   | ConsumerFactorRow
+  | PersonPasswordRow
   | SignOnRow;
 
 /** What lies in each table's envelopes, and where it belongs. */
@@ -56,6 +58,7 @@ const CONTENT: Readonly<
   signature_keys: { field: 'credential.secret', of: (row: SignatureKeyRow) => [row.credential_id, 1] },
   consumer_factors: { field: 'factor.secret', of: (row: ConsumerFactorRow) => [row.id, 1] },
   sign_ons: { field: 'sign-on.secret', of: (row: SignOnRow) => [row.id, 1] },
+  person_passwords: { field: 'person.totp', of: (row: PersonPasswordRow) => [row.id, 1] },
   period_keys: { field: 'period.key', of: (row: PeriodKeyRow) => [row.id, 1] },
   transit_key_versions: { field: 'transit.key', of: (row: TransitKeyVersionRow) => [row.transit_key_id, row.version] },
 };

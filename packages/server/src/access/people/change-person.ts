@@ -5,6 +5,8 @@ import type { Database } from '../../database/schema.ts';
 import type { Recorded } from '../../ledger/entry.ts';
 import type { Facts } from '../../ledger/facts.ts';
 import { attribution, type Attribution, type Caller, type ChangeContext } from '../change-context.ts';
+import { GONE } from '../passwords/password.ts';
+import { passwordsOf } from '../passwords/passwords.store.ts';
 import { identitiesOf } from '../sign-on/sign-ons.store.ts';
 import { passkeysOf, sessionsOf } from '../sign-in/sessions.store.ts';
 import { noPerson, refuseAbove, withdrawInvitations, withdrawInvitationsBy } from './invite-person.ts';
@@ -90,7 +92,7 @@ export async function emptyPerson({ ledger, reader }: Ending, by: Attribution, i
   const draft = { ...by, action: 'person.emptied', subject: id, locks: await rowsOf(reader, id) };
   await ledger.record(draft, async (facts) => {
     await withdrawInvitations(facts, id);
-    await removePasskeys(facts, id);
+    await removeWaysIn(facts, id);
     for (const role of await rolesOf(facts.db, [id])) await facts.takeAway('role_grants', role.id, { state: 'ended' });
     for (const one of await identitiesOf(facts.db, id))
       await facts.takeAway('person_identities', one.id, { state: 'removed' });
@@ -112,10 +114,12 @@ export async function endSessions(facts: Facts, person: string, passkey?: string
   return ended;
 }
 
-export async function removePasskeys(facts: Facts, person: string): Promise<void> {
-  for (const { id } of await passkeysOf(facts.db, person)) {
+/** Passkeys and passwords. @param except id of one that stays */
+export async function removeWaysIn(facts: Facts, person: string, except?: string): Promise<void> {
+  for (const { id } of await passkeysOf(facts.db, person))
     await facts.takeAway('person_passkeys', id, { state: 'removed' });
-  }
+  for (const { id } of await passwordsOf(facts.db, person))
+    if (id !== except) await facts.takeAway('person_passwords', id, GONE);
 }
 
 /** Ids of all rows of a person that a change of him may touch. */
@@ -123,6 +127,7 @@ export async function rowsOf(reader: Kysely<Database>, id: string): Promise<stri
   const lists = await Promise.all([
     sessionsOf(reader, id),
     passkeysOf(reader, id),
+    passwordsOf(reader, id),
     rolesOf(reader, [id]),
     openInvitations(reader, id),
     identitiesOf(reader, id),

@@ -3,11 +3,12 @@ import { formatCredential, INVITATION_PREFIX } from '@keyhold/protocol/credentia
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Role } from '@keyhold/protocol/role';
 import type { Kysely } from 'kysely';
-import type { InvitationRow, PersonRow, RoleGrantRow } from '../../database/people-rows.ts';
+import type { InvitationRow, PersonPasswordRow, PersonRow, RoleGrantRow } from '../../database/people-rows.ts';
 import type { Database } from '../../database/schema.ts';
 import type { Recorded } from '../../ledger/entry.ts';
 import type { Facts } from '../../ledger/facts.ts';
 import { Secret } from '../../vault/secret.ts';
+import type { InEnvironment } from '../../vault/vault.ts';
 import { attribution, type Attribution, type Caller, type ChangeContext } from '../change-context.ts';
 import { type CustomRole, nameOf } from '../opener.ts';
 import { isPermittedByName } from '../policies/policies.store.ts';
@@ -32,9 +33,9 @@ export interface Invited {
 
 /** Invites somebody new, with a first role. Nobody gives more than he has. */
 export async function invitePerson(
-  context: ChangeContext,
+  context: Inviting,
   caller: Caller,
-  { name, ...gift }: RoleGift & { readonly name: string },
+  { name, password, ...gift }: RoleGift & { readonly name: string; readonly password: boolean },
 ): Promise<Recorded<Invited> | Refusal> {
   const wrong = refuseGift(context, caller, gift);
   if (wrong !== null) return wrong;
@@ -48,6 +49,7 @@ export async function invitePerson(
     const person = await facts.insert('people', { id, name, state: 'invited', ...since, created_at });
     await facts.insert('role_grants', makeRole(context, caller, id, gift));
     await facts.insert('invitations', row);
+    if (password) await facts.insert('person_passwords', offerPassword(context, row));
     return { person, secret };
   });
 }
@@ -72,6 +74,23 @@ export function makeRole(
     ...{ environment_id: at.environment, reason, expires_at: expiresAt, state: 'active' },
     ...{ granted_by: principal.id, created_at: clock.wall() },
   };
+}
+
+/** What inviting works with. */
+export interface Inviting extends ChangeContext {
+  /** Where the keys of the installation itself lie. */
+  readonly home: InEnvironment;
+}
+
+/** What lets somebody have a password: by himself nobody takes one in the place of a passkey. */
+function offerPassword(
+  { random, clock, home }: Inviting,
+  { id, person_id }: Pick<InvitationRow, 'id' | 'person_id'>,
+): Omit<PersonPasswordRow, 'salt'> {
+  const none = { login: null, hash: null, vault_key_id: null, envelope: null, used_step: null, recovery: '[]' };
+  const where = { project_id: home.project_id, environment_id: home.environment_id };
+  const made = { id: random.newId('personPassword'), person_id, invitation_id: id, created_at: clock.wall() };
+  return { ...made, ...none, ...where, state: 'offered' };
 }
 
 function makeInvitation({ random, clock }: ChangeContext, { principal }: Caller, person: string) {
@@ -115,9 +134,10 @@ export async function refuseAbove(
 
 /** Lets somebody enrol anew. What he has goes when he does. */
 export async function reinvitePerson(
-  context: ChangeContext & { readonly reader: Kysely<Database>; readonly roleNamed: RoleNamed },
+  context: Inviting & { readonly reader: Kysely<Database>; readonly roleNamed: RoleNamed },
   caller: Caller,
   id: string,
+  password: boolean,
 ): Promise<Recorded<Invited> | Refusal> {
   const open = await openInvitations(context.reader, id);
   const { secret, row } = makeInvitation(context, caller, id);
@@ -130,6 +150,7 @@ export async function reinvitePerson(
     if (above !== null) return above;
     await withdrawInvitations(facts, id);
     await facts.insert('invitations', row);
+    if (password) await facts.insert('person_passwords', offerPassword(context, row));
     return { person, secret };
   });
 }

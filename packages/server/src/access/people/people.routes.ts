@@ -17,6 +17,8 @@ import { readExpiry } from '../read-expiry.ts';
 import { readBinding, type TokenPlaces } from '../token.ts';
 import { removePerson, resumePerson, suspendPerson } from './change-person.ts';
 import { endRole, grantRole, noRole } from './grant-role.ts';
+import { withPassword } from '../passwords/passwords.store.ts';
+import type { InEnvironment } from '../../vault/vault.ts';
 import { invitePerson, reinvitePerson, type RoleGift } from './invite-person.ts';
 import { countPasskeys, findRole, listPeople, livingTokensMadeBy, rolesOf, workloadsMadeBy } from './people.store.ts';
 import { bindingOf, isInForce, resourceOf, type RoleNamed, showGrant, showPerson } from './person.ts';
@@ -29,6 +31,8 @@ export interface PeopleRoutes {
   readonly roleNamed: RoleNamed;
   /** Of roles. */
   readonly places: TokenPlaces;
+  /** Where the keys of the installation itself lie. */
+  readonly home: InEnvironment;
   /** Origin of our pages. */
   readonly origin: () => string;
 }
@@ -36,7 +40,7 @@ export interface PeopleRoutes {
 /** People of the installation, and their roles. */
 export function mountPeople(app: FastifyInstance, routes: PeopleRoutes): void {
   const { gate, reader, cursors, origin } = routes;
-  const context = { ...routes.context, reader, roleNamed: routes.roleNamed };
+  const context = { ...routes.context, reader, roleNamed: routes.roleNamed, home: routes.home };
   const show = (rows: readonly PersonRow[]) => showPeople(routes, rows);
   const urlOf = (secret: string) => new URL(`/enrol#${secret}`, origin()).href;
 
@@ -47,7 +51,11 @@ export function mountPeople(app: FastifyInstance, routes: PeopleRoutes): void {
     if (isRefusal(gift)) return gift;
     const unconfirmed = await confirm();
     if (unconfirmed !== null) return unconfirmed;
-    const invited = await invitePerson(context, { principal, ip, idempotency }, { name: body.name, ...gift });
+    const invited = await invitePerson(
+      context,
+      { principal, ip, idempotency },
+      { name: body.name, password: body.password ?? false, ...gift },
+    );
     if (isRefusal(invited)) return invited;
     const { value, repeated, sequence } = invited;
     const [person] = await show([value.person]);
@@ -66,10 +74,10 @@ export function mountPeople(app: FastifyInstance, routes: PeopleRoutes): void {
     return isRefusal(found) ? found : { body: found };
   });
 
-  mount(app, gate, operations.reinvitePerson, async ({ principal, params, ip, idempotency, confirm }) => {
+  mount(app, gate, operations.reinvitePerson, async ({ principal, params, body, ip, idempotency, confirm }) => {
     const denied = allowOnInstallation(principal, 'people.invite') ?? (await confirm());
     if (denied !== null) return denied;
-    const invited = await reinvitePerson(context, { principal, ip, idempotency }, params.id);
+    const invited = await reinvitePerson(context, { principal, ip, idempotency }, params.id, body.password ?? false);
     if (isRefusal(invited)) return invited;
     const [person] = await show([invited.value.person]);
     const secret = expose(invited.value.secret);
@@ -159,8 +167,9 @@ async function showPeople({ reader, places, context }: PeopleRoutes, rows: reado
   const roles = (await rolesOf(reader, ids)).filter((role) => isInForce(role, context.clock.wall()));
   const passkeys = await countPasskeys(reader, ids);
   const names = await places.names(roles.map(bindingOf));
+  const typing = await withPassword(reader, ids);
   return rows.map((row) => {
     const own = roles.filter(({ person_id }) => person_id === row.id);
-    return showPerson(row, { passkeys: passkeys.get(row.id) ?? 0, roles: own, names });
+    return showPerson(row, { passkeys: passkeys.get(row.id) ?? 0, password: typing.has(row.id), roles: own, names });
   });
 }

@@ -55,10 +55,17 @@ export function showGrant(row: RoleGrantRow, names: PlaceNames): RoleGrant {
   };
 }
 
+interface Shown {
+  readonly passkeys: number;
+  readonly password: boolean;
+  readonly roles: readonly RoleGrantRow[];
+  readonly names: PlaceNames;
+}
+
 export function showPerson(
   { id, name, state, created_at }: PersonRow,
-  { passkeys, roles, names }: { passkeys: number; roles: readonly RoleGrantRow[]; names: PlaceNames },
+  { passkeys, password, roles, names }: Shown,
 ): Person {
   const shown = roles.map((row) => showGrant(row, names));
-  return { id, name, state, passkeys, roles: shown, createdAt: new Date(created_at).toISOString() };
+  return { id, name, state, passkeys, password, roles: shown, createdAt: new Date(created_at).toISOString() };
 }

@@ -6,7 +6,9 @@ import { digestOfRead } from '../../ledger/row-digest.ts';
 import { grantOf, isInForce } from '../people/person.ts';
 import type { Principal } from '../principal.ts';
 import { endReusedSession } from './end-session.ts';
-import { isIdentity, worthOf } from './session.ts';
+import { isOfNow } from '../passwords/password.ts';
+import { readPassword } from '../passwords/passwords.store.ts';
+import { isIdentity, isPassword, worthOf } from './session.ts';
 import { findSession, type Read, readHolder, readIdentity, readRoles } from './sessions.store.ts';
 import type { SignInContext } from './sign-in-context.ts';
 
@@ -50,11 +52,21 @@ export async function authenticateSession(
 /** A session is worth no more than its person, and what it began with. */
 async function hasHolder(context: Context, session: SessionRow): Promise<boolean> {
   if (isIdentity(session.passkey_id)) return await hasIdentity(context, session);
+  if (isPassword(session.passkey_id)) return await hasPassword(context, session);
   const { person: holder, passkey: shown } = await readHolder(context.reader, session);
   if (holder === undefined || shown === undefined) return false;
   const [person, passkey] = [asRecorded(context, holder), asRecorded(context, shown)];
   if (person?.state !== 'active' || passkey?.state !== 'active' || passkey.person_id !== person.id) return false;
   return session.created_at >= person.sessions_after && passkey.created_at >= person.passkeys_after;
+}
+
+async function hasPassword(context: Context, session: SessionRow): Promise<boolean> {
+  const { person: holder } = await readHolder(context.reader, session);
+  const known = await readPassword(context.reader, session.passkey_id);
+  if (holder === undefined || known === undefined) return false;
+  const [person, password] = [asRecorded(context, holder), asRecorded(context, known)];
+  if (person?.state !== 'active' || password === undefined || !isOfNow(password, person)) return false;
+  return session.created_at >= person.sessions_after;
 }
 
 async function hasIdentity(context: Context, session: SessionRow): Promise<boolean> {

@@ -7,6 +7,8 @@ import { endSessions, rowsOf } from '../people/change-person.ts';
 import { goodPasskeys } from '../people/find-other-owner.ts';
 import type { Principal } from '../principal.ts';
 import { MAX_PASSKEYS } from '../people/person.ts';
+import { GONE } from '../passwords/password.ts';
+import { passwordsOf } from '../passwords/passwords.store.ts';
 import { creationOptions, insertPasskey, passkeyRow, readCreated } from './enrol.ts';
 import { isIdentity } from './session.ts';
 import { passkeysOf, sessionsOf } from './sessions.store.ts';
@@ -46,7 +48,8 @@ export async function addPasskey(
   const made = await readCreated(context, purposeFor(person), response);
   if (isRefusal(made)) return made;
   const row = passkeyRow(context, person, name, made);
-  const draft = { ...attribution(caller), action: 'passkey.added', subject: row.id, locks: [person] };
+  const older = (await passwordsOf(context.reader, person)).map(({ id }) => id);
+  const draft = { ...attribution(caller), action: 'passkey.added', subject: row.id, locks: [person, ...older] };
   return await context.ledger.record(draft, async (facts) => {
     const owner = await facts.find('people', person);
     if (owner?.state !== 'active') return refuse('UNAUTHENTICATED', 'Sign in.');
@@ -56,6 +59,8 @@ export async function addPasskey(
       if (has > 0 || owner.passkeys_after !== owner.created_at) return HAS_ONE;
       await facts.update('people', owner, { passkeys_after: row.created_at });
     }
+    // Whoever has a passkey has no weaker way in beside it. Sessions that began so are over with it.
+    for (const { id } of await passwordsOf(facts.db, person)) await facts.takeAway('person_passwords', id, GONE);
     if (has < MAX_PASSKEYS) return await insertPasskey(facts, row);
     return refuse('TOO_MANY_PASSKEYS', `${MAX_PASSKEYS} are the most: remove one first.`);
   });

@@ -10,6 +10,8 @@ import {
   type SentPasskey,
 } from '@keyhold/protocol/request-passkey';
 import type { Clock } from '../../clock.ts';
+import { codeOfHeaders, readCode } from '@keyhold/protocol/request-code';
+import { confirmByCode } from '../passwords/confirm-by-code.ts';
 import type { Principal } from '../principal.ts';
 import { readAssertion } from '@keyhold/verifier/passkeys';
 import { findPasskey, isOfNow, noteAssertion } from './find-passkey.ts';
@@ -43,7 +45,7 @@ export class Confirmations {
 /**
  * Whether the person who asks for this has shown a passkey of his for this very request: the challenge is the digest of
  * method, target, body, session and time, as for consumers' requests. A session alone, stolen or left open, does nothing
- * that is critical. What a command line asks for waits until its person has confirmed it in a browser. A token is no
+ * that is critical. Who has an app instead shows a code of it, bound by a nonce. What a command line asks for waits until its person has confirmed it in a browser. A token is no
  * person: what it may do stands in its scopes.
  */
 export async function confirmRequest(
@@ -53,9 +55,12 @@ export async function confirmRequest(
 ): Promise<Refusal | null> {
   if (session.kind === 'cli') return waitForPerson(context, person, session.id, request);
   const sent = readPasskey(request.headers);
-  if (sent === null) return unconfirmed('Send Keyhold-Passkey, over this request and your session.');
+  const code = readCode(codeOfHeaders(request.headers));
   const bodySha256 = hash('sha256', request.body, 'hex');
-  return await prove(context, person, { ...request, bodySha256, session: session.id, from: request.ip }, sent);
+  const asked = { ...request, bodySha256, session: session.id, from: request.ip };
+  if (sent !== null) return await prove(context, person, asked, sent);
+  if (code !== null) return await confirmByCode(context, person, asked, request.ip, code);
+  return unconfirmed('Send Keyhold-Passkey, over this request and your session; or Keyhold-Code, if you have an app.');
 }
 
 function waitForPerson(
@@ -82,11 +87,15 @@ export async function confirmPending(
   context: SignInContext,
   { id: person }: Principal,
   held: PendingRequest,
-  value: string,
+  { passkey, code }: { readonly passkey?: string; readonly code?: string },
 ): Promise<Refusal | null> {
-  const sent = readPasskey([[PASSKEY_HEADER, value]]);
-  if (sent === null) return unconfirmed('This is no confirmation.');
-  const refused = await prove(context, person, held, sent);
+  const sent = passkey === undefined ? null : readPasskey([[PASSKEY_HEADER, passkey]]);
+  const coded = readCode(code);
+  if ((sent === null) === (coded === null)) return unconfirmed('This is no confirmation.');
+  const refused =
+    coded === null
+      ? await prove(context, person, held, sent as SentPasskey)
+      : await confirmByCode(context, person, held, held.from, coded);
   if (refused === null) context.pending.confirm(held.id);
   return refused;
 }

@@ -12,7 +12,7 @@ import type {
 import { readCheckedRows } from '../../ledger/checked-rows.ts';
 import type { Facts } from '../../ledger/facts.ts';
 import type { Secret } from '../../vault/secret.ts';
-import { endSessions, removePasskeys, rowsOf } from '../people/change-person.ts';
+import { endSessions, removeWaysIn, rowsOf } from '../people/change-person.ts';
 import { NO_POLICIES } from '../judge.ts';
 import { allowOnInstallation } from '../locate.ts';
 import { refuseAbove } from '../people/invite-person.ts';
@@ -119,7 +119,10 @@ export async function enrol(
   const done =
     invitation === null
       ? await enrolOwner(context, ip, who.id, { id: personId, name: enrolment.name ?? 'Owner' }, row, made)
-      : await enrolInvited(context, ip, invitation, row, made);
+      : await enrolInvited(context, ip, invitation, row, made, async (facts) => {
+          const kept = await insertPasskey(facts, row);
+          return isRefusal(kept) ? kept : null;
+        });
   return isRefusal(done) ? done : { ...done, secret: made.secret };
 }
 
@@ -197,21 +200,33 @@ async function enrolOwner(
   return { ...recorded.value, sequence: recorded.sequence, barrier };
 }
 
-/** Whatever there was before this passkey and this session is over. */
-function sinceOf(passkey: Pick<PersonPasskeyRow, 'created_at'>, { row }: MadeSession) {
-  return { passkeys_after: passkey.created_at, sessions_after: row.created_at };
+/** Whatever he signed in with before, and every session before this one, is over. */
+function sinceOf(way: Pick<PersonPasskeyRow, 'created_at'>, { row }: MadeSession) {
+  return { passkeys_after: way.created_at, sessions_after: row.created_at };
 }
 
-/** Whoever enrols anew has lost what he had, or somebody has stolen it: it ends. */
-async function enrolInvited(
+/** What somebody enrols with. */
+interface Way {
+  readonly id: string;
+  readonly created_at: number;
+  /** Said by the entry. */
+  readonly code?: string;
+}
+
+/**
+ * Whoever enrols anew has lost what he had, or somebody has stolen it: it ends.
+ * @param put writes what he enrols with
+ */
+export async function enrolInvited(
   context: SignInContext,
   ip: string,
   { id, person_id, invited_by }: InvitationRow,
-  passkey: Omit<PersonPasskeyRow, 'salt'>,
+  way: Way,
   session: MadeSession,
+  put: (facts: Facts) => Promise<Refusal | null>,
 ): Promise<Done> {
-  const draft = { actor: person_id, action: 'person.enrolled', subject: person_id, side: { ip } };
-  const locks = [id, invited_by, ...(await rowsOf(context.reader, person_id))];
+  const draft = { actor: person_id, action: 'person.enrolled', subject: person_id, side: { ip }, code: way.code };
+  const locks = [...new Set([id, invited_by, way.id, ...(await rowsOf(context.reader, person_id))])];
   const recorded = await context.ledger.record({ ...draft, locks }, async (facts) => {
     const invitation = await facts.find('invitations', id);
     const before = await facts.find('people', person_id);
@@ -220,10 +235,10 @@ async function enrolInvited(
     if (!(await couldInvite(context, facts, invited_by, person_id))) return OVER;
     await facts.update('invitations', invitation, { state: 'used' });
     await endSessions(facts, person_id);
-    await removePasskeys(facts, person_id);
-    const kept = await insertPasskey(facts, passkey);
-    if (isRefusal(kept)) return kept;
-    const person = await facts.update('people', before, { state: 'active', ...sinceOf(passkey, session) });
+    await removeWaysIn(facts, person_id, way.id);
+    const refused = await put(facts);
+    if (refused !== null) return refused;
+    const person = await facts.update('people', before, { state: 'active', ...sinceOf(way, session) });
     return { person, session: await insertSession(facts, session) };
   });
   return isRefusal(recorded) ? recorded : { ...recorded.value, sequence: recorded.sequence };

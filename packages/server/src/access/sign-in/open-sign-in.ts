@@ -9,11 +9,15 @@ import { DeviceCodes } from './device-codes.ts';
 import { FreshSessions } from './fresh-sessions.ts';
 import { PendingRequests } from './pending-requests.ts';
 import { SessionUses } from './record-session-use.ts';
+import { PasswordHashes } from '../passwords/password-hashes.ts';
 import type { SignInContext } from './sign-in-context.ts';
 import { Throttle } from './throttle.ts';
 
 interface Places
-  extends Pick<SignInContext, 'site' | 'tampered' | 'ownerTokens' | 'isSealed' | 'judgeFor' | 'roleNamed'> {
+  extends Pick<
+    SignInContext,
+    'site' | 'tampered' | 'ownerTokens' | 'isSealed' | 'judgeFor' | 'roleNamed' | 'vault' | 'home'
+  > {
   readonly store: Store;
   readonly scratch: Scratch;
   readonly alarms: Alarms;
@@ -32,7 +36,10 @@ export function openSignIn(context: ChangeContext, { store, scratch, alarms, ...
     // Challenges outlive no start: what they are bound with needs no key that could be sealed.
     challenges: new Challenges(createSecretKey(random.bytes(32)), clock, random),
     throttle: new Throttle(clock),
+    accounts: new Throttle(clock),
+    hashes: new PasswordHashes(),
     fresh: new FreshSessions(clock),
+    recoveries: new FreshSessions(clock),
     deviceCodes: new DeviceCodes(clock, random),
     uses: new SessionUses(scratch, clock),
     confirmations: new Confirmations(clock),

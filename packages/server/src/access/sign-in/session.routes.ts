@@ -15,6 +15,8 @@ import { DEVICE_CODE_SECONDS } from './device-codes.ts';
 import { confirmPending } from './confirm-request.ts';
 import { endSession } from './end-session.ts';
 import { addPasskey, mayAddFirst, optionsForPasskey, removePasskey } from './change-passkeys.ts';
+import { findPasswordOf } from '../passwords/confirm-by-code.ts';
+import { recoveryOf } from '../passwords/password.ts';
 import { signOnPath } from '../sign-on/sign-on.ts';
 import { identitiesOf, listSignOns } from '../sign-on/sign-ons.store.ts';
 import type { PendingRequest } from './pending-requests.ts';
@@ -57,6 +59,7 @@ export function mountSelf(app: FastifyInstance, { gate, signIn: context, places 
         sessions: sessions.map((row) => showSession(row, uses.get(row.id), row.id === session)),
         providers: await providersOf(context, person.id, sessions.find(({ id }) => id === session)?.passkey_id),
         firstPasskey: await mayAddFirst(context, principal),
+        password: await ownPassword(context, person.id, session),
         rpId: context.site().rpId,
       },
     };
@@ -129,7 +132,7 @@ export function mountPending(app: FastifyInstance, { gate, signIn: context }: Om
     if (principal.session?.kind !== 'browser') return NO_PERSON;
     const held = pending.find(principal.id, params.id);
     if (held === undefined) return nothingPending(params.id);
-    return (await confirmPending(context, principal, held, body.passkey)) ?? { body: {} };
+    return (await confirmPending(context, principal, held, body)) ?? { body: {} };
   });
 
   mount(app, gate, operations.discardPending, async ({ principal, params }) => {
@@ -138,6 +141,13 @@ export function mountPending(app: FastifyInstance, { gate, signIn: context }: Om
     pending.discard(params.id);
     return { body: {} };
   });
+}
+
+async function ownPassword(context: SignInContext, person: string, session: string) {
+  const known = await findPasswordOf(context, person);
+  if (known === undefined) return null;
+  const recoveryCodes = recoveryOf(known).length;
+  return { login: known.login ?? '', recoveryCodes, replacesApp: context.recoveries.has(session) };
 }
 
 function nothingPending(id: string): Refusal {

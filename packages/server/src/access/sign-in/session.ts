@@ -3,7 +3,7 @@ import { formatCredential, SESSION_PREFIX } from '@keyhold/protocol/credential-f
 import { ID_PREFIXES } from '@keyhold/protocol/id';
 import type { Session } from '@keyhold/protocol/operations/sign-in';
 import type { Clock } from '../../clock.ts';
-import type { SessionRow } from '../../database/people-rows.ts';
+import type { PersonRow, SessionRow } from '../../database/people-rows.ts';
 import type { Random } from '../../random.ts';
 import { Secret } from '../../vault/secret.ts';
 
@@ -12,6 +12,11 @@ const MINUTE_MS = 60_000;
 /** Whether what a session began with is who somebody is at a provider, and no passkey. */
 export function isIdentity(way: string): boolean {
   return way.startsWith(`${ID_PREFIXES.identity}_`);
+}
+
+/** Whether it is a password and an app. */
+export function isPassword(way: string): boolean {
+  return way.startsWith(`${ID_PREFIXES.personPassword}_`);
 }
 
 const HOUR_MS = 60 * MINUTE_MS;
@@ -79,4 +84,14 @@ export function showSession(
     lastUsedAt: use === undefined ? null : new Date(use.at).toISOString(),
     lastUsedFrom: use?.from ?? null,
   };
+}
+
+export function showBegan({
+  person,
+  session,
+}: {
+  readonly person: Pick<PersonRow, 'id' | 'name'>;
+  readonly session: SessionRow;
+}) {
+  return { person: { id: person.id, name: person.name }, session: showSession(session, undefined, true) };
 }

@@ -12,6 +12,8 @@ import type { FreshSessions } from './fresh-sessions.ts';
 import type { PendingRequests } from './pending-requests.ts';
 import type { SessionUses } from './record-session-use.ts';
 import type { Site } from './site.ts';
+import type { InEnvironment, Vault } from '../../vault/vault.ts';
+import type { PasswordHashes } from '../passwords/password-hashes.ts';
 import type { Throttle } from './throttle.ts';
 
 /** What signing in works with. */
@@ -24,8 +26,17 @@ export interface SignInContext extends ChangeContext {
   /** Known once the address is. */
   readonly site: () => Site;
   readonly challenges: Challenges;
+  /** Of networks. */
   readonly throttle: Throttle;
+  /** Of names that somebody signs in under, and of people whose codes are guessed: strangers elsewhere push out none. */
+  readonly accounts: Throttle;
+  readonly hashes: PasswordHashes;
+  readonly vault: Vault;
+  /** Where the keys of the installation itself lie. */
+  readonly home: InEnvironment;
   readonly fresh: FreshSessions;
+  /** Sessions that a recovery code began, minutes ago. */
+  readonly recoveries: FreshSessions;
   readonly deviceCodes: DeviceCodes;
   readonly uses: SessionUses;
   readonly confirmations: Confirmations;

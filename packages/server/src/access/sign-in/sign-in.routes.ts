@@ -1,15 +1,17 @@
 import type { AuthenticationResponseJSON, RegistrationResponseJSON } from '@simplewebauthn/server';
 import { generateAuthenticationOptions } from '@simplewebauthn/server';
-import { hasPrefix, INVITATION_PREFIX } from '@keyhold/protocol/credential-format';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import * as operations from '@keyhold/protocol/operations/sign-in';
 import type { FastifyInstance } from 'fastify';
 import { type Gate, mount } from '../../http/mount.ts';
 import { expose } from '../../vault/expose.ts';
 import type { Principal } from '../principal.ts';
-import { creationOptions, enrol, type Enrolling, findInvitation, purposeOf } from './enrol.ts';
-import { showSession } from './session.ts';
-import { type Began, refuseLocked, signIn, signInDevice, TO_SIGN_IN } from './sign-in.ts';
+import { offeredBy } from '../passwords/passwords.store.ts';
+import { offerTotp } from '../passwords/totp-secret.ts';
+import { creationOptions, enrol, type Enrolling, purposeOf } from './enrol.ts';
+import { ANYBODY, ELSEWHERE, enrollingGate, isForeign } from './enrolling-gate.routes.ts';
+import { showBegan } from './session.ts';
+import { refuseLocked, signIn, signInDevice, TO_SIGN_IN } from './sign-in.ts';
 import type { SignInContext } from './sign-in-context.ts';
 
 export interface SignInRoutes {
@@ -17,14 +19,8 @@ export interface SignInRoutes {
   readonly signIn: SignInContext;
 }
 
-/** Whoever comes, with nothing. */
-const ANYBODY: Gate<{ readonly id: string }> = { authenticate: async () => ({ id: 'anybody' }) };
-
 /** Those who sign in, and enrol: they have no session yet, and no token of ours but an invitation. */
 export function mountSignIn(app: FastifyInstance, { gate, signIn: context }: SignInRoutes): void {
-  // Signing somebody in as another is an attack too; a page of ours says that it is.
-  const foreign = (origin: string | undefined) => origin !== undefined && origin !== context.site().origin;
-
   mount(app, ANYBODY, operations.askToSignIn, async ({ ip }) => {
     const locked = refuseLocked(context, ip);
     if (locked !== null) return locked;
@@ -35,7 +31,7 @@ export function mountSignIn(app: FastifyInstance, { gate, signIn: context }: Sig
   });
 
   mount(app, ANYBODY, operations.signIn, async ({ body, ip, origin }) => {
-    if (foreign(origin)) return ELSEWHERE;
+    if (isForeign(context, origin)) return ELSEWHERE;
     const response = { clientExtensionResults: {}, ...body.response } as AuthenticationResponseJSON;
     const began = await signIn(context, ip, response);
     return isRefusal(began) ? began : { body: showBegan(began), session: expose(began.secret) };
@@ -46,19 +42,7 @@ export function mountSignIn(app: FastifyInstance, { gate, signIn: context }: Sig
     return isRefusal(began) ? began : { body: { ...showBegan(began), secret: expose(began.secret) } };
   });
 
-  const enrolling: Gate<Enrolling> = {
-    authenticate: async (secret) => {
-      if (secret === null) return null;
-      if (!hasPrefix(secret, INVITATION_PREFIX)) {
-        const found = await gate.authenticate(secret);
-        const { bootstrapId, recoveryId } = context.ownerTokens;
-        const makesOwner = found !== null && (found.id === bootstrapId || found.id === recoveryId);
-        return makesOwner ? { id: found.id, invitation: null } : null;
-      }
-      const invitation = await findInvitation(context, secret);
-      return invitation === null ? null : { id: invitation.id, invitation };
-    },
-  };
+  const enrolling = enrollingGate(gate, context);
 
   mount(app, enrolling, operations.askToEnrol, async ({ principal, body }) => {
     const { invitation } = principal;
@@ -66,11 +50,13 @@ export function mountSignIn(app: FastifyInstance, { gate, signIn: context }: Sig
     const id = invitation?.person_id ?? context.random.newId('person');
     const person = { id, name: known ?? body.name ?? 'Owner' };
     const options = await creationOptions(context, purposeOf({ ...principal, person: id }), person);
-    return { body: { options, person: id, first: invitation === null } };
+    const isOffered = invitation !== null && (await offeredBy(context.reader, invitation.id)) !== undefined;
+    const totp = isOffered ? offerTotp(context, invitation.id, person.name) : null;
+    return { body: { options, person: id, first: invitation === null, totp } };
   });
 
   mount(app, enrolling, operations.enrol, async ({ principal, body, ip, origin }) => {
-    if (foreign(origin)) return ELSEWHERE;
+    if (isForeign(context, origin)) return ELSEWHERE;
     const wrong = refuseOther(principal, body) ?? refuseSealed(context, principal);
     if (wrong !== null) return wrong;
     const response = { clientExtensionResults: {}, ...body.response } as RegistrationResponseJSON;
@@ -82,8 +68,6 @@ export function mountSignIn(app: FastifyInstance, { gate, signIn: context }: Sig
     return { body: answer, session: expose(done.secret), sequence };
   });
 }
-
-const ELSEWHERE = refuse('FORBIDDEN', 'Sign in on a page of this server.', 'Origin');
 
 function refuseOther(
   { invitation }: Enrolling,
@@ -103,8 +87,4 @@ function refuseSealed({ ownerTokens, isSealed }: SignInContext, { id }: Enrollin
 
 async function nameOf({ reader }: SignInContext, id: string): Promise<string | undefined> {
   return (await reader.selectFrom('people').select('name').where('id', '=', id).executeTakeFirst())?.name;
-}
-
-function showBegan({ person, session }: Pick<Began, 'person' | 'session'>) {
-  return { person: { id: person.id, name: person.name }, session: showSession(session, undefined, true) };
 }

@@ -7,7 +7,8 @@ import { MAX_SESSIONS } from '../people/person.ts';
 import { readAssertion } from '@keyhold/verifier/passkeys';
 import type { DevicePerson } from './device-codes.ts';
 import { findPasskey, noteAssertion } from './find-passkey.ts';
-import { isIdentity, type MadeSession, makeSession } from './session.ts';
+import { isOfNow } from '../passwords/password.ts';
+import { isIdentity, isPassword, type MadeSession, makeSession } from './session.ts';
 import { sessionsOf } from './sessions.store.ts';
 import type { SignInContext } from './sign-in-context.ts';
 import { networkOf } from './throttle.ts';
@@ -103,12 +104,16 @@ async function beginSession(
   return isRefusal(recorded) ? recorded : { ...recorded.value, secret };
 }
 
-/** A passkey of his, or who he is at a provider that is still trusted. */
+/** A passkey or password of his, or who he is at a provider that is still trusted. */
 async function isWayIn(facts: Facts, person: PersonRow, way: string): Promise<boolean> {
   if (isIdentity(way)) {
     const identity = await facts.find('person_identities', way);
     const signOn = identity === undefined ? undefined : await facts.find('sign_ons', identity.sign_on_id);
     return identity?.state === 'active' && identity.person_id === person.id && signOn !== undefined;
+  }
+  if (isPassword(way)) {
+    const password = await facts.find('person_passwords', way);
+    return password !== undefined && isOfNow(password, person);
   }
   const passkey = await facts.find('person_passkeys', way);
   return passkey?.state === 'active' && passkey.created_at >= person.passkeys_after;
