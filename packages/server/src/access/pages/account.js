@@ -1,6 +1,7 @@
 import { approvalCard } from './approvals.js';
 import { asTaken, card, make, timeOf } from './cards.js';
-import { call, callConfirmed, createPasskey, doing, passkeyOver } from './passkeys.js';
+import { call, callConfirmed, confirmationOver, createPasskey, doing } from './passkeys.js';
+import { askCode, showPassword, watchPassword } from './password-part.js';
 
 const byId = (id) => document.getElementById(id);
 const note = byId('note');
@@ -10,7 +11,7 @@ const APPROVALS_EVERY = 5;
 const MAX_APPROVALS = 20;
 
 /** What every confirmed call is bound to. */
-let self = { session: '', rpId: '', passkeys: [], firstPasskey: false, providers: [] };
+let self = { session: '', rpId: '', passkeys: [], firstPasskey: false, providers: [], password: null, askCode };
 
 function button(label, about, work) {
   const made = make('button', label, { type: 'button', ariaLabel: `${label}: ${about}` });
@@ -19,9 +20,11 @@ function button(label, about, work) {
 }
 
 async function show() {
-  const { person, roles, passkeys, sessions, rpId, providers, firstPasskey } = await call('GET', '/v1/session');
+  const { person, roles, passkeys, sessions, rpId, password, ...rest } = await call('GET', '/v1/session');
+  const { providers, firstPasskey } = rest;
   const session = sessions.find(({ current }) => current).id;
-  self = { session, rpId, passkeys: passkeys.map(({ credentialId }) => credentialId), providers, firstPasskey };
+  const ids = passkeys.map(({ credentialId }) => credentialId);
+  self = { session, rpId, passkeys: ids, providers, firstPasskey, password, askCode };
   byId('who').textContent = person.name;
   byId('roles').replaceChildren(
     ...roles.map(({ role, project, environment, expiresAt, reason }) => {
@@ -32,11 +35,15 @@ async function show() {
   if (roles.length === 0) byId('roles').replaceChildren(card(['None: ask an administrator.']));
   byId('passkeys').replaceChildren(...passkeys.map((passkey) => passkeyCard(passkey, passkeys.length > 1)));
   if (passkeys.length === 0) {
-    byId('passkeys').replaceChildren(card(['None yet: what is critical takes one.']));
+    byId('passkeys').replaceChildren(card([password === null ? 'None yet: what is critical takes one.' : 'None yet.']));
     byId('passkey-label').textContent = 'Name of your first passkey';
-    byId('passkey-hint').textContent = 'You may be asked to show at your provider once more who you are.';
+    byId('passkey-hint').textContent =
+      password === null
+        ? 'You may be asked to show at your provider once more who you are.'
+        : 'You confirm it with your app. Your password ends with it, and you sign in with the passkey.';
   }
   byId('sessions').replaceChildren(...sessions.map(sessionCard));
+  if (password !== null) showPassword(password, button, () => self, show);
   byId('providers-part').hidden = providers.length === 0;
   byId('providers').replaceChildren(...providers.map(providerCard));
 }
@@ -96,8 +103,7 @@ function pendingCard(asked) {
   const { id, method, target, body, from, askedAt } = asked;
   const what = `${method} ${target}`;
   const confirm = button('Confirm', what, async () => {
-    const passkey = await passkeyOver(asked, self);
-    await call('POST', `/v1/confirmations/${id}`, { passkey });
+    await call('POST', `/v1/confirmations/${id}`, await confirmationOver(asked, self));
     await showPending();
     return 'Confirmed: the command line goes on.';
   });
@@ -133,15 +139,18 @@ byId('add').addEventListener('submit', (event) => {
     const name = byId('passkey-name').value.trim();
     if (name === '') return 'Give the new passkey a name.';
     // Whoever came in by a provider has none to confirm his first with: he shows there anew who he is.
-    if (self.passkeys.length === 0 && !self.firstPasskey) {
+    if (self.passkeys.length === 0 && !self.firstPasskey && self.password === null) {
       location.assign(`${self.providers.find(({ began }) => began).path}?fresh=1`);
       return 'Show once more who you are, then add it within five minutes.';
     }
     const { options } = await call('POST', '/v1/passkeys/options', {});
     const response = await createPasskey(options);
-    if (self.passkeys.length === 0) await call('POST', '/v1/passkeys', { name, response });
+    if (self.passkeys.length === 0 && self.password === null) await call('POST', '/v1/passkeys', { name, response });
     else await callConfirmed('POST', '/v1/passkeys', { name, response }, self);
     byId('passkey-name').value = '';
+    // What this session began with is over.
+    if (self.password !== null) location.assign('/sign-in#PASSKEY_ADDED');
+    if (self.password !== null) return 'Sign in with it.';
     await show();
     byId('passkey-label').textContent = 'Name of another passkey';
     byId('passkey-hint').textContent =
@@ -149,6 +158,8 @@ byId('add').addEventListener('submit', (event) => {
     return `${name} signs you in from now on.`;
   });
 });
+
+watchPassword(note, () => self, show);
 
 byId('make-code').addEventListener('click', () =>
   doing(byId('make-code'), note, async () => {

@@ -1,4 +1,5 @@
 import { call, createPasskey, doing } from './passkeys.js';
+import { drawQr } from './qr.js';
 
 const ids = ['form', 'secret', 'secret-part', 'name', 'name-part', 'passkey-name', 'enrol', 'note'];
 const [form, secret, secretPart, name, namePart, passkeyName, button, note] = ids.map((id) =>
@@ -32,3 +33,38 @@ form.addEventListener('submit', (event) => {
     return 'Enrolled.';
   });
 });
+
+const byId = (id) => document.getElementById(id);
+let offered = null;
+
+/** Whoever was invited so may take a password; each visit has an offer of its own. */
+async function offerTyping() {
+  const headers = { authorization: `Bearer ${secret.value.trim()}` };
+  const { totp } = await call('POST', '/v1/enrolment/options', {}, headers);
+  offered = totp;
+  byId('typing-part').hidden = totp === null;
+  if (totp === null) return;
+  byId('qr').replaceChildren(drawQr(totp.uri, 'QR code for your authenticator app'));
+  byId('app-secret').textContent = totp.secret;
+}
+
+byId('typing').addEventListener('submit', (event) => {
+  event.preventDefault();
+  return doing(byId('enrol-typing'), note, async () => {
+    const headers = { authorization: `Bearer ${secret.value.trim()}` };
+    const { secret: appSecret, challenge } = offered;
+    const totp = { secret: appSecret, challenge, code: byId('otp').value };
+    const body = { login: byId('login').value.trim(), password: byId('password').value, totp };
+    const { recoveryCodes } = await call('POST', '/v1/enrolment/password', body, headers);
+    form.hidden = true;
+    byId('lead').hidden = true;
+    byId('typing-part').hidden = true;
+    byId('password').value = '';
+    byId('codes-part').hidden = false;
+    byId('codes').textContent = recoveryCodes.join('\n');
+    byId('codes').focus();
+    return 'Enrolled, and signed in.';
+  });
+});
+
+if (secret.value !== '') void offerTyping().catch(() => {});

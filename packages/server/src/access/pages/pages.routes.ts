@@ -3,7 +3,10 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 
 /** Pages of people, and what they load: files beside this one, read once. */
 const PAGES = ['sign-in', 'enrol', 'account'] as const;
-const ASSETS = ['page.css', 'passkeys.js', 'cards.js', 'approvals.js', 'sign-in.js', 'enrol.js', 'account.js'] as const;
+const ASSETS = [
+  ...(['page.css', 'passkeys.js', 'cards.js', 'approvals.js', 'sign-in.js', 'enrol.js', 'account.js'] as const),
+  ...(['qr.js', 'password-part.js'] as const),
+] as const;
 
 /** They load what this server has under `/assets`, speak with it alone, and lie in no frame. */
 const POLICY = [
@@ -29,8 +32,9 @@ export function mountPages(app: FastifyInstance, origin: () => string): void {
       return secure(reply).type('text/html; charset=utf-8').send(html);
     });
   }
-  for (const name of ASSETS) {
-    const text = read(name);
+  const texts = new Map<string, string>(ASSETS.map((name) => [name, read(name)]));
+  texts.set('uqr.js', readFileSync(new URL(import.meta.resolve('uqr')), 'utf8'));
+  for (const [name, text] of texts) {
     const type = name.endsWith('.css') ? 'text/css' : 'text/javascript';
     app.get(`/assets/${name}`, { schema: { hide: true } as object }, (_request, reply) =>
       secure(reply).type(`${type}; charset=utf-8`).send(text),

@@ -82,11 +82,28 @@ export async function passkeyOver({ method, target, body = '', session }, { rpId
   return toText(encoder.encode(JSON.stringify({ at, assertion: { id, response: signed } })));
 }
 
-/** Calls what takes a passkey, shown for just this. */
+/** Somebody left it. */
+class Left extends Error {}
+
+/**
+ * What somebody says to one request with what he has: a passkey over it, or a code of his app, which a nonce binds to it.
+ */
+export async function confirmationOver(request, self) {
+  if (self.password === null || self.password === undefined) return { passkey: await passkeyOver(request, self) };
+  const { method, target, body = '', session } = request;
+  const bodySha256 = hex(await sha256(encoder.encode(body)));
+  const code = await self.askCode(`${method} ${target}`);
+  if (code === null) throw new Left('It was not confirmed, and nothing was done.');
+  const { nonce } = await call('POST', '/v1/confirmations/nonces', { method, target, bodySha256, session });
+  return { code: `${nonce}.${code}` };
+}
+
+/** Calls what has to be confirmed, for just this. */
 export async function callConfirmed(method, path, body, self) {
   const text = body === undefined ? '' : JSON.stringify(body);
-  const passkey = await passkeyOver({ method, target: path, body: text, session: self.session }, self);
-  return await call(method, path, body, { 'keyhold-passkey': passkey });
+  const said = await confirmationOver({ method, target: path, body: text, session: self.session }, self);
+  const header = said.passkey === undefined ? { 'keyhold-code': said.code } : { 'keyhold-passkey': said.passkey };
+  return await call(method, path, body, header);
 }
 
 /** What went wrong, for a person. */
