@@ -1,6 +1,14 @@
 import type { Static, TSchema } from 'typebox';
 import type { ErrorCode } from './errors.ts';
 
+/** What whoever calls it has to be allowed, and at what kind of place. */
+export interface Asked {
+  /** Of the server's table of actions. */
+  readonly action: string;
+  /** `place`: as broad as what it is about, be that the installation, a project or an environment. */
+  readonly at: 'installation' | 'project' | 'environment' | 'secret' | 'place';
+}
+
 /**
  * One operation of a plane, described once: the server mounts it, OpenAPI prints it, the SDK and the CLI call it,
  * and the bad-input test attacks it from here.
@@ -8,6 +16,8 @@ import type { ErrorCode } from './errors.ts';
 export interface Operation {
   /** The one name that runs through all layers: use case, operation id, doc page. */
   readonly id: string;
+  /** Missing where everybody does it with what is his own, or with a secret that is made for it. */
+  readonly asks?: readonly Asked[];
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** With `{name}` parameters, as OpenAPI writes them. */
   readonly path: string;

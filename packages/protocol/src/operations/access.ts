@@ -32,6 +32,7 @@ export type Token = Static<typeof TokenShape>;
 
 export const createToken = defineOperation({
   id: 'create-token',
+  asks: [{ action: 'tokens.create', at: 'place' }],
   method: 'POST',
   path: '/v1/tokens',
   tag: 'Tokens',
@@ -54,6 +55,7 @@ export const createToken = defineOperation({
 
 export const listTokens = defineOperation({
   id: 'list-tokens',
+  asks: [{ action: 'tokens.read', at: 'place' }],
   method: 'GET',
   path: '/v1/tokens',
   tag: 'Tokens',
@@ -66,6 +68,7 @@ export const listTokens = defineOperation({
 
 export const revokeToken = defineOperation({
   id: 'revoke-token',
+  asks: [{ action: 'tokens.revoke', at: 'place' }],
   method: 'POST',
   path: '/v1/tokens/{id}/revoke',
   tag: 'Tokens',

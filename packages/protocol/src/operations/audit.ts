@@ -29,6 +29,7 @@ export type Entry = Static<typeof EntryShape>;
 
 export const listEntries = defineOperation({
   id: 'list-entries',
+  asks: [{ action: 'audit.read', at: 'installation' }],
   method: 'GET',
   path: '/v1/audit/entries',
   tag: 'Audit',
@@ -69,6 +70,7 @@ export const listEntries = defineOperation({
 
 export const eraseSubject = defineOperation({
   id: 'erase-subject',
+  asks: [{ action: 'audit.erase', at: 'installation' }],
   method: 'POST',
   path: '/v1/audit/subjects/{subject}/erase',
   tag: 'Audit',
@@ -91,6 +93,7 @@ const Proof = Type.Array(Hash, { description: 'Hashes in base 64, in the order o
 
 export const getLog = defineOperation({
   id: 'get-log',
+  asks: [{ action: 'audit.read', at: 'installation' }],
   method: 'GET',
   path: '/v1/audit/log',
   tag: 'Audit',
@@ -123,6 +126,7 @@ export type Log = Static<(typeof getLog)['response']>;
 
 export const getReceipt = defineOperation({
   id: 'get-receipt',
+  asks: [{ action: 'audit.read', at: 'installation' }],
   method: 'GET',
   path: '/v1/audit/entries/{sequence}/receipt',
   tag: 'Audit',
@@ -143,6 +147,7 @@ export const getReceipt = defineOperation({
 
 export const proveInclusion = defineOperation({
   id: 'prove-inclusion',
+  asks: [{ action: 'audit.read', at: 'installation' }],
   method: 'GET',
   path: '/v1/audit/proofs/inclusion',
   tag: 'Audit',
@@ -155,6 +160,7 @@ export const proveInclusion = defineOperation({
 
 export const proveRange = defineOperation({
   id: 'prove-range',
+  asks: [{ action: 'audit.read', at: 'installation' }],
   method: 'GET',
   path: '/v1/audit/proofs/range',
   tag: 'Audit',
@@ -176,6 +182,7 @@ export type RangeProof = Static<(typeof proveRange)['response']>;
 
 export const proveConsistency = defineOperation({
   id: 'prove-consistency',
+  asks: [{ action: 'audit.read', at: 'installation' }],
   method: 'GET',
   path: '/v1/audit/proofs/consistency',
   tag: 'Audit',
@@ -188,6 +195,7 @@ export const proveConsistency = defineOperation({
 
 export const pruneLog = defineOperation({
   id: 'prune-log',
+  asks: [{ action: 'audit.prune', at: 'installation' }],
   method: 'POST',
   path: '/v1/audit/prune',
   tag: 'Audit',
@@ -215,6 +223,7 @@ export type LogExport = Static<typeof ExportShape>;
 
 export const createExport = defineOperation({
   id: 'create-export',
+  asks: [{ action: 'audit.export', at: 'installation' }],
   method: 'POST',
   path: '/v1/audit/exports',
   tag: 'Audit',
@@ -233,6 +242,7 @@ export const createExport = defineOperation({
 
 export const listExports = defineOperation({
   id: 'list-exports',
+  asks: [{ action: 'audit.read', at: 'installation' }],
   method: 'GET',
   path: '/v1/audit/exports',
   tag: 'Audit',
@@ -247,6 +257,7 @@ export const listExports = defineOperation({
 
 export const removeExport = defineOperation({
   id: 'remove-export',
+  asks: [{ action: 'audit.export', at: 'installation' }],
   method: 'DELETE',
   path: '/v1/audit/exports/{id}',
   tag: 'Audit',

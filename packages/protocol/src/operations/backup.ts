@@ -17,6 +17,7 @@ const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 
 export const recordDrill = defineOperation({
   id: 'record-drill',
+  asks: [{ action: 'backup.create', at: 'installation' }],
   method: 'POST',
   path: '/v1/backup/drills',
   tag: 'Backup',

@@ -20,6 +20,7 @@ const Answer = Closed({ breakGlass: BreakGlassShape });
 
 export const openBreakGlass = defineOperation({
   id: 'open-break-glass',
+  asks: [{ action: 'break-glass.open', at: 'installation' }],
   method: 'POST',
   path: '/v1/break-glass',
   tag: 'People',
@@ -35,6 +36,7 @@ export const openBreakGlass = defineOperation({
 
 export const listBreakGlass = defineOperation({
   id: 'list-break-glass',
+  asks: [{ action: 'break-glass.read', at: 'installation' }],
   method: 'GET',
   path: '/v1/break-glass',
   tag: 'People',
@@ -47,6 +49,7 @@ export const listBreakGlass = defineOperation({
 
 export const closeBreakGlass = defineOperation({
   id: 'close-break-glass',
+  asks: [{ action: 'break-glass.close', at: 'installation' }],
   method: 'POST',
   path: '/v1/break-glass/{id}/close',
   tag: 'People',
@@ -59,6 +62,7 @@ export const closeBreakGlass = defineOperation({
 
 export const reviewBreakGlass = defineOperation({
   id: 'review-break-glass',
+  asks: [{ action: 'break-glass.review', at: 'installation' }],
   method: 'POST',
   path: '/v1/break-glass/{id}/review',
   tag: 'People',

@@ -20,6 +20,7 @@ export type CustomRole = Static<typeof CustomRoleShape>;
 
 export const listCustomRoles = defineOperation({
   id: 'list-custom-roles',
+  asks: [{ action: 'custom-roles.read', at: 'installation' }],
   method: 'GET',
   path: '/v1/custom-roles',
   tag: 'People',
@@ -32,6 +33,7 @@ export const listCustomRoles = defineOperation({
 
 export const saveCustomRole = defineOperation({
   id: 'save-custom-role',
+  asks: [{ action: 'custom-roles.change', at: 'installation' }],
   method: 'PUT',
   path: '/v1/custom-roles/{name}',
   tag: 'People',
@@ -45,6 +47,7 @@ export const saveCustomRole = defineOperation({
 
 export const removeCustomRole = defineOperation({
   id: 'remove-custom-role',
+  asks: [{ action: 'custom-roles.change', at: 'installation' }],
   method: 'DELETE',
   path: '/v1/custom-roles/{name}',
   tag: 'People',

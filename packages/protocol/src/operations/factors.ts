@@ -24,6 +24,7 @@ const FactorParams = Closed({ id: IdOf('factor') });
 
 export const enrolTotp = defineOperation({
   id: 'enrol-totp',
+  asks: [{ action: 'factors.enrol', at: 'environment' }],
   method: 'POST',
   path: '/v1/consumers/{id}/factors/totp',
   tag: 'Consumers',
@@ -52,6 +53,7 @@ export const enrolTotp = defineOperation({
 
 export const confirmFactor = defineOperation({
   id: 'confirm-factor',
+  asks: [{ action: 'factors.enrol', at: 'environment' }],
   method: 'POST',
   path: '/v1/factors/{id}/confirm',
   tag: 'Consumers',
@@ -65,6 +67,7 @@ export const confirmFactor = defineOperation({
 
 export const enrolPasskey = defineOperation({
   id: 'enrol-passkey',
+  asks: [{ action: 'factors.enrol', at: 'environment' }],
   method: 'POST',
   path: '/v1/consumers/{id}/factors/passkey',
   tag: 'Consumers',
@@ -97,6 +100,7 @@ export const enrolPasskey = defineOperation({
 
 export const confirmPasskey = defineOperation({
   id: 'confirm-passkey',
+  asks: [{ action: 'factors.enrol', at: 'environment' }],
   method: 'POST',
   path: '/v1/factors/{id}/confirm-passkey',
   tag: 'Consumers',
@@ -112,6 +116,7 @@ export const confirmPasskey = defineOperation({
 
 export const listFactors = defineOperation({
   id: 'list-factors',
+  asks: [{ action: 'factors.read', at: 'project' }],
   method: 'GET',
   path: '/v1/consumers/{id}/factors',
   tag: 'Consumers',
@@ -125,6 +130,7 @@ export const listFactors = defineOperation({
 
 export const removeFactor = defineOperation({
   id: 'remove-factor',
+  asks: [{ action: 'factors.remove', at: 'environment' }],
   method: 'DELETE',
   path: '/v1/factors/{id}',
   tag: 'Consumers',

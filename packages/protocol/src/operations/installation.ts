@@ -12,6 +12,7 @@ export const VerifierShape = Closed({
 
 export const getInstallation = defineOperation({
   id: 'get-installation',
+  asks: [{ action: 'installation.read', at: 'installation' }],
   method: 'GET',
   path: '/v1/installation',
   tag: 'Installation',
@@ -32,6 +33,7 @@ export type Installation = Static<(typeof getInstallation)['response']>;
 
 export const acceptRestore = defineOperation({
   id: 'accept-restore',
+  asks: [{ action: 'installation.accept-restore', at: 'installation' }],
   method: 'POST',
   path: '/v1/installation/accept-restore',
   tag: 'Installation',

@@ -65,6 +65,7 @@ const SecretShown = Type.Optional(
 
 export const issueKey = defineOperation({
   id: 'issue-key',
+  asks: [{ action: 'keys.issue', at: 'environment' }],
   method: 'POST',
   path: '/v1/keys',
   tag: 'Keys',
@@ -110,6 +111,7 @@ export const issueKey = defineOperation({
 
 export const listKeys = defineOperation({
   id: 'list-keys',
+  asks: [{ action: 'keys.read', at: 'environment' }],
   method: 'GET',
   path: '/v1/keys',
   tag: 'Keys',
@@ -131,6 +133,7 @@ export const listKeys = defineOperation({
 
 export const getKey = defineOperation({
   id: 'get-key',
+  asks: [{ action: 'keys.read', at: 'environment' }],
   method: 'GET',
   path: '/v1/keys/{id}',
   tag: 'Keys',
@@ -143,6 +146,7 @@ export const getKey = defineOperation({
 
 export const updateKey = defineOperation({
   id: 'update-key',
+  asks: [{ action: 'keys.change', at: 'environment' }],
   method: 'PATCH',
   path: '/v1/keys/{id}',
   tag: 'Keys',
@@ -169,6 +173,7 @@ export const updateKey = defineOperation({
 
 export const rotateKey = defineOperation({
   id: 'rotate-key',
+  asks: [{ action: 'keys.rotate', at: 'environment' }],
   method: 'POST',
   path: '/v1/keys/{id}/rotate',
   tag: 'Keys',
@@ -203,6 +208,7 @@ export const rotateKey = defineOperation({
 
 export const suspendKey = defineOperation({
   id: 'suspend-key',
+  asks: [{ action: 'keys.suspend', at: 'environment' }],
   method: 'POST',
   path: '/v1/keys/{id}/suspend',
   tag: 'Keys',
@@ -215,6 +221,7 @@ export const suspendKey = defineOperation({
 
 export const resumeKey = defineOperation({
   id: 'resume-key',
+  asks: [{ action: 'keys.resume', at: 'environment' }],
   method: 'POST',
   path: '/v1/keys/{id}/resume',
   tag: 'Keys',
@@ -227,6 +234,7 @@ export const resumeKey = defineOperation({
 
 export const revokeKey = defineOperation({
   id: 'revoke-key',
+  asks: [{ action: 'keys.revoke', at: 'environment' }],
   method: 'POST',
   path: '/v1/keys/{id}/revoke',
   tag: 'Keys',
@@ -240,6 +248,7 @@ export const revokeKey = defineOperation({
 
 export const revokeKeys = defineOperation({
   id: 'revoke-keys',
+  asks: [{ action: 'keys.revoke', at: 'environment' }],
   method: 'POST',
   path: '/v1/keys/revoke',
   tag: 'Keys',
@@ -260,6 +269,7 @@ export const revokeKeys = defineOperation({
 
 export const destroyKey = defineOperation({
   id: 'destroy-key',
+  asks: [{ action: 'keys.destroy', at: 'environment' }],
   method: 'POST',
   path: '/v1/keys/{id}/destroy',
   tag: 'Keys',
@@ -272,6 +282,7 @@ export const destroyKey = defineOperation({
 
 export const revokeCredential = defineOperation({
   id: 'revoke-credential',
+  asks: [{ action: 'keys.revoke', at: 'environment' }],
   method: 'POST',
   path: '/v1/credentials/{id}/revoke',
   tag: 'Keys',

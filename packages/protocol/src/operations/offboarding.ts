@@ -75,6 +75,7 @@ const Answer = Closed({ offboarding: OffboardingShape });
 
 export const listExposures = defineOperation({
   id: 'list-exposures',
+  asks: [{ action: 'audit.read', at: 'installation' }],
   method: 'GET',
   path: '/v1/exposures',
   tag: 'Off-boarding',
@@ -87,6 +88,7 @@ export const listExposures = defineOperation({
 
 export const createOffboarding = defineOperation({
   id: 'create-offboarding',
+  asks: [{ action: 'people.offboard', at: 'installation' }],
   method: 'POST',
   path: '/v1/offboardings',
   tag: 'Off-boarding',
@@ -109,6 +111,7 @@ export const createOffboarding = defineOperation({
 
 export const listOffboardings = defineOperation({
   id: 'list-offboardings',
+  asks: [{ action: 'audit.read', at: 'installation' }],
   method: 'GET',
   path: '/v1/offboardings',
   tag: 'Off-boarding',
@@ -121,6 +124,7 @@ export const listOffboardings = defineOperation({
 
 export const getOffboarding = defineOperation({
   id: 'get-offboarding',
+  asks: [{ action: 'audit.read', at: 'installation' }],
   method: 'GET',
   path: '/v1/offboardings/{id}',
   tag: 'Off-boarding',
@@ -133,6 +137,7 @@ export const getOffboarding = defineOperation({
 
 export const listOffboardingExposures = defineOperation({
   id: 'list-offboarding-exposures',
+  asks: [{ action: 'audit.read', at: 'installation' }],
   method: 'GET',
   path: '/v1/offboardings/{id}/exposures',
   tag: 'Off-boarding',
@@ -146,6 +151,10 @@ export const listOffboardingExposures = defineOperation({
 
 export const rotateExposed = defineOperation({
   id: 'rotate-exposed',
+  asks: [
+    { action: 'audit.read', at: 'installation' },
+    { action: 'people.offboard', at: 'installation' },
+  ],
   method: 'POST',
   path: '/v1/offboardings/{id}/rotate',
   tag: 'Off-boarding',

@@ -68,6 +68,10 @@ const PersonParams = Closed({ id: IdOf('person') });
 
 export const invitePerson = defineOperation({
   id: 'invite-person',
+  asks: [
+    { action: 'people.invite', at: 'installation' },
+    { action: 'roles.grant', at: 'place' },
+  ],
   method: 'POST',
   path: '/v1/people',
   tag: 'People',
@@ -81,6 +85,7 @@ export const invitePerson = defineOperation({
 
 export const listPeople = defineOperation({
   id: 'list-people',
+  asks: [{ action: 'people.read', at: 'installation' }],
   method: 'GET',
   path: '/v1/people',
   tag: 'People',
@@ -93,6 +98,7 @@ export const listPeople = defineOperation({
 
 export const reinvitePerson = defineOperation({
   id: 'reinvite-person',
+  asks: [{ action: 'people.invite', at: 'installation' }],
   method: 'POST',
   path: '/v1/people/{id}/invite',
   tag: 'People',
@@ -118,16 +124,19 @@ const ofState = (verb: 'suspend' | 'resume', summary: string) =>
 
 export const suspendPerson = defineOperation({
   id: 'suspend-person',
+  asks: [{ action: 'people.suspend', at: 'installation' }],
   ...ofState('suspend', 'Suspend a person: his sessions end, and he cannot sign in'),
 });
 
 export const resumePerson = defineOperation({
   id: 'resume-person',
+  asks: [{ action: 'people.resume', at: 'installation' }],
   ...ofState('resume', 'Let a suspended person sign in again; whoever does it confirms it'),
 });
 
 export const removePerson = defineOperation({
   id: 'remove-person',
+  asks: [{ action: 'people.remove', at: 'installation' }],
   method: 'DELETE',
   path: '/v1/people/{id}',
   tag: 'People',
@@ -140,6 +149,7 @@ export const removePerson = defineOperation({
 
 export const grantRole = defineOperation({
   id: 'grant-role',
+  asks: [{ action: 'roles.grant', at: 'place' }],
   method: 'POST',
   path: '/v1/people/{id}/roles',
   tag: 'People',
@@ -160,6 +170,7 @@ export const grantRole = defineOperation({
 
 export const endRole = defineOperation({
   id: 'end-role',
+  asks: [{ action: 'roles.end', at: 'place' }],
   method: 'DELETE',
   path: '/v1/roles/{id}',
   tag: 'People',

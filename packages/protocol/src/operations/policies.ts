@@ -73,6 +73,7 @@ export type Preview = Static<typeof PreviewShape>;
 
 export const listPolicies = defineOperation({
   id: 'list-policies',
+  asks: [{ action: 'policies.read', at: 'place' }],
   method: 'GET',
   path: '/v1/policies',
   tag: 'Policies',
@@ -85,6 +86,7 @@ export const listPolicies = defineOperation({
 
 export const getPolicySchema = defineOperation({
   id: 'get-policy-schema',
+  asks: [{ action: 'policies.read', at: 'place' }],
   method: 'GET',
   path: '/v1/policies/schema',
   tag: 'Policies',
@@ -96,6 +98,10 @@ export const getPolicySchema = defineOperation({
 
 export const previewPolicy = defineOperation({
   id: 'preview-policy',
+  asks: [
+    { action: 'policies.change', at: 'place' },
+    { action: 'people.read', at: 'installation' },
+  ],
   method: 'POST',
   path: '/v1/policies/preview',
   tag: 'Policies',
@@ -112,6 +118,7 @@ export const previewPolicy = defineOperation({
 
 export const savePolicy = defineOperation({
   id: 'save-policy',
+  asks: [{ action: 'policies.change', at: 'place' }],
   method: 'PUT',
   path: '/v1/policies/{name}',
   tag: 'Policies',
@@ -125,6 +132,7 @@ export const savePolicy = defineOperation({
 
 export const removePolicy = defineOperation({
   id: 'remove-policy',
+  asks: [{ action: 'policies.change', at: 'place' }],
   method: 'DELETE',
   path: '/v1/policies/{id}',
   tag: 'Policies',

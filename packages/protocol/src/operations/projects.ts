@@ -57,6 +57,7 @@ const EnvironmentParams = Closed({ slug: Slug, name: Slug });
 
 export const createProject = defineOperation({
   id: 'create-project',
+  asks: [{ action: 'projects.create', at: 'installation' }],
   method: 'POST',
   path: '/v1/projects',
   tag: 'Projects',
@@ -70,6 +71,7 @@ export const createProject = defineOperation({
 
 export const listProjects = defineOperation({
   id: 'list-projects',
+  asks: [{ action: 'projects.read', at: 'place' }],
   method: 'GET',
   path: '/v1/projects',
   tag: 'Projects',
@@ -82,6 +84,7 @@ export const listProjects = defineOperation({
 
 export const createEnvironment = defineOperation({
   id: 'create-environment',
+  asks: [{ action: 'environments.create', at: 'project' }],
   method: 'POST',
   path: '/v1/projects/{slug}/environments',
   tag: 'Environments',
@@ -106,6 +109,7 @@ export const createEnvironment = defineOperation({
 
 export const listEnvironments = defineOperation({
   id: 'list-environments',
+  asks: [{ action: 'environments.read', at: 'project' }],
   method: 'GET',
   path: '/v1/projects/{slug}/environments',
   tag: 'Environments',
@@ -119,6 +123,7 @@ export const listEnvironments = defineOperation({
 
 export const setPermission = defineOperation({
   id: 'set-permission',
+  asks: [{ action: 'permissions.set', at: 'environment' }],
   method: 'PUT',
   path: '/v1/projects/{slug}/environments/{name}/permissions/{permission}',
   tag: 'Environments',
@@ -135,6 +140,7 @@ export const setPermission = defineOperation({
 
 export const listPermissions = defineOperation({
   id: 'list-permissions',
+  asks: [{ action: 'permissions.read', at: 'environment' }],
   method: 'GET',
   path: '/v1/projects/{slug}/environments/{name}/permissions',
   tag: 'Environments',
@@ -160,6 +166,7 @@ export type Signing = Static<typeof SigningShape>;
 
 export const setSigning = defineOperation({
   id: 'set-signing',
+  asks: [{ action: 'signing.set', at: 'environment' }],
   method: 'PUT',
   path: '/v1/projects/{slug}/environments/{name}/signing',
   tag: 'Environments',
@@ -177,6 +184,7 @@ export const setSigning = defineOperation({
 
 export const getSigning = defineOperation({
   id: 'get-signing',
+  asks: [{ action: 'signing.read', at: 'environment' }],
   method: 'GET',
   path: '/v1/projects/{slug}/environments/{name}/signing',
   tag: 'Environments',
@@ -189,6 +197,7 @@ export const getSigning = defineOperation({
 
 export const createConsumer = defineOperation({
   id: 'create-consumer',
+  asks: [{ action: 'consumers.create', at: 'project' }],
   method: 'POST',
   path: '/v1/consumers',
   tag: 'Consumers',
@@ -208,6 +217,7 @@ export const createConsumer = defineOperation({
 
 export const listConsumers = defineOperation({
   id: 'list-consumers',
+  asks: [{ action: 'consumers.read', at: 'project' }],
   method: 'GET',
   path: '/v1/consumers',
   tag: 'Consumers',
@@ -224,6 +234,7 @@ export const listConsumers = defineOperation({
 
 export const getConsumer = defineOperation({
   id: 'get-consumer',
+  asks: [{ action: 'consumers.read', at: 'project' }],
   method: 'GET',
   path: '/v1/consumers/{id}',
   tag: 'Consumers',

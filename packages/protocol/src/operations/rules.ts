@@ -31,6 +31,7 @@ const EnvironmentParams = Closed({ slug: Slug, name: Slug });
 
 export const setRules = defineOperation({
   id: 'set-rules',
+  asks: [{ action: 'rules.set', at: 'environment' }],
   method: 'PUT',
   path: '/v1/projects/{slug}/environments/{name}/rules',
   tag: 'Environments',
@@ -49,6 +50,7 @@ export const setRules = defineOperation({
 
 export const getRules = defineOperation({
   id: 'get-rules',
+  asks: [{ action: 'rules.read', at: 'environment' }],
   method: 'GET',
   path: '/v1/projects/{slug}/environments/{name}/rules',
   tag: 'Environments',

@@ -60,6 +60,7 @@ const HSM_ERRORS = [
 
 export const getSeal = defineOperation({
   id: 'get-seal',
+  asks: [{ action: 'seal.read', at: 'installation' }],
   method: 'GET',
   path: '/v1/seal',
   tag: 'Seal',
@@ -72,6 +73,7 @@ export const getSeal = defineOperation({
 export const unseal = defineOperation({
   carriesSecret: true,
   id: 'unseal',
+  asks: [{ action: 'seal.unseal', at: 'installation' }],
   method: 'POST',
   path: '/v1/unseal',
   tag: 'Seal',
@@ -90,6 +92,7 @@ export const unseal = defineOperation({
 
 export const sealInstallation = defineOperation({
   id: 'seal-installation',
+  asks: [{ action: 'seal.change', at: 'installation' }],
   method: 'POST',
   path: '/v1/seal',
   tag: 'Seal',
@@ -102,6 +105,7 @@ export const sealInstallation = defineOperation({
 export const confirmSeal = defineOperation({
   carriesSecret: true,
   id: 'confirm-seal',
+  asks: [{ action: 'seal.change', at: 'installation' }],
   method: 'POST',
   path: '/v1/seal/confirm',
   tag: 'Seal',
@@ -118,6 +122,7 @@ export const confirmSeal = defineOperation({
 export const changeSeal = defineOperation({
   carriesSecret: true,
   id: 'change-seal',
+  asks: [{ action: 'seal.change', at: 'installation' }],
   method: 'POST',
   path: '/v1/seal/change',
   tag: 'Seal',

@@ -68,6 +68,7 @@ const Data = Type.Unsafe<Record<string, unknown>>({
 
 export const storeSecret = defineOperation({
   id: 'store-secret',
+  asks: [{ action: 'secrets.write', at: 'secret' }],
   method: 'POST',
   path: '/v1/secrets',
   tag: 'Secrets',
@@ -96,6 +97,7 @@ export const storeSecret = defineOperation({
 
 export const listSecrets = defineOperation({
   id: 'list-secrets',
+  asks: [{ action: 'secrets.read', at: 'environment' }],
   method: 'GET',
   path: '/v1/secrets',
   tag: 'Secrets',
@@ -113,6 +115,7 @@ export const listSecrets = defineOperation({
 
 export const getSecret = defineOperation({
   id: 'get-secret',
+  asks: [{ action: 'secrets.read', at: 'secret' }],
   method: 'GET',
   path: '/v1/secrets/{id}',
   tag: 'Secrets',
@@ -125,6 +128,7 @@ export const getSecret = defineOperation({
 
 export const listSecretVersions = defineOperation({
   id: 'list-secret-versions',
+  asks: [{ action: 'secrets.read', at: 'secret' }],
   method: 'GET',
   path: '/v1/secrets/{id}/versions',
   tag: 'Secrets',
@@ -138,6 +142,7 @@ export const listSecretVersions = defineOperation({
 
 export const updateSecret = defineOperation({
   id: 'update-secret',
+  asks: [{ action: 'secrets.write', at: 'secret' }],
   method: 'PATCH',
   path: '/v1/secrets/{id}',
   tag: 'Secrets',
@@ -158,6 +163,7 @@ export const updateSecret = defineOperation({
 
 export const revealSecret = defineOperation({
   id: 'reveal-secret',
+  asks: [{ action: 'secrets.reveal', at: 'secret' }],
   method: 'POST',
   path: '/v1/secrets/{id}/reveal',
   tag: 'Secrets',
@@ -178,6 +184,7 @@ export const revealSecret = defineOperation({
 
 export const deliverSecret = defineOperation({
   id: 'deliver-secret',
+  asks: [{ action: 'secrets.reveal', at: 'secret' }],
   method: 'POST',
   path: '/v1/secrets/{id}/deliver',
   tag: 'Secrets',
@@ -204,6 +211,7 @@ const Versions = Closed({
 function versionsOperation(id: string, word: string, summary: string) {
   return defineOperation({
     id,
+    asks: [{ action: word === 'destroy' ? 'secrets.destroy' : 'secrets.write', at: 'secret' }],
     method: 'POST',
     path: `/v1/secrets/{id}/${word}`,
     tag: 'Secrets',
@@ -234,6 +242,7 @@ export const destroySecretVersions = versionsOperation(
 
 export const removeSecret = defineOperation({
   id: 'remove-secret',
+  asks: [{ action: 'secrets.destroy', at: 'secret' }],
   method: 'DELETE',
   path: '/v1/secrets/{id}',
   tag: 'Secrets',

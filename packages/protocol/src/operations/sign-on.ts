@@ -44,6 +44,7 @@ const Params = Closed({ name: Slug });
 
 export const saveSignOn = defineOperation({
   id: 'save-sign-on',
+  asks: [{ action: 'sign-on.change', at: 'installation' }],
   method: 'PUT',
   path: '/v1/sign-on/{name}',
   tag: 'Sign-in',
@@ -86,6 +87,7 @@ export const saveSignOn = defineOperation({
 
 export const listSignOns = defineOperation({
   id: 'list-sign-ons',
+  asks: [{ action: 'sign-on.read', at: 'installation' }],
   method: 'GET',
   path: '/v1/sign-on',
   tag: 'Sign-in',
@@ -97,6 +99,7 @@ export const listSignOns = defineOperation({
 
 export const removeSignOn = defineOperation({
   id: 'remove-sign-on',
+  asks: [{ action: 'sign-on.remove', at: 'installation' }],
   method: 'DELETE',
   path: '/v1/sign-on/{name}',
   tag: 'Sign-in',
@@ -132,6 +135,7 @@ export const linkIdentity = defineOperation({
 
 export const createProvisioningToken = defineOperation({
   id: 'create-provisioning-token',
+  asks: [{ action: 'sign-on.change', at: 'installation' }],
   method: 'POST',
   path: '/v1/sign-on/{name}/provisioning-tokens',
   tag: 'Sign-in',

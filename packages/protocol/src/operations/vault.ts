@@ -23,6 +23,7 @@ export type Rotation = Static<typeof RotationShape>;
 
 export const getRotation = defineOperation({
   id: 'get-rotation',
+  asks: [{ action: 'vault-keys.read', at: 'environment' }],
   method: 'GET',
   path: '/v1/vault/keys',
   tag: 'Vault',
@@ -35,6 +36,7 @@ export const getRotation = defineOperation({
 
 export const rotateEnvironmentKeys = defineOperation({
   id: 'rotate-environment-keys',
+  asks: [{ action: 'vault-keys.rotate', at: 'environment' }],
   method: 'POST',
   path: '/v1/vault/keys/rotate',
   tag: 'Vault',
@@ -51,6 +53,7 @@ export const rotateEnvironmentKeys = defineOperation({
 
 export const rotateRootKey = defineOperation({
   id: 'rotate-root-key',
+  asks: [{ action: 'vault-keys.rotate', at: 'installation' }],
   method: 'POST',
   path: '/v1/vault/root/rotate',
   tag: 'Vault',

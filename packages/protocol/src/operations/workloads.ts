@@ -30,6 +30,7 @@ export type Workload = Static<typeof WorkloadShape>;
 
 export const createWorkload = defineOperation({
   id: 'create-workload',
+  asks: [{ action: 'workloads.create', at: 'installation' }],
   method: 'POST',
   path: '/v1/workloads',
   tag: 'Tokens',
@@ -61,6 +62,7 @@ export const createWorkload = defineOperation({
 
 export const listWorkloads = defineOperation({
   id: 'list-workloads',
+  asks: [{ action: 'workloads.read', at: 'installation' }],
   method: 'GET',
   path: '/v1/workloads',
   tag: 'Tokens',
@@ -73,6 +75,7 @@ export const listWorkloads = defineOperation({
 
 export const removeWorkload = defineOperation({
   id: 'remove-workload',
+  asks: [{ action: 'workloads.remove', at: 'installation' }],
   method: 'DELETE',
   path: '/v1/workloads/{id}',
   tag: 'Tokens',

@@ -1,4 +1,5 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { Operation } from '@keyhold/protocol/operation';
 import { type Action, grantsThatOpen } from './authorise.ts';
 import { decide, decideNoted } from './decide.ts';
 import type { Decision } from './judge.ts';
@@ -23,6 +24,15 @@ export function reachFor(principal: Principal, action: Action): Reach | Refusal 
   if (isRefusal(opening) && !principal.judge.mayPermit(principal, action)) return opening;
   if (principal.judge.concerns(principal, action)) return new PolicedReach(principal, action);
   return isRefusal(opening) ? opening : reachOf(opening);
+}
+
+/** Refuses whoever may do some of what an operation declares nowhere at all. */
+export function refuseAsked(principal: Principal, asked: NonNullable<Operation['asks']>): Refusal | null {
+  for (const { action } of asked) {
+    const reach = reachFor(principal, action as Action);
+    if (isRefusal(reach)) return reach;
+  }
+  return null;
 }
 
 /** Allows the action at that place, or refuses, naming the rule. */

@@ -3,7 +3,7 @@ import { canonicalJson, type Json } from '@keyhold/protocol/canonical-json';
 import { APPROVAL_HEADER, type SentRequest } from '@keyhold/protocol/confirmation';
 import { ACK_HEADER, ACK_LEVELS } from '@keyhold/protocol/acknowledgement';
 import { ERRORS, isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
-import type { Body, Operation, Params, Query, Response } from '@keyhold/protocol/operation';
+import type { Asked, Body, Operation, Params, Query, Response } from '@keyhold/protocol/operation';
 import { Closed } from '@keyhold/protocol/operations/shapes';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Acknowledge, levelAskedFor, tellAcknowledgement } from './acknowledge.ts';
@@ -64,6 +64,8 @@ export interface Gate<P extends { readonly id: string }> {
     request: () => SentRequest,
     again: () => Promise<P | Refusal | null>,
   ) => Promise<Refusal | null>;
+  /** Refuses whoever may do none of it anywhere: a handler that forgets to ask opens nothing. */
+  readonly refuse?: (principal: P, asked: NonNullable<Operation['asks']>) => Refusal | null;
   /** Approvals by others of what a caller sends; missing where nobody gives any. */
   readonly approvals?: {
     /** Finds who approved this very request, which says that it was. */
@@ -127,6 +129,8 @@ export function mount<O extends Operation, P extends { readonly id: string }>(
       const principal = isPrompt ? (request as unknown as { principal: P }).principal : await find(request, reply);
       if (principal === null) return unauthenticated(request, reply);
       if (isRefusal(principal)) return sendProblem(request, reply, principal);
+      const closed = gate.refuse?.(principal, operation.asks ?? []) ?? null;
+      if (closed !== null) return sendProblem(request, reply, closed);
       const sent = () => sentRequest(request, operation);
       const approved = await approvalOf(gate, operation, request, principal, sent);
       if (isRefusal(approved)) return sendProblem(request, reply, approved);
@@ -233,6 +237,7 @@ function routeSchema(operation: Operation) {
   return {
     operationId: operation.id,
     summary: operation.summary,
+    ...(operation.asks === undefined ? {} : { description: `Asks for ${operation.asks.map(inWords).join(', and ')}.` }),
     tags: [operation.tag],
     response: responses,
     ...(params === undefined ? {} : { params }),
@@ -240,6 +245,16 @@ function routeSchema(operation: Operation) {
     ...(method === 'GET' ? {} : { body: body ?? Closed({}), headers: headersOf(operation) }),
   };
 }
+
+const inWords = ({ action, at }: Asked) => `\`${action}\` at ${AT[at]}`;
+
+const AT: Readonly<Record<Asked['at'], string>> = {
+  installation: 'the installation',
+  project: 'the project',
+  environment: 'the environment',
+  secret: 'the secret',
+  place: 'each place that it is about',
+};
 
 /** For the reference page; they are read where they mean something. */
 function headersOf({ idempotent }: Operation) {

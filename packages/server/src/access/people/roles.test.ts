@@ -10,6 +10,9 @@ import { enrolOwner, enrolPerson, TestPerson } from '../../testing/person.ts';
 import { savePolicy, settle } from '../../testing/policies.ts';
 import { CRITICAL, ROLE_MATRIX } from '../../testing/role-matrix.ts';
 import { assertStatus } from '../../testing/shared-market.ts';
+import { ACTIONS } from '../authorise.ts';
+import type { Resource } from '../principal.ts';
+import { RequestJudge } from '../policies/request-judge.ts';
 
 /** That there is nothing to do is found only by who may do it. */
 const FOUND_BY_WHO_MAY = new Set(['NOTHING_TO_ACCEPT', 'ALREADY_UNSEALED', 'ATTEMPT_OVER', 'ILLEGAL_TRANSITION']);
@@ -177,6 +180,50 @@ onEachDatabase('roles and places', (createPlace) => {
       else assert.ok(answer.status < 300 || FOUND_BY_WHO_MAY.has(answer.body.code), `${operation}: ${answer.status}`);
     }
     assert.deepEqual(asked, CRITICAL);
+  });
+
+  const kindOf = ({ secret, environment, project }: Resource) => {
+    if (secret !== undefined) return 'secret';
+    return environment !== null ? 'environment' : project !== null ? 'project' : 'installation';
+  };
+
+  it('are asked just what each operation declares', async () => {
+    const heard: string[] = [];
+    const { note, concerns } = RequestJudge.prototype;
+    RequestJudge.prototype.note = function (judged) {
+      heard.push(`${judged.action} ${kindOf(judged.resource)}`);
+      note.call(this, judged);
+    };
+    RequestJudge.prototype.concerns = function (principal, action) {
+      heard.push(`${action} -`);
+      return concerns.call(this, principal, action);
+    };
+    const asked = new Map<string, string[]>();
+    try {
+      for (const { id } of MANAGEMENT_OPERATIONS) {
+        if (id === OF_NO_ROLE) continue;
+        const { method, path, body } = await requestFor(id, world);
+        heard.length = 0;
+        await owner.call(method, path, method === 'GET' ? undefined : (body ?? {}), { confirm: true });
+        asked.set(id, [...new Set(heard)]);
+        if (id === 'seal-installation') await world.unseal();
+      }
+    } finally {
+      Object.assign(RequestJudge.prototype, { note, concerns });
+    }
+    for (const { id, asks = [] } of MANAGEMENT_OPERATIONS) {
+      const said = (asked.get(id) ?? []).map((one) => one.split(' ') as [string, string]);
+      const actions = new Set(said.map(([action]) => action));
+      assert.deepEqual([...actions].sort(), asks.map(({ action }) => action).sort(), id);
+      assert.equal(asks.length === 0, id in OF_ANY_PERSON || id === OF_NO_ROLE, id);
+      for (const [action, kind] of said) {
+        const at = asks.find((one) => one.action === action)?.at;
+        // What lies in an environment may belong to somebody of its project.
+        const kinds: (string | undefined)[] = at === 'environment' ? [at, 'project'] : [at];
+        if (kind !== '-' && at !== 'place') assert.ok(kinds.includes(kind), `${id} asks at ${kind}`);
+        assert.ok((ACTIONS as readonly string[]).includes(action), action);
+      }
+    }
   });
 
   it('show in lists only what lies within them', async () => {

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { hasPrefix, SESSION_PREFIX } from '@keyhold/protocol/credential-format';
 import { isRefusal, refuse } from '@keyhold/protocol/errors';
 import type { Gate } from '../../http/mount.ts';
+import { refuseAsked } from '../locate.ts';
 import type { Principal } from '../principal.ts';
 import { refuseUnnamed } from '../refuse-unnamed.ts';
 import { expose } from '../../vault/expose.ts';
@@ -19,8 +20,9 @@ const CHANGED = refuse('FORBIDDEN', 'What you may do has changed just now: ask a
 export function personGate(
   context: SignInContext,
   tokens: (secret: string | null, ip: string) => Promise<Principal | null>,
-): Pick<Gate<Principal>, 'authenticate' | 'cookies' | 'confirm'> {
+): Pick<Gate<Principal>, 'authenticate' | 'cookies' | 'confirm' | 'refuse'> {
   return {
+    refuse: refuseAsked,
     authenticate: async (secret, ip = '') => {
       if (secret === null || !hasPrefix(secret, SESSION_PREFIX)) return await tokens(secret, ip);
       const found = await authenticateSession(context, secret, 'cli', ip);
