@@ -27,7 +27,7 @@ export const enrolPassword = defineOperation({
   body: Closed({ login: Login, password: Text(MAX_PASSWORD), totp: Totp }),
   status: 201,
   response: Closed({ ...SignedIn.properties, recoveryCodes: RecoveryCodes }),
-  errors: ['LOGIN_TAKEN', 'CODE_WRONG', 'FORBIDDEN', 'ILLEGAL_TRANSITION', 'TOO_MANY_ATTEMPTS', 'SEALED'],
+  errors: ['LOGIN_TAKEN', 'CODE_WRONG', 'ILLEGAL_TRANSITION', 'LAST_OWNER', 'TOO_MANY_ATTEMPTS', 'SEALED'],
   carriesSecret: true,
 });
 

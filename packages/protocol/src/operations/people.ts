@@ -107,7 +107,7 @@ export const reinvitePerson = defineOperation({
   body: Closed(Ways),
   status: 200,
   response: Closed(Invited),
-  errors: ['CONFIRMATION_REQUIRED', 'PERSON_NOT_FOUND', 'ILLEGAL_TRANSITION'],
+  errors: ['CONFIRMATION_REQUIRED', 'PERSON_NOT_FOUND', 'ILLEGAL_TRANSITION', 'LAST_OWNER'],
 });
 
 const ofState = (verb: 'suspend' | 'resume', summary: string) =>

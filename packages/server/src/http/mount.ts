@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { canonicalJson, type Json } from '@keyhold/protocol/canonical-json';
 import { APPROVAL_HEADER, type SentRequest } from '@keyhold/protocol/confirmation';
 import { ACK_HEADER, ACK_LEVELS } from '@keyhold/protocol/acknowledgement';
-import { ERRORS, isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import { type ErrorCode, ERRORS, isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Asked, Body, Operation, Params, Query, Response } from '@keyhold/protocol/operation';
 import { Closed } from '@keyhold/protocol/operations/shapes';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -224,14 +224,19 @@ export function sentRequest(request: FastifyRequest, { carriesSecret = false }: 
   return { method: request.method, target, headers, body: rawBodyOf(request), ip: request.ip, carriesSecret };
 }
 
+const ANYWHERE: readonly ErrorCode[] = ['INVALID_INPUT', 'UNAUTHENTICATED', 'FORBIDDEN'];
+/** What a code of somebody's app may be answered with. */
+const BY_CODE: readonly ErrorCode[] = ['TOO_MANY_ATTEMPTS', 'SEALED', 'ENVELOPE_BROKEN', 'ROW_TAMPERED'];
+
 function routeSchema(operation: Operation) {
   const { params, query, body, method } = operation;
-  const codes = ['INVALID_INPUT', 'UNAUTHENTICATED', 'FORBIDDEN', ...operation.errors] as const;
+  const isConfirmed = operation.errors.includes('CONFIRMATION_REQUIRED');
+  const codes = [...ANYWHERE, ...(isConfirmed ? BY_CODE : []), ...operation.errors];
   const statuses = new Set<number>(codes.map((code) => ERRORS[code].status));
   const responses: Record<number, unknown> = { [operation.status]: operation.response };
   if (operation.idempotent === true) responses[200] = operation.response;
   for (const status of statuses) {
-    const here = codes.filter((code) => ERRORS[code].status === status).join(', ');
+    const here = [...new Set(codes.filter((code) => ERRORS[code].status === status))].join(', ');
     responses[status] = { description: here, type: 'object', additionalProperties: true };
   }
   return {

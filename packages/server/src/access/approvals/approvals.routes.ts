@@ -6,7 +6,7 @@ import type { Cursors } from '../../http/cursor.ts';
 import { type Gate, mount } from '../../http/mount.ts';
 import { pageOf } from '../../http/page.ts';
 import type { Action } from '../authorise.ts';
-import { passkeysOf } from '../sign-in/sessions.store.ts';
+import { refuseWithoutPasskey } from '../sign-in/refuse-without-passkey.ts';
 import { describe, type PolicyPlaces } from '../policies/entities.ts';
 import type { Principal } from '../principal.ts';
 import { isWaiting, resourceOf } from './approval.ts';
@@ -32,8 +32,6 @@ export function approvalGate(context: ApprovalContext): NonNullable<Gate<Princip
 const OWN_SHOWN_MS = 7 * 24 * 3_600_000;
 
 const NO_PERSON = refuse('FORBIDDEN', 'This is for people who signed in; a token is none.');
-
-const NO_PASSKEY = refuse('FORBIDDEN', 'Approving takes a passkey of yours, which signs what you approve.');
 
 /** Requests that others have to approve. */
 export function mountApprovals(
@@ -77,8 +75,7 @@ export function mountApprovals(
   mount(app, gate, operations.approveRequest, async ({ principal, params, body, ip, idempotency, confirm }) => {
     if (principal.session === undefined) return NO_PERSON;
     // What an approver says he signs: a code of an app signs nothing.
-    if ((await passkeysOf(reader, principal.id)).length === 0) return NO_PASSKEY;
-    const unconfirmed = await confirm();
+    const unconfirmed = (await refuseWithoutPasskey(reader, principal)) ?? (await confirm());
     if (unconfirmed !== null) return unconfirmed;
     const approved = await approveRequest(context, { principal, ip, idempotency }, params.id, body);
     if (isRefusal(approved)) return approved;

@@ -9,6 +9,7 @@ import type { Recorded } from '../../ledger/entry.ts';
 import { namesOf } from '../approvals/approvals.store.ts';
 import { allowOnInstallation } from '../locate.ts';
 import type { Principal } from '../principal.ts';
+import { refuseWithoutPasskey } from '../sign-in/refuse-without-passkey.ts';
 import { listBreakGlass } from './break-glass.store.ts';
 import {
   type BreakGlassContext,
@@ -33,7 +34,11 @@ export function mountBreakGlass(app: FastifyInstance, { gate, breaking: context,
   };
 
   mount(app, gate, operations.openBreakGlass, async ({ principal, body, ip, idempotency, confirm }) => {
-    const denied = allowOnInstallation(principal, 'break-glass.open') ?? (await confirm());
+    // It stands in for what others would sign.
+    const denied =
+      allowOnInstallation(principal, 'break-glass.open') ??
+      (await refuseWithoutPasskey(context.reader, principal)) ??
+      (await confirm());
     return denied ?? (await answer(await openBreakGlass(context, { principal, ip, idempotency }, body)));
   });
 

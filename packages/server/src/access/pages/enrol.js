@@ -55,7 +55,11 @@ byId('typing').addEventListener('submit', (event) => {
     const { secret: appSecret, challenge } = offered;
     const totp = { secret: appSecret, challenge, code: byId('otp').value };
     const body = { login: byId('login').value.trim(), password: byId('password').value, totp };
-    const { recoveryCodes } = await call('POST', '/v1/enrolment/password', body, headers);
+    const { recoveryCodes } = await call('POST', '/v1/enrolment/password', body, headers).catch((error) => {
+      // What was offered lasts five minutes, and is used once: another, for the app to take in its place.
+      if (error.code === 'CODE_WRONG' && error.at === '/totp/challenge') offerAnew();
+      throw error;
+    });
     form.hidden = true;
     byId('lead').hidden = true;
     byId('typing-part').hidden = true;
@@ -67,4 +71,8 @@ byId('typing').addEventListener('submit', (event) => {
   });
 });
 
-if (secret.value !== '') void offerTyping().catch(() => {});
+const offerAnew = () => {
+  if (secret.value.trim() !== '') void offerTyping().catch(() => {});
+};
+secret.addEventListener('change', offerAnew);
+offerAnew();

@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { createPlace, type TestPlace } from '../../testing/databases.ts';
 import { startInstallation, type TestInstallation } from '../../testing/installation.ts';
+import { moveClock } from '../../testing/moved-clock.ts';
 import { chromiumPath } from '../../testing/missing-part.ts';
 import { assertOpenToAll, note } from '../../testing/open-to-all.ts';
 import { enrolOwner, originOf, type TestPerson } from '../../testing/person.ts';
@@ -72,6 +73,7 @@ describe('a password and an app, in a real browser', { skip: executablePath === 
       await ted.keyboard.press('Enter');
     };
     await fill('000000');
+    using _ = moveClock(90_000);
     await note(ted, 'do not belong together');
     await fill(app.nextCode());
     await ted.waitForURL(at('/account'));

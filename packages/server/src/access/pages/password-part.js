@@ -52,11 +52,12 @@ async function offerApp() {
   return 'Scan it with the new app, then say what that shows.';
 }
 
-/** @param replaces whether a recovery code just signed him in: he has no app to confirm it with */
 export function watchPassword(note, selfNow, show) {
   byId('app-form').addEventListener('submit', (event) => {
     event.preventDefault();
     return doing(byId('take-app'), note, async () => {
+      // Whether a recovery code just signed him in may have changed.
+      await show();
       const self = selfNow();
       const totp = { secret: offered.secret, challenge: offered.challenge, code: byId('app-code').value };
       const path = '/v1/password/totp';

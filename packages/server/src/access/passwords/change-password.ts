@@ -42,19 +42,21 @@ export async function changePassword(
   if (known === undefined) return HAS_NONE;
   const problem = passwordProblem(password, known.login ?? '');
   if (problem !== null) return problem;
-  const hash = await context.hashes.make(password);
+  const hash = await context.ownHashes.make(password);
   if (hash === null) return BUSY;
   const sessions = (await sessionsOf(context.reader, principal.id)).filter(({ id }) => id !== principal.session?.id);
   const ids = sessions.map(({ id }) => id);
   return await change(context, caller, 'password.changed', known, ids, async (facts, row) => {
     await facts.update('person_passwords', row, { hash });
-    let sessionsEnded = 0;
-    for (const { id } of await sessionsOf(facts.db, principal.id)) {
-      if (id === principal.session?.id) continue;
-      if ((await facts.takeAway('sessions', id, { state: 'ended' })) !== undefined) sessionsEnded++;
-    }
-    return { sessionsEnded };
+    return { sessionsEnded: await endOthers(facts, principal.id, principal.session?.id ?? '') };
   });
+}
+
+async function endOthers(facts: Facts, person: string, own: string): Promise<number> {
+  let ended = 0;
+  for (const { id } of await sessionsOf(facts.db, person))
+    if (id !== own && (await facts.takeAway('sessions', id, { state: 'ended' })) !== undefined) ended++;
+  return ended;
 }
 
 /** Recovery codes in the place of those before. */
@@ -71,7 +73,7 @@ export async function renewRecoveryCodes(
   });
 }
 
-/** Another app in the place of the one before. */
+/** Another app in the place of the one before; whoever else is signed in is out. */
 export async function replaceTotp(
   context: SignInContext,
   caller: Caller,
@@ -84,8 +86,11 @@ export async function replaceTotp(
   if (isRefusal(taken)) return taken;
   const sealed = await sealTotp(context, known.id, taken);
   if (isRefusal(sealed)) return sealed;
-  return await change(context, caller, 'password.app-replaced', known, [], async (facts, row) => {
+  const others = (await sessionsOf(context.reader, caller.principal.id)).filter(({ id }) => id !== session);
+  const ids = others.map(({ id }) => id);
+  return await change(context, caller, 'password.app-replaced', known, ids, async (facts, row) => {
     await facts.update('person_passwords', row, sealed);
+    await endOthers(facts, caller.principal.id, session);
     return null;
   });
 }

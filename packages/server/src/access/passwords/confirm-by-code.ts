@@ -8,7 +8,7 @@ import type { SignInContext } from '../sign-in/sign-in-context.ts';
 import { isOfNow } from './password.ts';
 import { passwordsOf } from './passwords.store.ts';
 import { isUsed, stepNow } from './totp-secret.ts';
-import { refuseLockedAccount } from './sign-in-password.ts';
+import { guessesOf, noteLocked, refuseLockedCodes } from './sign-in-password.ts';
 
 /** The request that a code confirms. */
 export interface CodedRequest {
@@ -60,26 +60,27 @@ export async function confirmByCode(
   from: string,
   { nonce, code }: SentCode,
 ): Promise<Refusal | null> {
-  const { challenges, ledger, accounts } = context;
-  const guesses = `code ${person}`;
-  const locked = refuseLockedAccount(context, guesses);
+  const { challenges, ledger, codes } = context;
+  const guesses = guessesOf(person);
+  const locked = refuseLockedCodes(context, person);
   if (locked !== null) return locked;
   const purpose = purposeOf(person, request);
   if (!challenges.isOpen(purpose, nonce))
     return unconfirmed('It confirms another request, or was used, or is too old.');
+  // INVARIANT: counted in the step in which it was found open, and a nonce is of one guess: any number at once are counted.
+  const isLocking = codes.failed(guesses);
+  challenges.take(purpose, nonce);
   const known = await findPasswordOf(context, person);
   const step = known === undefined ? null : await stepNow(context, known, code);
-  if (isRefusal(step)) return step;
+  if (isRefusal(step)) {
+    codes.takeBack(guesses);
+    return step;
+  }
   const { method, target, session } = request;
   if (known === undefined || step === null) {
-    if (accounts.failed(guesses)) {
-      const locking = { actor: person, action: 'sign-in.locked', subject: person, code: 'CODES', side: { ip: from } };
-      await ledger.record({ ...locking, evenWithoutChange: true }, async () => null);
-    }
+    if (isLocking) await noteLocked(context, from, person, 'CODES');
     return unconfirmed('This is no code that your app shows now: wait for the next one.');
   }
-  // INVARIANT: of two that bring it at once one goes on.
-  if (!challenges.take(purpose, nonce)) return unconfirmed('It was used already: confirm again.');
   const side = { ip: from, method, target, session };
   const draft = { actor: person, action: 'request.confirmed', subject: known.id, side, locks: [person, known.id] };
   const recorded = await ledger.record(draft, async (facts) => {
@@ -90,6 +91,6 @@ export async function confirmByCode(
     return null;
   });
   if (isRefusal(recorded)) return recorded;
-  accounts.succeeded(guesses);
+  codes.succeeded(guesses);
   return null;
 }

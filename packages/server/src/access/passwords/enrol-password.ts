@@ -1,6 +1,8 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { InvitationRow, PersonPasswordRow } from '../../database/people-rows.ts';
 import type { Facts } from '../../ledger/facts.ts';
+import { SEALED } from '../../vault/vault.ts';
+import { isLastOwner, LAST_OWNER } from '../people/find-other-owner.ts';
 import { enrolInvited, type Enrolled } from '../sign-in/enrol.ts';
 import { makeSession } from '../sign-in/session.ts';
 import type { SignInContext } from '../sign-in/sign-in-context.ts';
@@ -25,19 +27,21 @@ export async function enrolPassword(
   invitation: InvitationRow,
   { login: text, password, totp }: NewPassword,
 ): Promise<(Enrolled & { readonly recoveryCodes: readonly string[] }) | Refusal> {
-  const { reader, clock, hashes } = context;
+  const { reader, clock, ownHashes, vault } = context;
   const login = loginOf(text);
   const problem = passwordProblem(password, login);
   if (problem !== null) return problem;
   const id = await offeredBy(reader, invitation.id);
   if (id === undefined) return NOT_OFFERED;
   if ((await findLogin(reader, login)) !== undefined) return TAKEN;
+  // What may not go on now comes first: an offer is used up by being taken.
+  if (vault.keyring.unsealed === null) return SEALED;
+  const hash = await ownHashes.make(password);
+  if (hash === null) return BUSY;
   const taken = takeTotp(context, invitation.id, totp);
   if (isRefusal(taken)) return taken;
   const sealed = await sealTotp(context, id, taken);
   if (isRefusal(sealed)) return sealed;
-  const hash = await hashes.make(password);
-  if (hash === null) return BUSY;
   const { codes, recovery } = newRecoveryCodes(context.random);
   const made = makeSession(context, { person_id: invitation.person_id, passkey_id: id, kind: 'browser' });
   const columns = { ...sealed, login, hash, recovery, state: 'active', created_at: clock.wall() } as const;
@@ -55,6 +59,8 @@ async function take(
   const row = await facts.find('person_passwords', id);
   const isOffered = row?.state === 'offered' && row.invitation_id === invitation.id;
   if (!isOffered || row.person_id !== invitation.person_id) return NOT_OFFERED;
+  // An owner with a password is not counted where one has to be left.
+  if (await isLastOwner(facts, invitation.person_id)) return LAST_OWNER;
   if ((await findLogin(facts.db, columns.login)) !== undefined) return TAKEN;
   await facts.update('person_passwords', row, columns);
   return null;

@@ -76,10 +76,15 @@ function mountOwn(app: FastifyInstance, gate: Gate<Principal>, context: SignInCo
     const { session } = principal;
     if (session?.kind !== 'browser') return NO_PERSON;
     // Whoever came in by a recovery code has lost the app that he would confirm it with.
-    const unconfirmed = context.recoveries.has(session.id) ? null : await confirm();
+    const isRecovering = context.recoveries.has(session.id);
+    // INVARIANT: once, of any number at once.
+    context.recoveries.forget(session.id);
+    const unconfirmed = isRecovering ? null : await confirm();
     if (unconfirmed !== null) return unconfirmed;
     const replaced = await replaceTotp(context, { principal, ip, idempotency }, session.id, body.totp);
-    return isRefusal(replaced) ? replaced : { body: {}, sequence: replaced.sequence };
+    if (!isRefusal(replaced)) return { body: {}, sequence: replaced.sequence };
+    if (isRecovering) context.recoveries.note(session.id);
+    return replaced;
   });
 }
 

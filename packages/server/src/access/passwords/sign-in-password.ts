@@ -6,7 +6,7 @@ import { readCheckedRows } from '../../ledger/checked-rows.ts';
 import { SEALED } from '../../vault/vault.ts';
 import { makeSession } from '../sign-in/session.ts';
 import { passkeysOf, sessionsOf } from '../sign-in/sessions.store.ts';
-import { type Began, insertSession, noteFailure, refuseLocked } from '../sign-in/sign-in.ts';
+import { type Began, insertSession, refuseLocked } from '../sign-in/sign-in.ts';
 import type { SignInContext } from '../sign-in/sign-in-context.ts';
 import { networkOf } from '../sign-in/throttle.ts';
 import { isOfNow, loginOf, recoveryDigest, recoveryOf } from './password.ts';
@@ -34,23 +34,59 @@ export async function signInWithPassword(
   ip: string,
   { login, password, code }: Said,
 ): Promise<Began | Refusal> {
+  const { accounts, throttle, hashes, codes } = context;
   const name = loginOf(login);
+  const network = networkOf(ip);
   const locked = refuseLocked(context, ip) ?? refuseLockedAccount(context, name) ?? refuseSealed(context);
   if (locked !== null) return locked;
+  // INVARIANT: counted in the step in which it was found open: any number that come at once are counted.
+  const attempt: Attempt = { ip, locksName: accounts.failed(name), locksNetwork: throttle.failed(network) };
   const known = await findActive(context, name);
-  const isRight = await context.hashes.verify(known?.hash ?? null, password);
-  if (isRight === null) return BUSY;
-  if (known === undefined || !isRight) return await failed(context, ip, name, known, 'PASSWORD_WRONG');
+  const isRight = await hashes.verify(known?.hash ?? null, password);
+  if (isRight === null) {
+    accounts.takeBack(name);
+    throttle.takeBack(network);
+    return BUSY;
+  }
+  if (known === undefined || !isRight) return await failed(context, attempt, known, 'PASSWORD_WRONG');
+  const guesses = guessesOf(known.person_id);
+  // Whoever has the password learns of this lock no more than that he is not let in.
+  if (codes.waitSeconds(guesses) !== null) return await failed(context, attempt, known, 'CODES_LOCKED');
+  const locksCodes = codes.failed(guesses);
   const shown = await secondOf(context, known, code);
-  if (isRefusal(shown)) return shown;
-  if (shown === null) return await failed(context, ip, name, known, 'CODE_WRONG');
-  const began = await begin(context, ip, known, shown);
-  if (isRefusal(began)) return began === NOBODY ? await failed(context, ip, name, known, 'CODE_USED') : began;
-  context.throttle.succeeded(networkOf(ip));
-  context.accounts.succeeded(name);
+  if (isRefusal(shown)) {
+    for (const [counted, who] of [
+      [accounts, name],
+      [throttle, network],
+      [codes, guesses],
+    ] as const)
+      counted.takeBack(who);
+    return shown;
+  }
+  const began = shown === null ? NOBODY : await begin(context, ip, known, shown);
+  if (began === NOBODY || shown === null) {
+    if (locksCodes) await noteLocked(context, ip, known.person_id, 'CODES');
+    return await failed(context, attempt, known, shown === null ? 'CODE_WRONG' : 'CODE_USED');
+  }
+  if (isRefusal(began)) return began;
+  throttle.succeeded(network);
+  accounts.succeeded(name);
+  codes.succeeded(guesses);
   // Minutes in which he takes another app.
   if ('recovery' in shown) context.recoveries.note(began.session.id);
   return began;
+}
+
+/** What guesses at somebody's codes are counted under, at sign-in and after it. */
+export function guessesOf(person: string): string {
+  return `codes of ${person}`;
+}
+
+/** One that was counted, and whether it was one too many. */
+interface Attempt {
+  readonly ip: string;
+  readonly locksName: boolean;
+  readonly locksNetwork: boolean;
 }
 
 export const BUSY: Refusal = {
@@ -59,13 +95,19 @@ export const BUSY: Refusal = {
 };
 
 /** Too many failed under this name, wherever they came from. */
-export function refuseLockedAccount({ accounts }: SignInContext, name: string): Refusal | null {
+function refuseLockedAccount({ accounts }: SignInContext, name: string): Refusal | null {
   const wait = accounts.waitSeconds(name);
-  if (wait === null) return null;
-  return {
-    ...refuse('TOO_MANY_ATTEMPTS', `Too many attempts under this name failed; wait ${wait} s.`),
-    retryAfterSeconds: wait,
-  };
+  return wait === null ? null : tooMany(`Too many attempts under this name failed; wait ${wait} s.`, wait);
+}
+
+/** Too many codes of this person were wrong. */
+export function refuseLockedCodes({ codes }: SignInContext, person: string): Refusal | null {
+  const wait = codes.waitSeconds(guessesOf(person));
+  return wait === null ? null : tooMany(`Too many codes were wrong; wait ${wait} s.`, wait);
+}
+
+function tooMany(detail: string, retryAfterSeconds: number): Refusal {
+  return { ...refuse('TOO_MANY_ATTEMPTS', detail), retryAfterSeconds };
 }
 
 function refuseSealed({ vault }: SignInContext): Refusal | null {
@@ -133,22 +175,33 @@ async function use(facts: Facts, held: PersonPasswordRow, shown: Shown): Promise
 
 async function failed(
   context: SignInContext,
-  ip: string,
-  name: string,
+  { ip, locksName, locksNetwork }: Attempt,
   known: PersonPasswordRow | undefined,
   code: string,
 ): Promise<Refusal> {
-  const { ledger, accounts } = context;
-  const draft = { actor: 'system', side: { ip }, evenWithoutChange: true } as const;
-  const about = known === undefined ? {} : { about: known.person_id };
+  const { ledger } = context;
   if (known !== undefined) {
-    const refused = { ...draft, ...about, action: 'sign-in.refused', subject: known.person_id, code };
-    await ledger.record(refused, async () => null);
+    const draft = {
+      actor: 'system',
+      action: 'sign-in.refused',
+      subject: known.person_id,
+      about: known.person_id,
+      code,
+    };
+    await ledger.record({ ...draft, side: { ip }, evenWithoutChange: true }, async () => null);
   }
-  if (accounts.failed(name)) {
-    const subject = known?.person_id ?? ledger.head.installation;
-    await ledger.record({ ...draft, ...about, action: 'sign-in.locked', subject, code: 'ACCOUNT' }, async () => null);
-  }
-  await noteFailure(context, ip);
+  if (locksName) await noteLocked(context, ip, known?.person_id, 'ACCOUNT');
+  if (locksNetwork) await noteLocked(context, ip, undefined, undefined);
   return NOBODY;
+}
+
+/** Enters that somebody is locked out. @param person undefined: nobody that is known */
+export async function noteLocked(
+  { ledger }: Pick<SignInContext, 'ledger'>,
+  ip: string,
+  person: string | undefined,
+  code: string | undefined,
+): Promise<void> {
+  const draft = { actor: 'system', action: 'sign-in.locked', subject: person ?? ledger.head.installation, code };
+  await ledger.record({ ...draft, about: person, side: { ip }, evenWithoutChange: true }, async () => null);
 }

@@ -10,9 +10,9 @@ import { passwordsOf } from '../passwords/passwords.store.ts';
 import { identitiesOf } from '../sign-on/sign-ons.store.ts';
 import { passkeysOf, sessionsOf } from '../sign-in/sessions.store.ts';
 import { noPerson, refuseAbove, withdrawInvitations, withdrawInvitationsBy } from './invite-person.ts';
-import { hasOtherOwner, LAST_OWNER } from './find-other-owner.ts';
+import { isLastOwner, LAST_OWNER } from './find-other-owner.ts';
 import { openInvitations, rolesOf } from './people.store.ts';
-import { isOwners, type RoleNamed } from './person.ts';
+import type { RoleNamed } from './person.ts';
 
 type Reading = ChangeContext & { readonly reader: Kysely<Database> };
 type Ending = Pick<Reading, 'ledger' | 'clock' | 'reader'>;
@@ -99,10 +99,6 @@ export async function emptyPerson({ ledger, reader }: Ending, by: Attribution, i
     return null;
   });
   await withdrawInvitationsBy({ ledger, reader }, by, [id]);
-}
-
-export async function isLastOwner(facts: Facts, id: string): Promise<boolean> {
-  return (await rolesOf(facts.db, [id])).some(isOwners) && !(await hasOtherOwner(facts, id));
 }
 
 export async function endSessions(facts: Facts, person: string, passkey?: string): Promise<number> {

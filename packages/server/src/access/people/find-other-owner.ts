@@ -2,7 +2,7 @@ import { refuse } from '@keyhold/protocol/errors';
 import type { Facts } from '../../ledger/facts.ts';
 import { isOwners } from './person.ts';
 import { passkeysOf } from '../sign-in/sessions.store.ts';
-import { ownersRoleIds } from './people.store.ts';
+import { ownersRoleIds, rolesOf } from './people.store.ts';
 
 export const LAST_OWNER = refuse(
   'LAST_OWNER',
@@ -22,6 +22,11 @@ export async function hasOtherOwner(facts: Facts, without: string): Promise<bool
     if ((await goodPasskeys(facts, person.row.id)) > 0) return true;
   }
   return false;
+}
+
+/** Whether nobody else could manage the installation. */
+export async function isLastOwner(facts: Facts, id: string): Promise<boolean> {
+  return (await rolesOf(facts.db, [id])).some(isOwners) && !(await hasOtherOwner(facts, id));
 }
 
 /** Passkeys that a person can sign in with: those that are what the ledger recorded. */

@@ -14,6 +14,7 @@ import { type CustomRole, nameOf } from '../opener.ts';
 import { isPermittedByName } from '../policies/policies.store.ts';
 import { INSTALLATION, type Principal, type Resource } from '../principal.ts';
 import { refuseExcess } from '../refuse-excess.ts';
+import { isLastOwner, LAST_OWNER } from './find-other-owner.ts';
 import { allRoleIdsOf, openInvitations, openInvitationsBy } from './people.store.ts';
 import { INVITATION_MS, isInForce, resourceOf, type RoleNamed } from './person.ts';
 
@@ -148,6 +149,7 @@ export async function reinvitePerson(
     if (person.state === 'suspended') return refuse('ILLEGAL_TRANSITION', 'The person is suspended: resume first.');
     const above = await refuseAbove(context, facts, caller.principal, id);
     if (above !== null) return above;
+    if (password && (await isLastOwner(facts, id))) return LAST_OWNER;
     await withdrawInvitations(facts, id);
     await facts.insert('invitations', row);
     if (password) await facts.insert('person_passwords', offerPassword(context, row));

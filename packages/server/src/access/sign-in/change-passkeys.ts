@@ -34,7 +34,8 @@ export async function optionsForPasskey(
 export async function mayAddFirst({ reader, fresh }: SignInContext, { id, session }: Principal): Promise<boolean> {
   if (session?.kind !== 'browser' || !fresh.has(session.id)) return false;
   const own = (await sessionsOf(reader, id)).find((row) => row.id === session.id);
-  return own !== undefined && isIdentity(own.passkey_id) && (await passkeysOf(reader, id)).length === 0;
+  if (own === undefined || !isIdentity(own.passkey_id)) return false;
+  return (await passkeysOf(reader, id)).length === 0 && (await passwordsOf(reader, id)).length === 0;
 }
 
 /** Adds a passkey to those of the caller. @param isFirst it was not confirmed with another: there must be none */
@@ -58,7 +59,8 @@ export async function addPasskey(
       // What passkeys there are, rows may say that somebody edited; that there never was one, his own row says.
       if (has > 0 || owner.passkeys_after !== owner.created_at) return HAS_ONE;
       await facts.update('people', owner, { passkeys_after: row.created_at });
-    }
+      // Whatever was there before counts no more, were it hidden now and put back later: his own row says so.
+    } else if (has === 0) await facts.update('people', owner, { passkeys_after: row.created_at });
     // Whoever has a passkey has no weaker way in beside it. Sessions that began so are over with it.
     for (const { id } of await passwordsOf(facts.db, person)) await facts.takeAway('person_passwords', id, GONE);
     if (has < MAX_PASSKEYS) return await insertPasskey(facts, row);

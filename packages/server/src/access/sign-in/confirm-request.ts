@@ -87,6 +87,7 @@ export async function confirmPending(
   context: SignInContext,
   { id: person }: Principal,
   held: PendingRequest,
+  ip: string,
   { passkey, code }: { readonly passkey?: string; readonly code?: string },
 ): Promise<Refusal | null> {
   const sent = passkey === undefined ? null : readPasskey([[PASSKEY_HEADER, passkey]]);
@@ -95,7 +96,7 @@ export async function confirmPending(
   const refused =
     coded === null
       ? await prove(context, person, held, sent as SentPasskey)
-      : await confirmByCode(context, person, held, held.from, coded);
+      : await confirmByCode(context, person, held, ip, coded);
   if (refused === null) context.pending.confirm(held.id);
   return refused;
 }

@@ -17,6 +17,10 @@ export class FreshSessions {
     if (this.#until.size > MAX_KEPT) this.#until.delete(this.#until.keys().next().value as string);
   }
 
+  forget(session: string): void {
+    this.#until.delete(session);
+  }
+
   has(session: string): boolean {
     return this.#clock.monotonic() < (this.#until.get(session) ?? 0);
   }

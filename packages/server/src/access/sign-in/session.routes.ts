@@ -128,11 +128,11 @@ export function mountPending(app: FastifyInstance, { gate, signIn: context }: Om
     return { body: { items } };
   });
 
-  mount(app, gate, operations.confirmPending, async ({ principal, params, body }) => {
+  mount(app, gate, operations.confirmPending, async ({ principal, params, body, ip }) => {
     if (principal.session?.kind !== 'browser') return NO_PERSON;
     const held = pending.find(principal.id, params.id);
     if (held === undefined) return nothingPending(params.id);
-    return (await confirmPending(context, principal, held, body)) ?? { body: {} };
+    return (await confirmPending(context, principal, held, ip, body)) ?? { body: {} };
   });
 
   mount(app, gate, operations.discardPending, async ({ principal, params }) => {

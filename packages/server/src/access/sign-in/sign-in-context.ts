@@ -28,9 +28,14 @@ export interface SignInContext extends ChangeContext {
   readonly challenges: Challenges;
   /** Of networks. */
   readonly throttle: Throttle;
-  /** Of names that somebody signs in under, and of people whose codes are guessed: strangers elsewhere push out none. */
+  /** Of names that somebody signs in under. */
   readonly accounts: Throttle;
+  /** Of people whose codes are guessed, by whoever has their password or session: the longer, the longer it lasts. */
+  readonly codes: Throttle;
+  /** For strangers. */
   readonly hashes: PasswordHashes;
+  /** For those who are known: strangers keep none of them waiting. */
+  readonly ownHashes: PasswordHashes;
   readonly vault: Vault;
   /** Where the keys of the installation itself lie. */
   readonly home: InEnvironment;

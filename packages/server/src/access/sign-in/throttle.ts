@@ -15,13 +15,26 @@ export function networkOf(ip: string): string {
   return [...parts, ...Array(missing).fill('0'), ...(tail ?? '').split(':')].slice(0, 4).join(':');
 }
 
+interface Failures {
+  readonly count: number;
+  /** Monotonic milliseconds. */
+  readonly until: number;
+  /** How often he was locked out since he last succeeded. */
+  readonly locks: number;
+}
+
+const DAY_MS = 24 * 3_600_000;
+
 /** Stops whoever fails too often: ten times in a quarter of an hour, then not before that is over. */
 export class Throttle {
   readonly #clock: Clock;
-  readonly #failures = new Map<string, { count: number; until: number }>();
+  readonly #isGrowing: boolean;
+  readonly #failures = new Map<string, Failures>();
 
-  constructor(clock: Clock) {
+  /** @param isGrowing each time somebody is locked out without having succeeded it is for twice as long, up to a day */
+  constructor(clock: Clock, isGrowing = false) {
     this.#clock = clock;
+    this.#isGrowing = isGrowing;
   }
 
   /** Seconds until he may try again; null: now. */
@@ -31,20 +44,44 @@ export class Throttle {
     return found !== undefined && found.count >= MAX_FAILURES && left > 0 ? Math.ceil(left / 1000) : null;
   }
 
-  /** Counts a failure. True for the one that locks him out. */
+  /**
+   * Counts a failure. True for the one that locks him out. Whoever lets somebody try counts first, in the step in which he
+   * asked whether he may, and takes it back where it was none: else any number could try at once.
+   */
   failed(who: string): boolean {
     const now = this.#clock.monotonic();
     const found = this.#failures.get(who);
+    const locks = this.#isGrowing ? (found?.locks ?? 0) : 0;
     const going = found !== undefined && found.until > now ? found : { count: 0, until: now + WINDOW_MS };
+    const isLocking = going.count + 1 === MAX_FAILURES;
+    const until = isLocking
+      ? Math.max(going.until, now + Math.min(DAY_MS, locks === 0 ? 0 : WINDOW_MS * 2 ** locks))
+      : going.until;
     this.#failures.delete(who);
-    this.#failures.set(who, { count: going.count + 1, until: going.until });
-    const [oldest] = this.#failures.keys();
-    if (this.#failures.size > MAX_KEPT && oldest !== undefined) this.#failures.delete(oldest);
-    return going.count + 1 === MAX_FAILURES;
+    this.#failures.set(who, { count: going.count + 1, until, locks: isLocking ? locks + 1 : locks });
+    if (this.#failures.size > MAX_KEPT) this.#drop();
+    return isLocking;
+  }
+
+  /** It was no failure: nothing was tried. */
+  takeBack(who: string): void {
+    const found = this.#failures.get(who);
+    if (found !== undefined) this.#failures.set(who, { ...found, count: found.count - 1 });
   }
 
   /** Who succeeds has not been guessing. */
   succeeded(who: string): void {
     this.#failures.delete(who);
+  }
+
+  /** Whoever is locked out is not forgotten for those who are not, as far as there are any. */
+  #drop(): void {
+    for (const [who, { count }] of this.#failures) {
+      if (count >= MAX_FAILURES) continue;
+      this.#failures.delete(who);
+      return;
+    }
+    const [oldest] = this.#failures.keys();
+    if (oldest !== undefined) this.#failures.delete(oldest);
   }
 }
