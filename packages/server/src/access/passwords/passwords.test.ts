@@ -132,6 +132,10 @@ onEachDatabase('a password with an authenticator app', (createPlace) => {
     const phone = new TypingPerson(shared().installation);
     const shown = phone.take(totp);
     assertStatus(await eve.call('POST', '/v1/password/totp', { totp: shown }), 200);
+    // Once by one recovery code.
+    const twice = assertStatus(await eve.call('POST', '/v1/password/totp/options', {}), 200);
+    const third = { totp: new TypingPerson(shared().installation).take(twice.totp) };
+    assert.equal(outcome(await eve.call('POST', '/v1/password/totp', third)), '403 CONFIRMATION_REQUIRED');
     assert.equal(outcome(await eve.callCoded('POST', '/v1/tokens', NEW_TOKEN)), '403 CONFIRMATION_REQUIRED');
     eve.take(totp);
     using __ = later(2);
