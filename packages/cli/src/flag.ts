@@ -74,6 +74,7 @@ function reading(field: string, of: Schema): Required<Pick<Flag, 'value' | 'read
   if (choices !== undefined) {
     return { value: choices.join('|'), read: (text) => (choices.includes(text) ? text : undefined) };
   }
+  if (of.type === 'boolean') return { value: 'true|false', read: readBoolean };
   if (of.type === 'integer') return { value: 'NUMBER', read: readInteger };
   if (of.type === 'object' || of.anyOf !== undefined) return { value: 'JSON', read: readObject };
   return { value: field.endsWith('At') ? 'TIME' : 'TEXT', read: (text) => text };
@@ -81,6 +82,10 @@ function reading(field: string, of: Schema): Required<Pick<Flag, 'value' | 'read
 
 function kebab(field: string): string {
   return field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+function readBoolean(text: string): boolean | undefined {
+  return text === 'true' ? true : text === 'false' ? false : undefined;
 }
 
 function readInteger(text: string): number | undefined {

@@ -53,6 +53,15 @@ describe('the table of commands', () => {
 });
 
 describe('flags become the fields of the API', () => {
+  it('reads what is so or not', () => {
+    const invite = 'people invite --name n --role support --reason r --allow-password';
+    assert.deepEqual(
+      [given(`${invite} true`), given(`${invite} false`)].map(({ input }) => input['allowPassword']),
+      [true, false],
+    );
+    refused(`${invite} maybe`, /--allow-password/);
+  });
+
   it('lists by repeating, limits and quotas by their short forms', () => {
     const { input, own } = given(
       'keys issue --project p --environment e --consumer c --name n --permission a:b --permission c:* ' +

@@ -59,7 +59,7 @@ const Left = {
 };
 
 const Ways = {
-  password: Type.Optional(
+  allowPassword: Type.Optional(
     Type.Boolean({ default: false, description: 'A password and an authenticator app will do, instead of a passkey.' }),
   ),
 };

@@ -41,7 +41,7 @@ describe('a password and an app, in a real browser', { skip: executablePath === 
   const at = (path: string) => `${originOf(installation)}${path}`;
 
   it('whoever can have no passkey types a password and codes of an app; a first passkey is the end of that', async () => {
-    const wanted = { name: 'Ted Typist', role: 'support', reason: 'desk', password: true };
+    const wanted = { name: 'Ted Typist', role: 'support', reason: 'desk', allowPassword: true };
     const body = { ...wanted, reason: 'desk' };
     const invited = assertStatus(await owner.call('POST', '/v1/people', body, { confirm: true }), 201);
     await ted.goto(invited.url);

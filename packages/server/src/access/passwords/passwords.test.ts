@@ -14,7 +14,7 @@ import { WrittenPast } from '../../testing/written-past.ts';
 onEachDatabase('a password with an authenticator app', (createPlace) => {
   const shared = sharePoliced(createPlace);
   const invite = async (more: object = {}) => {
-    const body = { name: 'Typist', role: 'administrator', reason: 'test', password: true, ...more };
+    const body = { name: 'Typist', role: 'administrator', reason: 'test', allowPassword: true, ...more };
     return assertStatus(await shared().owner.call('POST', '/v1/people', body, { confirm: true }), 201);
   };
   const enrol = async (login: string, more: object = {}) => {
@@ -49,7 +49,7 @@ onEachDatabase('a password with an authenticator app', (createPlace) => {
     assert.equal((await ann.call('GET', '/v1/session')).body.password.login, 'ann@corp');
     assert.equal(outcome(await other.enrolTyping(second, 'ANN@corp')), '409 LOGIN_TAKEN');
     // Without that word of who invites, there is none; nor for the first owner, nor for who is here.
-    const plain = (await invite({ password: false })).secret;
+    const plain = (await invite({ allowPassword: false })).secret;
     assert.equal(await ask(plain), null);
     assert.equal(outcome(await enrolWith(plain, { totp: other.take(theirs) })), '403 FORBIDDEN');
     for (const path of ['/v1/password', '/v1/password/recovery-codes'])
@@ -252,7 +252,7 @@ onEachDatabase('a password with an authenticator app', (createPlace) => {
     assert.equal(outcome(await ivy.call('GET', '/v1/session')), '401 UNAUTHENTICATED');
     back[Symbol.dispose]();
     // Somebody has to be left who signs in with a passkey, and owns the installation.
-    const last = await owner.call('POST', `/v1/people/${owner.id}/invite`, { password: true }, { confirm: true });
+    const last = await owner.call('POST', `/v1/people/${owner.id}/invite`, { allowPassword: true }, { confirm: true });
     assert.equal(outcome(last), '409 LAST_OWNER');
 
     const jon = await enrol('jon');
@@ -261,7 +261,7 @@ onEachDatabase('a password with an authenticator app', (createPlace) => {
     assertStatus(await jon.enrol(secret), 201);
     assert.equal(outcome(await jon.signInTyping()), '401 SIGN_IN_REFUSED');
     // And the other way only by the word of who invites.
-    const again = assertStatus(await owner.call('POST', path, { password: true }, { confirm: true }), 200);
+    const again = assertStatus(await owner.call('POST', path, { allowPassword: true }, { confirm: true }), 200);
     const passkeySession = jon.session;
     assertStatus(await jon.enrolTyping(again.secret, 'jon'), 201);
     const typed = jon.session;

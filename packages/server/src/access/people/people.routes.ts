@@ -54,7 +54,7 @@ export function mountPeople(app: FastifyInstance, routes: PeopleRoutes): void {
     const invited = await invitePerson(
       context,
       { principal, ip, idempotency },
-      { name: body.name, password: body.password ?? false, ...gift },
+      { name: body.name, password: body.allowPassword ?? false, ...gift },
     );
     if (isRefusal(invited)) return invited;
     const { value, repeated, sequence } = invited;
@@ -77,7 +77,12 @@ export function mountPeople(app: FastifyInstance, routes: PeopleRoutes): void {
   mount(app, gate, operations.reinvitePerson, async ({ principal, params, body, ip, idempotency, confirm }) => {
     const denied = allowOnInstallation(principal, 'people.invite') ?? (await confirm());
     if (denied !== null) return denied;
-    const invited = await reinvitePerson(context, { principal, ip, idempotency }, params.id, body.password ?? false);
+    const invited = await reinvitePerson(
+      context,
+      { principal, ip, idempotency },
+      params.id,
+      body.allowPassword ?? false,
+    );
     if (isRefusal(invited)) return invited;
     const [person] = await show([invited.value.person]);
     const secret = expose(invited.value.secret);
