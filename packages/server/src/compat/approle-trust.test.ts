@@ -93,6 +93,8 @@ onEachDatabase('what a secret id gave', (createPlace) => {
     assert.notEqual(await make(wire, 'ends'), role);
     const [now] = await raw.rows(`select id from app_roles where name = 'ends' and state = 'active'`);
     await past.edit('app_roles', String(now?.['id']), { name: 'hidden' });
+    // Neither by one of that name that was removed before, nor by none.
+    assert.equal((await wire.call('DELETE', `${ROLE}/ends`, undefined, IN_MARKET)).status, 409);
     await raw.run(`update app_roles set name = 'older' where name = 'ends'`);
     assert.equal((await wire.call('DELETE', `${ROLE}/ends`, undefined, IN_MARKET)).status, 409);
     await raw.run(`update app_roles set name = 'ends' where name in ('hidden', 'older')`);

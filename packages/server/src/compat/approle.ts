@@ -7,7 +7,7 @@ import { exchangeAppSecret } from '../access/app-roles/exchange-app-secret.ts';
 import { removeAppRole, saveAppRole } from '../access/app-roles/save-app-role.ts';
 import { attribution } from '../access/change-context.ts';
 import type { AppRoleRow, AppRoleSecretRow } from '../database/workload-rows.ts';
-import { readChecked } from '../ledger/checked-rows.ts';
+import { readChecked, readCheckedRows } from '../ledger/checked-rows.ts';
 import { expose } from '../vault/expose.ts';
 import { readSecretLimits, readSettings, showRole, showSecret } from './approle-settings.ts';
 import { data, envelope, errors, NO_CONTENT, NOT_THERE, refusalAnswer, type VaultAnswer } from './vault-answer.ts';
@@ -66,12 +66,19 @@ async function save(
 
 /** Also what was removed before: a call that was cut short is repeated. */
 async function remove(api: VaultApi, call: VaultCall, { environment }: Located, name: string): Promise<VaultAnswer> {
-  const role = await store.findLastAppRole(api.reader, environment.id, name);
-  // Where somebody wrote past the ledger, it may have had this name.
-  const refused =
-    role === undefined
-      ? await refuseTampered(api)
-      : await removeAppRole({ ...api.context, reader: api.reader }, call.caller, role);
+  const { reader } = api;
+  const roles = await store.rolesNamed(reader, environment.id, name);
+  const ids = roles.map(({ id }) => id);
+  const sound = (await readCheckedRows(reader, ['app_roles'], ids)).flatMap((one) =>
+    'tampered' in one ? [] : [one.row],
+  );
+  for (const role of roles) {
+    const refused = await removeAppRole({ ...api.context, reader }, call.caller, role);
+    if (refused !== null) return refusalAnswer(refused);
+  }
+  if (sound.some((row) => (row as AppRoleRow).state === 'active')) return NO_CONTENT;
+  // Where somebody wrote past the ledger, another may have had this name.
+  const refused = await refuseTampered(api);
   return refused === null ? NO_CONTENT : refusalAnswer(refused);
 }
 

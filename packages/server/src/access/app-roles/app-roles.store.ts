@@ -10,10 +10,11 @@ export async function findAppRole(db: Db, environment: string, name: string): Pr
   return await query.where('name', '=', name).where('state', '=', 'active').executeTakeFirst();
 }
 
-/** The last one that had this name, removed or not. */
-export async function findLastAppRole(db: Db, environment: string, name: string): Promise<AppRoleRow | undefined> {
+/** Those that have this name, and the last one that had it; as the rows say. */
+export async function rolesNamed(db: Db, environment: string, name: string): Promise<AppRoleRow[]> {
   const query = db.selectFrom('app_roles').selectAll().where('environment_id', '=', environment);
-  return await query.where('name', '=', name).orderBy('id', 'desc').limit(1).executeTakeFirst();
+  const rows = await query.where('name', '=', name).orderBy('id', 'desc').execute();
+  return rows.filter(({ state }, i) => state === 'active' || i === 0);
 }
 
 export async function findAppRoleById(db: Db, id: string): Promise<AppRoleRow | undefined> {

@@ -35,6 +35,8 @@ function unconfirmed(detail: string): Refusal {
   return refuse('CONFIRMATION_REQUIRED', detail);
 }
 
+const WRONG = unconfirmed('This is no code that your app shows now, or it was used: wait for the next one.');
+
 /** The password of a person that counts now, as the ledger recorded it. */
 export async function findPasswordOf(
   { reader, tampered }: Pick<SignInContext, 'reader' | 'tampered'>,
@@ -60,7 +62,7 @@ export async function confirmByCode(
   from: string,
   { nonce, code }: SentCode,
 ): Promise<Refusal | null> {
-  const { challenges, ledger, codes } = context;
+  const { challenges, codes } = context;
   const guesses = guessesOf(person);
   const locked = refuseLockedCodes(context, person);
   if (locked !== null) return locked;
@@ -70,27 +72,38 @@ export async function confirmByCode(
   // INVARIANT: counted in the step in which it was found open, and a nonce is of one guess: any number at once are counted.
   const isLocking = codes.failed(guesses);
   challenges.take(purpose, nonce);
+  try {
+    const refused = await tryCode(context, person, request, from, code);
+    if (refused === null) codes.succeeded(guesses);
+    // Whatever else there is, was no guess.
+    else if (refused !== WRONG) codes.takeBack(guesses);
+    if (refused === WRONG && isLocking) await noteLocked(context, from, person, 'CODES');
+    return refused;
+  } catch (error) {
+    codes.takeBack(guesses);
+    throw error;
+  }
+}
+
+async function tryCode(
+  context: SignInContext,
+  person: string,
+  { method, target, session }: CodedRequest,
+  from: string,
+  code: string,
+): Promise<Refusal | null> {
   const known = await findPasswordOf(context, person);
   const step = known === undefined ? null : await stepNow(context, known, code);
-  if (isRefusal(step)) {
-    codes.takeBack(guesses);
-    return step;
-  }
-  const { method, target, session } = request;
-  if (known === undefined || step === null) {
-    if (isLocking) await noteLocked(context, from, person, 'CODES');
-    return unconfirmed('This is no code that your app shows now: wait for the next one.');
-  }
+  if (isRefusal(step)) return step;
+  if (known === undefined || step === null) return WRONG;
   const side = { ip: from, method, target, session };
   const draft = { actor: person, action: 'request.confirmed', subject: known.id, side, locks: [person, known.id] };
-  const recorded = await ledger.record(draft, async (facts) => {
+  const recorded = await context.ledger.record(draft, async (facts) => {
     const [row, held] = [await facts.find('people', person), await facts.find('person_passwords', known.id)];
     const isGood = row?.state === 'active' && held !== undefined && isOfNow(held, row) && !isUsed(held, step);
-    if (!isGood) return unconfirmed('This code was used already: wait for the next one.');
+    if (!isGood) return WRONG;
     await facts.update('person_passwords', held, { used_step: step });
     return null;
   });
-  if (isRefusal(recorded)) return recorded;
-  codes.succeeded(guesses);
-  return null;
+  return isRefusal(recorded) ? recorded : null;
 }

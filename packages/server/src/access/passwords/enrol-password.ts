@@ -8,7 +8,7 @@ import { makeSession } from '../sign-in/session.ts';
 import type { SignInContext } from '../sign-in/sign-in-context.ts';
 import { loginOf, newRecoveryCodes, passwordProblem } from './password.ts';
 import { findLogin, offeredBy } from './passwords.store.ts';
-import { BUSY } from './sign-in-password.ts';
+import { BUSY, guessesOf } from './sign-in-password.ts';
 import { sealTotp, takeTotp } from './totp-secret.ts';
 
 export interface NewPassword {
@@ -47,7 +47,11 @@ export async function enrolPassword(
   const columns = { ...sealed, login, hash, recovery, state: 'active', created_at: clock.wall() } as const;
   const way = { id, created_at: columns.created_at, code: 'password' };
   const done = await enrolInvited(context, ip, invitation, way, made, (facts) => take(facts, invitation, id, columns));
-  return isRefusal(done) ? done : { ...done, secret: made.secret, recoveryCodes: codes };
+  if (isRefusal(done)) return done;
+  // What was guessed at was another password, and another app.
+  context.codes.succeeded(guessesOf(invitation.person_id));
+  context.accounts.succeeded(login);
+  return { ...done, secret: made.secret, recoveryCodes: codes };
 }
 
 async function take(

@@ -8,7 +8,7 @@ import { makeSession } from '../sign-in/session.ts';
 import { passkeysOf, sessionsOf } from '../sign-in/sessions.store.ts';
 import { type Began, insertSession, refuseLocked } from '../sign-in/sign-in.ts';
 import type { SignInContext } from '../sign-in/sign-in-context.ts';
-import { networkOf } from '../sign-in/throttle.ts';
+import { networkOf, type Throttle } from '../sign-in/throttle.ts';
 import { isOfNow, loginOf, recoveryDigest, recoveryOf } from './password.ts';
 import { findLogin } from './passwords.store.ts';
 import { isUsed, stepNow } from './totp-secret.ts';
@@ -29,47 +29,48 @@ interface Said {
  * Signs in with a password and a second thing: never with one of them. Whoever has a passkey has no such way in. A code is
  * used within the entry that begins the session: of any number that bring it at once, one gets in.
  */
-export async function signInWithPassword(
-  context: SignInContext,
-  ip: string,
-  { login, password, code }: Said,
-): Promise<Began | Refusal> {
-  const { accounts, throttle, hashes, codes } = context;
-  const name = loginOf(login);
-  const network = networkOf(ip);
+export async function signInWithPassword(context: SignInContext, ip: string, said: Said): Promise<Began | Refusal> {
+  const { accounts } = context;
+  const name = loginOf(said.login);
   const locked = refuseLocked(context, ip) ?? refuseLockedAccount(context, name) ?? refuseSealed(context);
   if (locked !== null) return locked;
   // INVARIANT: counted in the step in which it was found open: any number that come at once are counted.
-  const attempt: Attempt = { ip, locksName: accounts.failed(name), locksNetwork: throttle.failed(network) };
+  const attempt: Attempt = { ip, name, locksName: accounts.failed(name), counted: [[accounts, name]] };
+  const takeBack = () => {
+    for (const [throttle, who] of attempt.counted) throttle.takeBack(who);
+  };
+  try {
+    const began = await trySignIn(context, attempt, said);
+    // Whatever else there is, was no guess.
+    if (isRefusal(began) && began !== NOBODY) takeBack();
+    return began;
+  } catch (error) {
+    takeBack();
+    throw error;
+  }
+}
+
+async function trySignIn(context: SignInContext, attempt: Attempt, { password, code }: Said): Promise<Began | Refusal> {
+  const { accounts, throttle, hashes, codes } = context;
+  const { ip, name } = attempt;
   const known = await findActive(context, name);
   const isRight = await hashes.verify(known?.hash ?? null, password);
-  if (isRight === null) {
-    accounts.takeBack(name);
-    throttle.takeBack(network);
-    return BUSY;
-  }
+  if (isRight === null) return BUSY;
   if (known === undefined || !isRight) return await failed(context, attempt, known, 'PASSWORD_WRONG');
   const guesses = guessesOf(known.person_id);
   // Whoever has the password learns of this lock no more than that he is not let in.
   if (codes.waitSeconds(guesses) !== null) return await failed(context, attempt, known, 'CODES_LOCKED');
   const locksCodes = codes.failed(guesses);
+  attempt.counted.push([codes, guesses]);
   const shown = await secondOf(context, known, code);
-  if (isRefusal(shown)) {
-    for (const [counted, who] of [
-      [accounts, name],
-      [throttle, network],
-      [codes, guesses],
-    ] as const)
-      counted.takeBack(who);
-    return shown;
-  }
+  if (isRefusal(shown)) return shown;
   const began = shown === null ? NOBODY : await begin(context, ip, known, shown);
   if (began === NOBODY || shown === null) {
     if (locksCodes) await noteLocked(context, ip, known.person_id, 'CODES');
     return await failed(context, attempt, known, shown === null ? 'CODE_WRONG' : 'CODE_USED');
   }
   if (isRefusal(began)) return began;
-  throttle.succeeded(network);
+  throttle.succeeded(networkOf(ip));
   accounts.succeeded(name);
   codes.succeeded(guesses);
   // Minutes in which he takes another app.
@@ -82,11 +83,13 @@ export function guessesOf(person: string): string {
   return `codes of ${person}`;
 }
 
-/** One that was counted, and whether it was one too many. */
+/** One that was counted. */
 interface Attempt {
   readonly ip: string;
+  readonly name: string;
+  /** It is one too many under this name. */
   readonly locksName: boolean;
-  readonly locksNetwork: boolean;
+  readonly counted: [Throttle, string][];
 }
 
 export const BUSY: Refusal = {
@@ -175,11 +178,13 @@ async function use(facts: Facts, held: PersonPasswordRow, shown: Shown): Promise
 
 async function failed(
   context: SignInContext,
-  { ip, locksName, locksNetwork }: Attempt,
+  { ip, locksName }: Attempt,
   known: PersonPasswordRow | undefined,
   code: string,
 ): Promise<Refusal> {
-  const { ledger } = context;
+  const { ledger, throttle } = context;
+  // Of a network only what failed counts: many may sign in from one at a moment.
+  const locksNetwork = throttle.failed(networkOf(ip));
   if (known !== undefined) {
     const draft = {
       actor: 'system',

@@ -2,6 +2,7 @@ import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import type { Kysely } from 'kysely';
 import type { Database } from '../../database/schema.ts';
 import type { ScimGroupRow, SignOnRow } from '../../database/sign-on-rows.ts';
+import { readCheckedRows } from '../../ledger/checked-rows.ts';
 import { attribution, type Caller } from '../change-context.ts';
 import { membersOf, notThere, ScimError, type ScimGroup, taken } from './scim.ts';
 import type { GroupPatch } from './scim-patch.ts';
@@ -99,9 +100,13 @@ export async function removeScimGroup(
   id: string,
 ): Promise<Refusal | null> {
   for (;;) {
+    const named = await membersNow(context, signOn, id);
+    // Whose row was edited stays in it, so that whoever asks again is told again: what he has could not be taken from him.
+    const checked = await readCheckedRows(context.reader, ['scim_users'], named);
+    const stay = new Set(checked.flatMap((one) => ('tampered' in one ? [one.tampered] : [])));
     const emptied = await saveScimGroup(context, caller, signOn, id, {
-      change: (group) => ({ ...group, members: [] }),
-      named: await membersNow(context, signOn, id),
+      change: (group) => ({ ...group, members: group.members.filter((member) => stay.has(member)) }),
+      named,
     });
     if (isRefusal(emptied)) return emptied;
     const draft = { ...attribution(caller), action: 'scim-group.removed', subject: id, locks: [id] };

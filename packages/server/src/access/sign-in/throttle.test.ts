@@ -31,12 +31,28 @@ describe('a throttle', () => {
     }
   });
 
+  it('that grows is not passed by nine in each window, nor grows by what is taken back', () => {
+    const throttle = new Throttle(clock, true);
+    for (let i = 0; i < 9; i++) throttle.failed('slow');
+    now += 16 * 60_000;
+    assert.equal(throttle.failed('slow'), true);
+    for (let i = 0; i < 5; i++) {
+      throttle.takeBack('slow');
+      assert.equal(throttle.waitSeconds('slow'), null);
+      throttle.failed('slow');
+    }
+    assert.equal(throttle.waitSeconds('slow'), 15 * MINUTE_S);
+  });
+
   it('takes back what was no attempt, and forgets nobody who is locked out for those who are not', () => {
     const throttle = new Throttle(clock);
     for (let i = 0; i < 9; i++) throttle.failed('busy');
     throttle.takeBack('busy');
     throttle.failed('busy');
     assert.equal(throttle.waitSeconds('busy'), null);
+    for (let i = 0; i < 10_000; i++) for (let j = 0; j < 10; j++) throttle.failed(`before ${i}`);
+    now += 15 * 60_000;
+    // Those are over, and keep nobody from being counted.
     lockOut(throttle, 'locked');
     for (let i = 0; i < 20_000; i++) throttle.failed(`stranger ${i}`);
     assert.equal(throttle.waitSeconds('locked'), 15 * MINUTE_S);

@@ -52,21 +52,31 @@ export class Throttle {
     const now = this.#clock.monotonic();
     const found = this.#failures.get(who);
     const locks = this.#isGrowing ? (found?.locks ?? 0) : 0;
-    const going = found !== undefined && found.until > now ? found : { count: 0, until: now + WINDOW_MS };
+    // Where guesses are counted until one is right, nine in each window are no way past it.
+    const before = this.#isGrowing && found !== undefined && found.count < MAX_FAILURES ? found.count : 0;
+    const going = found !== undefined && found.until > now ? found : { count: before, until: now + WINDOW_MS };
     const isLocking = going.count + 1 === MAX_FAILURES;
     const until = isLocking
       ? Math.max(going.until, now + Math.min(DAY_MS, locks === 0 ? 0 : WINDOW_MS * 2 ** locks))
       : going.until;
     this.#failures.delete(who);
     this.#failures.set(who, { count: going.count + 1, until, locks: isLocking ? locks + 1 : locks });
-    if (this.#failures.size > MAX_KEPT) this.#drop();
+    if (this.#failures.size > MAX_KEPT) this.#drop(who, now);
     return isLocking;
   }
 
   /** It was no failure: nothing was tried. */
   takeBack(who: string): void {
     const found = this.#failures.get(who);
-    if (found !== undefined) this.#failures.set(who, { ...found, count: found.count - 1 });
+    if (found === undefined) return;
+    const { count, until, locks } = found;
+    // Nor did it lock anybody out.
+    const wasLocking = count === MAX_FAILURES;
+    this.#failures.set(who, {
+      count: Math.max(0, count - 1),
+      until: wasLocking ? Math.min(until, this.#clock.monotonic() + WINDOW_MS) : until,
+      locks: wasLocking ? locks - 1 : locks,
+    });
   }
 
   /** Who succeeds has not been guessing. */
@@ -74,14 +84,16 @@ export class Throttle {
     this.#failures.delete(who);
   }
 
-  /** Whoever is locked out is not forgotten for those who are not, as far as there are any. */
-  #drop(): void {
-    for (const [who, { count }] of this.#failures) {
-      if (count >= MAX_FAILURES) continue;
-      this.#failures.delete(who);
-      return;
+  /** Whoever is locked out is not forgotten for those who are not, as far as there are any; nor the one that just failed. */
+  #drop(newest: string, now: number): void {
+    let oldest: string | undefined;
+    for (const [who, { count, until }] of this.#failures) {
+      if (who === newest) continue;
+      oldest ??= who;
+      if (count >= MAX_FAILURES && until > now) continue;
+      oldest = who;
+      break;
     }
-    const [oldest] = this.#failures.keys();
     if (oldest !== undefined) this.#failures.delete(oldest);
   }
 }

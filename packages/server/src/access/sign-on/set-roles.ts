@@ -49,8 +49,11 @@ export async function setRoles(
   for (const role of had.sound.filter(({ granted_by }) => granted_by === signOn.id)) {
     const name = nameOfHeld(role);
     const one = isInForce(role, nowMs) ? missing.get(name) : undefined;
-    if (one !== undefined) kept++;
-    missing.delete(name);
+    // One that is over by time is no reason not to give it anew.
+    if (one !== undefined) {
+      kept++;
+      missing.delete(name);
+    }
     const change = one === undefined ? { state: 'ended' as const } : { expires_at: one.expiresAt };
     await facts.update('role_grants', role, change);
   }

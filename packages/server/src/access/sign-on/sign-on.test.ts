@@ -144,6 +144,9 @@ onEachDatabase('signing in at a provider', (createPlace) => {
     using _ = moveClock(13 * 3_600_000);
     assert.equal(outcome(await fay.signIn()), 'done');
     assert.deepEqual(await rolesOf(fay), []);
+    // And given anew with the next sign-in there.
+    know('fay', { groups: ['trading'] });
+    assert.deepEqual(await rolesOf(await comes('fay')), ['developer@market/live']);
   });
 
   it('keeps out whoever was suspended or off-boarded here, whatever the provider says', async () => {
