@@ -7,6 +7,8 @@ export interface Asked {
   readonly action: string;
   /** `place`: as broad as what it is about, be that the installation, a project or an environment. */
   readonly at: 'installation' | 'project' | 'environment' | 'secret' | 'place';
+  /** Where it goes without that: what is then the case. */
+  readonly unless?: string;
 }
 
 /**

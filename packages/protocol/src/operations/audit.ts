@@ -126,7 +126,7 @@ export type Log = Static<(typeof getLog)['response']>;
 
 export const getReceipt = defineOperation({
   id: 'get-receipt',
-  asks: [{ action: 'audit.read', at: 'installation' }],
+  asks: [{ action: 'audit.read', at: 'installation', unless: 'the entry is of what you did yourself' }],
   method: 'GET',
   path: '/v1/audit/entries/{sequence}/receipt',
   tag: 'Audit',

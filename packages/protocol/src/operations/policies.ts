@@ -100,7 +100,7 @@ export const previewPolicy = defineOperation({
   id: 'preview-policy',
   asks: [
     { action: 'policies.change', at: 'place' },
-    { action: 'people.read', at: 'installation' },
+    { action: 'people.read', at: 'installation', unless: 'names are left out' },
   ],
   method: 'POST',
   path: '/v1/policies/preview',

@@ -28,7 +28,8 @@ export function reachFor(principal: Principal, action: Action): Reach | Refusal 
 
 /** Refuses whoever may do some of what an operation declares nowhere at all. */
 export function refuseAsked(principal: Principal, asked: NonNullable<Operation['asks']>): Refusal | null {
-  for (const { action } of asked) {
+  for (const { action, unless } of asked) {
+    if (unless !== undefined) continue;
     const reach = reachFor(principal, action as Action);
     if (isRefusal(reach)) return reach;
   }

@@ -251,7 +251,8 @@ function routeSchema(operation: Operation) {
   };
 }
 
-const inWords = ({ action, at }: Asked) => `\`${action}\` at ${AT[at]}`;
+const inWords = ({ action, at, unless }: Asked) =>
+  `\`${action}\` at ${AT[at]}${unless === undefined ? '' : ` unless ${unless}`}`;
 
 const AT: Readonly<Record<Asked['at'], string>> = {
   installation: 'the installation',
