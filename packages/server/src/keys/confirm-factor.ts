@@ -1,13 +1,12 @@
-import { createSecretKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Factor } from '@keyhold/protocol/operations/factors';
-import { EnvelopeBroken, openEnvelope } from '@keyhold/verifier/open-envelope';
 import { stepOf } from '@keyhold/verifier/totp';
 import type { Caller, ChangeContext } from '../access/change-context.ts';
 import type { ConsumerFactorRow } from '../database/factor-rows.ts';
 import { readCheckedRows } from '../ledger/checked-rows.ts';
-import { keyById } from '../vault/open-vault-key.ts';
-import { placeIn, type Vault } from '../vault/vault.ts';
+import { openSharedSecret } from '../vault/open-shared-secret.ts';
+import type { Vault } from '../vault/vault.ts';
 import { notUnconfirmed, showFactor } from './factor.ts';
 import type { PlacedFactor } from './factors.store.ts';
 import { factorEntry, noFactor } from './open-factor.ts';
@@ -49,18 +48,5 @@ async function openSecret(vault: Vault, { id }: PlacedFactor): Promise<KeyObject
     vault.tampered(id);
     return refuse('ROW_TAMPERED', `The factor ${id} was tampered with.`);
   }
-  const row = checked.row as ConsumerFactorRow;
-  const key = await keyById(vault, row.vault_key_id ?? '');
-  if (isRefusal(key)) return key;
-  const place = placeIn(vault, 'factor.secret', row, row.id, 1);
-  try {
-    const bytes = openEnvelope(key, row.envelope ?? '', place);
-    const secret = createSecretKey(bytes);
-    bytes.fill(0);
-    return secret;
-  } catch (error) {
-    if (!(error instanceof EnvelopeBroken)) throw error;
-    vault.broken(place, error.message);
-    return refuse('ENVELOPE_BROKEN', 'The secret of this factor does not open where it lies.');
-  }
+  return await openSharedSecret(vault, 'factor.secret', checked.row as ConsumerFactorRow, 'this factor');
 }

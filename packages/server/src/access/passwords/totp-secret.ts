@@ -1,12 +1,12 @@
-import { createSecretKey, type KeyObject } from 'node:crypto';
+import { createSecretKey } from 'node:crypto';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import { fromBase32, toBase32, totpUri } from '@keyhold/protocol/totp';
-import { EnvelopeBroken, openEnvelope } from '@keyhold/verifier/open-envelope';
 import { stepOf } from '@keyhold/verifier/totp';
 import type { PersonPasswordRow } from '../../database/people-rows.ts';
 import { sealEnvelope } from '../../vault/envelope.ts';
-import { keyById, keyToEncrypt } from '../../vault/open-vault-key.ts';
-import { placeIn, SEALED, type Vault } from '../../vault/vault.ts';
+import { openSharedSecret } from '../../vault/open-shared-secret.ts';
+import { keyToEncrypt } from '../../vault/open-vault-key.ts';
+import { placeIn, SEALED } from '../../vault/vault.ts';
 import type { SignInContext } from '../sign-in/sign-in-context.ts';
 
 /** The length of the hash (RFC 4226 §4). */
@@ -70,7 +70,8 @@ export async function stepNow(
   row: PersonPasswordRow,
   code: string,
 ): Promise<number | null | Refusal> {
-  const key = await openTotp(vault, row);
+  if (vault.keyring.unsealed === null) return SEALED;
+  const key = await openSharedSecret(vault, 'person.totp', row, "this person's app");
   if (isRefusal(key)) return key;
   const step = stepOf(key, ALGORITHM, code, clock.wall());
   return step === null || isUsed(row, step) ? null : step;
@@ -79,21 +80,4 @@ export async function stepNow(
 /** Whether a code of this step, or of one after it, was taken already (RFC 6238 §5.2). */
 export function isUsed({ used_step: used }: Pick<PersonPasswordRow, 'used_step'>, step: number): boolean {
   return used !== null && step <= used;
-}
-
-async function openTotp(vault: Vault, row: PersonPasswordRow): Promise<KeyObject | Refusal> {
-  if (vault.keyring.unsealed === null) return SEALED;
-  const key = await keyById(vault, row.vault_key_id ?? '');
-  if (isRefusal(key)) return key;
-  const place = placeIn(vault, 'person.totp', row, row.id, 1);
-  try {
-    const bytes = openEnvelope(key, row.envelope ?? '', place);
-    const secret = createSecretKey(bytes);
-    bytes.fill(0);
-    return secret;
-  } catch (error) {
-    if (!(error instanceof EnvelopeBroken)) throw error;
-    vault.broken(place, error.message);
-    return refuse('ENVELOPE_BROKEN', "The secret of this person's app does not open where it lies.");
-  }
 }
