@@ -19,6 +19,7 @@ const VERBS = new Set([
   ...[
     'accept',
     'acknowledge',
+    'admit',
     'allow',
     'answer',
     'approve',

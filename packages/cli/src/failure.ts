@@ -26,7 +26,10 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof UsageError) return { exitCode: EXIT.usage, code: 'USAGE', message: error.message };
   if (error instanceof NoToken) return { exitCode: EXIT.unauthorised, code: 'NO_TOKEN', message: error.message };
   if (error instanceof KeyholdError) return ofServer(error);
-  const { name, message, cause } = error as Error & { cause?: { code?: string; message?: string } };
+  const { name, message, cause, code } = error as Error & {
+    cause?: { code?: string; message?: string };
+    code?: string;
+  };
   if (name === 'TimeoutError') {
     return {
       exitCode: EXIT.unreachable,
@@ -35,13 +38,9 @@ export function failureOf(error: unknown): Failure {
     };
   }
   if (name === 'TypeError' && message === 'fetch failed') {
-    const why = cause?.code ?? cause?.message ?? 'no reason given';
-    return {
-      exitCode: EXIT.unreachable,
-      code: 'UNREACHABLE',
-      message: `nobody answers (${why}); is the server running?`,
-    };
+    return unreachable(cause?.code ?? cause?.message ?? 'no reason given');
   }
+  if (code !== undefined && OF_CONNECTION.test(code)) return unreachable(code);
   if (name === 'SyntaxError') {
     return {
       exitCode: EXIT.unreachable,
@@ -50,6 +49,15 @@ export function failureOf(error: unknown): Failure {
     };
   }
   return { exitCode: EXIT.unreachable, code: 'FAULT', message: `unexpected: ${message}` };
+}
+
+/** What `node:https` says where no connection came about, or its other end is not to be trusted. */
+const OF_CONNECTION =
+  /^(?:ECONN[A-Z]+|ENOTFOUND|EAI_AGAIN|EPIPE|ETIMEDOUT|E(?:HOST|NET)UNREACH|ERR_TLS_\w+|\w*CERT\w*)$/;
+
+function unreachable(why: string): Failure {
+  const message = `nobody answers (${why}); is the server running?`;
+  return { exitCode: EXIT.unreachable, code: 'UNREACHABLE', message };
 }
 
 function ofServer({ status, code, detail, field, instance, message, approval }: KeyholdError): Failure {

@@ -1,15 +1,5 @@
-import { EXCHANGE_GRANT, EXCHANGE_PATH, type ExchangedToken, JWT_TYPE } from '@keyhold/protocol/operations/workloads';
-
-/** The other issuer's token opens nothing, or the control plane can't be asked. */
-export class ExchangeRefused extends Error {
-  override readonly name = 'ExchangeRefused';
-  readonly status: number;
-
-  constructor(status: number, description: string) {
-    super(description);
-    this.status = status;
-  }
-}
+import { EXCHANGE_GRANT, EXCHANGE_PATH, JWT_TYPE } from '@keyhold/protocol/operations/workloads';
+import { type Exchanged, readExchanged } from './exchanged.ts';
 
 /**
  * Exchanges a workload's own token (of its CI system, its cluster) for a short-lived one of Keyhold's.
@@ -20,7 +10,7 @@ export async function exchangeToken(
   { url, fetch = globalThis.fetch }: { readonly url: string; readonly fetch?: typeof globalThis.fetch },
   jwt: string,
   workload?: string,
-): Promise<{ readonly token: string; readonly expiresInSeconds: number }> {
+): Promise<Exchanged> {
   const form = new URLSearchParams({
     grant_type: EXCHANGE_GRANT,
     subject_token: jwt,
@@ -32,16 +22,5 @@ export async function exchangeToken(
     body: form,
     signal: AbortSignal.timeout(30_000),
   });
-  const answer = (await response.json().catch(() => ({}))) as Partial<ExchangedToken> & {
-    error_description?: string;
-    detail?: string;
-  };
-  const { access_token: token, expires_in: expiresInSeconds } = answer;
-  if (!response.ok || token === undefined || expiresInSeconds === undefined) {
-    throw new ExchangeRefused(
-      response.status,
-      answer.error_description ?? answer.detail ?? `answered ${response.status}`,
-    );
-  }
-  return { token, expiresInSeconds };
+  return readExchanged(response.status, await response.text());
 }

@@ -38,7 +38,7 @@ import { mountHealth } from './http/health.ts';
 import type { Log } from './http/log.ts';
 import { serveReference } from './http/reference.ts';
 import { createHttpServer } from './http/server.ts';
-import { readTls } from './http/tls.ts';
+import { readMutualTls, type TlsMaterial } from './http/tls.ts';
 import { decryptWith, encryptTo, newPair } from './delivery/pair-cipher.ts';
 import { startVaultListener } from './compat/start-vault-listener.ts';
 import { Alarms } from './ledger/alarms.ts';
@@ -112,7 +112,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const { ownerTokens, judgeFor, decisions, find, tokens } = access;
 
   // http
-  const tls = readTls(config);
+  const tls = readMutualTls(config);
   const app = openHttp(config, tls, log, stack);
   await serveReference(app, 'Keyhold');
   mountHealth(app, async () => (await sql`select 1`.execute(store.reader)).rows.length === 1);
@@ -279,7 +279,7 @@ async function openAccess(config: Config, ground: AccessGround, stack: AsyncDisp
   return { ownerTokens, verifierTokenFile, decisions, judgeFor, find, tokens: gateOf(find, bootstrapUse) };
 }
 
-function openHttp({ trustedProxies }: Config, tls: ReturnType<typeof readTls>, log: Log, stack: AsyncDisposableStack) {
+function openHttp({ trustedProxies }: Config, tls: TlsMaterial | undefined, log: Log, stack: AsyncDisposableStack) {
   const app = createHttpServer({ log, tls, trustedProxies, classify: classifyFault });
   stack.defer(() => app.close());
   logAccess(app, log, Math.random);

@@ -26,6 +26,8 @@ export interface Config {
   /** Lets whoever opens the seal make an owner, this once. */
   readonly recoverOwner: boolean;
   readonly tls: { readonly certificateFile: string; readonly keyFile: string } | undefined;
+  /** PEM of the authorities whose certificates services may show; undefined: nobody is asked for one. */
+  readonly clientAuthoritiesFile: string | undefined;
   /** A proxy terminates TLS, so addresses beyond loopback may be served in the clear. */
   readonly behindProxy: boolean;
   /** Origin that people reach the control plane at; undefined: `localhost`, at its port. */
@@ -74,6 +76,7 @@ const OPTIONS = {
   drill: { type: 'boolean' },
   'tls-cert': { type: 'string' },
   'tls-key': { type: 'string' },
+  'tls-client-ca': { type: 'string' },
   'behind-proxy': { type: 'boolean' },
   'no-verifier': { type: 'boolean' },
   control: { type: 'string' },
@@ -109,6 +112,7 @@ export function readConfig(args: readonly string[], env: Environment): Config {
     recoverOwner: values['recover-owner'] === true,
     userDataFolder: join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'keyhold'),
     tls: tls(values['tls-cert'] ?? env['KEYHOLD_TLS_CERT'], values['tls-key'] ?? env['KEYHOLD_TLS_KEY']),
+    clientAuthoritiesFile: values['tls-client-ca'] ?? (env['KEYHOLD_TLS_CLIENT_CA'] || undefined),
     behindProxy: values['behind-proxy'] ?? env['KEYHOLD_BEHIND_PROXY'] === 'true',
     publicUrl: publicUrl(env['KEYHOLD_PUBLIC_URL']),
     trustedProxies: (env['KEYHOLD_TRUSTED_PROXIES'] ?? '')
@@ -132,6 +136,7 @@ export function readConfig(args: readonly string[], env: Environment): Config {
     },
   };
   refuseOpenPlaintext(config);
+  refuseLentCertificates(config);
   return config;
 }
 
@@ -177,5 +182,15 @@ function refuseOpenPlaintext({ host, tls: given, behindProxy }: Config): void {
   if (LOOPBACK.test(host) || given !== undefined || behindProxy) return;
   throw new ConfigError(
     `${host} is not a loopback address: give --tls-cert and --tls-key, or --behind-proxy when a proxy terminates TLS`,
+  );
+}
+
+/** Whoever comes through a proxy would come with the proxy's certificate. */
+function refuseLentCertificates({ clientAuthoritiesFile, tls: given, behindProxy, trustedProxies }: Config): void {
+  if (clientAuthoritiesFile === undefined) return;
+  if (given === undefined) throw new ConfigError('--tls-client-ca goes with --tls-cert and --tls-key');
+  if (!behindProxy && trustedProxies.length === 0) return;
+  throw new ConfigError(
+    '--tls-client-ca needs connections that end here: it goes neither with --behind-proxy nor with KEYHOLD_TRUSTED_PROXIES',
   );
 }

@@ -1,9 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Workload } from '@keyhold/protocol/operations/workloads';
 import * as operations from '@keyhold/protocol/operations/workloads';
-import { ExchangeRefused, exchangeToken } from '@keyhold/sdk/exchange-token';
+import { exchangeCertificate } from '@keyhold/sdk/exchange-certificate';
+import { exchangeToken } from '@keyhold/sdk/exchange-token';
+import { ExchangeRefused } from '@keyhold/sdk/exchanged';
 import { apiCommand, listCommand } from '../api-command.ts';
-import type { Command } from '../command.ts';
+import type { Command, Given, Terminal } from '../command.ts';
 import { checkUrl, URL_FLAGS } from '../connection.ts';
 import { EXIT } from '../exit-codes.ts';
 import { UsageError } from '../failure.ts';
@@ -13,7 +15,7 @@ const WORKLOAD: readonly Field<Workload>[] = [
   ['id', ({ id }) => id],
   ['name', ({ name }) => name],
   ['issuer', ({ issuer }) => issuer],
-  ['audience', ({ audience }) => audience],
+  ['audience', ({ audience }) => audience ?? '(certificate)'],
   ['claims', ({ claims }) => Object.entries(claims).map(([name, value]) => `${name}=${value}`)],
   ['scopes', ({ scopes }) => scopes],
   ['bound to', ({ projects, environment }) => environment ?? projects],
@@ -23,31 +25,33 @@ const WORKLOAD: readonly Field<Workload>[] = [
 
 const exchange: Command = {
   words: ['workloads', 'exchange'],
-  summary: "Exchange a workload's own token of its issuer for a short-lived one of ours",
+  summary: "Exchange a workload's own token of its issuer, or its certificate, for a short-lived one of ours",
   positionals: [],
   flags: [
-    {
-      name: 'jwt-file',
-      value: 'FILE',
-      required: true,
-      about: "File that holds the issuer's token; - for standard input.",
-    },
+    { name: 'jwt-file', value: 'FILE', about: "File that holds the issuer's token; - for standard input." },
+    { name: 'cert-file', value: 'FILE', about: 'Instead: its certificate in PEM, and those between.' },
+    { name: 'cert-key-file', value: 'FILE', about: 'Key of the certificate, in PEM. It is never sent.' },
     { name: 'output', value: 'FILE', about: 'Written with mode 0600; else it is printed.' },
-    { name: 'workload', value: 'WORKLOAD', about: 'Where the token is of several.' },
+    { name: 'workload', value: 'WORKLOAD', about: 'Where the token or certificate is of several.' },
     ...URL_FLAGS.filter(({ name }) => name === 'url'),
   ],
   run: async ({ own }, { environment, terminal }) => {
-    const file = String(own['jwt-file']);
-    const jwt = (file === '-' ? await terminal.readInput() : readJwt(file)).trim();
     const url = checkUrl(typeof own['url'] === 'string' ? own['url'] : environment.url);
     const workload = typeof own['workload'] === 'string' ? own['workload'] : undefined;
+    const shown = await readShown(own, terminal);
     try {
-      const { token, expiresInSeconds } = await exchangeToken({ url }, jwt, workload);
+      const { token, expiresInSeconds } =
+        typeof shown === 'string'
+          ? await exchangeToken({ url }, shown, workload)
+          : await exchangeCertificate({ url: secureUrl(url), ...shown }, workload);
       if (typeof own['output'] !== 'string') terminal.print(token);
       else writeFileSync(own['output'], token, { mode: 0o600 });
       terminal.note(`good for ${expiresInSeconds} seconds`);
       return EXIT.done;
     } catch (error) {
+      if ((error as NodeJS.ErrnoException).code?.startsWith('ERR_OSSL')) {
+        throw new UsageError('the certificate and its key cannot be used: each is a file in PEM, and they go together');
+      }
       if (!(error instanceof ExchangeRefused)) throw error;
       terminal.note(error.message);
       return EXIT.refused;
@@ -55,11 +59,31 @@ const exchange: Command = {
   },
 };
 
-function readJwt(file: string): string {
+/** A token of its issuer, or a certificate and its key. */
+async function readShown(
+  own: Given['own'],
+  terminal: Terminal,
+): Promise<string | { certificate: string; key: string }> {
+  const [jwt, certificate, key] = [own['jwt-file'], own['cert-file'], own['cert-key-file']];
+  if (typeof jwt === 'string' && certificate === undefined && key === undefined) {
+    return (jwt === '-' ? await terminal.readInput() : read(jwt, 'token')).trim();
+  }
+  if (jwt === undefined && typeof certificate === 'string' && typeof key === 'string') {
+    return { certificate: read(certificate, 'certificate'), key: read(key, 'key') };
+  }
+  throw new UsageError('give --jwt-file, or --cert-file and --cert-key-file');
+}
+
+function secureUrl(url: string): string {
+  if (url.startsWith('https:')) return url;
+  throw new UsageError('a certificate is shown by https alone: give --url https://…');
+}
+
+function read(file: string, what: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new UsageError(`the file of the token cannot be read (${(error as NodeJS.ErrnoException).code})`);
+    throw new UsageError(`the file of the ${what} cannot be read (${(error as NodeJS.ErrnoException).code})`);
   }
 }
 

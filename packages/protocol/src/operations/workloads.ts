@@ -8,7 +8,7 @@ const Claims = Type.Record(
   Type.String({ minLength: 1, maxLength: 300, pattern: '^[^\\p{Cc}]+$' }),
   {
     ...{ minProperties: 1, maxProperties: 20 },
-    description: 'What the token has to say; `*` stands for any text without a colon.',
+    description: 'What the token or the certificate has to say; `*` stands for any text without a colon.',
   },
 );
 
@@ -16,7 +16,7 @@ export const WorkloadShape = Closed({
   id: IdOf('workload'),
   name: Name,
   issuer: Type.String(),
-  audience: Type.String(),
+  audience: Nullable(Type.String()),
   jwksUri: Nullable(Type.String()),
   claims: Type.Record(Type.String(), Type.String()),
   scopes: Scopes,
@@ -40,9 +40,14 @@ export const createWorkload = defineOperation({
     issuer: Type.String({
       minLength: 1,
       maxLength: 300,
-      description: 'The `iss` of its tokens: a CI system, a cluster.',
+      description: 'The `iss` of its tokens (a CI system, a cluster); `x509`: it has a certificate instead.',
     }),
-    audience: Type.String({ minLength: 1, maxLength: 300, description: 'The `aud` that they must be made for.' }),
+    audience: Type.Optional(
+      Type.String({
+        ...{ minLength: 1, maxLength: 300 },
+        description: 'The `aud` that they must be made for; a certificate has none.',
+      }),
+    ),
     jwksUri: Type.Optional(
       Type.String({
         ...{ minLength: 1, maxLength: 300 },
@@ -86,9 +91,17 @@ export const removeWorkload = defineOperation({
   errors: ['WORKLOAD_NOT_FOUND'],
 });
 
-/** `POST /v1/token-exchange` (RFC 8693): the one call that takes no token of ours. */
+/** Stands for an issuer where a workload shows a certificate of a client, which the authorities of the operator signed. */
+export const CERTIFICATE_ISSUER = 'x509';
+
+/** What such a workload can ask of a certificate. */
+export const CERTIFICATE_CLAIMS: readonly string[] = ['cn', 'dns', 'uri', 'email', 'ip', 'fingerprint'];
+
+/** `POST /v1/token-exchange` (RFC 8693, RFC 8705 §2): the one call that takes no token of ours. */
 export const EXCHANGE_PATH = '/v1/token-exchange';
 export const EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange';
+/** RFC 6749 §4.4: what identifies the client is the certificate of its connection. */
+export const CERTIFICATE_GRANT = 'client_credentials';
 export const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt';
 export const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
 

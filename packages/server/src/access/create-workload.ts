@@ -1,4 +1,5 @@
 import { type Refusal, refuse } from '@keyhold/protocol/errors';
+import { CERTIFICATE_CLAIMS, CERTIFICATE_ISSUER } from '@keyhold/protocol/operations/workloads';
 import type { Scope } from '@keyhold/protocol/state';
 import type { WorkloadRow } from '../database/workload-rows.ts';
 import type { Recorded } from '../ledger/entry.ts';
@@ -10,14 +11,15 @@ import { addressProblem } from './workload.ts';
 export interface NewWorkload extends TokenBinding {
   readonly name: string;
   readonly issuer: string;
-  readonly audience: string;
+  /** Null: it has a certificate. */
+  readonly audience: string | null;
   readonly jwksUri: string | null;
   readonly claims: Readonly<Record<string, string>>;
   readonly scopes: readonly Scope[];
   readonly ttlSeconds: number;
 }
 
-/** Trusts an issuer's tokens for a workload. Nobody can give more than he has, nor for longer. */
+/** Trusts an issuer's tokens, or certificates, for a workload. Nobody can give more than he has, nor for longer. */
 export async function createWorkload(
   { ledger, random, clock }: ChangeContext,
   caller: Caller,
@@ -35,7 +37,7 @@ export async function createWorkload(
       id,
       name: input.name,
       issuer: input.issuer,
-      audience: input.audience,
+      audience: input.audience ?? '',
       jwks_uri: input.jwksUri,
       claims: JSON.stringify(input.claims),
       scopes: JSON.stringify(input.scopes),
@@ -48,11 +50,35 @@ export async function createWorkload(
   });
 }
 
-function problemOf({ issuer, jwksUri, claims }: NewWorkload): Refusal | null {
-  const [atIssuer, atKeys] = [addressProblem(issuer), jwksUri === null ? null : addressProblem(jwksUri)];
-  if (jwksUri === null && atIssuer !== null) return refuse('INVALID_INPUT', atIssuer, '/issuer');
-  if (atKeys !== null) return refuse('INVALID_INPUT', atKeys, '/jwksUri');
+function problemOf(input: NewWorkload): Refusal | null {
+  const { issuer, claims } = input;
+  const problem = issuer === CERTIFICATE_ISSUER ? problemOfCertificate(input) : problemOfIssuer(input);
+  if (problem !== null) return problem;
   const open = Object.keys(claims).find((name) => /^\*+$/.test(claims[name] ?? ''));
   if (open === undefined) return null;
   return refuse('INVALID_INPUT', 'This is true of every token of the issuer: say who it is.', `/claims/${open}`);
+}
+
+function problemOfIssuer({ issuer, audience, jwksUri }: NewWorkload): Refusal | null {
+  if (audience === null) return refuse('INVALID_INPUT', 'Say for whom its tokens are made.', '/audience');
+  const [atIssuer, atKeys] = [addressProblem(issuer), jwksUri === null ? null : addressProblem(jwksUri)];
+  if (jwksUri === null && atIssuer !== null) return refuse('INVALID_INPUT', atIssuer, '/issuer');
+  return atKeys === null ? null : refuse('INVALID_INPUT', atKeys, '/jwksUri');
+}
+
+function problemOfCertificate({ audience, jwksUri, claims }: NewWorkload): Refusal | null {
+  if (audience !== null) return refuse('INVALID_INPUT', 'Certificates are made for nobody in particular.', '/audience');
+  if (jwksUri !== null) return refuse('INVALID_INPUT', 'Who signs certificates is in --tls-client-ca.', '/jwksUri');
+  const unknown = Object.keys(claims).find((name) => !CERTIFICATE_CLAIMS.includes(name));
+  if (unknown !== undefined) {
+    const known = CERTIFICATE_CLAIMS.join(', ');
+    return refuse('INVALID_INPUT', `A certificate can be asked for ${known}.`, `/claims/${unknown}`);
+  }
+  const { fingerprint } = claims;
+  if (fingerprint === undefined || /^[0-9a-f]{64}$/.test(fingerprint)) return null;
+  return refuse(
+    'INVALID_INPUT',
+    'It is the SHA-256 of the certificate, 64 lower-case hexadecimal digits without colons.',
+    '/claims/fingerprint',
+  );
 }

@@ -5,10 +5,13 @@ import type { TokenRow } from '../database/schema.ts';
 import type { WorkloadRow } from '../database/workload-rows.ts';
 import { type PlaceNames, showBinding } from './token.ts';
 
+/** What an issuer says of whoever comes, once it is known that he says so. */
+export type Claims = Readonly<Record<string, unknown>>;
+
 export function showWorkload(row: WorkloadRow, names: PlaceNames): Workload {
-  const { id, name, issuer, audience, jwks_uri: jwksUri, ttl_seconds: ttlSeconds, state } = row;
+  const { id, name, issuer, jwks_uri: jwksUri, ttl_seconds: ttlSeconds, state } = row;
   return {
-    ...{ id, name, issuer, audience, jwksUri, ttlSeconds, state },
+    ...{ id, name, issuer, audience: row.audience || null, jwksUri, ttlSeconds, state },
     claims: JSON.parse(row.claims) as Record<string, string>,
     scopes: JSON.parse(row.scopes) as Scope[],
     ...showBinding(row, names),
@@ -35,10 +38,7 @@ export function workloadOf({ name }: Pick<TokenRow, 'name'>): string | undefined
  * Whether a token says all that it has to. A claim that is a list has to have the text in it; one that is neither text
  * nor a list of texts says nothing.
  */
-export function claimsMatch(
-  wanted: Readonly<Record<string, string>>,
-  said: Readonly<Record<string, unknown>>,
-): boolean {
+export function claimsMatch(wanted: Readonly<Record<string, string>>, said: Claims): boolean {
   return Object.entries(wanted).every(([name, pattern]) => {
     const value = Object.hasOwn(said, name) ? said[name] : undefined;
     const values: unknown[] = Array.isArray(value) ? value : [value];

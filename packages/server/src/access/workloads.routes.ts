@@ -30,7 +30,7 @@ export function mountWorkloads(
     if (isRefusal(binding)) return binding;
     const refused = refuseUnseen(principal, body.scopes, binding.at) ?? (await confirm());
     if (refused !== null) return refused;
-    const { name, issuer, audience, jwksUri = null, claims, scopes, ttlSeconds = 900 } = body;
+    const { name, issuer, audience = null, jwksUri = null, claims, scopes, ttlSeconds = 900 } = body;
     const input = { name, issuer, audience, jwksUri, claims, scopes, ...binding, ttlSeconds };
     const created = await createWorkload(context, { principal, ip, idempotency }, input);
     if (isRefusal(created)) return created;

@@ -81,7 +81,7 @@ onEachDatabase('a workload of another issuer', (createPlace) => {
   const exchange = (jwt: string, workload?: string) =>
     exchangeToken({ url: shared().installation.controlUrl }, jwt, workload);
   const refused = (jwt: string, workload?: string) =>
-    assert.rejects(exchange(jwt, workload), { name: 'ExchangeRefused', message: 'This token opens nothing here.' });
+    assert.rejects(exchange(jwt, workload), { name: 'ExchangeRefused', message: 'This opens nothing here.' });
 
   it('exchanges what its real provider gave it for a token that is as narrow as it was said, and ends soon', async () => {
     const { workload } = await create();

@@ -5,11 +5,12 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import { keepRawBody, parseJsonBody } from './json-body.ts';
 import type { Log } from './log.ts';
 import { sendProblem } from './problem.ts';
+import { secureOptions, type TlsMaterial } from './tls.ts';
 import { findBadAddress, InvalidInput, validatorCompiler } from './validation.ts';
 
 export interface HttpOptions {
   readonly log: Log;
-  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  readonly tls: TlsMaterial | undefined;
   /** Networks whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[];
   /** What a fault means for the caller, where it isn't one of ours; null for everything else. */
@@ -33,7 +34,7 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
   };
   const app = Fastify({
     logger: false,
-    ...(tls === undefined ? { http: manners } : { https: { ...tls, ...manners } }),
+    ...(tls === undefined ? { http: manners } : { https: { ...secureOptions(tls), ...manners } }),
     ...(trustedProxies.length === 0 ? {} : { trustProxy: [...trustedProxies] }),
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,

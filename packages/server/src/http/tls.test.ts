@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { connectVerifier } from '@keyhold/verifier/connect';
 import { type ControlPlane, startControlPlane } from '../app.ts';
+import { type MadeCertificate, makeCertificate } from '../testing/certificates.ts';
 import { createPlace, type TestPlace } from '../testing/databases.ts';
 import { eventually } from '../testing/eventually.ts';
 import { testConfig } from '../testing/installation.ts';
@@ -14,25 +13,6 @@ import { createLog } from './log.ts';
 import { wantsOpenssl } from '../testing/missing-part.ts';
 
 const log = createLog('silent', 'test');
-
-/** Makes a self-signed certificate; the name is nobody's, so only pinning can trust it. */
-function makeCertificate(folder: string, name: string): { certificateFile: string; keyFile: string } {
-  const [certificateFile, keyFile] = [join(folder, `${name}.crt`), join(folder, `${name}.pem`)];
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', keyFile];
-  const made = spawnSync('openssl', [
-    'req',
-    '-x509',
-    ...key,
-    '-out',
-    certificateFile,
-    '-days',
-    '1',
-    '-subj',
-    `/CN=${name}.invalid`,
-  ]);
-  assert.equal(made.status, 0, `openssl is needed to make a certificate: ${made.error?.message ?? made.stderr}`);
-  return { certificateFile, keyFile };
-}
 
 /** Status of a request over TLS that trusts this certificate, whatever name it carries. */
 function statusOf(url: string, ca: string, method = 'GET'): Promise<number> {
@@ -46,15 +26,16 @@ function statusOf(url: string, ca: string, method = 'GET'): Promise<number> {
   });
 }
 
+/** Names are nobody's here, so only pinning can trust a certificate. */
 const suite = () => {
   const stack = new AsyncDisposableStack();
   let place: TestPlace;
-  let tls: { certificateFile: string; keyFile: string };
+  let tls: MadeCertificate;
   let control: ControlPlane;
 
   before(async () => {
     place = stack.use(await createPlace('sqlite'));
-    tls = makeCertificate(place.folder, 'own');
+    tls = makeCertificate(place.folder, { name: 'own.invalid' });
     control = stack.use(await startControlPlane(testConfig(place, { tls }), log));
   });
   after(() => stack.disposeAsync());
@@ -81,7 +62,7 @@ const suite = () => {
   });
 
   it('keeps a verifier away that pins another certificate, or none', async () => {
-    const other = makeCertificate(place.folder, 'other');
+    const other = makeCertificate(place.folder, { name: 'other.invalid' });
     const token = readFileSync(control.verifierTokenFile, 'utf8').trim();
     for (const pinnedCertificate of [readFileSync(other.certificateFile, 'utf8'), undefined]) {
       const { promise, resolve } = Promise.withResolvers<string>();

@@ -49,6 +49,7 @@ export function testConfig(place: Pick<TestPlace, 'folder' | 'databaseUrl'>, cha
     acceptRollback: undefined,
     recoverOwner: false,
     tls: undefined,
+    clientAuthoritiesFile: undefined,
     behindProxy: false,
     publicUrl: undefined,
     trustedProxies: [],
