@@ -16,7 +16,8 @@ const MAX_LOADED = 10_000;
 
 /** The month that something happened in, UTC: `2026-11`. */
 export function periodOf(atMs: number): string {
-  return new Date(atMs).toISOString().slice(0, 7);
+  const at = new Date(atMs);
+  return `${at.getUTCFullYear()}-${String(at.getUTCMonth() + 1).padStart(2, '0')}`;
 }
 
 /** The keys of subjects, each for a month: found, made where there is none, and forgotten when sealed. */
