@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { AUTHORITY, CLIENT, makeCertificate } from '@keyhold/server/testing/certificates';
 import { createPlace } from '@keyhold/server/testing/databases';
 import { wantsOpenssl } from '@keyhold/server/testing/missing-part';
-import { startProcess } from '@keyhold/server/testing/processes';
+import { freePort, startProcess } from '@keyhold/server/testing/processes';
 import { runKeyhold } from './testing/run-keyhold.ts';
 
 const suite = () => {
@@ -15,11 +15,17 @@ const suite = () => {
     const own = makeCertificate(folder, { name: 'localhost', extensions: ['subjectAltName=IP:127.0.0.1'] });
     const authority = makeCertificate(folder, { name: 'services', extensions: AUTHORITY });
     const service = makeCertificate(folder, { name: 'reporter', by: authority, extensions: CLIENT });
+    const port = await freePort();
     const tls = ['--tls-cert', own.certificateFile, '--tls-key', own.keyFile];
     const control = stack.use(
       await startProcess({
         args: ['serve', '--no-verifier', '--data', folder, '--port', '0', ...tls],
-        env: { KEYHOLD_KEY_FILE: `${folder}.key`, KEYHOLD_TLS_CLIENT_CA: authority.certificateFile },
+        env: {
+          KEYHOLD_KEY_FILE: `${folder}.key`,
+          KEYHOLD_VAULT_PORT: '0',
+          KEYHOLD_TLS_CLIENT_CA: authority.certificateFile,
+          KEYHOLD_TLS_CLIENT_PORT: String(port),
+        },
       }),
     );
     const trusted = { KEYHOLD_URL: control.url, NODE_EXTRA_CA_CERTS: own.certificateFile };
@@ -33,7 +39,8 @@ const suite = () => {
     assert.match(created.stdout, /^audience +\(certificate\)$/m);
 
     const output = join(folder, 'token');
-    const shown = ['--cert-file', service.certificateFile, '--cert-key-file', service.keyFile];
+    const url = `https://127.0.0.1:${port}`;
+    const shown = ['--url', url, '--cert-file', service.certificateFile, '--cert-key-file', service.keyFile];
     const exchanged = await keyhold(0, ['workloads', 'exchange', ...shown, '--output', output]);
     assert.deepEqual([exchanged.stdout, exchanged.stderr], ['', 'good for 900 seconds\n']);
     assert.equal(statSync(output).mode & 0o777, 0o600);
@@ -41,24 +48,24 @@ const suite = () => {
     await keyhold(0, ['projects', 'list'], { KEYHOLD_TOKEN_FILE: output });
 
     const stranger = makeCertificate(folder, { name: 'reporter' });
-    const strange = ['--cert-file', stranger.certificateFile, '--cert-key-file', stranger.keyFile];
+    const strange = ['--url', url, '--cert-file', stranger.certificateFile, '--cert-key-file', stranger.keyFile];
     const refused = await keyhold(1, ['workloads', 'exchange', ...strange]);
     assert.match(refused.stderr, /^The certificate is not trusted here: DEPTH_ZERO_SELF_SIGNED_CERT\.$/m);
     const jwt = join(folder, 'jwt');
     writeFileSync(jwt, 'x');
     for (const [args, says] of [
       [[], /give --jwt-file, or --cert-file and --cert-key-file/],
-      [shown.slice(0, 2), /give --jwt-file/],
+      [shown.slice(0, 4), /give --jwt-file/],
       [[...shown, '--jwt-file', jwt], /give --jwt-file/],
-      [[...shown, '--url', 'http://127.0.0.1:1'], /by https alone/],
+      [['--url', 'http://127.0.0.1:1', ...shown.slice(2)], /by https alone/],
       [['--cert-file', folder, '--cert-key-file', folder], /file of the certificate cannot be read \(EISDIR\)/],
       [['--cert-file', jwt, '--cert-key-file', jwt], /certificate and its key cannot be used/],
     ] as const) {
       assert.match((await keyhold(2, ['workloads', 'exchange', ...args])).stderr, says);
     }
     const untrusted = await keyhold(3, ['workloads', 'exchange', ...shown], { NODE_EXTRA_CA_CERTS: '' });
-    assert.match(untrusted.stderr, /UNREACHABLE: nobody answers \(DEPTH_ZERO_SELF_SIGNED_CERT\)/);
-    const away = await keyhold(3, ['workloads', 'exchange', ...shown, '--url', 'https://127.0.0.1:1']);
+    assert.match(untrusted.stderr, /UNTRUSTED: .*DEPTH_ZERO_SELF_SIGNED_CERT.*NODE_EXTRA_CA_CERTS/);
+    const away = await keyhold(3, ['workloads', 'exchange', '--url', 'https://127.0.0.1:1', ...shown.slice(2)]);
     assert.match(away.stderr, /UNREACHABLE: nobody answers \(ECONNREFUSED\)/);
   });
 };

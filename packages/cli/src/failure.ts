@@ -38,9 +38,11 @@ export function failureOf(error: unknown): Failure {
     };
   }
   if (name === 'TypeError' && message === 'fetch failed') {
-    return unreachable(cause?.code ?? cause?.message ?? 'no reason given');
+    const why = cause?.code ?? cause?.message ?? 'no reason given';
+    return DISTRUST.test(why) ? distrusted(why) : unreachable(why);
   }
-  if (code !== undefined && OF_CONNECTION.test(code)) return unreachable(code);
+  if (typeof code === 'string' && DISTRUST.test(code)) return distrusted(code);
+  if (typeof code === 'string' && OF_CONNECTION.test(code)) return unreachable(code);
   if (name === 'SyntaxError') {
     return {
       exitCode: EXIT.unreachable,
@@ -51,9 +53,16 @@ export function failureOf(error: unknown): Failure {
   return { exitCode: EXIT.unreachable, code: 'FAULT', message: `unexpected: ${message}` };
 }
 
-/** What `node:https` says where no connection came about, or its other end is not to be trusted. */
-const OF_CONNECTION =
-  /^(?:ECONN[A-Z]+|ENOTFOUND|EAI_AGAIN|EPIPE|ETIMEDOUT|E(?:HOST|NET)UNREACH|ERR_TLS_\w+|\w*CERT\w*)$/;
+/** What `node:https` says where no connection came about. */
+const OF_CONNECTION = /^(?:ECONN[A-Z]+|ENOTFOUND|EAI_AGAIN|EPIPE|EPROTO|ETIMEDOUT|E(?:HOST|NET)UNREACH|ERR_SSL_\w+)$/;
+
+/** What it says where its other end is not to be trusted. */
+const DISTRUST = /^(?:ERR_TLS_CERT\w+|UNABLE_TO_\w+|(?!ERR_)\w*CERT\w*)$/;
+
+function distrusted(why: string): Failure {
+  const message = `the server's certificate is not trusted (${why}); NODE_EXTRA_CA_CERTS names a file of who is`;
+  return { exitCode: EXIT.unreachable, code: 'UNTRUSTED', message };
+}
 
 function unreachable(why: string): Failure {
   const message = `nobody answers (${why}); is the server running?`;

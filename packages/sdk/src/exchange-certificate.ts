@@ -9,7 +9,7 @@ const TIMEOUT_MS = 30_000;
 
 /** What a service shows, and to whom; everything in PEM. */
 export interface ClientCertificate {
-  /** Control plane, by https. */
+  /** Where the control plane takes certificates: by https, at a port of its own. */
   readonly url: string;
   /** The certificate, then those between it and the authority that is trusted there. */
   readonly certificate: string;
@@ -21,7 +21,7 @@ export interface ClientCertificate {
 /**
  * Exchanges a service's certificate for a short-lived token of Keyhold's (RFC 8705 §2). The key stays here.
  * @param workload its id, where the certificate is of several
- * @throws ExchangeRefused; TypeError where the address is not https
+ * @throws ExchangeRefused; TimeoutError after 30 s; what `node:https` says where it can't connect
  */
 export async function exchangeCertificate(
   { url, certificate, key, ca }: ClientCertificate,
@@ -40,6 +40,11 @@ export async function exchangeCertificate(
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
   sent.end(form.toString());
-  const [response] = (await once(sent, 'response')) as [IncomingMessage];
-  return readExchanged(response.statusCode ?? 0, await text(response));
+  try {
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    return readExchanged(response.statusCode ?? 0, await text(response));
+  } catch (error) {
+    // As `fetch` says it: a TimeoutError.
+    throw (error as Error).name === 'AbortError' ? ((error as Error).cause ?? error) : error;
+  }
 }

@@ -32,7 +32,7 @@ type Answer = Partial<ExchangedToken> & { error_description?: string; detail?: s
 
 function parse(text: string): Answer {
   try {
-    return JSON.parse(text) as Answer;
+    return (JSON.parse(text) as Answer | null) ?? {};
   } catch {
     return {};
   }

@@ -38,7 +38,10 @@ import { mountHealth } from './http/health.ts';
 import type { Log } from './http/log.ts';
 import { serveReference } from './http/reference.ts';
 import { createHttpServer } from './http/server.ts';
-import { readMutualTls, type TlsMaterial } from './http/tls.ts';
+import type { Admitting } from './access/admit-workload.ts';
+import { startCertificateListener } from './access/certificate-listener.routes.ts';
+import type { VaultApi } from './compat/vault-call.ts';
+import { readTls, type TlsMaterial } from './http/tls.ts';
 import { decryptWith, encryptTo, newPair } from './delivery/pair-cipher.ts';
 import { startVaultListener } from './compat/start-vault-listener.ts';
 import { Alarms } from './ledger/alarms.ts';
@@ -69,6 +72,8 @@ export interface ControlPlane extends AsyncDisposable {
   readonly url: string;
   /** Vault's wire API, at its root. */
   readonly vaultUrl: string;
+  /** Where certificates are exchanged; undefined where that is not configured. */
+  readonly certificateUrl: string | undefined;
   /** Holds the feed token of this installation's own verifier process. */
   readonly verifierTokenFile: string;
   readonly bootstrapTokenFile: string;
@@ -112,7 +117,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const { ownerTokens, judgeFor, decisions, find, tokens } = access;
 
   // http
-  const tls = readMutualTls(config);
+  const tls = readTls(config);
   const app = openHttp(config, tls, log, stack);
   await serveReference(app, 'Keyhold');
   mountHealth(app, async () => (await sql`select 1`.execute(store.reader)).rows.length === 1);
@@ -137,18 +142,33 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const closeFeed = serveFeed(app.server, hub, feedGate(find));
   await app.listen({ host: config.host, port: config.port });
   stack.defer(closeFeed);
-  const vaultListener = stack.use(await startVaultListener(config, vaultApi, log));
+  const elsewhere = await startListeners(config, vaultApi, { ...context, reader: store.reader, tampered }, log, stack);
   const kept = { ledger, book, hub, rewrap, audit, usageLog, vault, decisions, ...people };
   stack.defer(startMaintenance({ ...ground, ...kept }));
   const running = stack.move();
   return {
     url: urlOf(app.server.address(), config.host, tls !== undefined),
-    vaultUrl: urlOf({ port: vaultListener.port }, config.host, tls !== undefined),
+    ...elsewhere,
     verifierTokenFile: access.verifierTokenFile,
     bootstrapTokenFile: ownerTokens.bootstrapFile,
     seal: await startedSeal(seals, keyFile, log),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+/** The listeners beside the main one. */
+async function startListeners(
+  config: Config,
+  vaultApi: VaultApi,
+  admitting: Admitting,
+  log: Log,
+  stack: AsyncDisposableStack,
+): Promise<Pick<ControlPlane, 'vaultUrl' | 'certificateUrl'>> {
+  const vault = stack.use(await startVaultListener(config, vaultApi, log));
+  const vaultUrl = urlOf({ port: vault.port }, config.host, config.tls !== undefined);
+  const certificates = await startCertificateListener(config, admitting, log);
+  if (certificates === null) return { vaultUrl, certificateUrl: undefined };
+  return { vaultUrl, certificateUrl: urlOf({ port: stack.use(certificates).port }, config.host, true) };
 }
 
 /** What starting the ledger takes, from the floors below it. */

@@ -62,6 +62,7 @@ describe('the configuration', () => {
     [[], { KEYHOLD_VERIFIER_PORT: '1e3' }, /KEYHOLD_VERIFIER_PORT is "1e3"/],
     [['--tls-cert', 'c.pem'], {}, /--tls-cert and --tls-key go together/],
     [[], { KEYHOLD_TLS_KEY: 'k.pem' }, /--tls-cert and --tls-key go together/],
+    [['--tls-client-ca', 'ca', '--tls-client-port', 'x'], {}, /KEYHOLD_TLS_CLIENT_PORT is "x"/],
     [['--tls-client-ca', 'ca.pem'], {}, /--tls-client-ca goes with --tls-cert/],
     [['--tls-cert', 'c', '--tls-key', 'k', '--tls-client-ca', 'ca', '--behind-proxy'], {}, /connections that end here/],
     [
@@ -85,9 +86,12 @@ describe('the configuration', () => {
 
   it('serves beyond loopback with TLS, or behind a proxy that terminates it', () => {
     const tls = readConfig(['--host', '0.0.0.0', '--tls-cert', 'c', '--tls-key', 'k'], {});
-    assert.deepEqual([tls.tls, tls.clientAuthoritiesFile], [{ certificateFile: 'c', keyFile: 'k' }, undefined]);
+    assert.deepEqual([tls.tls, tls.clientCertificates], [{ certificateFile: 'c', keyFile: 'k' }, undefined]);
     const asking = readConfig(['--tls-cert', 'c', '--tls-key', 'k'], { KEYHOLD_TLS_CLIENT_CA: 'ca' });
-    assert.equal(asking.clientAuthoritiesFile, 'ca');
+    assert.deepEqual(asking.clientCertificates, { authoritiesFile: 'ca', port: 7074 });
+    // It is the control plane's own, and others read the same environment.
+    const proxied = { KEYHOLD_TLS_CLIENT_CA: 'ca', KEYHOLD_BEHIND_PROXY: 'true' };
+    assert.equal(readConfig(['verifier'], proxied).behindProxy, true);
     assert.equal(readConfig(['--host', '0.0.0.0', '--behind-proxy'], {}).behindProxy, true);
     assert.equal(readConfig([], { KEYHOLD_HOST: '0.0.0.0', KEYHOLD_BEHIND_PROXY: 'true' }).behindProxy, true);
   });

@@ -26,8 +26,8 @@ export interface Config {
   /** Lets whoever opens the seal make an owner, this once. */
   readonly recoverOwner: boolean;
   readonly tls: { readonly certificateFile: string; readonly keyFile: string } | undefined;
-  /** PEM of the authorities whose certificates services may show; undefined: nobody is asked for one. */
-  readonly clientAuthoritiesFile: string | undefined;
+  /** PEM of the authorities whose certificates services may show, and where; undefined: nobody is asked for one. */
+  readonly clientCertificates: { readonly authoritiesFile: string; readonly port: number } | undefined;
   /** A proxy terminates TLS, so addresses beyond loopback may be served in the clear. */
   readonly behindProxy: boolean;
   /** Origin that people reach the control plane at; undefined: `localhost`, at its port. */
@@ -77,6 +77,7 @@ const OPTIONS = {
   'tls-cert': { type: 'string' },
   'tls-key': { type: 'string' },
   'tls-client-ca': { type: 'string' },
+  'tls-client-port': { type: 'string' },
   'behind-proxy': { type: 'boolean' },
   'no-verifier': { type: 'boolean' },
   control: { type: 'string' },
@@ -112,7 +113,10 @@ export function readConfig(args: readonly string[], env: Environment): Config {
     recoverOwner: values['recover-owner'] === true,
     userDataFolder: join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'keyhold'),
     tls: tls(values['tls-cert'] ?? env['KEYHOLD_TLS_CERT'], values['tls-key'] ?? env['KEYHOLD_TLS_KEY']),
-    clientAuthoritiesFile: values['tls-client-ca'] ?? (env['KEYHOLD_TLS_CLIENT_CA'] || undefined),
+    clientCertificates: clientCertificates(
+      values['tls-client-ca'] ?? env['KEYHOLD_TLS_CLIENT_CA'],
+      values['tls-client-port'] ?? env['KEYHOLD_TLS_CLIENT_PORT'],
+    ),
     behindProxy: values['behind-proxy'] ?? env['KEYHOLD_BEHIND_PROXY'] === 'true',
     publicUrl: publicUrl(env['KEYHOLD_PUBLIC_URL']),
     trustedProxies: (env['KEYHOLD_TRUSTED_PROXIES'] ?? '')
@@ -164,6 +168,11 @@ function tls(certificateFile: string | undefined, keyFile: string | undefined): 
   return { certificateFile, keyFile };
 }
 
+function clientCertificates(file: string | undefined, text: string | undefined): Config['clientCertificates'] {
+  if (file === undefined || file === '') return undefined;
+  return { authoritiesFile: file, port: port('KEYHOLD_TLS_CLIENT_PORT', text, 7074) };
+}
+
 /** Browsers keep cookies and passkeys for https, and for this machine (WebAuthn §5). */
 function publicUrl(text: string | undefined): string | undefined {
   if (text === undefined || text === '') return undefined;
@@ -186,8 +195,9 @@ function refuseOpenPlaintext({ host, tls: given, behindProxy }: Config): void {
 }
 
 /** Whoever comes through a proxy would come with the proxy's certificate. */
-function refuseLentCertificates({ clientAuthoritiesFile, tls: given, behindProxy, trustedProxies }: Config): void {
-  if (clientAuthoritiesFile === undefined) return;
+function refuseLentCertificates(config: Config): void {
+  const { command, clientCertificates: asked, tls: given, behindProxy, trustedProxies } = config;
+  if (command !== 'serve' || asked === undefined) return;
   if (given === undefined) throw new ConfigError('--tls-client-ca goes with --tls-cert and --tls-key');
   if (!behindProxy && trustedProxies.length === 0) return;
   throw new ConfigError(

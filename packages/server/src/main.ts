@@ -16,6 +16,7 @@ export interface Started {
   readonly url: string;
   readonly verifierUrl?: string;
   readonly vaultUrl?: string;
+  readonly certificateUrl?: string | undefined;
   readonly bootstrapTokenFile?: string;
   readonly seal?: StartedSeal;
 }
@@ -62,7 +63,7 @@ function inWords(error: unknown): string | null {
     return error.message;
   const { code, port, path } = error as { code?: string; port?: number; path?: string };
   if (code === 'EADDRINUSE')
-    return `port ${port} is taken: choose others with KEYHOLD_PORT, KEYHOLD_VERIFIER_PORT and KEYHOLD_VAULT_PORT`;
+    return `port ${port} is taken: choose others with KEYHOLD_PORT, KEYHOLD_VERIFIER_PORT, KEYHOLD_VAULT_PORT and KEYHOLD_TLS_CLIENT_PORT`;
   if (code === 'EACCES' || code === 'ENOENT') return `cannot use ${path}: ${(error as Error).message}`;
   if (code === 'ECONNREFUSED') return `the database does not answer: ${(error as Error).message}`;
   return null;
@@ -74,10 +75,10 @@ async function serve(
   stack: AsyncDisposableStack,
 ): Promise<Started> {
   const control = stack.use(await startControlPlane(config, log));
-  const { url, vaultUrl, bootstrapTokenFile, seal } = control;
-  if (!config.withVerifier) return { url, vaultUrl, bootstrapTokenFile, seal };
+  const { url, vaultUrl, certificateUrl, bootstrapTokenFile, seal } = control;
+  if (!config.withVerifier) return { url, vaultUrl, certificateUrl, bootstrapTokenFile, seal };
   const verifier = stack.use(spawnVerifier(config, url, control.verifierTokenFile, log));
-  return { url, vaultUrl, verifierUrl: await verifier.url, bootstrapTokenFile, seal };
+  return { url, vaultUrl, certificateUrl, verifierUrl: await verifier.url, bootstrapTokenFile, seal };
 }
 
 async function verify(

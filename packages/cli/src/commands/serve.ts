@@ -9,7 +9,7 @@ export const SERVER_COMMANDS: readonly PassThrough[] = [
     usage:
       '[--data FOLDER] [--host HOST] [--port PORT] [--verifier-port PORT] [--no-verifier] ' +
       '[--vault-port PORT] [--accept-rollback REASON] ' +
-      '[--tls-cert FILE --tls-key FILE] [--behind-proxy]',
+      '[--tls-cert FILE --tls-key FILE [--tls-client-ca FILE] [--tls-client-port PORT]] [--behind-proxy]',
     pass: (args) => runServer('serve', args),
   },
   {

@@ -49,7 +49,7 @@ const exchange: Command = {
       terminal.note(`good for ${expiresInSeconds} seconds`);
       return EXIT.done;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code?.startsWith('ERR_OSSL')) {
+      if (String((error as NodeJS.ErrnoException).code).startsWith('ERR_OSSL')) {
         throw new UsageError('the certificate and its key cannot be used: each is a file in PEM, and they go together');
       }
       if (!(error instanceof ExchangeRefused)) throw error;

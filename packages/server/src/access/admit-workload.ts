@@ -21,8 +21,15 @@ export interface Shown {
   /** What he says of it, to this workload; null where it is not for this workload, or can't be checked. */
   readonly claimsFor: (workload: WorkloadRow) => Promise<Claims | null>;
   readonly ip: string;
-  /** Id of the workload, where what he says is true of several. */
+  /** Id of the workload, where what he says is true of several, and the field that says it. */
   readonly wanted: string | undefined;
+  readonly wantedBy: string;
+  /** Claims that the entry keeps, in its erasable side. */
+  readonly kept: readonly string[];
+  /** What text a `*` stands for; see {@link isLike}. */
+  readonly separators: string;
+  /** Epoch milliseconds until which what he says is good; no token outlives that. */
+  readonly untilMs: number;
 }
 
 export interface Admitted {
@@ -40,9 +47,13 @@ export async function admitWorkload(context: Admitting, shown: Shown): Promise<A
   if (first === undefined) return OPENS_NOTHING;
   if (others.length > 0) {
     const names = found.map(({ workload }) => workload.id).join(', ');
-    return refuse('INVALID_INPUT', `This is of several workloads, ${names}: say which.`, 'workload');
+    return refuse(
+      'INVALID_INPUT',
+      `This is of several workloads, ${names}: say which by ${shown.wantedBy}.`,
+      shown.wantedBy,
+    );
   }
-  return await giveToken(context, shown.ip, first);
+  return await giveToken(context, shown, first);
 }
 
 interface Found {
@@ -51,7 +62,7 @@ interface Found {
 }
 
 async function findWorkloads({ reader, tampered }: Admitting, shown: Shown): Promise<Found[]> {
-  const { issuer, wanted, claimsFor } = shown;
+  const { issuer, wanted, claimsFor, separators } = shown;
   const found: Found[] = [];
   for (const checked of await readCheckedRows(reader, ['workloads'], await workloadsOf(reader, issuer))) {
     if ('tampered' in checked) {
@@ -61,21 +72,24 @@ async function findWorkloads({ reader, tampered }: Admitting, shown: Shown): Pro
     const workload = checked.row as WorkloadRow;
     if (wanted !== undefined && workload.id !== wanted) continue;
     const claims = await claimsFor(workload);
-    const isIt = claims !== null && claimsMatch(JSON.parse(workload.claims) as Record<string, string>, claims);
+    const asked = JSON.parse(workload.claims) as Record<string, string>;
+    const isIt = claims !== null && claimsMatch(asked, claims, separators);
     if (isIt) found.push({ workload, claims });
   }
   return found;
 }
 
-/** What an entry keeps, in its erasable side. */
-const KEPT = ['sub', 'jti', 'fingerprint'];
-
-async function giveToken(context: Admitting, ip: string, { workload, claims }: Found): Promise<Admitted | Refusal> {
+async function giveToken(
+  context: Admitting,
+  { ip, kept, untilMs }: Shown,
+  { workload, claims }: Found,
+): Promise<Admitted | Refusal> {
   const { ledger, propagation } = context;
   const { secret, row: token } = makeToken(context);
   const said = Object.fromEntries(
-    KEPT.flatMap((name) => (typeof claims[name] === 'string' ? [[name, claims[name].slice(0, 300)]] : [])),
+    kept.flatMap((name) => (typeof claims[name] === 'string' ? [[name, claims[name].slice(0, 300)]] : [])),
   );
+  const endOf = (row: WorkloadRow) => Math.min(token.created_at + row.ttl_seconds * 1000, untilMs);
   const recorded = await ledger.record(
     { actor: workload.id, action: 'token.exchanged', subject: token.id, side: { ip, ...said }, locks: [workload.id] },
     async (facts) => {
@@ -87,9 +101,9 @@ async function giveToken(context: Admitting, ip: string, { workload, claims }: F
         scopes: row.scopes,
         projects: row.projects,
         environment_id: row.environment_id,
-        expires_at: token.created_at + row.ttl_seconds * 1000,
+        expires_at: endOf(row),
       });
-      return row.ttl_seconds;
+      return Math.floor((endOf(row) - token.created_at) / 1000);
     },
   );
   if (isRefusal(recorded)) return recorded;

@@ -8,10 +8,13 @@ import { after, before, it } from 'node:test';
 import { connect } from 'node:tls';
 import { exchangeCertificate } from '@keyhold/sdk/exchange-certificate';
 import { type ControlPlane, startControlPlane } from '../app.ts';
+import { OPENS_NOTHING } from './admit-workload.ts';
+import { type Exchanging, exchangeToken } from './exchange-token.ts';
 import { createLog } from '../http/log.ts';
 import { AUTHORITY, CLIENT, type MadeCertificate, makeCertificate } from '../testing/certificates.ts';
 import { onEachDatabase, type TestPlace } from '../testing/databases.ts';
 import { testConfig } from '../testing/installation.ts';
+import { moveClock } from '../testing/moved-clock.ts';
 import { wantsOpenssl } from '../testing/missing-part.ts';
 
 const SPIFFE = 'spiffe://market.example/ns/bots/sa/trader';
@@ -35,7 +38,11 @@ function suite(createPlace: () => Promise<TestPlace>): void {
     trader = issue('trader', [`subjectAltName=DNS:trader.bots.example,DNS:t.example,URI:${SPIFFE},IP:10.1.2.3`]);
     control = stack.use(
       await startControlPlane(
-        testConfig(place, { tls: own, clientAuthoritiesFile: authority.certificateFile, withVerifier: false }),
+        testConfig(place, {
+          tls: own,
+          clientCertificates: { authoritiesFile: authority.certificateFile, port: 0 },
+          withVerifier: false,
+        }),
         createLog('silent', 'test'),
       ),
     );
@@ -59,7 +66,7 @@ function suite(createPlace: () => Promise<TestPlace>): void {
     return await call('POST', '/v1/workloads', workload);
   };
   const shown = ({ certificate, key }: Pick<MadeCertificate, 'certificate' | 'key'>) => ({
-    ...{ url: control.url, ca: own.certificate, certificate, key },
+    ...{ url: control.certificateUrl ?? '', ca: own.certificate, certificate, key },
   });
   const refused = (certificate: Pick<MadeCertificate, 'certificate' | 'key'>, message: RegExp, workload?: string) =>
     assert.rejects(exchangeCertificate(shown(certificate), workload), {
@@ -68,8 +75,11 @@ function suite(createPlace: () => Promise<TestPlace>): void {
       message,
     });
   /** What a connection of its own is answered, and the session that it leaves. */
-  const speak = async (options: object): Promise<{ answer: string; session: Buffer; resumed: boolean }> => {
-    const { hostname, port } = new URL(control.url);
+  const speak = async (
+    options: object,
+    header = '',
+  ): Promise<{ answer: string; session: Buffer; resumed: boolean }> => {
+    const { hostname, port } = new URL(control.certificateUrl ?? '');
     const socket = connect({ host: hostname, port: Number(port), ca: own.certificate, ...options });
     const sessions: Buffer[] = [];
     socket.on('session', (session) => sessions.push(session));
@@ -77,7 +87,7 @@ function suite(createPlace: () => Promise<TestPlace>): void {
     const resumed = socket.isSessionReused();
     const form = 'Content-Type: application/x-www-form-urlencoded';
     socket.write(
-      `POST /v1/token-exchange HTTP/1.1\r\nHost: x\r\n${form}\r\nContent-Length: ${FORM.length}\r\nConnection: close\r\n\r\n${FORM}`,
+      `POST /v1/token-exchange HTTP/1.1\r\nHost: x\r\n${header}${form}\r\nContent-Length: ${FORM.length}\r\nConnection: close\r\n\r\n${FORM}`,
     );
     const answer = await text(socket);
     return { answer, session: sessions.at(-1) ?? Buffer.alloc(0), resumed };
@@ -86,7 +96,7 @@ function suite(createPlace: () => Promise<TestPlace>): void {
   it('opens what its names say, with a token that is narrow and ends soon', async () => {
     for (const claims of [
       { cn: 'trader', dns: 't.example' },
-      { uri: 'spiffe://market.example/ns/bots/sa/*', dns: '*.bots.example' },
+      { uri: 'spiffe://market.example/ns/*/sa/*', dns: '*.bots.example' },
       { ip: '10.1.2.3' },
     ]) {
       const { body } = await trust(claims);
@@ -114,7 +124,7 @@ function suite(createPlace: () => Promise<TestPlace>): void {
       const fingerprint = fingerprint256.replaceAll(':', '').toLowerCase();
       ids.push((await trust({ fingerprint })).body.workload.id);
     }
-    await refused(trader, new RegExp(`${ids[1]}.*${ids[0]}|${ids[0]}.*${ids[1]}`));
+    await refused(trader, new RegExp(`(${ids[1]}.*${ids[0]}|${ids[0]}.*${ids[1]}).*by client_id`));
     assert.ok((await exchangeCertificate(shown(trader), ids[1])).token);
     await refused(trader, /opens nothing/, ids[2]);
     assert.ok((await exchangeCertificate(shown(twin))).token);
@@ -122,7 +132,7 @@ function suite(createPlace: () => Promise<TestPlace>): void {
   });
 
   it('opens nothing with a certificate of others, that is over, for servers, or of who is no authority', async () => {
-    const { body } = await trust({ cn: 'trader' });
+    const { body } = await trust({ cn: 'trader', dns: '*.bots.example' });
     const names = ['subjectAltName=DNS:trader.bots.example'];
     assert.ok((await exchangeCertificate(shown(trader))).token);
     const stranger = makeCertificate(place.folder, { name: 'services', extensions: AUTHORITY });
@@ -137,7 +147,13 @@ function suite(createPlace: () => Promise<TestPlace>): void {
     const child = issue('trader', names, trader);
     const chained = { ...child, certificate: child.certificate + trader.certificate };
     await refused(chained, /not trusted here: INVALID_PURPOSE/);
-    await refused(issue('other'), /^This opens nothing here\.$/);
+    for (const [name, others] of [
+      ['other', names],
+      ['trader', ['subjectAltName=DNS:x.trader.bots.example']],
+      ['trader', ['subjectAltName=DNS:trader.bots.example.evil.example']],
+    ] as const) {
+      await refused(issue(name, others), /^This opens nothing here\.$/);
+    }
     await call('DELETE', `/v1/workloads/${body.workload.id}`);
   });
 
@@ -148,10 +164,19 @@ function suite(createPlace: () => Promise<TestPlace>): void {
     const again = await speak({ session: none.session });
     assert.ok(again.resumed);
     assert.match(again.answer, /No certificate of a client/);
-    const old = await speak({ cert: trader.certificate, key: trader.key, maxVersion: 'TLSv1.2' });
-    assert.match(old.answer, /over TLS 1\.3 alone/);
+    // A connection of old could change its certificate later.
+    const old = speak({ cert: trader.certificate, key: trader.key, maxVersion: 'TLSv1.2' });
+    await assert.rejects(old, { code: 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION' });
+    const bad = issue('trader', [], makeCertificate(place.folder, { name: 'services', extensions: AUTHORITY }));
+    const { session } = await speak({ cert: bad.certificate, key: bad.key });
+    assert.match((await speak({ session })).answer, /not trusted here/, 'nor does a session forget what was wrong');
+    for (const header of ['X-Forwarded-For: 10.1.2.3', 'Via: 1.1 mesh', 'Origin: https://other.example']) {
+      const lent = await speak({ cert: trader.certificate, key: trader.key }, `${header}\r\n`);
+      assert.match(lent.answer, /^HTTP\/1\.1 400 .*A proxy or a browser sent this/s);
+    }
     const good = await speak({ cert: trader.certificate, key: trader.key });
     assert.match(good.answer, /^HTTP\/1\.1 200 .*"access_token"/s);
+    assert.match(good.answer, /^cache-control: no-store\r$/m);
     const resumed = await speak({ session: good.session });
     assert.ok(resumed.resumed);
     assert.match(resumed.answer, /^HTTP\/1\.1 200 /, 'a session goes on with the certificate that it began with');
@@ -159,21 +184,36 @@ function suite(createPlace: () => Promise<TestPlace>): void {
   });
 
   it('is not what a token says: nobody signs tokens in the name of certificates', async () => {
-    const { body } = await trust({ cn: 'trader' });
-    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
-    const jwt = `${part({ alg: 'none' })}.${part({ iss: 'x509', cn: 'trader', exp: 9_999_999_999 })}.`;
-    const form = new URLSearchParams({
-      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
-      subject_token: jwt,
-      subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
-    });
-    const sent = request(new URL('/v1/token-exchange', control.url), {
-      ...{ method: 'POST', ca: own.certificate, cert: trader.certificate, key: trader.key, agent: false },
-      headers: { 'content-type': 'application/x-www-form-urlencoded' },
-    });
-    sent.end(form.toString());
-    const [response] = await once(sent, 'response');
-    assert.deepEqual([response.statusCode, JSON.parse(await text(response)).error], [400, 'invalid_grant']);
+    const issuers = { issuerOf: () => 'x509', verify: async () => ({ cn: 'trader' }) };
+    // It looks nothing up: there is nothing in it to look it up with.
+    assert.deepEqual(
+      await exchangeToken(issuers as unknown as Exchanging, '127.0.0.1', 'a token', undefined),
+      OPENS_NOTHING,
+    );
+  });
+
+  it('is asked for where it is exchanged, and nowhere else', async () => {
+    const asking = await Promise.all(
+      [control.url, control.vaultUrl, control.certificateUrl].map(async (address = '') => {
+        const { hostname, port } = new URL(address);
+        const socket = connect({ host: hostname, port: Number(port), ca: own.certificate });
+        await once(socket, 'secureConnect');
+        // Signature algorithms of the other side are known once it has asked for a certificate.
+        const asked = socket.getSharedSigalgs().length > 0;
+        socket.destroy();
+        return asked;
+      }),
+    );
+    assert.deepEqual(asking, [false, false, true]);
+  });
+
+  it('gives no token that outlives it', async () => {
+    const { body } = await trust({ cn: 'trader' }, { ttlSeconds: 3600 });
+    assert.equal((await exchangeCertificate(shown(trader))).expiresInSeconds, 3600);
+    const leftMs = new X509Certificate(trader.certificate).validToDate.getTime() - Date.now();
+    using _moved = moveClock(leftMs - 90_000);
+    const { expiresInSeconds } = await exchangeCertificate(shown(trader));
+    assert.ok(expiresInSeconds > 30 && expiresInSeconds <= 90, String(expiresInSeconds));
     await call('DELETE', `/v1/workloads/${body.workload.id}`);
   });
 

@@ -15,6 +15,10 @@ it('a star stands for any text without a colon, and reaches into no other part o
   assert.ok(
     isLike('a*b*c', 'a1b2c') && !isLike('a*b*c', 'a1b2') && !isLike('a*b*c', 'xa1b2c') && isLike('*', 'anything'),
   );
+  assert.ok(isLike('spiffe://acme/*', 'spiffe://acme/a') && !isLike('spiffe://acme/*', 'spiffe://acme/a/b', ':/.@'));
+  assert.ok(
+    isLike('*.bots.example', 'a.bots.example', ':/.@') && !isLike('*.bots.example', 'a.b.bots.example', ':/.@'),
+  );
   assert.ok(!isLike('ab*ba', 'aba'), 'no character counts twice');
   for (const literal of ['a.c', 'a?c', '(a|b)', '[a]', 'a$'])
     assert.ok(!isLike(literal, 'abc') && isLike(literal, literal));

@@ -38,19 +38,20 @@ export function workloadOf({ name }: Pick<TokenRow, 'name'>): string | undefined
  * Whether a token says all that it has to. A claim that is a list has to have the text in it; one that is neither text
  * nor a list of texts says nothing.
  */
-export function claimsMatch(wanted: Readonly<Record<string, string>>, said: Claims): boolean {
+export function claimsMatch(wanted: Readonly<Record<string, string>>, said: Claims, separators = ':'): boolean {
   return Object.entries(wanted).every(([name, pattern]) => {
     const value = Object.hasOwn(said, name) ? said[name] : undefined;
     const values: unknown[] = Array.isArray(value) ? value : [value];
-    return values.some((one) => typeof one === 'string' && isLike(pattern, one));
+    return values.some((one) => typeof one === 'string' && isLike(pattern, one, separators));
   });
 }
 
 /**
- * `*` is any text without a colon: claims of CI systems are parts with colons between them
- * (`repo:acme/bot:ref:refs/heads/main`), and whoever chooses the name of one part must not reach into the next.
+ * `*` is any text without a separator: claims are parts with such between them (`repo:acme/bot:ref:refs/heads/main`), and
+ * whoever chooses the name of one part must not reach into the next.
+ * @param separators one character each
  */
-export function isLike(pattern: string, text: string): boolean {
+export function isLike(pattern: string, text: string, separators = ':'): boolean {
   const [first = '', ...rest] = pattern.split('*');
   if (rest.length === 0) return pattern === text;
   if (!text.startsWith(first)) return false;
@@ -58,10 +59,14 @@ export function isLike(pattern: string, text: string): boolean {
   for (const [i, part] of rest.entries()) {
     const isLast = i === rest.length - 1;
     const found = isLast ? Math.max(at, text.length - part.length) : text.indexOf(part, at);
-    if (found < 0 || !text.startsWith(part, found) || text.slice(at, found).includes(':')) return false;
+    if (found < 0 || !text.startsWith(part, found) || reaches(text.slice(at, found), separators)) return false;
     at = found + part.length;
   }
   return at === text.length;
+}
+
+function reaches(text: string, separators: string): boolean {
+  return [...separators].some((separator) => text.includes(separator));
 }
 
 /** Why keys can't be asked for at such an address, or null. */

@@ -25,7 +25,8 @@ const suite = () => {
     own = makeCertificate(folder, { name: 'own' });
     authority = makeCertificate(folder, { name: 'services', extensions: AUTHORITY });
   });
-  const tlsOf = (clientAuthoritiesFile: string) => readMutualTls({ tls: own, clientAuthoritiesFile });
+  const tlsOf = (authoritiesFile: string) =>
+    readMutualTls({ tls: own, clientCertificates: { authoritiesFile, port: 0 } });
 
   /** The server's end of a connection that shows this certificate. */
   async function meet({ certificate, key }: MadeCertificate, look: (socket: TLSSocket) => void): Promise<void> {
@@ -62,7 +63,8 @@ const suite = () => {
     await meet(service, (socket) => {
       const read = readClientCertificate(socket, Date.now());
       assert.ok(!isRefusal(read));
-      const { fingerprint, ...said } = read;
+      const { fingerprint, ...said } = read.names;
+      assert.ok(read.untilMs > Date.now() && read.untilMs <= Date.now() + 24 * HOUR_MS);
       assert.deepEqual(said, {
         cn: ['a, CN=admin'],
         dns: ['*.example'],
@@ -84,11 +86,14 @@ const suite = () => {
     const service = makeCertificate(folder, { name: 'service', by: authority, extensions: CLIENT });
     const broken = authority.certificate.replace(/MII.{20}/, '');
     for (const [text, says] of [
-      ['', /no certificate in PEM/],
-      [authority.key, /no certificate in PEM/],
+      ['', /has to hold certificates in PEM/],
+      [authority.key, /has to hold certificates in PEM/],
+      [authority.certificate + below.certificate.slice(0, 200), /whole ones, and nothing else/],
+      [authority.certificate + authority.key, /whole ones, and nothing else/],
       [broken, /cannot be read/],
       [authority.certificate + service.certificate, /no authority's \(CN=service\)/],
-      [below.certificate, /add the one at the top/],
+      [below.certificate, /lacks the authority above CN=below/],
+      [own.certificate + below.certificate, /no authority's|lacks the authority above CN=below/],
     ] as const) {
       assert.throws(
         () => tlsOf(write(text)),

@@ -19,30 +19,31 @@ export type CertificateNames = {
 
 const COMMON_NAME = '2.5.4.3';
 
+/** What a certificate says, and until when. */
+export interface ReadCertificate {
+  readonly names: CertificateNames;
+  readonly untilMs: number;
+}
+
 /**
- * Names in the certificate that a connection was opened with, which OpenSSL followed to an authority that we trust.
+ * Reads the certificate that a connection was opened with, which OpenSSL followed to an authority that we trust.
  * @param nowMs a connection outlives what it was opened with: times are looked at anew
  */
-export function readClientCertificate(socket: Socket, nowMs: number): CertificateNames | Refusal {
-  const certificate = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
-  if (certificate === undefined || !(socket instanceof TLSSocket)) {
-    return refuse(
-      'UNAUTHENTICATED',
-      'No certificate of a client came with this connection, or none is asked for here.',
-    );
+export function readClientCertificate(socket: Socket, nowMs: number): ReadCertificate | Refusal {
+  if (!(socket instanceof TLSSocket)) return refuse('UNAUTHENTICATED', 'Certificates are shown over TLS alone.');
+  const certificate = socket.getPeerX509Certificate();
+  if (certificate === undefined) {
+    return refuse('UNAUTHENTICATED', 'No certificate of a client came with this connection.');
   }
   if (!socket.authorized) {
     return refuse('UNAUTHENTICATED', `The certificate is not trusted here: ${String(socket.authorizationError)}.`);
-  }
-  // INVARIANT: below it a connection may change its certificate after it was checked (RFC 5246 §7.4.1.1).
-  if (socket.getProtocol() !== 'TLSv1.3') {
-    return refuse('UNAUTHENTICATED', 'Certificates of clients are taken over TLS 1.3 alone.');
   }
   const [from, until] = [certificate.validFromDate.getTime(), certificate.validToDate.getTime()];
   // Written so that a time that is none refuses.
   if (!(from <= nowMs && nowMs < until)) return refuse('UNAUTHENTICATED', 'The certificate is over, or not good yet.');
   try {
-    return namesOf(certificate.raw, certificate.fingerprint256.replaceAll(':', '').toLowerCase());
+    const fingerprint = certificate.fingerprint256.replaceAll(':', '').toLowerCase();
+    return { names: namesOf(certificate.raw, fingerprint), untilMs: until };
   } catch {
     return refuse('UNAUTHENTICATED', 'The names in the certificate cannot be read.');
   }

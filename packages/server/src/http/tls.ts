@@ -18,26 +18,33 @@ export function readTls({ tls }: Pick<Config, 'tls'>): TlsMaterial | undefined {
 }
 
 /**
- * The same, of a listener that asks clients for certificates where that is configured.
+ * The same, of the listener that asks clients for certificates; undefined where there is none.
  * @throws ConfigError where the file of the authorities can't be read or holds something else
  */
-export function readMutualTls(config: Pick<Config, 'tls' | 'clientAuthoritiesFile'>): TlsMaterial | undefined {
-  const [tls, file] = [readTls(config), config.clientAuthoritiesFile];
-  return tls === undefined || file === undefined ? tls : { ...tls, clientAuthorities: readAuthorities(file) };
+export function readMutualTls(config: Pick<Config, 'tls' | 'clientCertificates'>): TlsMaterial | undefined {
+  const { clientCertificates: asked } = config;
+  const tls = asked === undefined ? undefined : readTls(config);
+  return tls === undefined ? undefined : { ...tls, clientAuthorities: readAuthorities(asked?.authoritiesFile ?? '') };
 }
 
-/** Who shows no certificate, or a bad one, is a stranger like others: whoever needs a good one asks for it himself. */
+/**
+ * Who shows no certificate, or a bad one, is let in to be told so. INVARIANT: below TLS 1.3 a connection may change its
+ * certificate after it was checked (RFC 5246 §7.4.1.1).
+ */
 export function secureOptions({ cert, key, clientAuthorities }: TlsMaterial): TlsOptions {
   if (clientAuthorities === undefined) return { cert, key };
-  return { cert, key, ca: [...clientAuthorities], requestCert: true, rejectUnauthorized: false };
+  const asking = { requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.3' } as const;
+  return { cert, key, ca: [...clientAuthorities], ...asking };
 }
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
-/** INVARIANT: never empty. With none Node would trust every public authority. */
+/** INVARIANT: never empty. Where none is named Node trusts every public authority. */
 function readAuthorities(file: string): string[] {
-  const found = readText(file).match(CERTIFICATE) ?? [];
-  const problem = found.length === 0 ? 'holds no certificate in PEM' : problemOf(found);
+  const text = readText(file);
+  const found = text.match(CERTIFICATE) ?? [];
+  const isAll = found.length > 0 && text.split('-----BEGIN ').length - 1 === found.length;
+  const problem = isAll ? problemOf(found) : 'has to hold certificates in PEM, whole ones, and nothing else in PEM';
   if (problem !== null) throw new ConfigError(`--tls-client-ca: ${file} ${problem}`);
   return found;
 }
@@ -55,11 +62,14 @@ function problemOf(all: readonly string[]): string | null {
   if (read.includes(null)) return 'holds a certificate that cannot be read';
   const known = read.filter((one) => one !== null);
   const other = known.find(({ ca }) => !ca);
-  if (other !== undefined)
-    return `holds a certificate that is no authority's (${other.subject.replaceAll('\n', ', ')})`;
+  if (other !== undefined) return `holds a certificate that is no authority's (${nameOf(other)})`;
   // Node's servers follow a certificate up to one that is its own issuer, or not at all.
-  const root = known.some((one) => one.checkIssued(one));
-  return root ? null : 'holds no authority of its own issuing: add the one at the top';
+  const alone = known.find((one) => !known.some((above) => one.checkIssued(above)));
+  return alone === undefined ? null : `lacks the authority above ${nameOf(alone)}: it would count for nothing`;
+}
+
+function nameOf({ subject }: X509Certificate): string {
+  return subject.replaceAll('\n', ', ');
 }
 
 function readCertificate(pem: string): X509Certificate | null {

@@ -49,7 +49,7 @@ export function testConfig(place: Pick<TestPlace, 'folder' | 'databaseUrl'>, cha
     acceptRollback: undefined,
     recoverOwner: false,
     tls: undefined,
-    clientAuthoritiesFile: undefined,
+    clientCertificates: undefined,
     behindProxy: false,
     publicUrl: undefined,
     trustedProxies: [],
