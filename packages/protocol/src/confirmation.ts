@@ -17,6 +17,8 @@ export interface SentRequest {
   readonly ip: string;
   /** It is kept nowhere. */
   readonly carriesSecret: boolean;
+  /** What a passkey signs over it stays in the log. */
+  readonly keepsSignature: boolean;
 }
 
 /**

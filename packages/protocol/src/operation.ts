@@ -37,6 +37,8 @@ export interface Operation {
   readonly errors: readonly ErrorCode[];
   /** Its body carries a secret: it is kept nowhere, not even while a person is asked for his word. */
   readonly carriesSecret?: true;
+  /** What a passkey signed over it stays with the entry that says so: whoever confirmed it can be held to it. */
+  readonly keepsSignature?: true;
   /** Asked by a page again and again: it does not count as the use of a session. */
   readonly isWatching?: true;
   /** Takes an `Idempotency-Key`: a repeated call answers 200 with what the first one made, without its secret. */

@@ -6,7 +6,7 @@ export const APPROVAL_STATES = ['waiting', 'used', 'denied', 'withdrawn', 'over'
 
 const Digest = Type.String({
   pattern: '^[0-9a-f]{64}$',
-  description: 'SHA-256 of the canonical JSON of id, method, target and the SHA-256 of the body.',
+  description: 'SHA-256 of the canonical JSON of `{bodySha256, expiresAt, id, method, target, version: 2}`.',
 });
 
 export const ApprovalRequestShape = Closed({
@@ -61,6 +61,7 @@ export const approveRequest = defineOperation({
   summary: 'Approve just this request of somebody else; your passkey signs its digest, and your reason',
   params: Params,
   body: Closed({ digest: Digest, reason: { ...Name, description: 'Why; for whoever reviews it.' } }),
+  keepsSignature: true,
   status: 200,
   response: Closed({ request: ApprovalRequestShape }),
   errors: ['CONFIRMATION_REQUIRED', 'APPROVAL_NOT_FOUND', 'APPROVAL_OVER'],

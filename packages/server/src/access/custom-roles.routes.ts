@@ -11,7 +11,7 @@ import type { ChangeContext } from './change-context.ts';
 import { listCustomRoles } from './custom-roles.store.ts';
 import { allowOnInstallation } from './locate.ts';
 import type { Principal } from './principal.ts';
-import { removeCustomRole, saveCustomRole } from './save-custom-role.ts';
+import { addsActions, removeCustomRole, saveCustomRole } from './save-custom-role.ts';
 
 export interface CustomRoleRoutes {
   readonly gate: Gate<Principal>;
@@ -40,15 +40,17 @@ export function mountCustomRoles(app: FastifyInstance, { gate, context, reader, 
   });
 
   mount(app, gate, operations.saveCustomRole, async ({ principal, params, body, ip, idempotency, confirm }) => {
-    const denied = allowOnInstallation(principal, 'custom-roles.change') ?? (await confirm());
+    const input = { ...params, ...body };
+    const adds = await addsActions(reader, input);
+    const denied = allowOnInstallation(principal, 'custom-roles.change', { narrows: !adds }) ?? (await confirm());
     if (denied !== null) return denied;
-    const saved = await saveCustomRole(reading, { principal, ip, idempotency }, { ...params, ...body });
+    const saved = await saveCustomRole(reading, { principal, ip, idempotency }, input, adds);
     if (isRefusal(saved)) return saved;
     return { body: { role: showCustomRole(saved.value) }, sequence: saved.sequence };
   });
 
   mount(app, gate, operations.removeCustomRole, async ({ principal, params, ip, idempotency }) => {
-    const denied = allowOnInstallation(principal, 'custom-roles.change');
+    const denied = allowOnInstallation(principal, 'custom-roles.change', { narrows: true });
     if (denied !== null) return denied;
     const removed = await removeCustomRole(reading, { principal, ip, idempotency }, params.name);
     return isRefusal(removed) ? removed : { body: { name: params.name }, sequence: removed.sequence };

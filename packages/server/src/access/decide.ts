@@ -19,9 +19,24 @@ export function decide(principal: Principal, action: Action, resource: Resource)
   return { allowed: true, rule: `${kind}:${nameOf(grant.opener)}`, byName: false };
 }
 
+/** What is known of something that is decided on. */
+export interface About {
+  /** False where it is not known whether there is anything. */
+  readonly isThere?: boolean;
+  /** It takes away and gives nothing: no policy makes that wait for approvals. */
+  readonly narrows?: boolean;
+}
+
 /** Decides, and remembers it. */
-export function decideNoted(principal: Principal, action: Action, resource: Resource, isThere = true): Decision {
-  const decision = decide(principal, action, resource);
+export function decideNoted(
+  principal: Principal,
+  action: Action,
+  resource: Resource,
+  { isThere = true, narrows = false }: About = {},
+): Decision {
+  const first = decide(principal, action, resource);
+  const waits = narrows && first.approvals !== undefined;
+  const decision = waits ? principal.judge.ifApproved(principal, action, resource) : first;
   principal.judge.note({ principal, action, resource, decision, isThere });
   return decision;
 }

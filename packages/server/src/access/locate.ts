@@ -1,7 +1,7 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Operation } from '@keyhold/protocol/operation';
 import { type Action, grantsThatOpen } from './authorise.ts';
-import { decide, decideNoted } from './decide.ts';
+import { type About, decide, decideNoted } from './decide.ts';
 import type { Decision } from './judge.ts';
 import { PolicedReach } from './policies/policed-reach.ts';
 import { readingOf } from './policies/vocabulary.ts';
@@ -11,11 +11,9 @@ import { INSTALLATION, type Principal, type Reach, reachOf, type Resource } from
  * Where something lies, or that it doesn't exist. What lies beyond the caller's reach answers with `absent`, as if it
  * did not exist.
  */
-export interface Located {
+export interface Located extends About {
   readonly resource: Resource;
   readonly absent: Refusal;
-  /** False where it is not known whether there is anything. */
-  readonly isThere?: boolean;
 }
 
 /** Where the principal may do this, or that it is nowhere. */
@@ -44,8 +42,8 @@ export function allow(principal: Principal, action: Action, located: Located | R
 }
 
 /** The same, for whoever may do it somewhere. */
-export function allowAt(principal: Principal, action: Action, { resource, absent, isThere }: Located): Refusal | null {
-  const decision = decideNoted(principal, action, resource, isThere);
+export function allowAt(principal: Principal, action: Action, { resource, absent, ...about }: Located): Refusal | null {
+  const decision = decideNoted(principal, action, resource, about);
   if (decision.allowed) return null;
   return decision.rule === 'default' || !maySee(principal, action, resource)
     ? absent
@@ -67,8 +65,8 @@ function forbiddenBy({ kind }: Principal, { rule, approvals }: Decision): Refusa
 const NOT_OF_ALL = refuse('FORBIDDEN', 'This is of the installation as a whole, and you are bound to a part of it.');
 
 /** Allows an action on the installation as a whole; whoever is bound to a part of it can't. */
-export function allowOnInstallation(principal: Principal, action: Action): Refusal | null {
-  const refused = allow(principal, action, { resource: INSTALLATION, absent: NOT_OF_ALL });
+export function allowOnInstallation(principal: Principal, action: Action, about: About = {}): Refusal | null {
+  const refused = allow(principal, action, { resource: INSTALLATION, absent: NOT_OF_ALL, ...about });
   // The installation is no secret: its policies can be named.
   const decision = refused === NOT_OF_ALL ? decide(principal, action, INSTALLATION) : null;
   return decision === null || decision.rule === 'default' ? refused : forbiddenBy(principal, decision);

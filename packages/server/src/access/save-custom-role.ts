@@ -2,6 +2,7 @@ import { type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Kysely } from 'kysely';
 import type { CustomRoleRow } from '../database/people-rows.ts';
 import type { Database } from '../database/schema.ts';
+import { readCheckedRows } from '../ledger/checked-rows.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import { type Action, ACTIONS, OWNERS_ONLY } from './authorise.ts';
 import { attribution, type Caller, type ChangeContext } from './change-context.ts';
@@ -22,11 +23,13 @@ type Reading = ChangeContext & { readonly reader: Kysely<Database> };
 /**
  * Makes a role, or changes what it opens. Whoever adds an action gives it to all who hold the role, wherever they do, or
  * are given it at this moment: he has to have it everywhere, and for good.
+ * @param mayAdd false: whoever asks waited for nobody, for it added nothing when he asked
  */
 export async function saveCustomRole(
   context: Reading,
   caller: Caller,
   { name, actions, about }: CustomRoleInput,
+  mayAdd: boolean,
 ): Promise<Recorded<CustomRoleRow> | Refusal> {
   const wrong = refuseName(name) ?? refuseActions(actions);
   if (wrong !== null) return wrong;
@@ -40,17 +43,24 @@ export async function saveCustomRole(
     // What was tampered with opens nothing: all of it is added.
     const { row, tampered } = await facts.examine('custom_roles', id);
     const had = row === undefined || tampered ? [] : (JSON.parse(row.actions) as string[]);
-    const excess = refuseAdded(
-      caller,
-      name,
-      actions.filter((action) => !had.includes(action)),
-    );
+    const added = actions.filter((action) => !had.includes(action));
+    if (!mayAdd && added.length > 0) return refuse('ROLE_IN_USE', 'Somebody changed it at this moment: look again.');
+    const excess = refuseAdded(caller, name, added);
     if (excess !== null) return excess;
     const saved = { actions: JSON.stringify(actions), about, saved_at: clock.wall() };
     if (row === undefined)
       return await facts.insert('custom_roles', { id, name, created_at: saved.saved_at, ...saved });
     return await facts[tampered ? 'overwrite' : 'update']('custom_roles', row, saved);
   });
+}
+
+/** Whether a role would open something that it does not open now. */
+export async function addsActions(reader: Kysely<Database>, { name, actions }: CustomRoleInput): Promise<boolean> {
+  const found = await findCustomRole(reader, name);
+  const [whole] = found === undefined ? [] : await readCheckedRows(reader, ['custom_roles'], [found.id]);
+  if (whole === undefined || 'tampered' in whole) return true;
+  const had = JSON.parse((whole.row as CustomRoleRow).actions) as string[];
+  return actions.some((action) => !had.includes(action));
 }
 
 function refuseAdded({ principal }: Caller, name: string, added: readonly string[]): Refusal | null {

@@ -140,7 +140,7 @@ async function openNamespace(
   if (project === undefined || environment === undefined || rest.length > 0) {
     return refuse('ENVIRONMENT_NOT_FOUND', 'X-Vault-Namespace is project/environment.');
   }
-  return await openEnvironment(reader, principal, action, project, environment, secret);
+  return await openEnvironment(reader, principal, action, project, environment, { secret });
 }
 
 async function ownEnvironment(reader: VaultApi['reader'], { grants }: Principal): Promise<readonly string[]> {

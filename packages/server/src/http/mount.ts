@@ -216,12 +216,16 @@ function isReading({ method }: FastifyRequest): boolean {
   return method === 'GET' || method === 'HEAD';
 }
 
-type SecretOrNot = { readonly carriesSecret?: boolean };
+type Declared = { readonly carriesSecret?: boolean; readonly keepsSignature?: boolean };
 
-export function sentRequest(request: FastifyRequest, { carriesSecret = false }: SecretOrNot = {}): SentRequest {
+export function sentRequest(
+  request: FastifyRequest,
+  { carriesSecret = false, keepsSignature = false }: Declared = {},
+): SentRequest {
   const { rawHeaders, url: target = '' } = request.raw;
   const headers = rawHeaders.flatMap((name, i) => (i % 2 === 0 ? [[name, rawHeaders[i + 1] ?? ''] as const] : []));
-  return { method: request.method, target, headers, body: rawBodyOf(request), ip: request.ip, carriesSecret };
+  const declared = { carriesSecret, keepsSignature };
+  return { method: request.method, target, headers, body: rawBodyOf(request), ip: request.ip, ...declared };
 }
 
 const ANYWHERE: readonly ErrorCode[] = ['INVALID_INPUT', 'UNAUTHENTICATED', 'FORBIDDEN'];

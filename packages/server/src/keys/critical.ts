@@ -1,3 +1,4 @@
+import type { Quota, RateLimit } from '@keyhold/protocol/feed';
 import type { KeyRow } from '../database/schema.ts';
 
 /** Whether a key with these permissions does more than read. */
@@ -12,6 +13,9 @@ export interface Wanted {
   readonly addressBook?: readonly string[];
   readonly startsAt?: string | null;
   readonly expiresAt?: string | null;
+  readonly rateLimits?: readonly RateLimit[];
+  readonly quota?: Quota | null;
+  readonly metadata?: Readonly<Record<string, unknown>> | null;
 }
 
 /**
@@ -28,6 +32,40 @@ export function widensKey(key: KeyRow, addresses: readonly string[], wanted: Wan
     adds(addresses, addressBook) ||
     (expiresAt !== undefined && timeOf(expiresAt, Infinity) > (key.expires_at ?? Infinity)) ||
     (startsAt !== undefined && timeOf(startsAt, 0) < (key.starts_at ?? 0))
+  );
+}
+
+/**
+ * Whether a change gives anything: what widens a key, higher limits, or other metadata, which whoever guards an API may go
+ * by. What doesn't waits for nobody's approval. In doubt it does: limits over another time count as higher.
+ */
+export function loosensKey(key: KeyRow, addresses: readonly string[], wanted: Wanted): boolean {
+  const { rateLimits, quota, metadata } = wanted;
+  return (
+    widensKey(key, addresses, wanted) ||
+    (rateLimits !== undefined && !(JSON.parse(key.rate_limits) as RateLimit[]).every(isKeptBy(rateLimits))) ||
+    (quota !== undefined && key.quota !== null && !isWithin(quota, JSON.parse(key.quota) as Quota)) ||
+    metadata !== undefined
+  );
+}
+
+function isKeptBy(after: readonly RateLimit[]): (limit: RateLimit) => boolean {
+  return ({ name, limit, windowSeconds, withoutStore }) =>
+    after.some(
+      (one) =>
+        one.name === name &&
+        one.limit <= limit &&
+        one.windowSeconds === windowSeconds &&
+        one.withoutStore === withoutStore,
+    );
+}
+
+function isWithin(after: Quota | null, before: Quota): boolean {
+  return (
+    after !== null &&
+    after.limit <= before.limit &&
+    after.period === before.period &&
+    after.withoutStore === before.withoutStore
   );
 }
 

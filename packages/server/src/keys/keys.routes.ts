@@ -12,11 +12,11 @@ import { expose } from '../vault/expose.ts';
 import type { Vault } from '../vault/vault.ts';
 import { doesMoreThanRead } from './critical.ts';
 import { issueKey } from './issue-key.ts';
-import { listKeys } from './keys.store.ts';
+import { listKeys, type PlacedKey } from './keys.store.ts';
 import { credentialPlaceOf, describeDelivered, type Prepared, prepareDelivered } from './prepare-delivered.ts';
 import { openKey } from './open-key.ts';
 import { rotateKey } from './rotate-key.ts';
-import { updateKey, widensNow } from './update-key.ts';
+import { type Gives, givesNow, updateKey } from './update-key.ts';
 import { viewKeys } from './view-key.ts';
 
 export interface KeyRoutes extends Routes {
@@ -81,12 +81,16 @@ export function mountKeys(app: FastifyInstance, { gate, context, reader, cursors
   });
 
   mount(app, gate, operations.updateKey, async ({ principal, params, body, ip, idempotency, confirm }) => {
-    const key = await openKey(reader, principal, 'keys.change', params.id);
+    let gives: Gives = { widens: true, loosens: true };
+    const narrows = async (found: PlacedKey) => {
+      gives = await givesNow(reader, found, body);
+      return !gives.loosens;
+    };
+    const key = await openKey(reader, principal, 'keys.change', params.id, narrows);
     if (isRefusal(key)) return key;
-    const widening = await widensNow(reader, key, body);
-    const unconfirmed = widening ? await confirm() : null;
+    const unconfirmed = gives.widens ? await confirm() : null;
     if (unconfirmed !== null) return unconfirmed;
-    const updated = await updateKey(context, { principal, ip, idempotency }, key, body, widening);
+    const updated = await updateKey(context, { principal, ip, idempotency }, key, body, gives);
     if (isRefusal(updated)) return updated;
     const { sequence, ...shown } = updated;
     return { body: shown, sequence };

@@ -8,18 +8,22 @@ import { isKnownToLedger, withdrawMissing } from '../access/withdraw-missing.ts'
 import type { Database } from '../database/schema.ts';
 import { findPlacedKey, type PlacedKey } from './keys.store.ts';
 
-/** Finds a key and whether the principal may act on it; what he may not see does not exist. */
+/**
+ * Finds a key and whether the principal may act on it; what he may not see does not exist.
+ * @param narrows whether what is asked takes away from it and gives nothing
+ */
 export async function openKey(
   reader: Kysely<Database>,
   principal: Principal,
   action: Action,
   id: string,
+  narrows?: (key: PlacedKey) => Promise<boolean>,
 ): Promise<PlacedKey | Refusal> {
   const absent = refuse('KEY_NOT_FOUND', `There is no key ${id}.`, 'id');
   const key = await findPlacedKey(reader, id);
   if (key === undefined) return allow(principal, action, absent) ?? absent;
   const resource = { project: key.project_id, environment: key.environment_id };
-  return allow(principal, action, { resource, absent }) ?? key;
+  return allow(principal, action, { resource, absent, narrows: (await narrows?.(key)) ?? false }) ?? key;
 }
 
 /** The same for ending it: a key whose row was deleted past the ledger is ended by who may end any key. */

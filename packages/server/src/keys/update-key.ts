@@ -8,7 +8,7 @@ import type { Database, KeyRow } from '../database/schema.ts';
 import { showRules } from '../projects/project.ts';
 import { findRules } from '../projects/projects.store.ts';
 import { checkMetadata, checkRateLimits } from '../projects/settings.ts';
-import { widensKey } from './critical.ts';
+import { loosensKey, widensKey } from './critical.ts';
 import { stateAt } from './key.ts';
 import { keyEntry } from './key-entry.ts';
 import { checkRules } from './key-rules.ts';
@@ -29,16 +29,22 @@ export interface KeyPatch {
   readonly metadata?: Readonly<Record<string, unknown>> | null;
 }
 
+/** What a change gives: what widens is confirmed, and what loosens waits for approvals where a policy wants them. */
+export interface Gives {
+  readonly widens: boolean;
+  readonly loosens: boolean;
+}
+
 /**
  * Changes settings of a key. What narrows is a taking-away and waits for the barrier.
- * @param mayWiden false: whoever asks has confirmed nothing, for it did not widen when he was asked
+ * @param gave what it gave when whoever asks was asked to confirm it
  */
 export async function updateKey(
   { ledger, propagation, clock, random }: ChangeContext,
   caller: Caller,
   placed: PlacedKey,
   patch: KeyPatch,
-  mayWiden: boolean,
+  gave: Gives,
 ): Promise<{ key: Key; barrier?: Barrier; sequence: number } | Refusal> {
   const wrong =
     checkNetworks(patch.allowedNetworks) ?? checkRateLimits(patch.rateLimits) ?? checkMetadata(patch.metadata);
@@ -51,7 +57,8 @@ export async function updateKey(
     if (state === 'deactivated' || state === 'compromised' || state === 'destroyed') {
       return refuse('ILLEGAL_TRANSITION', `The key is ${state}; its settings are settled.`);
     }
-    if (!mayWiden && (await widensNow(facts.db, key, patch))) {
+    const gives = await givesNow(facts.db, key, patch);
+    if ((gives.widens && !gave.widens) || (gives.loosens && !gave.loosens)) {
       return refuse('CONFIRMATION_REQUIRED', 'The key was narrowed a moment ago: confirm what widens it again.');
     }
     const columns = columnsOf(patch, key, now);
@@ -73,10 +80,11 @@ export async function updateKey(
   return { key, sequence };
 }
 
-/** Whether a change lets a key do more than it does now. */
-export async function widensNow(db: Kysely<Database>, key: KeyRow, patch: KeyPatch): Promise<boolean> {
+/** What a change would give to a key as it is now. */
+export async function givesNow(db: Kysely<Database>, key: KeyRow, patch: KeyPatch): Promise<Gives> {
   const book = patch.addressBook === undefined ? undefined : await findAddressBook(db, key.id);
-  return widensKey(key, JSON.parse(book?.addresses ?? '[]') as string[], patch);
+  const addresses = JSON.parse(book?.addresses ?? '[]') as string[];
+  return { widens: widensKey(key, addresses, patch), loosens: loosensKey(key, addresses, patch) };
 }
 
 /** Renaming or limiting a key is no occasion to refuse what it was issued with. */

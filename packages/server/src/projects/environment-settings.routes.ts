@@ -5,9 +5,11 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import { getSigning, setSigning as setSigningOperation } from '@keyhold/protocol/operations/projects';
 import { getRules, setRules as setRulesOperation } from '@keyhold/protocol/operations/rules';
 import type { FastifyInstance } from 'fastify';
+import type { EnvironmentRow } from '../database/schema.ts';
 import { mount } from '../http/mount.ts';
 import { confirmInProduction } from './confirm-in-production.ts';
 import { openEnvironment } from './locate.ts';
+import { loosensRules } from './loosening.ts';
 import { showRules, showSigning } from './project.ts';
 import type { Routes } from './projects.routes.ts';
 import { findRules, findSigning } from './projects.store.ts';
@@ -35,11 +37,18 @@ export function mountEnvironmentSettings(app: FastifyInstance, { gate, context, 
   });
 
   mount(app, gate, setRulesOperation, async ({ principal, params, body, ip, idempotency, confirm }) => {
-    const place = await openEnvironment(reader, principal, 'rules.set', params.slug, params.name);
+    const { withdrawals = [], withoutNetworks = null, unusedDays = null, secondFactor = [] } = body;
+    const rules = { withdrawals, withoutNetworks, unusedDays, secondFactor };
+    let loosens = true;
+    const narrows = async ({ id }: EnvironmentRow) => {
+      loosens = loosensRules(showRules(await findRules(reader, id)), rules);
+      return !loosens;
+    };
+    const place = await openEnvironment(reader, principal, 'rules.set', params.slug, params.name, { narrows });
     if (isRefusal(place)) return place;
     const unconfirmed = await confirmInProduction(reader, { principal, confirm }, place.environment.id);
     if (unconfirmed !== null) return unconfirmed;
-    const set = await setRules(context, { principal, ip, idempotency }, place.environment, body);
+    const set = await setRules(context, { principal, ip, idempotency }, place.environment, rules, loosens);
     if (isRefusal(set)) return set;
     const { sequence, ...shown } = set;
     return { body: shown, sequence };

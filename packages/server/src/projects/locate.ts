@@ -55,17 +55,22 @@ function noProject(slug: string): Refusal {
   return refuse('PROJECT_NOT_FOUND', `There is no project "${slug}".`, 'project');
 }
 
-/**
- * Finds an environment with its project.
- * @param secret path of the one secret in it that this is about: policies may open just that, or close it
- */
+/** What in an environment something is about. */
+export interface InEnvironment {
+  /** Path of the one secret: policies may open just that, or close it. */
+  readonly secret?: string | undefined;
+  /** Whether what is asked takes away and gives nothing. */
+  readonly narrows?: (environment: EnvironmentRow) => Promise<boolean>;
+}
+
+/** Finds an environment with its project. */
 export async function openEnvironment(
   db: Db,
   principal: Principal,
   action: Action,
   slug: string,
   name: string,
-  secret?: string,
+  { secret, narrows }: InEnvironment = {},
 ): Promise<{ project: ProjectRow; environment: EnvironmentRow } | Refusal> {
   const reach = reachFor(principal, action);
   if (isRefusal(reach)) return reach;
@@ -79,6 +84,7 @@ export async function openEnvironment(
       ? absent
       : allowAt(principal, action, {
           ...{ resource: { ...place, environment: environment.id }, absent, isThere: secret === undefined },
+          narrows: (await narrows?.(environment)) ?? false,
         });
   if (denied === null && environment !== undefined) return { project, environment };
   if (denied !== null && denied !== absent) return denied;

@@ -5,7 +5,7 @@ import type { Kysely } from 'kysely';
 import type { ChangeContext } from '../access/change-context.ts';
 import { allowAt, allowOnInstallation } from '../access/locate.ts';
 import type { Principal } from '../access/principal.ts';
-import type { Database } from '../database/schema.ts';
+import type { Database, EnvironmentRow } from '../database/schema.ts';
 import type { Cursors } from '../http/cursor.ts';
 import { type Gate, mount } from '../http/mount.ts';
 import { pageOf } from '../http/page.ts';
@@ -14,8 +14,9 @@ import { createConsumer } from './create-consumer.ts';
 import { createEnvironment } from './create-environment.ts';
 import { createProject } from './create-project.ts';
 import { openConsumer, openEnvironment, openProject, visiblePlaces, visibleProjects } from './locate.ts';
+import { loosensSetting } from './loosening.ts';
 import { showConsumer, showEnvironment, showProject, showSetting } from './project.ts';
-import { listConsumers, listEnvironments, listProjects, listSettings } from './projects.store.ts';
+import { findSetting, listConsumers, listEnvironments, listProjects, listSettings } from './projects.store.ts';
 import { setPermission } from './set-permission.ts';
 
 export interface Routes {
@@ -85,12 +86,18 @@ export function mountEnvironments(app: FastifyInstance, { gate, context, reader,
   });
 
   mount(app, gate, operations.setPermission, async ({ principal, params, body, ip, idempotency, confirm }) => {
-    const place = await openEnvironment(reader, principal, 'permissions.set', params.slug, params.name);
+    const { confirm: confirmed = null, audit = null } = body;
+    let loosens = true;
+    const narrows = async ({ id }: EnvironmentRow) => {
+      loosens = loosensSetting(await findSetting(reader, id, params.permission), { confirm: confirmed, audit });
+      return !loosens;
+    };
+    const place = await openEnvironment(reader, principal, 'permissions.set', params.slug, params.name, { narrows });
     if (isRefusal(place)) return place;
     const unconfirmed = await confirmInProduction(reader, { principal, confirm }, place.environment.id);
     if (unconfirmed !== null) return unconfirmed;
     const setting = { permission: params.permission, ...body };
-    const set = await setPermission(context, { principal, ip, idempotency }, place.environment, setting);
+    const set = await setPermission(context, { principal, ip, idempotency }, place.environment, setting, loosens);
     if (isRefusal(set)) return set;
     const { sequence, ...shown } = set;
     return { body: shown, sequence };

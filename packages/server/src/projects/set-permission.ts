@@ -3,15 +3,20 @@ import type { PermissionSetting } from '@keyhold/protocol/operations/projects';
 import type { Barrier } from '@keyhold/protocol/operations/shapes';
 import { attribution, type Caller, type ChangeContext } from '../access/change-context.ts';
 import type { EnvironmentRow } from '../database/schema.ts';
+import { loosensSetting, TIGHTENED_MEANWHILE } from './loosening.ts';
 import { showSetting } from './project.ts';
 import { findSetting } from './projects.store.ts';
 
-/** Sets how uses of a permission are confirmed and audited; what is left out is unset. */
+/**
+ * Sets how uses of a permission are confirmed and audited; what is left out is unset.
+ * @param mayLoosen false: whoever asks waited for nobody, for it did not loosen when he asked
+ */
 export async function setPermission(
   { ledger, random, propagation }: ChangeContext,
   caller: Caller,
   environment: EnvironmentRow,
   setting: { permission: string; confirm?: 'online' | null; audit?: 'every-use' | null },
+  mayLoosen: boolean,
 ): Promise<{ setting: PermissionSetting; barrier: Barrier; sequence: number } | Refusal> {
   const { permission } = setting;
   const columns = { confirm: setting.confirm ?? null, audit: setting.audit ?? null };
@@ -30,6 +35,7 @@ export async function setPermission(
       return await facts.insert('permission_settings', { id, environment_id: environment.id, permission, ...columns });
     }
     const checked = await facts.find('permission_settings', found.id);
+    if (!mayLoosen && loosensSetting(checked, columns)) return TIGHTENED_MEANWHILE;
     return await facts.update('permission_settings', checked ?? found, columns);
   });
   if (isRefusal(recorded)) return recorded;

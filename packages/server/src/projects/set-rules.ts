@@ -3,16 +3,22 @@ import type { Rules } from '@keyhold/protocol/operations/rules';
 import type { Barrier } from '@keyhold/protocol/operations/shapes';
 import { attribution, type Caller, type ChangeContext } from '../access/change-context.ts';
 import type { EnvironmentRow } from '../database/schema.ts';
+import { loosensRules, TIGHTENED_MEANWHILE } from './loosening.ts';
 import { showRules } from './project.ts';
 import { findRules } from './projects.store.ts';
 
-/** Sets what keys of an environment have to be like. They hold for keys that are there already, from the next request. */
+/**
+ * Sets what keys of an environment have to be like. They hold for keys that are there already, from the next request.
+ * @param mayLoosen false: whoever asks waited for nobody, for it did not loosen when he asked
+ */
 export async function setRules(
   { ledger, random, clock, propagation }: ChangeContext,
   caller: Caller,
   environment: EnvironmentRow,
-  { withdrawals = [], withoutNetworks = null, unusedDays = null, secondFactor = [] }: Partial<Rules>,
+  rules: Rules,
+  mayLoosen: boolean,
 ): Promise<{ rules: Rules; barrier: Barrier; sequence: number } | Refusal> {
+  const { withdrawals, withoutNetworks, unusedDays, secondFactor } = rules;
   const columns = {
     withdrawals: JSON.stringify(withdrawals),
     without_networks: withoutNetworks === null ? null : JSON.stringify(withoutNetworks),
@@ -31,6 +37,7 @@ export async function setRules(
     const found = await findRules(facts.db, environment.id);
     if (found !== undefined) {
       const checked = await facts.find('key_rules', found.id);
+      if (!mayLoosen && loosensRules(showRules(checked), rules)) return TIGHTENED_MEANWHILE;
       return await facts.update('key_rules', checked ?? found, columns);
     }
     const { id: environment_id, project_id } = environment;

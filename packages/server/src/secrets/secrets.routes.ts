@@ -21,11 +21,12 @@ export interface SecretRoutes extends Routes {
 export function mountSecrets(app: FastifyInstance, { gate, reader, cursors, vault }: SecretRoutes): void {
   mount(app, gate, operations.storeSecret, async ({ principal, body, ip, idempotency }) => {
     const { project, environment, ...input } = body;
-    const place = await openEnvironment(reader, principal, 'secrets.write', project, environment, body.path);
+    const place = await openEnvironment(reader, principal, 'secrets.write', project, environment, {
+      secret: body.path,
+    });
     if (isRefusal(place)) return place;
     const stored = await storeSecret(vault, { principal, ip, idempotency }, place, input);
-    if (isRefusal(stored)) return stored;
-    return { body: stored.value, repeated: stored.repeated, sequence: stored.sequence };
+    return isRefusal(stored) ? stored : { body: stored.value, repeated: stored.repeated, sequence: stored.sequence };
   });
 
   mount(app, gate, operations.listSecrets, async ({ principal, query }) => {

@@ -7,7 +7,11 @@ import type { SealCaller, SealGate } from './seal-gate.ts';
 
 /** What a higher floor decides: who may, and how an entry names him. */
 export interface SealAccess<P> {
-  allow(principal: P, action: 'seal.read' | 'seal.unseal' | 'seal.change'): Refusal | null;
+  allow(
+    principal: P,
+    action: 'seal.read' | 'seal.unseal' | 'seal.change',
+    about?: { narrows: boolean },
+  ): Refusal | null;
   attribute(principal: P, ip: string): SealCaller;
 }
 
@@ -32,7 +36,7 @@ export function mountSeal<P extends { readonly id: string }>(
   });
 
   mount(app, gate, operations.sealInstallation, async ({ principal, ip, confirm }) => {
-    const denied = allow(principal, 'seal.change') ?? (await confirm());
+    const denied = allow(principal, 'seal.change', { narrows: true }) ?? (await confirm());
     if (denied !== null) return denied;
     const seal = await seals.close(callerOf(principal, ip));
     return isRefusal(seal) ? seal : { body: seal };

@@ -19,10 +19,14 @@ export interface Asked {
   readonly body: string;
 }
 
-/** What approvers sign. */
-export function digestOf(id: string, { method, target, body }: Asked): string {
+/**
+ * What approvers sign.
+ * @param untilMs when it is over, whoever approved it
+ */
+export function digestOf(id: string, { method, target, body }: Asked, untilMs: number): string {
   const bodySha256 = hash('sha256', body, 'hex');
-  return hash('sha256', canonicalJson({ bodySha256, id, method, target, version: 1 }), 'hex');
+  const expiresAt = new Date(untilMs).toISOString();
+  return hash('sha256', canonicalJson({ bodySha256, expiresAt, id, method, target, version: 2 }), 'hex');
 }
 
 export function isWaiting({ state, expires_at }: ApprovalRequestRow, nowMs: number): boolean {
@@ -30,7 +34,7 @@ export function isWaiting({ state, expires_at }: ApprovalRequestRow, nowMs: numb
 }
 
 export function isSame(row: ApprovalRequestRow, asked: Asked): boolean {
-  return row.digest === digestOf(row.id, asked);
+  return row.digest === digestOf(row.id, asked, row.expires_at);
 }
 
 export function resourceOf({ project_id, environment_id, secret }: ApprovalRequestRow): Resource {

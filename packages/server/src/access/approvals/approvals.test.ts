@@ -1,55 +1,19 @@
 import assert from 'node:assert/strict';
-import { afterEach, it } from 'node:test';
+import { it } from 'node:test';
+import { outcome, shareApproving, wanting } from '../../testing/approving.ts';
 import { onEachDatabase } from '../../testing/databases.ts';
 import { moveClock } from '../../testing/moved-clock.ts';
-import { type PersonAnswer, TestPerson } from '../../testing/person.ts';
+import { TestPerson } from '../../testing/person.ts';
 import { openRaw } from '../../testing/raw-database.ts';
-import { removePolicy, savePolicy, forgetOwner, settle, sharePoliced } from '../../testing/policies.ts';
+import { savePolicy, settle } from '../../testing/policies.ts';
 import { assertStatus } from '../../testing/shared-market.ts';
 import { WrittenPast } from '../../testing/written-past.ts';
 
 const DAY_MS = 86_400_000;
-const outcome = ({ status, body }: PersonAnswer) => (status < 300 ? 'done' : `${status} ${body.code}`);
-const wanting = (needed: number, action = 'secrets.reveal') =>
-  `forbid(principal, action == Action::"${action}", resource in Environment::"market/live") unless { context.approvals >= ${needed} };`;
 
 onEachDatabase('approvals', (createPlace) => {
-  const shared = sharePoliced(createPlace);
-  const path = (secret: string) => `/v1/secrets/${shared().secrets.get(secret)}/reveal`;
-  const reveal = (by: TestPerson, headers: Record<string, string> = {}, secret = 'plain', body: object = {}) =>
-    by.call('POST', path(secret), body, { confirm: true, headers });
-  const ask = async (by: TestPerson, secret = 'plain', body: object = {}): Promise<string> => {
-    const refused = await reveal(by, { 'keyhold-approval-reason': 'rotate%20it' }, secret, body);
-    assert.deepEqual([refused.status, refused.body.code], [403, 'APPROVALS_REQUIRED'], JSON.stringify(refused.body));
-    return refused.body.approval;
-  };
+  const { shared, path, reveal, ask, waiting, approve, settled } = shareApproving(createPlace);
   const settledAsk = (by: TestPerson) => ask(by, 'binance/spare');
-  const waiting = async (by: TestPerson, id: string) =>
-    assertStatus(await by.call('GET', '/v1/approvals'), 200).items.find((one: { id: string }) => one.id === id);
-  const approve = async (by: TestPerson, id: string, seenBy: TestPerson = by) => {
-    const seen = await waiting(seenBy, id);
-    const body = { digest: seen?.digest ?? '0'.repeat(64), reason: 'seen' };
-    return await by.call('POST', `/v1/approvals/${id}/approve`, body, { confirm: true });
-  };
-  /** Somebody who was there long enough. */
-  const settled = async (role: object): Promise<TestPerson> => {
-    const person = await shared().enrol(role);
-    await settle(shared().place, person.id);
-    return person;
-  };
-
-  afterEach(async () => {
-    const { owner } = shared();
-    // Other owners would have to approve it, also those who were some until today.
-    const { items: people } = assertStatus(await owner.call('GET', '/v1/people?limit=100'), 200);
-    for (const { id, state, roles } of people) {
-      if (id === owner.id || state === 'removed') continue;
-      if (roles.some(({ role }: { role: string }) => role === 'owner')) await forgetOwner(shared().place, id);
-      assertStatus(await owner.call('DELETE', `/v1/people/${id}`, {}), 200);
-    }
-    for (const { id } of assertStatus(await owner.call('GET', '/v1/policies'), 200).items)
-      await removePolicy(owner, id);
-  });
 
   it('of as many others as a policy wants let just that request run, once', async () => {
     const { owner } = shared();

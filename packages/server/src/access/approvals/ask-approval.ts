@@ -92,12 +92,13 @@ async function keep(
   const id = random.newId('approvalRequest');
   const caller = { principal, ip, idempotency: undefined };
   const draft = { ...attribution(caller), action: 'approval.asked', subject: id };
+  const expires_at = now + WAITS_MS;
   const recorded = await ledger.record(draft, async (facts) => {
     await facts.insert('approval_requests', {
-      ...{ id, person_id: principal.id, ...asked, digest: digestOf(id, asked), action },
+      ...{ id, person_id: principal.id, ...asked, digest: digestOf(id, asked, expires_at), action },
       ...{ project_id: resource.project, environment_id: resource.environment, secret: resource.secret ?? null },
       ...{ rule: decision.rule, needed: decision.approvals ?? 1, reason, state: 'waiting' },
-      ...{ expires_at: now + WAITS_MS, created_at: now },
+      ...{ expires_at, created_at: now },
     });
     return id;
   });

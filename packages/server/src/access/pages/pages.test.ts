@@ -208,7 +208,7 @@ describe('the pages of people, in a real browser', { skip: executablePath === nu
     await note(owner, 'Approved: just this, once');
     assert.equal((await change(['prices:read', 'orders:write'], { 'keyhold-approval': approval })).status, 403);
     assert.equal((await change(wider, { 'keyhold-approval': approval })).status, 200);
-    await change(['orders:read'], headers);
+    await change(['prices:read', 'orders:write'], headers);
     await owner.reload();
     await waits.getByLabel('Why').fill('not today');
     await waits.getByRole('button', { name: /^Deny/ }).click();

@@ -1,3 +1,4 @@
+import { asksMore } from './asks-more.ts';
 import { type Refusal, refuse } from '@keyhold/protocol/errors';
 import { SCOPES } from '@keyhold/protocol/state';
 import { ID_PREFIXES } from '@keyhold/protocol/id';
@@ -156,7 +157,8 @@ export interface PolicyChange {
 
 /** True where it may let somebody do more than before. */
 export function isWidening({ before, after }: PolicyChange): boolean {
-  return before?.effect === 'forbid' || after?.effect === 'permit';
+  if (after?.effect === 'permit') return true;
+  return before?.effect === 'forbid' && !(after !== undefined && asksMore(before.text, after.text));
 }
 
 /** An owner of the place whose right has no end. */

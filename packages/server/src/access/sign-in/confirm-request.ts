@@ -57,7 +57,8 @@ export async function confirmRequest(
   const sent = readPasskey(request.headers);
   const code = readCode(codeOfHeaders(request.headers));
   const bodySha256 = hash('sha256', request.body, 'hex');
-  const asked = { ...request, bodySha256, session: session.id, from: request.ip };
+  const body = Buffer.from(request.body).toString('utf8');
+  const asked = { ...request, body, bodySha256, session: session.id, from: request.ip };
   if (sent !== null) return await prove(context, person, asked, sent);
   if (code !== null) return await confirmByCode(context, person, asked, request.ip, code);
   return unconfirmed('Send Keyhold-Passkey, over this request and your session; or Keyhold-Code, if you have an app.');
@@ -102,12 +103,15 @@ export async function confirmPending(
 }
 
 /** A request, and whose it is. */
-type Confirmed = Pick<PendingRequest, 'method' | 'target' | 'bodySha256' | 'session' | 'from'>;
+type Confirmed = Pick<
+  PendingRequest,
+  'method' | 'target' | 'body' | 'bodySha256' | 'keepsSignature' | 'session' | 'from'
+>;
 
 async function prove(
   context: SignInContext,
   person: string,
-  { method, target, bodySha256, session, from }: Confirmed,
+  { method, target, body, bodySha256, keepsSignature, session, from }: Confirmed,
   { at, assertion }: SentPasskey,
 ): Promise<Refusal | null> {
   const nowMs = context.clock.wall();
@@ -126,7 +130,9 @@ async function prove(
   await noteAssertion(context, passkey, counter);
   // What was confirmed, and with what, stands in the log before it is done. Not the digest of its body: whoever reads
   // the log could try against it what people choose, such as a passphrase.
-  const side = { ip: from, method, target, session };
+  const { clientDataJSON, authenticatorData, signature } = assertion.response;
+  const signed = { body, at, publicKey: known.publicKey, clientDataJSON, authenticatorData, signature };
+  const side = { ip: from, method, target, session, ...(keepsSignature ? { signed } : {}) };
   const draft = { actor: person, action: 'request.confirmed', subject: passkey.id, side };
   const recorded = await context.ledger.record({ ...draft, evenWithoutChange: true }, async () => null);
   return isRefusal(recorded) ? recorded : null;

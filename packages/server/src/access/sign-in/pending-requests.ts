@@ -19,6 +19,7 @@ export interface PendingRequest {
   readonly target: string;
   readonly body: string;
   readonly bodySha256: string;
+  readonly keepsSignature: boolean;
   /** Address of the peer. */
   readonly from: string;
   /** Epoch milliseconds. */
@@ -42,7 +43,7 @@ export class PendingRequests {
   }
 
   /** Lets a request wait; the same one again waits as the same. Of too many the oldest goes. */
-  hold(person: string, session: string, { method, target, body, ip }: SentRequest): string {
+  hold(person: string, session: string, { method, target, body, ip, keepsSignature }: SentRequest): string {
     const bodySha256 = hash('sha256', body, 'hex');
     const own = this.#of(person).filter((held) => held.session === session);
     const same = own.find((one) => isSame(one, session, method, target, bodySha256) && !one.confirmed);
@@ -50,7 +51,7 @@ export class PendingRequests {
     for (const { id } of own.slice(0, Math.max(0, own.length + 1 - MAX_PER_SESSION))) this.#held.delete(id);
     const id = this.#random.newId('confirmation');
     const text = Buffer.from(body).toString('utf8');
-    const asked = { method, target, body: text, bodySha256, from: ip, askedAt: this.#clock.wall() };
+    const asked = { method, target, body: text, bodySha256, keepsSignature, from: ip, askedAt: this.#clock.wall() };
     const until = this.#clock.monotonic() + LIFETIME_MS;
     this.#held.set(id, { id, person, session, ...asked, until, confirmed: false });
     return id;

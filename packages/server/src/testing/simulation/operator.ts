@@ -182,7 +182,16 @@ export class Operator {
     else this.#oracle.set(key.secret, 'orders:write', 'unknown');
     key.narrowed = null;
     const permissions = narrow ? ['prices:read'] : BOTH;
-    const updated = await updateKey(control.context, CALLER, await this.#placed(control, key), { permissions }, true);
+    const updated = await updateKey(
+      control.context,
+      CALLER,
+      await this.#placed(control, key),
+      { permissions },
+      {
+        widens: true,
+        loosens: true,
+      },
+    );
     if (isRefusal(updated) || !control.alive) throw new Error('not answered');
     key.narrowed = narrow;
     if (narrow && updated.barrier === undefined) throw new Error('a narrowing without barrier');

@@ -91,7 +91,7 @@ export class World {
     if (dice.chance(0.4)) {
       const alpha = await findEnvironment((this.#control as ControlMachine).store.reader, row.id, 'alpha');
       const setting = { permission: 'orders:write', confirm: 'online' } as const;
-      if (alpha !== undefined) must(await this.#during(setPermission(context, CALLER, alpha, setting)));
+      if (alpha !== undefined) must(await this.#during(setPermission(context, CALLER, alpha, setting, true)));
     }
     for (let i = dice.whole(3, 4); i > 0; i--) this.#addVerifier();
   }
