@@ -3,10 +3,10 @@ import { type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Expected } from '@keyhold/verifier/passkeys';
 
 /**
- * Ed25519, ECDSA P-256, RSA (RFC 9053 §2, RFC 8812 §2). ML-DSA-44, which browsers would choose first, is experimental
- * in the WebCrypto that passkeys are verified with.
+ * Ed25519, ECDSA P-256, RSA (RFC 9053 §2, RFC 8812 §2), ML-DSA-44. The last one last: the WebCrypto that passkeys are
+ * verified with calls it experimental still, so it is for devices that have nothing else.
  */
-export const PASSKEY_ALGORITHMS: readonly number[] = [-8, -7, -257];
+export const PASSKEY_ALGORITHMS: readonly number[] = [-8, -7, -257, -48];
 
 export interface CreatedPasskey {
   /** COSE number, as the browser said it. */

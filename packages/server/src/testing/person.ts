@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { confirmWithPasskey } from '@keyhold/sdk/signing/confirm-with-passkey';
 import { systemClock } from '../clock.ts';
 import type { TestInstallation } from './installation.ts';
-import { PasskeyDevice } from './passkey-device.ts';
+import { type DeviceKey, PasskeyDevice } from './passkey-device.ts';
 
 export interface PersonAnswer {
   readonly status: number;
@@ -26,9 +26,9 @@ export class TestPerson {
   id = '';
   sessionId = '';
 
-  constructor(installation: Pick<TestInstallation, 'controlUrl'>) {
+  constructor(installation: Pick<TestInstallation, 'controlUrl'>, key?: DeviceKey) {
     this.#installation = installation;
-    this.device = new PasskeyDevice(originOf(installation));
+    this.device = new PasskeyDevice(originOf(installation), undefined, key);
   }
 
   /** The server started again at another port: to a browser that is another origin, to a passkey the same host. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { onEachDatabase } from '../../testing/databases.ts';
 import { moveClock } from '../../testing/moved-clock.ts';
-import { PasskeyDevice } from '../../testing/passkey-device.ts';
+import { newPostQuantumKey, PasskeyDevice } from '../../testing/passkey-device.ts';
 import { enrolPerson, originOf, TestPerson } from '../../testing/person.ts';
 import { openRaw } from '../../testing/raw-database.ts';
 import { shareSignedIn } from '../../testing/signed-in.ts';
@@ -23,6 +23,28 @@ onEachDatabase('signing in', (createPlace) => {
     const created = await owner.call('POST', '/v1/projects', { slug: 'first', name: 'First' });
     assert.equal(created.status, 201, JSON.stringify(created.body));
     assert.equal((await new TestPerson(installation).enrol(installation.bootstrapToken, 'Second')).status, 401);
+  });
+
+  it('keeps the algorithm of a passkey, and takes ML-DSA from a device that has nothing else', async () => {
+    const { installation, owner, place } = shared();
+    const body = { name: 'Post quantum', reason: 'test', role: 'administrator' };
+    const { secret } = (await owner.call('POST', '/v1/people', body, { confirm: true })).body;
+    const person = new TestPerson(installation, newPostQuantumKey());
+    assert.equal((await person.enrol(secret)).status, 201);
+    assert.equal((await person.signIn()).status, 200);
+    const invited = { name: 'Another', reason: 'test', ...AUDITOR };
+    assert.equal((await person.call('POST', '/v1/people', invited, { confirm: true })).status, 201);
+    await using raw = await openRaw(place);
+    const kept = async (whose: TestPerson) => {
+      const rows = await raw.rows(`select algorithm from person_passkeys where person_id = '${whose.id}'`);
+      return rows.map(({ algorithm }) => Number(algorithm));
+    };
+    assert.deepEqual([await kept(owner), await kept(person)], [[-7], [-48]]);
+    const began = await owner.call('GET', `/v1/audit/entries?action=session.began&actor=${person.id}`);
+    assert.deepEqual(
+      began.body.items.map(({ subject }: { subject: string }) => subject),
+      [person.sessionId],
+    );
   });
 
   it('sets a cookie that scripts cannot read and other sites do not send, and signs out', async () => {
