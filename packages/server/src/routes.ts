@@ -121,7 +121,7 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   mountSession(app, routes);
   mountPending(app, routes);
   mountProviders(app, routes);
-  mountPages(app, () => routes.signIn.site().origin);
+  mountPages(app, routes.context.random, () => routes.signIn.site().origin);
   const keys = new IssuerKeys(() => routes.context.clock.wall());
   const issuers = { issuerOf: keys.issuerOf.bind(keys), verify: verifyWith(keys) };
   mountTokenExchange(app, { ...routes.context, reader, tampered: routes.vault.tampered, ...issuers });

@@ -221,9 +221,42 @@ describe('the pages of people, in a real browser', { skip: executablePath === nu
     const page = await openPage();
     await page.goto(new URL('/sign-in', installation.controlUrl).href);
     assert.equal(page.url(), at('/sign-in'));
-    const answer = await fetch(at('/account'));
-    assert.match(answer.headers.get('content-security-policy') ?? '', /^default-src 'none'; script-src 'self';/);
-    assert.doesNotMatch(answer.headers.get('content-security-policy') ?? '', /unsafe/);
+  });
+
+  it('loads what its own tags name, by a nonce of each answer, and nothing that got into it', async () => {
+    const nonces = new Set<string>();
+    for (const path of ['/account', '/account', '/sign-in', '/enrol']) {
+      const answer = await fetch(at(path));
+      const policy = answer.headers.get('content-security-policy') ?? '';
+      const [, nonce = ''] = /script-src 'nonce-([A-Za-z0-9+/]{22}==)';/.exec(policy) ?? [];
+      assert.equal(
+        policy,
+        `default-src 'none'; script-src 'nonce-${nonce}'; style-src 'nonce-${nonce}'; connect-src 'self'; ` +
+          `base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+      );
+      const html = await answer.text();
+      const loading = html.match(/<(?:script|link|style)[^>]*>/g) ?? [];
+      assert.ok(loading.length === 2 && loading.every((tag) => tag.includes(`nonce="${nonce}"`)), loading.join());
+      assert.doesNotMatch(html, /NONCE| on[a-z]+=| style=/);
+      nonces.add(nonce);
+    }
+    assert.equal(nonces.size, 4);
+    const page = await openPage();
+    await page.goto(at('/sign-in'));
+    const ran = await page.evaluate(`(async () => {
+      const script = document.createElement('script');
+      script.textContent = 'globalThis.ran = true';
+      document.head.append(script);
+      const other = document.createElement('script');
+      other.src = '/assets/sign-in.js';
+      const loaded = new Promise((resolve) => {
+        other.onload = () => resolve(true);
+        other.onerror = () => resolve(false);
+      });
+      document.head.append(other);
+      return [globalThis.ran ?? false, await loaded];
+    })()`);
+    assert.deepEqual(ran, [false, false]);
   });
 
   it('goes to a provider and comes back from it: with what groups give, a first passkey, and who was here before', async () => {
