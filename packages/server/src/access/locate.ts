@@ -29,15 +29,30 @@ export function refuseAsked(principal: Principal, asked: NonNullable<Operation['
   for (const { action, unless } of asked) {
     if (unless !== undefined) continue;
     const reach = reachFor(principal, action as Action);
-    if (isRefusal(reach)) return reach;
+    if (isRefusal(reach)) return noteNowhere(principal, action as Action, reach);
   }
   return null;
+}
+
+/** That he may do it nowhere was decided too. */
+function noteNowhere(principal: Principal, action: Action, refusal: Refusal): Refusal {
+  decideNoted(principal, action, INSTALLATION);
+  return refusal;
+}
+
+/** Remembers what a list was decided on: each place of what it shows. What lies around such a place is decided by none. */
+export function noteShown(principal: Principal, action: Action, shown: readonly Resource[]): void {
+  const places = new Map(shown.map((resource) => [`${resource.project} ${resource.environment}`, resource]));
+  for (const resource of places.values()) {
+    const decision = decide(principal, action, resource);
+    if (decision.allowed) principal.judge.note({ principal, action, resource, decision });
+  }
 }
 
 /** Allows the action at that place, or refuses, naming the rule. */
 export function allow(principal: Principal, action: Action, located: Located | Refusal): Refusal | null {
   const reach = reachFor(principal, action);
-  if (isRefusal(reach)) return reach;
+  if (isRefusal(reach)) return noteNowhere(principal, action, reach);
   return isRefusal(located) ? located : allowAt(principal, action, located);
 }
 

@@ -13,8 +13,8 @@ import { pageOf } from '../http/page.ts';
 import { expose } from '../vault/expose.ts';
 import type { ChangeContext } from './change-context.ts';
 import { createToken } from './create-token.ts';
-import { allowOnInstallation, reachFor } from './locate.ts';
-import { holdsWhole, INSTALLATION, type Principal, type Reach } from './principal.ts';
+import { allowOnInstallation, noteShown, reachFor } from './locate.ts';
+import { holdsWhole, INSTALLATION, type Principal, type Reach, type Resource } from './principal.ts';
 import { refuseUnseen } from './refuse-unseen.ts';
 import { readExpiry } from './read-expiry.ts';
 import { revokeToken } from './revoke-token.ts';
@@ -72,7 +72,15 @@ export function mountTokens(
       page,
       (after, limit) => listVisible(reader, places, reach, after, limit),
       ({ id }) => id,
-      show,
+      async (rows) => {
+        const names = await places.names(rows);
+        noteShown(
+          principal,
+          'tokens.read',
+          rows.flatMap((row) => boundTo(row, names)),
+        );
+        return await show(rows);
+      },
     );
     return isRefusal(found) ? found : { body: found };
   });
@@ -94,6 +102,13 @@ export function mountTokens(
     const { barrier } = revoked;
     return shown === undefined ? absent : { body: { token: shown, barrier }, sequence: barrier.sequence };
   });
+}
+
+/** Where a token is good. */
+function boundTo({ projects, environment_id: environment }: TokenRow, names: PlaceNames): readonly Resource[] {
+  if (environment !== null) return [{ project: names.projectOf.get(environment) ?? null, environment }];
+  if (projects === null) return [INSTALLATION];
+  return (JSON.parse(projects) as string[]).map((project) => ({ project, environment: null }));
 }
 
 /** A bound caller sees tokens bound within its own binding; `names` knows the environments' projects. */

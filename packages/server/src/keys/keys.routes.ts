@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Principal } from '../access/principal.ts';
 import { showDelivery } from '../delivery/delivery.routes.ts';
 import { mount } from '../http/mount.ts';
+import { noteShown } from '../access/locate.ts';
 import { pageOf } from '../http/page.ts';
 import { confirmInProduction } from '../projects/confirm-in-production.ts';
 import { openEnvironment, visiblePlaces } from '../projects/locate.ts';
@@ -23,7 +24,10 @@ export interface KeyRoutes extends Routes {
   readonly vault: Vault;
 }
 
-export function mountKeys(app: FastifyInstance, { gate, context, reader, cursors, vault }: KeyRoutes): void {
+export function mountKeys(app: FastifyInstance, routes: KeyRoutes): void {
+  const { gate, context, reader, vault } = routes;
+  mountReading(app, routes);
+
   mount(app, gate, operations.issueKey, async ({ principal, body, ip, idempotency, confirm }) => {
     const { project, environment, deliverTo, credential: asked, ...input } = body;
     const place = await openEnvironment(reader, principal, 'keys.issue', project, environment);
@@ -45,6 +49,24 @@ export function mountKeys(app: FastifyInstance, { gate, context, reader, cursors
     return { body: { key, credential, ...shown }, repeated, sequence };
   });
 
+  mount(app, gate, operations.updateKey, async ({ principal, params, body, ip, idempotency, confirm }) => {
+    let gives: Gives = { widens: true, loosens: true };
+    const narrows = async (found: PlacedKey) => {
+      gives = await givesNow(reader, found, body);
+      return !gives.loosens;
+    };
+    const key = await openKey(reader, principal, 'keys.change', params.id, narrows);
+    if (isRefusal(key)) return key;
+    const unconfirmed = gives.widens ? await confirm() : null;
+    if (unconfirmed !== null) return unconfirmed;
+    const updated = await updateKey(context, { principal, ip, idempotency }, key, body, gives);
+    if (isRefusal(updated)) return updated;
+    const { sequence, ...shown } = updated;
+    return { body: shown, sequence };
+  });
+}
+
+function mountReading(app: FastifyInstance, { gate, context, reader, cursors }: KeyRoutes): void {
   mount(app, gate, operations.listKeys, async ({ principal, query }) => {
     const filter = await filterFor(principal, query.project, query.environment);
     if (isRefusal(filter)) return filter;
@@ -59,7 +81,10 @@ export function mountKeys(app: FastifyInstance, { gate, context, reader, cursors
       page,
       load,
       ({ id }) => id,
-      (rows) => viewKeys(reader, rows, nowMs),
+      (rows) => {
+        noteShown(principal, 'keys.read', rows.map(placeOf));
+        return viewKeys(reader, rows, nowMs);
+      },
     );
     return isRefusal(found) ? found : { body: found };
   });
@@ -78,22 +103,6 @@ export function mountKeys(app: FastifyInstance, { gate, context, reader, cursors
     if (isRefusal(key)) return key;
     const [view] = await viewKeys(reader, [key], context.clock.wall());
     return view === undefined ? refuse('KEY_NOT_FOUND', 'It is gone.') : { body: view };
-  });
-
-  mount(app, gate, operations.updateKey, async ({ principal, params, body, ip, idempotency, confirm }) => {
-    let gives: Gives = { widens: true, loosens: true };
-    const narrows = async (found: PlacedKey) => {
-      gives = await givesNow(reader, found, body);
-      return !gives.loosens;
-    };
-    const key = await openKey(reader, principal, 'keys.change', params.id, narrows);
-    if (isRefusal(key)) return key;
-    const unconfirmed = gives.widens ? await confirm() : null;
-    if (unconfirmed !== null) return unconfirmed;
-    const updated = await updateKey(context, { principal, ip, idempotency }, key, body, gives);
-    if (isRefusal(updated)) return updated;
-    const { sequence, ...shown } = updated;
-    return { body: shown, sequence };
   });
 }
 
@@ -125,4 +134,8 @@ async function show(prepared: Prepared) {
   if (secret === null) return {};
   if (prepared.way !== undefined) return { delivery: await describeDelivered(prepared, prepared.way, showDelivery) };
   return { secret: expose(secret), ...(passphrase === null ? {} : { passphrase: expose(passphrase) }) };
+}
+
+function placeOf({ project_id: project, environment_id: environment }: PlacedKey) {
+  return { project, environment };
 }

@@ -3,7 +3,7 @@ import * as operations from '@keyhold/protocol/operations/projects';
 import type { FastifyInstance } from 'fastify';
 import type { Kysely } from 'kysely';
 import type { ChangeContext } from '../access/change-context.ts';
-import { allowAt, allowOnInstallation } from '../access/locate.ts';
+import { allowAt, allowOnInstallation, noteShown } from '../access/locate.ts';
 import type { Principal } from '../access/principal.ts';
 import type { Database, EnvironmentRow } from '../database/schema.ts';
 import type { Cursors } from '../http/cursor.ts';
@@ -47,7 +47,10 @@ export function mountProjects(app: FastifyInstance, routes: Routes): void {
       page,
       load,
       ({ id }) => id,
-      (rows) => rows.map(showProject),
+      (rows) => {
+        noteShown(principal, 'projects.read', rows.map(wholeOf));
+        return rows.map(showProject);
+      },
     );
     return isRefusal(found) ? found : { body: found };
   });
@@ -74,7 +77,11 @@ export function mountEnvironments(app: FastifyInstance, { gate, context, reader,
     const { projects, environments: ids } = visible;
     const places = projects !== null && projects.length > 0 ? { projects } : { ids };
     const load = (after: string | undefined, limit: number) => listEnvironments(reader, { ...places, after, limit });
-    const show = (rows: Awaited<ReturnType<typeof load>>) => rows.map((row) => showEnvironment(row, row.slug));
+    const show = (rows: Awaited<ReturnType<typeof load>>) => {
+      const shown = rows.map(({ id, project_id: project }) => ({ project, environment: id }));
+      noteShown(principal, 'environments.read', shown);
+      return rows.map((row) => showEnvironment(row, row.slug));
+    };
     const found = await pageOf(
       cursors,
       page,
@@ -134,7 +141,11 @@ export function mountConsumers(app: FastifyInstance, { gate, context, reader, cu
     if (isRefusal(projects)) return projects;
     const load = (after: string | undefined, limit: number) =>
       listConsumers(reader, { projects, q: query.q, after, limit });
-    const show = (rows: Awaited<ReturnType<typeof load>>) => rows.map((row) => showConsumer(row, row.slug));
+    const show = (rows: Awaited<ReturnType<typeof load>>) => {
+      const shown = rows.map(({ project_id: project }) => ({ project, environment: null }));
+      noteShown(principal, 'consumers.read', shown);
+      return rows.map((row) => showConsumer(row, row.slug));
+    };
     const page = { list: operations.listConsumers.id, principal: principal.id, query };
     const found = await pageOf(
       cursors,
@@ -153,4 +164,8 @@ export function mountConsumers(app: FastifyInstance, { gate, context, reader, cu
     const [project] = await listProjects(reader, [consumer.project_id], undefined, 1);
     return { body: showConsumer(consumer, project?.slug ?? consumer.project_id) };
   });
+}
+
+function wholeOf({ id }: { readonly id: string }) {
+  return { project: id, environment: null };
 }

@@ -8,7 +8,7 @@ import { readCheckedRows } from '../../ledger/checked-rows.ts';
 import { pageOf } from '../../http/page.ts';
 import { Turns } from '../../vault/turns.ts';
 import { hadOtherOwner } from '../approvals/approvals.store.ts';
-import { allow, allowOnInstallation, reachFor } from '../locate.ts';
+import { allow, allowOnInstallation, noteShown, reachFor } from '../locate.ts';
 import { INSTALLATION, type Principal, type Resource } from '../principal.ts';
 import { isKnownToLedger, withdrawMissing } from '../withdraw-missing.ts';
 import { findPolicyNamed, findPolicyRow, listPolicies } from './policies.store.ts';
@@ -53,7 +53,11 @@ export function mountPolicies(app: FastifyInstance, { gate, policies: context, c
       page,
       load,
       ({ id }) => id,
-      (rows) => rows.map(showPolicy),
+      (rows) => {
+        const shown = rows.map((row) => placeOf(places, tryReadPolicy(row)));
+        noteShown(principal, 'policies.read', shown);
+        return rows.map(showPolicy);
+      },
     );
     return isRefusal(found) ? found : { body: found };
   });

@@ -104,6 +104,34 @@ onEachDatabase('a preview of a policy', (createPlace) => {
     assert.equal(replayedOf(await forbid('context.network.isInRange(ip("192.0.2.0/24"))'), auditor.id).length, 0);
   });
 
+  it('counts what lists showed, at each place that they showed something of, and what was open nowhere', async () => {
+    const { enrol } = shared();
+    const auditor = await enrol({ role: 'auditor' });
+    const forbidding = async (action: string, where = '') => {
+      const text = `forbid(principal == Person::"${auditor.id}", action == Action::"${action}", resource${where});`;
+      return replayedOf(await preview({ name: 'x', text }), auditor.id).map(({ place }) => place);
+    };
+    for (const list of ['/v1/keys', '/v1/projects', '/v1/projects/market/environments', '/v1/consumers', '/v1/tokens'])
+      assertStatus(await auditor.call('GET', list), 200);
+    assert.deepEqual((await forbidding('projects.read')).toSorted(), ['default', 'market', 'other']);
+    assert.deepEqual((await forbidding('projects.read', ' in Project::"market"')).toSorted(), ['market']);
+    const around = ['market', 'market/live', 'market/test'];
+    assert.deepEqual((await forbidding('environments.read')).toSorted(), around);
+    assert.deepEqual(await forbidding('consumers.read'), ['market']);
+    assert.ok((await forbidding('tokens.read')).includes('installation'));
+    const keys = assertStatus(await auditor.call('GET', '/v1/keys'), 200).items;
+    const lie = new Set(
+      keys.map((key: { project: string; environment: string }) => `${key.project}/${key.environment}`),
+    );
+    assert.deepEqual(new Set(await forbidding('keys.read')), lie);
+    assert.equal((await auditor.call('POST', '/v1/projects', { slug: 'x', name: 'x' })).status, 403);
+    const text = `permit(principal == Person::"${auditor.id}", action == Action::"projects.create", resource);`;
+    assert.deepEqual(
+      replayedOf(await preview({ name: 'x', text }), auditor.id).map(({ place, allowed }) => [place, allowed]),
+      [['installation', true]],
+    );
+  });
+
   it('is kept a month, and goes with whoever is erased', async () => {
     const { enrol, owner } = shared();
     const auditor = await enrol({ role: 'auditor' });
