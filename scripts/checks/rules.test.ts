@@ -31,6 +31,11 @@ const REFUSED: Readonly<Record<string, { path: string; line?: number; names: Reg
   'expose-holders/use-case': { path: 'packages/server/src/keys/issue-key.ts', line: 2, names: /expose/ },
   'expose-holders/handed-on': { path: 'packages/server/src/vault/secret.ts', names: /expose/ },
   'ciphers/store': { path: 'packages/server/src/keys/keys.store.ts', line: 1, names: /createCipheriv/ },
+  'constant-time/signature': {
+    path: 'packages/verifier/src/verify-signature.ts',
+    line: 3,
+    names: /expected\.mac.*timingSafeEqual/,
+  },
   'package-borders/cli': { path: 'packages/cli/src/main.ts', line: 2, names: /@keyhold\/server\/app/ },
   'package-borders/console': { path: 'packages/console/src/keys.tsx', line: 1, names: /@keyhold\/server\/config/ },
   'package-borders/protocol': { path: 'packages/protocol/src/id.ts', line: 2, names: /node:crypto/ },

@@ -1,5 +1,6 @@
 import { barrels } from './barrels.ts';
 import { ciphers } from './ciphers.ts';
+import { constantTime } from './constant-time.ts';
 import { dependencies } from './dependencies.ts';
 import { environment } from './environment.ts';
 import { exposeHolders } from './expose-holders.ts';
@@ -17,6 +18,17 @@ import { unusedExports } from './unused-exports.ts';
 
 /** The rules of the house that no general linter knows. */
 export const RULES: readonly Rule[] = [
-  ...[floors, fileKinds, sqlPlaces, pureDomain, environment, oneClock, exposeHolders, ciphers, packageBorders],
+  ...[
+    floors,
+    fileKinds,
+    sqlPlaces,
+    pureDomain,
+    environment,
+    oneClock,
+    exposeHolders,
+    ciphers,
+    constantTime,
+    packageBorders,
+  ],
   ...[barrels, fileNames, sizes, unusedExports, frontDoor, dependencies],
 ];

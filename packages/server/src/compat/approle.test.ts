@@ -54,6 +54,45 @@ onEachDatabase("services sign in over Vault's AppRole", (createPlace) => {
     assert.equal((await read(auth.client_token, 'app')).status, 403);
   });
 
+  it('only where they sign in: nothing else is opened by a login that a request brings along', async () => {
+    await wire().expect(200, 'POST', 'secret/data/inline', { data: { a: 1 } }, IN_MARKET);
+    const role_id = await make('inline');
+    const { secret_id } = await secretOf('inline');
+    // A header of a relative of Vault (OpenBao) signs in and asks at once; there it once reached internal operations.
+    const parameters = [role_id, secret_id].map((value) =>
+      Buffer.from(JSON.stringify({ value })).toString('base64url'),
+    );
+    const headers = {
+      ...{ 'x-vault-inline-auth-path': 'auth/approle/login', 'x-vault-inline-auth-operation': 'update' },
+      ...{ 'x-vault-inline-auth-parameter-role': parameters[0] as string },
+      ...{ 'x-vault-inline-auth-parameter-secret': parameters[1] as string },
+    };
+    const options = { token: undefined, headers, ...IN_MARKET };
+    for (const [method, path] of [
+      ['GET', 'secret/data/inline'],
+      ['POST', 'sys/wrapping/wrap'],
+      ['POST', 'sys/wrapping/unwrap'],
+      ['GET', 'auth/token/lookup-self'],
+      ['POST', `${ROLE}/inline/secret-id`],
+      ['PUT', 'sys/seal'],
+      ['POST', 'transit/keys/inline'],
+    ] as const) {
+      const { status, body } = await wire().call(
+        method,
+        path,
+        method === 'GET' ? undefined : { role_id, secret_id },
+        options,
+      );
+      assert.ok([400, 403, 404].includes(status) && body.errors.length === 1, `${path}: ${status}`);
+      assert.doesNotMatch(JSON.stringify(body), /"(?:data|auth)":\{/);
+    }
+    const entries = await shared().installation.call('GET', '/v1/audit/entries?action=token.exchanged');
+    const before = entries.body.items.length;
+    await signIn(role_id, secret_id);
+    const after = await shared().installation.call('GET', '/v1/audit/entries?action=token.exchanged');
+    assert.equal(after.body.items.length, before + 1, 'nobody was signed in by the way');
+  });
+
   it('says no more of what is wrong than that it is', async () => {
     const [one, other] = [await make('one'), await make('other')];
     const { secret_id: secret } = await secretOf('one');
