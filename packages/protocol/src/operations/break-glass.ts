@@ -45,6 +45,7 @@ export const listBreakGlass = defineOperation({
   status: 200,
   response: Page(BreakGlassShape),
   errors: ['INVALID_CURSOR'],
+  isWatching: true,
 });
 
 export const closeBreakGlass = defineOperation({

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { onEachDatabase } from '../../testing/databases.ts';
+import { eventually } from '../../testing/eventually.ts';
+import { startInstallation } from '../../testing/installation.ts';
 import { moveClock } from '../../testing/moved-clock.ts';
-import type { PersonAnswer, TestPerson } from '../../testing/person.ts';
+import { enrolOwner, type PersonAnswer, type TestPerson } from '../../testing/person.ts';
 import { savePolicy, sharePoliced } from '../../testing/policies.ts';
 import { assertStatus } from '../../testing/shared-market.ts';
 
@@ -62,6 +64,43 @@ onEachDatabase('break-glass', (createPlace) => {
     assert.equal(
       outcome(await owner.call('POST', `/v1/break-glass/${own.id}/review`, { review: 'mine' })),
       '403 FORBIDDEN',
+    );
+  });
+
+  it('is opened once until somebody else has looked at it', async () => {
+    const { owner, enrol } = shared();
+    const administrator = await enrol({ role: 'administrator' });
+    const { breakGlass } = assertStatus(await open(administrator), 201);
+    const close = () => administrator.call('POST', `/v1/break-glass/${breakGlass.id}/close`, {});
+    assert.equal(outcome(await close()), 'done');
+    const again = await open(administrator);
+    assert.equal(outcome(again), '409 ILLEGAL_TRANSITION');
+    assert.match(again.body.detail, /Somebody reviews your last one first/);
+    const said = { review: 'it had to be' };
+    assert.equal(outcome(await owner.call('POST', `/v1/break-glass/${breakGlass.id}/review`, said)), 'done');
+    assert.equal(outcome(await open(administrator)), 'done');
+  });
+
+  it('raises another alarm where nobody looked at it for three days', async () => {
+    await using place = await createPlace();
+    const alarmsOf = async (owner: TestPerson) => {
+      const { alarms } = assertStatus(await owner.call('GET', '/v1/installation'), 200);
+      return alarms.filter(({ code }: { code: string }) => code === 'BREAK_GLASS_UNREVIEWED');
+    };
+    let owner: TestPerson;
+    let id: string;
+    {
+      await using installation = await startInstallation(place);
+      owner = await enrolOwner(installation);
+      id = assertStatus(await open(owner), 201).breakGlass.id;
+      assert.deepEqual(await alarmsOf(owner), []);
+    }
+    using _ = moveClock(73 * 60 * MINUTE_MS);
+    await using installation = await startInstallation(place);
+    owner.movedTo(installation);
+    await owner.signIn();
+    await eventually('the alarm', async () =>
+      (await alarmsOf(owner)).some((one: { subject: string }) => one.subject === id),
     );
   });
 

@@ -1,4 +1,5 @@
 import { approvalCard } from './approvals.js';
+import { showBreakGlass } from './break-glass.js';
 import { asTaken, card, make, timeOf } from './cards.js';
 import { call, callConfirmed, confirmationOver, createPasskey, doing } from './passkeys.js';
 import { askCode, showPassword, watchPassword } from './password-part.js';
@@ -11,7 +12,16 @@ const APPROVALS_EVERY = 5;
 const MAX_APPROVALS = 20;
 
 /** What every confirmed call is bound to. */
-let self = { session: '', rpId: '', passkeys: [], firstPasskey: false, providers: [], password: null, askCode };
+let self = {
+  person: '',
+  session: '',
+  rpId: '',
+  passkeys: [],
+  firstPasskey: false,
+  providers: [],
+  password: null,
+  askCode,
+};
 
 function button(label, about, work) {
   const made = make('button', label, { type: 'button', ariaLabel: `${label}: ${about}` });
@@ -24,7 +34,7 @@ async function show() {
   const { providers, firstPasskey } = rest;
   const session = sessions.find(({ current }) => current).id;
   const ids = passkeys.map(({ credentialId }) => credentialId);
-  self = { session, rpId, passkeys: ids, providers, firstPasskey, password, askCode };
+  self = { person: person.id, session, rpId, passkeys: ids, providers, firstPasskey, password, askCode };
   byId('who').textContent = person.name;
   byId('roles').replaceChildren(
     ...roles.map(({ role, project, environment, expiresAt, reason }) => {
@@ -187,7 +197,10 @@ const leave = (error) => {
 async function watch(turn = 0) {
   if (document.visibilityState === 'visible') {
     await showPending().catch(leave);
-    if (turn % APPROVALS_EVERY === 0) await showApprovals().catch(leave);
+    if (turn % APPROVALS_EVERY === 0) {
+      await showApprovals().catch(leave);
+      await showBreakGlass(button, self.person).catch(leave);
+    }
   }
   setTimeout(watch, PENDING_EVERY_MS, turn + 1);
 }

@@ -51,24 +51,39 @@ async function differences({ method, target, body, state }) {
   if (state !== 'waiting' || body === '' || (method !== 'PATCH' && method !== 'PUT')) return [];
   const now = await nowAt(target);
   if (now === null) return [make('p', 'What is there now could not be read.')];
-  const changed = Object.entries(JSON.parse(body)).filter(
-    ([name, wanted]) => name in now && plain(now[name], 0) !== plain(wanted, 0),
-  );
-  const text = changed.map(([name, wanted]) => `- ${name}: ${plain(now[name], 0)}\n+ ${name}: ${plain(wanted, 0)}`);
+  const wanted = JSON.parse(body);
+  // Of settings, what is left out is unset.
+  const names = new Set([...Object.keys(wanted), ...(SETTINGS.test(target) ? Object.keys(now) : [])]);
+  const lineOf = (sign, name, from) => (isUnset(from[name]) ? [] : [`${sign} ${name}: ${plain(from[name], 0)}`]);
+  const changed = [...names]
+    .map((name) => [lineOf('-', name, now).join(), lineOf('+', name, wanted).join()])
+    .filter(([before, after]) => before.slice(1) !== after.slice(1));
+  const text = changed.flat().filter((line) => line !== '');
   const title = make('p', changed.length === 0 ? 'It changes nothing that is shown here.' : 'Now (−) and then (+):');
   return changed.length === 0 ? [title] : [title, make('pre', text.join('\n'), { className: 'change' })];
 }
 
-/** What is there now; null where nothing is, or where it can't be read so. */
+const SETTINGS = /\/(?:permissions\/[^/]+|rules|signing)$/;
+const isUnset = (value) => value === undefined || value === null || (Array.isArray(value) && value.length === 0);
+
+/** What is shown in a list alone, and by which of its fields it is found there. */
+const LISTED = [
+  [/^(\/v1\/(?:policies|custom-roles))\/([a-z0-9-]+)$/, 'name'],
+  [/^(\/v1\/projects\/[^/]+\/environments\/[^/]+\/permissions)\/([^/]+)$/, 'permission'],
+];
+
+/** What is there now; null where it can't be read so. */
 async function nowAt(target) {
   try {
-    const list = /^(\/v1\/(?:policies|custom-roles))\/([a-z0-9-]+)$/.exec(target);
-    if (list === null) {
-      const found = await call('GET', target);
-      return found.key ?? found.secret ?? found;
+    for (const [pattern, by] of LISTED) {
+      const [, list, wanted] = pattern.exec(target) ?? [];
+      if (list === undefined) continue;
+      const { items, nextCursor } = await call('GET', `${list}?limit=100`);
+      const { [by]: _name, ...found } = items.find((one) => one[by] === decodeURIComponent(wanted)) ?? {};
+      return nextCursor !== null && Object.keys(found).length === 0 ? null : found;
     }
-    const { items } = await call('GET', `${list[1]}?limit=100`);
-    return items.find(({ name }) => name === list[2]) ?? null;
+    const found = await call('GET', target);
+    return found.key ?? found.secret ?? found;
   } catch {
     return null;
   }

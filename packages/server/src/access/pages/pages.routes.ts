@@ -6,7 +6,7 @@ import type { Random } from '../../random.ts';
 const PAGES = ['sign-in', 'enrol', 'account'] as const;
 const ASSETS = [
   ...(['page.css', 'passkeys.js', 'cards.js', 'approvals.js', 'sign-in.js', 'enrol.js', 'account.js'] as const),
-  ...(['qr.js', 'password-part.js'] as const),
+  ...(['qr.js', 'password-part.js', 'break-glass.js'] as const),
 ] as const;
 
 /**

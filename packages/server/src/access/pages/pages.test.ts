@@ -216,6 +216,54 @@ describe('the pages of people, in a real browser', { skip: executablePath === nu
     await waits.waitFor({ state: 'detached' });
   });
 
+  it('what settings would be is shown with what is left out of them', async () => {
+    const text = 'forbid(principal, action == Action::"permissions.set", resource) unless { context.approvals >= 1 };';
+    const setting = '/v1/projects/default/environments/production/permissions/orders:write';
+    await confirmed('PUT', setting, { confirm: 'online' });
+    const { basis } = await confirmed('POST', '/v1/policies/preview', { name: 'settings', text });
+    await confirmed('PUT', '/v1/policies/settings', { text, reason: 'test', basis });
+    const invited = await confirmed('POST', '/v1/people', { name: 'Sol', role: 'administrator', reason: 'test' });
+    const asker = new TestPerson(installation);
+    assert.equal((await asker.enrol(invited.secret)).status, 201);
+    const headers = { 'keyhold-approval-reason': 'less' };
+    const asked = await asker.call('PUT', setting, { audit: 'every-use' }, { confirm: true, headers });
+    assert.equal(asked.body.code, 'APPROVALS_REQUIRED', JSON.stringify(asked.body));
+    await owner.reload();
+    const waits = owner.locator('#approvals li', { hasText: 'PUT /v1/projects' });
+    await waits.waitFor();
+    assert.equal(await waits.locator('pre.change').textContent(), '+ audit: "every-use"\n- confirm: "online"');
+    await waits.getByLabel('Why').fill('no');
+    await waits.getByRole('button', { name: /^Deny/ }).click();
+    await waits.waitFor({ state: 'detached' });
+  });
+
+  it('break-glass is seen by whoever looks after it, closed there, and looked at', async () => {
+    const invited = await confirmed('POST', '/v1/people', { name: 'Gina', role: 'administrator', reason: 'test' });
+    const gina = new TestPerson(installation);
+    assert.equal((await gina.enrol(invited.secret)).status, 201);
+    const asked = { reason: 'the exchange is down', minutes: 10 };
+    assert.equal((await gina.call('POST', '/v1/break-glass', asked, { confirm: true })).status, 201);
+    // Without a reload: the page is open somewhere.
+    const glass = owner.locator('#glass li');
+    await glass.waitFor();
+    assert.match(
+      (await glass.textContent()) ?? '',
+      /Gina: “the exchange is down”.*Without approvals since .*, until /s,
+    );
+    assert.match(await owner.title(), /^! /);
+    await assertOpenToAll(owner, 'break-glass');
+    await glass.getByRole('button', { name: /^Close: Gina/ }).click();
+    await note(owner, 'It is over');
+    await glass.getByRole('button', { name: /^Say it/ }).click();
+    await note(owner, 'Say what was done');
+    await glass.getByLabel('What you found').fill('it had to be');
+    await owner.keyboard.press('Tab');
+    await owner.keyboard.press('Enter');
+    await note(owner, 'Reviewed');
+    await glass.waitFor({ state: 'detached' });
+    assert.doesNotMatch(await owner.title(), /^!/);
+  });
+
   it('asks nobody but this server for anything, and by its address leads to its name', async () => {
     assert.deepEqual([...new Set(asked)], [originOf(installation)]);
     const page = await openPage();
