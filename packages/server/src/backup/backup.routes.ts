@@ -18,6 +18,8 @@ export interface BackupRoutes extends Routes {
   readonly store: Store;
 }
 
+const NO_TOKEN = refuse('UNAUTHENTICATED', 'Send a token.');
+
 /** A backup is a stream of bytes and not JSON, so its route is not mounted like the others. */
 export function mountBackup(app: FastifyInstance, { gate, context, store }: BackupRoutes): void {
   const { ledger, clock } = context;
@@ -31,11 +33,16 @@ export function mountBackup(app: FastifyInstance, { gate, context, store }: Back
         querystring: Closed({}),
         body: BackupRequestShape,
       } as object,
+      // Before the body is parsed: a stranger's input is not even read.
+      onRequest: async (request, reply) => {
+        const principal = await gate.authenticate(bearerOf(request), request.ip);
+        return principal === null ? sendProblem(request, reply, NO_TOKEN) : undefined;
+      },
     },
     async (request, reply) => {
       const find = () => gate.authenticate(bearerOf(request), request.ip);
       const principal = await find();
-      if (principal === null) return sendProblem(request, reply, refuse('UNAUTHENTICATED', 'Send a token.'));
+      if (principal === null) return sendProblem(request, reply, NO_TOKEN);
       const sent = () => sentRequest(request);
       const approved = await approvalOf(gate, { method: 'POST' }, request, principal, sent);
       if (isRefusal(approved)) return sendProblem(request, reply, approved);

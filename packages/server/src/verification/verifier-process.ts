@@ -1,3 +1,4 @@
+import type { Scope } from '@keyhold/protocol/state';
 import { readFileSync } from 'node:fs';
 import { connectVerifier } from '@keyhold/verifier/connect';
 import { RedisStore } from '@keyhold/verifier/redis-store';
@@ -24,6 +25,9 @@ export interface VerifierProcess extends AsyncDisposable {
   /** `http(s)://host:port` */
   readonly url: string;
 }
+
+/** Scopes that read what a verifier counts. */
+const READ_METRICS: readonly Scope[] = ['admin', 'read', 'verify'];
 
 /** Runs one verifier behind HTTP. It serves as soon as it has a snapshot and a lease, and never asks a database. */
 export async function startVerifierProcess(config: Config, log: Log): Promise<VerifierProcess> {
@@ -93,7 +97,7 @@ export async function startVerifierProcess(config: Config, log: Log): Promise<Ve
     help: 'Bytes that they take',
     read: () => [{ value: verifier.remembered.bytes }],
   });
-  mountMetrics(app, gate, registry, ({ scopes }) => scopes.some((scope) => scope !== 'feed' && scope !== 'keys'));
+  mountMetrics(app, gate, registry, ({ scopes }) => scopes.some((scope) => READ_METRICS.includes(scope)));
   await app.listen({ host: config.host, port: config.verifierPort });
   return {
     url: urlOf(app.server.address(), config.host, tls !== undefined),

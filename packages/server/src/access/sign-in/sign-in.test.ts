@@ -47,6 +47,24 @@ onEachDatabase('signing in', (createPlace) => {
     );
   });
 
+  it('ends no session and removes no passkey of somebody else, as if there were none', async () => {
+    const { owner, place } = shared();
+    const person = await newPerson();
+    await using raw = await openRaw(place);
+    const [passkey] = await raw.rows(`select id from person_passkeys where person_id = '${person.id}'`);
+    for (const [path, code] of [
+      [`/v1/sessions/${person.sessionId}`, 'SESSION_NOT_FOUND'],
+      [`/v1/passkeys/${passkey.id}`, 'PASSKEY_NOT_FOUND'],
+    ] as const) {
+      const { status, body } = await owner.call('DELETE', path, {}, { confirm: true });
+      const unknown = path.replace(/[0-9a-f]{12}$/, '0'.repeat(12));
+      const none = await owner.call('DELETE', unknown, {}, { confirm: true });
+      assert.deepEqual([status, body.code, none.status, none.body.code], [404, code, 404, code]);
+    }
+    assert.equal(await isIn(person), true);
+    assert.equal((await person.signIn()).status, 200);
+  });
+
   it('sets a cookie that scripts cannot read and other sites do not send, and signs out', async () => {
     const person = await newPerson();
     const signedIn = await person.signIn();
