@@ -15,7 +15,7 @@ import { RequestJudge } from './request-judge.ts';
 import { GOVERNED, TIGHTENING } from './vocabulary.ts';
 
 const SETS = Number(process.env['KEYHOLD_POLICY_SETS'] ?? 2_000);
-const REQUESTS = 4;
+const REQUESTS = 5;
 const SEED = 20_261_128;
 
 /** Two projects with an environment of production and one for testing each. */
@@ -83,7 +83,7 @@ it('decisions are those of a second evaluator, and of Cedar with all policies an
     // Few at a time, so that policies meet.
     const actions = Array.from({ length: 6 }, () => pick(dice, GOVERNED));
     const names = { ...NAMES, actions };
-    const policies = Array.from({ length: 1 + Math.floor(dice() * 12) }, () => randomPolicy(dice, names));
+    const policies = Array.from({ length: 1 + Math.floor(dice() * 30) }, () => randomPolicy(dice, names));
     const texts = policies.map(textOf);
     const read = texts.map((text, i) => readPolicy({ id: `pol_${String(i).padStart(2, '0')}`, text }));
     const book = new PolicyBook(PLACES).withPolicies(read, 'engine test');
