@@ -14,7 +14,10 @@ const COMPARED = /(typeof )?([\w$]+(?:\??\.[\w$]+)*) *[!=]==? *([\w$]+(?:\??\.[\
 const SECRET = /(?:^|[a-z_.])(?:h?mac|authTag|signature|secret|password|passphrase|pin|t?otp|commitment)$/i;
 const PLAIN = /^(?:undefined|null|true|false|\d.*|[A-Z_]{3,}\..*)$/;
 
-/** What is secret is compared in constant time (`timingSafeEqual`), never by `===`. */
+/**
+ * What is secret is compared in constant time (`timingSafeEqual`), never by `===`. It goes by names alone: what a call
+ * returns has none, and is for whoever reads the change.
+ */
 export const constantTime: Rule = {
   name: 'constant-time',
   *check({ sources }) {

@@ -19,6 +19,12 @@ export function decide(principal: Principal, action: Action, resource: Resource)
   return { allowed: true, rule: `${kind}:${nameOf(grant.opener)}`, byName: false };
 }
 
+/** Whether it matters what exactly he asks: it is open to him, or would be once others approved it. */
+export function mayAsk(principal: Principal, action: Action, resource: Resource): boolean {
+  const { allowed, approvals } = decide(principal, action, resource);
+  return allowed || approvals !== undefined;
+}
+
 /** What is known of something that is decided on. */
 export interface About {
   /** False where it is not known whether there is anything. */
@@ -34,9 +40,14 @@ export function decideNoted(
   resource: Resource,
   { isThere = true, narrows = false }: About = {},
 ): Decision {
+  const decision = decideAbout(principal, action, resource, narrows);
+  principal.judge.note({ principal, action, resource, decision, isThere, narrows });
+  return decision;
+}
+
+/** The decision on something that takes away and gives nothing, or on anything else. */
+export function decideAbout(principal: Principal, action: Action, resource: Resource, narrows: boolean): Decision {
   const first = decide(principal, action, resource);
   const waits = narrows && first.approvals !== undefined;
-  const decision = waits ? principal.judge.ifApproved(principal, action, resource) : first;
-  principal.judge.note({ principal, action, resource, decision, isThere });
-  return decision;
+  return (waits ? principal.judge.withoutWaiting(principal, action, resource) : null) ?? first;
 }

@@ -32,6 +32,10 @@ export interface Judged {
   readonly decision: Decision;
   /** Whether it lies there already: who guesses paths fills no record with them. */
   readonly isThere?: boolean;
+  /** It took away and gave nothing. */
+  readonly narrows?: boolean;
+  /** A list showed something there. */
+  readonly isShown?: boolean;
 }
 
 /** That others approved something. */
@@ -81,6 +85,8 @@ export interface Judge {
   glassOf(principal: Principal): string | undefined;
   /** What would be decided if enough approved it. */
   ifApproved(principal: Principal, action: Action, resource: Resource): Decision;
+  /** The same, of what waits for nobody; null where it is approvals that would open it. */
+  withoutWaiting(principal: Principal, action: Action, resource: Resource): Decision | null;
   /** Asked within each change that this request makes, before it. */
   guard(facts: Facts): Promise<Refusal | null> | Refusal | null;
 }
@@ -103,5 +109,6 @@ export const NO_POLICIES: Judge = {
   glassOf: () => undefined,
   approvedBy: () => {},
   ifApproved: () => ({ allowed: false, rule: 'default', byName: false }),
+  withoutWaiting: () => null,
   guard: () => null,
 };

@@ -4,7 +4,7 @@ import { type Action, grantsThatOpen } from './authorise.ts';
 import { type About, decide, decideNoted } from './decide.ts';
 import type { Decision } from './judge.ts';
 import { PolicedReach } from './policies/policed-reach.ts';
-import { readingOf } from './policies/vocabulary.ts';
+import { readingOf, resourceTypesOf } from './policies/vocabulary.ts';
 import { INSTALLATION, type Principal, type Reach, reachOf, type Resource } from './principal.ts';
 
 /**
@@ -34,9 +34,11 @@ export function refuseAsked(principal: Principal, asked: NonNullable<Operation['
   return null;
 }
 
-/** That he may do it nowhere was decided too. */
-function noteNowhere(principal: Principal, action: Action, refusal: Refusal): Refusal {
-  decideNoted(principal, action, INSTALLATION);
+/** That he may do it nowhere was decided too: there, where it is known where that is. */
+function noteNowhere(principal: Principal, action: Action, refusal: Refusal, at: Resource = INSTALLATION): Refusal {
+  // A project's or an environment's is done nowhere else.
+  const isDoneThere = at !== INSTALLATION || resourceTypesOf(action).includes('Installation');
+  if (isDoneThere) decideNoted(principal, action, at);
   return refusal;
 }
 
@@ -45,14 +47,14 @@ export function noteShown(principal: Principal, action: Action, shown: readonly 
   const places = new Map(shown.map((resource) => [`${resource.project} ${resource.environment}`, resource]));
   for (const resource of places.values()) {
     const decision = decide(principal, action, resource);
-    if (decision.allowed) principal.judge.note({ principal, action, resource, decision });
+    if (decision.allowed) principal.judge.note({ principal, action, resource, decision, isShown: true });
   }
 }
 
 /** Allows the action at that place, or refuses, naming the rule. */
 export function allow(principal: Principal, action: Action, located: Located | Refusal): Refusal | null {
   const reach = reachFor(principal, action);
-  if (isRefusal(reach)) return noteNowhere(principal, action, reach);
+  if (isRefusal(reach)) return noteNowhere(principal, action, reach, isRefusal(located) ? undefined : located.resource);
   return isRefusal(located) ? located : allowAt(principal, action, located);
 }
 

@@ -18,17 +18,25 @@ export interface Wanted {
   readonly metadata?: Readonly<Record<string, unknown>> | null;
 }
 
+/** What lies around a key, as far as that says what it may do. */
+export interface Around {
+  /** That it may send funds to now. */
+  readonly addresses: readonly string[];
+  /** Its environment's rules keep something from keys without networks: naming one gives that. */
+  readonly takesNetworks: boolean;
+}
+
 /**
  * Whether a change lets a key do more than before: other permissions, networks or addresses, for longer or sooner. In
  * doubt it does: a network within another counts as new.
- * @param addresses that it may send funds to now
  */
-export function widensKey(key: KeyRow, addresses: readonly string[], wanted: Wanted): boolean {
+export function widensKey(key: KeyRow, { addresses, takesNetworks }: Around, wanted: Wanted): boolean {
   const { permissions, allowedNetworks, addressBook, startsAt, expiresAt } = wanted;
   const networks = JSON.parse(key.allowed_networks) as string[];
   return (
     adds(JSON.parse(key.permissions) as string[], permissions) ||
     (networks.length > 0 && (allowedNetworks?.length === 0 || adds(networks, allowedNetworks))) ||
+    (networks.length === 0 && takesNetworks && adds(networks, allowedNetworks)) ||
     adds(addresses, addressBook) ||
     (expiresAt !== undefined && timeOf(expiresAt, Infinity) > (key.expires_at ?? Infinity)) ||
     (startsAt !== undefined && timeOf(startsAt, 0) < (key.starts_at ?? 0))
@@ -39,10 +47,10 @@ export function widensKey(key: KeyRow, addresses: readonly string[], wanted: Wan
  * Whether a change gives anything: what widens a key, higher limits, or other metadata, which whoever guards an API may go
  * by. What doesn't waits for nobody's approval. In doubt it does: limits over another time count as higher.
  */
-export function loosensKey(key: KeyRow, addresses: readonly string[], wanted: Wanted): boolean {
+export function loosensKey(key: KeyRow, around: Around, wanted: Wanted): boolean {
   const { rateLimits, quota, metadata } = wanted;
   return (
-    widensKey(key, addresses, wanted) ||
+    widensKey(key, around, wanted) ||
     (rateLimits !== undefined && !(JSON.parse(key.rate_limits) as RateLimit[]).every(isKeptBy(rateLimits))) ||
     (quota !== undefined && key.quota !== null && !isWithin(quota, JSON.parse(key.quota) as Quota)) ||
     metadata !== undefined

@@ -2,6 +2,7 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Kysely } from 'kysely';
 import type { Action } from '../access/authorise.ts';
 import type { Caller, ChangeContext } from '../access/change-context.ts';
+import { mayAsk } from '../access/decide.ts';
 import { allow, allowOnInstallation } from '../access/locate.ts';
 import type { Principal } from '../access/principal.ts';
 import { isKnownToLedger, withdrawMissing } from '../access/withdraw-missing.ts';
@@ -23,7 +24,8 @@ export async function openKey(
   const key = await findPlacedKey(reader, id);
   if (key === undefined) return allow(principal, action, absent) ?? absent;
   const resource = { project: key.project_id, environment: key.environment_id };
-  return allow(principal, action, { resource, absent, narrows: (await narrows?.(key)) ?? false }) ?? key;
+  const isLooked = narrows !== undefined && mayAsk(principal, action, resource);
+  return allow(principal, action, { resource, absent, narrows: isLooked && (await narrows(key)) }) ?? key;
 }
 
 /** The same for ending it: a key whose row was deleted past the ledger is ended by who may end any key. */

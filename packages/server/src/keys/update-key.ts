@@ -83,8 +83,12 @@ export async function updateKey(
 /** What a change would give to a key as it is now. */
 export async function givesNow(db: Kysely<Database>, key: KeyRow, patch: KeyPatch): Promise<Gives> {
   const book = patch.addressBook === undefined ? undefined : await findAddressBook(db, key.id);
-  const addresses = JSON.parse(book?.addresses ?? '[]') as string[];
-  return { widens: widensKey(key, addresses, patch), loosens: loosensKey(key, addresses, patch) };
+  const { withdrawals, withoutNetworks } = showRules(await findRules(db, key.environment_id));
+  const around = {
+    addresses: JSON.parse(book?.addresses ?? '[]') as string[],
+    takesNetworks: withdrawals.length > 0 || withoutNetworks !== null,
+  };
+  return { widens: widensKey(key, around, patch), loosens: loosensKey(key, around, patch) };
 }
 
 /** Renaming or limiting a key is no occasion to refuse what it was issued with. */

@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely';
 import type { Action } from '../access/authorise.ts';
 import { decide } from '../access/decide.ts';
 import { allowAt, reachFor } from '../access/locate.ts';
+import { mayAsk } from '../access/decide.ts';
 import { holdsWhole, type Principal, type Reach } from '../access/principal.ts';
 import type { ConsumerRow, Database, EnvironmentRow, ProjectRow } from '../database/schema.ts';
 import { environmentsAmong, environmentsOf, findConsumer, findEnvironment, findProject } from './projects.store.ts';
@@ -79,13 +80,10 @@ export async function openEnvironment(
   const absent = refuse('ENVIRONMENT_NOT_FOUND', `${slug} has no environment "${name}".`, 'environment');
   const environment = await findEnvironment(db, project.id, name);
   const place = { project: project.id, ...(secret === undefined ? {} : { secret }) };
-  const denied =
-    environment === undefined
-      ? absent
-      : allowAt(principal, action, {
-          ...{ resource: { ...place, environment: environment.id }, absent, isThere: secret === undefined },
-          narrows: (await narrows?.(environment)) ?? false,
-        });
+  const resource = { ...place, environment: environment?.id ?? null };
+  const isLooked = environment !== undefined && narrows !== undefined && mayAsk(principal, action, resource);
+  const about = { isThere: secret === undefined, narrows: isLooked && (await narrows(environment)) };
+  const denied = environment === undefined ? absent : allowAt(principal, action, { resource, absent, ...about });
   if (denied === null && environment !== undefined) return { project, environment };
   if (denied !== null && denied !== absent) return denied;
   // Who is bound to one environment sees that environment's project, and nothing else of it.

@@ -21,7 +21,10 @@ onEachDatabase('approvals', (createPlace) => {
       ...{ permissions: ['prices:read', 'orders:read'], quota: { limit: 10, period: 'day' } },
       rateLimits: [{ name: 'all', limit: 10, windowSeconds: 1 }],
     };
-    const { id } = assertStatus(await asker.call('POST', '/v1/keys', key), 201).key;
+    const issue = async (more: object = {}) =>
+      assertStatus(await asker.call('POST', '/v1/keys', { ...key, ...more }, { confirm: true }), 201).key.id;
+    const [id, anywhere] = [await issue(), await issue()];
+    const withdrawing = await issue({ permissions: ['funds:withdraw'], addressBook: ['bc1-of-this-test'] });
     const role = { actions: ['keys.read', 'audit.read'], about: 'test' };
     assert.equal(await send('PUT', '/v1/custom-roles/watcher', role), 'done');
     await savePolicy(
@@ -44,6 +47,7 @@ onEachDatabase('approvals', (createPlace) => {
       ['PATCH', `/v1/keys/${id}`, { rateLimits: [{ name: 'all', limit: 9, windowSeconds: 2 }] }, waits],
       ['PATCH', `/v1/keys/${id}`, { rateLimits: [] }, waits],
       ['PATCH', `/v1/keys/${id}`, { permissions: [], metadata: { tier: 2 } }, waits],
+      ['PATCH', `/v1/keys/${anywhere}`, { allowedNetworks: ['10.0.0.0/8'] }, 'done'],
       // It shows a secret.
       ['POST', `/v1/keys/${id}/rotate`, { overlapSeconds: 0 }, waits],
       ['PUT', `${environment}/permissions/orders:write`, { confirm: 'online' }, 'done'],
@@ -51,6 +55,8 @@ onEachDatabase('approvals', (createPlace) => {
       ['PUT', `${environment}/permissions/orders:write`, { confirm: 'online', audit: 'every-use' }, 'done'],
       ['PUT', `${environment}/rules`, { withdrawals: ['funds:withdraw'], unusedDays: 30 }, 'done'],
       ['PUT', `${environment}/rules`, { withdrawals: ['funds:withdraw'], unusedDays: 31 }, waits],
+      // It was kept from withdrawing, having none.
+      ['PATCH', `/v1/keys/${withdrawing}`, { allowedNetworks: ['0.0.0.0/0'] }, waits],
       ['PUT', `${environment}/rules`, { unusedDays: 30 }, waits],
       ['PUT', '/v1/custom-roles/watcher', { ...role, actions: ['keys.read'] }, 'done'],
       ['PUT', '/v1/custom-roles/watcher', role, waits],
@@ -76,6 +82,26 @@ onEachDatabase('approvals', (createPlace) => {
       '403 APPROVALS_REQUIRED',
     );
     assert.equal(outcome(await owner.call('POST', '/v1/seal', {}, { confirm: true })), 'done');
+  });
+
+  it('are still wanted of whom a policy permits it only with them', async () => {
+    const { owner, consumer } = shared();
+    const key = {
+      project: 'market',
+      environment: 'live',
+      consumer,
+      name: 'key',
+      permissions: ['prices:read', 'a:read'],
+    };
+    const { id } = assertStatus(await owner.call('POST', '/v1/keys', key, { confirm: true }), 201).key;
+    const auditor = await settled({ role: 'auditor' });
+    const narrow = () => auditor.call('PATCH', `/v1/keys/${id}`, { permissions: ['a:read'] }, { confirm: true });
+    const what = 'action == Action::"keys.change", resource in Environment::"market/live"';
+    const permit = `permit(principal == Person::"${auditor.id}", ${what}) when { context.approvals >= 1 };`;
+    await savePolicy(owner, 'permit', permit);
+    assert.notEqual(outcome(await narrow()), 'done');
+    await savePolicy(owner, 'forbid', `forbid(principal, ${what}) unless { context.approvals >= 1 };`);
+    assert.equal(outcome(await narrow()), '403 APPROVALS_REQUIRED');
   });
 
   it('are wanted for no policy that wants more of them, and for one that wants less', async () => {

@@ -27,7 +27,8 @@ export async function showBreakGlass(button, own) {
     .filter(({ state }) => state !== 'reviewed')
     .map((one) => ({ ...one, isOpen: one.state === 'open' && Date.parse(one.expiresAt) > now }));
   const seen = JSON.stringify(open);
-  if (seen === shown) return;
+  // Whoever is writing what he found goes on writing.
+  if (seen === shown || cards.contains(document.activeElement)) return;
   shown = seen;
   part.hidden = open.length === 0;
   document.title = open.some(({ isOpen }) => isOpen) ? `! ${title}` : title;

@@ -21,6 +21,7 @@ it('whatever else is other may let somebody do more', () => {
   const two = forbid('unless { context.approvals >= 2 }');
   for (const [before, after] of [
     [two, forbid('unless { context.approvals >= 1 }')],
+    [two, forbid('unless { context.approvals >= 10 }')],
     [two, forbid('unless { context.approvals > 2 }')],
     [two, forbid('when { context.approvals >= 3 }')],
     [two, forbid('unless { context.approvals >= 3 || context.production }')],

@@ -1,5 +1,6 @@
 import { canonicalJson, type Json } from '@keyhold/protocol/canonical-json';
 import { parsePolicy } from './cedar.ts';
+import { MAX_APPROVALS } from './policy-book.ts';
 
 /**
  * Whether one forbid is another with higher numbers of approvals, and nothing else: what it let nobody do before it lets
@@ -26,7 +27,8 @@ function isHigher(before: unknown, after: unknown): boolean {
     return isHigher(had.left, has.left) && isHigher(had.right, has.right);
   }
   const [least, now] = [leastOf(before), leastOf(after)];
-  return least !== null && now !== null && now >= least;
+  // More than can be counted forbids for good, and no break-glass helps.
+  return least !== null && now !== null && now >= least && now <= MAX_APPROVALS;
 }
 
 interface Branches {

@@ -2,7 +2,7 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Gain, Preview, Replayed } from '@keyhold/protocol/operations/policies';
 import type { Scope } from '@keyhold/protocol/state';
 import type { Action } from '../authorise.ts';
-import { decide } from '../decide.ts';
+import { decideAbout } from '../decide.ts';
 import type { Decision } from '../judge.ts';
 import { NO_POLICIES } from '../judge.ts';
 import type { Opener } from '../opener.ts';
@@ -102,11 +102,12 @@ class Comparison {
     resource: Resource,
     network: string,
     atMs: number,
+    narrows = false,
   ): Promise<Decision | null> {
     if (++this.#made % TURN === 0) await new Promise(setImmediate);
     const under = (book: PolicyBook) => {
       const judge = new RequestJudge({ book, clock: fixed(atMs), decided: () => {} }, network);
-      return decide({ ...principal, judge }, action, resource);
+      return decideAbout({ ...principal, judge }, action, resource, narrows);
     };
     const [before, after] = [under(this.#was), under(this.#will)];
     const isBound = principal.kind === 'service' && this.#was.hasPeople && mayBeCritical(action);
@@ -200,8 +201,8 @@ async function replay(
   const replayed: Replayed[] = [];
   let replayedCount = 0;
   for (const { row, count } of groups) {
-    const { action, resource, principal, network } = askedAgain(row, book.roleNamed);
-    const after = await compare.differs(principal, action, resource, network, row.first_at);
+    const { action, resource, principal, network, narrows } = askedAgain(row, book.roleNamed);
+    const after = await compare.differs(principal, action, resource, network, row.first_at, narrows);
     if (after === null) continue;
     replayedCount++;
     if (replayed.length >= MAX_SHOWN) continue;
@@ -233,7 +234,7 @@ function gather(rows: readonly KeptDecision[], minds: boolean): readonly { row: 
 
 /** Whoever asked then, with what he held there. */
 function askedAgain(row: KeptDecision, roleNamed: RoleNamed) {
-  const { kind, parents, network } = JSON.parse(row.asked) as Asked;
+  const { kind, parents, network, narrows = false } = JSON.parse(row.asked) as Asked;
   const openers = parents.flatMap(({ type, id }): Opener[] => {
     if (type === 'Workload') return [];
     return [type === 'Role' ? roleNamed(id) : (id as Scope)];
@@ -243,5 +244,5 @@ function askedAgain(row: KeptDecision, roleNamed: RoleNamed) {
   const principal = { id: row.principal_id, kind, grants, ...(workload === undefined ? {} : { workload }) };
   const { project_id: project, environment_id: environment, secret } = row;
   const resource = { project, environment, ...(secret === null ? {} : { secret }) };
-  return { principal, network, resource, action: row.action as Action };
+  return { principal, network, resource, narrows, action: row.action as Action };
 }

@@ -125,11 +125,34 @@ onEachDatabase('a preview of a policy', (createPlace) => {
     );
     assert.deepEqual(new Set(await forbidding('keys.read')), lie);
     assert.equal((await auditor.call('POST', '/v1/projects', { slug: 'x', name: 'x' })).status, 403);
+    assertStatus(await auditor.call('GET', '/v1/keys?project=market&environment=test'), 200);
+    const { length: looked } = await forbidding('keys.read');
+    assert.equal(looked, new Set(await forbidding('keys.read')).size, 'one environment is counted once');
+    const issue = { project: 'market', environment: 'live', consumer: shared().consumer, name: 'k', permissions: [] };
+    assert.equal((await auditor.call('POST', '/v1/keys', issue)).status, 403);
+    const wider = `permit(principal == Person::"${auditor.id}", action == Action::"keys.issue", resource);`;
+    assert.deepEqual(replayedOf(await preview({ name: 'x', text: wider }), auditor.id), []);
     const text = `permit(principal == Person::"${auditor.id}", action == Action::"projects.create", resource);`;
     assert.deepEqual(
       replayedOf(await preview({ name: 'x', text }), auditor.id).map(({ place, allowed }) => [place, allowed]),
       [['installation', true]],
     );
+  });
+
+  it('knows what only took away: that would wait for nobody', async () => {
+    const { owner, consumer } = shared();
+    const key = { project: 'market', environment: 'live', consumer, name: 'k', permissions: ['a:read', 'b:read'] };
+    const { id } = assertStatus(await owner.call('POST', '/v1/keys', key, { confirm: true }), 201).key;
+    const change = (permissions: readonly string[]) =>
+      owner.call('PATCH', `/v1/keys/${id}`, { permissions }, { confirm: true });
+    assertStatus(await change(['a:read']), 200);
+    const wanting = {
+      name: 'x',
+      text: `forbid(principal, action == Action::"keys.change", resource in ${LIVE}) unless { context.approvals >= 1 };`,
+    };
+    assert.deepEqual(replayedOf(await preview(wanting), owner.id), []);
+    assertStatus(await change(['a:read', 'c:read']), 200);
+    assert.equal(replayedOf(await preview(wanting), owner.id).length, 1);
   });
 
   it('is kept a month, and goes with whoever is erased', async () => {

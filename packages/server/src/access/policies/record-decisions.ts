@@ -9,6 +9,7 @@ import { askerOf } from './entities.ts';
 import type { Uid } from './cedar.ts';
 
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 export const KEPT_MS = 31 * 24 * HOUR_MS;
 /** Apart from each other, between two times that they are kept. */
 const MAX_WAITING = 5_000;
@@ -25,6 +26,8 @@ export interface Asked {
   /** What he held there, or comes from. */
   readonly parents: readonly Uid[];
   readonly network: string;
+  /** It took away and gave nothing. */
+  readonly narrows?: boolean;
 }
 
 /**
@@ -44,28 +47,33 @@ export class DecisionLog {
     this.#clock = clock;
   }
 
-  readonly note = ({ principal, action, resource, decision, isThere }: Judged, network: string, atMs: number): void => {
+  readonly note = (judged: Judged, network: string, atMs: number): void => {
+    const { principal, action, resource, decision, isThere, narrows = false, isShown = false } = judged;
     // Whoever guesses paths fills nothing with them; what is found is decided there again.
     if (isThere === false) return;
-    const hour = atMs - (atMs % HOUR_MS);
+    // What lists show is counted by the day: they show many places, again and again.
+    const hour = atMs - (atMs % (isShown ? DAY_MS : HOUR_MS));
     const { project, environment, secret = null } = resource;
     const { allowed, rule } = decision;
     const held = principal.grants.filter((grant) => covers(grant, resource)).map(({ opener }) => nameOf(opener));
     const about = [hour, principal.id, network, action, project, environment, allowed, rule, secret];
-    const key = `${held.join(' ')} ${about.join(' ')}`;
+    const key = `${held.join(' ')} ${about.join(' ')}${narrows ? ' narrows' : ''}${isShown ? ' shown' : ''}`;
     const known = this.#waiting.get(key);
     if (known !== undefined) {
       known.last_at = atMs;
       known.count++;
       return;
     }
-    const own = this.#ofOne.get(principal.id) ?? 0;
+    // Whoever reads a long list loses nothing of what he does meanwhile.
+    const of = isShown ? `${principal.id} shown` : principal.id;
+    const own = this.#ofOne.get(of) ?? 0;
     if (own >= MAX_WAITING_OF_ONE || this.#waiting.size >= MAX_WAITING) {
       this.dropped++;
       return;
     }
-    this.#ofOne.set(principal.id, own + 1);
-    const asked: Asked = { kind: principal.kind, parents: askerOf(principal, resource).parents, network };
+    this.#ofOne.set(of, own + 1);
+    const { parents } = askerOf(principal, resource);
+    const asked: Asked = { kind: principal.kind, parents, network, ...(narrows ? { narrows } : {}) };
     this.#waiting.set(key, {
       id: hash('sha256', key, 'hex'),
       ...{ hour, principal_id: principal.id, asked: JSON.stringify(asked), action },

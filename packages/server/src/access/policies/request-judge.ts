@@ -72,6 +72,13 @@ export class RequestJudge implements Judge {
     return decide({ ...principal, judge }, action, resource);
   }
 
+  withoutWaiting(principal: Principal, action: Action, resource: Resource): Decision | null {
+    const decision = this.ifApproved(principal, action, resource);
+    // A policy that permits once others approved gives nothing without them.
+    const opens = this.#judging.book.list().find(({ id }) => id === decision.rule);
+    return opens?.minds.approvals === true ? null : decision;
+  }
+
   guard(facts: Facts): Promise<Refusal | null> | Refusal | null {
     const last = this.decisions.at(-1)?.action;
     // What was allowed before a policy changed is not done after that was answered; taking away waits for none.

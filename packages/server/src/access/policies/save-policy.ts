@@ -1,4 +1,3 @@
-import { asksMore } from './asks-more.ts';
 import { type Refusal, refuse } from '@keyhold/protocol/errors';
 import { SCOPES } from '@keyhold/protocol/state';
 import { ID_PREFIXES } from '@keyhold/protocol/id';
@@ -12,6 +11,7 @@ import { isBuiltIn } from '../opener.ts';
 import { withdrawInvitations } from '../people/invite-person.ts';
 import type { Principal, Resource } from '../principal.ts';
 import { covers, INSTALLATION } from '../principal.ts';
+import { asksMore } from './asks-more.ts';
 import { type Uid, validatePolicy } from './cedar.ts';
 import { askerOf, type PolicyPlaces } from './entities.ts';
 import { basisOf, countPolicies, findPolicyNamed } from './policies.store.ts';
