@@ -191,7 +191,8 @@ onEachDatabase('roles and places', (createPlace) => {
     const heard: string[] = [];
     const { note, concerns } = RequestJudge.prototype;
     RequestJudge.prototype.note = function (judged) {
-      heard.push(`${judged.action} ${kindOf(judged.resource)}`);
+      // What a list shows lies at more places than it is asked at.
+      if (judged.isShown !== true) heard.push(`${judged.action} ${kindOf(judged.resource)}`);
       note.call(this, judged);
     };
     RequestJudge.prototype.concerns = function (principal, action) {
