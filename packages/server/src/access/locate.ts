@@ -35,10 +35,15 @@ export function refuseAsked(principal: Principal, asked: NonNullable<Operation['
 }
 
 /** That he may do it nowhere was decided too: there, where it is known where that is. */
-function noteNowhere(principal: Principal, action: Action, refusal: Refusal, at: Resource = INSTALLATION): Refusal {
+function noteNowhere(
+  principal: Principal,
+  action: Action,
+  refusal: Refusal,
+  { resource = INSTALLATION, isThere = true }: Partial<Located> = {},
+): Refusal {
   // A project's or an environment's is done nowhere else.
-  const isDoneThere = at !== INSTALLATION || resourceTypesOf(action).includes('Installation');
-  if (isDoneThere) decideNoted(principal, action, at);
+  const isDoneThere = resource !== INSTALLATION || resourceTypesOf(action).includes('Installation');
+  if (isDoneThere) decideNoted(principal, action, resource, { isThere });
   return refusal;
 }
 
@@ -54,7 +59,7 @@ export function noteShown(principal: Principal, action: Action, shown: readonly 
 /** Allows the action at that place, or refuses, naming the rule. */
 export function allow(principal: Principal, action: Action, located: Located | Refusal): Refusal | null {
   const reach = reachFor(principal, action);
-  if (isRefusal(reach)) return noteNowhere(principal, action, reach, isRefusal(located) ? undefined : located.resource);
+  if (isRefusal(reach)) return noteNowhere(principal, action, reach, isRefusal(located) ? {} : located);
   return isRefusal(located) ? located : allowAt(principal, action, located);
 }
 

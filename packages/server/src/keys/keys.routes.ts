@@ -17,7 +17,7 @@ import { listKeys, type PlacedKey } from './keys.store.ts';
 import { credentialPlaceOf, describeDelivered, type Prepared, prepareDelivered } from './prepare-delivered.ts';
 import { openKey } from './open-key.ts';
 import { rotateKey } from './rotate-key.ts';
-import { givesNow, updateKey } from './update-key.ts';
+import { type Gives, givesNow, updateKey } from './update-key.ts';
 import { viewKeys } from './view-key.ts';
 
 export interface KeyRoutes extends Routes {
@@ -50,10 +50,14 @@ export function mountKeys(app: FastifyInstance, routes: KeyRoutes): void {
   });
 
   mount(app, gate, operations.updateKey, async ({ principal, params, body, ip, idempotency, confirm }) => {
-    const narrows = async (found: PlacedKey) => !(await givesNow(reader, found, body)).loosens;
+    // INVARIANT: looked at once. What waits for nobody by one look must not be let through by another.
+    let gives: Gives = { widens: true, loosens: true };
+    const narrows = async (found: PlacedKey) => {
+      gives = await givesNow(reader, found, body);
+      return !gives.loosens;
+    };
     const key = await openKey(reader, principal, 'keys.change', params.id, narrows);
     if (isRefusal(key)) return key;
-    const gives = await givesNow(reader, key, body);
     const unconfirmed = gives.widens ? await confirm() : null;
     if (unconfirmed !== null) return unconfirmed;
     const updated = await updateKey(context, { principal, ip, idempotency }, key, body, gives);

@@ -84,6 +84,31 @@ onEachDatabase('approvals', (createPlace) => {
     assert.equal(outcome(await owner.call('POST', '/v1/seal', {}, { confirm: true })), 'done');
   });
 
+  it('are wanted of what takes away nothing any more, because somebody took it away at that moment', async () => {
+    const { owner, consumer } = shared();
+    const [one, other] = [await settled({ role: 'developer' }), await settled({ role: 'developer' })];
+    const both = ['a:read', 'b:read'];
+    const key = { project: 'market', environment: 'live', consumer, name: 'key', permissions: both };
+    const ids: string[] = [];
+    while (ids.length < 10)
+      ids.push(assertStatus(await owner.call('POST', '/v1/keys', key, { confirm: true }), 201).key.id);
+    await savePolicy(owner, 'one', wanting(1, 'keys.change'));
+    const set = async (by: typeof one, id: string, permissions: readonly string[]) =>
+      outcome(await by.call('PATCH', `/v1/keys/${id}`, { permissions }));
+    let overtaken = 0;
+    for (const id of ids) {
+      const [narrowed, ...kept] = await Promise.all([
+        set(one, id, ['a:read']),
+        ...Array.from({ length: 5 }, () => set(other, id, both)),
+      ]);
+      assert.equal(narrowed, 'done');
+      const { permissions } = assertStatus(await owner.call('GET', `/v1/keys/${id}`), 200);
+      assert.deepEqual(permissions, ['a:read']);
+      overtaken += kept.filter((answer) => answer !== 'done').length;
+    }
+    assert.ok(overtaken > 0, 'none came too late');
+  });
+
   it('are still wanted of whom a policy permits it only with them', async () => {
     const { owner, consumer } = shared();
     const key = {
