@@ -8,11 +8,11 @@ import { apiCommand, listCommand } from '../api-command.ts';
 import { auditTail } from '../audit/audit-tail.ts';
 import { auditVerify } from '../audit/audit-verify.ts';
 import { exportLines } from '../audit/export-lines.ts';
-import type { Command } from '../command.ts';
+import type { Command, Given } from '../command.ts';
 import { connectionFor, URL_FLAGS } from '../connection.ts';
 import { EXIT } from '../exit-codes.ts';
 import { UsageError } from '../failure.ts';
-import { wholeNumber } from '../flag.ts';
+import { flagsOf, wholeNumber } from '../flag.ts';
 import { type Field, renderDetails, time } from '../table.ts';
 
 const ENTRY: readonly Field<Entry>[] = [
@@ -35,10 +35,17 @@ const receipt: Command = {
   summary: 'Write the receipt of an entry to a file, which anybody can check offline',
   operation: operations.getReceipt.id,
   positionals: [{ field: 'sequence', label: 'SEQUENCE' }],
-  flags: [{ name: 'output', value: 'FILE', about: 'Else it is printed.' }, ...URL_FLAGS],
+  flags: [
+    ...flagsOf(operations.getReceipt),
+    { name: 'output', value: 'FILE', about: 'Else it is printed.' },
+    ...URL_FLAGS,
+  ],
   run: async ({ input, own }, { environment, terminal }) => {
     const client = createClient(connectionFor(own, environment));
-    const { receipt: text } = await client.audit.getReceipt({ sequence: Number(input['sequence']) });
+    const { receipt: text } = await client.audit.getReceipt({
+      sequence: Number(input['sequence']),
+      ...levelOf(input),
+    });
     if (typeof own['output'] === 'string') {
       writeFileSync(own['output'], text);
       terminal.print(`receipt  ${own['output']}, of entry ${input['sequence']}`);
@@ -90,20 +97,27 @@ const exportCommand: Command = {
   flags: [
     { name: 'output', value: 'FILE', required: true },
     { name: 'from', value: 'SEQUENCE', about: 'First entry; else the oldest that is there.' },
-    { name: 'to', value: 'SEQUENCE', about: 'Last entry; else the newest.' },
+    { name: 'to', value: 'SEQUENCE', about: 'Last entry; else the newest, or the newest witnessed.' },
+    ...flagsOf(operations.proveRange).filter(({ field }) => field === 'level'),
     ...URL_FLAGS,
   ],
-  run: async ({ own }, { environment, terminal }) => {
+  run: async ({ input, own }, { environment, terminal }) => {
     const client = createClient(connectionFor(own, environment));
-    const { first, sequence } = await client.audit.getLog();
+    const { first, sequence, witnessedSize } = await client.audit.getLog();
+    const level = levelOf(input);
     const from = wholeNumber('from', own['from']) ?? first;
-    const to = wholeNumber('to', own['to']) ?? sequence;
+    const newest = level.level === 'witnessed' ? (witnessedSize ?? sequence) : sequence;
+    const to = wholeNumber('to', own['to']) ?? newest;
     const output = String(own['output']);
-    await writeLines(output, exportLines(client, from, to));
+    await writeLines(output, exportLines(client, { from, to, ...level }));
     terminal.print(`export  ${output}, entries ${from} to ${to}`);
     return EXIT.done;
   },
 };
+
+function levelOf({ level }: Given['input']): { level?: 'integrated' | 'witnessed' } {
+  return level === 'integrated' || level === 'witnessed' ? { level } : {};
+}
 
 /** Written whole or not at all. */
 async function writeLines(output: string, lines: AsyncIterable<unknown>): Promise<void> {

@@ -88,6 +88,12 @@ export const eraseSubject = defineOperation({
   errors: ['CONFIRMATION_REQUIRED', 'SEALED'],
 });
 
+const ProofLevel = Type.Optional(
+  Type.Enum(['integrated', 'witnessed'], {
+    description: 'witnessed: by a checkpoint that enough witnesses cosigned; else by such a one where it goes so far.',
+  }),
+);
+
 const Hash = Type.String({ description: 'Base 64.' });
 const Proof = Type.Array(Hash, { description: 'Hashes in base 64, in the order of RFC 6962.' });
 
@@ -133,13 +139,7 @@ export const getReceipt = defineOperation({
   summary:
     'Prove one entry: a file that anybody can check offline (c2sp.org/tlog-proof); also for whoever made the entry',
   params: Closed({ sequence: Sequence }),
-  query: Closed({
-    level: Type.Optional(
-      Type.Enum(['integrated', 'witnessed'], {
-        description: 'witnessed: by a checkpoint that enough witnesses cosigned.',
-      }),
-    ),
-  }),
+  query: Closed({ level: ProofLevel }),
   status: 200,
   response: Closed({ sequence: Type.Integer(), receipt: Type.String() }),
   errors: ['ENTRY_NOT_FOUND', 'NOT_WITNESSED', 'LOG_FORGED', 'ROW_TAMPERED', 'ENVELOPE_BROKEN', 'SEALED'],
@@ -165,7 +165,7 @@ export const proveRange = defineOperation({
   path: '/v1/audit/proofs/range',
   tag: 'Audit',
   summary: 'Prove a run of entries at once: what has to be hashed before and behind them to come to the checkpoint',
-  query: Closed({ from: Sequence, to: Sequence }),
+  query: Closed({ from: Sequence, to: Sequence, level: ProofLevel }),
   status: 200,
   response: Closed({
     origin: Type.String(),
@@ -176,7 +176,7 @@ export const proveRange = defineOperation({
     after: Proof,
     checkpoint: Type.String(),
   }),
-  errors: ['ENTRY_NOT_FOUND', 'LOG_FORGED', 'ROW_TAMPERED', 'ENVELOPE_BROKEN', 'SEALED'],
+  errors: ['ENTRY_NOT_FOUND', 'NOT_WITNESSED', 'LOG_FORGED', 'ROW_TAMPERED', 'ENVELOPE_BROKEN', 'SEALED'],
 });
 export type RangeProof = Static<(typeof proveRange)['response']>;
 

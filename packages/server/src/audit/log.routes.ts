@@ -6,7 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import { type Gate, mount } from '../http/mount.ts';
 import { prunedUpTo } from '../ledger/pruned.store.ts';
 import type { Vault } from '../vault/vault.ts';
-import type { Published, TransparencyLog } from './log.ts';
+import type { TransparencyLog } from './log.ts';
 import { checkedLogKeys, noteKeyOf } from './open-log-keys.ts';
 import { leafAt, receiptFor } from './prove.ts';
 import type { WitnessState, Witnesses } from './witnesses.ts';
@@ -54,16 +54,11 @@ export function mountLog<P extends { readonly id: string }>(
     const isOwn = leaf !== null && (JSON.parse(leaf) as Leaf).actor === principal.id;
     if (denied !== null && !isOwn) return denied;
     if (leaf === null) return NO_ENTRY;
-    const checkpoint = level === 'witnessed' ? witnessedFor(witnesses, sequence) : await log.covering(sequence);
+    const checkpoint = await witnesses.covering(sequence, level);
     if (isRefusal(checkpoint)) return checkpoint;
     const receipt = await receiptFor(log, leaf, sequence, checkpoint);
     return isRefusal(receipt) ? receipt : { body: { sequence, receipt } };
   });
-}
-
-function witnessedFor({ witnessed }: Witnesses, sequence: number): Published | Refusal {
-  if (witnessed !== null && witnessed.size >= sequence) return witnessed;
-  return refuse('NOT_WITNESSED', `Of ${witnessed?.size ?? 0} entries a checkpoint is cosigned by enough witnesses.`);
 }
 
 function showWitness({ lastSeenMs, ...witness }: WitnessState) {

@@ -6,6 +6,7 @@ import { type Gate, mount } from '../http/mount.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { TransparencyLog } from './log.ts';
 import { proveConsistency, proveInclusion, proveRange } from './prove.ts';
+import type { Witnesses } from './witnesses.ts';
 
 const NO_ENTRY = refuse('ENTRY_NOT_FOUND', 'The log has no such entry.', 'sequence');
 
@@ -14,7 +15,7 @@ export function mountProofs<P extends { readonly id: string }>(
   app: FastifyInstance,
   gate: Gate<P>,
   permit: (principal: P) => Refusal | null,
-  { log, vault }: { readonly log: TransparencyLog; readonly vault: Vault },
+  { log, witnesses, vault }: { readonly log: TransparencyLog; readonly witnesses: Witnesses; readonly vault: Vault },
 ): void {
   mount(app, gate, operations.proveInclusion, async ({ principal, query }) => {
     const denied = permit(principal);
@@ -26,11 +27,11 @@ export function mountProofs<P extends { readonly id: string }>(
     return { body: { index, size, leafHash: toBase64(leafHash), root: toBase64(root), proof: proof.map(toBase64) } };
   });
 
-  mount(app, gate, operations.proveRange, async ({ principal, query: { from, to } }) => {
+  mount(app, gate, operations.proveRange, async ({ principal, query: { from, to, level } }) => {
     const denied = permit(principal);
     if (denied !== null) return denied;
     if (from > to || to > vault.ledger.head.sequence) return NO_ENTRY;
-    const checkpoint = await log.covering(to);
+    const checkpoint = await witnesses.covering(to, level);
     if (isRefusal(checkpoint)) return checkpoint;
     const { size, note } = checkpoint;
     const { before, after } = await proveRange(log.tiles, { from, to, size });

@@ -1,3 +1,4 @@
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { NoteKey } from '@keyhold/protocol/log/signed-note';
 import type { Scratch } from '../database/scratch.ts';
 import type { Alarms } from '../ledger/alarms.ts';
@@ -89,6 +90,23 @@ export class Witnesses implements Disposable {
   /** A checkpoint with the cosignatures that it has. */
   cosigned(checkpoint: Published): Published {
     return this.#rounds.cosigned(checkpoint);
+  }
+
+  /**
+   * A checkpoint that covers that many entries: the one that enough witnesses cosigned where that is far enough, so
+   * that whoever asks for them believes it; else the newest, which the log alone vouches for.
+   * @param level witnessed: refused where there is only the latter
+   */
+  async covering(size: number, level?: 'integrated' | 'witnessed'): Promise<Published | Refusal> {
+    const witnessed = this.#witnessed;
+    if (witnessed !== null && witnessed.size >= size) return witnessed;
+    if (level === 'witnessed')
+      return refuse(
+        'NOT_WITNESSED',
+        `Of ${witnessed?.size ?? 0} entries a checkpoint is cosigned by enough witnesses.`,
+      );
+    const checkpoint = await this.#options.log.covering(size);
+    return isRefusal(checkpoint) ? checkpoint : this.cosigned(checkpoint);
   }
 
   /** Resolves to true when enough witnesses cosigned so many entries; to false when it is not waited for any more. */
