@@ -8,6 +8,8 @@ export interface CheckedCheckpoint {
   readonly checkpoint: Checkpoint;
   /** Names of the log's keys that signed it. */
   readonly logs: readonly string[];
+  /** The latest time that one of those gave, in seconds since 1970; null where none says. */
+  readonly signedAt: number | null;
   /** Witnesses that cosigned it, and when, in seconds since 1970. */
   readonly witnesses: readonly { readonly name: string; readonly atSeconds: number }[];
 }
@@ -23,13 +25,16 @@ export function checkCheckpoint(verify: VerifySignature, trust: TrustPolicy, tex
   if (signers === null) return 'a signature under the checkpoint is not what its key makes';
   const logs = trust.logs.filter((key) => signers.has(key) && key.name === checkpoint.origin);
   if (logs.length === 0) return `no trusted key of the log "${checkpoint.origin}" signed the checkpoint`;
-  const witnesses = trust.witnesses.filter(({ key }) => signers.has(key));
+  // Without a time it says nothing of what its witness had seen (tlog-cosignature).
+  const witnesses = trust.witnesses.filter(({ key }) => (signers.get(key) ?? 0) > 0);
   if (!trust.isQuorum(new Set(witnesses.map(({ key }) => key)))) {
     return `the checkpoint was seen by ${witnesses.length} of the trusted witnesses, which is too few`;
   }
+  const times = logs.map((key) => signers.get(key) ?? 0).filter((atSeconds) => atSeconds > 0);
   return {
     checkpoint,
     logs: logs.map(({ name }) => name),
+    signedAt: times.length === 0 ? null : Math.max(...times),
     witnesses: witnesses.map(({ name, key }) => ({ name, atSeconds: signers.get(key) ?? 0 })),
   };
 }

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { Leaf } from '@keyhold/protocol/leaf';
-import { checkReceipt } from './check-receipt.ts';
+import { type Checkpoint, readCheckpoint } from '@keyhold/protocol/log/checkpoint';
+import { type Receipt, readReceipt, writeReceipt } from '@keyhold/protocol/log/receipt';
+import { readNote, type SignedNote, writeNote, writeVerifierKey } from '@keyhold/protocol/log/signed-note';
+import { type CheckedReceipt, checkReceipt } from './check-receipt.ts';
 import { explainReceipt } from './explain.ts';
 import { NODE_CHECKER } from './node-checker.ts';
+import { signCheckpoint } from './note-crypto.ts';
 import { type SmallLog, type SmallLogOptions, smallLog } from './testing/small-log.ts';
 import { readTrust } from './trust.ts';
+import { newKeys, openKey, type StoredKey } from './witness/cosigner.ts';
 
 const check = (log: SmallLog, sequence: number) =>
   checkReceipt(NODE_CHECKER, readTrust(NODE_CHECKER.sha256, log.keys), log.receipt(sequence));
@@ -40,4 +45,24 @@ it('refuses an entry that is none, whatever its proof shows', () => {
     const log = smallLog(3, { change: (leaf) => ({ ...leaf, ...wrong }) as Leaf });
     assert.match(String(check(log, 2)), /^the entry cannot be read: /);
   }
+});
+
+it('says of a witness no more than it says: nothing without a time, and no date where there is none', () => {
+  const log = smallLog(5);
+  const witness = openKey('witness.test/1', newKeys()[0] as StoredKey);
+  const logs = log.keys.split('\n').map((key) => `log ${key}`);
+  const policy = [...logs, `witness w1 ${writeVerifierKey(witness.note)}`, 'quorum w1'].join('\n');
+  const receiptAt = (atSeconds: number) => {
+    const receipt = readReceipt(log.receipt(3)) as Receipt;
+    const note = readNote(receipt.checkpoint) as SignedNote;
+    const checkpoint = readCheckpoint(note.text) as Checkpoint;
+    const cosignature = signCheckpoint(witness.note, witness.privateKey, checkpoint, atSeconds);
+    const signed = writeNote({ ...note, signatures: [...note.signatures, cosignature] });
+    const text = writeReceipt({ ...receipt, extra: receipt.extra as Uint8Array, checkpoint: signed });
+    return checkReceipt(NODE_CHECKER, readTrust(NODE_CHECKER.sha256, policy), text);
+  };
+  assert.match(String(receiptAt(0)), /seen by 0 of the trusted witnesses/);
+  const said = (atSeconds: number) => explainReceipt(receiptAt(atSeconds) as CheckedReceipt).proven.join('\n');
+  assert.match(said(4_000_000_000), /"w1" .*by 2096-10-02T07:06:40Z/);
+  assert.match(said(9e12), /by second 9000000000000 since 1970, which is no time that can be/);
 });

@@ -102,6 +102,10 @@ function unwitnessed({ witnesses }: CheckedCheckpoint): string[] {
   return ['that everybody is shown the same log: no witness cosigned this checkpoint'];
 }
 
+/** The last second of the year 9999: behind it there is no date to write. */
+const LAST_SECOND = 253_402_300_799;
+
 function timeOf(seconds: number): string {
+  if (seconds > LAST_SECOND) return `second ${seconds} since 1970, which is no time that can be`;
   return new Date(seconds * 1_000).toISOString().replace('.000', '');
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { readReceipt } from '@keyhold/protocol/log/receipt';
+import { readNote } from '@keyhold/protocol/log/signed-note';
 import { createPlace, onEachDatabase, type TestPlace } from './testing/databases.ts';
 import { mountSmallDisk } from './testing/disk-faults.ts';
 import { fetchReceipt } from './testing/downloaded-log.ts';
@@ -63,11 +64,13 @@ onEachDatabase('the log survives', (createPlace) => {
     await using installation = await startProcessInstallation(place, { imports: [CLOCK_STEPS] });
     const published = new PublishedBefore(installation);
     const times: string[] = [];
+    const signed: bigint[] = [];
     for (let step = 0; step < 3; step++) {
       assert.equal((await installation.call('POST', '/v1/tokens', begin)).status, 201);
       const { body } = await installation.call('GET', '/v1/audit/log');
       const receipt = readReceipt(await fetchReceipt(installation, body.sequence));
       times.push(JSON.parse(Buffer.from(receipt?.extra ?? '').toString()).at);
+      signed.push(signedAtOf(receipt?.checkpoint ?? ''));
       await published.check(null);
       process.kill(installation.control.pid, 'SIGUSR2');
       // The signal is handled in a later turn than the next request may be.
@@ -80,10 +83,24 @@ onEachDatabase('the log survives', (createPlace) => {
     assert.deepEqual(times, times.toSorted().reverse(), 'the clock did not go back');
     await installation.control.kill();
     await installation.startControl();
+    assert.equal((await installation.call('POST', '/v1/tokens', begin)).status, 201);
+    const { body } = await installation.call('GET', '/v1/installation');
+    signed.push(signedAtOf(readReceipt(await fetchReceipt(installation, body.sequence))?.checkpoint ?? ''));
+    // Else the note of less would be the later one, and a witness that is shown it takes the log for one that shrank.
+    assert.ok(
+      signed.every((at, i) => i === 0 || at >= (signed[i - 1] as bigint)),
+      'a checkpoint was signed earlier than one of less',
+    );
     await published.check(null);
     assert.deepEqual((await installation.call('GET', '/v1/installation')).body.alarms, []);
   });
 });
+
+/** When a checkpoint says that it was signed: the first bytes of the signature that is longer (tlog-cosignature). */
+function signedAtOf(note: string): bigint {
+  const [longest] = (readNote(note)?.signatures ?? []).toSorted((a, b) => b.bytes.length - a.bytes.length);
+  return Buffer.from(longest?.bytes ?? []).readBigUInt64BE();
+}
 
 describe('the log survives (sqlite)', () => {
   it('a full disk: no change, and no checkpoint of anything that is not on it', async (t) => {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Checkpoint } from '@keyhold/protocol/log/checkpoint';
 import { sha256 } from '../note-crypto.ts';
@@ -16,8 +16,10 @@ export interface Evidence {
   readonly refused: string;
 }
 
-/** Of each kind: what a stranger can bring about, failing proofs, takes no room from what only the log can. */
+/** Of each log and kind: what a stranger can bring about, failing proofs, takes no room from what only the log can. */
 const MAX_KEPT = 32;
+/** What can be the fault of a proof gives its room up after so long, so that a log is heard that tries on and on. */
+const UNPROVEN_SECONDS = 60;
 
 /** Keeps what logs said against themselves, once each. */
 export class EvidenceFolder {
@@ -47,13 +49,27 @@ export class EvidenceFolder {
     const { kind, origin, sizes } = evidence;
     const digest = sha256(Buffer.from(`${origin}\n${refused.size}\n${Buffer.from(refused.root).toString('hex')}`));
     const name = `${kind}-${Buffer.from(digest).toString('hex').slice(0, 32)}.json`;
-    const alike = [...this.#kept.values()].filter((kept) => kept.kind === kind);
-    if (this.#kept.has(name) || alike.length >= MAX_KEPT) return;
+    if (this.#kept.has(name) || !this.#makeRoom(evidence)) return;
     this.#kept.set(name, evidence);
     this.#loudly(
       `ALARM: ${WORDS[kind]}: ${origin}, cosigned at ${sizes.cosigned}, refused at ${sizes.refused}; ` +
         `both notes are in evidence/${name}`,
     );
+    this.#write(name, evidence);
+  }
+
+  /** INVARIANT: only what anybody can bring about with the log's public notes gives way, and within a minute none. */
+  #makeRoom({ kind, origin, atSeconds }: Evidence): boolean {
+    const alike = [...this.#kept].filter(([, kept]) => kept.kind === kind && kept.origin === origin);
+    if (alike.length < MAX_KEPT) return true;
+    const [oldest] = alike.sort(([, a], [, b]) => a.atSeconds - b.atSeconds);
+    if (kind !== 'unproven' || oldest === undefined || atSeconds - oldest[1].atSeconds < UNPROVEN_SECONDS) return false;
+    this.#kept.delete(oldest[0]);
+    rmSync(join(this.#folder, oldest[0]), { force: true });
+    return true;
+  }
+
+  #write(name: string, evidence: Evidence): void {
     try {
       writeDurably(join(this.#folder, name), `${JSON.stringify(evidence, null, 2)}\n`);
     } catch (error) {

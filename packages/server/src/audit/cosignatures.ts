@@ -10,6 +10,9 @@ import {
 } from '@keyhold/protocol/log/signed-note';
 import type { Published } from './log.ts';
 
+/** Clocks may differ; receipts that are handed out for good say no time that is a day away. */
+const MOST_AHEAD_SECONDS = 24 * 60 * 60;
+
 export type Cosignatures = ReadonlyMap<NoteKey, NoteSignature>;
 
 /**
@@ -20,6 +23,7 @@ export function checkCosignatures(
   keys: readonly NoteKey[],
   checkpoint: Checkpoint,
   lines: string,
+  nowSeconds: number,
 ): Cosignatures | { readonly lie: string } {
   const signatures = readSignatures(lines);
   if (signatures === null) return { lie: 'its answer holds no signature lines' };
@@ -30,7 +34,11 @@ export function checkCosignatures(
     const signers = signersOf(verifySignature, [key], note, checkpoint);
     if (signers === null) return { lie: `a cosignature of ${key.name} is not its, or is over another tree` };
     // "The cosignature MUST NOT omit the timestamp, i.e. the timestamp MUST NOT be zero."
-    if (signers.get(key) === 0) return { lie: `a cosignature of ${key.name} has no time` };
+    const atSeconds = signers.get(key) ?? null;
+    if (atSeconds === 0) return { lie: `a cosignature of ${key.name} has no time` };
+    if (atSeconds !== null && atSeconds > nowSeconds + MOST_AHEAD_SECONDS) {
+      return { lie: `a cosignature of ${key.name} is of a time to come` };
+    }
     if (signers.size === 0 || named[0] === undefined) return { lie: `its answer holds no cosignature of ${key.name}` };
     found.set(key, named.at(-1) as NoteSignature);
   }
@@ -54,5 +62,7 @@ export function readCosigned(
   const checkpoint = readCheckpoint(note?.text ?? '');
   if (note === null || checkpoint === null || checkpoint.origin !== origin) return null;
   const signers = signersOf(verifySignature, keys, note, checkpoint);
-  return signers === null ? null : { published: { ...checkpoint, note: text }, cosigners: new Set(signers.keys()) };
+  if (signers === null) return null;
+  const cosigners = new Set([...signers].filter(([, atSeconds]) => atSeconds !== 0).map(([key]) => key));
+  return { published: { ...checkpoint, note: text }, cosigners };
 }

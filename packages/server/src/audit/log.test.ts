@@ -69,10 +69,14 @@ onEachDatabase('the transparency log', (createPlace) => {
     let tree = EMPTY_FRONTIER;
     for (let number = 0; number * TILE_WIDTH < length; number++) {
       const width = Math.min(TILE_WIDTH, length - number * TILE_WIDTH);
-      const hashes = Buffer.from(await (await get(`/audit/${tilePath({ level: 0, number, width })}`)).arrayBuffer());
+      const tile = await get(`/audit/${tilePath({ level: 0, number, width })}`);
+      assert.match(tile.headers.get('cache-control') ?? '', /^public, .*immutable$/);
+      const hashes = Buffer.from(await tile.arrayBuffer());
       const path = `/audit/${tilePath({ level: 'entries', number, width })}`;
       assert.equal((await get(path)).status, 401);
-      const entries = entriesOf(new Uint8Array(await (await get(path, bootstrapToken)).arrayBuffer()));
+      const bundle = await get(path, bootstrapToken);
+      assert.match(bundle.headers.get('cache-control') ?? '', /^private, /, 'no cache hands it to strangers');
+      const entries = entriesOf(new Uint8Array(await bundle.arrayBuffer()));
       assert.equal(entries?.length, width);
       const leaves = (entries ?? []).map((entry) => leafHash(sha256, entry));
       assert.deepEqual(Buffer.concat(leaves), hashes);

@@ -14,6 +14,7 @@ import { forgetCheckpoint, keepCheckpoint, readCheckpointNote } from './log.stor
 import { EntryMissing, LogTiles } from './log-tiles.ts';
 import { checkedLogKeys, LOG_ALGORITHMS, type LogKey, noteKeyOf, openLogKeys } from './open-log-keys.ts';
 
+const OTHER_ENTRIES = 'its entries are not those that it signed';
 const TILES_CHANGED = 'its tiles were changed; made anew';
 
 /** A checkpoint that was signed and kept. */
@@ -43,6 +44,8 @@ export class TransparencyLog {
   readonly tiles: LogTiles;
   readonly #options: LogOptions;
   #published: Published | null;
+  /** When the newest checkpoint was signed, in seconds since 1970. */
+  #signedAt: number;
   #signing: Promise<Published | Refusal> | null = null;
   #follower: () => void = () => {};
   /** INVARIANT: forgotten with what unsealed them, so that a sealed installation signs nothing. */
@@ -50,9 +53,10 @@ export class TransparencyLog {
 
   readonly #exportKeys = new WeakMap<Unsealed, LogKey>();
 
-  private constructor(options: LogOptions, published: Published | null) {
+  private constructor(options: LogOptions, published: Published | null, signedAt = 0) {
     this.#options = options;
     this.#published = published;
+    this.#signedAt = signedAt;
     this.tiles = new LogTiles(options.vault.reader, options.scratch, () => options.forged(TILES_CHANGED));
   }
 
@@ -62,11 +66,25 @@ export class TransparencyLog {
     if (note === null) return log;
     const kept = await readKept(options, log.tiles, note);
     if (kept === null) return log;
-    if (typeof kept !== 'string') return new TransparencyLog(options, kept);
+    if (typeof kept !== 'string') {
+      // The log did sign it: then it is the entries that are others now, and it stays to show that.
+      if (!kept.isOfEntries) options.forged(OTHER_ENTRIES);
+      return new TransparencyLog(options, kept.published, kept.signedAt);
+    }
     // A size that was put there would keep every true checkpoint out.
     options.forged(`the kept checkpoint was changed: ${kept}`);
     await options.scratch.write((tables) => forgetCheckpoint(tables, 'signed'));
     return log;
+  }
+
+  /**
+   * A note that was kept elsewhere, where it is of these entries and signed by this log; else why it is not. Null where
+   * the log's keys were tampered with, so that nothing can be said of it.
+   */
+  async recognise(note: string): Promise<Published | string | null> {
+    const kept = await readKept(this.#options, this.tiles, note);
+    if (kept === null || typeof kept === 'string') return kept;
+    return kept.isOfEntries ? kept.published : OTHER_ENTRIES;
   }
 
   get origin(): string {
@@ -137,7 +155,9 @@ export class TransparencyLog {
     // INVARIANT: who sealed meanwhile has nothing signed any more.
     if (vault.keyring.unsealed !== unsealed) return SEALED;
     const checkpoint = { origin, size: tree.size, root: rootOf(sha256, tree) };
-    const atSeconds = Math.floor(vault.clock.wall() / 1_000);
+    // INVARIANT: never earlier than what was signed of less: two notes of which the larger is the older one are what a
+    // witness takes for a log that shrank, and anybody can show it those two.
+    const atSeconds = Math.max(Math.floor(vault.clock.wall() / 1_000), this.#signedAt);
     const signed: SignedNote = {
       text: writeCheckpoint(checkpoint),
       signatures: keys.map(({ note, privateKey }) => signCheckpoint(note, privateKey, checkpoint, atSeconds)),
@@ -147,6 +167,7 @@ export class TransparencyLog {
     const keep = (db: Kysely<Database>) => keepCheckpoint(db, 'signed', published.size, published.note);
     await vault.ledger.locked(keep, () => {});
     this.#published = published;
+    this.#signedAt = atSeconds;
     this.#follower();
     return published;
   }
@@ -184,25 +205,32 @@ export class TransparencyLog {
   }
 }
 
+interface KeptCheckpoint {
+  readonly published: Published;
+  /** Seconds since 1970. */
+  readonly signedAt: number;
+  /** False where the entries are others now. */
+  readonly isOfEntries: boolean;
+}
+
 /**
  * The kept checkpoint, held against the log's keys and its entries; or why it is not one of this log. Null where the
  * keys themselves were tampered with, so that nothing can be said of it.
  */
 async function readKept(
-  { vault, origin, forged }: LogOptions,
+  { vault, origin }: LogOptions,
   tiles: LogTiles,
   note: string,
-): Promise<Published | string | null> {
+): Promise<KeptCheckpoint | string | null> {
   const keys = await checkedLogKeys(vault, origin);
   if (isRefusal(keys)) return null;
   const logs = keys.map((row) => ({ ...noteKeyOf(row), url: null }));
   const checked = checkCheckpoint(verifySignature, { logs, witnesses: [], isQuorum: () => true }, note);
   if (typeof checked === 'string') return checked;
-  const { checkpoint } = checked;
+  const { checkpoint, signedAt } = checked;
   if (checkpoint.size > vault.ledger.head.sequence) return 'it is of more entries than there are';
-  if (checkpoint.size === 0) return { ...checkpoint, note };
+  const kept = { published: { ...checkpoint, note }, signedAt: signedAt ?? 0 };
+  if (checkpoint.size === 0) return { ...kept, isOfEntries: true };
   const root = await tiles.rangeHash({ start: 0, end: checkpoint.size }).catch(() => null);
-  // The log did sign it: then it is the entries that are others now, and it stays to show that.
-  if (root === null || !isSameHash(root, checkpoint.root)) forged('its entries are not those that it signed');
-  return { ...checkpoint, note };
+  return { ...kept, isOfEntries: root !== null && isSameHash(root, checkpoint.root) };
 }

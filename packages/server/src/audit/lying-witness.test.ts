@@ -34,6 +34,11 @@ const LIES: Readonly<Record<string, readonly [(asked: Asked) => void, string | n
     'WITNESS_LIES',
   ],
   'leaves the time out': [({ reply, sign, checkpoint }) => reply(200, sign(checkpoint, 0)), 'WITNESS_LIES'],
+  'gives a time to come': [({ reply, sign, checkpoint }) => reply(200, sign(checkpoint, 4e9)), 'WITNESS_LIES'],
+  'gives a time that no date has': [
+    ({ reply, sign, checkpoint }) => reply(200, sign(checkpoint, 9e12)),
+    'WITNESS_LIES',
+  ],
   'answers with nonsense': [({ reply }) => reply(200, 'yes\n'), 'WITNESS_LIES'],
   'answers with nothing': [({ reply }) => reply(200, ''), 'WITNESS_LIES'],
   'says that it saw more, and shows nothing': [({ reply }) => reply(409, '1000000\n'), 'WITNESS_LIES'],

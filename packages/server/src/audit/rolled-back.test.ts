@@ -7,6 +7,7 @@ import type { Config } from '../config.ts';
 import { createPlace, type TestPlace } from '../testing/databases.ts';
 import { eventually } from '../testing/eventually.ts';
 import { startInstallation } from '../testing/installation.ts';
+import { openRaw } from '../testing/raw-database.ts';
 import { alarmsOf, change, knownLog, TestWitnesses } from '../testing/witnessed.ts';
 
 const DATABASE = ['keyhold.db', 'keyhold.db-wal', 'keyhold.db-shm'];
@@ -109,5 +110,39 @@ it('a log that is shorter than a witness knows it raises an alarm on both sides,
   });
   assert.match(witnesses.of('w1').output(), /ALARM: the log signed a smaller tree after a larger one/);
   assert.deepEqual(await witnesses.of('w1').newest(log.origin), before);
+  rmSync(kept, { recursive: true });
+});
+
+it('what witnesses saw of the database before a rollback vouches for nothing after it, though its notes are put back too', async () => {
+  await using place = await createPlace('sqlite');
+  const kept = mkdtempSync(join(tmpdir(), 'keyhold-kept-'));
+  const own = { headFile: headFile(place) };
+  const log = await knownLog(place, own);
+  await using witnesses = new TestWitnesses(log);
+  await witnesses.start('w1');
+  const run = { ...own, witnessPolicyFile: witnesses.writePolicy('quorum w1') };
+  copyFileSync(join(place.folder, 'keyhold.db'), join(kept, 'keyhold.db'));
+  {
+    await using installation = await startInstallation(place, run);
+    for (let i = 0; i < 40; i++) await change(installation, `lost-${i}`);
+    await change(installation, 'last', 'witnessed');
+  }
+  const { text: note } = await witnesses.of('w1').newest(log.origin);
+  putBack(place, kept);
+  {
+    await using raw = await openRaw(place);
+    await raw.run(
+      `insert into log_checkpoints (kind, size, note) values ('witnessed', ${note.split('\n')[1]}, '${note}')`,
+    );
+  }
+  await using installation = await startInstallation(place, { ...run, acceptRollback: 'the disk was lost' });
+  const after = await change(installation, 'after', 'witnessed');
+  assert.equal(after.headers.get('keyhold-ack'), 'integrated');
+  const { witnessedSize, quorumMet } = (await installation.call('GET', '/v1/audit/log')).body;
+  assert.deepEqual({ witnessedSize, quorumMet }, { witnessedSize: null, quorumMet: false });
+  assert.ok((await alarmsOf(installation)).includes('LOG_FORGED'));
+  const path = `/v1/audit/entries/${after.headers.get('keyhold-entry')}/receipt`;
+  assert.equal((await installation.call('GET', path)).status, 200);
+  assert.equal((await installation.call('GET', `${path}?level=witnessed`)).body.code, 'NOT_WITNESSED');
   rmSync(kept, { recursive: true });
 });

@@ -50,13 +50,14 @@ export function mountTiles<P extends { readonly id: string }>(
     const tile = parseTilePath(`tile/${(request.params as { '*': string })['*']}`);
     if (tile === null || !isInLog(tile, log.published?.size ?? 0)) return sendProblem(request, reply, NO_TILE);
     if (tile.level !== 'entries')
-      return send(reply, Buffer.concat(await log.tiles.hashes(tile.level, tile.number, tile.width)));
+      return send(reply, 'public', Buffer.concat(await log.tiles.hashes(tile.level, tile.number, tile.width)));
     const denied = await denial(request, gate, permit);
     if (denied !== null) return sendProblem(request, reply, denied);
     const first = tile.number * TILE_WIDTH;
     const entries = await leavesBetween(reader, first, first + tile.width);
     if (entries.length !== tile.width) return sendProblem(request, reply, NO_TILE);
-    return send(reply, bundleOf(entries.map(({ leaf }) => Buffer.from(leaf))));
+    // No cache on the way may hand on what this caller alone was allowed to read (RFC 9111 §3.5).
+    return send(reply, 'private', bundleOf(entries.map(({ leaf }) => Buffer.from(leaf))));
   });
 }
 
@@ -75,9 +76,9 @@ async function denial<P extends { readonly id: string }>(
 }
 
 /** What was once published never changes. */
-function send(reply: FastifyReply, bytes: Uint8Array): FastifyReply {
+function send(reply: FastifyReply, caches: 'public' | 'private', bytes: Uint8Array): FastifyReply {
   return reply
     .type('application/octet-stream')
-    .header('cache-control', 'public, max-age=31536000, immutable')
+    .header('cache-control', `${caches}, max-age=31536000, immutable`)
     .send(Buffer.from(bytes));
 }

@@ -94,7 +94,8 @@ export class WitnessPeer {
         return await this.#faulty({ code: 'WITNESS_REFUSES', detail: `it answers ${answer.status} to a checkpoint` });
       }
       if (answer.kind === 'cosigned') {
-        const cosignatures = checkCosignatures(this.keys, { origin, ...target }, answer.lines);
+        const nowSeconds = Math.floor(clock.wall() / 1_000);
+        const cosignatures = checkCosignatures(this.keys, { origin, ...target }, answer.lines, nowSeconds);
         if ('lie' in cosignatures) return await this.#faulty({ code: 'WITNESS_LIES', detail: cosignatures.lie });
         this.lastError = null;
         this.size = target.size;

@@ -5,7 +5,7 @@ import type { Alarms } from '../ledger/alarms.ts';
 import type { Vault } from '../vault/vault.ts';
 import { readCosigned } from './cosignatures.ts';
 import type { Published, TransparencyLog } from './log.ts';
-import { keepCheckpoint, readCheckpointNote } from './log.store.ts';
+import { forgetCheckpoint, keepCheckpoint, readCheckpointNote } from './log.store.ts';
 import { logKeysOf } from './open-log-keys.ts';
 import { proveConsistency } from './prove.ts';
 import { compareSeen } from './seen-elsewhere.ts';
@@ -182,13 +182,21 @@ export class Witnesses implements Disposable {
   }
 
   async #readKept({ isQuorum }: WitnessPolicy): Promise<void> {
-    const { vault, log } = this.#options;
+    const { vault, scratch, log, alarms } = this.#options;
     const note = await readCheckpointNote(vault.reader, 'witnessed');
     const keys = this.#peers.flatMap((peer) => peer.keys);
     const kept = note === null ? null : readCosigned(note, log.origin, keys);
     // Another policy asks for others.
-    if (kept === null || !isQuorum(kept.cosigners)) return;
-    this.#witnessed = kept.published;
+    if (note === null || kept === null || !isQuorum(kept.cosigners)) return;
+    // INVARIANT: what witnesses saw of another database says nothing of this one, however true their signatures are.
+    const own = await log.recognise(note);
+    if (own === null) return;
+    if (typeof own === 'string') {
+      alarms.raise('LOG_FORGED', subjectOf(log.origin), `the kept witnessed checkpoint is of another log: ${own}`);
+      await scratch.write((tables) => forgetCheckpoint(tables, 'witnessed'));
+      return;
+    }
+    this.#witnessed = own;
     for (const peer of this.#peers) {
       if (!peer.keys.every((key) => kept.cosigners.has(key))) continue;
       peer.size = kept.published.size;
