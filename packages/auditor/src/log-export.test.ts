@@ -36,6 +36,11 @@ const log = smallLog(11);
 const [header, ...entries] = parsed(log.exported(1, 11));
 
 describe('an export is refused', () => {
+  it('where its first line says what nobody proves: another log, or more than there is to say', () => {
+    assert.match(faultOf(log, [{ ...header, origin: 'keyhold/inst_other' }, ...entries]), /its checkpoint of another/);
+    assert.ok(!isExportHeader({ ...header, note: 'approved' }));
+  });
+
   it('where its entries are another log’s, as many, linked without a fault', () => {
     const other = smallLog(11, { change: (leaf) => ({ ...leaf, subject: `${leaf.subject}_other` }) });
     const [, ...others] = parsed(other.exported(1, 11));

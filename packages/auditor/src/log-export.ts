@@ -29,11 +29,24 @@ export interface ExportHeader {
   readonly checkpoint: string;
 }
 
+const FIELDS: ReadonlySet<string> = new Set<keyof ExportHeader>([
+  'keyhold-log-export',
+  'origin',
+  'from',
+  'to',
+  'size',
+  'before',
+  'after',
+  'checkpoint',
+]);
+
 export function isExportHeader(value: unknown): value is ExportHeader {
   if (typeof value !== 'object' || value === null) return false;
   const header = value as ExportHeader;
   const { from, to, size } = header;
   return (
+    // What nobody checks, nobody should find in a file that verifies.
+    Object.keys(header).every((name) => FIELDS.has(name)) &&
     header['keyhold-log-export'] === 1 &&
     [from, to, size].every(Number.isSafeInteger) &&
     from >= 1 &&
@@ -64,13 +77,16 @@ export class ExportCheck {
   /** To be called behind the last entry; null where a fault was found. */
   finish(trust: TrustPolicy): CheckedCheckpoint | null {
     const { chain } = this;
-    const { to, size, after, checkpoint } = this.#header;
+    const { origin, to, size, after, checkpoint } = this.#header;
     if (chain.fault !== null) return null;
     if (chain.last !== to) return this.#fail(`the file ends at entry ${chain.last}, and says it goes to ${to}`);
     const tree = frontierOf(this.#checker, chain.tree, to, size, after);
     if (tree === null) return this.#fail('what lies behind the entries is not what such a file says of it');
     const checked = checkCheckpoint(this.#checker.verify, trust, checkpoint);
     if (typeof checked === 'string') return this.#fail(checked);
+    if (origin !== checked.checkpoint.origin) {
+      return this.#fail(`the file says that it is of the log "${origin}", and its checkpoint of another`);
+    }
     const isRoot = isSameHash(rootOf(this.#checker.sha256, tree), checked.checkpoint.root);
     if (checked.checkpoint.size !== size || !isRoot) {
       return this.#fail('the entries do not make the tree that the checkpoint names');

@@ -251,7 +251,9 @@ async function openAudit(places: AuditPlaces, alarms: Alarms, stack: AsyncDispos
   const log = await TransparencyLog.open({ vault, scratch, place, origin: originOf(installation), forged });
   await log.publish();
   const lagging = (id: string, detail: string) => alarms.raise('EXPORT_LAGS', id, detail);
-  const exporter = new Exporter({ vault, scratch, personal, folder, signingKey: () => log.exportKey(), lagging });
+  const caughtUp = (id: string) => alarms.settle('EXPORT_LAGS', id);
+  const signingKey = () => log.exportKey();
+  const exporter = new Exporter({ vault, scratch, personal, folder, signingKey, lagging, caughtUp });
   stack.defer(() => exporter.stop());
   const witnesses = stack.use(await Witnesses.start({ vault, scratch, log, alarms, policy }));
   return { log, personal, exporter, witnesses };

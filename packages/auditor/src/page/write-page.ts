@@ -5,7 +5,7 @@ import { embedModules } from './embed-modules.ts';
 /** Writes the page to stdout. It is run as a process of its own: taking types out of modules is not quiet in Node. */
 
 const SCRIPT = `
-import { verifyText } from 'entry';
+import { verifyFile } from 'entry';
 const [form, keys, file, result, title, lists] = ['form', 'keys', 'file', 'result', 'title', 'lists'].map((id) => document.getElementById(id));
 const section = (heading, lines) => {
   if (lines.length === 0) return [];
@@ -14,9 +14,18 @@ const section = (heading, lines) => {
   ul.append(...lines.map((line) => Object.assign(document.createElement('li'), { textContent: line + '.' })));
   return [h, ul];
 };
+async function* piecesOf(blob) {
+  const reader = blob.stream().pipeThrough(new TextDecoderStream()).getReader();
+  let read = 0;
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    yield next.value;
+    read += next.value.length;
+    title.textContent = 'Checking… ' + Math.min(99, Math.floor((100 * read) / blob.size)) + ' %';
+  }
+}
 const check = async () => {
   try {
-    return verifyText(await file.files[0].text(), keys.value);
+    return await verifyFile(piecesOf(file.files[0]), keys.value);
   } catch (error) {
     return { valid: false, title: 'This file can not be read: ' + error.message, found: [], proven: [], attributed: [] };
   }
@@ -55,7 +64,7 @@ h2:focus { outline: none; }
 
 const hashOf = (text: string) => `'sha256-${hash('sha256', text, 'base64')}'`;
 
-const map = JSON.stringify(embedModules(fileURLToPath(new URL('./verify-text.ts', import.meta.url))));
+const map = JSON.stringify(embedModules(fileURLToPath(new URL('./verify-file.ts', import.meta.url))));
 
 /** INVARIANT: it talks to nobody, whoever serves it: the browser holds it to that. */
 const csp = [

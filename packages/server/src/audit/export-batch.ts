@@ -24,13 +24,13 @@ export interface Gap {
 /**
  * What goes next: the entries right behind the cursor, each one of them, or which one is missing. A batch that was on
  * its way is the same again.
- * @returns null where there is nothing that can go now
+ * @returns null where there is nothing to send; a text where there is and it can't go now
  */
 export async function nextBatch(
   { reader, personal, head, atMs }: Source,
   { personal: isPersonal }: LogExportRow,
   { sequence: after, sending }: ExportProgress,
-): Promise<ExportBatch | Gap | null> {
+): Promise<ExportBatch | Gap | string | null> {
   const again = sending !== null && sending > after;
   const to = Math.min(after + BATCH, head, again ? sending : head);
   if (to <= after) return null;
@@ -42,7 +42,9 @@ export async function nextBatch(
   const shown = await Promise.all(entries.map((entry) => showEntry(isPersonal === 1 ? personal : null, entry)));
   // What is sealed now is sent when it is open: it would be missing for good.
   const sealed = shown.findIndex(({ sideState }) => sideState === 'sealed');
-  if (sealed === 0 || (sealed > 0 && again)) return null;
+  if (sealed === 0 || (sealed > 0 && again)) {
+    return `the personal part of entry ${after + sealed + 1} can't be read while the installation is sealed`;
+  }
   const ready = sealed < 0 ? shown : shown.slice(0, sealed);
   const lines = ready.map((entry) => `${JSON.stringify(entry)}\n`).join('');
   return { from: after + 1, to: after + ready.length, lines, atMs };

@@ -38,6 +38,7 @@ onEachDatabase('the exporter', (createPlace) => {
       [port, before] = [hook.port, sequencesOf(hook.entries())];
     }
     const tried: number[] = [];
+    control.caughtUp = [];
     for (let failures = 0; control.now < HOUR_MS; control.now += 1_000) {
       if (control.now % MINUTE_MS === 0) await own.enter(8);
       // Somebody sets the clock: that is no reason to wait for a day.
@@ -52,6 +53,7 @@ onEachDatabase('the exporter', (createPlace) => {
     assert.equal(Math.max(...pauses), MINUTE_MS);
     assert.ok(HOUR_MS - (tried.at(-1) as number) <= MINUTE_MS);
     assert.match(control.lags[0] ?? '', /^the export down is behind: ECONNREFUSED$/);
+    assert.equal(control.caughtUp.length, 0);
     await using again = await startHook(port);
     control.now += MINUTE_MS;
     await sendAll(exporter);
@@ -59,6 +61,7 @@ onEachDatabase('the exporter', (createPlace) => {
     assert.ok(again.received.length >= 3);
     const { failures, last_error } = (await own.progress(id)) ?? {};
     assert.deepEqual([failures, last_error], [0, null]);
+    assert.ok(control.caughtUp.includes(id), 'the next time it is behind is an alarm of its own');
   });
 
   it('sends the batch again that it did not note, the same one, however much was entered since', async () => {

@@ -36,6 +36,8 @@ export interface ExporterOptions {
   readonly signingKey: () => Promise<Pick<LogKey, 'privateKey'> | Refusal>;
   /** Raises the alarm that entries pile up. */
   readonly lagging: (id: string, detail: string) => void;
+  /** Told when the target has everything: what comes after is another alarm. */
+  readonly caughtUp: (id: string) => void;
 }
 
 /** What is known of an export while we run; times are the monotonic clock's. */
@@ -135,7 +137,12 @@ export class Exporter {
     const { reader } = this.#options.vault;
     let progress = (await readProgress(reader, row.id)) ?? firstProgress(row);
     const batch = await this.#nextBatch(row, progress);
-    if (batch === null) return false;
+    if (batch === null) {
+      if (progress.failures === 0 && progress.sequence >= this.#options.vault.ledger.head.sequence) {
+        this.#options.caughtUp(row.id);
+      }
+      return false;
+    }
     if (typeof batch === 'string') return await this.#failed(row, progress, batch);
     if ('missing' in batch) return await this.#failed(row, progress, `entry ${batch.missing} is missing`, true);
     if (row.kind === 'webhook' && progress.sending !== batch.to) {

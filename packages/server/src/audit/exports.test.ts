@@ -109,6 +109,29 @@ onEachDatabase('an export of the log', (createPlace) => {
     await remove(id);
   });
 
+  it('waits with personal parts that are sealed, says which, and sends them once they can be read', async () => {
+    const { id } = await create({ name: 'sealed-parts', kind: 'file', personal: true });
+    const { keyId } = await shared().market.issue();
+    await caughtUp(id);
+    await closeSeal(shared().installation);
+    await shared().expect(200, 'POST', `/v1/keys/${keyId}/suspend`);
+    const waiting = await eventually('it says why', async () => {
+      const found = await find(id);
+      return found.failures > 0 && found;
+    });
+    assert.match(
+      waiting.lastError ?? '',
+      /^the personal part of entry \d+ can't be read while the installation is sealed$/,
+    );
+    assert.ok(waiting.lag > 0);
+    await shared().expect(200, 'POST', '/v1/unseal', {});
+    await caughtUp(id);
+    const text = readFileSync(join(shared().place.folder, 'exports', 'sealed-parts.jsonl'), 'utf8');
+    const entry = linesOf(text).find(({ action, subject }) => action === 'key.suspended' && subject === keyId);
+    assert.deepEqual(entry?.side, { ip: '127.0.0.1' });
+    await remove(id);
+  });
+
   it('is refused where entries would leave in the clear, carry a password, or have no name of their own', async () => {
     for (const url of ['http://example.org/', 'https://a:b@example.org/', 'file:///etc/passwd', 'nothing', undefined]) {
       const { status, body } = await call('POST', '/v1/audit/exports', { name: 'bad', kind: 'webhook', url });

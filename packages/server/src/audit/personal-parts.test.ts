@@ -5,12 +5,18 @@ import { it } from 'node:test';
 import { checkReceipt } from '@keyhold/auditor/check-receipt';
 import { NODE_CHECKER } from '@keyhold/auditor/node-checker';
 import { readTrust } from '@keyhold/auditor/trust';
+import { isRefusal } from '@keyhold/protocol/errors';
 import type { Entry } from '@keyhold/protocol/operations/audit';
+import { systemClock } from '../clock.ts';
+import { Scratch } from '../database/scratch.ts';
+import { decryptWith, encryptTo, newPair } from '../delivery/pair-cipher.ts';
 import { onEachDatabase } from '../testing/databases.ts';
 import { eventually } from '../testing/eventually.ts';
+import { openOwnVault } from '../testing/own-vault.ts';
 import { openRaw } from '../testing/raw-database.ts';
 import { closeSeal } from '../testing/seals.ts';
 import { shareMarket } from '../testing/shared-market.ts';
+import { PersonalParts } from './personal-parts.ts';
 
 onEachDatabase('personal parts of entries', (createPlace) => {
   const shared = shareMarket(createPlace);
@@ -123,6 +129,35 @@ onEachDatabase('personal parts of entries', (createPlace) => {
       return rows.length === 0;
     });
     assert.ok((await list(`personal=127.0.0.1&about=${id}`)).some(({ sequence }) => sequence === sealed?.sequence));
+  });
+
+  it('are kept however long it is sealed: the newest public key outlives its month until there is another', async () => {
+    await using place = await createPlace();
+    await using own = await openOwnVault(place);
+    let now = Date.UTC(2026, 9, 20);
+    const clock = { ...systemClock, wall: () => now };
+    const vault = { ...own.vault, clock };
+    const pair = { newPair, encryptTo, decryptWith };
+    const personal = new PersonalParts({ vault, scratch: new Scratch(own.store), place: own.place, pair });
+    const eachMinute = async () => {
+      await personal.ensurePeriods();
+      await personal.forgetPeriods();
+    };
+    const periods = async () =>
+      (await own.store.reader.selectFrom('period_keys').select('period').orderBy('period').execute()).map(
+        ({ period }) => period,
+      );
+    await own.gate.openByItself();
+    await eachMinute();
+    assert.deepEqual(await periods(), ['2026-10', '2026-11']);
+    await own.gate.close({ actor: 'system' });
+    now = Date.UTC(2027, 1, 3);
+    await eachMinute();
+    const side = { about: 'tok_x', atMs: now, salt: '00'.repeat(32), text: '{"ip":"203.0.113.9"}' };
+    assert.notEqual((await personal.prepare(side)).row, null);
+    assert.ok(!isRefusal(await own.gate.unseal({ actor: 'system' }, {})));
+    await eachMinute();
+    assert.deepEqual(await periods(), ['2027-02', '2027-03']);
   });
 
   it('are never shown beside another entry, cut or changed', async () => {

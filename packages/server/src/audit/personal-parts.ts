@@ -104,9 +104,13 @@ export class PersonalParts {
     }
   }
 
-  /** Destroys the keys of months that are over, once nothing lies under them. */
+  /**
+   * Destroys the keys of months that are over, once nothing lies under them. Not while sealed: no newer one can be made
+   * then, and what comes is encrypted to the newest that there is.
+   */
   async forgetPeriods(): Promise<void> {
     const { vault } = this.#options;
+    if (vault.keyring.sealed) return;
     for (const id of await listEmptyPeriods(vault.reader, periodOf(vault.clock.wall()))) {
       const draft = { actor: 'system', action: 'period-key.destroyed', subject: id, locks: [id] };
       await vault.ledger.record(draft, async (facts) => {

@@ -16,3 +16,18 @@ it('a flood of alarms of one kind hides none of another, and each is told', () =
   assert.equal(kept.length, 102);
   assert.equal(kept.at(-2)?.subject, 'dlv_999', 'the newest of the flood');
 });
+
+it('the same alarm is told once, and once more when what it was about was over and is back', () => {
+  const told: string[] = [];
+  const alarms = new Alarms(systemClock, ({ code, subject }) => told.push(`${code} ${subject}`));
+  for (let i = 0; i < 3; i++) alarms.raise('EXPORT_LAGS', 'exp_1', 'it is behind');
+  alarms.raise('EXPORT_LAGS', 'exp_2', 'it is behind');
+  assert.deepEqual(told, ['EXPORT_LAGS exp_1', 'EXPORT_LAGS exp_2']);
+  alarms.settle('EXPORT_LAGS', 'exp_1');
+  assert.deepEqual(
+    alarms.list().map(({ subject }) => subject),
+    ['exp_2'],
+  );
+  alarms.raise('EXPORT_LAGS', 'exp_1', 'it is behind');
+  assert.equal(told.length, 3);
+});

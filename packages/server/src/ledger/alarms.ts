@@ -52,6 +52,11 @@ export class Alarms {
     this.#enter(alarm);
   }
 
+  /** What it was about is over; the next time it is raised anew. Its entry stays. */
+  settle(code: Alarm['code'], subject: string): void {
+    this.#raised.delete(`${code} ${subject}`);
+  }
+
   /** From now on each is an entry too, also those raised before. */
   enterInto(ledger: Ledger): void {
     this.#ledger = ledger;

@@ -15,15 +15,43 @@ export interface Outcome extends Explanation {
   readonly found: readonly string[];
 }
 
-/** Checks a receipt or an export against keys, or a policy, that came from elsewhere. */
-export function verifyText(text: string, trustText: string): Outcome {
+/** Text of a file, in pieces as they are read. */
+export type Pieces = AsyncIterable<string>;
+
+const RECEIPT = 'c2sp.org/tlog-proof@';
+/** Longest receipt that is read, in UTF-16 code units: an entry of 16 KiB with its proof takes far less. */
+const MAX_RECEIPT_UNITS = 1024 * 1024;
+
+/**
+ * Checks a receipt or an export against keys, or a policy, that came from elsewhere. A log is as long as it is, so of
+ * an export no more than a line is held.
+ */
+export async function verifyFile(pieces: Pieces, trustText: string): Promise<Outcome> {
   let trust: TrustPolicy;
   try {
     trust = readTrust(BROWSER_CHECKER.sha256, trustText);
   } catch (error) {
     return refused(`The keys can not be read: ${(error as Error).message}.`);
   }
-  return text.startsWith('c2sp.org/tlog-proof@') ? verifyReceipt(text, trust) : verifyExport(text, trust);
+  const rest = pieces[Symbol.asyncIterator]();
+  let begin = '';
+  for (let isMore = true; isMore && begin.length < RECEIPT.length; ) {
+    const { value, done } = await rest.next();
+    if (done === true) isMore = false;
+    else begin += value;
+  }
+  return begin.startsWith(RECEIPT)
+    ? await readReceipt(begin, rest, trust)
+    : await verifyExport(linesOf(begin, rest), trust);
+}
+
+async function readReceipt(begin: string, rest: AsyncIterator<string>, trust: TrustPolicy): Promise<Outcome> {
+  let text = begin;
+  for (let next = await rest.next(); next.done !== true; next = await rest.next()) {
+    text += next.value;
+    if (text.length > MAX_RECEIPT_UNITS) return refused('This receipt proves nothing: it is longer than any is.');
+  }
+  return verifyReceipt(text, trust);
 }
 
 function verifyReceipt(text: string, trust: TrustPolicy): Outcome {
@@ -33,10 +61,11 @@ function verifyReceipt(text: string, trust: TrustPolicy): Outcome {
   return { valid: true, title, found: [], ...explainReceipt(checked) };
 }
 
-function verifyExport(text: string, trust: TrustPolicy): Outcome {
+async function verifyExport(lines: AsyncIterable<unknown>, trust: TrustPolicy): Promise<Outcome> {
   let check: ExportCheck | null = null;
   try {
-    for (const line of linesOf(text)) {
+    for await (const line of lines) {
+      if (check?.chain.fault != null) break;
       if (check !== null) check.chain.take(line);
       else if (isExportHeader(line)) check = new ExportCheck(BROWSER_CHECKER, line);
       else break;
@@ -55,9 +84,10 @@ function verifyExport(text: string, trust: TrustPolicy): Outcome {
   return { valid: true, title, found, ...explainRun(check.chain, checked) };
 }
 
-function* linesOf(text: string): Generator<unknown> {
+async function* linesOf(begin: string, rest: AsyncIterator<string>): AsyncGenerator<unknown> {
   const lines = new ExportLines();
-  yield* lines.take(text);
+  yield* lines.take(begin);
+  for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield* lines.take(next.value);
   yield* lines.end();
 }
 
