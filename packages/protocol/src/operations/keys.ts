@@ -261,6 +261,9 @@ export const revokeKeys = defineOperation({
   status: 200,
   response: Closed({
     revoked: Type.Array(IdOf('key')),
+    entries: Type.Array(Closed({ key: IdOf('key'), sequence: Type.Integer() }), {
+      description: 'The entry of each: its receipt proves that the key was revoked.',
+    }),
     refused: Type.Array(Closed({ id: IdOf('key'), code: Type.String(), detail: Type.String() })),
     barrier: Type.Optional(BarrierShape),
   }),

@@ -172,6 +172,7 @@ export const rotateExposed = defineOperation({
         consumer: IdOf('consumer'),
         credential: IdOf('credential'),
         delivery: DeliveryShape,
+        sequence: Type.Integer({ description: 'The entry of the rotation.' }),
       }),
     ),
     due: Type.Array(IdOf('secret'), { description: 'Stored secrets that were marked: they wait for a new version.' }),

@@ -1,6 +1,6 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { LogExportRow } from '../database/schema.ts';
-import type { Attributed } from '../ledger/entry.ts';
+import type { Attributed, Recorded } from '../ledger/entry.ts';
 import { prunedUpTo } from '../ledger/pruned.store.ts';
 import type { Vault } from '../vault/vault.ts';
 import { findExportByName } from './exports.store.ts';
@@ -17,7 +17,11 @@ export interface NewExport {
 type Caller = Attributed;
 type Own = Pick<Vault, 'ledger' | 'random' | 'clock'>;
 
-export async function createExport(vault: Own, caller: Caller, input: NewExport): Promise<LogExportRow | Refusal> {
+export async function createExport(
+  vault: Own,
+  caller: Caller,
+  input: NewExport,
+): Promise<Recorded<LogExportRow> | Refusal> {
   const url = input.kind === 'webhook' ? webhookUrl(input.url) : null;
   if (isRefusal(url)) return url;
   if (input.kind === 'file' && input.url !== undefined) {
@@ -26,7 +30,7 @@ export async function createExport(vault: Own, caller: Caller, input: NewExport)
   const { ledger, random, clock } = vault;
   const id = random.newId('logExport');
   const draft = { ...caller, action: 'log-export.created', subject: id };
-  const recorded = await ledger.record(draft, async (facts) => {
+  return await ledger.record(draft, async (facts) => {
     if ((await findExportByName(facts.db, input.name)) !== undefined) {
       return refuse('EXPORT_EXISTS', `There is an export ${input.name}.`, '/name');
     }
@@ -45,18 +49,16 @@ export async function createExport(vault: Own, caller: Caller, input: NewExport)
       created_at: clock.wall(),
     });
   });
-  return isRefusal(recorded) ? recorded : recorded.value;
 }
 
-export async function removeExport(vault: Own, caller: Caller, id: string): Promise<LogExportRow | Refusal> {
+export async function removeExport(vault: Own, caller: Caller, id: string): Promise<Recorded<LogExportRow> | Refusal> {
   const draft = { ...caller, action: 'log-export.removed', subject: id, locks: [id] };
-  const recorded = await vault.ledger.record(draft, async (facts) => {
+  return await vault.ledger.record(draft, async (facts) => {
     const { row } = await facts.examine('log_exports', id);
     if (row === undefined) return refuse('EXPORT_NOT_FOUND', `There is no export ${id}.`, 'id');
     await facts.remove('log_exports', row);
     return row;
   });
-  return isRefusal(recorded) ? recorded : recorded.value;
 }
 
 const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;

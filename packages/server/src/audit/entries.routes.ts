@@ -67,7 +67,7 @@ export function mountEntries<P extends { readonly id: string }>(
     const denied = permits.erase(principal) ?? (await confirm());
     if (denied !== null) return denied;
     const erased = await eraseSubject(routes, permits.attribute(principal, ip), subject);
-    return isRefusal(erased) ? erased : { body: { subject, ...erased } };
+    return isRefusal(erased) ? erased : { body: { subject, ...erased }, sequence: erased.sequence };
   });
 }
 

@@ -34,7 +34,8 @@ export function mountExports<P extends { readonly id: string }>(
     const denied = permits.manage(principal) ?? (await confirm());
     if (denied !== null) return denied;
     const created = await createExport(vault, permits.attribute(principal, ip), body);
-    return isRefusal(created) ? created : { body: await showExport(vault, created) };
+    if (isRefusal(created)) return created;
+    return { body: await showExport(vault, created.value), sequence: created.sequence };
   });
 
   mount(app, gate, operations.listExports, async ({ principal }) => {
@@ -50,7 +51,7 @@ export function mountExports<P extends { readonly id: string }>(
     const denied = permits.manage(principal) ?? (await confirm());
     if (denied !== null) return denied;
     const removed = await removeExport(vault, permits.attribute(principal, ip), params.id);
-    return isRefusal(removed) ? removed : { body: { id: removed.id } };
+    return isRefusal(removed) ? removed : { body: { id: params.id }, sequence: removed.sequence };
   });
 }
 

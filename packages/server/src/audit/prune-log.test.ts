@@ -48,6 +48,8 @@ onEachDatabase('giving entries up', (createPlace) => {
       assert.deepEqual((await installation.call('POST', '/v1/audit/prune', { before })).body, { upTo: 0 });
       await installation.call('DELETE', `/v1/audit/exports/${id}`);
       const pruned = await installation.call('POST', '/v1/audit/prune', { before });
+      const said = await installation.call('GET', '/v1/audit/entries?action=log.pruned');
+      assert.equal(pruned.headers.get('keyhold-entry'), String(said.body.items[0].sequence));
       assert.equal(pruned.status, 200, JSON.stringify(pruned.body));
       upTo = pruned.body.upTo;
       assert.ok(upTo >= 2 * TILE_WIDTH && upTo % TILE_WIDTH === 0, String(upTo));

@@ -29,6 +29,8 @@ const DELETED_AT_ONCE = 1_000;
 export interface Pruned {
   /** Entries that were given up, from the first on, now and before. */
   readonly upTo: number;
+  /** Of the entry that says so; null where nothing was left to give up. */
+  readonly sequence: number | null;
 }
 
 interface Pruning {
@@ -50,7 +52,7 @@ export async function pruneLog(pruning: Pruning, caller: Attributed, beforeMs: n
   const most = Math.min(last, await exportedUpTo(vault.reader));
   const upTo = most - (most % TILE_WIDTH);
   const before = (await prunedUpTo(vault.reader)).upTo;
-  if (upTo <= before) return { upTo: before };
+  if (upTo <= before) return { upTo: before, sequence: null };
   const refused = (await refuseUnsound(pruning, upTo)) ?? (await carryRows(vault, upTo));
   if (refused !== null) return refused;
   const draft = { ...caller, action: PRUNED_ACTION, subject: vault.ledger.head.installation, code: `up-to-${upTo}` };
@@ -60,7 +62,7 @@ export async function pruneLog(pruning: Pruning, caller: Attributed, beforeMs: n
   );
   if (isRefusal(recorded)) return recorded;
   await deleteWhatWasPruned(pruning);
-  return { upTo };
+  return { upTo, sequence: recorded.sequence };
 }
 
 /**

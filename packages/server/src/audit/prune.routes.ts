@@ -27,6 +27,7 @@ export function mountPruning<P extends { readonly id: string }>(
     const beforeMs = Date.parse(body.before);
     if (Number.isNaN(beforeMs)) return refuse('INVALID_INPUT', 'There is no such time.', '/before');
     const pruned = await pruneLog(pruning, attribute(principal, ip), beforeMs);
-    return isRefusal(pruned) ? pruned : { body: pruned };
+    if (isRefusal(pruned)) return pruned;
+    return { body: { upTo: pruned.upTo }, sequence: pruned.sequence ?? undefined };
   });
 }

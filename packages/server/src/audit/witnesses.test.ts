@@ -174,6 +174,9 @@ onEachDatabase('levels of acknowledgement', (createPlace) => {
     await made('secret.revealed', 'POST', `/v1/secrets/${secret.id}/reveal`, {});
     await made('secret.deleted', 'POST', `/v1/secrets/${secret.id}/delete`, { versions: [1] });
     await made('secret.removed', 'DELETE', `/v1/secrets/${secret.id}`, undefined);
+    const exported = await made('log-export.created', 'POST', '/v1/audit/exports', { name: 'all', kind: 'file' });
+    await made('log-export.removed', 'DELETE', `/v1/audit/exports/${exported.id}`, undefined);
+    await made('subject.erased', 'POST', `/v1/audit/subjects/${token.token.id}/erase`, {});
     for (const [action, sequence] of entries) {
       const { body } = await call('GET', `/v1/audit/entries?action=${action}`);
       const sequences = body.items.map((item: { sequence: number }) => String(item.sequence));

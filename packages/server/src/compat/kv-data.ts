@@ -40,7 +40,7 @@ async function read(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
   const revealed = await revealSecret(api.vault, call.caller, secret, wanted);
   if (!isRefusal(revealed)) {
     const metadata = metadataOf(revealed.version, secret);
-    return data({ data: JSON.parse(expose(revealed.json)), metadata });
+    return { ...data({ data: JSON.parse(expose(revealed.json)), metadata }), sequence: revealed.sequence };
   }
   if (revealed.refused !== 'SECRET_VERSION_GONE') return refusalAnswer(revealed);
   // What is deleted is told apart from what never was: 404 with its metadata.
@@ -84,7 +84,7 @@ async function store(
   const input = { path, data: content, ...(cas === undefined ? {} : { cas: cas as number }) };
   const stored = await storeSecret(api.vault, call.caller, place, input);
   if (isRefusal(stored)) return refusalAnswer(stored);
-  return data(metadataOf(stored.value.version, stored.value.secret.metadata));
+  return { ...data(metadataOf(stored.value.version, stored.value.secret.metadata)), sequence: stored.sequence };
 }
 
 async function removeNewest(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {

@@ -196,7 +196,11 @@ onEachDatabase("Vault's KV version 2", (createPlace) => {
     const stored = { project: 'default', environment: 'production', path: 'same/a', data: { n: 2 } };
     await shared().expect(201, 'POST', '/v1/secrets', stored);
     assert.equal((await read('same/a')).data.data.n, 2);
-    await shared().wire.expect(200, 'GET', 'secret/data/same/a?version=1');
+    const headers = { 'x-vault-token': shared().installation.bootstrapToken };
+    const named = await fetch(new URL('/v1/secret/data/same/a?version=1', shared().installation.vaultUrl), { headers });
+    const newest = await shared().expect(200, 'GET', '/v1/audit/entries?action=secret.revealed&limit=1');
+    assert.equal(named.headers.get('keyhold-entry'), String(newest.items[0].sequence));
+    assert.match(named.headers.get('link') ?? '', /\/receipt>; rel="receipt"/);
     await shared().wire.expect(204, 'POST', 'secret/destroy/same/a', { versions: [1] });
     await shared().wire.expect(404, 'GET', 'secret/data/same/a?version=1');
     assert.deepEqual(await shared().actionsOn(id), [

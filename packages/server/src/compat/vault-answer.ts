@@ -6,6 +6,8 @@ export interface VaultAnswer {
   readonly status: number;
   /** Null: 204. */
   readonly body: Readonly<Record<string, unknown>> | null;
+  /** Of the entry that what was done has; its receipt is offered as by any other answer. */
+  readonly sequence?: number;
 }
 
 export const NO_CONTENT: VaultAnswer = { status: 204, body: null };

@@ -3,6 +3,7 @@ import { isRefusal, refuse } from '@keyhold/protocol/errors';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../access/principal.ts';
 import { classifyFault } from '../database/store-fault.ts';
+import { nameEntry } from '../http/acknowledge.ts';
 import { parseJsonBody } from '../http/json-body.ts';
 import type { Log } from '../http/log.ts';
 import { InvalidInput } from '../http/validation.ts';
@@ -180,8 +181,9 @@ function failure(error: Error & { statusCode?: number }, request: string, log: L
   return errors(500, 'internal error');
 }
 
-function send(reply: FastifyReply, { status, body }: VaultAnswer): FastifyReply {
+function send(reply: FastifyReply, { status, body, sequence }: VaultAnswer): FastifyReply {
   reply.code(status).header('cache-control', 'no-store');
+  if (sequence !== undefined) nameEntry(reply, sequence);
   if (status === 503) reply.header('retry-after', '5');
   // Without a charset, which JSON has none of (RFC 8259 §11): hvac reads errors only from exactly this type.
   return body === null

@@ -35,6 +35,10 @@ onEachDatabase('rotating what somebody knew', (createPlace) => {
     assert.deepEqual([done.due, done.refused, done.remaining], [[secrets.get('kraken/main')], [], 0]);
     assert.equal(done.barrier.unconfirmed, 0);
     assert.equal(await codeOf(key.secret), 'REVOKED');
+    for (const { key: of, sequence } of done.rotated) {
+      const { items } = assertStatus(await owner.call('GET', `/v1/audit/entries?from=${sequence}&to=${sequence}`), 200);
+      assert.deepEqual([items[0].action, items[0].subject], ['key.rotated', of]);
+    }
     for (const { delivery, key: of } of done.rotated) {
       const taken = assertStatus(await does.with(delivery.token, 'POST', '/v1/deliveries/take', {}), 200);
       if (of === key.key.id) assert.equal(await codeOf(taken.content), 'VALID');

@@ -33,7 +33,7 @@ export interface RotateContext extends ChangeContext {
 }
 
 export interface RotatedExposed {
-  readonly rotated: { key: string; consumer: string; credential: string; delivery: Delivery }[];
+  readonly rotated: { key: string; consumer: string; credential: string; delivery: Delivery; sequence: number }[];
   /** Ids of stored secrets that were marked. */
   readonly due: string[];
   readonly barred: { id: string; code: string; detail: string }[];
@@ -154,11 +154,12 @@ async function rotate(
   const { credential, way } = prepared;
   const rotated = await rotateKey(context, caller, key, overlapSeconds, credential, way);
   if (isRefusal(rotated)) return rotated;
-  const { barrier } = rotated;
+  const { barrier, value, sequence } = rotated;
   if (barrier !== undefined) done.barrier = done.barrier === null ? barrier : together(done.barrier, barrier);
   if (way === undefined) return null;
   const delivery = await describeDelivered(prepared, way, context.describeOnce);
-  done.rotated.push({ key: id, consumer: key.consumer_id, credential: rotated.value.credential.id, delivery });
+  const [consumer, issued] = [key.consumer_id, value.credential.id];
+  done.rotated.push({ key: id, consumer, credential: issued, delivery, sequence });
   return null;
 }
 

@@ -26,6 +26,12 @@ export function levelAskedFor(request: FastifyRequest): AckLevel | Refusal {
   return refuse('INVALID_INPUT', detail, 'Keyhold-Ack');
 }
 
+/** Says on an answer which entry what was done has, and where its receipt is. */
+export function nameEntry(reply: FastifyReply, sequence: number): void {
+  reply.header(ENTRY_HEADER, String(sequence));
+  reply.header('link', `</v1/audit/entries/${sequence}/receipt>; rel="receipt"`);
+}
+
 /** Says on the answer of a change which entry it has, and how far the log is with it. Never an error: it is made. */
 export async function tellAcknowledgement(
   reply: FastifyReply,
@@ -33,9 +39,6 @@ export async function tellAcknowledgement(
   sequence: number | undefined,
   level: AckLevel,
 ): Promise<void> {
-  if (sequence !== undefined) {
-    reply.header(ENTRY_HEADER, String(sequence));
-    reply.header('link', `</v1/audit/entries/${sequence}/receipt>; rel="receipt"`);
-  }
+  if (sequence !== undefined) nameEntry(reply, sequence);
   reply.header(ACK_HEADER, await acknowledge(sequence, level));
 }

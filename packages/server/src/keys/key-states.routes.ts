@@ -56,11 +56,14 @@ export function mountKeyStates(app: FastifyInstance, routes: Routes): void {
     const unconfirmed = principal.kind === 'person' ? await confirm() : null;
     if (unconfirmed !== null) return unconfirmed;
     const caller = { principal, ip, idempotency: undefined };
-    const { revoked, refused, barrier } = await revokeKeys(routes, caller, keys ?? found, reason);
+    const { revoked, entries, refused, barrier } = await revokeKeys(routes, caller, keys ?? found, reason);
     const [first] = refused;
     if (barrier === null) return first?.refusal ?? refuse('KEY_NOT_FOUND', 'There is nothing to revoke.');
     const said = refused.map(({ id, refusal }) => ({ id, code: refusal.refused, detail: refusal.detail }));
-    return { body: { revoked: [...revoked], refused: said, barrier }, sequence: barrier.sequence };
+    return {
+      body: { revoked: [...revoked], entries: [...entries], refused: said, barrier },
+      sequence: barrier.sequence,
+    };
   });
 
   mount(app, gate, operations.destroyKey, async ({ principal, params, ip, idempotency }) => {

@@ -16,7 +16,7 @@ onEachDatabase('revoking many keys', (createPlace) => {
     for (const { secret } of issued.slice(0, 3)) assert.equal(await codeOf(secret), 'VALID');
     const ids = issued.map(({ keyId }) => keyId);
     const body = { keys: [MISSING, ...ids], reason: 'key_compromise' };
-    const { revoked, refused, barrier } = await expect(200, 'POST', '/v1/keys/revoke', body);
+    const { revoked, entries, refused, barrier } = await expect(200, 'POST', '/v1/keys/revoke', body);
     assert.deepEqual([...revoked].sort(), [...ids].sort());
     assert.deepEqual(
       refused.map(({ id, code }: { id: string; code: string }) => [id, code]),
@@ -26,6 +26,11 @@ onEachDatabase('revoking many keys', (createPlace) => {
     for (const { secret } of issued) assert.equal(await codeOf(secret), 'REVOKED');
     const { items } = await expect(200, 'GET', `/v1/audit/entries?action=key.revoked&code=key_compromise&limit=100`);
     assert.equal(items.length, 60);
+    assert.deepEqual(
+      new Map(entries.map(({ key, sequence }: { key: string; sequence: number }) => [sequence, key])),
+      new Map(items.map(({ sequence, subject }: { sequence: number; subject: string }) => [sequence, subject])),
+      'the entry of each is named',
+    );
   });
 
   it("ends all of a consumer's, and nothing of others", async () => {

@@ -19,6 +19,8 @@ interface Keys {
 
 export interface RevokedKeys {
   readonly revoked: readonly string[];
+  /** The entry of each of those. */
+  readonly entries: readonly { readonly key: string; readonly sequence: number }[];
   readonly refused: readonly { readonly id: string; readonly refusal: Refusal }[];
   /** Of all of them together; null where none was. */
   readonly barrier: Barrier | null;
@@ -31,7 +33,8 @@ export async function revokeKeys(
   ids: readonly string[],
   reason: RevocationReason,
 ): Promise<RevokedKeys> {
-  const [revoked, refused]: [string[], { id: string; refusal: Refusal }[]] = [[], []];
+  const revoked: { key: string; sequence: number }[] = [];
+  const refused: { id: string; refusal: Refusal }[] = [];
   let barrier: Barrier | null = null;
   for (let i = 0; i < ids.length; i += AT_ONCE) {
     const some = ids.slice(i, i + AT_ONCE);
@@ -40,12 +43,12 @@ export async function revokeKeys(
       const id = some[j] as string;
       if (isRefusal(outcome)) refused.push({ id, refusal: outcome });
       else {
-        revoked.push(id);
+        revoked.push({ key: id, sequence: outcome.sequence });
         barrier = barrier === null ? outcome : together(barrier, outcome);
       }
     }
   }
-  return { revoked, refused, barrier };
+  return { revoked: revoked.map(({ key }) => key), entries: revoked, refused, barrier };
 }
 
 async function revokeOne(

@@ -82,5 +82,5 @@ export async function openOwnExporter(place: TestPlace) {
 
 function idOf(created: Awaited<ReturnType<typeof createExport>>): string {
   if (isRefusal(created)) throw new Error(created.detail);
-  return created.id;
+  return created.value.id;
 }
