@@ -38,6 +38,9 @@ export const auditTail: Command = {
         isGone = true;
       }
       for (const entry of items.filter(({ sequence }) => sequence <= to)) {
+        if (entry.sequence > next) {
+          terminal.note(`Entries ${next} to ${entry.sequence - 1} are not there any more: they were given up.`);
+        }
         terminal.print(own['json-lines'] === true ? JSON.stringify(entry) : describe(entry));
         next = entry.sequence + 1;
       }

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:http';
+import { it } from 'node:test';
+import type { Entry } from '@keyhold/protocol/operations/audit';
+import { createPlace } from '@keyhold/server/testing/databases';
+import { eventually } from '@keyhold/server/testing/eventually';
+import { startProcessInstallation } from '@keyhold/server/testing/process-installation';
+import { cleanEnvironment, MAIN, runKeyhold } from '../testing/run-keyhold.ts';
+
+/** `keyhold audit tail …`, with what it has printed so far. */
+function startTail(args: readonly string[], env: Readonly<Record<string, string>>) {
+  const child = spawn(process.execPath, [MAIN, 'audit', 'tail', ...args], { env: cleanEnvironment(env) });
+  const printed = { stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (text) => (printed.stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text) => (printed.stderr += text));
+  return { printed, [Symbol.dispose]: () => void child.kill('SIGKILL') };
+}
+
+it('prints each entry once it is there, each once and in order, also over a server that is gone for a while', async () => {
+  await using place = await createPlace('sqlite');
+  await using installation = await startProcessInstallation(place);
+  const env = {
+    KEYHOLD_URL: installation.controlUrl,
+    KEYHOLD_TOKEN: installation.bootstrapToken,
+    KEYHOLD_DATA: place.folder,
+  };
+  const begin = (await installation.call('GET', '/v1/installation')).body.sequence + 1;
+  using tail = startTail(['--from', String(begin), '--json-lines'], env);
+  const seen = () =>
+    tail.printed.stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Entry]));
+  const make = async (slug: string) => {
+    const { status, headers } = await installation.call('POST', '/v1/projects', { slug, name: slug });
+    assert.equal(status, 201);
+    const entry = Number(headers.get('keyhold-entry'));
+    await eventually(`${slug} is printed`, async () => seen().some(({ sequence }) => sequence === entry));
+  };
+  await make('one');
+  await make('two');
+  await installation.control.kill();
+  await eventually('it says that nobody answers', async () => /does not answer; trying again/.test(tail.printed.stderr));
+  await installation.startControl();
+  await make('three');
+  const sequences = seen().map(({ sequence }) => sequence);
+  assert.deepEqual(
+    sequences,
+    sequences.map((_, i) => begin + i),
+  );
+  assert.equal(tail.printed.stderr.match(/does not answer/g)?.length, 1, 'once, not each second');
+});
+
+it('says which entries it can not print, because they were given up', async () => {
+  const entry = { id: 'entry_9', at: '2026-01-01T00:00:00.000Z', actor: 'a', action: 'b', subject: 'c' };
+  // What is still there begins behind what is asked for.
+  const server = createServer((_request, response) => {
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ items: [{ ...entry, sequence: 9 }], nextCursor: null }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  const env = { KEYHOLD_URL: `http://127.0.0.1:${port}`, KEYHOLD_TOKEN: 'none', KEYHOLD_DATA: '/nowhere' };
+  const { code, stdout, stderr } = await runKeyhold(['audit', 'tail', '--from', '4', '--to', '9'], { env });
+  server.close();
+  assert.deepEqual([code, stdout.trim().split(/\s+/)[0]], [0, '9']);
+  assert.match(stderr, /^Entries 4 to 8 are not there any more: they were given up\.$/m);
+});
