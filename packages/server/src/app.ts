@@ -11,6 +11,7 @@ import { personGate } from './access/sign-in/person-gate.routes.ts';
 import { openSignIn } from './access/sign-in/open-sign-in.ts';
 import { localOriginOf, siteOf } from './access/sign-in/site.ts';
 import { ensureOwnerTokens, ensureVerifierToken } from './access/own-tokens.ts';
+import { DenialLog } from './access/denial-log.ts';
 import { DecisionLog } from './access/policies/record-decisions.ts';
 import { PolicyBook } from './access/policies/policy-book.ts';
 import { RequestJudge } from './access/policies/request-judge.ts';
@@ -44,6 +45,7 @@ import type { VaultApi } from './compat/vault-call.ts';
 import { readTls, type TlsMaterial } from './http/tls.ts';
 import { decryptWith, encryptTo, newPair } from './delivery/pair-cipher.ts';
 import { startVaultListener } from './compat/start-vault-listener.ts';
+import type { Ledger } from './ledger/ledger.ts';
 import { Alarms } from './ledger/alarms.ts';
 import { startMaintenance } from './maintenance.ts';
 import { ensureDefaultPlace } from './projects/ensure-default-place.ts';
@@ -129,21 +131,22 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const signIn = openSignIn(context, { ...known, home: place, isSealed: () => vault.keyring.unsealed === null });
   const people = peopleOf(context, { store, scratch, tampered, policies, places, decisions, alarms }, tokenRevoked);
   const acknowledged = { acknowledge: acknowledge.bind(null, { ...audit, ledger, clock }) };
-  const gate = { ...personGate(signIn, tokens), ...acknowledged, approvals: approvalGate(people.approving) };
+  const { denials, refused } = countDenials(ledger, clock, usageLog, stack);
+  const gate = { ...personGate(signIn, tokens), ...acknowledged, refused, approvals: approvalGate(people.approving) };
   const routes = { gate, context, reader: store.reader, cursors: newCursors(random), signIn };
   mountControlPlane(app, {
     ...{ ...routes, feed, alarms, store, vault, seals, rewrapper, ...audit },
     ...{ ...people, ...people.offboarding, places, place, signOnFailed: tellSignOn.bind(null, log) },
   });
   // Its clients hold tokens: people read secrets where they confirm it.
-  const vaultApi = { ...routes, authenticate: tokens, vault, seals };
+  const vaultApi = { ...routes, authenticate: tokens, vault, seals, refused };
   await mountWires(app, vaultApi, people.scim, { tampered, log, site });
   await app.ready();
   const closeFeed = serveFeed(app.server, hub, feedGate(find));
   await app.listen({ host: config.host, port: config.port });
   stack.defer(closeFeed);
   const elsewhere = await startListeners(config, vaultApi, { ...context, reader: store.reader, tampered }, log, stack);
-  const kept = { ledger, book, hub, rewrap, audit, usageLog, vault, decisions, ...people };
+  const kept = { ledger, book, hub, rewrap, audit, usageLog, denials, vault, decisions, ...people };
   stack.defer(startMaintenance({ ...ground, ...kept }));
   const running = stack.move();
   return {
@@ -154,6 +157,17 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
     seal: await startedSeal(seals, keyFile, log),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+/** What is refused to callers is entered by who they are, to strangers by how often. */
+function countDenials(ledger: Ledger, clock: Clock, usageLog: UsageLog, stack: AsyncDisposableStack) {
+  const denials = new DenialLog(ledger, clock);
+  stack.defer(() => denials.flush().catch(() => {}));
+  const refused: VaultApi['refused'] = (principal, operation, code, ip) => {
+    if (principal !== null) denials.note(principal, operation, code, ip);
+    else usageLog.add([], [{ environment: '', code, count: 1 }]);
+  };
+  return { denials, refused };
 }
 
 /** The listeners beside the main one. */

@@ -1,6 +1,7 @@
 import { expireApprovals } from './access/approvals/expire-approvals.ts';
 import { syncAll } from './access/scim/sync-roles.ts';
 import { findUnreviewed } from './access/break-glass/break-glass.store.ts';
+import type { DenialLog } from './access/denial-log.ts';
 import type { DecisionLog } from './access/policies/record-decisions.ts';
 import type { Exporter } from './audit/exporter.ts';
 import type { TransparencyLog } from './audit/log.ts';
@@ -37,6 +38,7 @@ interface Maintained {
   readonly rewrap: () => void;
   readonly vault: Vault;
   readonly usageLog: UsageLog;
+  readonly denials: DenialLog;
   readonly decisions: DecisionLog;
   readonly offboarding: OffboardContext;
   readonly audit: { readonly log: TransparencyLog; readonly personal: PersonalParts; readonly exporter: Exporter };
@@ -84,6 +86,7 @@ export function startMaintenance(maintained: Maintained): () => void {
   every(SECOND_MS, () => maintained.audit.log.publish());
   every(SECOND_MS, () => maintained.audit.exporter.run());
   every(MINUTE_MS, () => maintained.usageLog.flush());
+  every(MINUTE_MS, () => maintained.denials.flush());
   every(5 * SECOND_MS, () => maintained.decisions.flush());
   every(HOUR_MS, () => maintained.decisions.forget());
   every(HOUR_MS, () => tellUnreviewed(maintained));

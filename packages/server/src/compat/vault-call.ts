@@ -1,4 +1,4 @@
-import type { Refusal } from '@keyhold/protocol/errors';
+import type { ErrorCode, Refusal } from '@keyhold/protocol/errors';
 import type { Kysely } from 'kysely';
 import type { Action } from '../access/authorise.ts';
 import type { Caller, ChangeContext } from '../access/change-context.ts';
@@ -14,6 +14,8 @@ export interface VaultApi {
   readonly reader: Kysely<Database>;
   readonly vault: Vault;
   readonly seals: SealGate;
+  /** Told what was refused to whom; null: to somebody who is not known. */
+  readonly refused: (principal: Principal | null, operation: string, code: ErrorCode, ip: string) => void;
 }
 
 export interface Located {

@@ -63,8 +63,13 @@ export async function mountVault(app: FastifyInstance, prefix: string, api: Vaul
       const route = { method: Object.keys(METHODS), schema: { hide: true } as object };
       scope.route({
         ...{ ...route, url: '/v1/*', bodyLimit: MAX_BODY_BYTES },
-        handler: async (request: FastifyRequest, reply: FastifyReply) =>
-          send(reply, await answer(api, request, principals.get(request) as Principal)),
+        handler: async (request: FastifyRequest, reply: FastifyReply) => {
+          const principal = principals.get(request) as Principal;
+          const given = await answer(api, request, principal);
+          if (given.status === 403) api.refused(principal, WIRE, 'FORBIDDEN', request.ip);
+          if (given.status === 404) api.refused(principal, WIRE, 'SECRET_NOT_FOUND', request.ip);
+          return send(reply, given);
+        },
       });
       scope.route({
         ...{ ...route, url: LOGIN, bodyLimit: MAX_LOGIN_BYTES },
@@ -77,6 +82,8 @@ export async function mountVault(app: FastifyInstance, prefix: string, api: Vaul
 }
 
 const LOGIN = '/v1/auth/approle/login';
+/** What is asked for here has no ids of operations. */
+const WIRE = 'vault-wire';
 
 async function login(api: VaultApi, request: FastifyRequest): Promise<VaultAnswer> {
   if (METHODS[request.method] !== 'POST') return UNSUPPORTED;
@@ -102,7 +109,9 @@ async function admit(api: VaultApi, request: FastifyRequest): Promise<Principal 
     }
     if (path === 'sys/wrapping/lookup') return await lookup(api, token);
   }
-  return (await api.authenticate(token, request.ip)) ?? PERMISSION_DENIED;
+  const principal = await api.authenticate(token, request.ip);
+  if (principal === null) api.refused(null, WIRE, 'UNAUTHENTICATED', request.ip);
+  return principal ?? PERMISSION_DENIED;
 }
 
 const UNSUPPORTED = errors(405, 'unsupported operation');

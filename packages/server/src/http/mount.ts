@@ -66,6 +66,8 @@ export interface Gate<P extends { readonly id: string }> {
   ) => Promise<Refusal | null>;
   /** Refuses whoever may do none of it anywhere: a handler that forgets to ask opens nothing. */
   readonly refuse?: (principal: P, asked: NonNullable<Operation['asks']>) => Refusal | null;
+  /** Told what was refused to whom; null: to somebody who is not known. */
+  readonly refused?: (principal: P | null, operation: string, code: ErrorCode, ip: string) => void;
   /** Approvals by others of what a caller sends; missing where nobody gives any. */
   readonly approvals?: {
     /** Finds who approved this very request, which says that it was. */
@@ -109,7 +111,7 @@ export function mount<O extends Operation, P extends { readonly id: string }>(
     // Before the body is parsed: a stranger's input is not even read.
     onRequest: async (request, reply) => {
       const principal = await find(request, reply);
-      if (principal === null) return unauthenticated(request, reply);
+      if (principal === null) return unauthenticated(gate, operation, request, reply);
       if (isRefusal(principal)) return sendProblem(request, reply, principal);
       (request as { principal?: P }).principal = principal;
     },
@@ -127,10 +129,13 @@ export function mount<O extends Operation, P extends { readonly id: string }>(
       // A body may take its time: whoever lost his rights meanwhile has lost them.
       const isPrompt = reply.elapsedTime < PROMPT_MS;
       const principal = isPrompt ? (request as unknown as { principal: P }).principal : await find(request, reply);
-      if (principal === null) return unauthenticated(request, reply);
+      if (principal === null) return unauthenticated(gate, operation, request, reply);
       if (isRefusal(principal)) return sendProblem(request, reply, principal);
       const closed = gate.refuse?.(principal, operation.asks ?? []) ?? null;
-      if (closed !== null) return sendProblem(request, reply, closed);
+      if (closed !== null) {
+        gate.refused?.(principal, operation.id, closed.refused, request.ip);
+        return sendProblem(request, reply, closed);
+      }
       const sent = () => sentRequest(request, operation);
       const approved = await approvalOf(gate, operation, request, principal, sent);
       if (isRefusal(approved)) return sendProblem(request, reply, approved);
@@ -148,7 +153,10 @@ export function mount<O extends Operation, P extends { readonly id: string }>(
           idempotency,
         }),
       );
-      if (isRefusal(answer)) return sendProblem(request, reply, await told(gate, principal, sent, answer));
+      if (isRefusal(answer)) {
+        gate.refused?.(principal, operation.id, answer.refused, request.ip);
+        return sendProblem(request, reply, await told(gate, principal, sent, answer));
+      }
       if (answer.session !== undefined) setSessionCookie(reply, answer.session);
       if (acknowledge !== undefined) await tellAcknowledgement(reply, acknowledge, answer.sequence, level);
       reply.code(answer.repeated === true ? 200 : operation.status).header('cache-control', 'no-store');
@@ -285,7 +293,13 @@ export function bearerOf(request: FastifyRequest): string | null {
 }
 
 /** Tells a stranger nothing but that a token is needed. */
-function unauthenticated(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+function unauthenticated<P extends { readonly id: string }>(
+  { refused }: Gate<P>,
+  { id }: Operation,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  refused?.(null, id, 'UNAUTHENTICATED', request.ip);
   return sendProblem(request, reply, refuse('UNAUTHENTICATED', 'Send a token as "Authorization: Bearer <token>".'));
 }
 

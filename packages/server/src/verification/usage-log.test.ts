@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import type { Entry } from '@keyhold/protocol/operations/audit';
 import type { Kysely } from 'kysely';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../database/schema.ts';
@@ -12,7 +13,7 @@ import { eventually } from '../testing/eventually.ts';
 import { openRaw } from '../testing/raw-database.ts';
 import { startInstallation } from '../testing/installation.ts';
 import { createMarket } from '../testing/market.ts';
-import { UsageLog } from './usage-log.ts';
+import { type CountedUse, UsageLog } from './usage-log.ts';
 
 onEachDatabase('what verifiers counted', (createPlace) => {
   it('is entered by key, credential, network and verdict, and once', async () => {
@@ -39,17 +40,30 @@ onEachDatabase('what verifiers counted', (createPlace) => {
     // The control plane enters what is left when it is ended.
     await using again = await startInstallation(place);
     const { items } = (await again.call('GET', '/v1/audit/entries?action=key.usage-counted')).body;
-    assert.equal(items.length, 1);
-    assert.equal(items[0].subject, keyId);
-    const rows = items[0].side.uses.map(({ network, code, count }: Record<string, unknown>) => [network, code, count]);
-    assert.deepEqual(rows.sort(), [
-      ['192.0.2.0/24', 'INSUFFICIENT_PERMISSIONS', 1],
-      ['198.51.100.0/24', 'VALID', 1],
-      ['203.0.113.0/24', 'VALID', 2],
-    ]);
+    const rows = items.map((entry: Entry) => {
+      const { code } = JSON.parse(entry.leaf) as { code: string };
+      const { uses } = entry.side as { uses: CountedUse[] };
+      return [entry.subject, code, uses.map((use) => [use.network, use.code, use.count]).sort()];
+    });
+    assert.deepEqual(
+      rows.sort((a: string[], b: string[]) => String(a[1]).localeCompare(String(b[1]))),
+      [
+        [keyId, 'INSUFFICIENT_PERMISSIONS', [['192.0.2.0/24', 'INSUFFICIENT_PERMISSIONS', 1]]],
+        [
+          keyId,
+          'VALID',
+          [
+            ['198.51.100.0/24', 'VALID', 1],
+            ['203.0.113.0/24', 'VALID', 2],
+          ],
+        ],
+      ],
+    );
+    const found = (await again.call('GET', '/v1/audit/entries?code=INSUFFICIENT_PERMISSIONS')).body.items;
+    assert.deepEqual(found.map(({ action }: Entry) => action).sort(), ['key.usage-counted', 'requests.denied']);
     const denied = (await again.call('GET', '/v1/audit/entries?action=requests.denied')).body.items;
     assert.equal(denied.length, 1);
-    assert.deepEqual(denied[0].side.counts, { INSUFFICIENT_PERMISSIONS: 1 });
+    assert.equal(denied[0].side.count, 1);
   });
 
   it('is kept for the next time where it could not be entered', async () => {
@@ -68,9 +82,13 @@ onEachDatabase('what verifiers counted', (createPlace) => {
     log.add([{ ...use, count: 3 }], []);
     counting.works = true;
     await log.flush();
-    const [keys, strangers] = entered.map(({ side }) => side) as unknown as { uses: unknown; counts: unknown }[];
+    const [keys, strangers] = entered.map(({ side }) => side) as unknown as { uses: unknown; count: unknown }[];
     assert.deepEqual(keys?.uses, [{ ...use, count: 5 }]);
-    assert.deepEqual(strangers?.counts, { NOT_FOUND: 5 });
+    assert.equal(strangers?.count, 5);
+    assert.deepEqual(
+      entered.map(({ code }) => code),
+      ['VALID', 'NOT_FOUND'],
+    );
     await log.flush();
     assert.equal(entered.length, 2, 'each once');
   });
@@ -89,11 +107,11 @@ onEachDatabase('what verifiers counted', (createPlace) => {
     counting.now += 60_000;
     await log.flush();
     assert.deepEqual(
-      entered.map(({ action, side }) => [action, side]),
+      entered.map(({ action, code, side }) => [action, code, side]),
       [
-        ['requests.denied', { since: at(0), until: at(60_000), counts: { NOT_FOUND: 5 } }],
+        ['requests.denied', 'NOT_FOUND', { since: at(0), until: at(60_000), count: 5 }],
         // The credential is nobody's that is known here.
-        ['usage.uncounted', { since: at(0), until: at(60_000), count: 2 }],
+        ['usage.uncounted', undefined, { since: at(0), until: at(60_000), count: 2 }],
       ],
     );
   });

@@ -32,8 +32,8 @@ const MAX_OF_ENTRY = 50;
 const ENTRIES_AT_ONCE = 200;
 
 /**
- * What keys were used for, entered each minute: by key, credential, network and verdict; and what was refused to
- * strangers, by environment. Single uses that a permission has entered one by one are among them.
+ * What keys were used for, entered each minute: an entry of each key and verdict, with credentials and networks in its
+ * side; and what was refused to strangers, by environment and code. Single uses that a permission has entered one by one are among them.
  */
 export class UsageLog {
   readonly #options: UsageLogOptions;
@@ -110,18 +110,21 @@ export class UsageLog {
 
   async #draftsOf({ uses, denials, uncounted }: Counted, window: Window): Promise<Draft[]> {
     const holders = await holdersOf(this.#options.reader, [...new Set(uses.map(({ credential }) => credential))]);
-    const byKey = Map.groupBy(uses, ({ credential }) => holders.get(credential)?.key);
+    const known = uses.filter(({ credential }) => holders.has(credential));
     // Of a credential that is gone it can't be said whose it was.
-    const unknown = (byKey.get(undefined) ?? []).reduce((sum, { count }) => sum + count, uncounted);
+    const unknown = uses.reduce((sum, { credential, count }) => sum + (holders.has(credential) ? 0 : count), uncounted);
     const drafts: Draft[] = [];
-    for (const [key, own] of byKey) {
-      const holder = holders.get((own[0] as CountedUse).credential);
-      if (key === undefined || holder === undefined) continue;
+    // The verdict stands in the leaf: it can be looked for, and outlives what is erased of a consumer.
+    const byVerdict = Map.groupBy(known, ({ credential, code }) => `${holders.get(credential)?.key} ${code}`);
+    for (const own of byVerdict.values()) {
+      const [{ credential, code }] = own as [CountedUse];
+      const holder = holders.get(credential);
+      if (holder === undefined) continue;
       for (let i = 0; i < own.length; i += MAX_OF_ENTRY) {
         const part = own.slice(i, i + MAX_OF_ENTRY);
         const side = { ...window, uses: part.map((use) => ({ ...use })) };
-        const { project, environment, consumer } = holder;
-        const names = { action: 'key.usage-counted', subject: key, project, environment, about: consumer };
+        const { key, project, environment, consumer } = holder;
+        const names = { action: 'key.usage-counted', subject: key, code, project, environment, about: consumer };
         drafts.push({ ...names, side, counted: { uses: part, denials: [], uncounted: 0 } });
       }
     }
@@ -144,6 +147,7 @@ interface Counted {
 interface Draft {
   readonly action: string;
   readonly subject: string;
+  readonly code?: string;
   readonly project?: string;
   readonly environment?: string;
   readonly about: string;
@@ -153,12 +157,11 @@ interface Draft {
 }
 
 function ofEnvironments(denials: readonly CountedDenial[], window: Window): Draft[] {
-  const byEnvironment = Map.groupBy(denials, ({ environment }) => environment);
-  return [...byEnvironment].map(([environment, own]) => {
+  return denials.map((denial) => {
+    const { environment, code, count } = denial;
     const subject = environment === '' ? 'unknown' : environment;
-    const counts = Object.fromEntries(own.map(({ code, count }) => [code, count]));
-    const counted = { uses: [], denials: own, uncounted: 0 };
-    return { action: 'requests.denied', subject, about: subject, side: { ...window, counts }, counted };
+    const counted = { uses: [], denials: [denial], uncounted: 0 };
+    return { action: 'requests.denied', subject, code, about: subject, side: { ...window, count }, counted };
   });
 }
 

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import type { Entry } from '@keyhold/protocol/operations/audit';
+import { systemClock } from '../clock.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import { onEachDatabase } from '../testing/databases.ts';
+import { startInstallation } from '../testing/installation.ts';
+import { createMarket } from '../testing/market.ts';
+import { DenialLog } from './denial-log.ts';
+import { NO_POLICIES } from './judge.ts';
+
+onEachDatabase('what callers are refused', (createPlace) => {
+  it('is in the log, by who asked and for what, also where the answer does not tell that there is such a thing', async () => {
+    await using place = await createPlace();
+    let ids: Record<string, string> = {};
+    {
+      await using installation = await startInstallation(place);
+      const { call } = installation;
+      const market = await createMarket(installation);
+      const { keyId } = await market.issue();
+      const reader = (await call('POST', '/v1/tokens', { name: 'reader', scopes: ['read'] })).body;
+      await call('POST', '/v1/projects', { slug: 'other', name: 'Other' });
+      const bound = { name: 'bound', scopes: ['admin'], projects: ['other'] };
+      const elsewhere = (await call('POST', '/v1/tokens', bound)).body;
+      ids = { reader: reader.token.id, elsewhere: elsewhere.token.id };
+      for (let i = 0; i < 3; i++) {
+        const denied = await call('POST', '/v1/projects', { slug: 'no', name: 'no' }, { token: reader.secret });
+        assert.equal(denied.body.code, 'FORBIDDEN');
+      }
+      const hidden = await call(
+        'POST',
+        `/v1/keys/${keyId}/revoke`,
+        { reason: 'superseded' },
+        { token: elsewhere.secret },
+      );
+      assert.equal(hidden.status, 404);
+      const none = keyId.replace(/.{12}$/, '000000000000');
+      assert.equal((await call('GET', `/v1/keys/${none}`, undefined, { token: reader.secret })).status, 404);
+      assert.equal((await call('GET', '/v1/keys', undefined, { token: 'khd_nothing' })).status, 401);
+      const headers = { 'x-vault-token': elsewhere.secret };
+      const wire = await fetch(new URL('/v1/secret/data/a', installation.vaultUrl), { headers });
+      assert.ok([403, 404].includes(wire.status));
+    }
+    // What was counted in the last minute is entered when it ends.
+    await using installation = await startInstallation(place);
+    const list = async (query: string): Promise<Entry[]> =>
+      (await installation.call('GET', `/v1/audit/entries?order=asc&${query}`)).body.items;
+    const denied = await list('action=access.denied');
+    const shown = denied.map((entry) => {
+      const { code } = JSON.parse(entry.leaf) as { code: string };
+      const { codes, addresses } = entry.side as { codes: object; addresses: string[] };
+      return [entry.actor, code, codes, addresses];
+    });
+    const from = ['127.0.0.1'];
+    assert.deepEqual(
+      shown.filter(([, code]) => code !== 'vault-wire').sort((a, b) => String(a[1]).localeCompare(String(b[1]))),
+      [
+        [ids['reader'], 'create-project', { FORBIDDEN: 3 }, from],
+        [ids['elsewhere'], 'revoke-key', { KEY_NOT_FOUND: 1 }, from],
+      ],
+    );
+    const [strangers] = await list('action=requests.denied&code=UNAUTHENTICATED');
+    assert.equal((strangers as Entry & { side: { count: number } }).side.count, 1);
+  });
+});
+
+it('is bounded for each caller, and what can not be entered now is the next time', async () => {
+  const entered: { actor: string; code?: string; side?: unknown }[] = [];
+  let works = true;
+  const record = async (draft: (typeof entered)[0]) => {
+    if (!works) throw new Error('the store is away');
+    entered.push(draft);
+  };
+  const log = new DenialLog({ record: record as unknown as Ledger['record'] }, systemClock);
+  const who = (id: string) => ({ id, judge: NO_POLICIES });
+  for (let i = 0; i < 1_000; i++) log.note(who('tok_1'), `operation-${i}`, 'FORBIDDEN', '192.0.2.1');
+  log.note(who('tok_2'), 'list-keys', 'FORBIDDEN', '192.0.2.2');
+  log.note(who('tok_2'), 'list-keys', 'KEY_NOT_FOUND', '192.0.2.2');
+  works = false;
+  await log.flush();
+  assert.equal(entered.length, 0);
+  works = true;
+  await log.flush();
+  const of = (actor: string) => entered.filter((entry) => entry.actor === actor);
+  assert.equal(of('tok_1').length, 51);
+  const codes = (entry: (typeof entered)[0] | undefined) => (entry?.side as { codes: object } | undefined)?.codes;
+  assert.deepEqual(codes(of('tok_1').find(({ code }) => code === 'other')), { FORBIDDEN: 950 });
+  assert.deepEqual(codes(of('tok_2')[0]), { FORBIDDEN: 1 }, 'what is not there is no denial');
+  await log.flush();
+  assert.equal(entered.length, 52, 'each once');
+});

@@ -1,0 +1,87 @@
+import { ERRORS, type ErrorCode } from '@keyhold/protocol/errors';
+import type { Clock } from '../clock.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { Principal } from './principal.ts';
+
+/** What one caller was refused of one operation, since the last entry. */
+interface Denied {
+  readonly actor: string;
+  readonly operation: string;
+  readonly codes: Record<string, number>;
+  readonly rules: Set<string>;
+  readonly addresses: Set<string>;
+}
+
+/** Of one caller, apart from each other; what exceeds it is counted as `other`. */
+const MAX_OF_ONE = 50;
+const MAX_KEPT = 2_000;
+const MAX_NAMED = 10;
+const OTHER = 'other';
+
+/**
+ * What callers that we know were refused, entered each minute by caller and operation: who tries doors shows in the log
+ * like who goes through them. Counted, since nobody may fill the log with what he may not do.
+ */
+export class DenialLog {
+  readonly #ledger: Pick<Ledger, 'record'>;
+  readonly #clock: Clock;
+  #waiting = new Map<string, Denied>();
+  #ofOne = new Map<string, number>();
+  #sinceMs: number;
+
+  constructor(ledger: Pick<Ledger, 'record'>, clock: Clock) {
+    this.#ledger = ledger;
+    this.#clock = clock;
+    this.#sinceMs = clock.wall();
+  }
+
+  /** @param operation id of what was asked for */
+  note({ id, judge }: Pick<Principal, 'id' | 'judge'>, operation: string, code: ErrorCode, address: string): void {
+    const last = judge.decisions.at(-1);
+    // What a caller may not see is answered as if it were not there; what is not there is no denial.
+    const isHidden = ERRORS[code].status === 404 && last?.decision.allowed === false && last.isThere !== false;
+    if (code !== 'FORBIDDEN' && !isHidden) return;
+    const denied = this.#of(id, operation);
+    if (denied === null) return;
+    denied.codes[code] = (denied.codes[code] ?? 0) + 1;
+    if (last?.decision.allowed === false && denied.rules.size < MAX_NAMED) denied.rules.add(last.decision.rule);
+    if (denied.addresses.size < MAX_NAMED) denied.addresses.add(address);
+  }
+
+  #of(actor: string, operation: string): Denied | null {
+    const known = this.#waiting.get(`${actor} ${operation}`);
+    if (known !== undefined) return known;
+    const own = this.#ofOne.get(actor) ?? 0;
+    if (own >= MAX_OF_ONE && operation !== OTHER) return this.#of(actor, OTHER);
+    if (this.#waiting.size >= MAX_KEPT) return null;
+    const denied = { actor, operation, codes: {}, rules: new Set<string>(), addresses: new Set<string>() };
+    this.#ofOne.set(actor, own + 1);
+    this.#waiting.set(`${actor} ${operation}`, denied);
+    return denied;
+  }
+
+  /** Enters what was counted since the last time; what can't be entered now is the next time. */
+  async flush(): Promise<void> {
+    const waiting = this.#waiting;
+    if (waiting.size === 0) return;
+    const [since, untilMs] = [new Date(this.#sinceMs).toISOString(), this.#clock.wall()];
+    const window = { since, until: new Date(untilMs).toISOString() };
+    [this.#waiting, this.#ofOne, this.#sinceMs] = [new Map(), new Map(), untilMs];
+    const entered = [...waiting.values()].map(async ({ actor, operation, codes, rules, addresses }) => {
+      const side = { ...window, codes, rules: [...rules], addresses: [...addresses] };
+      const draft = { actor, action: 'access.denied', subject: actor, code: operation, about: actor, side };
+      await this.#ledger.record({ ...draft, evenWithoutChange: true }, async () => null);
+    });
+    for (const [i, { status }] of (await Promise.allSettled(entered)).entries()) {
+      if (status === 'rejected') this.#putBack([...waiting.values()][i] as Denied);
+    }
+  }
+
+  #putBack({ actor, operation, codes, rules, addresses }: Denied): void {
+    const denied = this.#of(actor, operation);
+    if (denied === null) return;
+    for (const [code, count] of Object.entries(codes)) denied.codes[code] = (denied.codes[code] ?? 0) + count;
+    for (const rule of rules) denied.rules.add(rule);
+    for (const address of addresses) denied.addresses.add(address);
+  }
+}
