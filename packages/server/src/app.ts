@@ -147,7 +147,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   stack.defer(closeFeed);
   const elsewhere = await startListeners(config, vaultApi, { ...context, reader: store.reader, tampered }, log, stack);
   const kept = { ledger, book, hub, rewrap, audit, usageLog, denials, vault, decisions, ...people };
-  stack.defer(startMaintenance({ ...ground, ...kept }));
+  stack.defer(startMaintenance({ ...ground, ...kept, auditDays: config.auditDays }));
   const running = stack.move();
   return {
     url: urlOf(app.server.address(), config.host, tls !== undefined),

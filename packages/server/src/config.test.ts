@@ -26,7 +26,10 @@ describe('the configuration', () => {
       KEYHOLD_TOKEN_FILE: '/keys/token',
       KEYHOLD_CONTROL_CERT: '/keys/cert',
       KEYHOLD_LOG_LEVEL: 'warn',
+      KEYHOLD_AUDIT_DAYS: '400',
     });
+    assert.equal(config.auditDays, 400);
+    assert.throws(() => readConfig([], { KEYHOLD_AUDIT_DAYS: '0' }), /KEYHOLD_AUDIT_DAYS is "0"; it takes whole days/);
     const { command, dataFolder, host, port, verifierPort, databaseUrl, keyFile } = config;
     assert.deepEqual(
       { command, dataFolder, host, port, verifierPort, databaseUrl, keyFile },

@@ -21,6 +21,8 @@ export interface Config {
   readonly headFile: string | undefined;
   /** Who witnesses the log, and how many are enough (c2sp.org/tlog-policy); undefined: nobody. */
   readonly witnessPolicyFile: string | undefined;
+  /** Days that entries of the log are kept; undefined: until somebody gives them up. */
+  readonly auditDays: number | undefined;
   /** Why a database that is not a continuation is served all the same, this once. */
   readonly acceptRollback: string | undefined;
   /** Lets whoever opens the seal make an owner, this once. */
@@ -109,6 +111,7 @@ export function readConfig(args: readonly string[], env: Environment): Config {
     keyFile: env['KEYHOLD_KEY_FILE'] || undefined,
     headFile: env['KEYHOLD_HEAD_FILE'] || undefined,
     witnessPolicyFile: env['KEYHOLD_WITNESS_POLICY'] || undefined,
+    auditDays: days('KEYHOLD_AUDIT_DAYS', env['KEYHOLD_AUDIT_DAYS']),
     acceptRollback: values['accept-rollback'] || undefined,
     recoverOwner: values['recover-owner'] === true,
     userDataFolder: join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'keyhold'),
@@ -158,6 +161,12 @@ function port(name: string, text: string | undefined, fallback: number): number 
   if (!/^\d{1,5}$/.test(text) || value > 65_535)
     throw new ConfigError(`${name} is "${text}"; it takes a port, 0–65535`);
   return value;
+}
+
+function days(name: string, text: string | undefined): number | undefined {
+  if (text === undefined || text === '') return undefined;
+  if (!/^[1-9]\d{0,4}$/.test(text)) throw new ConfigError(`${name} is "${text}"; it takes whole days, from 1 on`);
+  return Number(text);
 }
 
 function tls(certificateFile: string | undefined, keyFile: string | undefined): Config['tls'] {

@@ -1,3 +1,4 @@
+import { isRefusal } from '@keyhold/protocol/errors';
 import { expireApprovals } from './access/approvals/expire-approvals.ts';
 import { syncAll } from './access/scim/sync-roles.ts';
 import { findUnreviewed } from './access/break-glass/break-glass.store.ts';
@@ -5,7 +6,7 @@ import type { DenialLog } from './access/denial-log.ts';
 import type { DecisionLog } from './access/policies/record-decisions.ts';
 import type { Exporter } from './audit/exporter.ts';
 import type { TransparencyLog } from './audit/log.ts';
-import { deleteWhatWasPruned } from './audit/prune-log.ts';
+import { deleteWhatWasPruned, pruneLog } from './audit/prune-log.ts';
 import type { PersonalParts } from './audit/personal-parts.ts';
 import { finishOffboardings, type OffboardContext } from './compliance/finish-offboarding.ts';
 import type { Clock } from './clock.ts';
@@ -41,6 +42,8 @@ interface Maintained {
   readonly denials: DenialLog;
   readonly decisions: DecisionLog;
   readonly offboarding: OffboardContext;
+  /** Days that entries are kept; undefined: for good. */
+  readonly auditDays: number | undefined;
   readonly audit: { readonly log: TransparencyLog; readonly personal: PersonalParts; readonly exporter: Exporter };
 }
 
@@ -72,6 +75,8 @@ export function startMaintenance(maintained: Maintained): () => void {
   every(HOUR_MS, () => forgetOldKeys(maintained.store.writer, clock.wall() - DAY_MS));
   every(HOUR_MS, () => checkChain(maintained));
   every(HOUR_MS, () => deleteWhatWasPruned(maintained));
+  every(HOUR_MS, () => pruneOld(maintained));
+  void pruneOld(maintained).catch(() => {});
   every(HOUR_MS, async () => void (await lapseUnusedKeys({ ...maintained, reader: maintained.store.reader })));
   every(
     QUARTER_MINUTE_MS,
@@ -103,6 +108,14 @@ export function startMaintenance(maintained: Maintained): () => void {
     stopped = true;
     for (const cancel of cancels) cancel();
   };
+}
+
+/** As somebody who asks for it does; what keeps it from being done now is told, and tried again in an hour. */
+async function pruneOld({ auditDays, store, clock, alarms, vault, audit: { log } }: Maintained): Promise<void> {
+  if (auditDays === undefined || vault.keyring.sealed) return;
+  const pruned = await pruneLog({ vault, store, log }, { actor: 'system' }, clock.wall() - auditDays * DAY_MS);
+  if (isRefusal(pruned) && pruned.refused === 'LOG_FORGED')
+    alarms.raise('LOG_FORGED', vault.ledger.head.installation, pruned.detail);
 }
 
 /** Whoever went on without approvals is looked at within three days. */

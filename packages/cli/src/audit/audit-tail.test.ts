@@ -38,7 +38,9 @@ it('prints each entry once it is there, each once and in order, also over a serv
   await make('one');
   await make('two');
   await installation.control.kill();
-  await eventually('it says that nobody answers', async () => /does not answer; trying again/.test(tail.printed.stderr));
+  await eventually('it says that nobody answers', async () =>
+    /does not answer; trying again/.test(tail.printed.stderr),
+  );
   await installation.startControl();
   await make('three');
   const sequences = seen().map(({ sequence }) => sequence);

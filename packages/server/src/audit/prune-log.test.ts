@@ -8,6 +8,7 @@ import { createPlace, onEachDatabase } from '../testing/databases.ts';
 import { eventually } from '../testing/eventually.ts';
 import { startInstallation, type TestInstallation } from '../testing/installation.ts';
 import { createMarket } from '../testing/market.ts';
+import { moveClock } from '../testing/moved-clock.ts';
 import { openRaw } from '../testing/raw-database.ts';
 import { change, knownLog, TestWitnesses } from '../testing/witnessed.ts';
 import { WrittenPast } from '../testing/written-past.ts';
@@ -23,6 +24,30 @@ async function fill(installation: TestInstallation, name: string, entries: numbe
     );
   }
 }
+
+it('entries that are older than what is kept are given up by themselves, and their receipts hold', async () => {
+  await using place = await createPlace('sqlite');
+  let receipt = '';
+  {
+    await using installation = await startInstallation(place, { auditDays: 30 });
+    await fill(installation, 'old', TILE_WIDTH);
+    receipt = (await installation.call('GET', '/v1/audit/entries/7/receipt')).body.receipt;
+    assert.equal((await installation.call('GET', '/v1/audit/log')).body.first, 1);
+  }
+  using _later = moveClock(31 * 24 * 60 * 60 * 1_000);
+  {
+    await using kept = await startInstallation(place);
+    assert.equal((await kept.call('GET', '/v1/audit/log')).body.first, 1, 'nobody said for how long');
+  }
+  await using installation = await startInstallation(place, { auditDays: 30 });
+  const { keys } = await eventually('a tile is given up', async () => {
+    const { body } = await installation.call('GET', '/v1/audit/log');
+    return body.first === TILE_WIDTH + 1 && body;
+  });
+  assert.equal(typeof checkReceipt(NODE_CHECKER, readTrust(NODE_CHECKER.sha256, keys.join('\n')), receipt), 'object');
+  const { body } = await installation.call('GET', '/v1/audit/entries?action=log.pruned');
+  assert.deepEqual([body.items[0].actor, body.items.length], ['system', 1]);
+});
 
 onEachDatabase('giving entries up', (createPlace) => {
   it('keeps every proof, every receipt and every check of what is left, also after a start', async () => {

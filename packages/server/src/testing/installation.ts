@@ -46,6 +46,7 @@ export function testConfig(place: Pick<TestPlace, 'folder' | 'databaseUrl'>, cha
     userDataFolder: place.folder,
     headFile: undefined,
     witnessPolicyFile: undefined,
+    auditDays: undefined,
     acceptRollback: undefined,
     recoverOwner: false,
     tls: undefined,
