@@ -50,6 +50,7 @@ import { ensureDefaultPlace } from './projects/ensure-default-place.ts';
 import { mountWires, peopleOf } from './people-wiring.ts';
 import { mountControlPlane } from './routes.ts';
 import { type Random, systemRandom } from './random.ts';
+import { collectGarbage } from './vault/collect-garbage.ts';
 import { Keyring } from './vault/keyring.ts';
 import { Hsm } from './vault/hsm.ts';
 import { KeyUses } from './vault/key-uses.ts';
@@ -225,7 +226,7 @@ type Handed = Pick<Vault, 'ledger' | 'reader' | 'clock' | 'random' | 'tampered'>
 function vaultOf(own: Handed, scratch: Scratch, alarms: Alarms): Vault {
   return {
     ...own,
-    keyring: new Keyring(),
+    keyring: new Keyring(collectGarbage),
     sealTurns: new Turns(),
     uses: new KeyUses(scratch),
     broken: ({ id }, detail) => alarms.raise('ENVELOPE_BROKEN', id, detail),

@@ -139,9 +139,10 @@ export class SealGate {
     if (this.#vault.keyring.sealed) return SEALED;
     const barred = await this.#enter(caller, 'seal.closed', seal);
     if (barred !== null) return barred;
-    this.#vault.keyring.seal();
+    const cleared = this.#vault.keyring.seal();
     this.#forgetPending();
     this.#begin();
+    await cleared;
     return this.#view(seal);
   }
 
