@@ -225,6 +225,17 @@ onEachDatabase("Vault's transit engine", (createPlace) => {
     for (const name of ['a b', 'a%2fb', 'ä', 'x'.repeat(129)]) await post(400, `keys/${encodeURI(name)}`);
   });
 
+  it('takes only base64 that is whole, so that nothing comes back shorter than it was', async () => {
+    const ciphertext = await encrypt('whole');
+    // The first is what a client sends that forgot to encode.
+    for (const text of ['hello', 'aGk', 'aGk==', 'aGl=', 'a-_b', 'aGk=\n', ' aGk=', 'aGk=aGk=']) {
+      await post(400, 'encrypt/whole', { plaintext: text });
+      await post(400, 'encrypt/whole', { plaintext: HELLO, associated_data: text });
+      await post(400, 'decrypt/whole', { ciphertext, associated_data: text });
+      await post(400, 'hmac/whole', { input: text });
+    }
+  });
+
   it('keeps no plaintext and no key in the database', async () => {
     const plaintext = randomBytes(24).toString('base64');
     await encrypt('stored', { plaintext });
