@@ -212,6 +212,10 @@ onEachDatabase('a sealed installation', (createPlace) => {
       ...[
         ['POST', 'transit/encrypt/a', { plaintext: '' }],
         ['POST', 'transit/decrypt/a', { ciphertext }],
+        ['POST', 'transit/encrypt/a', { batch_input: [{ plaintext: '' }, { plaintext: '' }] }],
+        ['POST', 'transit/decrypt/a', { batch_input: [{ ciphertext }] }],
+        ['POST', 'transit/rewrap/a', { batch_input: [{ ciphertext }] }],
+        ['POST', 'transit/hmac/a', { batch_input: [{ input: '' }] }],
       ],
       ...[
         ['POST', 'transit/keys/b'],

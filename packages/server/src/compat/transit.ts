@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import { ERRORS, isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { TransitKeyRow } from '../database/transit-rows.ts';
 import { createTransitKey } from '../secrets/create-transit-key.ts';
 import { openTransitKey, transitKeyToDecrypt, transitKeyToEncrypt } from '../secrets/open-transit-key.ts';
@@ -52,6 +52,8 @@ async function onEach(body: Item, work: Work): Promise<VaultAnswer> {
   const results: Readonly<Record<string, unknown>>[] = [];
   for (const item of batch) {
     const result = await work({ ...ofAll, ...item });
+    // Not the item's own: nothing can be done now, and a client that is told so tries again.
+    if (isRefusal(result) && ERRORS[result.refused].status === 503) return refusalAnswer(result);
     results.push(isRefusal(result) ? { error: result.detail } : result);
   }
   const failed = results.some((result) => 'error' in result);
