@@ -227,6 +227,7 @@ onEachDatabase('a sealed installation', (createPlace) => {
         ['POST', 'sys/wrapping/unwrap', { token }],
       ],
       ['POST', 'sys/wrapping/rewrap', { token }],
+      ['POST', 'sys/wrapping/lookup', { token }],
     ] as [string, string, object?][]) {
       const answer = await wire.call(method, path, body);
       assert.deepEqual([answer.status, answer.body], [503, sealed], `${method} ${path}`);
