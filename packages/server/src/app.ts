@@ -212,9 +212,16 @@ async function startLedger(config: Config, ground: Ground, stack: AsyncDisposabl
   const guard = stack.use(await openRollbackGuard(store, headFileOf(config), config.acceptRollback, elsewhere));
   const feed: Feed = await startFeed({ store, clock, random, alarms, source, committed: guard.committed, follower });
   alarms.enterInto(feed.ledger);
+  if (guard.unremembered) tellUnremembered(alarms, feed.ledger.head.installation, headFileOf(config));
   // What was counted since the last minute is entered before the store is closed.
   stack.defer(() => usageLog.flush().catch(() => {}));
   return { feed, places, policies, guard, usageLog };
+}
+
+/** It starts all the same: the file stays behind where data moves, and whoever lost it has nothing else to go on with. */
+function tellUnremembered(alarms: Alarms, installation: string, file: string): void {
+  const detail = `nothing in ${file}: whether entries are missing at the end of this database could not be told`;
+  alarms.raise('HEAD_NOT_REMEMBERED', installation, detail);
 }
 
 function noteAll(bootstrapUse: BootstrapUse, ids: readonly string[]): void {
