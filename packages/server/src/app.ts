@@ -52,6 +52,7 @@ import { ensureDefaultPlace } from './projects/ensure-default-place.ts';
 import { mountWires, peopleOf } from './people-wiring.ts';
 import { mountControlPlane } from './routes.ts';
 import { type Random, systemRandom } from './random.ts';
+import { collectGarbage } from './vault/collect-garbage.ts';
 import { Keyring } from './vault/keyring.ts';
 import { Hsm } from './vault/hsm.ts';
 import { KeyUses } from './vault/key-uses.ts';
@@ -225,9 +226,16 @@ async function startLedger(config: Config, ground: Ground, stack: AsyncDisposabl
   const guard = stack.use(await openRollbackGuard(store, headFileOf(config), config.acceptRollback, elsewhere));
   const feed: Feed = await startFeed({ store, clock, random, alarms, source, committed: guard.committed, follower });
   alarms.enterInto(feed.ledger);
+  if (guard.unremembered) tellUnremembered(alarms, feed.ledger.head.installation, headFileOf(config));
   // What was counted since the last minute is entered before the store is closed.
   stack.defer(() => usageLog.flush().catch(() => {}));
   return { feed, places, policies, guard, usageLog };
+}
+
+/** It starts all the same: the file stays behind where data moves, and whoever lost it has nothing else to go on with. */
+function tellUnremembered(alarms: Alarms, installation: string, file: string): void {
+  const detail = `nothing in ${file}: whether entries are missing at the end of this database could not be told`;
+  alarms.raise('HEAD_NOT_REMEMBERED', installation, detail);
 }
 
 function noteAll(bootstrapUse: BootstrapUse, ids: readonly string[]): void {
@@ -239,7 +247,7 @@ type Handed = Pick<Vault, 'ledger' | 'reader' | 'clock' | 'random' | 'tampered'>
 function vaultOf(own: Handed, scratch: Scratch, alarms: Alarms): Vault {
   return {
     ...own,
-    keyring: new Keyring(),
+    keyring: new Keyring(collectGarbage),
     sealTurns: new Turns(),
     uses: new KeyUses(scratch),
     broken: ({ id }, detail) => alarms.raise('ENVELOPE_BROKEN', id, detail),

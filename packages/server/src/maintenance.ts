@@ -96,6 +96,7 @@ export function startMaintenance(maintained: Maintained): () => void {
   every(HOUR_MS, () => maintained.decisions.forget());
   every(HOUR_MS, () => tellUnreviewed(maintained));
   void tellUnreviewed(maintained).catch(() => {});
+  every(MINUTE_MS, () => maintained.vault.keyring.clearForgotten());
   every(MINUTE_MS, () => expireApprovals({ ...maintained, reader: maintained.store.reader }));
   every(MINUTE_MS, () => keepPersonal(maintained.audit.personal));
   const finish = async () => void (await finishOffboardings(maintained.offboarding));

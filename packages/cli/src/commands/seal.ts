@@ -15,6 +15,7 @@ const SEAL: readonly Field<Seal>[] = [
   ['seal', ({ kind }) => kind],
   ['state', ({ sealed }) => (sealed ? 'sealed' : 'unsealed')],
   ['root key version', ({ rootVersion }) => rootVersion],
+  ['under the old one', ({ rootPending }) => (rootPending === 0 ? 'no key' : `${rootPending} keys to re-wrap`)],
 ];
 
 const TOKEN: readonly Field<NonNullable<Seal['pkcs11']>>[] = [

@@ -39,6 +39,9 @@ export const SealShape = Closed({
   kind: Type.Enum([...SEAL_KINDS]),
   sealed: Type.Boolean(),
   rootVersion: Type.Integer(),
+  rootPending: Type.Integer({
+    description: 'Keys of all environments that still lie under the root key before; 0: its rotation is done.',
+  }),
   shares: Nullable(Type.Integer({ description: 'Of a `shamir` seal.' })),
   threshold: Nullable(Type.Integer()),
   attempt: Nullable(Attempt),

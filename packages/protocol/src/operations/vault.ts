@@ -16,7 +16,10 @@ const KeyVersion = Closed({
 
 export const RotationShape = Closed({
   rootVersion: Nullable(Type.Integer()),
-  pending: Type.Integer({ description: 'Envelopes and keys still under an old version; 0: everything is re-wrapped.' }),
+  pending: Type.Integer({
+    description:
+      'Envelopes and keys of the environment still under an old version; 0: everything in it is re-wrapped. GET /v1/seal has it for the root key.',
+  }),
   keys: Type.Array(KeyVersion),
 });
 export type Rotation = Static<typeof RotationShape>;

@@ -13,6 +13,7 @@ import { Ledger } from '../ledger/ledger.ts';
 import { EMPTY_TREE } from '../ledger/tree.ts';
 import { systemRandom } from '../random.ts';
 import { readKeyFile } from '../vault/file-seal.ts';
+import { collectGarbage } from '../vault/collect-garbage.ts';
 import { Keyring } from '../vault/keyring.ts';
 import { KeyUses } from '../vault/key-uses.ts';
 import { parametersOf, unwrapRootKey } from '../vault/root-key.ts';
@@ -123,7 +124,7 @@ function vaultOver(store: Store, { installation, epoch, sequence, hash }: Restor
     tampered: () => {},
   };
   return {
-    keyring: new Keyring(),
+    keyring: new Keyring(collectGarbage),
     sealTurns: new Turns(),
     uses: new KeyUses(new Scratch(store)),
     ledger: new Ledger(options, { installation, epoch, sequence, hash, tree: EMPTY_TREE }),

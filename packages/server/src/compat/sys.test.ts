@@ -212,6 +212,10 @@ onEachDatabase('a sealed installation', (createPlace) => {
       ...[
         ['POST', 'transit/encrypt/a', { plaintext: '' }],
         ['POST', 'transit/decrypt/a', { ciphertext }],
+        ['POST', 'transit/encrypt/a', { batch_input: [{ plaintext: '' }, { plaintext: '' }] }],
+        ['POST', 'transit/decrypt/a', { batch_input: [{ ciphertext }] }],
+        ['POST', 'transit/rewrap/a', { batch_input: [{ ciphertext }] }],
+        ['POST', 'transit/hmac/a', { batch_input: [{ input: '' }] }],
       ],
       ...[
         ['POST', 'transit/keys/b'],
@@ -223,6 +227,7 @@ onEachDatabase('a sealed installation', (createPlace) => {
         ['POST', 'sys/wrapping/unwrap', { token }],
       ],
       ['POST', 'sys/wrapping/rewrap', { token }],
+      ['POST', 'sys/wrapping/lookup', { token }],
     ] as [string, string, object?][]) {
       const answer = await wire.call(method, path, body);
       assert.deepEqual([answer.status, answer.body], [503, sealed], `${method} ${path}`);

@@ -6,10 +6,9 @@ import { listTransitKeys, listTransitVersions } from '../secrets/transit.store.t
 import { removeTransitKey, updateTransitKey } from '../secrets/update-transit-key.ts';
 import { wholeNumber } from './whole-number.ts';
 import { isKeyName } from './transit.ts';
+import { TYPE, unsupportedOption } from './transit-options.ts';
 import { data, errors, NO_CONTENT, NOT_THERE, refusalAnswer, type VaultAnswer } from './vault-answer.ts';
 import type { VaultApi, VaultCall } from './vault-call.ts';
-
-const TYPE = 'aes256-gcm96';
 
 /** `transit/keys…`: create, read, list, config, rotate, delete. */
 export async function transitKeys(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
@@ -90,17 +89,4 @@ async function show({ reader }: VaultApi, key: TransitKeyRow): Promise<VaultAnsw
     supports_derivation: false,
     supports_signing: false,
   });
-}
-
-/** What we can't do is refused, not passed over: a client would rely on it. */
-function unsupportedOption(body: VaultCall['body']): string | null {
-  const type = body['type'];
-  if (type !== undefined && type !== TYPE) {
-    const named = typeof type === 'string' ? type.slice(0, 40) : 'of that kind';
-    return `type ${named} is not supported; use ${TYPE}`;
-  }
-  const wanted = ['derived', 'convergent_encryption', 'exportable', 'allow_plaintext_backup'].find(
-    (option) => body[option] === true || body[option] === 'true',
-  );
-  return wanted === undefined ? null : `${wanted} is not supported`;
 }

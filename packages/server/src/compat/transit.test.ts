@@ -99,6 +99,13 @@ onEachDatabase("Vault's transit engine", (createPlace) => {
     const { data } = await post(400, 'decrypt/batch', { batch_input: broken });
     assert.equal(data.batch_results[0].plaintext, base64('a'));
     assert.match(data.batch_results[1].error, /authentication failed/);
+    const named = [
+      { ...ciphertexts[1], reference: 'second' },
+      { ciphertext: 'x', reference: 'none' },
+    ];
+    const referred = (await post(400, 'decrypt/batch', { batch_input: named })).data.batch_results;
+    assert.deepEqual(referred[0], { plaintext: base64('b'), reference: 'second' });
+    assert.equal(referred[1].reference, 'none');
     const rewrapped = (await post(200, 'rewrap/batch', { batch_input: ciphertexts })).data.batch_results;
     assert.equal(rewrapped.length, 2);
     for (const bad of [[], 'x', [1], Array.from({ length: 1_001 }, () => ({ plaintext: '' }))]) {
@@ -215,14 +222,39 @@ onEachDatabase("Vault's transit engine", (createPlace) => {
   it('refuses what it cannot do instead of passing over it', async () => {
     for (const body of [
       ...[{ type: 'rsa-2048' }, { derived: true }, { convergent_encryption: 'true' }, { exportable: true }],
-      { allow_plaintext_backup: true },
+      ...[{ allow_plaintext_backup: true }, { auto_rotate_period: '24h' }, { auto_rotate_period: 3600 }],
+      ...[{ auto_rotate_period: 'daily' }, { auto_rotate_period: null }],
     ]) {
       await post(400, 'keys/refused', body);
+      await post(400, 'encrypt/refused', { plaintext: HELLO, ...body });
     }
     await shared().wire.expect(404, 'GET', 'transit/keys/refused');
-    await post(400, 'encrypt/context', { plaintext: HELLO, context: HELLO });
+    const ciphertext = await encrypt('context');
+    for (const derived of [{ context: HELLO }, { nonce: HELLO }]) {
+      await post(400, 'encrypt/context-none', { plaintext: HELLO, ...derived });
+      await post(400, 'encrypt/context', { plaintext: HELLO, ...derived });
+      await post(400, 'decrypt/context', { ciphertext, ...derived });
+      await post(400, 'rewrap/context', { ciphertext, ...derived });
+      await post(400, 'datakey/wrapped/context', derived);
+      await post(400, 'decrypt/context', { batch_input: [{ ciphertext, ...derived }] });
+    }
+    await shared().wire.expect(404, 'GET', 'transit/keys/context-none');
+    await post(400, 'keys/context/config', { auto_rotate_period: '1h' });
+    await post(200, 'keys/context/config', { auto_rotate_period: '0s' });
+    await post(200, 'decrypt/context', { ciphertext, context: '', type: 'aes256-gcm96' });
     for (const plaintext of [undefined, 7, 'no base64!', null]) await post(400, 'encrypt/shown', { plaintext });
     for (const name of ['a b', 'a%2fb', 'ä', 'x'.repeat(129)]) await post(400, `keys/${encodeURI(name)}`);
+  });
+
+  it('takes only base64 that is whole, so that nothing comes back shorter than it was', async () => {
+    const ciphertext = await encrypt('whole');
+    // The first is what a client sends that forgot to encode.
+    for (const text of ['hello', 'aGk', 'aGk==', 'aGl=', 'a-_b', 'aGk=\n', ' aGk=', 'aGk=aGk=']) {
+      await post(400, 'encrypt/whole', { plaintext: text });
+      await post(400, 'encrypt/whole', { plaintext: HELLO, associated_data: text });
+      await post(400, 'decrypt/whole', { ciphertext, associated_data: text });
+      await post(400, 'hmac/whole', { input: text });
+    }
   });
 
   it('keeps no plaintext and no key in the database', async () => {

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import { ERRORS, isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { TransitKeyRow } from '../database/transit-rows.ts';
 import { createTransitKey } from '../secrets/create-transit-key.ts';
 import { openTransitKey, transitKeyToDecrypt, transitKeyToEncrypt } from '../secrets/open-transit-key.ts';
 import { HMAC_ALGORITHMS, readTransit, transitDecrypt, transitEncrypt, transitHmac } from '../vault/transit-cipher.ts';
 import { isObject } from './kv-data.ts';
+import { unsupportedInput, unsupportedOption } from './transit-options.ts';
 import { wholeNumber } from './whole-number.ts';
 import { data, errors, refusalAnswer, type VaultAnswer } from './vault-answer.ts';
 import type { Located, VaultApi, VaultCall } from './vault-call.ts';
@@ -24,6 +25,11 @@ export async function transitUse(
   what: 'encrypt' | 'decrypt' | 'rewrap' | 'hmac',
 ): Promise<VaultAnswer> {
   if (call.method !== 'POST') return errors(405, 'unsupported operation');
+  const unsupported = unsupportedOption(call.body);
+  if (unsupported !== null) return errors(400, unsupported);
+  // Before encrypting makes a key that it then can't use.
+  const derived = unsupportedInput(call.body);
+  if (derived !== null) return refusalAnswer(derived);
   const [name = '', algorithm] = call.path.split('/');
   const place = await call.open('transit.use');
   if (isRefusal(place)) return refusalAnswer(place);
@@ -51,8 +57,13 @@ async function onEach(body: Item, work: Work): Promise<VaultAnswer> {
   const ofAll = body['algorithm'] === undefined ? {} : { algorithm: body['algorithm'] };
   const results: Readonly<Record<string, unknown>>[] = [];
   for (const item of batch) {
-    const result = await work({ ...ofAll, ...item });
-    results.push(isRefusal(result) ? { error: result.detail } : result);
+    const result = unsupportedInput(item) ?? (await work({ ...ofAll, ...item }));
+    // Not the item's own: nothing can be done now, and a client that is told so tries again.
+    if (isRefusal(result) && ERRORS[result.refused].status === 503) return refusalAnswer(result);
+    // Back as it came: by it a client finds the result of an item.
+    const { reference } = item;
+    const named = typeof reference === 'string' ? { reference } : {};
+    results.push(isRefusal(result) ? { error: result.detail, ...named } : { ...result, ...named });
   }
   const failed = results.some((result) => 'error' in result);
   return data({ batch_results: results }, failed ? 400 : 200);
@@ -65,8 +76,6 @@ async function encrypt(api: VaultApi, call: VaultCall, key: TransitKeyRow, item:
   if (isRefusal(plaintext)) return plaintext;
   if (isRefusal(associated)) return associated;
   if (isRefusal(version)) return version;
-  if (item['context'] !== undefined && item['context'] !== '')
-    return refuse('INVALID_INPUT', 'derived keys are not supported');
   const opened = await transitKeyToEncrypt(api.vault, call.caller, key, version);
   if (isRefusal(opened)) return opened;
   return { ciphertext: transitEncrypt(opened, plaintext, associated), key_version: opened.version };
@@ -118,6 +127,8 @@ export async function transitDataKey(api: VaultApi, call: VaultCall): Promise<Va
   if (kind !== 'plaintext' && kind !== 'wrapped') return errors(400, 'Invalid path, must be "plaintext" or "wrapped"');
   const bits = wholeNumber(call.body['bits'] ?? 256) ?? 0;
   if (!DATA_KEY_BITS.includes(bits)) return errors(400, 'bits is 128, 256 or 512');
+  const unsupported = unsupportedInput(call.body);
+  if (unsupported !== null) return refusalAnswer(unsupported);
   const place = await call.open('transit.use');
   if (isRefusal(place)) return refusalAnswer(place);
   const key = await findOrCreate(api, call, place, name, false);
@@ -179,8 +190,10 @@ function keyVersion(item: Item): number | Refusal {
 
 function base64(item: Item, field: string, fallback?: string): Buffer | Refusal {
   const text = item[field] ?? fallback;
-  if (typeof text !== 'string' || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) {
-    return refuse('INVALID_INPUT', `${field} has to be base64`, `/${field}`);
+  if (typeof text === 'string') {
+    const bytes = Buffer.from(text, 'base64');
+    // Node passes over what is no base64, and cuts a rest that is no byte: what was not encoded would come back short.
+    if (bytes.toString('base64') === text) return bytes;
   }
-  return Buffer.from(text, 'base64');
+  return refuse('INVALID_INPUT', `${field} has to be base64`, `/${field}`);
 }

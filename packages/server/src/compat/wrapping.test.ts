@@ -30,6 +30,9 @@ onEachDatabase('an answer that is wrapped', (createPlace) => {
     assert.deepEqual([wrapped.data, ttl, creation_path], [null, 300, 'secret/data/wrapped']);
     assert.ok(Math.abs(Date.parse(creation_time) - Date.now()) < 10_000);
     assert.ok(!JSON.stringify(wrapped).includes('"a"'));
+    const looked = await shared().wire.expect(200, 'POST', 'sys/wrapping/lookup', { token });
+    const of = [looked.data.creation_path, looked.data.creation_time, looked.data.creation_ttl];
+    assert.deepEqual(of, [creation_path, creation_time, ttl], 'by which a client finds a token that was swapped');
     const { status, body } = await unwrap(token);
     assert.equal(status, 200);
     assert.deepEqual(body.data.data, { a: 1 });
@@ -49,10 +52,10 @@ onEachDatabase('an answer that is wrapped', (createPlace) => {
     const { token } = await wrap(shared(), { n: 1 }, '90s');
     for (const options of [{ token }, {}]) {
       const { data } = await shared().wire.expect(200, 'POST', 'sys/wrapping/lookup', { token }, options);
-      assert.equal(data.creation_ttl, 90);
+      assert.deepEqual([data.creation_ttl, data.creation_path], [90, 'sys/wrapping/wrap']);
     }
     const again = (await shared().wire.expect(200, 'POST', 'sys/wrapping/rewrap', { token })).wrap_info;
-    assert.equal(again.ttl, 90);
+    assert.deepEqual([again.ttl, again.creation_path], [90, 'sys/wrapping/wrap']);
     assert.equal((await unwrap(token)).status, 400);
     assert.deepEqual((await unwrap(again.token)).body.data, { n: 1 });
     await shared().wire.expect(400, 'POST', 'sys/wrapping/lookup', { token: again.token });
@@ -124,6 +127,8 @@ onEachDatabase('an answer that is wrapped', (createPlace) => {
     };
     assert.deepEqual((await unwrap(await deliver())).body.data, data);
     const token = await deliver();
+    const looked = await shared().wire.expect(200, 'POST', 'sys/wrapping/lookup', { token });
+    assert.equal(looked.data.creation_path, 'sys/wrapping/wrap', 'what it carries does not name its path');
     await shared().wire.expect(400, 'POST', 'sys/wrapping/rewrap', { token });
     assert.deepEqual((await unwrap(token)).body.data, data, 'what cannot be rewrapped is not taken');
   });

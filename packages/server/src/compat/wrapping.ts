@@ -5,6 +5,7 @@ import type { DeliveryRow } from '../database/schema.ts';
 import { createDelivery, MAX_DELIVERED_BYTES, type PreparedDelivery } from '../delivery/create-delivery.ts';
 import { findDelivery } from '../delivery/deliveries.store.ts';
 import { onceDigest } from '../delivery/delivery.ts';
+import { openDelivery } from '../delivery/open-delivery.ts';
 import { takeDelivery } from '../delivery/take-delivery.ts';
 import { expose } from '../vault/expose.ts';
 import { Secret } from '../vault/secret.ts';
@@ -94,12 +95,17 @@ function isWrapped({ subject }: { readonly subject: string }): boolean {
   return subject.startsWith(`${ID_PREFIXES.delivery}_`);
 }
 
-/** `sys/wrapping/lookup`: when and how long, without taking it. */
+/**
+ * `sys/wrapping/lookup`: when, how long and of which path, without taking it. Clients compare the path with the one they
+ * expect, to find a token that was put in another's place: it comes from inside the envelope, where nobody changes it.
+ */
 export async function lookup({ vault }: VaultApi, token: string): Promise<VaultAnswer> {
   const found = await findWaiting(vault, token);
   if (found === undefined) return NO_SUCH_TOKEN;
+  const content = await openDelivery(vault, found);
+  if (isRefusal(content)) return refusalAnswer(content);
   return data({
-    creation_path: 'sys/wrapping/wrap',
+    creation_path: isWrapped(found) ? (JSON.parse(expose(content)) as Wrapped).path : 'sys/wrapping/wrap',
     creation_time: new Date(found.created_at).toISOString(),
     creation_ttl: ttlOf(found),
   });

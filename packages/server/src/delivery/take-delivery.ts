@@ -1,12 +1,12 @@
-import { EnvelopeBroken, openEnvelope } from '@keyhold/verifier/open-envelope';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { DeliveryRow } from '../database/schema.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import { keyById } from '../vault/open-vault-key.ts';
-import { Secret } from '../vault/secret.ts';
-import { placeIn, SEALED, type Vault } from '../vault/vault.ts';
+import type { Secret } from '../vault/secret.ts';
+import { SEALED, type Vault } from '../vault/vault.ts';
 import { findDelivery } from './deliveries.store.ts';
 import { onceDigest } from './delivery.ts';
+import { openDelivery } from './open-delivery.ts';
 
 export interface Taken {
   readonly subject: string;
@@ -91,17 +91,6 @@ function entryOf(known: DeliveryRow, ip: string, action: string) {
 }
 
 async function openTaken(vault: Vault, { value: row, sequence }: Recorded<DeliveryRow>): Promise<Taken | Refusal> {
-  const key = await keyById(vault, row.vault_key_id);
-  if (isRefusal(key)) return key;
-  const place = placeIn(vault, 'delivery.content', row, row.id, 1);
-  try {
-    const plaintext = openEnvelope(key, row.envelope ?? '', place);
-    const content = new Secret(plaintext.toString('utf8'));
-    plaintext.fill(0);
-    return { subject: row.subject, createdAt: row.created_at, content, sequence };
-  } catch (error) {
-    if (!(error instanceof EnvelopeBroken)) throw error;
-    vault.broken(place, error.message);
-    return refuse('ENVELOPE_BROKEN', 'It does not open where it lies.');
-  }
+  const content = await openDelivery(vault, row);
+  return isRefusal(content) ? content : { subject: row.subject, createdAt: row.created_at, content, sequence };
 }

@@ -15,6 +15,7 @@ export interface Alarm {
     | 'VERIFIER_AHEAD'
     | 'EXPORT_LAGS'
     | 'HEAD_NOT_KEPT'
+    | 'HEAD_NOT_REMEMBERED'
     | 'PASSKEY_COPIED'
     | 'BREAK_GLASS'
     | 'BREAK_GLASS_UNREVIEWED'

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { closeSync, existsSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, fsyncSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Head } from './chain.ts';
 
@@ -12,20 +12,23 @@ const SLOTS = 2;
 
 /**
  * The rollback guard: the newest sequence and its hash, in a file that does not lie with the database. Written after
- * COMMIT and before the reply. It is not synced: what a power cut takes of it only makes it older, never wrong.
+ * COMMIT and before the reply. The first write after a start is synced, with the folder, and the others go over it in its
+ * place: what a power cut takes of them makes it older, never wrong and never empty.
  */
 export class HeadRecord implements Disposable {
   readonly #file: number;
+  readonly #folder: string;
   #slot: number;
   #first = true;
 
-  private constructor(file: number, slot: number) {
+  private constructor(file: number, folder: string, slot: number) {
     this.#file = file;
+    this.#folder = folder;
     this.#slot = slot;
   }
 
-  /** Opens the record, and reads what it says; null when it says nothing. */
-  static open(path: string): { record: HeadRecord; mark: HeadMark | null } {
+  /** Opens the record, and reads what it says: `missing` where nothing was ever written, or it was emptied. */
+  static open(path: string): { record: HeadRecord; mark: HeadMark | 'missing' | 'damaged' } {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const file = openSync(path, existsSync(path) ? 'r+' : 'w+', 0o600);
     const marks = Array.from({ length: SLOTS }, (_, slot) => readSlot(file, slot));
@@ -33,8 +36,8 @@ export class HeadRecord implements Disposable {
       (best, mark, slot) => ((mark?.sequence ?? -1) > (marks[best]?.sequence ?? -1) ? slot : best),
       0,
     );
-    const record = new HeadRecord(file, (newest + 1) % SLOTS);
-    return { record, mark: marks[newest] ?? null };
+    const record = new HeadRecord(file, dirname(path), (newest + 1) % SLOTS);
+    return { record, mark: marks[newest] ?? (fstatSync(file).size === 0 ? 'missing' : 'damaged') };
   }
 
   write({ installation, sequence, hash: head }: HeadMark): void {
@@ -45,7 +48,18 @@ export class HeadRecord implements Disposable {
       writeSync(this.#file, `${line}\n`, this.#slot * SLOT_BYTES);
       this.#slot = (this.#slot + 1) % SLOTS;
     }
+    if (this.#first) this.#sync();
     this.#first = false;
+  }
+
+  #sync(): void {
+    fsyncSync(this.#file);
+    const folder = openSync(this.#folder, 'r');
+    try {
+      fsyncSync(folder);
+    } finally {
+      closeSync(folder);
+    }
   }
 
   [Symbol.dispose](): void {

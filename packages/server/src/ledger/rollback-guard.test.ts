@@ -70,6 +70,47 @@ describe('the rollback guard', () => {
     rmSync(kept, { recursive: true });
   });
 
+  it('raises an alarm, which is an entry, where the record is gone or empty and the database has entries', async () => {
+    await using place = await createPlace('sqlite');
+    const alarms: string[] = [];
+    const look = async (call: Parameters<Parameters<typeof run>[2]>[0]) => {
+      for (const { code } of (await call('GET', '/v1/installation')).body.alarms) alarms.push(code);
+    };
+    await run(place, {}, look);
+    await run(place, {}, look);
+    assert.deepEqual(alarms, [], 'neither at the first start nor where it is there');
+    for (const [take, entries] of [
+      [() => rmSync(headFile(place)), 1],
+      [() => truncateSync(headFile(place), 0), 2],
+    ] as const) {
+      take();
+      await run(place, {}, async (call) => {
+        await look(call);
+        await addProject(`project-${entries}`)(call);
+        const { body } = await call('GET', '/v1/audit/entries?action=alarm.raised');
+        const codes = body.items.map(({ leaf }: { leaf: string }) => JSON.parse(leaf).code);
+        assert.deepEqual(codes, Array(entries).fill('head-not-remembered'));
+      });
+    }
+    await run(place, {}, look);
+    assert.deepEqual(alarms, ['HEAD_NOT_REMEMBERED', 'HEAD_NOT_REMEMBERED'], 'it is remembered again');
+  });
+
+  it('refuses a record that is damaged until somebody says why: what it said is not known', async () => {
+    await using place = await createPlace('sqlite');
+    await run(place, {}, addProject('one'));
+    const { length } = readFileSync(headFile(place));
+    for (const damaged of [Buffer.alloc(length), Buffer.from('x'), Buffer.alloc(3 * length, '\n')]) {
+      writeFileSync(headFile(place), damaged);
+      await assert.rejects(
+        startControlPlane(testConfig(place, { headFile: headFile(place) }), log),
+        /is damaged.*--accept-rollback/s,
+      );
+      await run(place, { acceptRollback: 'the power was cut' }, async () => {});
+      await run(place, {}, async () => {});
+    }
+  });
+
   it('feeds and answers what it committed, and says so loudly, when the record of it can not be written', async () => {
     await using place = await createPlace('sqlite');
     await run(place, { headFile: '/dev/full' }, async (call) => {
@@ -133,16 +174,20 @@ describe('the head record', () => {
       opened.record[Symbol.dispose]();
       return opened.mark;
     };
+    const sequenceOf = (found: ReturnType<typeof read>) => (typeof found === 'string' ? found : found.sequence);
     assert.deepEqual(read(), mark(7));
     for (let at = 0; at < whole.length; at += 5) {
       const cut = Buffer.from(whole);
       cut[at] = (cut[at] as number) ^ 1;
       writeFileSync(path, cut);
-      assert.ok([7, 6].includes(read()?.sequence ?? 0), `byte ${at}`);
+      const found = sequenceOf(read());
+      assert.ok(found === 7 || found === 6, `byte ${at}`);
     }
     writeFileSync(path, whole);
     truncateSync(path, 0);
-    assert.equal(read(), null);
+    assert.equal(read(), 'missing');
+    writeFileSync(path, Buffer.alloc(whole.length));
+    assert.equal(read(), 'damaged');
     rmSync(folder, { recursive: true });
   });
 });

@@ -14,6 +14,8 @@ export class RolledBack extends Error {
 export interface RollbackGuard extends Disposable {
   /** To be told each new head before anybody is answered. */
   readonly committed: (head: Head) => void;
+  /** Nothing remembers the newest entry of a database that has entries: whether it is an older one can't be told. */
+  readonly unremembered: boolean;
   /** Enters why an operator had a database served that is not a continuation; nothing where it is one. */
   enter(ledger: Ledger): Promise<void>;
 }
@@ -31,17 +33,19 @@ export async function openRollbackGuard(
   elsewhere: () => Promise<string | null> = async () => null,
 ): Promise<RollbackGuard> {
   const { record, mark } = HeadRecord.open(path);
-  const why = (await rollbackOf(store, mark)) ?? (await elsewhere());
+  const head = await readHead(store.reader);
+  const why = (head === undefined ? null : await rollbackOf(store, head, mark)) ?? (await elsewhere());
   if (why !== null && accepted === undefined) {
     record[Symbol.dispose]();
     throw new RolledBack(
-      `the database is not the one that was last answered from: ${why}. It was restored from a backup, forked, or is ` +
+      `the database is not known to be the one that was last answered from: ${why}. It was restored from a backup, forked, or is ` +
         `another's; keys that were revoked since may be alive in it. Put the right one back, or start once with ` +
         `--accept-rollback 'why' (${path} remembers the newest entry)`,
     );
   }
   return {
-    committed: (head) => record.write(head),
+    committed: (newest) => record.write(newest),
+    unremembered: mark === 'missing' && head !== undefined && head.sequence > 0,
     enter: async (ledger) => {
       if (why === null) return;
       const { installation, sequence } = ledger.head;
@@ -58,11 +62,10 @@ export async function openRollbackGuard(
   };
 }
 
-async function rollbackOf(store: Store, mark: HeadMark | null): Promise<string | null> {
-  if (mark === null) return null;
-  const head = await readHead(store.reader);
-  // Nothing is alive in an empty one; it becomes another installation.
-  if (head === undefined) return null;
+/** Of a database that is not empty: in an empty one nothing is alive, and it becomes another installation. */
+async function rollbackOf(store: Store, head: Head, mark: HeadMark | 'missing' | 'damaged'): Promise<string | null> {
+  if (mark === 'missing') return null;
+  if (mark === 'damaged') return 'the record of its newest entry is damaged';
   if (head.installation !== mark.installation) return `it is of ${head.installation}, not of ${mark.installation}`;
   if (mark.sequence === 0) return null;
   const found = await hashAt(store.reader, mark.sequence);

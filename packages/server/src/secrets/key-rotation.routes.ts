@@ -9,6 +9,7 @@ import { mount } from '../http/mount.ts';
 import { openEnvironment } from '../projects/locate.ts';
 import { countByKey, countStaleKeys, countStaleRows, listVaultKeys } from '../vault/rewrap.store.ts';
 import type { Rewrapper } from '../vault/rewrapper.ts';
+import { readRootVersion } from '../vault/seals.store.ts';
 import { rotateEnvironmentKeys, rotateRootKey } from '../vault/rotate-keys.ts';
 import type { SecretRoutes } from './secrets.routes.ts';
 
@@ -33,7 +34,9 @@ export function mountKeyRotation(app: FastifyInstance, { gate, reader, vault, re
       createdAt: new Date(created_at).toISOString(),
     }));
     const rootVersion = vault.keyring.unsealed?.root.version ?? null;
-    return { rootVersion, pending: await countStaleRows(reader, environment.id), keys: shown };
+    const current = await readRootVersion(reader);
+    const staleKeys = keys.filter(({ root_version }) => root_version < current).length;
+    return { rootVersion, pending: staleKeys + (await countStaleRows(reader, environment.id)), keys: shown };
   };
 
   mount(app, gate, operations.getRotation, async ({ principal, query }) => {

@@ -5,6 +5,7 @@ import { onEachDatabase, type TestPlace } from '../testing/databases.ts';
 import { eventually } from '../testing/eventually.ts';
 import { startInstallation, type TestInstallation } from '../testing/installation.ts';
 import { startProcessInstallation } from '../testing/process-installation.ts';
+import { openRaw } from '../testing/raw-database.ts';
 
 const PLACE = { project: 'default', environment: 'production' };
 const QUERY = 'project=default&environment=production';
@@ -88,6 +89,28 @@ onEachDatabase('rotation of keys', (createPlace: () => Promise<TestPlace>) => {
       assert.equal((await installation.call('POST', '/v1/unseal', {})).status, 200);
       await assertReadable(installation, ids);
     }
+  });
+
+  it('is not called done while a key still lies under the old root key', async () => {
+    await using place = await createPlace();
+    await using installation = await startInstallation(place);
+    await store(installation, 1);
+    const { keys } = await keysOf(installation);
+    const left = String(keys.find(({ purpose }) => purpose === 'secrets')?.id);
+    // One that somebody wrote past the ledger is left alone.
+    await using raw = await openRaw(place);
+    await raw.run(`update vault_keys set created_at = 1 where id = '${left}'`);
+    const rotated = await installation.call('POST', '/v1/vault/root/rotate');
+    assert.ok(rotated.status === 200 && rotated.body.pending > 0);
+    const rootPending = async () => (await installation.call('GET', '/v1/seal')).body.rootPending;
+    assert.ok((await rootPending()) > 0);
+    await eventually('every other key has moved', async () => (await rootPending()) === 1);
+    const rotation = await keysOf(installation);
+    assert.equal(rotation.pending, 1);
+    assert.deepEqual(
+      rotation.keys.filter(({ rootVersion }) => rootVersion !== rotation.rootVersion).map(({ id }) => id),
+      [left],
+    );
   });
 
   it('goes on where it was after kill -9, with both root keys until the last key has moved', async () => {

@@ -134,6 +134,26 @@ onEachDatabase('a secret', (createPlace) => {
     assert.match((await reveal(secret.id, 2, 404)).detail, /destroyed/);
   });
 
+  it('that is to keep far fewer versions keeps no more after the next write, each batch an entry', async () => {
+    const path = newPath();
+    const { secret } = await store(path, { v: 1 });
+    await shared().expect(200, 'PATCH', `/v1/secrets/${secret.id}`, { maxVersions: 100 });
+    for (let v = 2; v <= 65; v++) await store(path, { v });
+    assert.equal((await envelopes(secret.id)).filter((envelope) => envelope === null).length, 0);
+    await shared().expect(200, 'PATCH', `/v1/secrets/${secret.id}`, { maxVersions: 2 });
+    await store(path, { v: 66 });
+    const live = (await statesOf(secret.id)).filter((state) => state.endsWith('live'));
+    assert.deepEqual(live, ['66 live', '65 live']);
+    assert.equal((await envelopes(secret.id)).filter((envelope) => envelope === null).length, 64);
+    assert.equal((await reveal(secret.id, 64, 404)).code, 'SECRET_VERSION_GONE');
+    const { items } = await shared().expect(
+      200,
+      'GET',
+      `/v1/audit/entries?action=secret.destroyed&subject=${secret.id}`,
+    );
+    assert.equal(items.length, 3);
+  });
+
   it('keeps ten versions where it says nothing', async () => {
     const path = newPath();
     let id = '';

@@ -14,9 +14,10 @@ import type { Facts } from '../ledger/facts.ts';
 import { sealEnvelope } from '../vault/envelope.ts';
 import { keyToEncrypt } from '../vault/open-vault-key.ts';
 import { placeIn, type Vault } from '../vault/vault.ts';
+import { destroyBatch, destroyOldVersions } from './destroy-old-versions.ts';
 import { secretEntry } from './open-secret.ts';
-import { showSecret, showVersion, versionsKept } from './secret-record.ts';
-import { findSecretByPath, findSettings, findUndestroyed } from './secrets.store.ts';
+import { showSecret, showVersion } from './secret-record.ts';
+import { findSecretByPath, findSettings } from './secrets.store.ts';
 
 export interface NewVersion {
   readonly path: string;
@@ -25,9 +26,6 @@ export interface NewVersion {
   readonly ttlSeconds?: number;
   readonly metadata?: SecretMetadata;
 }
-
-/** Versions destroyed with one write: the leaf of an entry is bounded. */
-const MAX_DESTROYED = 20;
 
 /** Stores a secret, or a new version of it. */
 export async function storeSecret(
@@ -54,7 +52,8 @@ export async function storeSecret(
   });
   plaintext.fill(0);
   if (isRefusal(recorded)) return recorded;
-  const { stored, version } = recorded.value;
+  const { stored, version, tooMany } = recorded.value;
+  if (tooMany) await destroyOldVersions(vault, caller, { id, ...place });
   return { ...recorded, value: { secret: stored, version } };
 }
 
@@ -89,7 +88,7 @@ async function addVersion(
   facts: Facts,
   row: SecretRow,
   { key, plaintext, input, names }: Addition,
-): Promise<{ stored: StoredSecret; version: SecretVersion } | Refusal> {
+): Promise<{ stored: StoredSecret; version: SecretVersion; tooMany: boolean } | Refusal> {
   const settings = await findSettings(facts.db, row.environment_id);
   const refusal = checkAndSet(row, row.cas_required === 1 || settings?.cas_required === 1, input.cas);
   if (refusal !== null) return refusal;
@@ -112,13 +111,9 @@ async function addVersion(
   const { rotateBy: _, ...kept } = JSON.parse(row.metadata) as SecretMetadata;
   const metadata = JSON.stringify(input.metadata ?? kept);
   const updated = await facts.update('secrets', row, { version, updated_at: now, metadata });
-  const past = version - versionsKept(row, settings?.max_versions ?? 0);
-  for (const old of past < 1 ? [] : await findUndestroyed(facts.db, row.id, past, MAX_DESTROYED)) {
-    const found = await facts.find('secret_versions', old);
-    if (found !== undefined) await facts.update('secret_versions', found, { envelope: null });
-  }
+  const tooMany = await destroyBatch(facts, updated);
   // Not named `secret`: what has that name is never kept for a repeated call.
-  return { stored: showSecret(updated, names), version: showVersion(added, now) };
+  return { stored: showSecret(updated, names), version: showVersion(added, now), tooMany };
 }
 
 function checkAndSet({ version }: SecretRow, required: boolean, cas: number | undefined): Refusal | null {

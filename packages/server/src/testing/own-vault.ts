@@ -8,6 +8,7 @@ import { ensureDefaultPlace } from '../projects/ensure-default-place.ts';
 import { systemRandom } from '../random.ts';
 import { Hsm, type HsmSettings } from '../vault/hsm.ts';
 import { KeyUses } from '../vault/key-uses.ts';
+import { collectGarbage } from '../vault/collect-garbage.ts';
 import { Keyring } from '../vault/keyring.ts';
 import { openVault } from '../vault/open-vault.ts';
 import { SealGate } from '../vault/seal-gate.ts';
@@ -59,7 +60,7 @@ export async function openOwnVault(
   const own = { ledger, reader: store.reader, clock: systemClock, random: systemRandom };
   const vault: Vault = {
     ...own,
-    keyring: new Keyring(),
+    keyring: new Keyring(collectGarbage),
     sealTurns: new Turns(),
     uses: new KeyUses(new Scratch(store)),
     broken: ({ id }) => alarms.push(id),

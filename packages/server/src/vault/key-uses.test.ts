@@ -10,6 +10,7 @@ import { Ledger, takeEpoch } from '../ledger/ledger.ts';
 import { systemRandom } from '../random.ts';
 import { onEachDatabase, type TestPlace } from '../testing/databases.ts';
 import { KeyUses, MAX_USES } from './key-uses.ts';
+import { collectGarbage } from './collect-garbage.ts';
 import { Keyring } from './keyring.ts';
 import { keyToEncrypt } from './open-vault-key.ts';
 import { Turns } from './turns.ts';
@@ -27,7 +28,7 @@ async function openTestVault({ folder, databaseUrl }: TestPlace): Promise<{ stor
   const newSalt = () => Buffer.from(systemRandom.bytes(32)).toString('hex');
   const followers = { committed: () => {}, recovered: async () => {} };
   const ledger = new Ledger({ ...shared, ...followers, store, newId: systemRandom.newId, newSalt }, head);
-  const keyring = new Keyring();
+  const keyring = new Keyring(collectGarbage);
   keyring.unseal({ root: { id: 'root-key', version: 1, key: newKey() }, previousRoot: null, sealKey: newKey() });
   const vault = {
     ...shared,

@@ -14,11 +14,19 @@ export interface Unsealed {
 /** Keys of environments that may be in memory at once; the one used longest ago goes. */
 const MAX_LOADED = 20_000;
 
-/** Every key that is open. Sealing forgets them all; what Node still holds of them is garbage from then on. */
+/** Every key that is open. Sealing forgets them all, and has their bytes cleared. */
 export class Keyring {
+  readonly #collect: () => Promise<void>;
   #unsealed: Unsealed | null = null;
+  /** Whose bytes may still be in memory. */
+  #forgotten: WeakRef<KeyObject>[] = [];
   readonly #loaded = new Map<string, WrappingKey>();
   readonly #newest = new Map<string, string>();
+
+  /** @param collect clears the bytes of every key that nobody holds */
+  constructor(collect: () => Promise<void>) {
+    this.#collect = collect;
+  }
 
   get sealed(): boolean {
     return this.#unsealed === null;
@@ -34,13 +42,34 @@ export class Keyring {
 
   /** Puts others in the place of what is there; nothing where that is not `expected` any more. */
   replace(expected: Unsealed, next: Unsealed): void {
-    if (this.#unsealed === expected) this.#unsealed = next;
+    if (this.#unsealed !== expected) return;
+    this.#unsealed = next;
+    const kept = keysOf(next);
+    this.#forget(keysOf(expected).filter((key) => !kept.includes(key)));
+    void this.clearForgotten();
   }
 
-  seal(): void {
+  /** Sealed at once; resolves when the bytes are gone from memory, but for those that a call still works with. */
+  async seal(): Promise<void> {
+    this.#forget([
+      ...(this.#unsealed === null ? [] : keysOf(this.#unsealed)),
+      ...Array.from(this.#loaded.values(), ({ key }) => key),
+    ]);
     this.#unsealed = null;
     this.#loaded.clear();
     this.#newest.clear();
+    await this.clearForgotten();
+  }
+
+  /** Clears the bytes of keys that were forgotten; one that a call still works with is left for the next time. */
+  async clearForgotten(): Promise<void> {
+    if (this.#forgotten.length === 0) return;
+    await this.#collect();
+    this.#forgotten = this.#forgotten.filter((key) => key.deref() !== undefined);
+  }
+
+  #forget(keys: readonly KeyObject[]): void {
+    this.#forgotten.push(...keys.map((key) => new WeakRef(key)));
   }
 
   /** A key that was loaded, by id. */
@@ -81,4 +110,8 @@ export class Keyring {
     const [oldest] = this.#loaded.keys();
     this.#loaded.delete(oldest as string);
   }
+}
+
+function keysOf({ root, previousRoot, sealKey }: Unsealed): KeyObject[] {
+  return [root.key, sealKey, ...(previousRoot === null ? [] : [previousRoot.key])];
 }

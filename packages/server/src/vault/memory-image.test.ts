@@ -2,9 +2,12 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { it } from 'node:test';
-import { createPlace } from '../testing/databases.ts';
+import { createPlace, type TestPlace } from '../testing/databases.ts';
+import { eventually } from '../testing/eventually.ts';
 import { have } from '../testing/missing-part.ts';
-import { startProcessInstallation } from '../testing/process-installation.ts';
+import { type ProcessInstallation, startProcessInstallation } from '../testing/process-installation.ts';
+import { openRaw } from '../testing/raw-database.ts';
+import { unwrapRootKey } from './root-key.ts';
 
 const CHUNK = 4 * 1024 * 1024;
 
@@ -42,6 +45,26 @@ function isInside(pid: number, needles: readonly Buffer[]): boolean[] {
   return found;
 }
 
+interface Keys {
+  readonly seal: Buffer;
+  readonly root: Buffer;
+}
+
+/** What opens everything, as whoever has the key file and the database works it out. */
+async function keysOf(place: TestPlace): Promise<Keys> {
+  await using raw = await openRaw(place);
+  const [[row], [head]] = [await raw.rows('select * from seals'), await raw.rows('select * from ledger_head')];
+  const seal = Buffer.from(readFileSync(`${place.folder}.key`, 'utf8'), 'base64');
+  return { seal, root: unwrapRootKey(head.installation, row, Buffer.from(seal)).root.key.export() };
+}
+
+async function storeAndReveal({ call }: ProcessInstallation): Promise<void> {
+  const body = { project: 'default', environment: 'production', path: 'a/path', data: { value: 'a value' } };
+  assert.equal((await call('POST', '/v1/secrets', body)).status, 201);
+  const { id } = (await call('GET', '/v1/secrets?project=default&environment=production')).body.items[0];
+  assert.equal((await call('POST', `/v1/secrets/${id}/reveal`, {})).status, 200);
+}
+
 function isReadable(): boolean {
   try {
     closeSync(openSync('/proc/self/mem', 'r'));
@@ -74,4 +97,28 @@ it('a core image of an unsealed installation has the root key, and of stored sec
   assert.equal((await installation.call('POST', `/v1/secrets/${id}/reveal`, {})).status, 200);
   const after = isInside(pid, [Buffer.from(value), Buffer.from(other)]);
   assert.equal(after.filter(Boolean).length <= 1, true, 'what was revealed brings nothing else with it');
+});
+
+it('once it is sealed, a core image has neither the root key nor the key of its seal', async (t) => {
+  if (!have(t, "a kernel that shows root a process's memory", isReadable())) return;
+  await using place = await createPlace('sqlite');
+  await using installation = await startProcessInstallation(place);
+  await storeAndReveal(installation);
+  const { seal, root } = await keysOf(place);
+  assert.deepEqual(isInside(installation.control.pid, [seal, root]), [true, true], 'while it is unsealed');
+  assert.equal((await installation.call('POST', '/v1/seal')).status, 200);
+  assert.deepEqual(isInside(installation.control.pid, [seal, root]), [false, false]);
+});
+
+it("a seal's key that another seal replaced, and a root key that was retired, leave the memory", async (t) => {
+  if (!have(t, "a kernel that shows root a process's memory", isReadable())) return;
+  await using place = await createPlace('sqlite');
+  await using installation = await startProcessInstallation(place);
+  await storeAndReveal(installation);
+  const { seal, root } = await keysOf(place);
+  const change = { kind: 'passphrase', passphrase: 'of many words, and long enough' };
+  assert.equal((await installation.call('POST', '/v1/seal/change', change)).status, 200);
+  await eventually('the old key of the seal is gone', async () => !isInside(installation.control.pid, [seal])[0]);
+  assert.equal((await installation.call('POST', '/v1/vault/root/rotate')).status, 200);
+  await eventually('the old root key is gone', async () => !isInside(installation.control.pid, [root])[0]);
 });

@@ -44,20 +44,18 @@ export async function keyToEncrypt(
 
 /** A key by its id, to decrypt with. */
 export async function keyById(vault: Vault, id: string): Promise<WrappingKey | Refusal> {
-  const { keyring, reader } = vault;
-  const { unsealed } = keyring;
-  if (unsealed === null) return SEALED;
+  const { keyring } = vault;
+  if (keyring.sealed) return SEALED;
   const loaded = keyring.loaded(id);
   if (loaded !== undefined) return loaded;
-  const [checked] = await readCheckedRows(reader, ['vault_keys'], [id]);
-  if (checked === undefined || 'tampered' in checked) {
-    vault.tampered(id);
-    return refuse('ROW_TAMPERED', `The key ${id} was tampered with.`);
-  }
-  const row = checked.row as VaultKeyRow;
+  let row = await readKeyRow(vault, id);
+  // The root key may have been rotated, and the row re-wrapped, while it was read.
+  if (!isRefusal(row) && rootOf(keyring, row) === undefined) row = await readKeyRow(vault, id);
+  if (isRefusal(row)) return row;
+  if (keyring.unsealed === null) return SEALED;
   const place = placeIn(vault, 'environment-key', row, id, row.version);
   try {
-    const root = row.root_version === unsealed.root.version ? unsealed.root : (unsealed.previousRoot ?? unsealed.root);
+    const root = rootOf(keyring, row) ?? keyring.unsealed.root;
     const key = {
       id,
       version: row.version,
@@ -70,6 +68,18 @@ export async function keyById(vault: Vault, id: string): Promise<WrappingKey | R
     vault.broken(place, error.message);
     return refuse('ENVELOPE_BROKEN', `The key ${id} does not open.`);
   }
+}
+
+async function readKeyRow(vault: Vault, id: string): Promise<VaultKeyRow | Refusal> {
+  const [checked] = await readCheckedRows(vault.reader, ['vault_keys'], [id]);
+  if (checked !== undefined && !('tampered' in checked)) return checked.row as VaultKeyRow;
+  vault.tampered(id);
+  return refuse('ROW_TAMPERED', `The key ${id} was tampered with.`);
+}
+
+/** The root key that the row lies under, where it is in memory now. */
+function rootOf({ unsealed }: Vault['keyring'], { root_version }: VaultKeyRow): WrappingKey | null | undefined {
+  return [unsealed?.root, unsealed?.previousRoot].find((root) => root?.version === root_version);
 }
 
 async function newestKey(

@@ -7,6 +7,7 @@ import type { Attributed } from '../ledger/entry.ts';
 import { isOwnOrFree, removeKeyFile, settleKeyFile } from './file-seal.ts';
 import type { Unsealed } from './keyring.ts';
 import type { SealPlace } from './pkcs11-seal.ts';
+import { countStaleKeys } from './rewrap.store.ts';
 import { parametersOf, reopenRootKey, unwrapRootKey, wrapRootKey } from './root-key.ts';
 import { type Pkcs11Parameters, SEAL_NEEDS, type SealParameters, type ShamirParameters } from './seal.ts';
 import {
@@ -63,7 +64,7 @@ export class SealGate {
 
   async show(): Promise<Seal | Refusal> {
     const seal = await this.#seal();
-    return isRefusal(seal) ? seal : this.#view(seal);
+    return isRefusal(seal) ? seal : await this.#view(seal);
   }
 
   /** At the start: where a seal's PIN lies in a file, it opens by itself. Why not, or null where there was nothing to try. */
@@ -113,12 +114,12 @@ export class SealGate {
     if (input.reset === true) {
       this.#begin();
       await this.#enter(caller, 'seal.attempt-reset', seal);
-      return this.#view(seal);
+      return await this.#view(seal);
     }
     const keyBytes = await this.#keyOf(seal, input);
     if (keyBytes === null) {
       await this.#enter(caller, 'seal.attempted', seal, `share-${this.#given.at(-1)?.number}`);
-      return this.#view(seal);
+      return await this.#view(seal);
     }
     const opened = isRefusal(keyBytes) ? keyBytes : this.#tryKey(seal, keyBytes);
     if (isRefusal(opened)) {
@@ -130,7 +131,7 @@ export class SealGate {
     if (barred !== null) return barred;
     this.#vault.keyring.unseal(opened);
     this.#opened();
-    return this.#view(seal);
+    return await this.#view(seal);
   }
 
   async #close(caller: SealCaller): Promise<Seal | Refusal> {
@@ -139,10 +140,11 @@ export class SealGate {
     if (this.#vault.keyring.sealed) return SEALED;
     const barred = await this.#enter(caller, 'seal.closed', seal);
     if (barred !== null) return barred;
-    this.#vault.keyring.seal();
+    const cleared = this.#vault.keyring.seal();
     this.#forgetPending();
     this.#begin();
-    return this.#view(seal);
+    await cleared;
+    return await this.#view(seal);
   }
 
   /** Nothing is committed by it: a key that it leaves in the token is taken by the next who asks for its label. */
@@ -178,7 +180,7 @@ export class SealGate {
     const barred = await this.#enter(caller, 'seal.change-begun', seal, parameters.kind);
     if (barred !== null) return barred;
     this.#pending = { parameters, keyBytes, nonce: newNonce(), given: [] };
-    return { seal: this.#view(seal), shares: shares ?? [] };
+    return { seal: await this.#view(seal), shares: shares ?? [] };
   }
 
   async #confirm(caller: SealCaller, text: string, nonce: string): Promise<Seal | Refusal> {
@@ -195,7 +197,7 @@ export class SealGate {
     }
     if (pending.given.length < pending.parameters.threshold) {
       await this.#enter(caller, 'seal.confirming', seal, `share-${share.number}`);
-      return this.#view(seal);
+      return await this.#view(seal);
     }
     const combined = await combineShares(pending.given);
     const whole = timingSafeEqual(combined, pending.keyBytes);
@@ -251,7 +253,7 @@ export class SealGate {
     else if (before.kind === 'file') removeKeyFile(this.#means.keyFile, before);
     // A rotation may have been on its way.
     this.#opened();
-    return this.#view(recorded.value);
+    return await this.#view(recorded.value);
   }
 
   #forgetPending(): void {
@@ -310,7 +312,7 @@ export class SealGate {
     return isRefusal(recorded) ? recorded : null;
   }
 
-  #view(seal: SealRow): Seal {
+  async #view(seal: SealRow): Promise<Seal> {
     const parameters = parametersOf(seal);
     const { sealed } = this.#vault.keyring;
     const shamir = parameters.kind === 'shamir' ? parameters : null;
@@ -318,6 +320,8 @@ export class SealGate {
       kind: parameters.kind,
       sealed,
       rootVersion: seal.root_version,
+      // The old root key is kept as long as any key lies under it.
+      rootPending: seal.previous_root_key === null ? 0 : await countStaleKeys(this.#vault.reader, seal.root_version),
       shares: shamir?.shares ?? null,
       threshold: shamir?.threshold ?? null,
       attempt: this.#attempt(sealed, shamir),

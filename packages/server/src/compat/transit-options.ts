@@ -1,0 +1,28 @@
+import { type Refusal, refuse } from '@keyhold/protocol/errors';
+import { readDuration } from './duration.ts';
+import type { VaultCall } from './vault-call.ts';
+
+export const TYPE = 'aes256-gcm96';
+
+const FLAGS = ['derived', 'convergent_encryption', 'exportable', 'allow_plaintext_backup'];
+
+/** What of a key we can't do is refused, not passed over: a client would rely on it. */
+export function unsupportedOption(body: VaultCall['body']): string | null {
+  const { type, auto_rotate_period } = body;
+  if (type !== undefined && type !== TYPE) {
+    const named = typeof type === 'string' ? type.slice(0, 40) : 'of that kind';
+    return `type ${named} is not supported; use ${TYPE}`;
+  }
+  if (auto_rotate_period !== undefined && readDuration(auto_rotate_period) !== 0)
+    return 'auto_rotate_period is not supported: rotate the key when it is due';
+  const wanted = FLAGS.find((option) => body[option] === true || body[option] === 'true' || body[option] === 1);
+  return wanted === undefined ? null : `${wanted} is not supported`;
+}
+
+/** The same of one item: both belong to derived keys. */
+export function unsupportedInput(item: VaultCall['body']): Refusal | null {
+  const wanted = ['context', 'nonce'].find((field) => (item[field] ?? '') !== '');
+  return wanted === undefined
+    ? null
+    : refuse('INVALID_INPUT', `${wanted}: derived keys are not supported`, `/${wanted}`);
+}

@@ -1,0 +1,46 @@
+import { isRefusal } from '@keyhold/protocol/errors';
+import type { Caller } from '../access/change-context.ts';
+import type { SecretRow } from '../database/schema.ts';
+import type { Facts } from '../ledger/facts.ts';
+import type { Vault } from '../vault/vault.ts';
+import { secretEntry } from './open-secret.ts';
+import { versionsKept } from './secret-record.ts';
+import { findSettings, findUndestroyed } from './secrets.store.ts';
+
+/** Versions destroyed with one entry: its leaf is bounded. */
+const BATCH = 20;
+
+/**
+ * Destroys versions beyond those that the secret keeps, oldest first, as far as one entry goes.
+ * @returns whether more are left
+ */
+export async function destroyBatch(facts: Facts, secret: SecretRow): Promise<boolean> {
+  const settings = await findSettings(facts.db, secret.environment_id);
+  const past = secret.version - versionsKept(secret, settings?.max_versions ?? 0);
+  const batch = past < 1 ? [] : await findUndestroyed(facts.db, secret.id, past, BATCH);
+  let destroyed = 0;
+  for (const id of batch) {
+    const row = await facts.find('secret_versions', id);
+    if (row === undefined) continue;
+    await facts.update('secret_versions', row, { envelope: null });
+    destroyed++;
+  }
+  // Rows that are not what was written stay, and would be found for ever.
+  return batch.length === BATCH && destroyed > 0;
+}
+
+/** The rest of them, in batches with an entry each. A crash between them leaves what is left to the next write. */
+export async function destroyOldVersions(
+  { ledger }: Vault,
+  caller: Caller,
+  secret: Pick<SecretRow, 'id' | 'project_id' | 'environment_id'>,
+): Promise<void> {
+  const draft = { ...secretEntry(caller, secret, 'secret.destroyed'), idempotency: undefined };
+  for (let left = true; left; ) {
+    const recorded = await ledger.record(draft, async (facts) => {
+      const row = await facts.find('secrets', secret.id);
+      return row !== undefined && (await destroyBatch(facts, row));
+    });
+    left = !isRefusal(recorded) && recorded.value;
+  }
+}
