@@ -41,6 +41,8 @@ export interface Config {
     readonly input: string | undefined;
     readonly identityFile: string | undefined;
     readonly drill: boolean;
+    /** Of a drill: each holds passphrase, PIN or one share of the seal. */
+    readonly inputFiles: readonly string[];
   };
   /** Of a verifier process: the control plane, and the file that holds its feed token. */
   readonly controlUrl: string | undefined;
@@ -74,6 +76,7 @@ const OPTIONS = {
   input: { type: 'string' },
   'identity-file': { type: 'string' },
   drill: { type: 'boolean' },
+  'input-file': { type: 'string', multiple: true },
   'tls-cert': { type: 'string' },
   'tls-key': { type: 'string' },
   'tls-client-ca': { type: 'string' },
@@ -124,7 +127,12 @@ export function readConfig(args: readonly string[], env: Environment): Config {
       .map((text) => text.trim())
       .filter(Boolean),
     withVerifier: values['no-verifier'] !== true,
-    restore: { input: values.input, identityFile: values['identity-file'], drill: values.drill === true },
+    restore: {
+      input: values.input,
+      identityFile: values['identity-file'],
+      drill: values.drill === true,
+      inputFiles: values['input-file'] ?? [],
+    },
     controlUrl: values.control ?? env['KEYHOLD_CONTROL_URL'],
     tokenFile: values['token-file'] ?? env['KEYHOLD_TOKEN_FILE'],
     controlCertificateFile: values['control-cert'] ?? env['KEYHOLD_CONTROL_CERT'],

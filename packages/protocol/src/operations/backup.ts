@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { defineOperation } from '../operation.ts';
-import { Closed, IdOf, Nullable } from './shapes.ts';
+import { Closed, IdOf, Name, Nullable } from './shapes.ts';
 
 /** `POST /v1/backup` answers with a stream of bytes, so it is no operation like the others. */
 export const BackupRequestShape = Closed({
@@ -15,6 +15,18 @@ export type BackupRequest = Static<typeof BackupRequestShape>;
 
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 
+/** What a drill found; null is what it did not come to. */
+const DrillShape = Closed({
+  installation: Nullable(IdOf('installation')),
+  sequence: Nullable(Count),
+  hash: Nullable(Type.String({ pattern: '^[0-9a-f]{64}$' })),
+  rows: Nullable(Count),
+  envelopes: Nullable(Count),
+  sides: Nullable({ ...Count, description: 'Entries whose personal parts were opened.' }),
+  failed: Nullable({ ...Name, maxLength: 500, description: 'Why it would not have served; null where it would have.' }),
+});
+export type Drill = Static<typeof DrillShape>;
+
 export const recordDrill = defineOperation({
   id: 'record-drill',
   asks: [{ action: 'backup.create', at: 'installation' }],
@@ -22,13 +34,7 @@ export const recordDrill = defineOperation({
   path: '/v1/backup/drills',
   tag: 'Backup',
   summary: 'Enter that a backup was restored beside and opened, and what was found',
-  body: Closed({
-    installation: IdOf('installation'),
-    sequence: Count,
-    hash: Nullable(Type.String({ pattern: '^[0-9a-f]{64}$' })),
-    rows: Count,
-    envelopes: Nullable(Count),
-  }),
+  body: DrillShape,
   status: 201,
   response: Closed({ sequence: Type.Integer() }),
   errors: [],
