@@ -15,10 +15,19 @@ const FUZZ_CASES = process.env['KEYHOLD_FUZZ_CASES'] ?? '100000';
 const parts: Readonly<Record<string, () => Promise<boolean>>> = {
   simulation: () => simulate(SCHEDULES, availableParallelism()),
   crash: () =>
-    runTests(['packages/server/src/crash.test.ts', 'packages/server/src/vault/seal-crash.test.ts'], {
-      KEYHOLD_CRASH_ROUNDS: CRASH_ROUNDS,
-      KEYHOLD_SEAL_CRASH_ROUNDS: CRASH_ROUNDS,
-    }),
+    runTests(
+      [
+        'packages/server/src/crash.test.ts',
+        'packages/server/src/vault/seal-crash.test.ts',
+        'packages/server/src/secrets/rotation-crash.test.ts',
+      ],
+      {
+        KEYHOLD_CRASH_ROUNDS: CRASH_ROUNDS,
+        KEYHOLD_SEAL_CRASH_ROUNDS: CRASH_ROUNDS,
+        KEYHOLD_SEAL_STEP_ROUNDS: CRASH_ROUNDS,
+        KEYHOLD_ROTATION_CRASH_ROUNDS: CRASH_ROUNDS,
+      },
+    ),
   'log-crash': () => runTests(['packages/server/src/log-crash.test.ts'], { KEYHOLD_LOG_KILLS: LOG_KILLS }),
   'log-memory': () => runTests(['packages/server/src/log-memory.test.ts'], { KEYHOLD_LOG_ENTRIES: LOG_ENTRIES }),
   secrets: () =>

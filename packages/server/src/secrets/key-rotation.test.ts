@@ -4,7 +4,6 @@ import { it } from 'node:test';
 import { onEachDatabase, type TestPlace } from '../testing/databases.ts';
 import { eventually } from '../testing/eventually.ts';
 import { startInstallation, type TestInstallation } from '../testing/installation.ts';
-import { startProcessInstallation } from '../testing/process-installation.ts';
 
 const PLACE = { project: 'default', environment: 'production' };
 const QUERY = 'project=default&environment=production';
@@ -88,27 +87,6 @@ onEachDatabase('rotation of keys', (createPlace: () => Promise<TestPlace>) => {
       assert.equal((await installation.call('POST', '/v1/unseal', {})).status, 200);
       await assertReadable(installation, ids);
     }
-  });
-
-  it('goes on where it was after kill -9, with both root keys until the last key has moved', async () => {
-    await using place = await createPlace();
-    await using installation = await startProcessInstallation(place);
-    const ids = await store(installation, 60);
-    for (let round = 0; round < 4; round++) {
-      const work = [
-        installation.call('POST', '/v1/vault/keys/rotate', PLACE).catch(() => null),
-        installation.call('POST', '/v1/vault/root/rotate').catch(() => null),
-      ];
-      // Dies while the first answer is on its way, and later and later in what follows it.
-      await Promise.race(work);
-      for (let turn = 0; turn < round * 3; turn++) await new Promise(setImmediate);
-      await installation.control.kill();
-      await Promise.all(work);
-      await installation.startControl();
-      await assertReadable(installation, ids);
-      await settled(installation);
-    }
-    await assertReadable(installation, ids);
   });
 
   it('changes the seal in the middle of a rotation of the root key', async () => {
