@@ -72,7 +72,7 @@ describe('keyhold backup', () => {
     assert.match((await keyhold(1, drill)).stdout, /^failed +it is cut off or damaged/m);
     const failed = (await drills())[2];
     const { id } = (await installation.call('GET', '/v1/installation')).body;
-    assert.deepEqual([failed?.code, failed?.subject], ['failed', id]);
+    assert.deepEqual([failed?.code, failed?.subject], ['failed-restore', id]);
   });
 
   it('is drilled by the one command that leaves an entry: restore refuses to', async () => {

@@ -92,9 +92,6 @@ async function writeWhole(
   return { bytes, sha256: digest.digest('hex') };
 }
 
-/** Of the reason why a drill failed, as the entry takes it. */
-const MAX_WHY = 500;
-
 const drill: Command = {
   words: ['backup', 'drill'],
   summary: 'Restore a backup beside, open all that is encrypted in it, report, and leave an entry',
@@ -120,8 +117,7 @@ const drill: Command = {
     // It could not be made: nothing was found.
     if (report === undefined) return code;
     const { installation, sequence, hash, rows, envelopes, sides, failed } = report;
-    const found = { installation, sequence, hash, rows, envelopes, sides, failed: failed?.slice(0, MAX_WHY) ?? null };
-    const recorded = await client.backup.recordDrill(found);
+    const recorded = await client.backup.recordDrill({ installation, sequence, hash, rows, envelopes, sides, failed });
     terminal.print(`entered   ${recorded.sequence}`);
     return failed === null ? EXIT.done : EXIT.refused;
   },

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { defineOperation } from '../operation.ts';
-import { Closed, IdOf, Name, Nullable } from './shapes.ts';
+import { Closed, IdOf, Nullable } from './shapes.ts';
 
 /** `POST /v1/backup` answers with a stream of bytes, so it is no operation like the others. */
 export const BackupRequestShape = Closed({
@@ -15,6 +15,10 @@ export type BackupRequest = Static<typeof BackupRequestShape>;
 
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 
+/** What a drill goes through, and may fail in. */
+export const DRILL_STEPS = ['restore', 'seal', 'envelopes', 'sides'] as const;
+export type DrillStep = (typeof DRILL_STEPS)[number];
+
 /** What a drill found; null is what it did not come to. */
 const DrillShape = Closed({
   installation: Nullable(IdOf('installation')),
@@ -23,7 +27,10 @@ const DrillShape = Closed({
   rows: Nullable(Count),
   envelopes: Nullable(Count),
   sides: Nullable({ ...Count, description: 'Entries whose personal parts were opened.' }),
-  failed: Nullable({ ...Name, maxLength: 500, description: 'Why it would not have served; null where it would have.' }),
+  failed: Nullable({
+    ...Type.Enum([...DRILL_STEPS]),
+    description: 'In what; null where it would have served.',
+  }),
 });
 export type Drill = Static<typeof DrillShape>;
 

@@ -86,11 +86,8 @@ function mountDrills(app: FastifyInstance, { gate, context: { ledger } }: Routes
   mount(app, gate, recordDrill, async ({ principal, body, ip, idempotency }) => {
     const denied = allowOnInstallation(principal, 'backup.create');
     if (denied !== null) return denied;
-    const caller = attribution({ principal, ip, idempotency });
-    const why = body.failed === null ? {} : { reason: body.failed };
     const draft = {
-      ...caller,
-      side: { ...(caller.side as Record<string, Json>), ...why },
+      ...attribution({ principal, ip, idempotency }),
       action: 'backup.drilled',
       subject: body.installation ?? ledger.head.installation,
       code: codeOfDrill(body),
@@ -106,5 +103,7 @@ function mountDrills(app: FastifyInstance, { gate, context: { ledger } }: Routes
 /** What was found, in one code: `whole.sequence-9.rows-80.envelopes-12.sides-7.hash-…`; without what it did not come to. */
 function codeOfDrill({ failed, sequence, rows, envelopes, sides, hash }: Drill): string {
   const found = Object.entries({ sequence, rows, envelopes, sides, hash }).filter(([, value]) => value !== null);
-  return [failed === null ? 'whole' : 'failed', ...found.map(([name, value]) => `${name}-${value}`)].join('.');
+  return [failed === null ? 'whole' : `failed-${failed}`, ...found.map(([name, value]) => `${name}-${value}`)].join(
+    '.',
+  );
 }

@@ -129,7 +129,7 @@ describe('a backup', () => {
       readdirSync(tmpdir()).filter((name) => name.startsWith('keyhold-drill-')),
       before,
     );
-    const { at: _, ...found } = drilled;
+    const { at: _at, why: _why, ...found } = drilled;
     const entered = await installation.call('POST', '/v1/backup/drills', found);
     assert.equal(entered.status, 201);
     assert.ok(existsSync(place.folder));
@@ -150,8 +150,9 @@ describe('a backup', () => {
         where sequence = (select max(sequence) from entry_sides)`);
     }
     writeFileSync(input, await backUp(installation, recipient));
-    const { failed, rows, sides } = await drilling(place, input, identityFile);
-    assert.match(failed ?? '', /^1 do not open: the personal parts of entry \d+: broken$/);
+    const { failed, why, rows, sides } = await drilling(place, input, identityFile);
+    assert.equal(failed, 'sides');
+    assert.match(why ?? '', /^1 do not open: the personal parts of entry \d+: broken$/);
     assert.ok((rows ?? 0) > 20 && sides === null);
   });
 
@@ -170,7 +171,7 @@ describe('a backup', () => {
     writeFileSync(input, await backUp(installation, recipient));
     await assert.rejects(drilling(place, input, identityFile), /takes its passphrase: give --input-file/);
     const wrong = await drilling(place, input, identityFile, filesOf([`${passphrase.passphrase}x`]));
-    assert.match(wrong.failed ?? '', /root key does not open under the passphrase/);
+    assert.match(wrong.why ?? '', /root key does not open under the passphrase/);
     const opened = await drilling(place, input, identityFile, filesOf([passphrase.passphrase]));
     assert.deepEqual([opened.failed, (opened.envelopes ?? 0) > 0, (opened.sides ?? 0) > 0], [null, true, true]);
 
@@ -180,7 +181,7 @@ describe('a backup', () => {
     for (const few of [[], [one], [one, one]])
       await assert.rejects(drilling(place, input, identityFile, filesOf(few)), /takes its 2 shares/);
     const mistyped = await drilling(place, input, identityFile, filesOf([one, `${two}0`]));
-    assert.match(mistyped.failed ?? '', /its seal does not open: It is not a share/);
+    assert.match(mistyped.why ?? '', /its seal does not open: It is not a share/);
     assert.equal((await drilling(place, input, identityFile, filesOf([one, two]))).failed, null);
   });
 

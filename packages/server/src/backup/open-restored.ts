@@ -33,12 +33,13 @@ export async function openRestored(
   await unsealRestored(vault, config, texts);
   const envelopes = await openEveryEnvelope(store, vault);
   if (envelopes.broken.length > 0)
-    throw new RestoreRefused(`${envelopes.broken.length} envelopes do not open: ${envelopes.broken[0]}`);
+    throw new RestoreRefused(`${envelopes.broken.length} envelopes do not open: ${envelopes.broken[0]}`, 'envelopes');
   // Nothing is encrypted here, so no key is made at the place.
   const place = { project_id: '', environment_id: '' };
   const personal = new PersonalParts({ vault, scratch, place, pair: { newPair, encryptTo, decryptWith } });
   const sides = await openEverySide(store, personal);
-  if (sides.broken.length > 0) throw new RestoreRefused(`${sides.broken.length} do not open: ${sides.broken[0]}`);
+  if (sides.broken.length > 0)
+    throw new RestoreRefused(`${sides.broken.length} do not open: ${sides.broken[0]}`, 'sides');
   return { envelopes: envelopes.opened, sides: sides.opened };
 }
 

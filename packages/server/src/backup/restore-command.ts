@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
+import type { DrillStep } from '@keyhold/protocol/operations/backup';
 import { type Config, ConfigError } from '../config.ts';
 import { openData } from '../database/open-data.ts';
 import { decryptStream } from '../delivery/age-stream.ts';
@@ -29,8 +30,10 @@ export interface DrillReport {
   readonly envelopes: number | null;
   /** Personal parts of entries. */
   readonly sides: number | null;
-  /** Why it would not have served; null where it would have. */
-  readonly failed: string | null;
+  /** What it would not have served for; null where it would have. */
+  readonly failed: DrillStep | null;
+  /** The same in words, for whoever looks; they are in no entry. */
+  readonly why: string | null;
 }
 
 /** The same for people. */
@@ -42,13 +45,22 @@ export function describeRestore({ installation, sequence, at, rows }: RestoreRep
   ];
 }
 
-export function describeDrill({ installation, sequence, at, rows, envelopes, sides, failed }: DrillReport): string[] {
+export function describeDrill({
+  installation,
+  sequence,
+  at,
+  rows,
+  envelopes,
+  sides,
+  failed,
+  why,
+}: DrillReport): string[] {
   return [
     ...(installation === null ? [] : [`drilled   ${installation} up to entry ${sequence}, as of ${at}`]),
     ...(rows === null ? [] : [`checked   ${rows} rows and the whole chain`]),
     failed === null
       ? `opened    ${envelopes} envelopes, and the personal parts of ${sides} entries`
-      : `failed    ${failed}`,
+      : `failed    ${why}`,
   ];
 }
 
@@ -72,10 +84,10 @@ export async function runDrill(config: Config): Promise<DrillReport> {
     const { installation, sequence, hash, at } = restored.header;
     found = { installation, sequence, hash, at, rows: restored.rows };
     const opened = await openRestored(store, restored.header, config, texts);
-    return { ...found, ...opened, failed: null };
+    return { ...found, ...opened, failed: null, why: null };
   } catch (error) {
     if (!(error instanceof RestoreRefused)) throw error;
-    return { ...found, envelopes: null, sides: null, failed: error.message };
+    return { ...found, envelopes: null, sides: null, failed: error.step, why: error.message };
   } finally {
     rmSync(beside, { recursive: true, force: true });
   }
