@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { isRefusal } from '@keyhold/protocol/errors';
 import { EnvelopeBroken } from '@keyhold/verifier/open-envelope';
 import { systemClock } from '../clock.ts';
-import { type Config, ConfigError } from '../config.ts';
+import { type Config, ConfigError, environmentOfLibrary } from '../config.ts';
 import type { SealRow } from '../database/schema.ts';
 import { Hsm } from '../vault/hsm.ts';
 import { parametersOf, unwrapRootKey } from '../vault/root-key.ts';
@@ -21,29 +21,24 @@ import { RestoreRefused } from './restore-backup.ts';
  */
 export async function unsealRestored(vault: Vault, config: Config, texts: readonly string[]): Promise<void> {
   const seal = await readSeal(vault.reader);
-  if (seal === null || 'tampered' in seal) throw new RestoreRefused('its seal is not what was recorded');
+  if (seal === null || 'tampered' in seal) throw new RestoreRefused('its seal is not what was recorded', 'seal');
   const { installation } = vault.ledger.head;
   const keyBytes = await keyOf(seal, installation, config, texts);
   try {
     vault.keyring.unseal(unwrapRootKey(installation, seal, keyBytes));
   } catch (error) {
     if (!(error instanceof EnvelopeBroken)) throw error;
-    throw new RestoreRefused(`its root key does not open under ${SEAL_NEEDS[parametersOf(seal).kind]}`);
+    throw new RestoreRefused(`its root key does not open under ${SEAL_NEEDS[parametersOf(seal).kind]}`, 'seal');
   }
 }
 
-async function keyOf(
-  seal: SealRow,
-  installation: string,
-  { keyFile, userDataFolder, childEnvironment }: Config,
-  texts: readonly string[],
-): Promise<Buffer> {
+async function keyOf(seal: SealRow, installation: string, config: Config, texts: readonly string[]): Promise<Buffer> {
   const parameters = parametersOf(seal);
   if (parameters.kind === 'shamir') return await combined(parameters, texts);
-  const hsm = new Hsm({ clock: systemClock, environment: childEnvironment });
-  const means = { keyFile: keyFile ?? join(userDataFolder, `${installation}.key`), hsm };
+  const hsm = new Hsm({ clock: systemClock, environment: environmentOfLibrary(config) });
+  const means = { keyFile: config.keyFile ?? join(config.userDataFolder, `${installation}.key`), hsm };
   const key = await keyOfSeal(means, { installation, id: seal.id }, parameters, inputOf(parameters, texts));
-  if (isRefusal(key)) throw new RestoreRefused(`its seal does not open: ${key.detail}`);
+  if (isRefusal(key)) throw new RestoreRefused(`its seal does not open: ${key.detail}`, 'seal');
   return key;
 }
 
@@ -58,7 +53,7 @@ async function combined(parameters: ShamirParameters, texts: readonly string[]):
   const shares = new Map<number, Share>();
   for (const text of texts) {
     const share = checkShare(parameters, text);
-    if (typeof share === 'string') throw new RestoreRefused(`its seal does not open: ${share}`);
+    if (typeof share === 'string') throw new RestoreRefused(`its seal does not open: ${share}`, 'seal');
     shares.set(share.number, share);
   }
   if (shares.size < parameters.threshold) throw missing(parameters);
