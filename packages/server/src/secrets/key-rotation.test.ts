@@ -70,6 +70,36 @@ onEachDatabase('rotation of keys', (createPlace: () => Promise<TestPlace>) => {
     assert.ok(body.items.length >= 3, 'each batch is an entry');
   });
 
+  it('states once, in an entry, of each version that was replaced that no row lies under it any more', async () => {
+    await using place = await createPlace();
+    await using installation = await startInstallation(place);
+    await store(installation, 3);
+    const statements = async (): Promise<string[]> => {
+      const { body } = await installation.call('GET', '/v1/audit/entries?action=vault-key.retired&limit=200');
+      return body.items.map(({ leaf }: { leaf: string }) => {
+        const { subject, code } = JSON.parse(leaf);
+        return `${subject} ${code}`;
+      });
+    };
+    const replaced = async () => {
+      const old = (await keysOf(installation)).keys.filter(({ newest }) => newest === false);
+      assert.ok(old.every(({ rows }) => rows === 0));
+      return old.map(({ id, version }) => `${id} version-${version}.rows-0`).sort();
+    };
+    assert.deepEqual(await statements(), []);
+    for (const times of [1, 2]) {
+      assert.equal((await installation.call('POST', '/v1/vault/keys/rotate', PLACE)).status, 200);
+      await settled(installation);
+      const expected = await replaced();
+      assert.equal(
+        expected.length,
+        times * new Set((await keysOf(installation)).keys.map(({ purpose }) => purpose)).size,
+      );
+      await eventually('it is stated', async () => (await statements()).length >= expected.length);
+      assert.deepEqual((await statements()).sort(), expected);
+    }
+  });
+
   it('moves every key under a new root key, then forgets the old one; also after sealing and opening', async () => {
     await using place = await createPlace();
     await using installation = await startInstallation(place);
