@@ -7,6 +7,7 @@ import { simulate } from './soak/simulate.ts';
 const SCHEDULES = Number(process.env['KEYHOLD_SIMULATIONS'] ?? 100_000);
 const CRASH_ROUNDS = process.env['KEYHOLD_CRASH_ROUNDS'] ?? '50';
 const LISTED_SECRETS = process.env['KEYHOLD_LISTED_SECRETS'] ?? '100000';
+const LISTED_VERSIONS = process.env['KEYHOLD_LISTED_VERSIONS'] ?? '10000';
 const LOG_KILLS = process.env['KEYHOLD_LOG_KILLS'] ?? '300';
 const LOG_ENTRIES = process.env['KEYHOLD_LOG_ENTRIES'] ?? '1000000';
 const POLICY_SETS = process.env['KEYHOLD_POLICY_SETS'] ?? '10000';
@@ -15,14 +16,26 @@ const FUZZ_CASES = process.env['KEYHOLD_FUZZ_CASES'] ?? '100000';
 const parts: Readonly<Record<string, () => Promise<boolean>>> = {
   simulation: () => simulate(SCHEDULES, availableParallelism()),
   crash: () =>
-    runTests(['packages/server/src/crash.test.ts', 'packages/server/src/vault/seal-crash.test.ts'], {
-      KEYHOLD_CRASH_ROUNDS: CRASH_ROUNDS,
-      KEYHOLD_SEAL_CRASH_ROUNDS: CRASH_ROUNDS,
-    }),
+    runTests(
+      [
+        'packages/server/src/crash.test.ts',
+        'packages/server/src/vault/seal-crash.test.ts',
+        'packages/server/src/secrets/rotation-crash.test.ts',
+      ],
+      {
+        KEYHOLD_CRASH_ROUNDS: CRASH_ROUNDS,
+        KEYHOLD_SEAL_CRASH_ROUNDS: CRASH_ROUNDS,
+        KEYHOLD_SEAL_STEP_ROUNDS: CRASH_ROUNDS,
+        KEYHOLD_ROTATION_CRASH_ROUNDS: CRASH_ROUNDS,
+      },
+    ),
   'log-crash': () => runTests(['packages/server/src/log-crash.test.ts'], { KEYHOLD_LOG_KILLS: LOG_KILLS }),
   'log-memory': () => runTests(['packages/server/src/log-memory.test.ts'], { KEYHOLD_LOG_ENTRIES: LOG_ENTRIES }),
   secrets: () =>
-    runTests(['packages/server/src/secrets/list-secrets.test.ts'], { KEYHOLD_LISTED_SECRETS: LISTED_SECRETS }),
+    runTests(['packages/server/src/secrets/list-secrets.test.ts'], {
+      KEYHOLD_LISTED_SECRETS: LISTED_SECRETS,
+      KEYHOLD_LISTED_VERSIONS: LISTED_VERSIONS,
+    }),
   policies: () =>
     runTests(['packages/server/src/access/policies/engine.test.ts'], { KEYHOLD_POLICY_SETS: POLICY_SETS }),
   hostile: () => runTests(['packages/server/src/hostile-input.test.ts'], { KEYHOLD_FUZZ_CASES: FUZZ_CASES }),

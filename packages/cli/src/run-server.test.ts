@@ -47,7 +47,7 @@ it('serve and verifier run the server with their flags, and end with it on SIGTE
   const create = ['tokens', 'create', '--name', 'verifier', '--scope', 'feed', '--json'];
   const created = await runKeyhold(create, { env: { KEYHOLD_URL: url, KEYHOLD_DATA: data } });
   const tokenFile = join(folder, 'feed-token');
-  writeFileSync(tokenFile, JSON.parse(created.stdout).secret);
+  writeFileSync(tokenFile, JSON.parse(created.stdout).secret, { mode: 0o600 });
   const [verifier, { url: verifierUrl }] = await start(
     ['verifier', '--control', url, '--token-file', tokenFile, '--verifier-port', '0'],
     { KEYHOLD_LOG_LEVEL: 'warn' },

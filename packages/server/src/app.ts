@@ -24,9 +24,9 @@ import { PersonalParts } from './audit/personal-parts.ts';
 import { openWitnessPolicy, type WitnessPolicy } from './audit/witness-policy.ts';
 import { Witnesses } from './audit/witnesses.ts';
 import { type Clock, systemClock } from './clock.ts';
-import type { Config } from './config.ts';
+import { type Config, environmentOfLibrary } from './config.ts';
 import { openRollbackGuard } from './ledger/rollback-guard.ts';
-import { refuseLooseFolder } from './vault/os-protection.ts';
+import { refuseLooseFile, refuseLooseFolder } from './file-modes.ts';
 import { openData } from './database/open-data.ts';
 import { Scratch } from './database/scratch.ts';
 import type { Store } from './database/store.ts';
@@ -89,7 +89,7 @@ export type StartedSeal = { readonly kind: SealKind; readonly sealed: boolean; r
 /** Starts the control plane. Everything is wired here, by hand, from the lowest floor up. */
 export async function startControlPlane(config: Config, log: Log): Promise<ControlPlane> {
   await using stack = new AsyncDisposableStack();
-  makeDataFolder(config.dataFolder);
+  makeDataFolder(config);
   const [clock, random] = [systemClock, systemRandom];
   // database
   const file = (name: string) => join(config.dataFolder, name);
@@ -295,9 +295,14 @@ function newCursors(random: Random): Cursors {
   return new Cursors(createSecretKey(random.bytes(32)));
 }
 
-function makeDataFolder(folder: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  refuseLooseFolder(folder);
+const DATA_FILES = ['keyhold.db', 'keyhold.db-wal', 'keyhold.db-shm', 'bootstrap-token', 'verifier-token'];
+
+function makeDataFolder(config: Config): void {
+  const { dataFolder } = config;
+  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
+  refuseLooseFolder(dataFolder);
+  for (const name of DATA_FILES) refuseLooseFile('data file', join(dataFolder, name));
+  refuseLooseFile('head record', headFileOf(config));
 }
 
 interface AccessGround extends Ground {
@@ -368,7 +373,7 @@ function sealsOf(vault: Vault, { keyFile, config, personal }: SealPlaces, log: L
     // What this can't do now is done within the minute.
     void personal.move().catch(() => {});
   };
-  const hsm = new Hsm({ clock: vault.clock, environment: config.childEnvironment });
+  const hsm = new Hsm({ clock: vault.clock, environment: environmentOfLibrary(config) });
   stack.defer(() => hsm.stop());
   return { rewrapper, rewrap, seals: new SealGate(vault, { keyFile, hsm }, opened) };
 }

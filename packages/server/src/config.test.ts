@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import { resolve } from 'node:path';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
-import { ConfigError, readConfig } from './config.ts';
+import { ConfigError, environmentOfLibrary, readConfig } from './config.ts';
 
 describe('the configuration', () => {
   it('serves on loopback with SQLite where nothing is set', () => {
@@ -53,6 +55,30 @@ describe('the configuration', () => {
     const flags = ['--port', '3', '--data', '/b', '--verifier-port', '4', '--host', '127.0.0.2', '--no-verifier'];
     const { port, dataFolder, verifierPort, host, withVerifier } = readConfig(['serve', ...flags], env);
     assert.deepEqual([port, dataFolder, verifierPort, host, withVerifier], [3, '/b', 4, '127.0.0.2', false]);
+  });
+
+  it('takes a URL that may hold a password from a file that is closed to others, and passes it on to nobody', (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'keyhold-config-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, 'url');
+    writeFileSync(file, 'redis://:word@cache:6379\n', { mode: 0o600 });
+    for (const [name, field] of [
+      ['KEYHOLD_REDIS_URL', 'redisUrl'],
+      ['KEYHOLD_DATABASE_URL', 'databaseUrl'],
+    ] as const) {
+      const config = readConfig([], { [`${name}_FILE`]: file });
+      assert.equal(config[field], 'redis://:word@cache:6379');
+      const passed = environmentOfLibrary(readConfig([], { [name]: 'redis://cache' }));
+      assert.deepEqual([passed[name], environmentOfLibrary(config)[`${name}_FILE`]], [undefined, undefined]);
+      const both = { [name]: 'redis://cache', [`${name}_FILE`]: file };
+      assert.throws(() => readConfig([], both), { name: 'ConfigError', message: /not both/ });
+      chmodSync(file, 0o640);
+      assert.throws(() => readConfig([], { [`${name}_FILE`]: file }), { name: 'LooseModes', message: /chmod 600/ });
+      chmodSync(file, 0o600);
+    }
+    writeFileSync(file, 'word');
+    const notUrl = (error: Error) => error instanceof ConfigError && !error.message.includes('word');
+    assert.throws(() => readConfig([], { KEYHOLD_REDIS_URL_FILE: file }), notUrl);
   });
 
   const refusals: readonly [args: string[], env: Record<string, string>, says: RegExp][] = [

@@ -1,6 +1,8 @@
 import { availableParallelism, homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { refuseLooseFile } from './file-modes.ts';
 
 /** Everything that can be set, read once. Nobody else reads the environment or the arguments. */
 export interface Config {
@@ -43,6 +45,8 @@ export interface Config {
     readonly input: string | undefined;
     readonly identityFile: string | undefined;
     readonly drill: boolean;
+    /** Of a drill: each holds passphrase, PIN or one share of the seal. */
+    readonly inputFiles: readonly string[];
   };
   /** Of a verifier process: the control plane, and the file that holds its feed token. */
   readonly controlUrl: string | undefined;
@@ -76,6 +80,7 @@ const OPTIONS = {
   input: { type: 'string' },
   'identity-file': { type: 'string' },
   drill: { type: 'boolean' },
+  'input-file': { type: 'string', multiple: true },
   'tls-cert': { type: 'string' },
   'tls-key': { type: 'string' },
   'tls-client-ca': { type: 'string' },
@@ -107,7 +112,7 @@ export function readConfig(args: readonly string[], env: Environment): Config {
     port: controlPort,
     verifierPort: port('KEYHOLD_VERIFIER_PORT', values['verifier-port'] ?? env['KEYHOLD_VERIFIER_PORT'], 7071),
     vaultPort: port('KEYHOLD_VAULT_PORT', values['vault-port'] ?? env['KEYHOLD_VAULT_PORT'], vaultPort),
-    databaseUrl: env['KEYHOLD_DATABASE_URL'] || undefined,
+    databaseUrl: secretUrl(env, 'KEYHOLD_DATABASE_URL'),
     keyFile: env['KEYHOLD_KEY_FILE'] || undefined,
     headFile: env['KEYHOLD_HEAD_FILE'] || undefined,
     witnessPolicyFile: env['KEYHOLD_WITNESS_POLICY'] || undefined,
@@ -127,16 +132,22 @@ export function readConfig(args: readonly string[], env: Environment): Config {
       .map((text) => text.trim())
       .filter(Boolean),
     withVerifier: values['no-verifier'] !== true,
-    restore: { input: values.input, identityFile: values['identity-file'], drill: values.drill === true },
+    restore: {
+      input: values.input,
+      identityFile: values['identity-file'],
+      drill: values.drill === true,
+      inputFiles: values['input-file'] ?? [],
+    },
     controlUrl: values.control ?? env['KEYHOLD_CONTROL_URL'],
     tokenFile: values['token-file'] ?? env['KEYHOLD_TOKEN_FILE'],
     controlCertificateFile: values['control-cert'] ?? env['KEYHOLD_CONTROL_CERT'],
-    redisUrl: env['KEYHOLD_REDIS_URL'] || undefined,
+    redisUrl: secretUrl(env, 'KEYHOLD_REDIS_URL'),
     redisDurable: env['KEYHOLD_REDIS_DURABLE'] === 'true',
     logLevel: env['KEYHOLD_LOG_LEVEL'] ?? 'info',
     childEnvironment: {
       ...env,
       KEYHOLD_DATABASE_URL: undefined,
+      KEYHOLD_DATABASE_URL_FILE: undefined,
       KEYHOLD_KEY_FILE: undefined,
       // Signatures of public keys are verified there: on every core.
       UV_THREADPOOL_SIZE: env['UV_THREADPOOL_SIZE'] ?? String(Math.max(4, availableParallelism())),
@@ -144,7 +155,28 @@ export function readConfig(args: readonly string[], env: Environment): Config {
   };
   refuseOpenPlaintext(config);
   refuseLentCertificates(config);
+  refuseKeyInData(config);
   return config;
+}
+
+/** What the library of an HSM's maker gets to see: it runs with our rights, and shares nothing with verifiers. */
+export function environmentOfLibrary({ childEnvironment }: Pick<Config, 'childEnvironment'>): Environment {
+  return { ...childEnvironment, KEYHOLD_REDIS_URL: undefined, KEYHOLD_REDIS_URL_FILE: undefined };
+}
+
+/**
+ * A URL that may hold a password. In a file it stands in nobody's list of processes: a process's environment is for
+ * whoever runs as the same user, and for every child.
+ */
+function secretUrl(env: Environment, name: string): string | undefined {
+  const [given, file] = [env[name] || undefined, env[`${name}_FILE`] || undefined];
+  if (file === undefined) return given;
+  if (given !== undefined) throw new ConfigError(`give ${name} or ${name}_FILE, not both`);
+  refuseLooseFile(`file of ${name}`, file);
+  const text = readFileSync(file, 'utf8').trim();
+  // Where it fails later it would be repeated.
+  if (!URL.canParse(text)) throw new ConfigError(`${name}_FILE: ${file} does not hold a URL`);
+  return text;
 }
 
 function parse(args: readonly string[]) {
@@ -211,5 +243,14 @@ function refuseLentCertificates(config: Config): void {
   if (!behindProxy && trustedProxies.length === 0) return;
   throw new ConfigError(
     '--tls-client-ca needs connections that end here: it goes neither with --behind-proxy nor with KEYHOLD_TRUSTED_PROXIES',
+  );
+}
+
+/** Encrypted data and the key to it in one place are worth what the key is worth. */
+function refuseKeyInData({ command, keyFile, userDataFolder, dataFolder }: Config): void {
+  const [first] = relative(dataFolder, resolve(keyFile ?? userDataFolder)).split('/');
+  if (command !== 'serve' || first === '..') return;
+  throw new ConfigError(
+    `the root key would lie in the data folder ${dataFolder}, and whoever takes that has both: name a place outside of it in KEYHOLD_KEY_FILE`,
   );
 }

@@ -1,11 +1,12 @@
 import { ConfigError, readConfig } from './config.ts';
 import { RestoreRefused } from './backup/restore-backup.ts';
-import { describeRestore, runRestore } from './backup/restore-command.ts';
+import { describeDrill, describeRestore, runDrill, runRestore } from './backup/restore-command.ts';
 import { createLog } from './http/log.ts';
 import { type StartedSeal, startControlPlane } from './app.ts';
 import { AlreadyRunning } from './database/instance-lock.ts';
 import { UnsafeServer } from './database/store.ts';
-import { LooseModes, leaveMemoryOutOfCoreDumps } from './vault/os-protection.ts';
+import { LooseModes } from './file-modes.ts';
+import { leaveMemoryOutOfCoreDumps } from './vault/os-protection.ts';
 import { RolledBack } from './ledger/rollback-guard.ts';
 import { KeyFileError } from './vault/file-seal.ts';
 import { spawnVerifier } from './verification/spawn-verifier.ts';
@@ -34,11 +35,8 @@ try {
   const stack = new AsyncDisposableStack();
   stopWhenAsked(stack);
   if (config.command === 'restore') {
-    const report = await runRestore(config);
-    for (const line of describeRestore(report)) console.log(line);
-    if (process.send === undefined) process.exit(0);
-    process.send(report, undefined, undefined, () => process.exit(0));
-    await new Promise(() => {});
+    const code = config.restore.drill ? await drill(config) : await restore(config);
+    process.exit(code);
   }
   const started = config.command === 'serve' ? await serve(config, log, stack) : await verify(config, log, stack);
   log.info(started, 'serving');
@@ -67,6 +65,21 @@ function inWords(error: unknown): string | null {
   if (code === 'EACCES' || code === 'ENOENT') return `cannot use ${path}: ${(error as Error).message}`;
   if (code === 'ECONNREFUSED') return `the database does not answer: ${(error as Error).message}`;
   return null;
+}
+
+async function restore(config: ReturnType<typeof readConfig>): Promise<number> {
+  for (const line of describeRestore(await runRestore(config))) console.log(line);
+  return 0;
+}
+
+/** Whoever started us is told what was found, and enters it. */
+async function drill(config: ReturnType<typeof readConfig>): Promise<number> {
+  const report = await runDrill(config);
+  for (const line of describeDrill(report)) console.log(line);
+  if (process.send !== undefined) {
+    await new Promise<void>((told) => process.send?.(report, undefined, undefined, () => told()));
+  }
+  return report.failed === null ? 0 : EXIT_FAULT;
 }
 
 async function serve(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -18,6 +18,7 @@ import { openRaw } from './testing/raw-database.ts';
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 /** What belongs to the installation itself and lies in these files on purpose. */
 const TOKEN_FILES = new Set(['bootstrap-token', 'verifier-token']);
+const URL_FILES = new Set(['KEYHOLD_REDIS_URL_FILE', 'KEYHOLD_DATABASE_URL_FILE']);
 
 interface Running extends AsyncDisposable {
   readonly installation: TestInstallation;
@@ -63,7 +64,8 @@ for (const database of ['sqlite', 'postgres'] as const satisfies DatabaseName[])
 
 async function plantEverywhere(database: DatabaseName): Promise<Findings> {
   await using place = await createPlace(database);
-  await using running = await start(place.folder, place.databaseUrl);
+  const redis = { ...marker(randomBytes(12).toString('hex')), name: 'password of Redis' };
+  await using running = await start(place.folder, place.databaseUrl, redis);
   const { installation } = running;
   const world = await buildWorld(installation);
   // A second token of the same scope is planted; the one that asks goes over the wire in any case.
@@ -96,9 +98,10 @@ async function plantEverywhere(database: DatabaseName): Promise<Findings> {
     found.metrics.push(...findPlanted(await textOf(url, '/metrics', world.admin), planted, '/metrics'));
   }
   found.entries.push(...(await searchEntries(installation, planted)));
-  found.processes.push(...searchProcesses(running.pid, [...planted, ...ownTokens(place.folder)]));
+  const own = [...ownTokens(place.folder), redis, ...databasePassword(place)];
+  found.processes.push(...searchProcesses(running.pid, [...planted, ...own]));
   await running[Symbol.asyncDispose]();
-  found.logs.push(...findPlanted(running.output(), [...planted, ...ownTokens(place.folder)], 'the log'));
+  found.logs.push(...findPlanted(running.output(), [...planted, ...own], 'the log'));
   assert.match(running.output(), /"serving"/, 'the log was not captured');
   return found;
 }
@@ -149,16 +152,32 @@ async function liveAsSecret(installation: TestInstallation, { text }: Planted): 
   await call(200, 'POST', `/v1/secrets/${secret.id}/destroy`, { versions: [1] });
 }
 
+/** Both may hold a password; nobody answers at this Redis, which is when a URL would be repeated. */
+function urlFiles(folder: string, databaseUrl: string | undefined, redis: Planted): Record<string, string> {
+  const files = {
+    KEYHOLD_REDIS_URL_FILE: `redis://:${redis.text}@127.0.0.1:1/`,
+    KEYHOLD_DATABASE_URL_FILE: databaseUrl,
+  };
+  return Object.fromEntries(
+    Object.entries(files).flatMap(([name, url]) => {
+      if (url === undefined) return [];
+      const file = join(folder, name);
+      writeFileSync(file, url, { mode: 0o600 });
+      return [[name, file]];
+    }),
+  );
+}
+
 /** Starts both processes as a user does, with everything logged that can be. */
-async function start(folder: string, databaseUrl: string | undefined): Promise<Running> {
+async function start(folder: string, databaseUrl: string | undefined, redis: Planted): Promise<Running> {
   const env = {
     PATH: process.env['PATH'],
     KEYHOLD_DATA: folder,
     KEYHOLD_PORT: '0',
     KEYHOLD_VERIFIER_PORT: '0',
-    KEYHOLD_KEY_FILE: join(folder, 'root-key'),
+    KEYHOLD_KEY_FILE: `${folder}.key`,
     KEYHOLD_LOG_LEVEL: 'trace',
-    ...(databaseUrl === undefined ? {} : { KEYHOLD_DATABASE_URL: databaseUrl }),
+    ...urlFiles(folder, databaseUrl, redis),
   };
   const child: ChildProcess = spawn(process.execPath, [MAIN, 'serve'], {
     env,
@@ -218,6 +237,13 @@ function ownTokens(folder: string): Planted[] {
   );
 }
 
+/** With its user and what divides them: the word alone may be anything. */
+function databasePassword({ databaseUrl }: TestPlace): Planted[] {
+  const { username, password } = new URL(databaseUrl ?? 'none:');
+  const text = `${username}:${password}@`;
+  return password === '' ? [] : [{ name: 'password of the database', text, needles: [text] }];
+}
+
 function searchProcesses(parent: number, planted: readonly Planted[]): string[] {
   const children = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim().split(' ').filter(Boolean);
   assert.equal(children.length, 1, 'the verifier process runs');
@@ -229,7 +255,9 @@ function searchProcesses(parent: number, planted: readonly Planted[]): string[] 
 }
 
 async function searchFiles(folder: string, planted: readonly Planted[]): Promise<string[]> {
-  const files = readdirSync(folder).filter((file) => !TOKEN_FILES.has(file) && statSync(join(folder, file)).isFile());
+  const files = readdirSync(folder).filter(
+    (file) => !TOKEN_FILES.has(file) && !URL_FILES.has(file) && statSync(join(folder, file)).isFile(),
+  );
   assert.ok(
     files.some((file) => file.includes('.db')),
     'the database lies here',

@@ -4,14 +4,13 @@ import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
 import { CONFIRMATION_HEADER } from '@keyhold/protocol/confirmation';
-import { recordDrill } from '@keyhold/protocol/operations/backup';
+import { type Drill, recordDrill } from '@keyhold/protocol/operations/backup';
 import { type CallOptions, createClient } from '@keyhold/sdk/client';
 import { KeyholdError, problemFrom } from '@keyhold/sdk/keyhold-error';
 import { JSON_FLAG } from '../api-command.ts';
 import type { Command } from '../command.ts';
 import { connectionFor, URL_FLAGS } from '../connection.ts';
 import { EXIT } from '../exit-codes.ts';
-import { UsageError } from '../failure.ts';
 import { runServer } from '../run-server.ts';
 import { withPerson } from '../with-person.ts';
 
@@ -93,37 +92,34 @@ async function writeWhole(
   return { bytes, sha256: digest.digest('hex') };
 }
 
-interface Report {
-  readonly installation: string;
-  readonly sequence: number;
-  readonly hash: string | null;
-  readonly rows: number;
-  readonly envelopes: number | null;
-}
-
 const drill: Command = {
   words: ['backup', 'drill'],
-  summary: 'Restore a backup beside, open every envelope, report, and leave an entry',
+  summary: 'Restore a backup beside, open all that is encrypted in it, report, and leave an entry',
   operation: recordDrill.id,
   positionals: [],
   flags: [
     { name: 'input', value: 'FILE', required: true },
     { name: 'identity-file', value: 'FILE', required: true, about: 'File that holds the age identity.' },
+    {
+      ...{ name: 'input-file', field: 'inputFiles', value: 'FILE', repeatable: true },
+      about: 'File that holds the passphrase, the PIN or one share of its seal; as often as it takes shares.',
+    },
     ...URL_FLAGS,
   ],
-  run: async ({ own }, { environment, terminal }) => {
+  run: async ({ input, own }, { environment, terminal }) => {
     const client = createClient(connectionFor(own, environment));
-    let report: Report | undefined;
+    let report: Drill | undefined;
     const args = ['--drill', '--input', String(own['input']), '--identity-file', String(own['identity-file'])];
+    for (const file of (input['inputFiles'] ?? []) as string[]) args.push('--input-file', file);
     const code = await runServer('restore', args, (message) => {
-      report = message as Report;
+      report = message as Drill;
     });
-    if (code !== 0) return code;
-    if (report === undefined) throw new UsageError('the drill ended without a report');
-    const { installation, sequence, hash, rows, envelopes } = report;
-    const recorded = await client.backup.recordDrill({ installation, sequence, hash, rows, envelopes });
+    // It could not be made: nothing was found.
+    if (report === undefined) return code;
+    const { installation, sequence, hash, rows, envelopes, sides, failed } = report;
+    const recorded = await client.backup.recordDrill({ installation, sequence, hash, rows, envelopes, sides, failed });
     terminal.print(`entered   ${recorded.sequence}`);
-    return EXIT.done;
+    return failed === null ? EXIT.done : EXIT.refused;
   },
 };
 

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
 import type { Json } from '@keyhold/protocol/canonical-json';
 import { isRefusal, refuse } from '@keyhold/protocol/errors';
-import { type BackupRequest, BackupRequestShape, recordDrill } from '@keyhold/protocol/operations/backup';
+import { type BackupRequest, BackupRequestShape, type Drill, recordDrill } from '@keyhold/protocol/operations/backup';
 import type { FastifyInstance } from 'fastify';
 import { Closed } from '@keyhold/protocol/operations/shapes';
 import { attribution } from '../access/change-context.ts';
@@ -20,8 +20,13 @@ export interface BackupRoutes extends Routes {
 
 const NO_TOKEN = refuse('UNAUTHENTICATED', 'Send a token.');
 
+export function mountBackup(app: FastifyInstance, routes: BackupRoutes): void {
+  mountCreate(app, routes);
+  mountDrills(app, routes);
+}
+
 /** A backup is a stream of bytes and not JSON, so its route is not mounted like the others. */
-export function mountBackup(app: FastifyInstance, { gate, context, store }: BackupRoutes): void {
+function mountCreate(app: FastifyInstance, { gate, context, store }: BackupRoutes): void {
   const { ledger, clock } = context;
   app.post(
     '/v1/backup',
@@ -75,15 +80,17 @@ export function mountBackup(app: FastifyInstance, { gate, context, store }: Back
         .send(Readable.fromWeb(sealed as unknown as NodeReadableStream<Uint8Array>));
     },
   );
+}
 
+function mountDrills(app: FastifyInstance, { gate, context: { ledger } }: Routes): void {
   mount(app, gate, recordDrill, async ({ principal, body, ip, idempotency }) => {
     const denied = allowOnInstallation(principal, 'backup.create');
     if (denied !== null) return denied;
     const draft = {
       ...attribution({ principal, ip, idempotency }),
       action: 'backup.drilled',
-      subject: body.installation,
-      code: `sequence-${body.sequence}`,
+      subject: body.installation ?? ledger.head.installation,
+      code: codeOfDrill(body),
       evenWithoutChange: true as const,
     };
     const recorded = await ledger.record(draft, async () => null);
@@ -91,4 +98,12 @@ export function mountBackup(app: FastifyInstance, { gate, context, store }: Back
     const { sequence } = recorded;
     return { body: { sequence }, sequence };
   });
+}
+
+/** What was found, in one code: `whole.sequence-9.rows-80.envelopes-12.sides-7.hash-…`; without what it did not come to. */
+function codeOfDrill({ failed, sequence, rows, envelopes, sides, hash }: Drill): string {
+  const found = Object.entries({ sequence, rows, envelopes, sides, hash }).filter(([, value]) => value !== null);
+  return [failed === null ? 'whole' : `failed-${failed}`, ...found.map(([name, value]) => `${name}-${value}`)].join(
+    '.',
+  );
 }

@@ -10,9 +10,11 @@ import { openSqlite } from '../database/store.ts';
 import { createPlace, onEachDatabase, type TestPlace } from '../testing/databases.ts';
 import { startInstallation, type TestInstallation, testConfig } from '../testing/installation.ts';
 import { createMarket } from '../testing/market.ts';
+import { openRaw } from '../testing/raw-database.ts';
+import { changeSeal, type Opener } from '../testing/seals.ts';
 import { BACKUP_TABLES, NOT_BACKED_UP } from './backup-format.ts';
 import { RestoreRefused } from './restore-backup.ts';
-import { runRestore } from './restore-command.ts';
+import { runDrill, runRestore } from './restore-command.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'keyhold-backup-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -34,7 +36,16 @@ async function backUp({ controlUrl, bootstrapToken }: TestInstallation, recipien
 }
 
 const restoring = (place: TestPlace, input: string, identityFile: string, changes: Partial<Config> = {}) =>
-  runRestore(testConfig(place, { command: 'restore', restore: { input, identityFile, drill: false }, ...changes }));
+  runRestore(
+    testConfig(place, {
+      command: 'restore',
+      restore: { input, identityFile, drill: false, inputFiles: [] },
+      ...changes,
+    }),
+  );
+
+const drilling = (place: TestPlace, input: string, identityFile: string, inputFiles: readonly string[] = []) =>
+  runDrill(testConfig(place, { command: 'restore', restore: { input, identityFile, drill: true, inputFiles } }));
 
 onEachDatabase('a backup', (createOnThis) => {
   it('is of one state while others write, and restored it serves what was there, secrets too', async () => {
@@ -109,23 +120,69 @@ describe('a backup', () => {
     const input = join(folder, 'drill.age');
     writeFileSync(input, await backUp(installation, recipient));
     const before = readdirSync(tmpdir()).filter((name) => name.startsWith('keyhold-drill-'));
-    const drilled = await restoring(place, input, identityFile, { restore: { input, identityFile, drill: true } });
+    const drilled = await drilling(place, input, identityFile);
+    assert.equal(drilled.failed, null);
     // And the keys of the log and of personal parts.
     assert.ok((drilled.envelopes ?? 0) > 20, String(drilled.envelopes));
+    assert.ok((drilled.sides ?? 0) > 20, String(drilled.sides));
     assert.deepEqual(
       readdirSync(tmpdir()).filter((name) => name.startsWith('keyhold-drill-')),
       before,
     );
-    const { installation: id, sequence, hash, rows, envelopes } = drilled;
-    const entered = await installation.call('POST', '/v1/backup/drills', {
-      installation: id,
-      sequence,
-      hash,
-      rows,
-      envelopes,
-    });
+    const { at: _at, why: _why, ...found } = drilled;
+    const entered = await installation.call('POST', '/v1/backup/drills', found);
     assert.equal(entered.status, 201);
     assert.ok(existsSync(place.folder));
+  });
+
+  it('drilled fails where personal parts do not open, and names the entry', async () => {
+    await using place = await createPlace('sqlite');
+    const { recipient, identityFile } = await recipientWith(await generateX25519Identity(), 'sides');
+    await using installation = await startInstallation(place);
+    await createMarket(installation);
+    const input = join(folder, 'sides.age');
+    writeFileSync(input, await backUp(installation, recipient));
+    assert.equal((await drilling(place, input, identityFile)).failed, null);
+    {
+      await using raw = await openRaw(place);
+      const last = "case when substr(body, -1) = '0' then '1' else '0' end";
+      await raw.run(`update entry_sides set body = substr(body, 1, length(body) - 1) || ${last}
+        where sequence = (select max(sequence) from entry_sides)`);
+    }
+    writeFileSync(input, await backUp(installation, recipient));
+    const { failed, why, rows, sides } = await drilling(place, input, identityFile);
+    assert.equal(failed, 'sides');
+    assert.match(why ?? '', /^1 do not open: the personal parts of entry \d+: broken$/);
+    assert.ok((rows ?? 0) > 20 && sides === null);
+  });
+
+  it('drilled opens a seal by what is brought for it, and finds nothing where that is missing or wrong', async () => {
+    await using place = await createPlace('sqlite');
+    const { recipient, identityFile } = await recipientWith(await generateX25519Identity(), 'sealed');
+    await using installation = await startInstallation(place);
+    const input = join(folder, 'sealed.age');
+    const filesOf = (texts: readonly string[]) =>
+      texts.map((text, i) => {
+        const file = join(folder, `brought-${i}`);
+        writeFileSync(file, `${text}\n`, { mode: 0o600 });
+        return file;
+      });
+    const passphrase = (await changeSeal(installation, 'passphrase')) as Opener & { kind: 'passphrase' };
+    writeFileSync(input, await backUp(installation, recipient));
+    await assert.rejects(drilling(place, input, identityFile), /takes its passphrase: give --input-file/);
+    const wrong = await drilling(place, input, identityFile, filesOf([`${passphrase.passphrase}x`]));
+    assert.match(wrong.why ?? '', /root key does not open under the passphrase/);
+    const opened = await drilling(place, input, identityFile, filesOf([passphrase.passphrase]));
+    assert.deepEqual([opened.failed, (opened.envelopes ?? 0) > 0, (opened.sides ?? 0) > 0], [null, true, true]);
+
+    const { shares } = (await changeSeal(installation, 'shamir')) as Opener & { kind: 'shamir' };
+    writeFileSync(input, await backUp(installation, recipient));
+    const [one = '', two = ''] = shares;
+    for (const few of [[], [one], [one, one]])
+      await assert.rejects(drilling(place, input, identityFile, filesOf(few)), /takes its 2 shares/);
+    const mistyped = await drilling(place, input, identityFile, filesOf([one, `${two}0`]));
+    assert.match(mistyped.why ?? '', /its seal does not open: It is not a share/);
+    assert.equal((await drilling(place, input, identityFile, filesOf([one, two]))).failed, null);
   });
 
   it('takes every table, or says why not', async () => {

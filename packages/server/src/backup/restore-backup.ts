@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { DrillStep } from '@keyhold/protocol/operations/backup';
 import type { Kysely } from 'kysely';
 import type { Database } from '../database/schema.ts';
 import type { Store } from '../database/store.ts';
@@ -17,6 +18,13 @@ import { insertRestored, isEmpty } from './backup.store.ts';
 /** The backup can't be restored; says why. Nothing of it was written. */
 export class RestoreRefused extends Error {
   override readonly name = 'RestoreRefused';
+  /** Of a drill, what it failed in. */
+  readonly step: DrillStep;
+
+  constructor(message: string, step: DrillStep = 'restore') {
+    super(message);
+    this.step = step;
+  }
 }
 
 export interface Restored {

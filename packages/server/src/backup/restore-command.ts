@@ -3,25 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
-import { systemClock } from '../clock.ts';
+import type { DrillStep } from '@keyhold/protocol/operations/backup';
 import { type Config, ConfigError } from '../config.ts';
 import { openData } from '../database/open-data.ts';
-import { Scratch } from '../database/scratch.ts';
-import type { Store } from '../database/store.ts';
 import { decryptStream } from '../delivery/age-stream.ts';
-import { Ledger } from '../ledger/ledger.ts';
-import { EMPTY_TREE } from '../ledger/tree.ts';
-import { systemRandom } from '../random.ts';
-import { readKeyFile } from '../vault/file-seal.ts';
-import { collectGarbage } from '../vault/collect-garbage.ts';
-import { Keyring } from '../vault/keyring.ts';
-import { KeyUses } from '../vault/key-uses.ts';
-import { parametersOf, unwrapRootKey } from '../vault/root-key.ts';
-import { readSeal } from '../vault/seals.store.ts';
-import { Turns } from '../vault/turns.ts';
-import type { Vault } from '../vault/vault.ts';
+import { openRestored } from './open-restored.ts';
 import { linesOfStream } from './lines.ts';
-import { openEveryEnvelope } from './open-every-envelope.ts';
 import { type Restored, RestoreRefused, restoreBackup } from './restore-backup.ts';
 
 /** What a restore tells whoever asked for it. */
@@ -31,47 +18,94 @@ export interface RestoreReport {
   readonly hash: string | null;
   readonly at: string;
   readonly rows: number;
-  /** Of a drill: envelopes opened; null where the seal's key is not a file that lies here. */
+}
+
+/** What a drill tells; null is what it did not come to. */
+export interface DrillReport {
+  readonly installation: string | null;
+  readonly sequence: number | null;
+  readonly hash: string | null;
+  readonly at: string | null;
+  readonly rows: number | null;
   readonly envelopes: number | null;
-  readonly drill: boolean;
+  /** Personal parts of entries. */
+  readonly sides: number | null;
+  /** What it would not have served for; null where it would have. */
+  readonly failed: DrillStep | null;
+  /** The same in words, for whoever looks; they are in no entry. */
+  readonly why: string | null;
 }
 
 /** The same for people. */
-export function describeRestore({ installation, sequence, at, rows, envelopes, drill }: RestoreReport): string[] {
-  const opened =
-    envelopes === null
-      ? 'no envelope was opened: its seal is no key file that lies here'
-      : `${envelopes} envelopes opened`;
+export function describeRestore({ installation, sequence, at, rows }: RestoreReport): string[] {
   return [
-    `${drill ? 'drilled' : 'restored'}  ${installation} up to entry ${sequence}, as of ${at}`,
+    `restored  ${installation} up to entry ${sequence}, as of ${at}`,
     `checked   ${rows} rows and the whole chain`,
-    ...(drill
-      ? [`          ${opened}`]
-      : ['next      start it with --accept-rollback and the reason, if it replaces a newer one']),
+    'next      start it with --accept-rollback and the reason, if it replaces a newer one',
   ];
 }
 
-/**
- * `restore`: puts a backup into an empty place. With `--drill` it does so beside, in a temporary folder, opens every
- * envelope where it can, and leaves nothing behind.
- */
+export function describeDrill({
+  installation,
+  sequence,
+  at,
+  rows,
+  envelopes,
+  sides,
+  failed,
+  why,
+}: DrillReport): string[] {
+  return [
+    ...(installation === null ? [] : [`drilled   ${installation} up to entry ${sequence}, as of ${at}`]),
+    ...(rows === null ? [] : [`checked   ${rows} rows and the whole chain`]),
+    failed === null
+      ? `opened    ${envelopes} envelopes, and the personal parts of ${sides} entries`
+      : `failed    ${why}`,
+  ];
+}
+
+/** `restore`: puts a backup into an empty place. */
 export async function runRestore(config: Config): Promise<RestoreReport> {
-  const { input, identityFile, drill } = config.restore;
-  if (input === undefined) throw new ConfigError('restore needs --input FILE');
-  if (identityFile === undefined) throw new ConfigError('restore needs --identity-file FILE with an age identity');
-  const beside = drill ? mkdtempSync(join(tmpdir(), 'keyhold-drill-')) : undefined;
+  await using stack = new AsyncDisposableStack();
+  const { header, rows } = (await restoreInto(config, config, stack)).restored;
+  const { installation, sequence, hash, at } = header;
+  return { installation, sequence, hash, at, rows };
+}
+
+/** `restore --drill`: the same beside, in a temporary folder; opens all that is encrypted, and leaves nothing behind. */
+export async function runDrill(config: Config): Promise<DrillReport> {
+  const beside = mkdtempSync(join(tmpdir(), 'keyhold-drill-'));
+  let found = { installation: null, sequence: null, hash: null, at: null, rows: null } as RestoreReport | Unknown;
   try {
     await using stack = new AsyncDisposableStack();
-    const place = beside === undefined ? config : { dataFolder: beside, databaseUrl: undefined };
-    mkdirSync(place.dataFolder, { recursive: true, mode: 0o700 });
-    const store = await openData(place, stack);
-    const restored = await restoreBackup(store, linesOfStream(await plainOf(input, identityFile)));
-    const envelopes = drill ? await openEnvelopes(store, restored, config) : null;
+    const texts = config.restore.inputFiles.map((file) => readFileSync(file, 'utf8').trim());
+    const place = { dataFolder: beside, databaseUrl: undefined };
+    const { store, restored } = await restoreInto(place, config, stack);
     const { installation, sequence, hash, at } = restored.header;
-    return { installation, sequence, hash, at, rows: restored.rows, envelopes, drill };
+    found = { installation, sequence, hash, at, rows: restored.rows };
+    const opened = await openRestored(store, restored.header, config, texts);
+    return { ...found, ...opened, failed: null, why: null };
+  } catch (error) {
+    if (!(error instanceof RestoreRefused)) throw error;
+    return { ...found, envelopes: null, sides: null, failed: error.step, why: error.message };
   } finally {
-    if (beside !== undefined) rmSync(beside, { recursive: true, force: true });
+    rmSync(beside, { recursive: true, force: true });
   }
+}
+
+type Unknown = { readonly [K in keyof RestoreReport]: null };
+
+async function restoreInto(
+  place: Pick<Config, 'dataFolder' | 'databaseUrl'>,
+  { restore: { input, identityFile } }: Config,
+  stack: AsyncDisposableStack,
+) {
+  if (input === undefined) throw new ConfigError('restore needs --input FILE');
+  if (identityFile === undefined) throw new ConfigError('restore needs --identity-file FILE with an age identity');
+  mkdirSync(place.dataFolder, { recursive: true, mode: 0o700 });
+  const store = await openData(place, stack);
+  const restored: Restored = await restoreBackup(store, linesOfStream(await plainOf(input, identityFile)));
+  return { store, restored };
 }
 
 async function plainOf(input: string, identityFile: string): Promise<AsyncIterable<Uint8Array>> {
@@ -96,43 +130,4 @@ async function* whole(plain: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Arr
   } catch (error) {
     throw new RestoreRefused(`it is cut off or damaged (${(error as Error).message})`);
   }
-}
-
-/** Where the seal is a file that lies here, every envelope is opened; else only people can, and it is said so. */
-async function openEnvelopes(store: Store, { header }: Restored, config: Config): Promise<number | null> {
-  const seal = await readSeal(store.reader);
-  if (seal === null || 'tampered' in seal) throw new RestoreRefused('its seal is not what was recorded');
-  const parameters = parametersOf(seal);
-  if (parameters.kind !== 'file') return null;
-  const keyFile = config.keyFile ?? join(config.userDataFolder, `${header.installation}.key`);
-  const vault = vaultOver(store, header);
-  vault.keyring.unseal(unwrapRootKey(header.installation, seal, readKeyFile(keyFile, parameters)));
-  const { opened, broken } = await openEveryEnvelope(store, vault);
-  if (broken.length > 0) throw new RestoreRefused(`${broken.length} envelopes do not open: ${broken[0]}`);
-  return opened;
-}
-
-/** A vault that only reads: nothing is recorded in what was restored for a drill. */
-function vaultOver(store: Store, { installation, epoch, sequence, hash }: Restored['header']): Vault {
-  const options = {
-    store,
-    clock: systemClock,
-    newId: systemRandom.newId,
-    newSalt: () => Buffer.from(systemRandom.bytes(32)).toString('hex'),
-    committed: () => {},
-    recovered: async () => {},
-    tampered: () => {},
-  };
-  return {
-    keyring: new Keyring(collectGarbage),
-    sealTurns: new Turns(),
-    uses: new KeyUses(new Scratch(store)),
-    ledger: new Ledger(options, { installation, epoch, sequence, hash, tree: EMPTY_TREE }),
-    reader: store.reader,
-    clock: systemClock,
-    random: systemRandom,
-    broken: () => {},
-    takenTwice: () => {},
-    tampered: () => {},
-  };
 }

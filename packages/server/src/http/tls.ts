@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { TlsOptions } from 'node:tls';
 import { type Config, ConfigError } from '../config.ts';
+import { refuseLooseTlsKey } from '../file-modes.ts';
 
 /** What a listener speaks TLS with; everything in PEM. */
 export interface TlsMaterial {
@@ -11,9 +12,13 @@ export interface TlsMaterial {
   readonly clientAuthorities?: readonly string[];
 }
 
-/** Certificate and key, where TLS is configured. */
+/**
+ * Certificate and key, where TLS is configured.
+ * @throws LooseModes where the key is open to others
+ */
 export function readTls({ tls }: Pick<Config, 'tls'>): TlsMaterial | undefined {
   if (tls === undefined) return undefined;
+  refuseLooseTlsKey(tls.keyFile);
   return { cert: readFileSync(tls.certificateFile, 'utf8'), key: readFileSync(tls.keyFile, 'utf8') };
 }
 

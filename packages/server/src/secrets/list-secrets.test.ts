@@ -5,6 +5,8 @@ import { shareMarket } from '../testing/shared-market.ts';
 
 /** `npm run soak` lists 100,000. */
 const MANY = Number(process.env['KEYHOLD_LISTED_SECRETS'] ?? 1_500);
+/** `npm run soak -- secrets` lists 10,000. */
+const VERSIONS = Number(process.env['KEYHOLD_LISTED_VERSIONS'] ?? 120);
 const AT_ONCE = 50;
 /** What means something to LIKE, GLOB, collations or string lengths somewhere. */
 const ODD = [
@@ -80,7 +82,7 @@ onEachDatabase('secrets of an environment', (createPlace) => {
   it('have versions that are listed by cursor, newest first', async () => {
     const body = { project: 'market', environment: 'test', path: 'versions', data: {} };
     let id = '';
-    for (let i = 0; i < 120; i++) id = (await shared().expect(201, 'POST', '/v1/secrets', body)).secret.id;
+    for (let i = 0; i < VERSIONS; i++) id = (await shared().expect(201, 'POST', '/v1/secrets', body)).secret.id;
     const found: number[] = [];
     let cursor = '';
     do {
@@ -90,7 +92,7 @@ onEachDatabase('secrets of an environment', (createPlace) => {
     } while (cursor !== '');
     assert.deepEqual(
       found,
-      Array.from({ length: 120 }, (_, i) => 120 - i),
+      Array.from({ length: VERSIONS }, (_, i) => VERSIONS - i),
     );
     await shared().expect(200, 'DELETE', `/v1/secrets/${id}`);
   });

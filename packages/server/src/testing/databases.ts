@@ -20,6 +20,8 @@ export function onEachDatabase(name: string, suite: (createPlace: () => Promise<
 }
 
 export async function createPlace(database: DatabaseName): Promise<TestPlace> {
+  // As `main.ts` does: files that are open to others are refused.
+  process.umask(0o077);
   const folder = mkdtempSync(join(tmpdir(), 'keyhold-test-'));
   const postgres = database === 'postgres' ? await createTestDatabase() : undefined;
   return {

@@ -14,10 +14,17 @@ export const DEATH_STAGES = [
 
 export type DeathStage = (typeof DEATH_STAGES)[number];
 
-/** The module that kills a control plane at a stage, the `after`-th time that it comes there. */
-export function dieAt(stage: DeathStage, after: number): string {
+/**
+ * The module that kills a control plane at a stage, the `after`-th time that it comes there; with an action, from the
+ * transaction on in which the `nth` entry of that action is written.
+ */
+export function dieAt(stage: DeathStage, after: number, from?: { action: string; nth: number }): string {
   const module = new URL('./die-at.ts', import.meta.url);
   module.searchParams.set('stage', stage);
   module.searchParams.set('after', String(after));
+  if (from !== undefined) {
+    module.searchParams.set('action', from.action);
+    module.searchParams.set('nth', String(from.nth));
+  }
   return module.href;
 }

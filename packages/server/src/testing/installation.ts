@@ -55,7 +55,7 @@ export function testConfig(place: Pick<TestPlace, 'folder' | 'databaseUrl'>, cha
     publicUrl: undefined,
     trustedProxies: [],
     withVerifier: true,
-    restore: { input: undefined, identityFile: undefined, drill: false },
+    restore: { input: undefined, identityFile: undefined, drill: false, inputFiles: [] },
     controlUrl: undefined,
     tokenFile: undefined,
     controlCertificateFile: undefined,

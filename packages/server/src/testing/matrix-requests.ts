@@ -269,7 +269,8 @@ export async function requestFor(operation: string, world: MatrixWorld): Promise
       return post('/v1/vault/root/rotate');
     case 'record-drill': {
       const installation = (await expect(200, 'GET', '/v1/installation')).id;
-      return post('/v1/backup/drills', { installation, sequence: 1, hash: null, rows: 1, envelopes: null });
+      const found = { installation, sequence: 1, hash: null, rows: 1, envelopes: 1, sides: 1, failed: null };
+      return post('/v1/backup/drills', found);
     }
     case 'erase-subject':
       return post('/v1/audit/subjects/cons_00000000-0000-7000-8000-000000000000/erase');

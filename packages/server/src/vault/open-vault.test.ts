@@ -56,6 +56,7 @@ describe('the first start', () => {
     await using place = await createPlace('sqlite');
     const keyFile = join(folder, 'loose.key');
     writeFileSync(keyFile, `${randomBytes(32).toString('base64')}\n`, { mode: 0o644 });
+    chmodSync(keyFile, 0o644);
     await assert.rejects(startOnce(place, keyFile), { message: /chmod 600/ });
     writeFileSync(keyFile, 'not a key\n');
     chmodSync(keyFile, 0o600);
@@ -99,6 +100,7 @@ onEachDatabase('a start with the key file', (createPlace) => {
     await assert.rejects(startOnce(place), { name: 'KeyFileError', message: /is missing/ });
     assert.equal(existsSync(keyFile), false);
     writeFileSync(keyFile, `${before.toString('base64')}\n`, { mode: 0o644 });
+    chmodSync(keyFile, 0o644);
     await assert.rejects(startOnce(place), { name: 'KeyFileError', message: /chmod 600/ });
     chmodSync(keyFile, 0o600);
     await using installation = await startInstallation(place);

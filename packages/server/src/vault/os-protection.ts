@@ -1,18 +1,4 @@
-import { statSync, writeFileSync } from 'node:fs';
-
-/** What the operating system leaves open; says what to do. */
-export class LooseModes extends Error {
-  override readonly name = 'LooseModes';
-}
-
-/**
- * Refuses a data folder that others on this machine can look into; what lies in a closed one is closed too.
- * @throws LooseModes naming the command that mends it
- */
-export function refuseLooseFolder(folder: string): void {
-  if ((statSync(folder).mode & 0o077) === 0) return;
-  throw new LooseModes(`the data folder ${folder} is open to others: chmod 700 ${folder}`);
-}
+import { writeFileSync } from 'node:fs';
 
 const COREDUMP_FILTER = '/proc/self/coredump_filter';
 

@@ -49,6 +49,30 @@ export async function countStaleRows(db: Db, environmentId: string | null): Prom
   return count;
 }
 
+/** A version of a key that a newer one has replaced. */
+export interface ReplacedKey {
+  readonly id: string;
+  readonly project_id: string;
+  readonly environment_id: string;
+  readonly version: number;
+}
+
+/** Those of which no entry says yet that nothing lies under them, in order of id, beyond `after`. */
+export async function findReplacedKeys(db: Db, after: string, limit: number): Promise<ReplacedKey[]> {
+  const { rows } = await sql<ReplacedKey>`select old.id, old.project_id, old.environment_id, old.version
+    from vault_keys old where old.id > ${after}
+    and exists (select 1 from vault_keys newer where newer.environment_id = old.environment_id
+      and newer.purpose = old.purpose and newer.version > old.version)
+    and not exists (select 1 from entries e where e.subject = old.id and e.action = 'vault-key.retired')
+    order by old.id limit ${limit}`.execute(db);
+  return rows;
+}
+
+/** How many envelopes lie under one key. */
+export async function countUnder(db: Db, { id, environment_id }: ReplacedKey): Promise<number> {
+  return (await countByKey(db, environment_id)).get(id) ?? 0;
+}
+
 /** Keys of environments that lie under an old root key. */
 export async function findStaleKeys(db: Db, rootVersion: number, after: string, limit: number): Promise<string[]> {
   const rows = await db

@@ -25,6 +25,7 @@ import {
   type StaleRow,
 } from './rewrap.store.ts';
 import { SEALED_FIELDS, type Place, type Purpose, type SealedField } from '@keyhold/protocol/sealed-field';
+import { retireKeys } from './retire-keys.ts';
 import { currentRoot } from './current-root.ts';
 import { placeIn, type Vault } from './vault.ts';
 import { wrapKey } from './wrapped-key.ts';
@@ -83,6 +84,7 @@ export async function rewrapAll(vault: Vault, stopped: () => boolean): Promise<n
       after = (own.at(-1) as StaleRow).id;
     }
   }
+  if (!vault.keyring.sealed) await retireKeys(vault, stopped);
   return count;
 }
 

@@ -3,19 +3,19 @@ import { randomUUID } from 'node:crypto';
 import { it, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { onEachDatabase } from '../testing/databases.ts';
+import { COMMIT_STAGES, startDyingInstallation } from '../testing/dying-installation.ts';
 import { createMarket } from '../testing/market.ts';
 import { type ProcessInstallation, startProcessInstallation } from '../testing/process-installation.ts';
-import { changeSeal, changeSealInto, type Opener, openSeal, tokenChange } from '../testing/seals.ts';
+import { changeSeal, changeSealInto, mustOpenSeal, type Opener, openSeal, tokenChange } from '../testing/seals.ts';
 import { seededRandom } from '../testing/seeded-random.ts';
 import { startSoftHsm } from '../testing/soft-hsm.ts';
 import { checkWholeChain } from '../testing/whole-chain.ts';
 
 const ROUNDS = Number(process.env['KEYHOLD_SEAL_CRASH_ROUNDS'] ?? 12);
+/** A share; `npm run soak -- crash` comes to every stage of every step, and again. */
+const STEP_ROUNDS = Number(process.env['KEYHOLD_SEAL_STEP_ROUNDS'] ?? 3);
 const SEED = Number(process.env['KEYHOLD_CRASH_SEED'] ?? 1);
-/**
- * Into `file`, `passphrase` and, where there is one, a token, from every kind. Shares exist in the answer alone: when that is lost, so are they, and
- * no kill can show otherwise.
- */
+/** Into `file`, `passphrase` and, where there is one, a token, from every kind; into shares by its steps, below. */
 const INTO = ['file', 'file', 'passphrase'] as const;
 const INTO_TOKEN = ['file', 'pkcs11', 'pkcs11'] as const;
 type Into = (typeof INTO | typeof INTO_TOKEN)[number];
@@ -49,6 +49,64 @@ onEachDatabase('kill -9 during a change of the seal', (createPlace) => {
     );
   });
 });
+
+/** Every entry of a change is a step of it; into shares it takes three, and the seal changes with the last. */
+const STEPS = [
+  { kind: 'shamir', action: 'seal.change-begun' },
+  { kind: 'shamir', action: 'seal.changed' },
+  { kind: 'shamir', action: 'seal.confirming' },
+  { kind: 'file', action: 'seal.changed' },
+  { kind: 'passphrase', action: 'seal.changed' },
+] as const;
+
+onEachDatabase('kill -9 at a commit of a change of the seal', (createPlace) => {
+  it('leaves the old seal until the new one is committed, then the new one alone, and shares that count', async () => {
+    await using place = await createPlace();
+    await using dying = await startDyingInstallation(place);
+    const { installation } = dying;
+    const data = { apiKey: randomUUID() };
+    const body = { project: 'default', environment: 'production', path: 'kept', data };
+    const { secret } = (await installation.call('POST', '/v1/secrets', body)).body;
+    let present: Opener = { kind: 'file' };
+    for (let round = 0; round < STEP_ROUNDS; round++) {
+      const { kind, action } = STEPS[round % STEPS.length] as (typeof STEPS)[number];
+      const stage = COMMIT_STAGES[round % COMMIT_STAGES.length] as (typeof COMMIT_STAGES)[number];
+      const when: string = `round ${round}: ${present.kind} into ${kind}, ${stage} of ${action}`;
+      const next = await dying.die({ stage, action, nth: 1 }, async () => {
+        // The start leaves every seal but a file closed.
+        if (present.kind !== 'file') await mustOpenSeal(installation, present);
+        return await changeAsFarAsItGoes(installation, kind);
+      });
+      const seal = (await installation.call('GET', '/v1/seal')).body;
+      assert.equal(seal.sealed, seal.kind !== 'file', when);
+      if (seal.kind === 'file') present = { kind: 'file' };
+      else present = await openWithEither(installation, present, next ?? present);
+      if (action !== 'seal.changed' || stage === 'before-commit') assert.notEqual(present, next, when);
+      else if (stage === 'committed') assert.equal(present.kind, kind, when);
+      const revealed = await installation.call('POST', `/v1/secrets/${secret.id}/reveal`, {});
+      assert.deepEqual([revealed.status, revealed.body.data], [200, data], when);
+    }
+    await checkWholeChain(installation);
+  });
+});
+
+/** What opens the seal if the change counts; null where not even the shares were told. */
+async function changeAsFarAsItGoes(
+  { call }: ProcessInstallation,
+  kind: (typeof STEPS)[number]['kind'],
+): Promise<Opener | null> {
+  const passphrase = randomUUID();
+  const threshold = 2;
+  const settings = { file: {}, passphrase: { passphrase }, shamir: { shares: 3, threshold } }[kind];
+  const changed = await call('POST', '/v1/seal/change', { kind, ...settings }).catch(() => null);
+  if (kind === 'file') return { kind };
+  if (kind === 'passphrase') return { kind, passphrase };
+  if (changed === null) return null;
+  const { shares, seal } = changed.body;
+  for (const share of shares.slice(0, threshold))
+    await call('POST', '/v1/seal/confirm', { share, nonce: seal.attempt.nonce }).catch(() => null);
+  return { kind, shares, threshold };
+}
 
 /** Kills the control plane at some moment of a change, again and again, from the kind that was left each time. */
 async function killInRounds(

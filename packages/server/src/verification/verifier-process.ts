@@ -1,5 +1,6 @@
 import type { Scope } from '@keyhold/protocol/state';
 import { readFileSync } from 'node:fs';
+import { refuseLooseFile } from '../file-modes.ts';
 import { connectVerifier } from '@keyhold/verifier/connect';
 import { RedisStore } from '@keyhold/verifier/redis-store';
 import type { ReplicaToken } from '@keyhold/verifier/replica';
@@ -37,7 +38,7 @@ export async function startVerifierProcess(config: Config, log: Log): Promise<Ve
   const verifier = connectVerifier(
     {
       controlUrl: config.controlUrl,
-      token: readFileSync(config.tokenFile, 'utf8').trim(),
+      token: readToken(config.tokenFile),
       pinnedCertificate: certificate === undefined ? undefined : readFileSync(certificate, 'utf8'),
     },
     {
@@ -106,6 +107,11 @@ export async function startVerifierProcess(config: Config, log: Log): Promise<Ve
       verifier.stop();
     },
   };
+}
+
+function readToken(file: string): string {
+  refuseLooseFile('token file', file);
+  return readFileSync(file, 'utf8').trim();
 }
 
 /** What this verifier shares with others, where it is told of a Redis. */
