@@ -77,6 +77,7 @@ async function serve(
   const control = stack.use(await startControlPlane(config, log));
   const { url, vaultUrl, certificateUrl, bootstrapTokenFile, seal } = control;
   if (!config.withVerifier) return { url, vaultUrl, certificateUrl, bootstrapTokenFile, seal };
+  // Ends first: its goodbye is written while the database is open, so that the next start waits for nobody.
   const verifier = stack.use(spawnVerifier(config, url, control.verifierTokenFile, log));
   return { url, vaultUrl, certificateUrl, verifierUrl: await verifier.url, bootstrapTokenFile, seal };
 }

@@ -75,13 +75,14 @@ export class Verifier {
     this.#reportLater();
   }
 
-  /** Reports what was counted, gives up its leases and closes. */
-  stop(): void {
+  /** Reports what was counted, gives up its leases and closes; resolves when the control plane has heard of it. */
+  async stop(): Promise<void> {
     this.#cancelReport();
     this.#report();
     this.#slices?.giveBackAll();
-    this.#feed.stop();
+    const parted = this.#feed.stop();
     this.#store?.close();
+    await parted;
   }
 
   /** Where the replica stands; null before the first snapshot. */

@@ -92,9 +92,11 @@ export class LeaseBook {
     this.#changed();
   }
 
-  /** The verifier has given up its leases by itself. */
+  /** The verifier has given up its leases by itself, and what is stored of them may go. */
   released(verifier: string): void {
-    this.#holders.get(verifier)?.leases.clear();
+    const holder = this.#holders.get(verifier);
+    holder?.leases.clear();
+    holder?.durable.clear();
     this.#changed();
   }
 

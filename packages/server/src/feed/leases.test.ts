@@ -20,7 +20,7 @@ async function connectThroughRelay({ installation, expect }: SharedMarket) {
     verifier,
     cut: () => relay.cut(),
     [Symbol.asyncDispose]: async () => {
-      verifier.stop();
+      await verifier.stop();
       await relay[Symbol.asyncDispose]();
     },
   };
@@ -57,7 +57,7 @@ onEachDatabase('a verifier that lost its control plane', (createPlace) => {
   it('is not waited for when it said that it stops', async () => {
     const second = await connectThroughRelay(shared());
     const { keyId } = await shared().market.issue();
-    second.verifier.stop();
+    await second.verifier.stop();
     await eventually('the goodbye arrives', async () => {
       const { verifiers } = await shared().expect(200, 'GET', '/v1/installation');
       // Those that the tests before cut off may still hold the long lease of `default/production`.

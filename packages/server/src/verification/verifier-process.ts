@@ -103,7 +103,8 @@ export async function startVerifierProcess(config: Config, log: Log): Promise<Ve
     url: urlOf(app.server.address(), config.host, tls !== undefined),
     [Symbol.asyncDispose]: async () => {
       await app.close();
-      verifier.stop();
+      // Only then may the process end: a goodbye that is lost makes the next revoke wait for a lease.
+      await verifier.stop();
     },
   };
 }
