@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { TlsOptions } from 'node:tls';
+import { createSecureContext, type TlsOptions } from 'node:tls';
 import { type Config, ConfigError } from '../config.ts';
 
 /** What a listener speaks TLS with; everything in PEM. */
@@ -11,10 +11,21 @@ export interface TlsMaterial {
   readonly clientAuthorities?: readonly string[];
 }
 
-/** Certificate and key, where TLS is configured. */
+/**
+ * Certificate and key, where TLS is configured.
+ * @throws ConfigError where they are none, or not of each other
+ */
 export function readTls({ tls }: Pick<Config, 'tls'>): TlsMaterial | undefined {
   if (tls === undefined) return undefined;
-  return { cert: readFileSync(tls.certificateFile, 'utf8'), key: readFileSync(tls.keyFile, 'utf8') };
+  const { certificateFile, keyFile } = tls;
+  const material = { cert: readFileSync(certificateFile, 'utf8'), key: readFileSync(keyFile, 'utf8') };
+  try {
+    createSecureContext(material);
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new ConfigError(`--tls-cert ${certificateFile} and --tls-key ${keyFile} cannot be used: ${reason}`);
+  }
+  return material;
 }
 
 /**

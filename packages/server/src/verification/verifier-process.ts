@@ -1,4 +1,5 @@
 import type { Scope } from '@keyhold/protocol/state';
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { connectVerifier } from '@keyhold/verifier/connect';
 import { RedisStore } from '@keyhold/verifier/redis-store';
@@ -38,7 +39,7 @@ export async function startVerifierProcess(config: Config, log: Log): Promise<Ve
     {
       controlUrl: config.controlUrl,
       token: readFileSync(config.tokenFile, 'utf8').trim(),
-      pinnedCertificate: certificate === undefined ? undefined : readFileSync(certificate, 'utf8'),
+      pinnedCertificate: certificate === undefined ? undefined : readPinned(certificate),
     },
     {
       connected: () => log.info('following the control plane'),
@@ -107,6 +108,15 @@ export async function startVerifierProcess(config: Config, log: Log): Promise<Ve
       await verifier.stop();
     },
   };
+}
+
+function readPinned(file: string): string {
+  const pem = readFileSync(file, 'utf8');
+  try {
+    return new X509Certificate(pem).toString();
+  } catch {
+    throw new ConfigError(`--control-cert: ${file} has to hold the control plane's certificate, in PEM`);
+  }
 }
 
 /** What this verifier shares with others, where it is told of a Redis. */
