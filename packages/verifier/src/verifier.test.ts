@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
+import { MAX_STALE_MS } from '@keyhold/protocol/feed';
 import type { VerificationRequest } from '@keyhold/protocol/verdict';
 import { VERDICT_CODES } from '@keyhold/protocol/verdict';
 import { FedVerifier } from './testing/fed-verifier.ts';
@@ -143,6 +144,30 @@ it('serves on after its lease where the environment says so, and marks every suc
     assert.equal(verdict.valid, false);
     assert.equal(verdict.stale, true, verdict.code);
   }
+});
+
+it('serves stale for a day after its lease and no longer, by whichever clock ends first', async () => {
+  for (const wallStepMs of [0, 3_600_000, -3_600_000]) {
+    const held = new FedVerifier();
+    held.fed.change([environmentRecord({ afterLease: 'serve' })]);
+    held.fed.feed.link.break();
+    held.fed.clock.stepWall(wallStepMs);
+    held.fed.clock.advance(30_000 + MAX_STALE_MS - Math.max(0, wallStepMs) - 1);
+    assert.deepEqual([await held.code(), held.verifier.ready], ['VALID', true], `wall clock stepped by ${wallStepMs}`);
+    held.fed.clock.advance(1);
+    assert.deepEqual([await held.code(), held.verifier.ready], ['VERIFIER_FENCED', false]);
+  }
+});
+
+it('serves nothing stale of an environment for which it never held a lease', async () => {
+  const held = new FedVerifier({ environment: 'env_2' }, [
+    environmentRecord({ id: 'env_2', name: 'other', prefix: 'mkt_other', afterLease: 'serve' }),
+  ]);
+  const secret = makeSecret('mkt_other');
+  held.fed.change([credentialRecord(secret)]);
+  held.fed.feed.link.break();
+  const decide = () => held.code({ key: secret, environment: 'market/other' });
+  assert.deepEqual([await decide(), held.verifier.ready], ['VERIFIER_FENCED', false]);
 });
 
 it('denies a permission expression that cannot be read, and names no reason of the parser', async () => {

@@ -120,13 +120,10 @@ export class Verifier {
     return { nonces: size, bytes };
   }
 
-  /** True when it holds a lease for every environment that it knows. */
+  /** True when it decides for every environment that it knows: by a lease, or stale where the environment says so. */
   get ready(): boolean {
     if (!this.#decider.usable) return false;
-    const [monotonic, wall] = [this.#clock.monotonic(), this.#clock.wall()];
-    for (const { id, afterLease } of this.#feed.replica.environments()) {
-      if (afterLease === 'refuse' && !this.#feed.leases.covers(id, monotonic, wall)) return false;
-    }
+    for (const environment of this.#feed.replica.environments()) if (!this.#decider.serves(environment)) return false;
     return true;
   }
 

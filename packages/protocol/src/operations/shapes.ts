@@ -98,7 +98,10 @@ export const BarrierShape = Closed({
   sequence: Type.Integer({ description: 'The entry that took away.' }),
   acknowledged: Type.Integer({ description: 'Verifiers that applied it.' }),
   waitedOut: Type.Integer({ description: 'Verifiers whose lease was waited out.' }),
-  unconfirmed: Type.Integer({ description: 'Verifiers that may serve stale; above 0 only with `afterLease: serve`.' }),
+  unconfirmed: Type.Integer({
+    description:
+      'Verifiers that may serve stale, for 24 hours after their lease; above 0 only with `afterLease: serve`.',
+  }),
   elapsedMs: Type.Number(),
 });
 export type Barrier = Static<typeof BarrierShape>;
