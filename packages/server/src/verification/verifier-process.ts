@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { connectVerifier } from '@keyhold/verifier/connect';
 import { RedisStore } from '@keyhold/verifier/redis-store';
 import type { ReplicaToken } from '@keyhold/verifier/replica';
+import type { Verifier } from '@keyhold/verifier/verifier';
 import type { SharedStore } from '@keyhold/verifier/shared-store';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { systemClock } from '../clock.ts';
@@ -52,13 +53,7 @@ export async function startVerifierProcess(config: Config, log: Log): Promise<Ve
   const app = createHttpServer({ log, tls, trustedProxies: config.trustedProxies, classify: classifyFault });
   logAccess(app, log, Math.random);
   await serveReference(app, 'Keyhold verifier');
-  const gate: Gate<ReplicaToken> = {
-    authenticate: async (secret) => {
-      // Before the first snapshot nobody can be told apart from a stranger.
-      if (verifier.position === null) throw new StoreUnavailable('no snapshot yet');
-      return secret === null ? null : verifier.authenticate(secret);
-    },
-  };
+  const gate = gateOf(verifier);
   mountHealth(app, async () => verifier.ready);
   mountVerify(app, verifier, gate);
   mountVerifyBatch(app, verifier, gate);
@@ -106,6 +101,19 @@ export async function startVerifierProcess(config: Config, log: Log): Promise<Ve
       await app.close();
       // Only then may the process end: a goodbye that is lost makes the next revoke wait for a lease.
       await verifier.stop();
+    },
+  };
+}
+
+/** Finds the holders of tokens that are alive, while the verifier can know that. */
+function gateOf(verifier: Verifier): Gate<ReplicaToken> {
+  return {
+    authenticate: async (secret) => {
+      if (secret === null) return null;
+      const token = verifier.authenticate(secret);
+      // Whoever it is, he may have been revoked meanwhile, and before the first snapshot nobody is known.
+      if (token === 'VERIFIER_FENCED') throw new StoreUnavailable('no lease: tokens cannot be told from revoked ones');
+      return token;
     },
   };
 }
