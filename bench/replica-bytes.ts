@@ -27,5 +27,5 @@ const bytes = (heldBytes() - before) / CREDENTIALS;
 if (empty.verifier.size !== 0 || full.verifier.size !== CREDENTIALS)
   throw new Error('not the replicas that were meant');
 publish(alone('replica-bytes', 'bytes per credential', bytes));
-full.verifier.stop();
-empty.verifier.stop();
+await full.verifier.stop();
+await empty.verifier.stop();

@@ -22,7 +22,7 @@ await run.verify();
 await run.hash();
 const { verify, hash: bare } = await alternate(run);
 publish(compared('verify-embedded', 'verifications per CPU-second', median(verify), median(bare)));
-verifier.stop();
+await verifier.stop();
 
 /** Operations per CPU-second, over requests for credentials chosen uniformly; making the requests is not counted. */
 async function measure(work: (requests: readonly VerificationRequest[]) => Promise<void>): Promise<number> {

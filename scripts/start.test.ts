@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { haveProgram } from '@keyhold/server/testing/missing-part';
+import { openRaw } from '@keyhold/server/testing/raw-database';
 import { TestPerson } from '@keyhold/server/testing/person';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -43,6 +44,12 @@ async function stop({ process: child }: Started): Promise<number | null> {
   return await ended;
 }
 
+/** Verifiers whose lease the next start would count. */
+async function holdersOf(folder: string): Promise<unknown[]> {
+  await using database = await openRaw({ folder: join(folder, 'data'), databaseUrl: undefined });
+  return await database.rows('select * from lease_holders');
+}
+
 function curlLines(page: string): string[] {
   return page.split('\n').flatMap((line) => (line.trim().startsWith('curl ') ? [line.trim()] : []));
 }
@@ -56,22 +63,23 @@ it('shows three lines that do what they say, keeps its data, replaces the demo k
   const folder = mkdtempSync(join(tmpdir(), 'keyhold-start-'));
   try {
     const first = await start(folder);
-    const [accepted = '', refused = '', revoked = ''] = curlLines(first.page);
+    const [accepted = '', refused = ''] = curlLines(first.page);
     assert.match(run(accepted), /HTTP\/1\.1 200/);
     assert.match(run(refused), /HTTP\/1\.1 403/);
     assert.match(run(accepted), /HTTP\/1\.1 200/);
-    assert.match(run(revoked), /"barrier":.*HTTP\/1\.1 401/s);
-    assert.match(run(accepted), /HTTP\/1\.1 401/);
     const token = readFileSync(join(folder, 'data', 'bootstrap-token'), 'utf8');
     assert.equal(statSync(join(folder, 'data', 'bootstrap-token')).mode & 0o777, 0o600);
     assert.equal(await stop(first), 0);
+    assert.deepEqual(await holdersOf(folder), [], 'the next start would wait for a lease before it takes the key away');
 
     const second = await start(folder);
     assert.equal(readFileSync(join(folder, 'data', 'bootstrap-token'), 'utf8'), token);
-    const [again = ''] = curlLines(second.page);
+    const [again = '', , revoked = ''] = curlLines(second.page);
     assert.match(run(again), /HTTP\/1\.1 200/);
     const old = /Bearer (\S+)"/.exec(accepted)?.[1] as string;
     assert.match(run(again.replace(/Bearer \S+"/, `Bearer ${old}"`)), /HTTP\/1\.1 401/);
+    assert.match(run(revoked), /"barrier":.*HTTP\/1\.1 401/s);
+    assert.match(run(again), /HTTP\/1\.1 401/);
     const controlUrl = /Control plane +(\S+)/.exec(second.page)?.[1] ?? '';
     assert.match(second.page, /First owner +http:\/\/localhost:\d+\/enrol/);
     assert.equal((await new TestPerson({ controlUrl }).enrol(token.trim(), 'Ada Owner')).status, 201);

@@ -51,7 +51,7 @@ export async function startFedVerifier(count: number, beside?: Beside): Promise<
           leased();
         });
       },
-      close: () => {},
+      close: () => handlers.closed('closed by the verifier'),
     };
   };
   const feed = new FeedClient({

@@ -88,5 +88,5 @@ export async function measureSigned({ name, kind, dialect, requests, prepare }: 
   const cores = (wall / median(verify)).toFixed(2);
   const notes = [`by the wall clock ${wall} a second, on ${cores} cores at once`];
   publish(compared(name, 'verifications per CPU-second', median(verify), median(bare), notes));
-  verifier.stop();
+  await verifier.stop();
 }

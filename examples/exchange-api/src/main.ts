@@ -38,8 +38,8 @@ server.listen(Number(values.port), '127.0.0.1', () => {
 });
 
 const stop = () => {
-  verifier.stop();
-  server.close(() => process.exit(0));
+  const stopped = verifier.stop();
+  server.close(() => void stopped.then(() => process.exit(0)));
   server.closeAllConnections();
 };
 process.on('SIGINT', stop);

@@ -87,10 +87,21 @@ function exitCodeOf(status: number): number {
   return status >= 400 && status < 500 ? EXIT.refused : EXIT.unreachable;
 }
 
-/** One line for people; the flag that carries the failing field is named as it is typed. */
-export function describeFailure({ code, message, field, instance, exitCode }: Failure): string {
+/** One line for people; where a flag carried the failing field it is named as it was typed. */
+export function describeFailure(
+  { code, message, field, instance, exitCode }: Failure,
+  args: readonly string[],
+): string {
   if (exitCode === EXIT.usage) return `keyhold: ${message}`;
-  const where = field === undefined ? '' : ` (${field})`;
+  const where = field === undefined ? '' : ` (${flagOf(field, args) ?? field})`;
   const trace = instance !== undefined && code === 'INTERNAL' ? ` [${instance}]` : '';
   return `keyhold: ${code}: ${message}${where}${trace}`;
+}
+
+/** The flag that was typed for the field; of lists each element has one of its own. */
+function flagOf(field: string, args: readonly string[]): string | undefined {
+  const name = field.replace(/^\//, '').replace(/\/.*/, '');
+  const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  const typed = args.map((arg) => arg.replace(/=.*/s, ''));
+  return [flag, flag.replace(/s$/, '')].find((one) => typed.includes(one));
 }

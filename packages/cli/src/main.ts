@@ -29,6 +29,6 @@ try {
   process.exitCode = await run(args, { environment, terminal });
 } catch (error) {
   const failure = failureOf(error);
-  terminal.note(args.includes('--json') ? JSON.stringify(failure) : describeFailure(failure));
+  terminal.note(args.includes('--json') ? JSON.stringify(failure) : describeFailure(failure, args));
   process.exitCode = failure.exitCode;
 }

@@ -147,6 +147,12 @@ export interface EnvironmentRecord {
 /** What verifiers do when their lease is over: refuse, or serve and say `stale`. */
 export type AfterLease = 'refuse' | 'serve';
 
+/**
+ * How long after its lease a verifier serves stale, at most. The control plane counts as unconfirmed whoever may still do
+ * so, and has to remember him for at least as long.
+ */
+export const MAX_STALE_MS = 24 * 3_600_000;
+
 export interface SettingRecord {
   readonly kind: 'setting';
   readonly id: string;

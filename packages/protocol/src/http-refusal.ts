@@ -62,7 +62,8 @@ function withHeaders(
 /** Undefined where waiting does not help. */
 function retryAfterOf({ code, rateLimits, quota }: Verdict, nowMs: number): number | undefined {
   if (code === 'RATE_LIMITED') {
-    return Math.max(1, ...(rateLimits ?? []).map(({ retryAfterSeconds = 1 }) => retryAfterSeconds));
+    const waits = (rateLimits ?? []).flatMap(({ retryAfterSeconds = [] }) => retryAfterSeconds);
+    return waits.length === 0 ? undefined : Math.max(1, ...waits);
   }
   if (code === 'QUOTA_EXCEEDED' && quota !== undefined) {
     return Math.max(1, Math.ceil((Date.parse(quota.resetsAt) - nowMs) / 1000));

@@ -63,6 +63,11 @@ export function idPattern(kind: IdKind): string {
   return `^${ID_PREFIXES[kind]}_${UUID_PATTERN}$`;
 }
 
+/** One for people to see the form by. */
+export function exampleId(kind: IdKind): string {
+  return `${ID_PREFIXES[kind]}_01900000-0000-7000-8000-000000000001`;
+}
+
 /** When something was made, epoch milliseconds: a UUIDv7 says it (RFC 9562 §5.7). NaN where this is no such id. */
 export function createdAtOf(id: string): number {
   const uuid = id.slice(id.indexOf('_') + 1);

@@ -59,7 +59,7 @@ export interface RateLimitVerdict {
   readonly remaining: number;
   /** Seconds until the limit is whole again. */
   readonly resetSeconds: number;
-  /** Seconds after which the same request would pass this limit; only where it did not. */
+  /** Seconds after which the same request would pass this limit; only where it did not, and waiting helps. */
   readonly retryAfterSeconds?: number;
 }
 

@@ -33,7 +33,7 @@ it('issues, verifies over HTTP and in this process, and revokes: dead in both wh
     assert.equal((await remote.verify(request)).code, 'REVOKED');
     assert.equal((await embedded.verify(request)).code, 'REVOKED');
   } finally {
-    embedded.stop();
+    await embedded.stop();
   }
 });
 

@@ -92,6 +92,9 @@ it('says when to come back', async () => {
   const rateLimits = [limit, { ...limit, name: 'hour', retryAfterSeconds: 90 }];
   await using limited = await guarded(async () => ({ valid: false, code: 'RATE_LIMITED', rateLimits }));
   assert.equal((await limited.ask(WITH_KEY)).headers.get('retry-after'), '90');
+  await using never = await guarded(async () => ({ valid: false, code: 'RATE_LIMITED', rateLimits: [limit] }));
+  const { status, headers } = await never.ask(WITH_KEY);
+  assert.deepEqual([status, headers.get('retry-after')], [429, null]);
   const quota = { limit: 1, remaining: 0, period: 'hour', resetsAt: '2026-01-01T01:00:00.000Z' } as const;
   await using used = await guarded(async () => ({ valid: false, code: 'QUOTA_EXCEEDED', quota }));
   assert.equal((await used.ask(WITH_KEY)).headers.get('retry-after'), '3600');

@@ -99,6 +99,13 @@ describe('the configuration', () => {
       { KEYHOLD_TLS_CLIENT_CA: 'ca', KEYHOLD_TRUSTED_PROXIES: '10.0.0.1' },
       /connections that end here/,
     ],
+    [[], { KEYHOLD_LOG_LEVEL: 'loud' }, /KEYHOLD_LOG_LEVEL is "loud"; it takes one of trace, debug/],
+    [[], { KEYHOLD_TRUSTED_PROXIES: '10.0.0.0/8, garbage' }, /KEYHOLD_TRUSTED_PROXIES has "garbage"/],
+    [[], { KEYHOLD_TRUSTED_PROXIES: '10.0.0.0/33' }, /has "10\.0\.0\.0\/33"; it takes networks such as/],
+    [[], { KEYHOLD_TRUSTED_PROXIES: '::1/x' }, /has "::1\/x"/],
+    [[], { KEYHOLD_DATABASE_URL: 'postgres//u:p@h/d' }, /takes an address such as postgres:\/\/user:password@host/],
+    [[], { KEYHOLD_DATABASE_URL: 'mysql://u:p@h/d' }, /KEYHOLD_DATABASE_URL takes an address such as/],
+    [['verifier', '--control', 'garbage'], {}, /--control \(KEYHOLD_CONTROL_URL\) takes an address such as https/],
     [['--host', '0.0.0.0'], {}, /0\.0\.0\.0 is not a loopback address/],
     [[], { KEYHOLD_HOST: '::' }, /not a loopback address/],
     [['--host', 'keyhold.internal'], {}, /not a loopback address/],
@@ -112,6 +119,16 @@ describe('the configuration', () => {
       );
     });
   }
+
+  it('repeats nothing of a database address, which may hold a password', () => {
+    const env = { KEYHOLD_DATABASE_URL: 'postgres:/user:hunter2@host/database' };
+    assert.throws(() => readConfig([], env), { name: 'ConfigError', message: /^(?!.*hunter2)/ });
+  });
+
+  it('takes what is set to nothing for what is not set', () => {
+    const { dataFolder, logLevel } = readConfig([], { KEYHOLD_DATA: '', KEYHOLD_LOG_LEVEL: '' });
+    assert.deepEqual([dataFolder, logLevel], [resolve('./data'), 'info']);
+  });
 
   it('serves beyond loopback with TLS, or behind a proxy that terminates it', () => {
     const tls = readConfig(['--host', '0.0.0.0', '--tls-cert', 'c', '--tls-key', 'k'], {});

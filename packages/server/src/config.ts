@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { availableParallelism, homedir } from 'node:os';
 import { readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
@@ -107,12 +108,12 @@ export function readConfig(args: readonly string[], env: Environment): Config {
   const vaultPort = controlPort === 0 ? 0 : 7073;
   const config: Config = {
     command,
-    dataFolder: resolve(values.data ?? env['KEYHOLD_DATA'] ?? './data'),
+    dataFolder: resolve(values.data || env['KEYHOLD_DATA'] || './data'),
     host: values.host ?? env['KEYHOLD_HOST'] ?? '127.0.0.1',
     port: controlPort,
     verifierPort: port('KEYHOLD_VERIFIER_PORT', values['verifier-port'] ?? env['KEYHOLD_VERIFIER_PORT'], 7071),
     vaultPort: port('KEYHOLD_VAULT_PORT', values['vault-port'] ?? env['KEYHOLD_VAULT_PORT'], vaultPort),
-    databaseUrl: secretUrl(env, 'KEYHOLD_DATABASE_URL'),
+    databaseUrl: databaseUrl(secretUrl(env, 'KEYHOLD_DATABASE_URL')),
     keyFile: env['KEYHOLD_KEY_FILE'] || undefined,
     headFile: env['KEYHOLD_HEAD_FILE'] || undefined,
     witnessPolicyFile: env['KEYHOLD_WITNESS_POLICY'] || undefined,
@@ -127,10 +128,7 @@ export function readConfig(args: readonly string[], env: Environment): Config {
     ),
     behindProxy: values['behind-proxy'] ?? env['KEYHOLD_BEHIND_PROXY'] === 'true',
     publicUrl: publicUrl(env['KEYHOLD_PUBLIC_URL']),
-    trustedProxies: (env['KEYHOLD_TRUSTED_PROXIES'] ?? '')
-      .split(',')
-      .map((text) => text.trim())
-      .filter(Boolean),
+    trustedProxies: networks('KEYHOLD_TRUSTED_PROXIES', env['KEYHOLD_TRUSTED_PROXIES'] ?? ''),
     withVerifier: values['no-verifier'] !== true,
     restore: {
       input: values.input,
@@ -138,12 +136,12 @@ export function readConfig(args: readonly string[], env: Environment): Config {
       drill: values.drill === true,
       inputFiles: values['input-file'] ?? [],
     },
-    controlUrl: values.control ?? env['KEYHOLD_CONTROL_URL'],
+    controlUrl: controlUrl(values.control ?? env['KEYHOLD_CONTROL_URL']),
     tokenFile: values['token-file'] ?? env['KEYHOLD_TOKEN_FILE'],
     controlCertificateFile: values['control-cert'] ?? env['KEYHOLD_CONTROL_CERT'],
     redisUrl: secretUrl(env, 'KEYHOLD_REDIS_URL'),
     redisDurable: env['KEYHOLD_REDIS_DURABLE'] === 'true',
-    logLevel: env['KEYHOLD_LOG_LEVEL'] ?? 'info',
+    logLevel: logLevel(env['KEYHOLD_LOG_LEVEL'] || 'info'),
     childEnvironment: {
       ...env,
       KEYHOLD_DATABASE_URL: undefined,
@@ -199,6 +197,43 @@ function days(name: string, text: string | undefined): number | undefined {
   if (text === undefined || text === '') return undefined;
   if (!/^[1-9]\d{0,4}$/.test(text)) throw new ConfigError(`${name} is "${text}"; it takes whole days, from 1 on`);
   return Number(text);
+}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+function logLevel(text: string): string {
+  if (LOG_LEVELS.includes(text)) return text;
+  throw new ConfigError(`KEYHOLD_LOG_LEVEL is "${text}"; it takes one of ${LOG_LEVELS.join(', ')}`);
+}
+
+/** What is wrong with it is not repeated: it may hold a password. */
+function databaseUrl(text: string | undefined): string | undefined {
+  if (text === undefined || text === '') return undefined;
+  if (/^postgres(?:ql)?:\/\//.test(text) && URL.canParse(text)) return text;
+  throw new ConfigError('KEYHOLD_DATABASE_URL takes an address such as postgres://user:password@host/database');
+}
+
+function controlUrl(text: string | undefined): string | undefined {
+  if (text === undefined || text === '') return undefined;
+  if (/^https?:\/\//.test(text) && URL.canParse(text)) return text;
+  throw new ConfigError('--control (KEYHOLD_CONTROL_URL) takes an address such as https://keys.example:7070');
+}
+
+function networks(name: string, text: string): string[] {
+  const all = text.split(',').map((one) => one.trim());
+  const given = all.filter(Boolean);
+  const bad = given.find((one) => !isNetwork(one));
+  if (bad === undefined) return given;
+  throw new ConfigError(
+    `${name} has "${bad}"; it takes networks such as 10.0.0.0/8 or 2001:db8::1, with commas between`,
+  );
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', length, ...more] = text.split('/');
+  const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+  if (length === undefined) return bits > 0;
+  return more.length === 0 && /^\d{1,3}$/.test(length) && Number(length) <= bits && Number(length) > 0;
 }
 
 function tls(certificateFile: string | undefined, keyFile: string | undefined): Config['tls'] {

@@ -26,6 +26,15 @@ export interface Started {
 const EXIT_FAULT = 1;
 const EXIT_CONFIGURATION = 2;
 
+/** By the codes of PostgreSQL (appendix A of its manual) and of the network. None of its texts repeats a password. */
+const OF_THE_DATABASE: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'the database does not answer',
+  '28P01': 'the database does not let this user in: look at KEYHOLD_DATABASE_URL',
+  '28000': 'the database does not let this user in: look at KEYHOLD_DATABASE_URL',
+  '3D000': 'create the database that KEYHOLD_DATABASE_URL names',
+  '42501': 'the database does not let this user make its tables',
+};
+
 try {
   const config = readConfig(process.argv.slice(2), process.env);
   process.umask(0o077);
@@ -59,11 +68,15 @@ function inWords(error: unknown): string | null {
     error instanceof UnsafeServer
   )
     return error.message;
-  const { code, port, path } = error as { code?: string; port?: number; path?: string };
+  const { code = '', port, path, message } = error as NodeJS.ErrnoException & { readonly port?: number };
+  const database = OF_THE_DATABASE[code];
+  if (database !== undefined) return `${database}: ${message}`;
   if (code === 'EADDRINUSE')
     return `port ${port} is taken: choose others with KEYHOLD_PORT, KEYHOLD_VERIFIER_PORT, KEYHOLD_VAULT_PORT and KEYHOLD_TLS_CLIENT_PORT`;
-  if (code === 'EACCES' || code === 'ENOENT') return `cannot use ${path}: ${(error as Error).message}`;
-  if (code === 'ECONNREFUSED') return `the database does not answer: ${(error as Error).message}`;
+  if (code === 'EEXIST' || code === 'ENOTDIR') return `${path} is to be a folder, and something else is there`;
+  if (code === 'EACCES' || code === 'ENOENT' || code === 'EISDIR') return `cannot use ${path}: ${message}`;
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code === 'EADDRNOTAVAIL')
+    return `KEYHOLD_DATABASE_URL or --host names what is not there: ${message}`;
   return null;
 }
 
@@ -90,6 +103,7 @@ async function serve(
   const control = stack.use(await startControlPlane(config, log));
   const { url, vaultUrl, certificateUrl, bootstrapTokenFile, seal } = control;
   if (!config.withVerifier) return { url, vaultUrl, certificateUrl, bootstrapTokenFile, seal };
+  // Ends first: its goodbye is written while the database is open, so that the next start waits for nobody.
   const verifier = stack.use(spawnVerifier(config, url, control.verifierTokenFile, log));
   return { url, vaultUrl, certificateUrl, verifierUrl: await verifier.url, bootstrapTokenFile, seal };
 }

@@ -3,6 +3,7 @@ import { it } from 'node:test';
 import type { Quota, RateLimit } from '@keyhold/protocol/feed';
 import { digestFromHex } from './digest.ts';
 import { Allowance } from './allowance.ts';
+import { SharedAllowance } from './shared-allowance.ts';
 import { CompactReplica } from './compact-replica.ts';
 import { consumerRecord, credentialRecord, environmentRecord, keyRecord, makeSecret } from './testing/records.ts';
 
@@ -24,8 +25,9 @@ function spender({ own = [], consumer = [], quota }: Limits) {
   replica.apply(consumerRecord({ rateLimits: consumer }));
   replica.apply(keyRecord({ rateLimits: own, quota: quota ?? null }));
   replica.apply(credentialRecord(secret));
-  const key = replica.credential(digestFromHex(digest))?.key;
-  if (key === undefined) throw new Error('no key');
+  const credential = replica.credential(digestFromHex(digest));
+  if (credential === undefined) throw new Error('no key');
+  const { key } = credential;
   const ask = (cost: number, wall: number, monotonic = 0) =>
     new Allowance(replica.slots, key, cost, { monotonicMs: monotonic, wallMs: wall });
   const spend = (cost: number, wall: number, monotonic = 0) => {
@@ -33,7 +35,7 @@ function spender({ own = [], consumer = [], quota }: Limits) {
     if (allowance.code === 'VALID') allowance.take();
     return allowance.code;
   };
-  return { ask, spend };
+  return { credential, ask, spend };
 }
 
 it('allows the quota to the unit in each period, and all of it again in the next', () => {
@@ -111,6 +113,38 @@ it('names the rate limit before the quota when both refuse', () => {
   assert.equal(ask(1, NOON).describe().rateLimits?.[0]?.retryAfterSeconds, 10);
   assert.equal(spend(1, NOON, 10_000), 'QUOTA_EXCEEDED');
   assert.equal(ask(1, NOON, 10_000).describe().rateLimits?.[0]?.retryAfterSeconds, undefined);
+});
+
+it('tells nobody to wait for what never passes: a cost beyond a limit of key or consumer', () => {
+  const minute = { name: 'minute', limit: 10, windowSeconds: 60 };
+  const hour = { name: 'hour', limit: 100, windowSeconds: 3_600 };
+  for (const limits of [
+    { own: [minute, hour] },
+    { own: [hour], consumer: [minute] },
+    { own: [minute], consumer: [hour] },
+  ]) {
+    const { spend, ask, credential } = spender(limits);
+    assert.equal(spend(10, NOON), 'VALID');
+    const waits = (cost: number) =>
+      ask(cost, NOON)
+        .describe()
+        .rateLimits?.map(({ retryAfterSeconds }) => retryAfterSeconds);
+    assert.equal(waits(10)?.filter((wait) => wait === 60).length, 1);
+    assert.deepEqual(waits(11), [undefined, undefined]);
+    assert.equal(ask(11, NOON).code, 'RATE_LIMITED');
+    // The same where a store counts.
+    const state = { remaining: 0, resetMs: 60_000, retryAfterMs: 60_000 };
+    const taken = { code: 'RATE_LIMITED', limits: [state, state], quota: null, startedAt: 0, decidedAt: 0 } as const;
+    const shared = (cost: number) => SharedAllowance.of(credential, cost, ask(cost, NOON), NOON).with(taken).describe();
+    const told = (cost: number) => shared(cost).rateLimits?.map(({ retryAfterSeconds }) => retryAfterSeconds);
+    assert.deepEqual(
+      [told(10), told(11)],
+      [
+        [60, 60],
+        [undefined, undefined],
+      ],
+    );
+  }
 });
 
 it('tells when the quota is whole again, and that limits are exact within one verifier', () => {

@@ -4,6 +4,7 @@ import {
   describeLimits,
   type LimitHolder,
   limitsAllow,
+  limitsFit,
   SLOTS_PER_LIMIT,
   type SlotTable,
   takeFromLimits,
@@ -88,7 +89,9 @@ export class Allowance {
 
   describe(): { rateLimits?: RateLimitVerdict[]; quota?: QuotaVerdict; scope?: LimitScope } {
     if (!this.limited) return {};
-    const refusedCost = this.code === 'RATE_LIMITED' ? this.#cost : null;
+    // A request that costs more than a limit ever allows never passes, however long it waits for the others.
+    const mayPass = limitsFit(this.slots, this.#own, this.#cost) && limitsFit(this.slots, this.#consumer, this.#cost);
+    const refusedCost = this.code === 'RATE_LIMITED' && mayPass ? this.#cost : null;
     const own = describeLimits(this.slots, this.#own, refusedCost, this.#monotonicMs);
     const rateLimits =
       this.#consumer === NO_LIMITS

@@ -43,6 +43,13 @@ export class Decider {
     return this.#feed.position !== null && this.#feed.fenced === null && !this.#feed.stopped;
   }
 
+  /** True while it decides for the environment: by a lease, or stale. */
+  serves({ id, afterLease }: ReplicaEnvironment): boolean {
+    const [monotonic, wall] = [this.#clock.monotonic(), this.#clock.wall()];
+    const { leases } = this.#feed;
+    return leases.covers(id, monotonic, wall) || (afterLease === 'serve' && leases.servesStale(id, monotonic, wall));
+  }
+
   /**
    * Everything that a verdict depends on, read in one synchronous step: clocks, lease, credential.
    * INVARIANT: no await in here, and none between this and the verdict.
@@ -61,7 +68,7 @@ export class Decider {
     else if (environment === null) code = 'WRONG_ENVIRONMENT';
     else {
       const leased = leases.covers(environment.id, monotonicMs, wallMs);
-      stale = !leased && environment.afterLease === 'serve';
+      stale = !leased && environment.afterLease === 'serve' && leases.servesStale(environment.id, monotonicMs, wallMs);
       const found = leased || stale ? this.#find(request, claim, environment, wallMs) : 'VERIFIER_FENCED';
       if (typeof found === 'string') code = found;
       else {

@@ -236,6 +236,19 @@ it('says bye, gives up its leases and stays away when it is stopped', () => {
   assert.equal(fed.clock.pending, 0);
 });
 
+it('has stopped when the connection that took its goodbye is closed, and not before', async () => {
+  const fed = new FedClient().lead();
+  const { link } = fed.feed;
+  link.close = () => {};
+  let stopped = false;
+  const stopping = [fed.client.stop(), fed.client.stop()].map((stop) => stop.then(() => (stopped = true)));
+  await new Promise(setImmediate);
+  assert.ok(!stopped);
+  link.break();
+  await Promise.all(stopping);
+  await new FedClient().client.stop();
+});
+
 it('connects anew when the head that a grant names does not arrive, also after a snapshot brought it up to date', () => {
   const fed = new FedClient().lead(KEY);
   fed.feed.link.break();

@@ -44,6 +44,9 @@ export class FeedClient {
   #link: FeedLink | null = null;
   #live = false;
   #stopped = false;
+  #parting: Promise<void> | null = null;
+  /** The connection over which it said goodbye. */
+  #parted: { readonly link: FeedLink; readonly resolve: () => void } | null = null;
   #retryMs = FIRST_RETRY_MS;
   #snapshot: SnapshotBuilder | null = null;
   #cancelRenewal: () => void = () => {};
@@ -99,21 +102,32 @@ export class FeedClient {
         if (closed) return;
         closed = true;
         if (link !== null && this.#link === link) this.#lost(reason);
+        if (link !== null && this.#parted?.link === link) this.#parted.resolve();
       },
     });
     if (closed) this.#lost('not connected');
     else this.#link = link;
   }
 
-  /** Gives up leases first and says so, so that nobody waits for them. */
-  stop(): void {
+  /**
+   * Gives up leases first and says so, so that nobody waits for them. Resolves once the connection is closed: then the
+   * goodbye has arrived, or there was nobody to take it.
+   * INVARIANT: it never decides again after its goodbye; the control plane forgets by it whatever was granted to it.
+   */
+  stop(): Promise<void> {
+    if (this.#parting !== null) return this.#parting;
     this.#stopped = true;
     this.leases.drop();
     this.#cancelRetry();
     const link = this.#link;
     if (this.#live) link?.send({ type: 'bye' });
     this.#lost('stopped');
-    link?.close();
+    this.#parting = new Promise((resolve) => {
+      if (link === null) return resolve();
+      this.#parted = { link, resolve };
+      link.close();
+    });
+    return this.#parting;
   }
 
   /** Hands counts to the control plane; false when there is none to take them. */

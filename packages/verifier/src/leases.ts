@@ -1,4 +1,4 @@
-import type { LeaseGrant } from '@keyhold/protocol/feed';
+import { type LeaseGrant, MAX_STALE_MS } from '@keyhold/protocol/feed';
 import type { Clock } from './clock.ts';
 
 /** Until when a verifier may decide alone, by both of its clocks: whichever ends first ends the lease. */
@@ -75,6 +75,15 @@ export class Leases {
   covers(environment: string, monotonic: number, wall: number): boolean {
     const lease = this.#held.get(environment);
     return lease !== undefined && monotonic < lease.monotonicEnd && wall < lease.wallEnd;
+  }
+
+  /**
+   * True while it may serve on after a lease that it held, by the clocks of this very step. INVARIANT: without a lease
+   * there is nothing that the control plane could count it as unconfirmed by, and after that time it no longer does.
+   */
+  servesStale(environment: string, monotonic: number, wall: number): boolean {
+    const lease = this.#held.get(environment);
+    return lease !== undefined && monotonic < lease.monotonicEnd + MAX_STALE_MS && wall < lease.wallEnd + MAX_STALE_MS;
   }
 
   /** True when a lease was held here for the environment, be it over by now. */

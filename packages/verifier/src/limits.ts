@@ -105,6 +105,12 @@ export function limitsAllow(table: SlotTable, { rules, slot }: LimitHolder, cost
   return true;
 }
 
+/** True when every limit allows `cost` units at once to who waited long enough. */
+export function limitsFit(table: SlotTable, holder: LimitHolder, cost: number): boolean {
+  for (let i = 0; i < holder.rules.length; i++) if (cost > limitUnits(table, holder, i)) return false;
+  return true;
+}
+
 /** Takes `cost` units from every limit; ask {@link limitsAllow} first, in the same step. */
 export function takeFromLimits(table: SlotTable, { rules, slot }: LimitHolder, cost: number, now: number): void {
   for (let i = 0; i < rules.length; i++) {

@@ -58,12 +58,15 @@ export class SharedAllowance {
   }
 
   #describe({ limits, quota }: Answered): ReturnType<LimitDescription['describe']> {
+    const mayPass = this.#limits.every(({ shared }) => shared.limit >= this.request.cost);
     const rateLimits = this.#limits.flatMap(({ name, shared: { limit } }, i) => {
       const state = limits[i];
       if (state === undefined) return [];
       const { remaining, resetMs, retryAfterMs } = state;
       const described = { name, limit, remaining, resetSeconds: Math.ceil(resetMs / 1000) };
-      return retryAfterMs > 0 ? { ...described, retryAfterSeconds: Math.ceil(retryAfterMs / 1000) } : described;
+      return retryAfterMs > 0 && mayPass
+        ? { ...described, retryAfterSeconds: Math.ceil(retryAfterMs / 1000) }
+        : described;
     });
     const described =
       quota === null || this.#quota === null ? {} : { quota: this.#describeQuota(this.#quota, quota.used) };

@@ -74,7 +74,7 @@ it('keeps what it counted while there is nobody to report to', async () => {
 it('reports what is left to report when it stops', async () => {
   const held = new FedVerifier();
   await held.verify();
-  held.verifier.stop();
+  await held.verifier.stop();
   assert.equal(reported(held).length, 1);
   assert.deepEqual(
     held.fed.feed.link.sent.slice(-2).map(({ type }) => type),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
+import { MAX_STALE_MS } from '@keyhold/protocol/feed';
 import type { VerificationRequest } from '@keyhold/protocol/verdict';
 import { VERDICT_CODES } from '@keyhold/protocol/verdict';
 import { FedVerifier } from './testing/fed-verifier.ts';
@@ -145,6 +146,30 @@ it('serves on after its lease where the environment says so, and marks every suc
   }
 });
 
+it('serves stale for a day after its lease and no longer, by whichever clock ends first', async () => {
+  for (const wallStepMs of [0, 3_600_000, -3_600_000]) {
+    const held = new FedVerifier();
+    held.fed.change([environmentRecord({ afterLease: 'serve' })]);
+    held.fed.feed.link.break();
+    held.fed.clock.stepWall(wallStepMs);
+    held.fed.clock.advance(30_000 + MAX_STALE_MS - Math.max(0, wallStepMs) - 1);
+    assert.deepEqual([await held.code(), held.verifier.ready], ['VALID', true], `wall clock stepped by ${wallStepMs}`);
+    held.fed.clock.advance(1);
+    assert.deepEqual([await held.code(), held.verifier.ready], ['VERIFIER_FENCED', false]);
+  }
+});
+
+it('serves nothing stale of an environment for which it never held a lease', async () => {
+  const held = new FedVerifier({ environment: 'env_2' }, [
+    environmentRecord({ id: 'env_2', name: 'other', prefix: 'mkt_other', afterLease: 'serve' }),
+  ]);
+  const secret = makeSecret('mkt_other');
+  held.fed.change([credentialRecord(secret)]);
+  held.fed.feed.link.break();
+  const decide = () => held.code({ key: secret, environment: 'market/other' });
+  assert.deepEqual([await decide(), held.verifier.ready], ['VERIFIER_FENCED', false]);
+});
+
 it('denies a permission expression that cannot be read, and names no reason of the parser', async () => {
   const held = new FedVerifier({ permissions: ['*:*'] });
   for (const permission of ['', 'nonsense', '*:*', 'prices:read and', '('.repeat(99), 'x'.repeat(5_000)]) {
@@ -194,13 +219,18 @@ it("shares limits and quota between all credentials of a key, and a consumer's b
   assert.equal(await held.code({ key: third }), 'RATE_LIMITED');
 });
 
+/** Whom it was found to be. */
+function idOf(found: ReturnType<FedVerifier['verifier']['authenticate']>): string | null {
+  return typeof found === 'string' ? found : (found?.id ?? null);
+}
+
 it('authenticates live tokens by their whole secret', () => {
   const secret = makeSecret('keyhold');
   const held = new FedVerifier();
   const { clock } = held.fed;
   assert.equal(held.verifier.authenticate(secret), null);
   held.fed.change([tokenRecord(secret, { expiresAt: clock.wall() + 1_000 })]);
-  assert.equal(held.verifier.authenticate(secret)?.id, 'tok_1');
+  assert.equal(idOf(held.verifier.authenticate(secret)), 'tok_1');
   for (const wrong of ['', secret.slice(1), makeSecret('keyhold'), held.secret]) {
     assert.equal(held.verifier.authenticate(wrong), null);
   }
@@ -208,6 +238,26 @@ it('authenticates live tokens by their whole secret', () => {
   assert.equal(held.verifier.authenticate(secret), null);
   held.fed.change([tokenRecord(secret, { state: 'deactivated' })]);
   assert.equal(held.verifier.authenticate(secret), null);
+});
+
+it('authenticates nobody for whom it holds no lease: cut off, it does not know who was revoked', () => {
+  const [free, bound, elsewhere] = [makeSecret('keyhold'), makeSecret('keyhold'), makeSecret('keyhold')];
+  const held = new FedVerifier({}, [
+    environmentRecord({ id: 'env_2', name: 'other', prefix: 'mkt_other' }),
+    tokenRecord(free),
+    tokenRecord(bound, { id: 'tok_2', environment: 'env_1' }),
+    tokenRecord(elsewhere, { id: 'tok_3', environment: 'env_2' }),
+  ]);
+  const found = () => [free, bound, elsewhere, 'nobody'].map((secret) => held.verifier.authenticate(secret));
+  assert.deepEqual(found().map(idOf), ['tok_1', 'tok_2', 'VERIFIER_FENCED', null]);
+  held.fed.feed.link.break();
+  held.fed.clock.advance(30_000);
+  assert.deepEqual(found().map(idOf), Array(4).fill('VERIFIER_FENCED'));
+  const stale = new FedVerifier({}, [tokenRecord(free)]);
+  stale.fed.change([environmentRecord({ afterLease: 'serve' })]);
+  stale.fed.feed.link.break();
+  stale.fed.clock.advance(30_000);
+  assert.equal(idOf(stale.verifier.authenticate(free)), 'tok_1');
 });
 
 it('never rejects and never throws, whatever it is asked: a verdict comes back, and it is no', async () => {

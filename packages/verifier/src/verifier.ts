@@ -75,13 +75,14 @@ export class Verifier {
     this.#reportLater();
   }
 
-  /** Reports what was counted, gives up its leases and closes. */
-  stop(): void {
+  /** Reports what was counted, gives up its leases and closes; resolves when the control plane has heard of it. */
+  async stop(): Promise<void> {
     this.#cancelReport();
     this.#report();
     this.#slices?.giveBackAll();
-    this.#feed.stop();
+    const parted = this.#feed.stop();
     this.#store?.close();
+    await parted;
   }
 
   /** Where the replica stands; null before the first snapshot. */
@@ -119,13 +120,10 @@ export class Verifier {
     return { nonces: size, bytes };
   }
 
-  /** True when it holds a lease for every environment that it knows. */
+  /** True when it decides for every environment that it knows: by a lease, or stale where the environment says so. */
   get ready(): boolean {
     if (!this.#decider.usable) return false;
-    const [monotonic, wall] = [this.#clock.monotonic(), this.#clock.wall()];
-    for (const { id, afterLease } of this.#feed.replica.environments()) {
-      if (afterLease === 'refuse' && !this.#feed.leases.covers(id, monotonic, wall)) return false;
-    }
+    for (const environment of this.#feed.replica.environments()) if (!this.#decider.serves(environment)) return false;
     return true;
   }
 
@@ -146,14 +144,28 @@ export class Verifier {
     return undefined;
   }
 
-  /** One of Keyhold's own tokens by its secret, when it is alive; null otherwise. */
-  authenticate(secret: string): ReplicaToken | null {
+  /**
+   * One of Keyhold's own tokens by its secret, when it is alive; null otherwise. INVARIANT: it says so only while it
+   * decides for an environment that the token's revocation waits for; cut off for longer, it can't know.
+   */
+  authenticate(secret: string): ReplicaToken | 'VERIFIER_FENCED' | null {
+    if (!this.#decidesFor(null)) return 'VERIFIER_FENCED';
     if (credentialPrefixLength(secret) < 0) return null;
     const token = this.#feed.replica.token(digestOf(secret));
     if (token === undefined || token.state !== 'active') return null;
     if (token.expiresAt !== null && this.#clock.wall() >= token.expiresAt) return null;
+    if (token.environment !== null && !this.#decidesFor(token.environment)) return 'VERIFIER_FENCED';
     this.#usage.tokenUsed(token.id);
     return token;
+  }
+
+  /** @param id null: any environment */
+  #decidesFor(id: string | null): boolean {
+    if (!this.#decider.usable) return false;
+    for (const environment of this.#feed.replica.environments()) {
+      if ((id === null || environment.id === id) && this.#decider.serves(environment)) return true;
+    }
+    return false;
   }
 
   /** Decides one request. Never rejects: whatever goes wrong is a code of the verdict. */

@@ -98,7 +98,10 @@ export const createEnvironment = defineOperation({
       Type.Integer({ minimum: 1, maximum: 300, default: 30, description: 'How long a verifier decides alone.' }),
     ),
     afterLease: Type.Optional(
-      Type.Enum(['refuse', 'serve'], { default: 'refuse', description: '`serve` marks verdicts `stale`.' }),
+      Type.Enum(['refuse', 'serve'], {
+        default: 'refuse',
+        description: '`serve`: verifiers go on for 24 hours after their lease, and mark such verdicts `stale`.',
+      }),
     ),
   }),
   status: 201,

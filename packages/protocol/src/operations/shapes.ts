@@ -1,12 +1,18 @@
 import { type Static, type TSchema, Type } from 'typebox';
-import { type IdKind, idPattern } from '../id.ts';
+import { exampleId, type IdKind, idPattern } from '../id.ts';
 import { PERMISSION_PATTERN } from '../permission.ts';
 import { QUOTA_PERIODS } from '../state.ts';
 
 /** Shapes that several operations share. Every string refuses control characters and lone surrogates. */
 
 const PRINTABLE = '^[^\\p{Cc}\\p{Cs}]*$';
-const RFC3339 = '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$';
+
+/** Days that there are: who reads 02-30 as March 2 lets a key live longer than it was said to. */
+const DAY =
+  '(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))' +
+  '|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)';
+const MINUTES = '(?:[01][0-9]|2[0-3]):[0-5][0-9]';
+const RFC3339 = `^${DAY}T${MINUTES}:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-]${MINUTES})$`;
 
 /** An object that takes no other fields. */
 export function Closed<const P extends Record<string, TSchema>>(properties: P) {
@@ -15,10 +21,16 @@ export function Closed<const P extends Record<string, TSchema>>(properties: P) {
 
 export const Nullable = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()]);
 
-export const IdOf = (kind: IdKind) => Type.String({ pattern: idPattern(kind), maxLength: 60 });
+export const IdOf = (kind: IdKind) =>
+  Type.String({ pattern: idPattern(kind), maxLength: 60, description: `An id such as ${exampleId(kind)}` });
 
 /** Any text a person may give a thing. */
-export const Name = Type.String({ minLength: 1, maxLength: 200, pattern: PRINTABLE });
+export const Name = Type.String({
+  minLength: 1,
+  maxLength: 200,
+  pattern: PRINTABLE,
+  description: 'Any text on one line.',
+});
 
 export const Slug = Type.String({
   minLength: 1,
@@ -27,10 +39,19 @@ export const Slug = Type.String({
   description: 'Lower-case letters, digits and inner hyphens.',
 });
 
-export const ExternalId = Type.String({ minLength: 1, maxLength: 200, pattern: PRINTABLE });
+export const ExternalId = Type.String({
+  minLength: 1,
+  maxLength: 200,
+  pattern: PRINTABLE,
+  description: 'Any text on one line; yours, for what you know it by.',
+});
 
 /** RFC 3339; answers are in UTC with milliseconds. */
-export const Time = Type.String({ maxLength: 40, pattern: RFC3339, description: 'RFC 3339' });
+export const Time = Type.String({
+  maxLength: 40,
+  pattern: RFC3339,
+  description: 'RFC 3339, such as 2030-01-31T12:00:00Z',
+});
 
 export const Permission = Type.String({
   maxLength: 127,
@@ -40,7 +61,14 @@ export const Permission = Type.String({
 
 export const Permissions = Type.Array(Permission, { maxItems: 100, uniqueItems: true });
 
-export const Networks = Type.Array(Type.String({ minLength: 2, maxLength: 49, pattern: '^[0-9A-Fa-f.:/]+$' }), {
+const Network = Type.String({
+  minLength: 2,
+  maxLength: 49,
+  pattern: '^[0-9A-Fa-f.:/]+$',
+  description: 'A network such as 192.0.2.0/24, or one address.',
+});
+
+export const Networks = Type.Array(Network, {
   maxItems: 100,
   uniqueItems: true,
   description: 'IPv4 or IPv6 networks in CIDR notation, or single addresses. Empty: from anywhere.',
@@ -52,14 +80,26 @@ const WithoutStore = Type.Enum(['count', 'refuse'], {
 });
 
 export const RateLimitShape = Closed({
-  name: Type.String({ minLength: 1, maxLength: 63, pattern: '^[a-z0-9][a-z0-9_.-]*$' }),
+  name: Type.String({
+    minLength: 1,
+    maxLength: 63,
+    pattern: '^[a-z0-9][a-z0-9_.-]*$',
+    description: 'Lower-case letters, digits, `_`, `.` and `-`.',
+  }),
   limit: Type.Integer({ minimum: 1, maximum: 1_000_000_000 }),
   windowSeconds: Type.Integer({ minimum: 1, maximum: 31 * 86_400 }),
   withoutStore: Type.Optional(WithoutStore),
 });
 
 /** Compared as they are: two ways to write one address are two addresses. */
-export const AddressBook = Type.Array(Type.String({ minLength: 1, maxLength: 200, pattern: '^[!-~]+$' }), {
+const Destination = Type.String({
+  minLength: 1,
+  maxLength: 200,
+  pattern: '^[!-~]+$',
+  description: 'Visible ASCII characters.',
+});
+
+export const AddressBook = Type.Array(Destination, {
   maxItems: 100,
   uniqueItems: true,
   description: 'Addresses that funds may be sent to; compared letter by letter.',
@@ -81,7 +121,12 @@ export const Metadata = Type.Unsafe<Record<string, unknown>>({
   description: 'Any JSON, at most 4 KiB and 5 levels deep. Returned with each verdict; never put a secret here.',
 });
 
-export const Cursor = Type.String({ minLength: 1, maxLength: 500, pattern: '^[A-Za-z0-9_-]+$' });
+export const Cursor = Type.String({
+  minLength: 1,
+  maxLength: 500,
+  pattern: '^[A-Za-z0-9_-]+$',
+  description: 'The `nextCursor` of the page before.',
+});
 
 export const PageQuery = {
   cursor: Type.Optional(Cursor),
@@ -98,7 +143,10 @@ export const BarrierShape = Closed({
   sequence: Type.Integer({ description: 'The entry that took away.' }),
   acknowledged: Type.Integer({ description: 'Verifiers that applied it.' }),
   waitedOut: Type.Integer({ description: 'Verifiers whose lease was waited out.' }),
-  unconfirmed: Type.Integer({ description: 'Verifiers that may serve stale; above 0 only with `afterLease: serve`.' }),
+  unconfirmed: Type.Integer({
+    description:
+      'Verifiers that may serve stale, for 24 hours after their lease; above 0 only with `afterLease: serve`.',
+  }),
   elapsedMs: Type.Number(),
 });
 export type Barrier = Static<typeof BarrierShape>;

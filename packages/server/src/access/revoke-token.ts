@@ -6,8 +6,8 @@ import type { Facts } from '../ledger/facts.ts';
 import { attribution, type Attribution, type Caller, type ChangeContext } from './change-context.ts';
 
 /**
- * Revokes a token; when this returns no verifier with a lease takes it, nor does the control plane. One that is cut off
- * from us may still know it, and answers it with `VERIFIER_FENCED`, or `stale` where its environment serves on.
+ * Revokes a token; when this returns neither a verifier takes it nor the control plane. One that is cut off from us
+ * answers nobody any more once its lease is over, or serves on, `unconfirmed`, where its environment says so.
  * Repeating it waits for the same entry again.
  */
 export async function revokeToken(

@@ -112,7 +112,7 @@ onEachDatabase('tokens', (createPlace) => {
       assert.equal((await verifier.verify({ key, environment: 'market/test' })).code, 'VERIFIER_FENCED');
       assert.equal(verifier.connected, false);
     } finally {
-      verifier.stop();
+      await verifier.stop();
     }
   });
 
@@ -126,7 +126,7 @@ onEachDatabase('tokens', (createPlace) => {
       assert.equal(verifier.environment('market/test'), undefined);
       assert.notEqual(verifier.environment('market/live'), undefined);
     } finally {
-      verifier.stop();
+      await verifier.stop();
     }
   });
 

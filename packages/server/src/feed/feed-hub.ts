@@ -6,7 +6,7 @@ import type { Committed, Ledger } from '../ledger/ledger.ts';
 import { type FeedConnection, type FeedHouse, FeedSession, type Published } from './feed-session.ts';
 import type { FeedSource } from './feed-source.ts';
 import type { LeaseBook } from './lease-book.ts';
-import { storeHolder } from './lease-holders.store.ts';
+import { forgetHolders, storeHolder } from './lease-holders.store.ts';
 import { type FeedScope, isAddressedTo } from './scope.ts';
 
 export interface FeedHubOptions {
@@ -181,8 +181,24 @@ export class FeedHub implements FeedHouse {
     this.#options.book.acknowledged(session.verifier as string, sequence);
   }
 
-  released(session: FeedSession): void {
-    if (session.claimed) this.#options.book.released(session.verifier as string);
+  /**
+   * The verifier said goodbye: it decides nothing any more, by whatever was granted to it. INVARIANT: its stored holders
+   * go under the lock of grants, so after a grant that was under way, and the book forgets first that they are stored:
+   * however this commit ends, the next grant stores them before it is sent. A start before it waits for who is gone.
+   */
+  async released(session: FeedSession): Promise<void> {
+    if (!session.claimed) return;
+    const { book, ledger } = this.#options;
+    const verifier = session.verifier as string;
+    // Whoever waits for it now need not wait for that commit.
+    book.released(verifier);
+    await ledger().locked(
+      async (db) => {
+        book.released(verifier);
+        await forgetHolders(db, [verifier]);
+      },
+      () => {},
+    );
   }
 
   async report(session: FeedSession, payload: unknown): Promise<void> {

@@ -22,7 +22,7 @@ export interface FeedHouse {
   welcome(session: FeedSession, verifier: string, position: Position | null): Promise<void>;
   grant(session: FeedSession, request: number): Promise<void>;
   acknowledged(session: FeedSession, sequence: number): void;
-  released(session: FeedSession): void;
+  released(session: FeedSession): Promise<void>;
   report(session: FeedSession, payload: unknown): Promise<void>;
   answer(session: FeedSession, request: number, payload: unknown): Promise<void>;
 }
@@ -92,7 +92,7 @@ export class FeedSession {
       case 'ask':
         return await this.#house.answer(this, message.request, message.payload);
       case 'bye':
-        return this.#house.released(this);
+        return await this.#house.released(this);
     }
   }
 

@@ -1,3 +1,4 @@
+import { MAX_STALE_MS } from '@keyhold/protocol/feed';
 import type { Clock } from '../clock.ts';
 
 /** A lease as the control plane grants it. */
@@ -27,8 +28,8 @@ export interface BookedLease {
 /** Two clocks' rates differ by at most 1 % (DESIGN §5, "Assumed"). */
 const RATE_TOLERANCE = 1.01;
 const MARGIN_MS = 250;
-/** A crashed verifier that may serve stale is counted as unconfirmed for this long after its lease. */
-const STALE_MEMORY_MS = 24 * 3_600_000;
+/** A verifier that may serve stale is counted as unconfirmed until it has stopped, by the slowest of clocks. */
+const STALE_MEMORY_MS = MAX_STALE_MS * RATE_TOLERANCE + MARGIN_MS;
 
 interface MutableHolder extends Holder {
   acknowledged: number;
@@ -92,9 +93,11 @@ export class LeaseBook {
     this.#changed();
   }
 
-  /** The verifier has given up its leases by itself. */
+  /** The verifier has given up its leases by itself, and what is stored of them may go. */
   released(verifier: string): void {
-    this.#holders.get(verifier)?.leases.clear();
+    const holder = this.#holders.get(verifier);
+    holder?.leases.clear();
+    holder?.durable.clear();
     this.#changed();
   }
 
@@ -124,7 +127,7 @@ export class LeaseBook {
     this.#holder(verifier).fenced = true;
   }
 
-  /** Forgets verifiers that are gone and hold nothing; those that may serve stale are kept a day. Returns their ids. */
+  /** Forgets verifiers that are gone and hold nothing; those that may serve stale are kept while they may. Returns their ids. */
   forgetGone(): string[] {
     const now = this.#clock.monotonic();
     const gone: string[] = [];

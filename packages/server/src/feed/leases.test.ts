@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { before, it } from 'node:test';
 import { connectVerifier } from '@keyhold/verifier/connect';
 import type { Verifier } from '@keyhold/verifier/verifier';
 import { onEachDatabase } from '../testing/databases.ts';
 import { eventually } from '../testing/eventually.ts';
+import { createLog } from '../http/log.ts';
+import { send, untilReady } from '../testing/installation.ts';
 import { startRelay } from '../testing/relay.ts';
 import { shareMarket, type SharedMarket } from '../testing/shared-market.ts';
+import { startVerifierProcess } from '../verification/verifier-process.ts';
 
 /** 1 % and 250 ms beyond the lease, as the control plane counts it. */
 const LONGEST_WAIT_MS = 1_000 * 1.01 + 250;
@@ -20,7 +25,7 @@ async function connectThroughRelay({ installation, expect }: SharedMarket) {
     verifier,
     cut: () => relay.cut(),
     [Symbol.asyncDispose]: async () => {
-      verifier.stop();
+      await verifier.stop();
       await relay[Symbol.asyncDispose]();
     },
   };
@@ -54,10 +59,37 @@ onEachDatabase('a verifier that lost its control plane', (createPlace) => {
     assert.equal(after.barrier.waitedOut, 0);
   });
 
+  it('opens nothing to a token that was revoked meanwhile, and stays healthy', async () => {
+    const { installation, expect } = shared();
+    const create = (scopes: string[]) =>
+      expect(201, 'POST', '/v1/tokens', { name: 't', scopes, environment: 'market/test' });
+    const [feed, asking] = [await create(['feed']), await create(['verify'])];
+    await using relay = await startRelay(installation.controlUrl);
+    const tokenFile = join(installation.config.dataFolder, 'cut-off-token');
+    writeFileSync(tokenFile, feed.secret);
+    const log = createLog('silent', 'test');
+    await using cutOff = await startVerifierProcess({ ...installation.config, controlUrl: relay.url, tokenFile }, log);
+    await untilReady(cutOff.url);
+    const { secret: token } = asking;
+    const opens = async () => {
+      const body = { key: 'x', environment: 'market/test' };
+      const verified = await send(new URL('/v1/verify', cutOff.url), 'POST', body, { token });
+      const metrics = await fetch(new URL('/metrics', cutOff.url), { headers: { authorization: `Bearer ${token}` } });
+      await metrics.text();
+      return [verified.status, metrics.status];
+    };
+    assert.deepEqual(await opens(), [200, 200]);
+    relay.cut();
+    const { barrier } = await expect(200, 'POST', `/v1/tokens/${asking.token.id}/revoke`);
+    assert.deepEqual([barrier.waitedOut, barrier.unconfirmed], [1, 0]);
+    assert.deepEqual(await opens(), [503, 503]);
+    assert.equal((await fetch(new URL('/health/live', cutOff.url))).status, 200);
+  });
+
   it('is not waited for when it said that it stops', async () => {
     const second = await connectThroughRelay(shared());
     const { keyId } = await shared().market.issue();
-    second.verifier.stop();
+    await second.verifier.stop();
     await eventually('the goodbye arrives', async () => {
       const { verifiers } = await shared().expect(200, 'GET', '/v1/installation');
       // Those that the tests before cut off may still hold the long lease of `default/production`.

@@ -50,7 +50,7 @@ class Restartable implements AsyncDisposable {
   /** Makes project, environment and consumer, and returns what issues a key there. */
   async market(): Promise<() => Promise<{ keyId: string; secret: string }>> {
     await this.expect(201, 'POST', '/v1/projects', { slug: 'market', name: 'Market' });
-    const environment = { name: 'test', prefix: 'mkt_test', leaseSeconds: 1 };
+    const environment = { name: 'test', prefix: 'mkt_test', leaseSeconds: 5 };
     await this.expect(201, 'POST', '/v1/projects/market/environments', environment);
     const consumer = (await this.expect(201, 'POST', '/v1/consumers', { project: 'market', name: 'bot' })).id;
     const place = { project: 'market', environment: 'test', consumer };
@@ -101,10 +101,30 @@ onEachDatabase('a control plane started again', (createPlace) => {
     await eventually('the verifier is ready', async () => verifier.ready);
     await control.stop();
     // Its process is gone without a word; nobody but the database remembers its lease.
-    verifier.stop();
+    await verifier.stop();
     await control.start();
     const { barrier } = await control.expect(200, 'POST', `/v1/keys/${keyId}/revoke`, { reason: 'key_compromise' });
     assert.deepEqual([barrier.acknowledged, barrier.waitedOut], [0, 1]);
+  });
+
+  it('waits for no verifier that said goodbye before it was stopped, whatever its environment allows', async () => {
+    await using place = await createPlace();
+    await using control = new Restartable(place);
+    await control.start();
+    const { keyId } = await (await control.market())();
+    const stale = { name: 'stale', prefix: 'mkt_stale', afterLease: 'serve' };
+    await control.expect(201, 'POST', '/v1/projects/market/environments', stale);
+    const verifier = connectVerifier({ controlUrl: control.url, token: control.verifierToken });
+    await eventually('the verifier is ready', async () => verifier.ready);
+    await verifier.stop();
+    await control.stop();
+    await control.start();
+    const { barrier } = await control.expect(200, 'POST', `/v1/keys/${keyId}/revoke`, { reason: 'key_compromise' });
+    assert.deepEqual([barrier.acknowledged, barrier.waitedOut, barrier.unconfirmed], [0, 0, 0]);
+    // Of a token, so of all environments.
+    const { token } = await control.expect(201, 'POST', '/v1/tokens', { name: 'gone', scopes: ['read'] });
+    const ended = await control.expect(200, 'POST', `/v1/tokens/${token.id}/revoke`);
+    assert.deepEqual([ended.barrier.waitedOut, ended.barrier.unconfirmed], [0, 0]);
   });
 
   it('goes on with the same facts, and its verifier follows without a fence', async () => {
@@ -127,7 +147,7 @@ onEachDatabase('a control plane started again', (createPlace) => {
       assert.equal(barrier.acknowledged, 1);
       assert.equal((await verifier.verify({ key: secret, environment: 'market/test' })).code, 'REVOKED');
     } finally {
-      verifier.stop();
+      await verifier.stop();
     }
   });
 
@@ -174,7 +194,7 @@ onEachDatabase('a restored backup', (createPlace) => {
       const nothing = await control.expect(409, 'POST', '/v1/installation/accept-restore');
       assert.equal(nothing.code, 'NOTHING_TO_ACCEPT');
     } finally {
-      verifier.stop();
+      await verifier.stop();
     }
   });
 });

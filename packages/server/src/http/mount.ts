@@ -155,7 +155,7 @@ export function mount<O extends Operation, P extends { readonly id: string }>(
       );
       if (isRefusal(answer)) {
         gate.refused?.(principal, operation.id, answer.refused, request.ip);
-        return sendProblem(request, reply, await told(gate, principal, sent, answer));
+        return sendProblem(request, reply, pointed(operation, await told(gate, principal, sent, answer)));
       }
       if (answer.session !== undefined) setSessionCookie(reply, answer.session);
       if (acknowledge !== undefined) await tellAcknowledgement(reply, acknowledge, answer.sequence, level);
@@ -292,7 +292,10 @@ export function bearerOf(request: FastifyRequest): string | null {
   return /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1] ?? null;
 }
 
-/** Tells a stranger nothing but that a token is needed. */
+const NO_TOKEN = refuse('UNAUTHENTICATED', 'Send a token as "Authorization: Bearer <token>".');
+const OTHER_TOKEN = refuse('UNAUTHENTICATED', 'This token opens nothing here: it is unknown, revoked or over.');
+
+/** Tells a stranger nothing but that a token is needed, and whoever sent one that it is none. */
 function unauthenticated<P extends { readonly id: string }>(
   { refused }: Gate<P>,
   { id }: Operation,
@@ -300,7 +303,18 @@ function unauthenticated<P extends { readonly id: string }>(
   reply: FastifyReply,
 ): FastifyReply {
   refused?.(null, id, 'UNAUTHENTICATED', request.ip);
-  return sendProblem(request, reply, refuse('UNAUTHENTICATED', 'Send a token as "Authorization: Bearer <token>".'));
+  return sendProblem(request, reply, bearerOf(request) === null ? NO_TOKEN : OTHER_TOKEN);
+}
+
+/** A use case names a field by its name alone, wherever it was sent: in a body it is a JSON pointer (RFC 6901). */
+function pointed({ body, params, query }: Operation, refusal: Refusal): Refusal {
+  const { field } = refusal;
+  if (field === undefined || field.startsWith('/') || declares(params, field) || declares(query, field)) return refusal;
+  return declares(body, field) ? { ...refusal, field: `/${field}` } : refusal;
+}
+
+function declares(schema: object | undefined, field: string): boolean {
+  return Object.hasOwn((schema as { readonly properties?: object } | undefined)?.properties ?? {}, field);
 }
 
 function idempotencyOf(operation: Operation, request: FastifyRequest): IdempotencyClaim | Refusal | undefined {

@@ -74,7 +74,7 @@ const suite = () => {
       ]);
       assert.equal(ended, 'never connected');
       assert.equal(verifier.position, null);
-      verifier.stop();
+      await verifier.stop();
     }
   });
 

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { TlsOptions } from 'node:tls';
+import { createSecureContext, type TlsOptions } from 'node:tls';
 import { type Config, ConfigError } from '../config.ts';
 import { refuseLooseTlsKey } from '../file-modes.ts';
 
@@ -15,11 +15,20 @@ export interface TlsMaterial {
 /**
  * Certificate and key, where TLS is configured.
  * @throws LooseModes where the key is open to others
+ * @throws ConfigError where they are none, or not of each other
  */
 export function readTls({ tls }: Pick<Config, 'tls'>): TlsMaterial | undefined {
   if (tls === undefined) return undefined;
-  refuseLooseTlsKey(tls.keyFile);
-  return { cert: readFileSync(tls.certificateFile, 'utf8'), key: readFileSync(tls.keyFile, 'utf8') };
+  const { certificateFile, keyFile } = tls;
+  refuseLooseTlsKey(keyFile);
+  const material = { cert: readFileSync(certificateFile, 'utf8'), key: readFileSync(keyFile, 'utf8') };
+  try {
+    createSecureContext(material);
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new ConfigError(`--tls-cert ${certificateFile} and --tls-key ${keyFile} cannot be used: ${reason}`);
+  }
+  return material;
 }
 
 /**

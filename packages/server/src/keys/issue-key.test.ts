@@ -101,6 +101,21 @@ onEachDatabase('issuing a key', (createPlace) => {
     assert.deepEqual(verdict.metadata, metadata);
   });
 
+  it('points at the field of the body that names nothing, and tells an unknown token that it is one', async () => {
+    const elsewhere = await shared().expect(404, 'POST', '/v1/keys', body({ project: 'nonesuch' }));
+    assert.deepEqual([elsewhere.code, elsewhere.field], ['PROJECT_NOT_FOUND', '/project']);
+    const nowhere = await shared().expect(404, 'POST', '/v1/keys', body({ environment: 'nonesuch' }));
+    assert.deepEqual([nowhere.code, nowhere.field], ['ENVIRONMENT_NOT_FOUND', '/environment']);
+    const { call } = shared().installation;
+    const listed = await call('GET', '/v1/keys?project=nonesuch');
+    assert.deepEqual([listed.body.code, listed.body.field], ['PROJECT_NOT_FOUND', 'project']);
+    const unknown = await call('GET', '/v1/keys', undefined, { token: 'keyhold_none' });
+    assert.deepEqual(
+      [unknown.status, unknown.body.detail],
+      [401, 'This token opens nothing here: it is unknown, revoked or over.'],
+    );
+  });
+
   it('gives no key to a consumer of another project', async () => {
     await shared().expect(201, 'POST', '/v1/projects', { slug: 'other', name: 'Other' });
     const stranger = await shared().expect(201, 'POST', '/v1/consumers', { project: 'other', name: 'stranger' });

@@ -90,7 +90,7 @@ onEachDatabase("an environment's rules", (createPlace) => {
         await eventually('it is fed', async () => verifier.ready);
         return (await verifier.verify({ key: free.secret, environment: 'market/test', permission })).code;
       } finally {
-        verifier.stop();
+        await verifier.stop();
       }
     };
     const rowOf = async (table: string) =>

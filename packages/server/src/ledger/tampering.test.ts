@@ -29,7 +29,7 @@ onEachDatabase('a row written past the ledger', (createPlace) => {
       );
       return (await Promise.all(verdicts)).map(({ code }) => code);
     } finally {
-      verifier.stop();
+      await verifier.stop();
     }
   };
   const alarmed = async (subject: string): Promise<boolean> => {

@@ -60,6 +60,8 @@ const BAD_QUERIES = [
   'limit=NaN',
   'limit=',
   'limit=Infinity',
+  'limit=1&limit=2',
+  ...['true', '1.5', '9.99', '0x10', '1n', '1e1', '%201', '%2B1', '1_0'].map((odd) => `limit=${odd}`),
   'cursor=',
   'cursor=AAAA',
   'cursor=a%00b',
@@ -78,12 +80,7 @@ const BAD_QUERIES = [
 
 /** Query strings that some lists take in some way. */
 const ODD_QUERIES = [
-  'limit=1&limit=2',
-  'limit=1.5',
   'limit=%31',
-  'limit=true',
-  'limit=0x10',
-  'limit=%201',
   '&',
   '&&&',
   '=',
@@ -169,12 +166,26 @@ export function addressAttacks(
             ),
           ),
         ];
+  // Read leniently it would be the address of something else.
+  const number =
+    operation.params === undefined || !hasNumber(operation)
+      ? []
+      : [
+          fc.constantFrom('1.9', 'true', '0x1', '1n', '%201', '%2B1', '1e0', '9007199254740993').map((bad) =>
+            to(
+              'bad number',
+              operation.path.replace(/\{\w+\}/g, () => bad),
+              true,
+            ),
+          ),
+        ];
   const isList = 'cursor' in ((operation.query as { properties?: object } | undefined)?.properties ?? {});
   const cursor = isList
     ? [forgedCursor(world).map((forged) => to('forged cursor', `${plain}?cursor=${forged}`, true))]
     : [];
   return [
     ...segment,
+    ...number,
     ...cursor,
     fc.constantFrom(...BAD_QUERIES).map((bad) => to('bad query', `${plain}?${bad}`, true)),
     fc.constantFrom(...ODD_QUERIES).map((odd) => to('odd query', `${plain}?${odd}`, false)),
@@ -183,6 +194,12 @@ export function addressAttacks(
       .map((end) => to('odd end', plain + end, false)),
     fc.constantFrom(...METHODS).map((method) => ({ ...to('other method', plain, false), method })),
   ];
+}
+
+/** True where every part of the path that is filled in is a number. */
+function hasNumber({ params }: Operation): boolean {
+  const { properties = {} } = params as { readonly properties?: Readonly<Record<string, { readonly type?: string }>> };
+  return Object.values(properties).every(({ type }) => type === 'integer');
 }
 
 /** Cursors of the right form that no list has made. */

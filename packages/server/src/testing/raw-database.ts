@@ -11,7 +11,10 @@ export interface RawDatabase extends AsyncDisposable {
 }
 
 /** Foreign keys bind nobody here: who writes past the ledger turns them off. */
-export async function openRaw({ folder, databaseUrl }: TestPlace): Promise<RawDatabase> {
+export async function openRaw({
+  folder,
+  databaseUrl,
+}: Pick<TestPlace, 'folder' | 'databaseUrl'>): Promise<RawDatabase> {
   if (databaseUrl === undefined) return openRawSqlite(join(folder, 'keyhold.db'));
   // Numbers as Keyhold reads them, so that digests of rows can be computed.
   const types = {

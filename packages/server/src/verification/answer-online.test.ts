@@ -91,7 +91,7 @@ onEachDatabase('a permission that is asked of the control plane', (createPlace) 
       assert.equal(await decide('funds:move'), 'STORE_UNAVAILABLE');
       assert.equal(await decide('prices:read or funds:move'), 'STORE_UNAVAILABLE');
     } finally {
-      verifier.stop();
+      await verifier.stop();
     }
   });
 

@@ -169,7 +169,7 @@ onEachDatabase('the key that secrets of requests lie under', (createPlace) => {
           alarm.code === 'ENVELOPE_BROKEN' && alarm.subject === mine.credential.id,
       );
     });
-    verifier.stop();
+    await verifier.stop();
     await past.restore('signature_keys', own);
   });
 });

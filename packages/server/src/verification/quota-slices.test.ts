@@ -70,7 +70,7 @@ onEachDatabase('a quota without a store that verifiers share', (createPlace) => 
       (await rows()).map(({ granted }) => Number(granted)),
       [20, 20],
     );
-    stops.stop();
+    await stops.stop();
     await eventually('it gave back', async () => (await rows()).some(({ granted }) => Number(granted) === 1));
     // `goes` is never heard of again.
     const { used } = await useUp(stays, secret);

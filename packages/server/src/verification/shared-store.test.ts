@@ -33,8 +33,8 @@ describe('verifiers that share a store', () => {
       const store = openSharedStore({ url: redis.url });
       return embedVerifier({ controlUrl: installation.controlUrl, token: body.secret }, {}, store);
     });
-    stack.defer(() => {
-      for (const verifier of verifiers) verifier.stop();
+    stack.defer(async () => {
+      await Promise.all(verifiers.map((verifier) => verifier.stop()));
     });
     const signer = await issue({});
     await eventually('all verify', async () =>

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Config } from '../config.ts';
+import { type Config, ConfigError } from '../config.ts';
 import type { Log } from '../http/log.ts';
 
 /** The verifier process that `keyhold serve` runs beside itself. */
@@ -11,11 +11,14 @@ export interface SpawnedVerifier extends AsyncDisposable {
 
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 10_000;
+/** The exit code of a process that can't start as configured. */
+const CONFIGURATION = 2;
 const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
 
 /** Starts it and starts it again when it dies. It ends with its parent: the channel between them closes. */
 export function spawnVerifier(config: Config, controlUrl: string, tokenFile: string, log: Log): SpawnedVerifier {
   let stopping = false;
+  let served = false;
   let restart: NodeJS.Timeout | undefined;
   let child: ChildProcess | null = null;
   let pauseMs = FIRST_PAUSE_MS;
@@ -28,11 +31,15 @@ export function spawnVerifier(config: Config, controlUrl: string, tokenFile: str
     });
     child.on('message', (message) => {
       pauseMs = FIRST_PAUSE_MS;
+      served = true;
       resolve((message as { url: string }).url);
     });
     child.on('exit', (code, signal) => {
       child = null;
       if (stopping) return;
+      // It said itself what has to be mended, and is not helped by being started again.
+      if (code === CONFIGURATION && !served)
+        return reject(new ConfigError('its verifier process cannot start: see above'));
       log.error({ code, signal }, 'the verifier process ended; starting it again');
       reject(new Error('the verifier process did not start'));
       restart = setTimeout(start, pauseMs);

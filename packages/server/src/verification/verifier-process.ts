@@ -1,9 +1,11 @@
 import type { Scope } from '@keyhold/protocol/state';
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { refuseLooseFile } from '../file-modes.ts';
 import { connectVerifier } from '@keyhold/verifier/connect';
 import { RedisStore } from '@keyhold/verifier/redis-store';
 import type { ReplicaToken } from '@keyhold/verifier/replica';
+import type { Verifier } from '@keyhold/verifier/verifier';
 import type { SharedStore } from '@keyhold/verifier/shared-store';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { systemClock } from '../clock.ts';
@@ -39,7 +41,7 @@ export async function startVerifierProcess(config: Config, log: Log): Promise<Ve
     {
       controlUrl: config.controlUrl,
       token: readToken(config.tokenFile),
-      pinnedCertificate: certificate === undefined ? undefined : readFileSync(certificate, 'utf8'),
+      pinnedCertificate: certificate === undefined ? undefined : readPinned(certificate),
     },
     {
       connected: () => log.info('following the control plane'),
@@ -52,13 +54,7 @@ export async function startVerifierProcess(config: Config, log: Log): Promise<Ve
   const app = createHttpServer({ log, tls, trustedProxies: config.trustedProxies, classify: classifyFault });
   logAccess(app, log, Math.random);
   await serveReference(app, 'Keyhold verifier');
-  const gate: Gate<ReplicaToken> = {
-    authenticate: async (secret) => {
-      // Before the first snapshot nobody can be told apart from a stranger.
-      if (verifier.position === null) throw new StoreUnavailable('no snapshot yet');
-      return secret === null ? null : verifier.authenticate(secret);
-    },
-  };
+  const gate = gateOf(verifier);
   mountHealth(app, async () => verifier.ready);
   mountVerify(app, verifier, gate);
   mountVerifyBatch(app, verifier, gate);
@@ -104,7 +100,8 @@ export async function startVerifierProcess(config: Config, log: Log): Promise<Ve
     url: urlOf(app.server.address(), config.host, tls !== undefined),
     [Symbol.asyncDispose]: async () => {
       await app.close();
-      verifier.stop();
+      // Only then may the process end: a goodbye that is lost makes the next revoke wait for a lease.
+      await verifier.stop();
     },
   };
 }
@@ -112,6 +109,28 @@ export async function startVerifierProcess(config: Config, log: Log): Promise<Ve
 function readToken(file: string): string {
   refuseLooseFile('token file', file);
   return readFileSync(file, 'utf8').trim();
+}
+
+/** Finds the holders of tokens that are alive, while the verifier can know that. */
+function gateOf(verifier: Verifier): Gate<ReplicaToken> {
+  return {
+    authenticate: async (secret) => {
+      if (secret === null) return null;
+      const token = verifier.authenticate(secret);
+      // Whoever it is, he may have been revoked meanwhile, and before the first snapshot nobody is known.
+      if (token === 'VERIFIER_FENCED') throw new StoreUnavailable('no lease: tokens cannot be told from revoked ones');
+      return token;
+    },
+  };
+}
+
+function readPinned(file: string): string {
+  const pem = readFileSync(file, 'utf8');
+  try {
+    return new X509Certificate(pem).toString();
+  } catch {
+    throw new ConfigError(`--control-cert: ${file} has to hold the control plane's certificate, in PEM`);
+  }
 }
 
 /** What this verifier shares with others, where it is told of a Redis. */

@@ -40,6 +40,10 @@ function environmentFor(
     }
     return verifier.environmentById(token.environment) ?? absent;
   }
+  if (!name.includes('/') && token.environment === null && token.projects?.length !== 1) {
+    const detail = 'Write project/environment; a bare name takes a token bound to one project.';
+    return refuse('INVALID_INPUT', detail, '/environment');
+  }
   const found = name.includes('/') ? verifier.environment(name) : bareEnvironment(verifier, token, name);
   if (found === undefined) return absent;
   if (token.environment !== null) return found.id === token.environment ? found : absent;
@@ -53,8 +57,8 @@ function bareEnvironment(verifier: Verifier, token: ReplicaToken, name: string):
     const own = verifier.environmentById(token.environment);
     return own?.name === name ? own : undefined;
   }
-  if (token.projects?.length !== 1) return undefined;
-  return verifier.environmentOf(token.projects[0] as string, name);
+  const [project] = token.projects ?? [];
+  return project === undefined ? undefined : verifier.environmentOf(project, name);
 }
 
 /** Expressions already found good; an application has a handful. */

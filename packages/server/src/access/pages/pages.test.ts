@@ -57,7 +57,7 @@ describe('the pages of people, in a real browser', { skip: executablePath === nu
     await assertOpenToAll(owner, 'enrol');
     await owner.keyboard.type('nonsense');
     await owner.keyboard.press('Enter');
-    await note(owner, 'Send a token');
+    await note(owner, 'This token opens nothing');
     await owner.locator('#secret').fill(installation.bootstrapToken);
     await owner.keyboard.press('Enter');
     await note(owner, 'You will be the first owner');
@@ -96,7 +96,7 @@ describe('the pages of people, in a real browser', { skip: executablePath === nu
     const again = await openPage();
     await again.goto(invited.url);
     await again.locator('#enrol').click();
-    await note(again, 'Send a token');
+    await note(again, 'This token opens nothing');
   });
 
   it('a second passkey is added and one removed, each confirmed by one that is there', async () => {

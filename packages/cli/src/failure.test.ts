@@ -1,0 +1,13 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { describeFailure } from './failure.ts';
+
+const told = (field: string, ...args: string[]) =>
+  describeFailure({ exitCode: 1, code: 'INVALID_INPUT', message: 'no', field }, args);
+
+it('names a failing field by the flag that was typed for it, and by its own name where none was', () => {
+  assert.equal(told('/consumer', 'keys', 'issue', '--consumer', 'x'), 'keyhold: INVALID_INPUT: no (--consumer)');
+  assert.equal(told('/leaseSeconds', '--lease-seconds=0'), 'keyhold: INVALID_INPUT: no (--lease-seconds)');
+  assert.equal(told('/permissions/1', '--permission', 'x'), 'keyhold: INVALID_INPUT: no (--permission)');
+  assert.equal(told('slug', 'projects', 'show', 'x'), 'keyhold: INVALID_INPUT: no (slug)');
+});
