@@ -22,6 +22,8 @@ const SIGNING = {
 export class SigningVerifier {
   readonly fed = new FedClient();
   readonly secret = makeSecret();
+  /** The one that signs. */
+  readonly credential = SIGNED;
   readonly verifier = new Verifier(this.fed.clock, this.fed.client);
   readonly #pem: string;
 
