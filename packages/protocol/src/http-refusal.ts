@@ -22,7 +22,9 @@ const PROBLEMS: readonly string[] = ['rfc9421', 'hmac'];
  */
 export function refusalOf(verdict: Verdict, recognised: Recognised | null, nowMs: number): HttpRefusal {
   const retryAfterSeconds = retryAfterOf(verdict, nowMs);
-  if (recognised === null) return withHeaders(keyProblem(verdict), PROBLEM, retryAfterSeconds);
+  if (recognised === null) {
+    return withHeaders(problemOf(verdict.code, 'This API key does not work.'), PROBLEM, retryAfterSeconds);
+  }
   const { dialect, settings } = recognised;
   const refusal = dialect.refuse(verdict.code, settings, retryAfterSeconds);
   return withHeaders(refusal, PROBLEMS.includes(dialect.name) ? PROBLEM : 'application/json', retryAfterSeconds);
@@ -38,11 +40,6 @@ export function problemRefusal(status: number, code: string, detail: string): Ht
 }
 
 const PROBLEM = 'application/problem+json';
-
-function keyProblem({ code }: Verdict): Pick<HttpRefusal, 'status' | 'body'> {
-  const problem = problemOf(code);
-  return problem.status === 401 ? problemRefusal(401, 'KEY_INVALID', 'This API key does not work.') : problem;
-}
 
 function withHeaders(
   { status, body }: Pick<HttpRefusal, 'status' | 'body'>,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { CompactEncrypt, generateSecret } from 'jose';
+import { CompactEncrypt, decodeProtectedHeader, generateSecret, importJWK, type JWK } from 'jose';
 import { BodyNotDecrypted, encryptRequestBody, generateEncryptionKey, openRequestBody } from './body-encryption.ts';
 
 const BODY = '{"side":"BUY","price":"100"}';
@@ -55,6 +56,42 @@ describe('a body that passes through others', async () => {
     await assert.rejects(one.open(answers[1] as string), BodyNotDecrypted);
     await assert.rejects(two.open(answers[0] as string), BodyNotDecrypted);
     assert.equal(text((await two.open(answers[1] as string)).body), '{}');
+  });
+
+  it('has an answer by the server alone: nobody who only sees it pass makes one that opens', async () => {
+    const request = await make();
+    const header = decodeProtectedHeader(request.body);
+    assert.deepEqual(Object.keys(header).sort(), ['alg', 'cty', 'enc', 'epk', 'kid', 'reply', 'sub']);
+    const forged = async (alg: string, key: Awaited<ReturnType<typeof importJWK>>) =>
+      await new CompactEncrypt(Buffer.from('{"status":"FILLED"}'))
+        .setProtectedHeader({ alg, enc: 'A256GCM', cty: TEXT })
+        .encrypt(key);
+    const ephemeral = await importJWK(header['epk'] as JWK, 'ECDH-ES');
+    const known = await importJWK(server.publicKey, 'ECDH-ES');
+    for (const answer of [
+      await forged('ECDH-ES', ephemeral),
+      await forged('ECDH-ES', known),
+      await forged('dir', new Uint8Array(32)),
+      await forged('dir', hash('sha256', request.body, 'buffer')),
+    ]) {
+      await assert.rejects(request.open(answer), BodyNotDecrypted);
+    }
+  });
+
+  it('is refused where it brings no key for its answer', async () => {
+    for (const [plaintext, reply] of [
+      [Buffer.alloc(31), 'A256GCM'],
+      [Buffer.alloc(40), undefined],
+      [Buffer.alloc(40), server.publicKey],
+    ] as const) {
+      const jwe = await new CompactEncrypt(plaintext)
+        .setProtectedHeader({
+          ...{ alg: 'ECDH-ES', enc: 'A256GCM', kid: server.publicKey.kid as string, sub: CREDENTIAL, cty: TEXT },
+          ...(reply === undefined ? {} : { reply }),
+        })
+        .encrypt(await importJWK(server.publicKey, 'ECDH-ES'));
+      await assert.rejects(open(jwe), /no key for its answer/);
+    }
   });
 
   it('is opened with the key that it names, while keys are rotated', async () => {

@@ -127,6 +127,10 @@ it('holds networks and permissions of any length, in the record or beside it', (
       for (const [i, key] of made.entries()) {
         const row = keys.set(key);
         assert.equal(row.anywhere, key.networks.length === 0, `networks of ${i}`);
+        assert.equal(row.isOpen, key.networks.length === 0);
+        const all = Uint8Array.from([...key.networks, 4, 0, 0, 0, 0, 0]);
+        assert.ok(keys.set({ ...key, id: 'key_open', networks: all }).isOpen, 'in the record and beside it');
+        assert.equal(keys.get(key.id)?.isOpen, key.networks.length === 0);
         assert.equal(row.allowsAddress([10, lengths[i]?.[0] as number, i, 1]), key.networks.length > 0);
         assert.ok(!row.allowsAddress([10, 255, i, 1]));
         assert.deepEqual(row.permissions, unpackPermissions(key.permissions));

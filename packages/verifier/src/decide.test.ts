@@ -41,6 +41,7 @@ function made({ key, credential, networks = [], permissions = ['prices:read'] }:
     permissions,
     grants: (required) => required.isIn(packPermissions(permissions)),
     anywhere: networks.length === 0,
+    isOpen: networks.length === 0,
     allowsDestination: () => false,
     allowsAddress: (address) => containsAddress(packNetworks(networks) as PackedNetworks, address),
     rules: [],

@@ -20,11 +20,11 @@ const RULES: RulesRecord = {
   secondFactor: [],
 };
 
-function keyWith(permissions: readonly string[], anywhere = true): ReplicaKey {
+function keyWith(permissions: readonly string[], isOpen = true): ReplicaKey {
   const packed = packPermissions(permissions);
   return {
     id: ID,
-    anywhere,
+    isOpen,
     grants: (required: { isIn(packed: unknown): boolean }) => required.isIn(packed),
     allowsDestination: (address: string) => address === 'known',
   } as unknown as ReplicaKey;

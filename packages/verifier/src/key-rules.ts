@@ -16,14 +16,14 @@ export function decideByRules(
 ): VerdictCode {
   if (requirement === null) return 'VALID';
   const lapsed =
-    withoutNetworks !== null && key.anywhere && wallMs >= createdAtOf(key.id) + withoutNetworks.days * DAY_MS
+    withoutNetworks !== null && key.isOpen && wallMs >= createdAtOf(key.id) + withoutNetworks.days * DAY_MS
       ? withoutNetworks.permissions
       : [];
   const grants = (required: Grantable) => !isAmong(lapsed, required) && key.grants(required);
   if (!requirement.isMetBy({ grants })) return 'INSUFFICIENT_PERMISSIONS';
   if (!requirement.permissions.some((required) => isAmong(withdrawals, required))) return 'VALID';
   // Issued before the rule was set, or with a network taken away past the rule: the rule holds all the same.
-  if (key.anywhere) return 'NETWORK_NOT_ALLOWED';
+  if (key.isOpen) return 'NETWORK_NOT_ALLOWED';
   return destination !== undefined && key.allowsDestination(destination) ? 'VALID' : 'DESTINATION_NOT_ALLOWED';
 }
 

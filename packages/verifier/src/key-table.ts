@@ -2,7 +2,7 @@ import type { Quota } from '@keyhold/protocol/feed';
 import { STATES, type State } from '@keyhold/protocol/state';
 import { type ConsumerTable, TableConsumer } from './consumer-table.ts';
 import type { LimitRule } from './limits.ts';
-import { type Address, type PackedNetworks, rangeContains } from './networks.ts';
+import { type Address, areOpen, type PackedNetworks, rangeContains, rangeIsOpen } from './networks.ts';
 import { IdIndex } from './id-index.ts';
 import { type Grantable, type PackedPermissions, unpackPermissions, unpackRange } from './permissions.ts';
 import { RecordSlab } from './record-slab.ts';
@@ -247,10 +247,17 @@ export class TableKey implements ReplicaKey {
     return long === null ? this.#networkBytes() === 0 : long.networks.length === 0;
   }
 
+  get isOpen(): boolean {
+    const { long } = this.#extras;
+    if (long !== null) return areOpen(long.networks);
+    const start = this.#networksStart();
+    return rangeIsOpen(this.#table.slab.bytes, start, start + this.#networkBytes());
+  }
+
   allowsAddress(address: Address): boolean {
     const { long } = this.#extras;
     if (long !== null) return rangeContains(long.networks, 0, long.networks.length, address);
-    const start = (this.row * ROW_WORDS + INLINE) * 4;
+    const start = this.#networksStart();
     return rangeContains(this.#table.slab.bytes, start, start + this.#networkBytes(), address);
   }
 
@@ -268,6 +275,10 @@ export class TableKey implements ReplicaKey {
 
   #networkBytes(): number {
     return (this.#head >>> NETWORKS_SHIFT) & LENGTH_MASK;
+  }
+
+  #networksStart(): number {
+    return (this.row * ROW_WORDS + INLINE) * 4;
   }
 
   #permissionsStart(): number {

@@ -109,7 +109,7 @@ export class LastStep {
     if (!this.#factors.mayCompare(holderOf(ready), presented)) {
       return conclude({ step: ready, code: 'SECOND_FACTOR_REQUIRED', signed });
     }
-    const spent = signed === null ? null : await this.#spendNonce(deciding, signed, ready);
+    const spent = signed === null ? null : await this.#spendNonce(signed, ready);
     const step = spent === null ? ready : again();
     const code = step.code === 'VALID' ? (spent ?? 'VALID') : step.code;
     if (code !== 'VALID') return conclude({ step, code, signed });
@@ -131,9 +131,9 @@ export class LastStep {
     return await this.#go(proven, step);
   }
 
-  async #spendNonce({ requirement }: Deciding, signed: SignedRequest, step: Step): Promise<VerdictCode> {
+  async #spendNonce(signed: SignedRequest, step: Step): Promise<VerdictCode> {
     const replay = this.#store === null ? null : sharedNonce(signed.claim);
-    if (this.#store === null || replay === null) return this.#rememberNonce(requirement, signed, step);
+    if (this.#store === null || replay === null) return this.#rememberNonce(signed, step);
     const owner = holderOf(step).credential.key.consumerId;
     const taken = await this.#store.take({ owner, replay, factor: null, limits: [], quota: null, cost: 0 });
     return taken.code === 'UNAVAILABLE' ? 'STORE_UNAVAILABLE' : CODE_OF_TAKEN[taken.code];
@@ -262,23 +262,18 @@ export class LastStep {
   }
 
   /** Nonce and second factor. A limit refuses without spending what is not spent yet. */
-  #rememberHere({ requirement, signed, use, nonceSpent }: Deciding, step: Step): VerdictCode {
+  #rememberHere({ signed, use, nonceSpent }: Deciding, step: Step): VerdictCode {
     if (step.allowance?.code !== 'VALID') return 'VALID';
     if (use !== undefined && this.#guard.isUsed(use)) return 'SECOND_FACTOR_REQUIRED';
-    const code = signed === null || nonceSpent === true ? 'VALID' : this.#rememberNonce(requirement, signed, step);
+    const code = signed === null || nonceSpent === true ? 'VALID' : this.#rememberNonce(signed, step);
     if (code !== 'VALID' || use === undefined) return code;
     return this.#guard.use(use, step.environment?.signing ?? null, step.wallMs);
   }
 
-  #rememberNonce(requirement: Requirement | null, { claim, received }: SignedRequest, step: Step): VerdictCode {
+  #rememberNonce({ claim }: SignedRequest, step: Step): VerdictCode {
     const signing = step.environment?.signing ?? null;
     // Removed since it was read: a dialect that is not allowed any more accepts nothing.
     if (signing === null) return 'STORE_UNAVAILABLE';
-    // A dialect without a time needs a store: without one, what was sent before a start is not told from what is new.
-    const mayDoWithout = signing.replay === 'shared' && signing.replayReads === 'allow' && claim.freshness !== null;
-    if (mayDoWithout && onlyReads(requirement, received)) {
-      return this.#guard.rememberMeanwhile(claim, signing, step.wallMs);
-    }
     return this.#guard.remember(claim, signing, step.wallMs);
   }
 }

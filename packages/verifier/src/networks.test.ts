@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
-import { containsAddress, packNetworks, parseAddress } from './networks.ts';
+import { areOpen, containsAddress, packNetworks, type PackedNetworks, parseAddress } from './networks.ts';
 
 function contains(networks: readonly string[], client: string): boolean {
   const packed = packNetworks(networks);
@@ -157,4 +157,42 @@ it('refuses what is no address, and never throws', () => {
 
 it('says which of several networks is wrong', () => {
   assert.equal((packNetworks(['10.0.0.0/8', '::/0', 'nonsense']) as { index: number }).index, 2);
+});
+
+/** Networks that are a family's addresses between them, none of them another's. */
+function divided(length: 4 | 16, cuts: readonly number[]): string[] {
+  const parts: [address: Uint8Array, bits: number][] = [[new Uint8Array(length), 0]];
+  for (const cut of cuts) {
+    const [[address, bits]] = parts.splice(cut % parts.length, 1) as [[Uint8Array, number]];
+    parts.push([address, Math.min(bits + 1, length * 8)]);
+    if (bits < length * 8) parts.push([flipped(address, bits), bits + 1]);
+  }
+  return parts.map(([address, bits]) => `${text(address)}/${bits}`);
+}
+
+it('sees that networks keep nobody out, however all addresses are divided among them, and that one missing is enough', () => {
+  const areOpenTo = (networks: readonly string[]) => areOpen(packNetworks(networks) as PackedNetworks);
+  for (const networks of [[], ['0.0.0.0/0'], ['192.0.2.0/24', '::/0'], ['128.0.0.0/1', '0.0.0.0/1']]) {
+    assert.ok(areOpenTo(networks), networks.join());
+  }
+  for (const networks of [['0.0.0.0/1'], ['0.0.0.0/1', '8000::/1'], ['::/1', '4000::/2'], ['0.0.0.0/8', '1.0.0.0/8']]) {
+    assert.ok(!areOpenTo(networks), networks.join());
+  }
+  const shapes = fc.tuple(
+    fc.constantFrom(4 as const, 16 as const),
+    fc.array(fc.nat(1000), { maxLength: 40 }),
+    fc.nat(),
+  );
+  fc.assert(
+    fc.property(shapes, ([length, cuts, missing]) => {
+      const networks = divided(length, cuts);
+      assert.ok(areOpenTo(networks));
+      const inside = networks.map((network) => network.replace(/\/.*/, ''));
+      networks.splice(missing % networks.length, 1);
+      assert.equal(areOpenTo(networks), networks.length === 0);
+      inside.splice(missing % inside.length, 1);
+      assert.equal(areOpenTo([...networks, ...inside]), networks.length === 0);
+    }),
+    { numRuns: 300 },
+  );
 });

@@ -102,6 +102,45 @@ function hostBitsAreZero(address: Address, bits: number): boolean {
   return address.every((byte, i) => (byte & (0xff >> Math.min(8, Math.max(0, bits - i * 8)))) === 0);
 }
 
+/** The first address of each family. */
+const FIRST_ADDRESSES: readonly Address[] = [new Array<number>(4).fill(0), new Array<number>(16).fill(0)];
+
+/** True where nobody is kept out: no network, or all addresses of a family between them, `0.0.0.0/0` or its halves. */
+export function areOpen(networks: PackedNetworks): boolean {
+  return rangeIsOpen(networks, 0, networks.length);
+}
+
+/**
+ * The same for networks that lie among other bytes. Where an address of a family is left out, the first such one is the
+ * family's first, or comes right after a network.
+ */
+export function rangeIsOpen(bytes: Uint8Array, start: number, end: number): boolean {
+  if (start === end) return true;
+  return FIRST_ADDRESSES.some((first) => {
+    // Of nearly all lists this is all that is looked at.
+    if (!rangeContains(bytes, start, end, first)) return false;
+    for (let at = start; at < end; at += 2 + (bytes[at] as number)) {
+      if (bytes[at] !== first.length) continue;
+      const next = addressAfter(bytes, at);
+      if (next !== null && !rangeContains(bytes, start, end, next)) return false;
+    }
+    return true;
+  });
+}
+
+/** The address after a network's last; null: it has the family's last. */
+function addressAfter(bytes: Uint8Array, at: number): Address | null {
+  const [length, bits] = [bytes[at] as number, bytes[at + 1] as number];
+  const address = Array.from(bytes.subarray(at + 2, at + 2 + length));
+  for (let bit = bits - 1; bit >= 0; bit--) {
+    const [byte, mask] = [bit >> 3, 0x80 >> (bit & 7)];
+    const value = address[byte] as number;
+    address[byte] = value ^ mask;
+    if ((value & mask) === 0) return address;
+  }
+  return null;
+}
+
 /** True when one of the networks contains the address. Families never match each other. */
 export function containsAddress(networks: PackedNetworks, address: Address): boolean {
   return rangeContains(networks, 0, networks.length, address);

@@ -51,19 +51,20 @@ export class ReplayGuard {
   remember(claim: SignedClaim, signing: SigningRecord, wallMs: number): VerdictCode {
     // One verifier that guards alone has to be the only one, and its environment has to have said so.
     if (signing.replay !== 'verifier' || claim.freshness === null) return 'STORE_UNAVAILABLE';
-    // What was good before it was there may have been accepted by the one before it.
-    if (claim.freshness.after < this.#readingSince(signing, wallMs)) return 'TIMESTAMP_OUT_OF_WINDOW';
-    return this.#remember(claim, claim.freshness, wallMs);
+    return this.#rememberSince(claim, claim.freshness, signing, wallMs);
   }
 
   /** The same while a shared store can't be asked, for requests that may do without it: better than nothing. */
   rememberMeanwhile(claim: SignedClaim, signing: SigningRecord, wallMs: number): VerdictCode {
-    const { credential, freshness, nonce } = claim;
-    if (freshness !== null) {
-      if (freshness.after < this.#readingSince(signing, wallMs)) return 'TIMESTAMP_OUT_OF_WINDOW';
-      return this.#remember(claim, freshness, wallMs);
-    }
-    return nonce?.kind === 'rising' ? CODES[this.memory.rising(credential, nonce.value)] : 'STORE_UNAVAILABLE';
+    // Without a time nothing tells what was accepted before this verifier was there from what is new.
+    if (claim.freshness === null) return 'STORE_UNAVAILABLE';
+    return this.#rememberSince(claim, claim.freshness, signing, wallMs);
+  }
+
+  #rememberSince(claim: SignedClaim, freshness: Freshness, signing: SigningRecord, wallMs: number): VerdictCode {
+    // What was good before it was there may have been accepted by the one before it.
+    if (freshness.after < this.#readingSince(signing, wallMs)) return 'TIMESTAMP_OUT_OF_WINDOW';
+    return CODES[this.memory.once(identityOf(claim), freshness.until, wallMs, claim.nonce !== null)];
   }
 
   /**
@@ -93,10 +94,6 @@ export class ReplayGuard {
     if (after < this.#startedAt) return 'SECOND_FACTOR_REQUIRED';
     const sighting = this.memory.once(hash('sha256', id, 'buffer'), until, wallMs, false);
     return sighting === 'fresh' ? 'VALID' : sighting === 'seen' ? 'SECOND_FACTOR_REQUIRED' : 'STORE_UNAVAILABLE';
-  }
-
-  #remember(claim: SignedClaim, { until }: Freshness, wallMs: number): VerdictCode {
-    return CODES[this.memory.once(identityOf(claim), until, wallMs, claim.nonce !== null)];
   }
 }
 

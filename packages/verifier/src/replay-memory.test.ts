@@ -134,23 +134,3 @@ describe('a clock that is set never makes it forget what may still be accepted',
     );
   });
 });
-
-describe('nonces that must rise', () => {
-  it('rise strictly, in all their 64 bits', () => {
-    const memory = new ReplayMemory();
-    const top = 2n ** 64n - 1n;
-    assert.equal(memory.rising('a', top - 2n), 'fresh');
-    assert.equal(memory.rising('a', top - 2n), 'seen');
-    assert.equal(memory.rising('a', top - 3n), 'seen');
-    assert.equal(memory.rising('a', top - 1n), 'fresh');
-    assert.equal(memory.rising('b', 0n), 'fresh');
-    assert.equal(memory.rising('b', 0n), 'seen');
-  });
-
-  it('of one credential too many are refused, and those of the others are known still', () => {
-    const memory = new ReplayMemory({ maxRising: 2 });
-    assert.deepEqual([memory.rising('a', 5n), memory.rising('b', 5n)], ['fresh', 'fresh']);
-    assert.equal(memory.rising('c', 5n), 'full');
-    assert.deepEqual([memory.rising('a', 5n), memory.rising('a', 6n)], ['seen', 'fresh']);
-  });
-});

@@ -7,8 +7,6 @@ export type Sighting = 'fresh' | 'seen' | 'full';
 export interface ReplayMemoryOptions {
   /** Most digests remembered at once; 16 bytes each in tables between three eighths and three quarters full. */
   readonly maxNonces?: number;
-  /** Most credentials whose nonces must rise. */
-  readonly maxRising?: number;
   /** Digests whose time ends within the same so many milliseconds are forgotten together. */
   readonly bucketMs?: number;
   readonly seed?: HashSeed;
@@ -23,9 +21,6 @@ interface Bucket {
 /** Most buckets at once, so that times spread far apart cost no memory of their own: nearly three hours of them. */
 const MAX_BUCKETS = 1_024;
 
-/** What a `Map` needs for one short string and one bigint, as measured. */
-const RISING_BYTES = 150;
-
 /**
  * What one verifier has seen of signed requests, in memory with a bound. Digests lie in buckets by when they stop
  * being good, and a bucket is dropped whole, so that nothing is ever swept one by one.
@@ -33,7 +28,6 @@ const RISING_BYTES = 150;
  */
 export class ReplayMemory {
   readonly #maxNonces: number;
-  readonly #maxRising: number;
   readonly #bucketMs: number;
   readonly #seed: HashSeed;
   /** By end, not sorted; a few dozen at most where requests are good for minutes. */
@@ -42,11 +36,9 @@ export class ReplayMemory {
   /** Everything good only before this moment may have been forgotten. It never goes back, whatever the clock does. */
   #forgottenBefore = Number.NEGATIVE_INFINITY;
   #earliestEnd = Number.POSITIVE_INFINITY;
-  readonly #rising = new Map<string, bigint>();
 
   constructor(options: ReplayMemoryOptions = {}) {
     this.#maxNonces = options.maxNonces ?? 2_000_000;
-    this.#maxRising = options.maxRising ?? 100_000;
     this.#bucketMs = options.bucketMs ?? 10_000;
     this.#seed = options.seed ?? { first: randomOdd(), second: randomOdd() };
   }
@@ -56,9 +48,9 @@ export class ReplayMemory {
     return this.#size;
   }
 
-  /** Bytes held by what is remembered; what must rise is estimated. */
+  /** Bytes held by what is remembered. */
   get bytes(): number {
-    return this.#buckets.reduce((sum, { table }) => sum + table.bytes, 0) + this.#rising.size * RISING_BYTES;
+    return this.#buckets.reduce((sum, { table }) => sum + table.bytes, 0);
   }
 
   /**
@@ -98,18 +90,6 @@ export class ReplayMemory {
 
   #endOf(untilMs: number): number {
     return (Math.floor(untilMs / this.#bucketMs) + 1) * this.#bucketMs;
-  }
-
-  /**
-   * Remembers the highest number of a credential; only a higher one is fresh. None is ever forgotten: where there is no
-   * room for one more credential, it is refused.
-   */
-  rising(id: string, value: bigint): Sighting {
-    const highest = this.#rising.get(id);
-    if (highest !== undefined && value <= highest) return 'seen';
-    if (highest === undefined && this.#rising.size >= this.#maxRising) return 'full';
-    this.#rising.set(id, value);
-    return 'fresh';
   }
 
   /**

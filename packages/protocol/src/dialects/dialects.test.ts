@@ -10,7 +10,7 @@ import { changesOf, differences, type Gap } from './testing/changes.ts';
 import { flatten } from './testing/keys.ts';
 import { received, signed } from './testing/requests.ts';
 
-/** `rfc9421` binds a body by its digest and not in its base: it has properties of its own. */
+/** `rfc9421` binds a body by its digest and not in its base: its property is in `rfc9421/changes.test.ts`. */
 type Exchange = Exclude<keyof typeof DIALECTS, 'rfc9421'>;
 
 /** What each dialect leaves open, as its comment says. What is not here is signed or refused, or a test below fails. */

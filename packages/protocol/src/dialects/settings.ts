@@ -16,7 +16,8 @@ export const Rfc9421Settings = Closed({
     Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
       maxItems: 20,
       default: ['@method', '@target-uri'],
-      description: 'Components that a signature has to cover at least, as RFC 9421 §2 writes them.',
+      description:
+        'Components that a signature has to cover at least, as RFC 9421 §2 writes them; among them @method, and @target-uri, @request-target, or @path and @query.',
     }),
   ),
   maxAgeSeconds: Type.Optional({ ...WindowSeconds, default: 60 }),

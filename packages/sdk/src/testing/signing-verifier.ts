@@ -1,5 +1,6 @@
 import { generateKeyPairSync, hash } from 'node:crypto';
 import type { DialectSettings } from '@keyhold/protocol/dialects/settings';
+import type { SigningRecord } from '@keyhold/protocol/feed';
 import { FedClient } from '@keyhold/verifier/testing/fed-client';
 import { credentialRecord, ENVIRONMENT, keyRecord, makeSecret } from '@keyhold/verifier/testing/records';
 import { Verifier } from '@keyhold/verifier/verifier';
@@ -9,20 +10,34 @@ const SIGNED = 'cred_01890a5d-ac96-774b-bcce-b302099a8057';
 /** Longer than any dialect looks back: what was signed before a verifier began to remember is not accepted. */
 const BEFORE_MS = 700_000;
 
+const SIGNING = {
+  kind: 'signing',
+  id: 'sign_1',
+  environment: 'env_1',
+  replay: 'verifier',
+  replayReads: 'refuse',
+} as const;
+
 /** The shipped verifier with one key, which has a bearer credential and one of Ed25519; a test is its control plane. */
 export class SigningVerifier {
   readonly fed = new FedClient();
   readonly secret = makeSecret();
+  /** The one that signs. */
+  readonly credential = SIGNED;
   readonly verifier = new Verifier(this.fed.clock, this.fed.client);
   readonly #pem: string;
 
-  constructor(dialects: readonly DialectSettings[], key: Parameters<typeof keyRecord>[0] = {}) {
+  constructor(
+    dialects: readonly DialectSettings[],
+    key: Parameters<typeof keyRecord>[0] = {},
+    signing: Partial<Pick<SigningRecord, 'replay' | 'replayReads'>> = {},
+  ) {
     const { publicKey, privateKey } = generateKeyPairSync('ed25519');
     this.#pem = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
     this.fed.clock.advance(BEFORE_MS);
     this.verifier.start();
     this.fed.lead([
-      { kind: 'signing', id: 'sign_1', environment: 'env_1', dialects, replay: 'verifier', replayReads: 'refuse' },
+      { ...SIGNING, dialects, ...signing },
       keyRecord({ permissions: ['orders:write'], ...key }),
       credentialRecord(this.secret),
       credentialRecord('', { id: SIGNED, digest: hash('sha256', SIGNED, 'hex') }),

@@ -1,5 +1,6 @@
 import type { Quota, RateLimit } from '@keyhold/protocol/feed';
 import type { KeyRow } from '../database/schema.ts';
+import { isOpen } from './key-rules.ts';
 
 /** Whether a key with these permissions does more than read. */
 export function doesMoreThanRead(permissions: readonly string[]): boolean {
@@ -22,7 +23,7 @@ export interface Wanted {
 export interface Around {
   /** That it may send funds to now. */
   readonly addresses: readonly string[];
-  /** Its environment's rules keep something from keys without networks: naming one gives that. */
+  /** Its environment's rules keep something from keys whose networks keep nobody out: to be kept to some gives that. */
   readonly takesNetworks: boolean;
 }
 
@@ -36,7 +37,7 @@ export function widensKey(key: KeyRow, { addresses, takesNetworks }: Around, wan
   return (
     adds(JSON.parse(key.permissions) as string[], permissions) ||
     (networks.length > 0 && (allowedNetworks?.length === 0 || adds(networks, allowedNetworks))) ||
-    (networks.length === 0 && takesNetworks && adds(networks, allowedNetworks)) ||
+    (takesNetworks && allowedNetworks !== undefined && isOpen(networks) && !isOpen(allowedNetworks)) ||
     adds(addresses, addressBook) ||
     (expiresAt !== undefined && timeOf(expiresAt, Infinity) > (key.expires_at ?? Infinity)) ||
     (startsAt !== undefined && timeOf(startsAt, 0) < (key.starts_at ?? 0))

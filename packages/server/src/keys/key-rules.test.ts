@@ -28,6 +28,8 @@ onEachDatabase("an environment's rules", (createPlace) => {
     const body = { project: 'market', environment: 'test', consumer, name: 'key' };
     for (const [field, settings] of [
       ['/allowedNetworks', { ...withdrawing, allowedNetworks: [] }],
+      ['/allowedNetworks', { ...withdrawing, allowedNetworks: ['192.0.2.0/24', '0.0.0.0/0'] }],
+      ['/allowedNetworks', { ...withdrawing, allowedNetworks: ['::/1', '8000::/1'] }],
       ['/addressBook', { ...withdrawing, addressBook: [] }],
       ['/allowedNetworks', { permissions: ['*:*'] }],
       ['/allowedNetworks', { permissions: ['funds:*'] }],
@@ -39,6 +41,8 @@ onEachDatabase("an environment's rules", (createPlace) => {
     assert.deepEqual((await shared().expect(200, 'GET', `/v1/keys/${keyId}`)).addressBook, BOOK);
     const refused = await shared().expect(409, 'PATCH', `/v1/keys/${keyId}`, { addressBook: [] });
     assert.equal(refused.code, 'RULE_NOT_MET');
+    const opened = await shared().expect(409, 'PATCH', `/v1/keys/${keyId}`, { allowedNetworks: ['::/0'] });
+    assert.deepEqual([opened.code, opened.field], ['RULE_NOT_MET', '/allowedNetworks']);
     await shared().expect(200, 'PATCH', `/v1/keys/${keyId}`, { name: 'renamed' });
   });
 
@@ -59,14 +63,25 @@ onEachDatabase("an environment's rules", (createPlace) => {
     assert.equal(await code('0xAbC'), 'VALID');
   });
 
+  it('take from a key whose networks are opened, behind the barrier', async () => {
+    await setRules({ withoutNetworks: { permissions: ['orders:*'], days: 1 } });
+    const { keyId } = await shared().market.issue({ permissions: ['orders:write'], allowedNetworks: ['10.0.0.0/8'] });
+    for (const allowedNetworks of [['10.0.0.0/8', '::/0'], ['10.0.0.0/8'], []]) {
+      const { barrier } = await shared().expect(200, 'PATCH', `/v1/keys/${keyId}`, { allowedNetworks });
+      assert.equal(barrier?.acknowledged, 1, allowedNetworks.join());
+    }
+  });
+
   it('hold for keys that were issued before them, and where the control plane decides', async () => {
     await setRules({});
     const free = await shared().market.issue({ permissions: ['funds:withdraw'] });
+    const open = await shared().market.issue({ ...withdrawing, allowedNetworks: ['0.0.0.0/0'] });
     const ask = (secret: string) =>
       shared().codeOf(secret, { permission: 'funds:withdraw', clientIp: '192.0.2.9', destination: 'bc1qexample' });
     assert.equal(await ask(free.secret), 'VALID');
     await setRules({ withdrawals: ['funds:withdraw'] });
     assert.equal(await ask(free.secret), 'NETWORK_NOT_ALLOWED');
+    assert.equal(await ask(open.secret), 'NETWORK_NOT_ALLOWED', 'a network that is all addresses is none');
     const setting = '/v1/projects/market/environments/test/permissions/funds:withdraw';
     await shared().expect(200, 'PUT', setting, { audit: 'every-use' });
     const { keyId, secret } = await shared().market.issue(withdrawing);

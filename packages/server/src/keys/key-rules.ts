@@ -1,6 +1,7 @@
 import { type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Rules } from '@keyhold/protocol/operations/rules';
 import { isAmong } from '@keyhold/verifier/key-rules';
+import { areOpen, packNetworks } from '@keyhold/verifier/networks';
 
 /** A key as rules look at it. */
 export interface RuledKey {
@@ -13,15 +14,26 @@ export interface RuledKey {
 export function checkRules({ withdrawals }: Rules, key: RuledKey): Refusal | null {
   const found = key.permissions.find((permission) => isAmong(withdrawals, partsOf(permission)));
   if (found === undefined) return null;
-  if (key.allowedNetworks.length === 0) {
+  if (isOpen(key.allowedNetworks)) {
     return refuse(
       'RULE_NOT_MET',
-      `A key with ${found} has to name the networks that it is used from.`,
+      `A key with ${found} has to name the networks that it is used from, and not all there are.`,
       '/allowedNetworks',
     );
   }
   if (key.addressBook.length > 0) return null;
   return refuse('RULE_NOT_MET', `A key with ${found} has to name the addresses that funds may go to.`, '/addressBook');
+}
+
+/** Whether rules keep from a key whose networks keep nobody out what others have. */
+export function takesNetworks({ withdrawals, withoutNetworks }: Rules): boolean {
+  return withdrawals.length > 0 || withoutNetworks !== null;
+}
+
+/** Whether networks keep nobody out; rules take such ones for none. */
+export function isOpen(networks: readonly string[]): boolean {
+  const packed = packNetworks(networks);
+  return 'error' in packed || areOpen(packed);
 }
 
 function partsOf(permission: string): { resource: string; action: string } {

@@ -11,7 +11,7 @@ import { checkMetadata, checkRateLimits } from '../projects/settings.ts';
 import { loosensKey, widensKey } from './critical.ts';
 import { stateAt } from './key.ts';
 import { keyEntry } from './key-entry.ts';
-import { checkRules } from './key-rules.ts';
+import { checkRules, isOpen, takesNetworks } from './key-rules.ts';
 import { checkNetworks, checkPeriod, readTime } from './key-settings.ts';
 import { findAddressBook, type PlacedKey } from './keys.store.ts';
 import { viewKey } from './view-key.ts';
@@ -68,9 +68,11 @@ export async function updateKey(
     const place = { project: placed.project_slug, environment: placed.environment_name };
     const shown = await viewKey(facts.db, changed, place, now);
     // What is given is judged as a whole: a rule that came later is met with the first change.
-    const unmet = widens(patch) ? checkRules(showRules(await findRules(facts.db, key.environment_id)), shown) : null;
+    const rules = showRules(await findRules(facts.db, key.environment_id));
+    const unmet = widens(patch) ? checkRules(rules, shown) : null;
     if (unmet !== null) return unmet;
-    return { key: shown, narrows: takes || narrows(key, changed) || mayRepeat(patch, key, changed) };
+    const opens = takesNetworks(rules) && isOpen(shown.allowedNetworks) && !isOpen(JSON.parse(key.allowed_networks));
+    return { key: shown, narrows: takes || opens || narrows(key, changed) || mayRepeat(patch, key, changed) };
   });
   if (isRefusal(recorded)) return recorded;
   const { sequence, value } = recorded;
@@ -83,10 +85,9 @@ export async function updateKey(
 /** What a change would give to a key as it is now. */
 export async function givesNow(db: Kysely<Database>, key: KeyRow, patch: KeyPatch): Promise<Gives> {
   const book = patch.addressBook === undefined ? undefined : await findAddressBook(db, key.id);
-  const { withdrawals, withoutNetworks } = showRules(await findRules(db, key.environment_id));
   const around = {
     addresses: JSON.parse(book?.addresses ?? '[]') as string[],
-    takesNetworks: withdrawals.length > 0 || withoutNetworks !== null,
+    takesNetworks: takesNetworks(showRules(await findRules(db, key.environment_id))),
   };
   return { widens: widensKey(key, around, patch), loosens: loosensKey(key, around, patch) };
 }

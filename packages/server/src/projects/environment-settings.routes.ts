@@ -1,4 +1,4 @@
-import { componentProblem } from '@keyhold/protocol/dialects/rfc9421/rfc9421';
+import { rfc9421SettingsFault } from '@keyhold/protocol/dialects/rfc9421/rfc9421';
 import { hmacSettingsFault } from '@keyhold/protocol/dialects/hmac-template';
 import type { DialectSettings } from '@keyhold/protocol/dialects/settings';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
@@ -60,7 +60,7 @@ export function mountEnvironmentSettings(app: FastifyInstance, { gate, context, 
   });
 }
 
-/** What would refuse every request is told to whoever sets it. */
+/** What would refuse every request, or leave open what one does, is told to whoever sets it. */
 function checkDialects(dialects: readonly DialectSettings[]): Refusal | null {
   for (const [i, settings] of dialects.entries()) {
     const problem = problemOf(settings);
@@ -71,10 +71,5 @@ function checkDialects(dialects: readonly DialectSettings[]): Refusal | null {
 
 function problemOf(settings: DialectSettings): string | null {
   if (settings.dialect === 'hmac') return hmacSettingsFault(settings);
-  if (settings.dialect !== 'rfc9421') return null;
-  for (const component of settings.components ?? []) {
-    const problem = componentProblem(component);
-    if (problem !== null) return problem;
-  }
-  return null;
+  return settings.dialect === 'rfc9421' ? rfc9421SettingsFault(settings) : null;
 }

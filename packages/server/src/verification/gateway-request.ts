@@ -17,7 +17,12 @@ export interface HttpRequest {
 export interface Asked {
   /** The gateway's own: `Authorization` is the client's. */
   readonly token: string | null;
-  readonly place: { readonly environment?: string | undefined; readonly permission?: string | undefined };
+  readonly place: {
+    readonly environment?: string | undefined;
+    readonly permission?: string | undefined;
+    /** Where a withdrawal goes. */
+    readonly destination?: string | undefined;
+  };
   readonly request: ReceivedRequest;
   readonly clientIp: string | undefined;
 }
@@ -134,22 +139,27 @@ export function readAsked(gateway: Gateway, request: HttpRequest): Asked | Refus
 /**
  * In the address that it asks at, which no client writes, or else in fields that it sets. Envoy's address is the
  * client's own. Where address and field say two things, nobody knows who wrote the field: refused, so that neither a
- * client is believed nor a gateway's word dropped.
+ * client is believed nor a gateway's word dropped. Where funds go is read in the address alone: a gateway that was set up
+ * without a thought of it hands on whatever field a client sends.
  */
 function placeOf({ name }: Gateway, said: Said, { query }: HttpRequest): Asked['place'] | Refusal {
-  const place: { environment?: string; permission?: string } = {};
-  for (const what of ['environment', 'permission'] as const) {
-    const field = said(`x-keyhold-${what}`);
+  const place: { environment?: string; permission?: string; destination?: string } = {};
+  const inAddress = (what: string) => {
     const given = name === 'envoy' ? undefined : (query as Readonly<Record<string, unknown>>)[what];
     // Twice in an address is an array, and nothing that anybody has.
-    const address = given === undefined ? undefined : String(given);
+    return given === undefined ? undefined : String(given);
+  };
+  for (const what of ['environment', 'permission'] as const) {
+    const field = said(`x-keyhold-${what}`);
+    const address = inAddress(what);
     if (address !== undefined && field !== undefined && address !== field) {
       return refuse('INVALID_INPUT', 'Address and field say two things: whose is the field?', `x-keyhold-${what}`);
     }
     const value = address ?? field;
     if (value !== undefined) place[what] = value;
   }
-  return place;
+  const destination = inAddress('destination');
+  return destination === undefined ? place : { ...place, destination };
 }
 
 /** An API has to leave a body of these alone (RFC 9110 §9.3.1): nothing may depend on it. */

@@ -63,7 +63,8 @@ async function answer(
   if (!mayVerify(principal)) return sendProblem(request, reply, FORBIDDEN);
   const place = readPlace(verifier, principal, asked.place);
   if (isRefusal(place)) return sendProblem(request, reply, place);
-  const verdict = await verifier.verify({ ...place, request: asked.request, clientIp: asked.clientIp });
+  const { clientIp, place: said } = asked;
+  const verdict = await verifier.verify({ ...place, request: asked.request, clientIp, destination: said.destination });
   reply.header('cache-control', 'no-store');
   return verdict.valid ? accept(reply, verdict, gateway) : turnAway(reply, verdict, clock.wall(), gateway);
 }

@@ -64,6 +64,33 @@ onEachDatabase('a gateway that asks before it hands a request on', (createPlace)
     assert.equal((await ask(AT, { ...elsewhere, ...theirs })).status, 403, 'its address');
   });
 
+  it('says where funds go in its address alone: no client names an address of the book instead', async () => {
+    await shared().expect(200, 'PUT', '/v1/projects/market/environments/test/rules', { withdrawals: ['funds:*'] });
+    const { secret } = await shared().market.issue({
+      permissions: ['funds:withdraw'],
+      allowedNetworks: ['192.0.2.0/24'],
+      addressBook: ['bc1qexample'],
+    });
+    const own = { ...about, 'x-keyhold-token': await token(['verify']), authorization: `Bearer ${secret}` };
+    const withdraw = AT.replace('prices:read', 'funds:withdraw');
+    const told = async (path: string, more: object = {}) => {
+      const answer = await ask(path, { ...own, ...more });
+      return [answer.status, answer.status === 403 ? ((await answer.json()) as { code: string }).code : null];
+    };
+    const elsewhere = [403, 'DESTINATION_NOT_ALLOWED'];
+    assert.deepEqual(await told(`${withdraw}&destination=bc1qexample`), [204, null]);
+    assert.deepEqual(await told(`${withdraw}&destination=bc1qother`), elsewhere);
+    assert.deepEqual(await told(`${withdraw}&destination=bc1qexample&destination=bc1qexample`), elsewhere, 'twice');
+    assert.deepEqual(await told(withdraw, { 'x-keyhold-destination': 'bc1qexample' }), elsewhere, "a client's field");
+    const nginx = { 'x-original-uri': '/v1/withdraw?address=bc1qexample', 'x-real-ip': '192.0.2.7' };
+    const asked = withdraw.replace('forward', 'nginx');
+    assert.deepEqual(await told(`${asked}&destination=bc1qexample`, nginx), [204, null]);
+    assert.deepEqual(await told(asked, nginx), elsewhere);
+    const envoy = { ...nginx, 'x-keyhold-environment': 'market/test', 'x-keyhold-permission': 'funds:withdraw' };
+    assert.deepEqual(await told('/v1/auth/envoy/v1/withdraw?destination=bc1qexample', envoy), elsewhere);
+    await shared().expect(200, 'PUT', '/v1/projects/market/environments/test/rules', {});
+  });
+
   it('is refused where something stands twice, so that no client speaks for it', async () => {
     const { secret } = await shared().market.issue();
     const lines = [

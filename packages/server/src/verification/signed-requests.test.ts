@@ -35,6 +35,27 @@ onEachDatabase('a signed request', (createPlace) => {
     await eventually('the verifier guards alone', async () => (await verify(await received(signer))).valid);
   });
 
+  it('is read by no settings that leave open what it does: whoever sets them is told which', async () => {
+    const hmac = {
+      ...{ dialect: 'hmac', credentialHeader: 'X-Key', signatureHeader: 'X-Sign', timestampHeader: 'X-Time' },
+      ...{ hash: 'sha256', secretEncoding: 'utf8', signatureEncoding: 'hex', timestampUnit: 's', windowSeconds: 30 },
+    };
+    const before = await shared().expect(200, 'GET', SIGNING);
+    for (const [unsafe, detail] of [
+      [{ dialect: 'rfc9421', components: [] }, /@method/],
+      [{ dialect: 'rfc9421', components: ['@method', '@path'] }, /the target/],
+      [{ dialect: 'rfc9421', components: ['@method', '@target-uri', '@new'] }, /unknown/],
+      [{ ...hmac, signed: ['timestamp', 'path', 'body'] }, /method/],
+      [{ ...hmac, signed: ['timestamp', 'method', 'body'] }, /path/],
+      [{ ...hmac, signed: ['method', 'target', 'body'] }, /timestamp/],
+    ] as const) {
+      const refused = await shared().expect(400, 'PUT', SIGNING, { dialects: [{ dialect: 'binance' }, unsafe] });
+      assert.deepEqual([refused.code, refused.field], ['INVALID_INPUT', '/dialects/1']);
+      assert.match(refused.detail, detail);
+    }
+    assert.deepEqual(await shared().expect(200, 'GET', SIGNING), before);
+  });
+
   const issue = (credential: object, settings: object = {}) => {
     const { consumer } = shared().market;
     const place = { project: 'market', environment: 'test', consumer, name: 'key' };

@@ -1,10 +1,10 @@
 import type { Dialect } from '../dialect.ts';
 import { OTP_HEADER } from '../../totp.ts';
 import type { Rfc9421Settings } from '../settings.ts';
-import { type Component, parseComponent, parseComponents } from './component.ts';
+import { type Component, parseComponents } from './component.ts';
 import { coversDigest } from './content-digest.ts';
 import { Fields } from './fields.ts';
-import { isRefused } from './malformed.ts';
+import { isRefused, malformed } from './malformed.ts';
 import { requestMessage } from './message.ts';
 import { prepareRequest } from './prepare-request.ts';
 import { readSignature } from './read-signature.ts';
@@ -27,6 +27,8 @@ export const rfc9421: Dialect<Rfc9421Settings> = {
   read(request, settings) {
     const components = parseComponents(settings.components ?? DEFAULT_COMPONENTS);
     if (isRefused(components)) return components;
+    const fault = coverageFault(components);
+    if (fault !== null) return malformed(`the settings of the dialect are not safe: ${fault}`);
     return readSignature(requestMessage(request), {
       components,
       maxAgeSeconds: settings.maxAgeSeconds ?? DEFAULT_MAX_AGE_SECONDS,
@@ -59,11 +61,20 @@ export function requestComponents(settings: Rfc9421Settings, hasBody: boolean): 
     : components;
 }
 
-/** Why settings cannot name this as a component of requests, or null: to be asked before settings are stored. */
-export function componentProblem(written: string): string | null {
-  const component = parseComponent(written);
-  if (isRefused(component)) return component.malformed;
-  const { name, parameters, identifier } = component;
-  const never = name === '@status' || parameters.has('req') || parameters.has('tr');
-  return never ? `${identifier}: no request has it` : null;
+/** What is wrong with settings, or null: to be asked before they are stored. */
+export function rfc9421SettingsFault(settings: Rfc9421Settings): string | null {
+  const components = parseComponents(settings.components ?? DEFAULT_COMPONENTS);
+  if (isRefused(components)) return components.malformed;
+  const never = components.find(
+    ({ name, parameters }) => name === '@status' || parameters.has('req') || parameters.has('tr'),
+  );
+  return never === undefined ? coverageFault(components) : `${never.identifier}: no request has it`;
+}
+
+/** A signature that leaves out what is done, or to what, is good for anything else of the kind (RFC 9421 §7.2.1). */
+function coverageFault(components: readonly Component[]): string | null {
+  const covers = (wanted: string) => components.some(({ name }) => name === wanted);
+  if (!covers('@method')) return 'components leave out @method';
+  if (covers('@target-uri') || covers('@request-target') || (covers('@path') && covers('@query'))) return null;
+  return 'components leave out the target: name @target-uri, @request-target, or @path and @query';
 }

@@ -24,7 +24,9 @@ onEachDatabase('approvals', (createPlace) => {
     const issue = async (more: object = {}) =>
       assertStatus(await asker.call('POST', '/v1/keys', { ...key, ...more }, { confirm: true }), 201).key.id;
     const [id, anywhere] = [await issue(), await issue()];
-    const withdrawing = await issue({ permissions: ['funds:withdraw'], addressBook: ['bc1-of-this-test'] });
+    const funds = { permissions: ['funds:withdraw'], addressBook: ['bc1-of-this-test'] };
+    const withdrawing = await issue(funds);
+    const open = await issue({ ...funds, allowedNetworks: ['0.0.0.0/0', '10.0.0.0/8'] });
     const role = { actions: ['keys.read', 'audit.read'], about: 'test' };
     assert.equal(await send('PUT', '/v1/custom-roles/watcher', role), 'done');
     await savePolicy(
@@ -55,8 +57,9 @@ onEachDatabase('approvals', (createPlace) => {
       ['PUT', `${environment}/permissions/orders:write`, { confirm: 'online', audit: 'every-use' }, 'done'],
       ['PUT', `${environment}/rules`, { withdrawals: ['funds:withdraw'], unusedDays: 30 }, 'done'],
       ['PUT', `${environment}/rules`, { withdrawals: ['funds:withdraw'], unusedDays: 31 }, waits],
-      // It was kept from withdrawing, having none.
-      ['PATCH', `/v1/keys/${withdrawing}`, { allowedNetworks: ['0.0.0.0/0'] }, waits],
+      // They were kept from withdrawing, having none, or one that is all addresses.
+      ['PATCH', `/v1/keys/${withdrawing}`, { allowedNetworks: ['10.0.0.0/8'] }, waits],
+      ['PATCH', `/v1/keys/${open}`, { allowedNetworks: ['10.0.0.0/8'] }, waits],
       ['PUT', `${environment}/rules`, { unusedDays: 30 }, waits],
       ['PUT', '/v1/custom-roles/watcher', { ...role, actions: ['keys.read'] }, 'done'],
       ['PUT', '/v1/custom-roles/watcher', role, waits],

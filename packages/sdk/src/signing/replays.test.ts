@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { ENVIRONMENT } from '@keyhold/verifier/testing/records';
+import { SigningVerifier } from '../testing/signing-verifier.ts';
+
+/** Signs a read as a client does now; what comes of it is the code of its verdict, as often as it is asked. */
+async function signedRead(keys: SigningVerifier): Promise<() => Promise<string>> {
+  const url = new URL('https://api.example/v1/orders?a=1');
+  const { method, headers, body } = await keys.sign('rfc9421', { method: 'GET', url: url.href });
+  const received = {
+    ...{ method, target: url.pathname + url.search, scheme: 'https' as const },
+    ...{ headers: [['Host', url.host] as const, ...headers], body },
+  };
+  const asked = { environment: ENVIRONMENT, permission: 'orders:read', request: received };
+  return async () => (await keys.verifier.verify(asked)).code;
+}
+
+const KEY = { permissions: ['orders:read'] };
+
+it('a verifier without a store guards alone only where its environment says so, whatever it says of reads', async () => {
+  for (const replayReads of ['refuse', 'allow'] as const) {
+    const alone = new SigningVerifier([{ dialect: 'rfc9421' }], KEY, { replay: 'verifier', replayReads });
+    const read = await signedRead(alone);
+    assert.deepEqual([await read(), await read()], ['VALID', 'REPLAYED']);
+    const shared = new SigningVerifier([{ dialect: 'rfc9421' }], KEY, { replay: 'shared', replayReads });
+    assert.equal(await (await signedRead(shared))(), 'STORE_UNAVAILABLE', `reads: ${replayReads}`);
+  }
+});
