@@ -21,7 +21,15 @@ const FLOORS: readonly (readonly string[])[] = [
 ];
 
 /** Above every room: they wire, and nobody imports them. */
-const ROOF = new Set(['main.ts', 'app.ts', 'people-wiring.ts', 'routes.ts', 'maintenance.ts', 'metrics.ts']);
+const ROOF = new Set([
+  'main.ts',
+  'app.ts',
+  'people-wiring.ts',
+  'ledger-wiring.ts',
+  'routes.ts',
+  'maintenance.ts',
+  'metrics.ts',
+]);
 /** Below every room: they import none. */
 const GROUND = new Set(['config.ts', 'clock.ts', 'random.ts', 'version.ts', 'file-modes.ts']);
 

@@ -1,4 +1,4 @@
-import { createSecretKey, hash } from 'node:crypto';
+import { createSecretKey } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { isRefusal } from '@keyhold/protocol/errors';
@@ -13,11 +13,9 @@ import { localOriginOf, siteOf } from './access/sign-in/site.ts';
 import { ensureOwnerTokens, ensureVerifierToken } from './access/own-tokens.ts';
 import { DenialLog } from './access/denial-log.ts';
 import { DecisionLog } from './access/policies/record-decisions.ts';
-import { PolicyBook } from './access/policies/policy-book.ts';
 import { RequestJudge } from './access/policies/request-judge.ts';
 import type { Principal } from './access/principal.ts';
 import { acknowledge } from './audit/acknowledge.ts';
-import { askWitnesses, originOf } from './audit/ask-witnesses.ts';
 import { Exporter } from './audit/exporter.ts';
 import { type LogOptions, TransparencyLog } from './audit/log.ts';
 import { PersonalParts } from './audit/personal-parts.ts';
@@ -25,13 +23,10 @@ import { openWitnessPolicy, type WitnessPolicy } from './audit/witness-policy.ts
 import { Witnesses } from './audit/witnesses.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { type Config, environmentOfLibrary } from './config.ts';
-import { openRollbackGuard } from './ledger/rollback-guard.ts';
 import { refuseLooseFile, refuseLooseFolder } from './file-modes.ts';
 import { openData } from './database/open-data.ts';
 import { Scratch } from './database/scratch.ts';
-import type { Store } from './database/store.ts';
 import { classifyFault } from './database/store-fault.ts';
-import { type Feed, startFeed } from './feed/start-feed.ts';
 import { type AuthenticateFeed, serveFeed } from './feed/feed-socket.ts';
 import { logAccess } from './http/access-log.ts';
 import { Cursors } from './http/cursor.ts';
@@ -47,6 +42,11 @@ import { decryptWith, encryptTo, newPair } from './delivery/pair-cipher.ts';
 import { startVaultListener } from './compat/start-vault-listener.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import { Alarms } from './ledger/alarms.ts';
+import { originOf } from './audit/ask-witnesses.ts';
+import { type Ground, headFileOf, startLedger } from './ledger-wiring.ts';
+import type { Feed } from './feed/start-feed.ts';
+import type { UsageLog } from './verification/usage-log.ts';
+import type { PolicyBook } from './access/policies/policy-book.ts';
 import { startMaintenance } from './maintenance.ts';
 import { ensureDefaultPlace } from './projects/ensure-default-place.ts';
 import { mountWires, peopleOf } from './people-wiring.ts';
@@ -61,12 +61,7 @@ import { Rewrapper } from './vault/rewrapper.ts';
 import { SealGate } from './vault/seal-gate.ts';
 import { Turns } from './vault/turns.ts';
 import type { Vault } from './vault/vault.ts';
-import { answerQuestion } from './verification/answer-question.ts';
-import { VerificationSource } from './verification/feed-source.ts';
-import { Places } from './verification/places.ts';
 import { replaceHandedKeys } from './verification/replace-handed-keys.ts';
-import { takeReport } from './verification/take-report.ts';
-import { UsageLog } from './verification/usage-log.ts';
 import { urlOf } from './verification/verifier-process.ts';
 
 /** A running control plane. */
@@ -186,58 +181,6 @@ async function startListeners(
   return { vaultUrl, certificateUrl: urlOf({ port: stack.use(certificates).port }, config.host, true) };
 }
 
-/** What starting the ledger takes, from the floors below it. */
-interface Ground {
-  readonly store: Store;
-  readonly scratch: Scratch;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly alarms: Alarms;
-  readonly tampered: (rowId: string) => void;
-  readonly policy: WitnessPolicy | null;
-  readonly log: Log;
-  readonly vault: () => Vault;
-}
-
-/** Takes the ledger over, once it is known that the database is the one that was last answered from. */
-async function startLedger(config: Config, ground: Ground, stack: AsyncDisposableStack) {
-  const { store, scratch, clock, random, alarms, tampered, policy, log } = ground;
-  const places = new Places();
-  const policies = new PolicyBook(places);
-  const follower = {
-    note: policies.note.bind(policies),
-    reload: () => policies.load(store.reader, tampered),
-  };
-  const online = { reader: store.reader, clock, places };
-  const usageLog = new UsageLog({ ledger: () => feed.ledger, reader: store.reader, clock });
-  const broken = (id: string) => alarms.raise('ENVELOPE_BROKEN', id, 'a verifier could not open it where it lies');
-  const counted: UsageLog['add'] = (uses, denials) => usageLog.add(uses, denials);
-  const source = new VerificationSource({
-    store,
-    clock,
-    places,
-    tampered,
-    report: (asking, payload) =>
-      takeReport({ ...online, scratch, tokensUsed: feed.tokensUsed, counted, broken }, asking, payload),
-    answer: (asking, payload) =>
-      answerQuestion({ ...online, scratch, ledger: feed.ledger, vault: ground.vault }, asking, payload),
-  });
-  const elsewhere = async () => (policy === null ? null : await askWitnesses(store.reader, clock, policy, log));
-  const guard = stack.use(await openRollbackGuard(store, headFileOf(config), config.acceptRollback, elsewhere));
-  const feed: Feed = await startFeed({ store, clock, random, alarms, source, committed: guard.committed, follower });
-  alarms.enterInto(feed.ledger);
-  if (guard.unremembered) tellUnremembered(alarms, feed.ledger.head.installation, headFileOf(config));
-  // What was counted since the last minute is entered before the store is closed.
-  stack.defer(() => usageLog.flush().catch(() => {}));
-  return { feed, places, policies, guard, usageLog };
-}
-
-/** It starts all the same: the file stays behind where data moves, and whoever lost it has nothing else to go on with. */
-function tellUnremembered(alarms: Alarms, installation: string, file: string): void {
-  const detail = `nothing in ${file}: whether entries are missing at the end of this database could not be told`;
-  alarms.raise('HEAD_NOT_REMEMBERED', installation, detail);
-}
-
 function noteAll(bootstrapUse: BootstrapUse, ids: readonly string[]): void {
   for (const id of ids) bootstrapUse.note(id).catch(() => {});
 }
@@ -333,17 +276,6 @@ function openHttp({ trustedProxies }: Config, tls: TlsMaterial | undefined, log:
   stack.defer(() => app.close());
   logAccess(app, log, Math.random);
   return app;
-}
-
-/** Named by place, not by what the database says of itself: another's database has another name for itself. */
-function headFileOf({ headFile, userDataFolder, databaseUrl, dataFolder }: Config): string {
-  const place = databaseUrl === undefined ? dataFolder : databasePlace(new URL(databaseUrl));
-  return headFile ?? join(userDataFolder, `${hash('sha256', place, 'hex').slice(0, 16)}.head`);
-}
-
-/** Without who opens it and with what: those change, and a name must not tell whether a password was guessed. */
-function databasePlace({ hostname, port, pathname, searchParams }: URL): string {
-  return [searchParams.get('host') ?? hostname, searchParams.get('port') ?? port, pathname].join(' ');
 }
 
 /** When everything else serves already: an HSM may take its time, and verifiers need none. */

@@ -1,0 +1,83 @@
+import { hash } from 'node:crypto';
+import { join } from 'node:path';
+import { PolicyBook } from './access/policies/policy-book.ts';
+import { askWitnesses } from './audit/ask-witnesses.ts';
+import type { WitnessPolicy } from './audit/witness-policy.ts';
+import type { Clock } from './clock.ts';
+import type { Config } from './config.ts';
+import type { Scratch } from './database/scratch.ts';
+import type { Store } from './database/store.ts';
+import { type Feed, startFeed } from './feed/start-feed.ts';
+import type { Log } from './http/log.ts';
+import type { Alarms } from './ledger/alarms.ts';
+import { openRollbackGuard } from './ledger/rollback-guard.ts';
+import type { Random } from './random.ts';
+import type { Vault } from './vault/vault.ts';
+import { answerQuestion } from './verification/answer-question.ts';
+import { VerificationSource } from './verification/feed-source.ts';
+import { Places } from './verification/places.ts';
+import { takeReport } from './verification/take-report.ts';
+import { UsageLog } from './verification/usage-log.ts';
+
+/** What starting the ledger takes, from the floors below it. */
+export interface Ground {
+  readonly store: Store;
+  readonly scratch: Scratch;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly alarms: Alarms;
+  readonly tampered: (rowId: string) => void;
+  readonly policy: WitnessPolicy | null;
+  readonly log: Log;
+  readonly vault: () => Vault;
+}
+
+/** Takes the ledger over, once it is known that the database is the one that was last answered from. */
+export async function startLedger(config: Config, ground: Ground, stack: AsyncDisposableStack) {
+  const { store, scratch, clock, random, alarms, tampered, policy, log } = ground;
+  const places = new Places();
+  const policies = new PolicyBook(places);
+  const follower = {
+    note: policies.note.bind(policies),
+    reload: () => policies.load(store.reader, tampered),
+  };
+  const online = { reader: store.reader, clock, places };
+  const usageLog = new UsageLog({ ledger: () => feed.ledger, reader: store.reader, clock });
+  const broken = (id: string) => alarms.raise('ENVELOPE_BROKEN', id, 'a verifier could not open it where it lies');
+  const counted: UsageLog['add'] = (uses, denials) => usageLog.add(uses, denials);
+  const source = new VerificationSource({
+    store,
+    clock,
+    places,
+    tampered,
+    report: (asking, payload) =>
+      takeReport({ ...online, scratch, tokensUsed: feed.tokensUsed, counted, broken }, asking, payload),
+    answer: (asking, payload) =>
+      answerQuestion({ ...online, scratch, ledger: feed.ledger, vault: ground.vault }, asking, payload),
+  });
+  const elsewhere = async () => (policy === null ? null : await askWitnesses(store.reader, clock, policy, log));
+  const guard = stack.use(await openRollbackGuard(store, headFileOf(config), config.acceptRollback, elsewhere));
+  const feed: Feed = await startFeed({ store, clock, random, alarms, source, committed: guard.committed, follower });
+  alarms.enterInto(feed.ledger);
+  if (guard.unremembered) tellUnremembered(alarms, feed.ledger.head.installation, headFileOf(config));
+  // What was counted since the last minute is entered before the store is closed.
+  stack.defer(() => usageLog.flush().catch(() => {}));
+  return { feed, places, policies, guard, usageLog };
+}
+
+/** It starts all the same: the file stays behind where data moves, and whoever lost it has nothing else to go on with. */
+function tellUnremembered(alarms: Alarms, installation: string, file: string): void {
+  const detail = `nothing in ${file}: whether entries are missing at the end of this database could not be told`;
+  alarms.raise('HEAD_NOT_REMEMBERED', installation, detail);
+}
+
+/** Named by place, not by what the database says of itself: another's database has another name for itself. */
+export function headFileOf({ headFile, userDataFolder, databaseUrl, dataFolder }: Config): string {
+  const place = databaseUrl === undefined ? dataFolder : databasePlace(new URL(databaseUrl));
+  return headFile ?? join(userDataFolder, `${hash('sha256', place, 'hex').slice(0, 16)}.head`);
+}
+
+/** Without who opens it and with what: those change, and a name must not tell whether a password was guessed. */
+function databasePlace({ hostname, port, pathname, searchParams }: URL): string {
+  return [searchParams.get('host') ?? hostname, searchParams.get('port') ?? port, pathname].join(' ');
+}
