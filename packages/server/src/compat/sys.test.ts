@@ -18,6 +18,10 @@ onEachDatabase("Vault's system and token paths", (createPlace) => {
     assert.match(version, /^1\.\d+\.\d+\+keyhold\./);
     assert.match(cluster_id, /^ins/);
     assert.ok(Math.abs(health.server_time_utc - Date.now() / 1000) < 10);
+    for (const [code, answered] of Object.entries({ 206: 206, 299: 299, x: 400, 99: 400, 1000: 400, '': 400 })) {
+      const path = `sys/health?activecode=${code}&sealedcode=500`;
+      await shared().wire.expect(answered, 'GET', path, undefined, { token: undefined });
+    }
     const status = await shared().wire.expect(200, 'GET', 'sys/seal-status', undefined, { token: undefined });
     assert.deepEqual(
       [status.type, status.initialized, status.sealed, status.t, status.n, status.progress],
@@ -237,6 +241,15 @@ onEachDatabase('a sealed installation', (createPlace) => {
     assert.deepEqual([wrapped.status, wrapped.body], [503, sealed]);
     const health = await wire.call('GET', 'sys/health', undefined, { token: undefined });
     assert.deepEqual([health.status, health.body.sealed, health.body.initialized], [503, true, true]);
+    for (const [query, status] of [
+      ['sealedcode=204', 204],
+      ['sealedcode=429&activecode=204', 429],
+      ['activecode=204', 503],
+    ] as const) {
+      for (const method of ['GET', 'HEAD']) {
+        assert.equal((await wire.call(method, `sys/health?${query}`, undefined, { token: undefined })).status, status);
+      }
+    }
     assert.equal((await wire.expect(200, 'GET', 'sys/seal-status', undefined, { token: undefined })).sealed, true);
     assertStatus(await installation.call('POST', '/v1/unseal', {}), 200);
     assert.deepEqual((await wire.expect(200, 'GET', 'secret/data/a')).data.data, { n: 1 });
