@@ -331,6 +331,8 @@ async function startedSeal(seals: SealGate, keyFile: string, log: Log): Promise<
   if (isRefusal(opened)) log.warn({ code: opened.refused, detail: opened.detail }, 'the seal does not open by itself');
   const seal = await seals.show();
   if (isRefusal(seal) || seal.sealed) log.warn('SEALED: unseal it with POST /v1/unseal');
+  if (!isRefusal(seal) && seal.kind === 'file')
+    log.warn({ keyFile }, 'whoever reads the key file has every secret: change the seal with keyhold seal change');
   return isRefusal(seal) ? null : { kind: seal.kind, sealed: seal.sealed, keyFile };
 }
 
