@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { after, before, it } from 'node:test';
 import { onEachDatabase, type TestPlace } from '../testing/databases.ts';
 import { startInstallation, type TestInstallation } from '../testing/installation.ts';
@@ -140,6 +141,36 @@ onEachDatabase("Vault's system and token paths", (createPlace) => {
     assert.equal((await main.expect(200, 'GET', 'sys/health', undefined, { token: undefined })).sealed, false);
     const { body } = await installation.call('GET', '/v1/sys/health');
     assert.equal(body.code, 'NOT_FOUND', 'the main port has its own /v1');
+  });
+});
+
+onEachDatabase('LIST on the main port', (createPlace) => {
+  const shared = shareVault(createPlace);
+  /** Sends requests over one connection of its own, the last of which closes it. */
+  const exchange = async (...lines: readonly string[]): Promise<string> => {
+    const { controlUrl, bootstrapToken } = shared().installation;
+    const socket = connect(Number(new URL(controlUrl).port), '127.0.0.1');
+    const head = (line: string, i: number) =>
+      `${line} HTTP/1.1\r\nHost: a\r\nX-Vault-Token: ${bootstrapToken}\r\n` +
+      `Authorization: Bearer ${bootstrapToken}\r\n${i === lines.length - 1 ? 'Connection: close\r\n' : ''}\r\n`;
+    socket.write(lines.map(head).join(''));
+    return Buffer.concat(await socket.toArray()).toString('utf8');
+  };
+  const statusesOf = (text: string) => [...text.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => Number(status));
+  const LIST = 'LIST /compat/vault/v1/secret/metadata/main';
+  const GET = 'GET /compat/vault/v1/secret/data/main/a';
+
+  it('is taken below /compat/vault, kept alive and pipelined, and of nothing else', async () => {
+    await shared().wire.expect(200, 'POST', 'secret/data/main/a', { data: { n: 1 } });
+    const listed = await exchange(LIST);
+    assert.deepEqual(statusesOf(listed), [200]);
+    assert.match(listed, /"keys":\["a"\]/);
+    assert.deepEqual(statusesOf(await exchange(GET, LIST, 'GET /v1/projects', LIST, GET)), Array(5).fill(200));
+    for (const path of ['/v1/secrets', '/compat/vaults/v1/secret/metadata/main', '/', '*']) {
+      assert.deepEqual(statusesOf(await exchange(`LIST ${path}`)), [400], `LIST is no method of ${path}`);
+      assert.equal(statusesOf(await exchange(GET, `LIST ${path}`)).at(-1), 400, path);
+    }
+    assert.equal(statusesOf(await exchange('GET /v1/projects', LIST)).at(-1), 400, 'the first request decides');
   });
 });
 
