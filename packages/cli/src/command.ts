@@ -7,7 +7,10 @@ export interface Terminal {
   print(line: string): void;
   /** A line on stderr: about the answer. */
   note(line: string): void;
+  /** All of stdin; from a terminal what is typed until Ctrl-D, which it shows. */
   readInput(): Promise<string>;
+  /** All of stdin, trimmed; from a terminal one line, which is asked for by name and not shown. */
+  readSecret(what: string): Promise<string>;
   readonly bold: (text: string) => string;
 }
 

@@ -4,6 +4,7 @@ import type { Terminal } from './command.ts';
 import { readEnvironment } from './environment.ts';
 import { EXIT } from './exit-codes.ts';
 import { describeFailure, failureOf } from './failure.ts';
+import { readHidden } from './hidden-input.ts';
 import { run } from './run.ts';
 
 const environment = readEnvironment();
@@ -15,6 +16,10 @@ const terminal: Terminal = {
   readInput: async () => {
     if (process.stdin.isTTY === true) terminal.note('Type it, then Enter and Ctrl-D:');
     return Buffer.concat(await process.stdin.toArray()).toString('utf8');
+  },
+  readSecret: async (what) => {
+    if (process.stdin.isTTY !== true) return (await terminal.readInput()).trim();
+    return (await readHidden(process.stdin, (text) => void process.stderr.write(text), what)).trim();
   },
   bold: (text) => (coloured ? styleText('bold', text) : text),
 };

@@ -36,6 +36,7 @@ import { serveReference } from './http/reference.ts';
 import { createHttpServer } from './http/server.ts';
 import type { Admitting } from './access/admit-workload.ts';
 import { startCertificateListener } from './access/certificate-listener.routes.ts';
+import { acceptListMethod } from './compat/list-socket.ts';
 import type { VaultApi } from './compat/vault-call.ts';
 import { readTls, type TlsMaterial } from './http/tls.ts';
 import { decryptWith, encryptTo, newPair } from './delivery/pair-cipher.ts';
@@ -49,7 +50,7 @@ import type { UsageLog } from './verification/usage-log.ts';
 import type { PolicyBook } from './access/policies/policy-book.ts';
 import { startMaintenance } from './maintenance.ts';
 import { ensureDefaultPlace } from './projects/ensure-default-place.ts';
-import { mountWires, peopleOf } from './people-wiring.ts';
+import { mountWires, peopleOf, VAULT_BELOW } from './people-wiring.ts';
 import { mountControlPlane } from './routes.ts';
 import { type Random, systemRandom } from './random.ts';
 import { collectGarbage } from './vault/collect-garbage.ts';
@@ -138,6 +139,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const vaultApi = { ...routes, authenticate: tokens, vault, seals, refused };
   await mountWires(app, vaultApi, people.scim, { tampered, log, site });
   await app.ready();
+  stack.defer(acceptListMethod(app.server, tls !== undefined, `${VAULT_BELOW}/`));
   const closeFeed = serveFeed(app.server, hub, feedGate(find));
   await app.listen({ host: config.host, port: config.port });
   stack.defer(closeFeed);
@@ -284,6 +286,8 @@ async function startedSeal(seals: SealGate, keyFile: string, log: Log): Promise<
   if (isRefusal(opened)) log.warn({ code: opened.refused, detail: opened.detail }, 'the seal does not open by itself');
   const seal = await seals.show();
   if (isRefusal(seal) || seal.sealed) log.warn('SEALED: unseal it with POST /v1/unseal');
+  if (!isRefusal(seal) && seal.kind === 'file')
+    log.warn({ keyFile }, 'whoever reads the key file has every secret: change the seal with keyhold seal change');
   return isRefusal(seal) ? null : { kind: seal.kind, sealed: seal.sealed, keyFile };
 }
 

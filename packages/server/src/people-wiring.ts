@@ -37,6 +37,9 @@ interface WireGround {
   readonly site: () => { readonly origin: string };
 }
 
+/** Where Vault's wire API is on the main listener. */
+export const VAULT_BELOW = '/compat/vault';
+
 /** What others speak: Vault's clients, and providers that keep their people here. */
 export async function mountWires(
   app: FastifyInstance,
@@ -44,7 +47,7 @@ export async function mountWires(
   context: ScimContext,
   { tampered, log, site }: WireGround,
 ): Promise<void> {
-  await mountVault(app, '/compat/vault', vaultApi, log);
+  await mountVault(app, VAULT_BELOW, vaultApi, log);
   const failed = (error: unknown, request: string) => log.error({ error, request }, 'a request failed');
   const { authenticate } = vaultApi;
   await mountScim(app, { context, authenticate, tampered, origin: () => site().origin, failed });

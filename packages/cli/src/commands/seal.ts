@@ -47,7 +47,7 @@ function showSeal(seal: Seal): string[] {
 /** What opens a seal comes from a file or stdin, never from an argument. */
 async function readInput(own: Given['own'], terminal: Context['terminal'], what: string): Promise<string> {
   const file = own['input-file'];
-  const text = typeof file === 'string' ? readSecretFile(file, what) : (await terminal.readInput()).trim();
+  const text = typeof file === 'string' ? readSecretFile(file, what) : await terminal.readSecret(what);
   if (text === '') throw new UsageError(`no ${what}: give it on stdin or by --input-file FILE`);
   return text;
 }

@@ -89,7 +89,7 @@ const take: Command = {
   ],
   run: async ({ own }, { environment, terminal }) => {
     const file = own['once-file'];
-    const token = (typeof file === 'string' ? readFileSync(file, 'utf8') : await terminal.readInput()).trim();
+    const token = typeof file === 'string' ? readFileSync(file, 'utf8').trim() : await terminal.readSecret('token');
     if (token === '') throw new UsageError('no one-time token: give it on stdin or by --once-file FILE');
     const connection = connectionFor({ url: own['url'] }, { ...environment, tokenFile: undefined, token });
     const taken = await createClient(connection).deliveries.take();

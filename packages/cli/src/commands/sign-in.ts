@@ -21,7 +21,7 @@ const signIn: Command = {
   run: async ({ own }, { environment, terminal }) => {
     const url = checkUrl(typeof own['url'] === 'string' ? own['url'] : environment.url);
     terminal.note(`Open ${accountPage(url)}, make a code for a command line, and paste it here.`);
-    const code = (await terminal.readInput()).trim();
+    const code = await terminal.readSecret('code');
     const { person, session, secret } = await signInDevice({ url }, code);
     keepSession(environment.sessionFile, url, { secret });
     terminal.print(`signed in as ${person.name} until ${session.expiresAt}`);

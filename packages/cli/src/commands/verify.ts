@@ -45,7 +45,7 @@ export const verifyCommand: Command = {
 };
 
 async function readKey(file: unknown, terminal: Context['terminal']): Promise<string> {
-  const key = typeof file === 'string' ? readSecretFile(file, 'key') : (await terminal.readInput()).trim();
+  const key = typeof file === 'string' ? readSecretFile(file, 'key') : await terminal.readSecret('key');
   if (key === '') throw new UsageError('no key: give it on stdin or by --key-file FILE');
   return key;
 }

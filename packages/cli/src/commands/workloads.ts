@@ -66,7 +66,7 @@ async function readShown(
 ): Promise<string | { certificate: string; key: string }> {
   const [jwt, certificate, key] = [own['jwt-file'], own['cert-file'], own['cert-key-file']];
   if (typeof jwt === 'string' && certificate === undefined && key === undefined) {
-    return (jwt === '-' ? await terminal.readInput() : read(jwt, 'token')).trim();
+    return jwt === '-' ? await terminal.readSecret('token') : read(jwt, 'token').trim();
   }
   if (jwt === undefined && typeof certificate === 'string' && typeof key === 'string') {
     return { certificate: read(certificate, 'certificate'), key: read(key, 'key') };

@@ -14,6 +14,7 @@ import { expose } from '../vault/expose.ts';
 import { secretPath } from './kv-path.ts';
 import { data, errors, NO_CONTENT, NOT_THERE, refusalAnswer, type VaultAnswer } from './vault-answer.ts';
 import type { VaultApi, VaultCall } from './vault-call.ts';
+import { wholeNumber } from './whole-number.ts';
 
 /** `secret/data/…`: read, write, patch, delete the newest version. */
 export async function kvData(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
@@ -79,9 +80,10 @@ async function store(
   const place = await call.open('secrets.write', path);
   if (isRefusal(place)) return refusalAnswer(place);
   const options = isObject(call.body['options']) ? call.body['options'] : {};
-  const cas = options['cas'] ?? readVersion;
-  if (cas !== undefined && !Number.isSafeInteger(cas)) return errors(400, 'cas must be a number');
-  const input = { path, data: content, ...(cas === undefined ? {} : { cas: cas as number }) };
+  const named = options['cas'] ?? readVersion;
+  const cas = named === undefined ? undefined : wholeNumber(named);
+  if (cas === null) return errors(400, 'cas must be a number');
+  const input = { path, data: content, ...(cas === undefined ? {} : { cas }) };
   const stored = await storeSecret(api.vault, call.caller, place, input);
   if (isRefusal(stored)) return refusalAnswer(stored);
   return { ...data(metadataOf(stored.value.version, stored.value.secret.metadata)), sequence: stored.sequence };

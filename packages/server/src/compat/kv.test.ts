@@ -75,7 +75,7 @@ onEachDatabase("Vault's KV version 2", (createPlace) => {
     await shared().wire.expect(400, 'POST', 'secret/data/cas/a', { data: {}, options: { cas: 'one' } });
     await shared().wire.expect(204, 'POST', 'secret/metadata/cas/a', { cas_required: true });
     await shared().wire.expect(400, 'POST', 'secret/data/cas/a', { data: { n: 3 } });
-    await write('cas/a', { n: 3 }, { cas: 2 });
+    await write('cas/a', { n: 3 }, { cas: '2' });
     assert.equal((await read('cas/a')).data.data.n, 3);
   });
 

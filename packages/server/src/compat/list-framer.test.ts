@@ -174,3 +174,19 @@ describe('the framer of LIST gives up, and rewrites nothing more on that connect
     });
   }
 });
+
+it('the framer of LIST rewrites the method of what lies below a path, and of nothing else, however the stream is cut', () => {
+  const target = fc.constantFrom('/below/', '/below/a', '/below', '/belo', '/', '/a/below/', '*', '/BELOW/', '/belowx');
+  const one = fc.tuple(method, target, content);
+  const run = (requests: readonly (readonly [string, string, string])[], shares: readonly number[]) => {
+    const written = (named: (name: string, path: string) => string) =>
+      requests.map(
+        ([name, path, body]) =>
+          `${named(name, path)} ${path} HTTP/1.1\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      );
+    const sent = latin1(written((name) => name).join(''));
+    const expected = written((name, path) => (path.startsWith('/below/') ? (REWRITTEN[name] ?? name) : name));
+    assert.equal(through(cut(sent, shares), new ListFramer('/below/')).toString('latin1'), expected.join(''));
+  };
+  fc.assert(fc.property(fc.array(one, { minLength: 1, maxLength: 6 }), cuts, run), { numRuns: RUNS });
+});

@@ -17,6 +17,12 @@ export class ListFramer {
   #kept = '';
   /** Bytes of the body or chunk that are still to come. */
   #left = 0;
+  readonly #below: string;
+
+  /** @param below what a target begins with whose method is rewritten */
+  constructor(below = '') {
+    this.#below = below;
+  }
 
   /** True once it has given up following this connection. */
   get gaveUp(): boolean {
@@ -58,7 +64,12 @@ export class ListFramer {
     if (this.#kept === '' && (text === '\r' || text === '\n')) return { out: [byte], next: at + 1 };
     this.#kept += text;
     if (this.#kept.length < METHOD_BYTES && text !== ' ' && text !== '\n') return { out: [], next: at + 1 };
-    this.#kept = METHODS[this.#kept] ?? this.#kept;
+    const method = METHODS[this.#kept.slice(0, METHOD_BYTES)];
+    const target = this.#kept.slice(METHOD_BYTES);
+    if (method !== undefined && target !== this.#below && this.#below.startsWith(target)) {
+      return { out: [], next: at + 1 };
+    }
+    if (method !== undefined && target === this.#below) this.#kept = method + target;
     this.#state = text === '\n' ? 'through' : 'head';
     return { out: [Buffer.from(this.#kept, 'latin1')], next: at + 1 };
   }

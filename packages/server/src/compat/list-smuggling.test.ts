@@ -12,8 +12,8 @@ interface Reading {
   readonly statuses: string[];
 }
 
-/** Lets a server read the bytes, with LIST accepted or as Node alone does. */
-async function read(bytes: string, withList: boolean): Promise<Reading> {
+/** Lets a server read the bytes, with LIST accepted below a path, or as Node alone does. */
+async function read(bytes: string, below: string | null): Promise<Reading> {
   const requests: Reading['requests'] = [];
   const server = createServer((request, response) => {
     let body = '';
@@ -25,7 +25,7 @@ async function read(bytes: string, withList: boolean): Promise<Reading> {
       response.end();
     });
   });
-  if (withList) acceptListMethod(server, false);
+  if (below !== null) acceptListMethod(server, false, below);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
@@ -101,17 +101,21 @@ const HIDDEN: Readonly<Record<string, string>> = {
 describe('a LIST that one reading hides is no request of another:', () => {
   for (const [name, bytes] of Object.entries(HIDDEN)) {
     it(name, async () => {
-      const [ours, nodes] = await Promise.all([read(bytes + LAST, true), read(bytes + LAST, false)]);
-      assert.deepEqual(ours, nodes);
-      assert.ok(!ours.requests.some(({ line }) => line.endsWith('/smuggled')), 'a second request was read');
+      const nodes = await read(bytes + LAST, null);
+      for (const ours of await Promise.all(['', '/', '/a', '/other'].map((below) => read(bytes + LAST, below)))) {
+        assert.deepEqual(ours, nodes);
+        assert.ok(!ours.requests.some(({ line }) => line.endsWith('/smuggled')), 'a second request was read');
+      }
     });
   }
 
   it('and where it begins a request in every reading it is one', async () => {
-    const { requests } = await read(chunks(`2\r\nab\r\n0\r\n\r\n${SMUGGLED}${LAST}`), true);
-    assert.deepEqual(
-      requests.map(({ line }) => line),
-      ['POST /a', 'LINK /smuggled', 'GET /last'],
-    );
+    for (const below of ['', '/']) {
+      const { requests } = await read(chunks(`2\r\nab\r\n0\r\n\r\n${SMUGGLED}${LAST}`), below);
+      assert.deepEqual(
+        requests.map(({ line }) => line),
+        ['POST /a', 'LINK /smuggled', 'GET /last'],
+      );
+    }
   });
 });

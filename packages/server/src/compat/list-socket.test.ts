@@ -258,3 +258,22 @@ describe('a connection that ends early', () => {
     await aborted;
   });
 });
+
+describe('a connection on which nothing came yet', () => {
+  it('is ended with the server, and where it lasts as long as a head may take', async () => {
+    await using own = await start(false);
+    own.server.headersTimeout = 60;
+    const end = acceptListMethod(own.server, false, '/below/');
+    const silent = connect(own.port, '127.0.0.1');
+    silent.on('error', () => {}).resume();
+    await once(silent, 'close');
+    own.server.headersTimeout = 60_000;
+    const open = connect(own.port, '127.0.0.1');
+    open.on('error', () => {}).resume();
+    await once(own.server, 'connection');
+    end();
+    await once(open, 'close');
+    const late = await exchange(own.port, [LAST]);
+    assert.match(late, /^HTTP\/1\.1 200/, 'what comes after is left to Node alone');
+  });
+});

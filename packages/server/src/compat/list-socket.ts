@@ -6,11 +6,12 @@ import { ListFramer } from './list-framer.ts';
 /** A connection whose `LIST` requests reach Node's parser as `LINK`. */
 class ListSocket extends Duplex {
   readonly #socket: Socket;
-  readonly #framer = new ListFramer();
+  readonly #framer: ListFramer;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, below: string) {
     super({ allowHalfOpen: true });
     this.#socket = socket;
+    this.#framer = new ListFramer(below);
     socket.on('data', (chunk: Buffer) => {
       const bytes = this.#framer.push(chunk);
       if (bytes.length > 0 && !this.push(bytes)) socket.pause();
@@ -76,13 +77,54 @@ class ListSocket extends Duplex {
   }
 }
 
-/** Lets a server take `LIST`: its connections go through {@link ListSocket} before its parser sees them. */
-export function acceptListMethod(server: Server, secure: boolean): void {
+/**
+ * Lets a server take `LIST`: its connections go through {@link ListSocket} before its parser sees them.
+ * @param below what a target begins with that it is taken of; where that is said, only connections whose first request
+ * is of it go through, and the others are Node's alone, as fast as they were
+ * @returns to be called before the server closes: it does not know of connections on which nothing came yet
+ */
+export function acceptListMethod(server: Server, secure: boolean, below = ''): () => void {
   const event = secure ? 'secureConnection' : 'connection';
   const listeners = server.listeners(event) as ((socket: Duplex) => void)[];
+  const hand = (socket: Duplex) => {
+    for (const listener of listeners) listener.call(server, socket);
+  };
+  const waiting = new Set<Socket>();
+  let closing = false;
   server.removeAllListeners(event);
   server.on(event, (socket: Socket) => {
-    const through = new ListSocket(socket);
-    for (const listener of listeners) listener.call(server, through);
+    if (below === '') return hand(new ListSocket(socket, below));
+    if (closing) return hand(socket);
+    waiting.add(socket);
+    onFirstBytes(socket, server.headersTimeout, (first) => {
+      waiting.delete(socket);
+      if (first !== undefined) hand(mayBeBelow(first, below) ? new ListSocket(socket, below) : socket);
+    });
   });
+  return () => {
+    closing = true;
+    for (const socket of waiting) socket.destroy();
+  };
+}
+
+/** Looks at what comes first and leaves it there to be read; undefined where the connection ended before. */
+function onFirstBytes(socket: Socket, patienceMs: number, came: (first: Buffer | undefined) => void): void {
+  const drop = () => void socket.destroy();
+  const readable = () => settle(socket.read() ?? undefined);
+  const closed = () => settle(undefined);
+  const settle = (first: Buffer | undefined) => {
+    socket.setTimeout(0);
+    socket.off('timeout', drop).off('error', drop).off('readable', readable).off('close', closed);
+    if (first === undefined) socket.destroy();
+    else socket.unshift(first);
+    came(first);
+  };
+  socket.on('error', drop).on('timeout', drop).on('close', closed).on('readable', readable);
+  socket.setTimeout(patienceMs);
+}
+
+/** Whether a connection's first request may be of what lies below; less than its target may have come. */
+function mayBeBelow(first: Buffer, below: string): boolean {
+  const target = /^[\r\n]*\S* (\S*)/.exec(first.toString('latin1', 0, 128))?.[1];
+  return target === undefined || target.startsWith(below) || below.startsWith(target);
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { after, before, it } from 'node:test';
 import { onEachDatabase, type TestPlace } from '../testing/databases.ts';
 import { startInstallation, type TestInstallation } from '../testing/installation.ts';
@@ -18,6 +19,10 @@ onEachDatabase("Vault's system and token paths", (createPlace) => {
     assert.match(version, /^1\.\d+\.\d+\+keyhold\./);
     assert.match(cluster_id, /^ins/);
     assert.ok(Math.abs(health.server_time_utc - Date.now() / 1000) < 10);
+    for (const [code, answered] of Object.entries({ 206: 206, 299: 299, x: 400, 99: 400, 1000: 400, '': 400 })) {
+      const path = `sys/health?activecode=${code}&sealedcode=500`;
+      await shared().wire.expect(answered, 'GET', path, undefined, { token: undefined });
+    }
     const status = await shared().wire.expect(200, 'GET', 'sys/seal-status', undefined, { token: undefined });
     assert.deepEqual(
       [status.type, status.initialized, status.sealed, status.t, status.n, status.progress],
@@ -139,6 +144,36 @@ onEachDatabase("Vault's system and token paths", (createPlace) => {
   });
 });
 
+onEachDatabase('LIST on the main port', (createPlace) => {
+  const shared = shareVault(createPlace);
+  /** Sends requests over one connection of its own, the last of which closes it. */
+  const exchange = async (...lines: readonly string[]): Promise<string> => {
+    const { controlUrl, bootstrapToken } = shared().installation;
+    const socket = connect(Number(new URL(controlUrl).port), '127.0.0.1');
+    const head = (line: string, i: number) =>
+      `${line} HTTP/1.1\r\nHost: a\r\nX-Vault-Token: ${bootstrapToken}\r\n` +
+      `Authorization: Bearer ${bootstrapToken}\r\n${i === lines.length - 1 ? 'Connection: close\r\n' : ''}\r\n`;
+    socket.write(lines.map(head).join(''));
+    return Buffer.concat(await socket.toArray()).toString('utf8');
+  };
+  const statusesOf = (text: string) => [...text.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => Number(status));
+  const LIST = 'LIST /compat/vault/v1/secret/metadata/main';
+  const GET = 'GET /compat/vault/v1/secret/data/main/a';
+
+  it('is taken below /compat/vault, kept alive and pipelined, and of nothing else', async () => {
+    await shared().wire.expect(200, 'POST', 'secret/data/main/a', { data: { n: 1 } });
+    const listed = await exchange(LIST);
+    assert.deepEqual(statusesOf(listed), [200]);
+    assert.match(listed, /"keys":\["a"\]/);
+    assert.deepEqual(statusesOf(await exchange(GET, LIST, 'GET /v1/projects', LIST, GET)), Array(5).fill(200));
+    for (const path of ['/v1/secrets', '/compat/vaults/v1/secret/metadata/main', '/', '*']) {
+      assert.deepEqual(statusesOf(await exchange(`LIST ${path}`)), [400], `LIST is no method of ${path}`);
+      assert.equal(statusesOf(await exchange(GET, `LIST ${path}`)).at(-1), 400, path);
+    }
+    assert.equal(statusesOf(await exchange('GET /v1/projects', LIST)).at(-1), 400, 'the first request decides');
+  });
+});
+
 onEachDatabase('the namespace of a request', (createPlace) => {
   const shared = shareVault(createPlace);
   const write = (n: string, namespace?: string, token?: string) =>
@@ -237,6 +272,15 @@ onEachDatabase('a sealed installation', (createPlace) => {
     assert.deepEqual([wrapped.status, wrapped.body], [503, sealed]);
     const health = await wire.call('GET', 'sys/health', undefined, { token: undefined });
     assert.deepEqual([health.status, health.body.sealed, health.body.initialized], [503, true, true]);
+    for (const [query, status] of [
+      ['sealedcode=204', 204],
+      ['sealedcode=429&activecode=204', 429],
+      ['activecode=204', 503],
+    ] as const) {
+      for (const method of ['GET', 'HEAD']) {
+        assert.equal((await wire.call(method, `sys/health?${query}`, undefined, { token: undefined })).status, status);
+      }
+    }
     assert.equal((await wire.expect(200, 'GET', 'sys/seal-status', undefined, { token: undefined })).sealed, true);
     assertStatus(await installation.call('POST', '/v1/unseal', {}), 200);
     assert.deepEqual((await wire.expect(200, 'GET', 'secret/data/a')).data.data, { n: 1 });

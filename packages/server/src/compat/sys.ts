@@ -1,13 +1,13 @@
 import { isRefusal } from '@keyhold/protocol/errors';
 import { VERSION } from '../version.ts';
 import { data, envelope, errors, type VaultAnswer } from './vault-answer.ts';
-import type { VaultApi } from './vault-call.ts';
+import type { VaultApi, VaultCall } from './vault-call.ts';
 
 /** The version of Vault's API that this speaks, and ours. Clients compare the first part. */
 const API_VERSION = `1.13.0+keyhold.${VERSION}`;
 
-/** `sys/health`: for load balancers, without a token. */
-export function health({ vault }: VaultApi): VaultAnswer {
+/** `sys/health`: for load balancers, without a token. They say which status tells them that (`sealedcode=204`). */
+export function health({ vault }: VaultApi, query: VaultCall['query']): VaultAnswer {
   const { sealed } = vault.keyring;
   const { installation } = vault.ledger.head;
   const body = {
@@ -22,7 +22,13 @@ export function health({ vault }: VaultApi): VaultAnswer {
     cluster_name: 'keyhold',
     cluster_id: installation,
   };
-  return { status: sealed ? 503 : 200, body };
+  const status = statusNamed(query[sealed ? 'sealedcode' : 'activecode'], sealed ? 503 : 200);
+  return status === null ? errors(400, 'a code is a status from 200 to 599') : { status, body };
+}
+
+function statusNamed(named: string | undefined, otherwise: number): number | null {
+  if (named === undefined) return otherwise;
+  return /^[2-5]\d\d$/.test(named) ? Number(named) : null;
 }
 
 /** `sys/init`, without a token: clients ask before anything else. An installation is initialised by its first start. */

@@ -11,6 +11,7 @@ import { openEnvironment } from '../projects/locate.ts';
 import { findEnvironmentNames } from '../projects/projects.store.ts';
 import { appLogin } from './approle.ts';
 import { dispatch } from './dispatch.ts';
+import { readDuration } from './duration.ts';
 import { health, INITIALIZED, sealStatus } from './sys.ts';
 import { lookup, unwrap } from './wrapping.ts';
 import { errors, PERMISSION_DENIED, refusalAnswer, type VaultAnswer } from './vault-answer.ts';
@@ -97,7 +98,7 @@ async function login(api: VaultApi, request: FastifyRequest): Promise<VaultAnswe
 /** Who asks, or the answer to what nobody has to be known for. */
 async function admit(api: VaultApi, request: FastifyRequest): Promise<Principal | VaultAnswer> {
   const path = pathOf(request);
-  if (path === 'sys/health') return health(api);
+  if (path === 'sys/health') return health(api, queryOf(request));
   if (path === 'sys/seal-status') return await sealStatus(api);
   if (path === 'sys/init' && request.method === 'GET') return INITIALIZED;
   const token = tokenOf(request);
@@ -123,7 +124,7 @@ function pathOf({ params }: FastifyRequest): string {
 async function answer(api: VaultApi, request: FastifyRequest, principal: Principal): Promise<VaultAnswer> {
   const body = readBody(request.body);
   if ('wrong' in body) return errors(400, `error parsing JSON: ${body.wrong}`);
-  const query = request.query as Record<string, string | undefined>;
+  const query = queryOf(request);
   const method = METHODS[request.method] as VaultCall['method'];
   return await dispatch(api, {
     method: method === 'GET' && query['list'] === 'true' ? 'LIST' : method,
@@ -159,6 +160,10 @@ async function ownEnvironment(reader: VaultApi['reader'], { grants }: Principal)
   return await findEnvironmentNames(reader, own);
 }
 
+function queryOf({ query }: FastifyRequest): VaultCall['query'] {
+  return query as VaultCall['query'];
+}
+
 function tokenOf({ headers }: FastifyRequest): string | null {
   const token = headers['x-vault-token'];
   if (typeof token === 'string' && token !== '') return token;
@@ -167,7 +172,8 @@ function tokenOf({ headers }: FastifyRequest): string | null {
 
 function wrapTtlOf({ headers }: FastifyRequest): string | null {
   const ttl = headers['x-vault-wrap-ttl'];
-  return typeof ttl === 'string' && ttl !== '' && ttl !== '0' ? ttl : null;
+  // Vault takes a length of nothing as no wish to wrap.
+  return typeof ttl === 'string' && ttl !== '' && readDuration(ttl) !== 0 ? ttl : null;
 }
 
 /** Named apart: whatever a client sends is no refusal of ours. */

@@ -106,7 +106,7 @@ onEachDatabase('an answer that is wrapped', (createPlace) => {
   });
 
   it('is refused for a length that is none before anything is done', async () => {
-    for (const wrapTtl of ['x', '-1', '31d', '0s']) {
+    for (const wrapTtl of ['x', '-1', '31d', '0x']) {
       await shared().wire.expect(400, 'POST', 'secret/data/not-stored', { data: {} }, { wrapTtl });
     }
     await shared().wire.expect(404, 'GET', 'secret/data/not-stored');
@@ -115,6 +115,15 @@ onEachDatabase('an answer that is wrapped', (createPlace) => {
     await shared().wire.expect(404, 'POST', 'sys/wrapping/wrap', {}, { wrapTtl: '60s', namespace });
     const answer = await shared().wire.expect(404, 'GET', 'secret/data/not-stored', undefined, { wrapTtl: '60s' });
     assert.deepEqual(answer, { errors: [] }, 'a refusal is not wrapped');
+  });
+
+  it('is none where its length is nothing', async () => {
+    await shared().wire.expect(200, 'POST', 'secret/data/plain', { data: { a: 1 } });
+    for (const wrapTtl of ['0', '0s', '0h0m']) {
+      const answer = await shared().wire.expect(200, 'GET', 'secret/data/plain', undefined, { wrapTtl });
+      assert.deepEqual([answer.wrap_info, answer.data.data], [null, { a: 1 }]);
+      await shared().wire.expect(400, 'POST', 'sys/wrapping/wrap', {}, { wrapTtl });
+    }
   });
 
   it('is told apart from a delivery of something else, whatever that carries', async () => {

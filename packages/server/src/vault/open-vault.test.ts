@@ -7,7 +7,7 @@ import { after, describe, it } from 'node:test';
 import { startControlPlane } from '../app.ts';
 import { createLog } from '../http/log.ts';
 import { createPlace, onEachDatabase, type TestPlace } from '../testing/databases.ts';
-import { startInstallation, testConfig } from '../testing/installation.ts';
+import { send, startInstallation, testConfig } from '../testing/installation.ts';
 import { createMarket } from '../testing/market.ts';
 import { openRaw } from '../testing/raw-database.ts';
 
@@ -66,6 +66,27 @@ describe('the first start', () => {
 });
 
 onEachDatabase('a start with the key file', (createPlace) => {
+  it('warns that whoever reads the file has everything, until the seal is another one', async () => {
+    await using place = await createPlace();
+    const warned: unknown[][] = [];
+    const listened = { ...log, info: () => {}, error: () => {}, warn: (...line: unknown[]) => void warned.push(line) };
+    const [keyFile, told] = [`${place.folder}.key`, /whoever reads the key file has every secret/];
+    for (const kind of ['file', 'passphrase']) {
+      await using control = await startControlPlane(testConfig(place, { keyFile }), listened as never);
+      const lines = warned.splice(0).filter(([, text]) => told.test(String(text)));
+      assert.deepEqual(
+        lines.map(([about]) => about),
+        kind === 'file' ? [{ keyFile }] : [],
+      );
+      const token = readFileSync(control.bootstrapTokenFile, 'utf8').trim();
+      const change = { kind: 'passphrase', passphrase: randomBytes(16).toString('hex') };
+      if (kind === 'file') {
+        const { status } = await send(new URL('/v1/seal/change', control.url), 'POST', change, { token });
+        assert.equal(status, 200);
+      }
+    }
+  });
+
   it('is refused when it is open to others, foreign or damaged', async () => {
     await using place = await createPlace();
     await startOnce(place);
