@@ -52,7 +52,7 @@ import { mountEnvironmentSettings } from './projects/environment-settings.routes
 import { mountConsumers, mountEnvironments, mountProjects, type Routes } from './projects/projects.routes.ts';
 import { tokenPlaces } from './projects/token-places.ts';
 import { mountReveal, revealField } from './secrets/reveal.routes.ts';
-import { forgetAddresses } from './keys/forget-addresses.ts';
+import { removeAddresses } from './keys/remove-addresses.ts';
 import { mountKeyRotation } from './secrets/key-rotation.routes.ts';
 import { mountSecrets } from './secrets/secrets.routes.ts';
 import { mountSeal } from './vault/seal.routes.ts';
@@ -155,7 +155,7 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
 /** What is kept of a subject beside the log. */
 async function forgetSubject({ policies, scratch }: ControlPlaneRoutes, subject: string): Promise<void> {
   await policies.decisions.forgetOf(subject);
-  await forgetAddresses(scratch, subject);
+  await removeAddresses(scratch, subject);
 }
 
 /** Signing in at somebody else's. */
