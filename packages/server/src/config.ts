@@ -113,7 +113,9 @@ export function readConfig(args: readonly string[], env: Environment): Config {
     port: controlPort,
     verifierPort: port('KEYHOLD_VERIFIER_PORT', values['verifier-port'] ?? env['KEYHOLD_VERIFIER_PORT'], 7071),
     vaultPort: port('KEYHOLD_VAULT_PORT', values['vault-port'] ?? env['KEYHOLD_VAULT_PORT'], vaultPort),
-    databaseUrl: databaseUrl(secretUrl(env, 'KEYHOLD_DATABASE_URL')),
+    databaseUrl: databaseUrl(
+      secretUrl('KEYHOLD_DATABASE_URL', env['KEYHOLD_DATABASE_URL'], env['KEYHOLD_DATABASE_URL_FILE']),
+    ),
     keyFile: env['KEYHOLD_KEY_FILE'] || undefined,
     headFile: env['KEYHOLD_HEAD_FILE'] || undefined,
     witnessPolicyFile: env['KEYHOLD_WITNESS_POLICY'] || undefined,
@@ -139,7 +141,7 @@ export function readConfig(args: readonly string[], env: Environment): Config {
     controlUrl: controlUrl(values.control ?? env['KEYHOLD_CONTROL_URL']),
     tokenFile: values['token-file'] ?? env['KEYHOLD_TOKEN_FILE'],
     controlCertificateFile: values['control-cert'] ?? env['KEYHOLD_CONTROL_CERT'],
-    redisUrl: secretUrl(env, 'KEYHOLD_REDIS_URL'),
+    redisUrl: secretUrl('KEYHOLD_REDIS_URL', env['KEYHOLD_REDIS_URL'], env['KEYHOLD_REDIS_URL_FILE']),
     redisDurable: env['KEYHOLD_REDIS_DURABLE'] === 'true',
     logLevel: logLevel(env['KEYHOLD_LOG_LEVEL'] || 'info'),
     childEnvironment: {
@@ -166,10 +168,9 @@ export function environmentOfLibrary({ childEnvironment }: Pick<Config, 'childEn
  * A URL that may hold a password. In a file it stands in nobody's list of processes: a process's environment is for
  * whoever runs as the same user, and for every child.
  */
-function secretUrl(env: Environment, name: string): string | undefined {
-  const [given, file] = [env[name] || undefined, env[`${name}_FILE`] || undefined];
-  if (file === undefined) return given;
-  if (given !== undefined) throw new ConfigError(`give ${name} or ${name}_FILE, not both`);
+function secretUrl(name: string, given = '', file = ''): string | undefined {
+  if (file === '') return given || undefined;
+  if (given !== '') throw new ConfigError(`give ${name} or ${name}_FILE, not both`);
   refuseLooseFile(`file of ${name}`, file);
   const text = readFileSync(file, 'utf8').trim();
   // Where it fails later it would be repeated.

@@ -52,6 +52,7 @@ import { mountEnvironmentSettings } from './projects/environment-settings.routes
 import { mountConsumers, mountEnvironments, mountProjects, type Routes } from './projects/projects.routes.ts';
 import { tokenPlaces } from './projects/token-places.ts';
 import { mountReveal, revealField } from './secrets/reveal.routes.ts';
+import { removeAddresses } from './keys/remove-addresses.ts';
 import { mountKeyRotation } from './secrets/key-rotation.routes.ts';
 import { mountSecrets } from './secrets/secrets.routes.ts';
 import { mountSeal } from './vault/seal.routes.ts';
@@ -134,7 +135,7 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   mountSeal(app, gate, { allow: allowOnInstallation, attribute }, seals);
   const mayReadLog = (principal: Principal) => allowOnInstallation(principal, 'audit.read');
   const mayErase = (principal: Principal) => allowOnInstallation(principal, 'audit.erase');
-  const forget = (subject: string) => routes.policies.decisions.forgetOf(subject);
+  const forget = (subject: string) => forgetSubject(routes, subject);
   mountEntries(app, gate, { read: mayReadLog, erase: mayErase, attribute }, { ...routes, forget });
   mountLog(app, gate, mayReadLog, routes);
   mountProofs(app, gate, mayReadLog, routes);
@@ -149,6 +150,12 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   collectDefaultMetrics({ register: registry });
   registerControlMetrics(registry, { ledger, writer: store.writer, book, alarms });
   mountMetrics(app, gate, registry, (principal) => allowOnInstallation(principal, 'installation.read') === null);
+}
+
+/** What is kept of a subject beside the log. */
+async function forgetSubject({ policies, scratch }: ControlPlaneRoutes, subject: string): Promise<void> {
+  await policies.decisions.forgetOf(subject);
+  await removeAddresses(scratch, subject);
 }
 
 /** Signing in at somebody else's. */

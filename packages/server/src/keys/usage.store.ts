@@ -97,6 +97,12 @@ export async function addUses(
   }
 }
 
+/** Of the credentials of a consumer: where each was last used from. */
+export async function forgetUseAddresses(tables: Kysely<ScratchTables>, consumer: string): Promise<void> {
+  await sql`update credential_usage set last_used_from = null where credential_id in (
+    select c.id from credentials c join keys k on k.id = c.key_id where k.consumer_id = ${consumer})`.execute(tables);
+}
+
 /** Keeps the furthest quota count of the period, which may have changed its length, so that a restarted verifier goes on. */
 export async function keepQuotas(
   tables: Kysely<ScratchTables>,

@@ -1,8 +1,9 @@
-import { WRAPPED_BYTES } from '@keyhold/verifier/open-envelope';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, it } from 'node:test';
+import { damaged, withWrappedKeyOf } from '../testing/damaged-envelope.ts';
 import { onEachDatabase } from '../testing/databases.ts';
+import { eventually } from '../testing/eventually.ts';
 import { send, type TestAnswer } from '../testing/installation.ts';
 import { openRaw, type RawDatabase } from '../testing/raw-database.ts';
 import { changeSeal, closeSeal } from '../testing/seals.ts';
@@ -27,7 +28,7 @@ interface Target {
 /**
  * All but what lies elsewhere: sides of entries have no row with a digest (`audit/personal-parts.test.ts`), and a seal's
  * key in a token needs one to be opened (`pkcs11-tampered.test.ts`); and what takes a verifier
- * (`distribution-keys.test.ts`) or an owner (`sign-on.test.ts`, `passwords.test.ts`).
+ * (`distribution-keys.test.ts`) or an owner (`sign-on.test.ts`, `passwords.test.ts`): those go through the same cases.
  */
 type TestedField = Exclude<
   SealedField,
@@ -207,7 +208,7 @@ onEachDatabase('an encrypted field written past the ledger', (createPlace) => {
         others: {
           ...{ 'an older version': older.envelope, 'another secret': neighbour.envelope },
           ...{ 'another environment': foreign.envelope, 'a wrapped key': key.wrapped },
-          'the wrapped key of another': other(own.envelope, neighbour.envelope),
+          'the wrapped key of another': withWrappedKeyOf(own.envelope, neighbour.envelope),
         },
         read: () => reveal(id),
       },
@@ -274,9 +275,41 @@ onEachDatabase('an encrypted field written past the ledger', (createPlace) => {
         const { status, body } = await target.read();
         assert.deepEqual([status, body.data], [200, { value: values['two'] }], `${field}, ${what}, restored`);
       }
+      // Taking a delivery emptied its row again.
+      await past.restore(table, row);
       t.diagnostic(`${field}: ${Object.keys(edits).length} edits, each with its digest as it was and mended`);
     });
   }
+
+  it('is never served, its whole row put back as it was before its last change, all else current', async () => {
+    const rows = async () => {
+      const all = await Promise.all(TESTED.map((field) => past.row(targets[field].table, targets[field].id)));
+      return Object.fromEntries(TESTED.map((field, i) => [field, all[i] as RawRow])) as Record<TestedField, RawRow>;
+    };
+    const columnOf = (field: TestedField, of: Record<TestedField, RawRow>) => of[field][targets[field].column];
+    const putBack = async (fields: readonly TestedField[], rotate: () => Promise<unknown>) => {
+      const before = await rows();
+      await rotate();
+      const after = await eventually('each is re-wrapped', async () => {
+        const now = await rows();
+        return fields.every((field) => columnOf(field, now) !== columnOf(field, before)) ? now : null;
+      });
+      for (const field of fields) {
+        const { table, id } = targets[field];
+        await past.edit(table, id, before[field]);
+        await assertRefused(targets[field], 'ROW_TAMPERED', id, `${field}, put back`);
+        await past.restore(table, after[field]);
+        const { status, body } = await targets[field].read();
+        assert.deepEqual([status, body.data], [200, { value: values['two'] }], `${field}, current again`);
+      }
+    };
+    await putBack(['root-key', 'environment-key'], () => shared().expect(200, 'POST', '/v1/vault/root/rotate'));
+    const ofEnvironments = TESTED.filter((field) => field !== 'root-key' && field !== 'environment-key');
+    await putBack(ofEnvironments, async () => {
+      await shared().expect(200, 'POST', '/v1/vault/keys/rotate', { project: 'market', environment: 'test' });
+      await shared().expect(200, 'POST', '/v1/vault/keys/rotate', { project: 'default', environment: 'production' });
+    });
+  });
 
   it('is not served from a row that says it is of another version, secret or environment', async () => {
     const { table, id, read } = targets['secret.value'];
@@ -339,25 +372,3 @@ onEachDatabase('an encrypted field written past the ledger', (createPlace) => {
     assert.equal((await call('POST', '/v1/unseal', {})).body.code, 'ROW_TAMPERED');
   });
 });
-
-/** Another envelope's wrapped key before this one's data. */
-function other(own: string, foreign: string): string {
-  return foreign.slice(0, WRAPPED_BYTES * 2) + own.slice(WRAPPED_BYTES * 2);
-}
-
-/** Flips in every part, cuts and additions. */
-function damaged(hex: string): Readonly<Record<string, string>> {
-  const bytes = Buffer.from(hex, 'hex');
-  const flipped = (at: number) => {
-    const copy = Buffer.from(bytes);
-    const index = at < 0 ? copy.length + at : at;
-    copy[index] = (copy[index] as number) ^ 1;
-    return copy.toString('hex');
-  };
-  const parts = { format: 0, suite: 1, version: 5, commitment: 6, nonce: 38, key: 50, tag: WRAPPED_BYTES - 1, end: -1 };
-  return {
-    ...Object.fromEntries(Object.entries(parts).map(([part, at]) => [`a bit of the ${part} flipped`, flipped(at)])),
-    ...{ 'a byte cut off': hex.slice(0, -2), 'half cut off': hex.slice(0, hex.length / 2), emptied: '' },
-    ...{ 'a byte more': `${hex}00`, 'no hex': `${hex.slice(0, -2)}zz` },
-  };
-}

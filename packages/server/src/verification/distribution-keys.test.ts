@@ -4,6 +4,7 @@ import { before, it } from 'node:test';
 import { embedVerifier } from '@keyhold/sdk/embedded';
 import { type Signer, signRequest } from '@keyhold/sdk/signing/sign-request';
 import { WebSocket } from 'ws';
+import { damaged } from '../testing/damaged-envelope.ts';
 import { onEachDatabase } from '../testing/databases.ts';
 import { eventually } from '../testing/eventually.ts';
 import { openRaw } from '../testing/raw-database.ts';
@@ -150,26 +151,42 @@ onEachDatabase('the key that secrets of requests lie under', (createPlace) => {
   it('raises an alarm for a secret that opens nowhere, though its row was made to fit the ledger', async () => {
     await using raw = await openRaw(shared().place);
     const past = new WrittenPast(raw);
-    const [mine, other] = [await issue(), await issue()];
+    const [mine, other, beside] = [await issue(), await issue(), await issue()];
     const rowOf = async ({ credential }: { credential: { id: string } }) =>
       (await raw.rows(`select * from signature_keys where credential_id = '${credential.id}'`))[0];
     const [own, foreign] = [await rowOf(mine), await rowOf(other)];
-    await past.edit('signature_keys', own.id, { envelope: foreign.envelope });
-    await past.mend('signature_keys', own.id);
-    // A verifier that starts now is fed what lies there, and finds it when somebody signs.
-    const reader = await token(['feed', 'feed:hmac']);
-    const verifier = embedVerifier({ controlUrl: shared().installation.controlUrl, token: reader.secret });
-    await eventually('it is fed', async () => verifier.ready);
-    await eventually('the alarm', async () => {
-      const { code } = await verifier.verify(await signedBy(mine));
-      assert.notEqual(code, 'VALID');
+    const alarmed = async () => {
       const { body } = await shared().installation.call('GET', '/v1/installation');
       return body.alarms.some(
         (alarm: { code: string; subject: string }) =>
           alarm.code === 'ENVELOPE_BROKEN' && alarm.subject === mine.credential.id,
       );
-    });
-    await verifier.stop();
+    };
+    const reader = await token(['feed', 'feed:hmac']);
+    for (const [what, envelope] of Object.entries({ ...damaged(own.envelope), swapped: foreign.envelope })) {
+      await past.edit('signature_keys', own.id, { envelope });
+      await past.mend('signature_keys', own.id);
+      // A verifier that starts now is fed what lies there, and finds it when somebody signs.
+      const verifier = embedVerifier({ controlUrl: shared().installation.controlUrl, token: reader.secret });
+      await eventually('it is fed', async () => verifier.ready);
+      // What is beside it opens: it is not refused for want of a key.
+      await eventually('another opens', async () => (await verifier.verify(await signedBy(beside))).code === 'VALID');
+      assert.notEqual((await verifier.verify(await signedBy(mine))).code, 'VALID', what);
+      await eventually('the alarm', alarmed);
+      await verifier.stop();
+    }
     await past.restore('signature_keys', own);
+    // Its whole row, as it was before it was re-wrapped.
+    await shared().expect(200, 'POST', '/v1/vault/keys/rotate', { project: 'market', environment: 'test' });
+    const current = await eventually('it is re-wrapped', async () => {
+      const now = await rowOf(mine);
+      return now.envelope === own.envelope ? null : now;
+    });
+    await past.edit('signature_keys', own.id, own);
+    const verifier = embedVerifier({ controlUrl: shared().installation.controlUrl, token: reader.secret });
+    await eventually('it is fed', async () => verifier.ready);
+    assert.notEqual((await verifier.verify(await signedBy(mine))).code, 'VALID', 'put back');
+    await verifier.stop();
+    await past.restore('signature_keys', current);
   });
 });

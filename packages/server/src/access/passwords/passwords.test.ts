@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { TOTP_STEP_MS } from '@keyhold/protocol/totp';
+import { damaged } from '../../testing/damaged-envelope.ts';
 import { onEachDatabase } from '../../testing/databases.ts';
 import { send } from '../../testing/installation.ts';
 import { outcome } from '../../testing/leaving.ts';
@@ -320,11 +321,16 @@ onEachDatabase('a password with an authenticator app', (createPlace) => {
       assert.equal(outcome(await lou.call('GET', '/v1/session')), '401 UNAUTHENTICATED');
       await past.edit('person_passwords', own.id, own);
     }
-    // The secret of another's app, put where his lies, opens nothing there.
-    await past.edit('person_passwords', own.id, { envelope: other['envelope'] ?? null });
-    await past.mend('person_passwords', own.id);
-    const moved = await lou.signInTyping(mia.nextCode());
-    assert.deepEqual([moved.status, moved.body.code], [409, 'ENVELOPE_BROKEN']);
+    // A secret that was damaged, or another's put where his lies, opens nothing there.
+    const edits = { ...damaged(String(own['envelope'])), moved: String(other['envelope']) };
+    for (const [what, envelope] of Object.entries(edits)) {
+      await past.edit('person_passwords', own.id, { envelope });
+      await past.mend('person_passwords', own.id);
+      hops += 2;
+      using _ = later(hops);
+      const refused = await lou.signInTyping(mia.nextCode());
+      assert.deepEqual([refused.status, refused.body.code], [409, 'ENVELOPE_BROKEN'], what);
+    }
     await past.restore('person_passwords', own);
     const stated = () => raw.rows(`select vault_key_id from person_passwords where id = '${own.id}'`);
     const rotate = { project: 'default', environment: 'production' };
@@ -333,7 +339,7 @@ onEachDatabase('a password with an authenticator app', (createPlace) => {
       assert.ok(i < 200, 'it is not re-wrapped');
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    using _ = later(20);
+    using _ = later(hops + 8);
     assertStatus(await lou.signInTyping(), 200);
     assertStatus(await owner.call('POST', '/v1/seal', {}, { confirm: true }), 200);
     assert.equal(outcome(await lou.signInTyping()), '503 SEALED');

@@ -82,7 +82,7 @@ export function showSession(
     createdAt: new Date(created_at).toISOString(),
     expiresAt: new Date(expires_at).toISOString(),
     lastUsedAt: use === undefined ? null : new Date(use.at).toISOString(),
-    lastUsedFrom: use?.from ?? null,
+    lastUsedFrom: use?.from || null,
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { ScratchTables } from '../../database/scratch-tables.ts';
 import type { Database } from '../../database/schema.ts';
 import type { PersonPasskeyRow, PersonRow, RoleGrantRow, SessionRow } from '../../database/people-rows.ts';
@@ -153,6 +153,12 @@ export async function noteUse(tables: Kysely<ScratchTables>, session: string, { 
     .values({ session_id: session, last_used_at: at, last_used_from: from })
     .onConflict((conflict) => conflict.column('session_id').doUpdateSet({ last_used_at: at, last_used_from: from }))
     .execute();
+}
+
+/** Of the sessions of a person: where each was last used from. When it was stays: a session ends by that. */
+export async function forgetSessionAddresses(tables: Kysely<ScratchTables>, person: string): Promise<void> {
+  await sql`update session_uses set last_used_from = '' where session_id in (
+    select id from sessions where person_id = ${person})`.execute(tables);
 }
 
 /** Id of the passkey that browsers name so, removed or not. */

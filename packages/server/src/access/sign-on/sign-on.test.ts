@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
+import { damaged } from '../../testing/damaged-envelope.ts';
 import { onEachDatabase } from '../../testing/databases.ts';
 import { moveClock } from '../../testing/moved-clock.ts';
 import { originOf, type PersonAnswer, TestPerson } from '../../testing/person.ts';
@@ -250,11 +251,14 @@ onEachDatabase('signing in at a provider', (createPlace) => {
     assert.equal(outcome(await ida.call('GET', '/v1/session')), '401 UNAUTHENTICATED');
     assert.equal(await come('ida'), 'SIGN_IN_REFUSED');
     await past.restore('sign_ons', row);
-    // Its secret moved from another place, its digest mended.
+    // Its secret damaged, or moved from another place, its digest mended.
     const [second] = await raw.rows(`select envelope from sign_ons where name = 'second'`);
-    await past.edit('sign_ons', id, { envelope: String(second?.['envelope']) });
-    await past.mend('sign_ons', id);
-    assert.equal(await come('ida'), 'SIGN_IN_REFUSED');
+    const edits = { ...damaged(String(row['envelope'])), moved: String(second?.['envelope']) };
+    for (const [what, envelope] of Object.entries(edits)) {
+      await past.edit('sign_ons', id, { envelope });
+      await past.mend('sign_ons', id);
+      assert.equal(await come('ida'), 'SIGN_IN_REFUSED', what);
+    }
     const { alarms } = assertStatus(await owner.call('GET', '/v1/installation'), 200);
     const codes = alarms
       .filter(({ subject }: { subject: string }) => subject === id)
