@@ -12,6 +12,15 @@ const [pkcs11js, kept] = [`${root}node_modules/pkcs11js`, `${root}.pkcs11js.part
 const lock = readFileSync(`${root}package-lock.json`);
 const stamp = `${createHash('sha256').update(lock).digest('hex')} ${process.platform}-${process.arch}`;
 
+// Where the packages bring no Node of their own, the one that is here has to run TypeScript as it is.
+const bringsNode = process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch);
+if (!bringsNode && Number(process.versions.node.split('.')[0]) < 24) {
+  console.error(
+    `Keyhold runs on Node 24 or newer, and this is ${process.versions.node}. On Linux (x64, arm64) it brings its own.`,
+  );
+  process.exit(1);
+}
+
 if (!existsSync(stampFile) || readFileSync(stampFile, 'utf8') !== stamp) {
   rmSync(stampFile, { force: true });
   console.log('Installing dependencies (once, or when package-lock.json changed) …');

@@ -38,7 +38,11 @@ const parts: Readonly<Record<string, () => Promise<boolean>>> = {
     }),
   policies: () =>
     runTests(['packages/server/src/access/policies/engine.test.ts'], { KEYHOLD_POLICY_SETS: POLICY_SETS }),
-  hostile: () => runTests(['packages/server/src/hostile-input.test.ts'], { KEYHOLD_FUZZ_CASES: FUZZ_CASES }),
+  hostile: () =>
+    runTests(
+      ['hostile-input', 'hostile-feed', 'compat/hostile-input'].map((name) => `packages/server/src/${name}.test.ts`),
+      { KEYHOLD_FUZZ_CASES: FUZZ_CASES },
+    ),
 };
 
 const wanted = process.argv.slice(2);

@@ -16,19 +16,22 @@ interface Started {
   readonly process: ChildProcess;
 }
 
+function settings(folder: string): Record<string, string> {
+  return {
+    KEYHOLD_DATA: join(folder, 'data'),
+    XDG_DATA_HOME: join(folder, 'home'),
+    KEYHOLD_PORT: '0',
+    KEYHOLD_VERIFIER_PORT: '0',
+    KEYHOLD_EXAMPLE_PORT: '0',
+  };
+}
+
 /** Starts as `npm start` does, on free ports, and waits for its page. */
 async function start(folder: string, ...flags: string[]): Promise<Started> {
   const child = spawn(process.execPath, ['scripts/start.ts', ...flags], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: {
-      ...process.env,
-      KEYHOLD_DATA: join(folder, 'data'),
-      XDG_DATA_HOME: join(folder, 'home'),
-      KEYHOLD_PORT: '0',
-      KEYHOLD_VERIFIER_PORT: '0',
-      KEYHOLD_EXAMPLE_PORT: '0',
-    },
+    env: { ...process.env, ...settings(folder) },
   });
   let page = '';
   for await (const chunk of child.stdout) {
@@ -103,4 +106,47 @@ it('shows three lines that do what they say, keeps its data, replaces the demo k
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+});
+
+/** What it writes until it ends, at once or when `until` shows, as by a Ctrl-C that reaches every process. */
+async function startAndStop(flags: string[], env: Record<string, string>, until?: RegExp) {
+  const folder = mkdtempSync(join(tmpdir(), 'keyhold-start-'));
+  const child = spawn(process.execPath, ['scripts/start.ts', ...flags], {
+    cwd: ROOT,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...settings(folder), ...env },
+  });
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  let output = '';
+  let stopped = false;
+  const take = (chunk: Buffer) => {
+    output += String(chunk);
+    if (stopped || until?.test(output) !== true) return;
+    stopped = true;
+    process.kill(-(child.pid as number), 'SIGINT');
+  };
+  child.stdout.on('data', take);
+  child.stderr.on('data', take);
+  const code = await ended;
+  rmSync(folder, { recursive: true, force: true });
+  return { code, output };
+}
+
+it('stops during its start as asked, without a word of what could not be finished', async () => {
+  const { code, output } = await startAndStop([], { KEYHOLD_LOG_LEVEL: 'info' }, /"verifierUrl".*"msg":"serving"/);
+  assert.equal(code, 0, output);
+  assert.doesNotMatch(output, /fetch failed|Error|\n {4}at /);
+  assert.doesNotMatch(output, /Keyhold is running/);
+});
+
+it('lists its flags when asked, and when one of them is mistyped', async () => {
+  const help = await startAndStop(['--help'], {});
+  assert.deepEqual([help.code, help.output.includes('--no-example')], [0, true]);
+  const mistyped = await startAndStop(['--no-exampel'], {});
+  assert.equal(mistyped.code, 2);
+  assert.match(mistyped.output, /^keyhold: Unknown option '--no-exampel'; there are --data, /);
+  const port = await startAndStop([], { KEYHOLD_EXAMPLE_PORT: 'abc' });
+  assert.equal(port.code, 2);
+  assert.match(port.output, /^keyhold: KEYHOLD_EXAMPLE_PORT is "abc"; it takes a port/);
 });

@@ -1,7 +1,25 @@
 // `npm start`: runs Keyhold and the guarded example, and prints where everything is.
 import { startExample } from './start/example.ts';
 import { page, type Seal } from './start/page.ts';
-import { startProcess } from './start/process.ts';
+import { ProcessEnded, startProcess } from './start/process.ts';
+
+const EXIT_CONFIGURATION = 2;
+
+const HELP = `npm start -- [--no-example] [FLAG …]
+
+  --no-example   leave the guarded example out
+  FLAG …         as of "npm run --silent keyhold -- help serve"; settings of the environment: docs/settings.md
+`;
+
+if (process.argv.some((arg) => arg === '--help' || arg === '-h')) {
+  process.stdout.write(HELP);
+  process.exit(0);
+}
+const examplePort = process.env['KEYHOLD_EXAMPLE_PORT'] || '7072';
+if (!/^\d{1,5}$/.test(examplePort) || Number(examplePort) > 65_535) {
+  console.error(`keyhold: KEYHOLD_EXAMPLE_PORT is "${examplePort}"; it takes a port, 0–65535`);
+  process.exit(EXIT_CONFIGURATION);
+}
 
 const withExample = !process.argv.includes('--no-example');
 const flags = process.argv.slice(2).filter((arg) => arg !== '--no-example');
@@ -32,17 +50,21 @@ try {
     bootstrapTokenFile: string;
     seal: Seal;
   };
-  const example = withExample ? await startExample({ url, verifierUrl, bootstrapTokenFile }) : null;
-  if (example !== null) {
+  const example = withExample ? await startExample({ url, verifierUrl, bootstrapTokenFile }, examplePort) : null;
+  if (example !== null && stopping) await example.process[Symbol.asyncDispose]();
+  else if (example !== null) {
     stack.use(example.process);
     void example.process.ended.then((code) => void stop(code));
   }
   if (withExample && example === null) {
     process.stdout.write('The example was never set up here, and its project takes an owner now: it is left out.\n');
   }
-  process.stdout.write(page({ url, verifierUrl, vaultUrl, bootstrapTokenFile, seal, example }));
+  if (!stopping) process.stdout.write(page({ url, verifierUrl, vaultUrl, bootstrapTokenFile, seal, example }));
 } catch (error) {
-  // What went wrong is on standard error already when a process said it itself.
-  if (!(error instanceof Error && error.name === 'ProcessEnded')) console.error(error);
-  await stop(1);
+  const ended = error instanceof ProcessEnded;
+  // Ctrl-C reaches every process at once: that a call failed because of it may be heard before the signal.
+  await new Promise(setImmediate);
+  // What ends because it was told to is no fault; and a process that could not start has said why itself.
+  if (!stopping && !ended) console.error(error);
+  await stop(ended ? error.code : 1);
 }

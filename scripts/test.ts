@@ -2,6 +2,7 @@
 // CI it is a failure.
 import { spawn, spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
+import { mountSmallDisk } from '@keyhold/server/testing/disk-faults';
 import { startPostgres } from './postgres.ts';
 
 const DEFAULT_PATTERNS = ['packages/*/src/**/*.test.ts', 'examples/*/src/**/*.test.ts', 'scripts/**/*.test.ts'];
@@ -16,6 +17,10 @@ const postgres = await startPostgres().catch((error: Error) => {
   return null;
 });
 if (spawnSync('strace', ['-V']).status !== 0) missing.push('strace: that a sync precedes each reply was not tested');
+
+const disk = mountSmallDisk('1m');
+if (disk === null) missing.push('a tmpfs to fill (only root may mount one): a full disk was not tested');
+await disk?.[Symbol.asyncDispose]();
 
 if (process.env['KEYHOLD_VECTORS'] === undefined) {
   missing.push(

@@ -30,7 +30,7 @@ const KEY_NAME = 'demo key of npm start';
  * Sets the example up, once, gives out a fresh demo key in place of the last one, and starts it. Null where it was never
  * set up, and there is a first owner, who alone could make its project now.
  */
-export async function startExample(planes: Planes): Promise<Example | null> {
+export async function startExample(planes: Planes, port: string): Promise<Example | null> {
   const adminTokenFile = join(dirname(planes.bootstrapTokenFile), 'example-admin-token');
   const client = (await openProject(planes, adminTokenFile)) ?? (await makeProject(planes, adminTokenFile));
   if (client === null) return null;
@@ -48,7 +48,7 @@ export async function startExample(planes: Planes): Promise<Example | null> {
   const running = await startProcess(
     'examples/market-api/src/main.ts',
     [
-      ...['--port', process.env['KEYHOLD_EXAMPLE_PORT'] ?? '7072'],
+      ...['--port', port],
       ...['--verifier', planes.verifierUrl],
       ...['--environment', `${PROJECT}/${ENVIRONMENT}`],
       ...['--token-file', tokenFile],

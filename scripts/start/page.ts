@@ -38,7 +38,7 @@ function peopleLines(url: string, bootstrapTokenFile: string): string[] {
   const page = url.replace(/\/\/(?:127\.0\.0\.1|\[::1\])/, '//localhost');
   if (!existsSync(bootstrapTokenFile)) return [`  Sign in         ${page}/sign-in`];
   return [
-    `  Admin token     ${fromHere(bootstrapTokenFile)}   opens both planes, until the first owner is there`,
+    `  Bootstrap token ${fromHere(bootstrapTokenFile)}   opens both planes, until the first owner is there`,
     `  First owner     ${page}/enrol   takes that token, and a passkey`,
   ];
 }

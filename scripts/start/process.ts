@@ -12,8 +12,14 @@ export interface RunningProcess extends AsyncDisposable {
 }
 
 /** The process ended before it served; it said why itself. */
-class ProcessEnded extends Error {
+export class ProcessEnded extends Error {
   override readonly name = 'ProcessEnded';
+  readonly code: number;
+
+  constructor(script: string, code: number) {
+    super(`${script} ended with ${code}`);
+    this.code = code;
+  }
 }
 
 /** Runs a script of this repository and waits until it tells that it serves. */
@@ -30,7 +36,7 @@ export async function startProcess(
   const started = await Promise.race([
     new Promise<unknown>((resolve) => child.once('message', resolve)),
     ended.then((code) => {
-      throw new ProcessEnded(`${script} ended with ${code}`);
+      throw new ProcessEnded(script, code);
     }),
   ]);
   return {

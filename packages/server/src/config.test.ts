@@ -84,7 +84,7 @@ describe('the configuration', () => {
   const refusals: readonly [args: string[], env: Record<string, string>, says: RegExp][] = [
     [['run'], {}, /unknown command "run"/],
     [['serve', 'now'], {}, /"now" is one argument too many/],
-    [['--prot', '1'], {}, /--prot/],
+    [['--prot', '1'], {}, /^Unknown option '--prot'; there are --data, .*--control-cert$/],
     [['--port', '70000'], {}, /KEYHOLD_PORT is "70000"/],
     [['--port', '-1'], {}, /port/i],
     [[], { KEYHOLD_PORT: '7070a' }, /KEYHOLD_PORT is "7070a"/],

@@ -182,7 +182,10 @@ function parse(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
   } catch (error) {
-    throw new ConfigError((error as Error).message);
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION') throw new ConfigError(message);
+    const flags = Object.keys(OPTIONS).map((name) => `--${name}`);
+    throw new ConfigError(`${/^[^.]+/.exec(message)?.[0]}; there are ${flags.join(', ')}`);
   }
 }
 

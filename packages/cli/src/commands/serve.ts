@@ -9,7 +9,7 @@ export const SERVER_COMMANDS: readonly PassThrough[] = [
     summary: 'Run the control plane and one verifier process',
     usage:
       '[--data FOLDER] [--host HOST] [--port PORT] [--verifier-port PORT] [--no-verifier] ' +
-      '[--vault-port PORT] [--accept-rollback REASON] ' +
+      '[--vault-port PORT] [--accept-rollback REASON] [--recover-owner] ' +
       '[--tls-cert FILE --tls-key FILE [--tls-client-ca FILE] [--tls-client-port PORT]] [--behind-proxy]',
     pass: (args) => runServer('serve', args),
   },

@@ -8,6 +8,7 @@
  */
 export const OTHER_ROUTES: Readonly<Record<string, string>> = {
   // Of everybody: health, the reference, pages and what they load, the log that tells nothing but that something happened.
+  'control GET /': '+ ++++++ ++++++++',
   'control GET /account': '+ ++++++ ++++++++',
   'control GET /assets/account.js': '+ ++++++ ++++++++',
   'control GET /assets/approvals.js': '+ ++++++ ++++++++',

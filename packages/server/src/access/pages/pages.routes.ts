@@ -34,6 +34,11 @@ const read = (name: string) => readFileSync(new URL(`./${name}`, import.meta.url
 
 /** Sign-in, enrolment, and the account of whoever signed in. @param origin where they are opened */
 export function mountPages(app: FastifyInstance, random: Pick<Random, 'bytes'>, origin: () => string): void {
+  // Whoever types the address that is printed at the start is a person; programs are told that nothing is here.
+  app.get('/', { schema: { hide: true } as object }, (request, reply) => {
+    if (/text\/html/.test(request.headers.accept ?? '')) return reply.redirect('/sign-in');
+    return reply.callNotFound();
+  });
   for (const name of PAGES) {
     const parts = read(`${name}.html`).split(NONCE);
     app.get(`/${name}`, { schema: { hide: true } as object }, (request, reply) => {

@@ -267,7 +267,8 @@ describe('the pages of people, in a real browser', { skip: executablePath === nu
   it('asks nobody but this server for anything, and by its address leads to its name', async () => {
     assert.deepEqual([...new Set(asked)], [originOf(installation)]);
     const page = await openPage();
-    await page.goto(new URL('/sign-in', installation.controlUrl).href);
+    assert.equal((await fetch(new URL('/', installation.controlUrl))).status, 404);
+    await page.goto(new URL('/', installation.controlUrl).href);
     assert.equal(page.url(), at('/sign-in'));
   });
 

@@ -18,7 +18,7 @@ export interface Bug {
 
 const NOTHING_WAITED = { acknowledged: 0, waitedOut: 0, unconfirmed: 0, elapsedMs: 0 };
 
-/** Every bug that DESIGN §7 names. */
+/** Every bug that DESIGN §7 names, and who goes without a word taken for who said goodbye. */
 export const BUGS: Readonly<Record<string, Bug>> = {
   'skipped barrier': {
     control: () => ({
@@ -64,6 +64,17 @@ export const BUGS: Readonly<Record<string, Bug>> = {
   'leases forgotten at restart': { restarted: (disk) => disk.forgetLeases() },
   'clock cached across an await': {
     verifier: () => ({ clock: (clock, client) => cachedWhileAsking(clock, client) }),
+  },
+  'lost connection taken for a goodbye': {
+    control: () => ({
+      started: ({ hub }) => {
+        const detach = hub.detach.bind(hub);
+        hub.detach = (session) => {
+          detach(session);
+          void hub.released(session).catch(() => {});
+        };
+      },
+    }),
   },
   'torn snapshot': { control: () => ({ source: (shipped, feed) => tornSnapshots(shipped, () => feed().ledger.head) }) },
 };

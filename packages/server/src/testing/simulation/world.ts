@@ -39,6 +39,8 @@ export class World {
   readonly #network: Network;
   readonly #operator: Operator;
   readonly #verifiers: VerifierMachine[] = [];
+  /** Those that said goodbye; whoever has not noticed goes on asking them. */
+  readonly #stopped: VerifierMachine[] = [];
   readonly #commitFaults: CommitFaults = { probability: 0 };
   readonly #environments = new Map<string, { id: string; afterLease: 'refuse' | 'serve' }>();
   #control: ControlMachine | null = null;
@@ -153,7 +155,7 @@ export class World {
   #fault(): void {
     const { dice, time } = this;
     const machine = dice.pick(this.#verifiers);
-    const kind = dice.whole(0, 4);
+    const kind = dice.whole(0, 5);
     if (kind === 0) {
       this.#network.partition(machine.id, true);
       time.after(dice.between(500, 20_000), () => this.#network.partition(machine.id, false));
@@ -161,9 +163,18 @@ export class World {
     else if (kind === 2) machine.clock.stepWall(dice.between(-30_000, 30_000));
     else if (kind === 3) {
       machine.kill();
-      this.#verifiers.splice(this.#verifiers.indexOf(machine), 1);
-      this.#addVerifier();
+      this.#replace(machine);
+    } else if (kind === 4) {
+      machine.stop();
+      this.#stopped.push(machine);
+      this.#replace(machine);
     } else this.#restartControl();
+  }
+
+  /** What is gone is started anew, as somebody else. */
+  #replace(machine: VerifierMachine): void {
+    this.#verifiers.splice(this.#verifiers.indexOf(machine), 1);
+    this.#addVerifier();
   }
 
   #restartControl(): void {
@@ -206,7 +217,8 @@ export class World {
     const { keys } = this.#operator;
     if (keys.length === 0) return;
     const key = this.dice.pick(keys);
-    const machine = this.dice.pick(this.#verifiers);
+    const asksStopped = this.#stopped.length > 0 && this.dice.chance(0.1);
+    const machine = this.dice.pick(asksStopped ? this.#stopped : this.#verifiers);
     // Also what it had before: rotated credentials are not forgotten by those who stole them.
     machine.clock.react(() => void this.#verifyOn(machine, key.secret, key.environment));
   }
@@ -225,11 +237,13 @@ export class World {
     const context = `${ability} in ${environment} on ${machine.id}, started ${startedAt}`;
     this.oracle.judge(this.time.now, started, verdict, context);
     const { id } = this.#environments.get(environment) as { id: string };
+    const isStopped = this.#stopped.includes(machine);
+    if (isStopped && verdict.valid) this.oracle.violated(this.time.now, `decided after its goodbye: ${context}`);
     if (verdict.valid && verdict.stale !== true && !machine.holdsLease(id)) {
       this.oracle.violated(this.time.now, `decided alone without a lease: ${context}`);
     }
     // Calm long enough for every verifier to be back: whoever has a key can use it.
-    const calm = this.#calmSince > 0 && startedAt > this.#calmSince + 12_000;
+    const calm = !isStopped && this.#calmSince > 0 && startedAt > this.#calmSince + 12_000;
     if (calm && started === 'alive' && this.oracle.get(secret, ability) === 'alive') this.oracle.count(verdict.valid);
   }
 
