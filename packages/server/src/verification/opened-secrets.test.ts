@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { it } from 'node:test';
 import type { SignedClaim } from '@keyhold/protocol/dialects/dialect';
 import type { FactorRecord, SignatureKeyRecord } from '@keyhold/protocol/feed';
@@ -55,7 +55,7 @@ it('a verifier holds so many secrets of second factors open and no more', () => 
   const factors = new Map(
     ['a', 'b', 'c'].map((name): [string, FactorRecord] => {
       const id = `fac_${name}`;
-      const envelope = sealEnvelope(UNDER, randomBytes(20), { field: 'factor.secret', ...PLACE, id });
+      const envelope = sealEnvelope(UNDER, Buffer.alloc(20, name), { field: 'factor.secret', ...PLACE, id });
       const common = { kind: 'factor', id, environment: 'env_1', consumer: name, type: 'totp' } as const;
       return [name, { ...common, algorithm: 'sha1', usedStep: 0, envelope, vaultKey: UNDER.id }];
     }),
