@@ -91,6 +91,14 @@ class Client:
         """Its `dialects` are what a Signer takes."""
         return self._read(_signing(project, environment))
 
+    def set_rules(self, project: str, environment: str, **rules: Any) -> Json:
+        """What keys have to be like: `withdrawals`, `withoutNetworks`, `secondFactor`, `unusedDays`; what is left out is
+        not asked. Waits for the barrier."""
+        return self._change("PUT", _rules(project, environment), rules)
+
+    def get_rules(self, project: str, environment: str) -> Json:
+        return self._read(_rules(project, environment))
+
     def create_consumer(
         self, project: str, name: str, *, idempotency_key: Optional[str] = None, **settings: Any
     ) -> Json:
@@ -102,6 +110,21 @@ class Client:
 
     def get_consumer(self, consumer: str) -> Json:
         return self._read(f"/v1/consumers/{segment(consumer)}")
+
+    def enrol_totp(self, consumer: str, environment: str, name: str, **settings: Any) -> Json:
+        """Makes the `secret` of an authenticator app, shown this once; it counts once a code of it was confirmed.
+        settings: `issuer`, `algorithm`."""
+        body = {"environment": environment, "name": name, **settings}
+        return self._change("POST", f"/v1/consumers/{segment(consumer)}/factors/totp", body)
+
+    def confirm_factor(self, factor: str, otp: str) -> Json:
+        return self._change("POST", f"/v1/factors/{segment(factor)}/confirm", {"otp": otp})
+
+    def list_factors(self, consumer: str) -> Iterator[Json]:
+        return self._list(f"/v1/consumers/{segment(consumer)}/factors", {})
+
+    def remove_factor(self, factor: str) -> Json:
+        return self._change("DELETE", f"/v1/factors/{segment(factor)}", None)
 
     def issue_key(
         self,
@@ -118,7 +141,7 @@ class Client:
         """Issues a key with its first credential.
 
         credential: `bearer`, `hmac`, or what `LocalKey.credential` gives.
-        settings: `allowedNetworks`, `rateLimits`, `quota`, `startsAt`, `ttlSeconds`, `expiresAt`, `metadata`,
+        settings: `allowedNetworks`, `addressBook`, `rateLimits`, `quota`, `startsAt`, `ttlSeconds`, `expiresAt`, `metadata`,
         `deliverTo`.
         """
         body = {
@@ -175,6 +198,13 @@ class Client:
         """When this returns, the key is dead everywhere. reason: of RFC 5280 §5.3.1, as in `key_compromise`."""
         return self._change("POST", f"/v1/keys/{segment(key)}/revoke", {"reason": reason})
 
+    def revoke_keys(
+        self, reason: str, *, keys: Optional[Sequence[str]] = None, consumer: Optional[str] = None
+    ) -> Json:
+        """Up to 500 of them, or all of a consumer: `revoked`, and `refused` with why; dead everywhere when this returns."""
+        which: Json = {"consumer": consumer} if keys is None else {"keys": list(keys)}
+        return self._change("POST", "/v1/keys/revoke", {**which, "reason": reason})
+
     def destroy_key(self, key: str) -> Json:
         """For good: no verifier knows its credentials any more."""
         return self._change("POST", f"/v1/keys/{segment(key)}/destroy", {})
@@ -186,7 +216,7 @@ class Client:
         answer: Json = self._connection.call("GET", path, query=query, timeout_seconds=self._read_seconds)
         return answer
 
-    def _change(self, method: str, path: str, body: Json, idempotency_key: Optional[str] = None) -> Json:
+    def _change(self, method: str, path: str, body: Optional[Json], idempotency_key: Optional[str] = None) -> Json:
         headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
         answer: Json = self._connection.call(
             method, path, body=body, headers=headers, timeout_seconds=self._change_seconds
@@ -205,6 +235,10 @@ class Client:
 
 def _signing(project: str, environment: str) -> str:
     return f"/v1/projects/{segment(project)}/environments/{segment(environment)}/signing"
+
+
+def _rules(project: str, environment: str) -> str:
+    return f"/v1/projects/{segment(project)}/environments/{segment(environment)}/rules"
 
 
 def _credential(credential: Union[str, Mapping[str, Any]]) -> Json:

@@ -37,7 +37,9 @@ class ToVerify:
     key: the credential as the client sent it; or request, and only one of them.
     environment: `project/environment`; a token bound to one environment needs none.
     permission: permissions joined by `and`, `or`, parentheses. client_ip: nothing else is looked at for networks.
-    cost: units taken from limits and quota.
+    cost: units taken from limits and quota. destination: where a withdrawal goes, where the environment's rules hold it
+    against the key's address book. second_factor: the code that the consumer's app shows, of a request that has no place
+    for one.
     """
 
     key: Optional[str] = field(default=None, repr=False)
@@ -46,6 +48,8 @@ class ToVerify:
     permission: Optional[str] = None
     client_ip: Optional[str] = None
     cost: int = 1
+    destination: Optional[str] = None
+    second_factor: Optional[str] = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -114,9 +118,11 @@ class Verifier:
         permission: Optional[str] = None,
         client_ip: Optional[str] = None,
         cost: int = 1,
+        destination: Optional[str] = None,
+        second_factor: Optional[str] = None,
     ) -> Verdict:
         """Decides one request, see ToVerify."""
-        asked = ToVerify(key, request, environment, permission, client_ip, cost)
+        asked = ToVerify(key, request, environment, permission, client_ip, cost, destination, second_factor)
         return _verdict(self._call("POST", "/v1/verify", _written(asked)))
 
     def verify_batch(self, requests: Sequence[ToVerify]) -> list[Verdict]:
@@ -139,6 +145,8 @@ def _written(asked: ToVerify) -> dict[str, Any]:
         "permission": asked.permission,
         "clientIp": asked.client_ip,
         "cost": asked.cost,
+        "destination": asked.destination,
+        "secondFactor": None if asked.second_factor is None else {"otp": asked.second_factor},
     }
     if asked.request is not None:
         received = asked.request

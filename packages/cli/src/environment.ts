@@ -1,4 +1,4 @@
-import { homedir } from 'node:os';
+import { availableParallelism, homedir } from 'node:os';
 import { join } from 'node:path';
 
 /** What the environment says about connections; the only file of the command that reads it. */
@@ -26,4 +26,12 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     // https://no-color.org
     noColor: (env['NO_COLOR'] ?? '') !== '',
   };
+}
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
+/** The environment of a server that the command runs: libuv reads the number of its threads when a process starts. */
+export function serverEnvironment(env: Variables = process.env): Variables {
+  // A verifier checks public keys' signatures there: on every core.
+  return { ...env, UV_THREADPOOL_SIZE: env['UV_THREADPOOL_SIZE'] || String(Math.max(4, availableParallelism())) };
 }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, it } from 'node:test';
 import { cleanEnvironment, MAIN, runKeyhold } from './testing/run-keyhold.ts';
@@ -26,6 +26,17 @@ async function start(args: readonly string[], env: Record<string, string>): Prom
   ended.catch(() => {});
   const [started] = (await Promise.race([once(child, 'message'), ended])) as [{ url: string }];
   return [child, started];
+}
+
+/** What the child of a process was started with; null where no system tells. */
+function environmentOfChild({ pid }: ChildProcess): ReadonlyMap<string, string> | null {
+  if (!existsSync('/proc/self/status')) return null;
+  const child = readdirSync('/proc').find((name) => {
+    const status = `/proc/${name}/status`;
+    return /^\d+$/.test(name) && existsSync(status) && readFileSync(status, 'utf8').includes(`\nPPid:\t${pid}\n`);
+  });
+  const variables = readFileSync(`/proc/${child}/environ`, 'utf8').split('\0');
+  return new Map(variables.map((one) => [one.slice(0, one.indexOf('=')), one.slice(one.indexOf('=') + 1)]));
 }
 
 async function stop(child: ChildProcess, signal: 'SIGINT' | 'SIGTERM'): Promise<number> {
@@ -53,6 +64,9 @@ it('serve and verifier run the server with their flags, and end with it on SIGTE
     { KEYHOLD_LOG_LEVEL: 'warn' },
   );
   assert.equal((await fetch(new URL('/health/live', verifierUrl))).status, 200);
+  const threads = String(Math.max(4, availableParallelism()));
+  const started = environmentOfChild(verifier);
+  if (started !== null) assert.equal(started.get('UV_THREADPOOL_SIZE'), threads, 'a thread for each core');
   assert.equal(await stop(verifier, 'SIGINT'), 0);
   assert.equal(await stop(control, 'SIGTERM'), 0);
   await assert.rejects(fetch(new URL('/health/live', url)), 'the server ended with the command');

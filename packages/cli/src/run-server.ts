@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { serverEnvironment } from './environment.ts';
 
 const FORWARDED = ['SIGINT', 'SIGTERM'] as const;
 
@@ -25,6 +26,7 @@ function runEntry(entry: string, args: readonly string[], told: (message: unknow
   // The channel ends the child when this process dies without a word; what it says on it goes to our own parent.
   const child = spawn(process.execPath, [fileURLToPath(entry), ...args], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env: serverEnvironment(),
   });
   child.on('message', (message) => {
     told(message);

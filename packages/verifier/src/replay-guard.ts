@@ -14,10 +14,12 @@ import type { FactorUse } from './second-factors.ts';
 import type { TakeRequest } from './shared-store.ts';
 import { bytesOf, isHmac } from './verify-signature.ts';
 
-const CODES = { fresh: 'VALID', seen: 'REPLAYED', full: 'STORE_UNAVAILABLE' } as const satisfies Record<
-  Sighting,
-  VerdictCode
->;
+const CODES = {
+  fresh: 'VALID',
+  seen: 'REPLAYED',
+  full: 'STORE_UNAVAILABLE',
+  forgotten: 'TIMESTAMP_OUT_OF_WINDOW',
+} as const satisfies Record<Sighting, VerdictCode>;
 
 interface ReadBy {
   readonly dialects: SigningRecord['dialects'];
@@ -93,7 +95,8 @@ export class ReplayGuard {
     // It may have been used with the verifier before this one: a newer code was not.
     if (after < this.#startedAt) return 'SECOND_FACTOR_REQUIRED';
     const sighting = this.memory.once(hash('sha256', id, 'buffer'), until, wallMs, false);
-    return sighting === 'fresh' ? 'VALID' : sighting === 'seen' ? 'SECOND_FACTOR_REQUIRED' : 'STORE_UNAVAILABLE';
+    if (sighting === 'fresh') return 'VALID';
+    return sighting === 'full' ? 'STORE_UNAVAILABLE' : 'SECOND_FACTOR_REQUIRED';
   }
 }
 

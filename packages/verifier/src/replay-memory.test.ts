@@ -91,9 +91,9 @@ describe('a clock that is set never makes it forget what may still be accepted',
     assert.equal(memory.once(digestOf('a'), until, NOW, false), 'fresh');
     assert.equal(memory.once(digestOf('b'), until + HOUR_MS, NOW + HOUR_MS, false), 'fresh');
     assert.equal(memory.size, 1);
-    for (const across of [false, true]) assert.equal(memory.once(digestOf('a'), until, NOW + 1, across), 'seen');
+    for (const across of [false, true]) assert.equal(memory.once(digestOf('a'), until, NOW + 1, across), 'forgotten');
     // New ones are refused until what was forgotten could not be accepted any more, and no longer.
-    assert.equal(memory.once(digestOf('c'), until, NOW + 1, false), 'seen');
+    assert.equal(memory.once(digestOf('c'), until, NOW + 1, false), 'forgotten');
     assert.equal(memory.once(digestOf('c'), until + 10_000, NOW + 10_001, false), 'fresh');
   });
 
@@ -104,6 +104,22 @@ describe('a clock that is set never makes it forget what may still be accepted',
     assert.equal(memory.once(digestOf('b'), until - HOUR_MS, NOW - HOUR_MS, false), 'fresh');
     assert.equal(memory.once(digestOf('a'), until, NOW - HOUR_MS, false), 'seen');
     assert.equal(memory.once(digestOf('b'), until - HOUR_MS, NOW - HOUR_MS, false), 'seen');
+  });
+
+  it('back by an hour, once something was forgotten: nothing is called seen that was not', () => {
+    const memory = new ReplayMemory();
+    const later = NOW + 2 * WINDOW_MS;
+    assert.equal(memory.once(digestOf('a'), NOW + WINDOW_MS, NOW, false), 'fresh');
+    assert.equal(memory.once(digestOf('b'), later + WINDOW_MS, later, false), 'fresh');
+    assert.equal(memory.size, 1);
+    const back = later - HOUR_MS;
+    assert.equal(memory.once(digestOf('b'), later + WINDOW_MS, back, false), 'seen');
+    for (const at of [back, back + HOUR_MS / 2, NOW]) {
+      for (const across of [false, true]) {
+        assert.equal(memory.once(digestOf(`c${at}`), at + WINDOW_MS, at, across), 'forgotten', `${at - back}`);
+      }
+    }
+    assert.equal(memory.once(digestOf('c'), later + WINDOW_MS, later, true), 'fresh');
   });
 
   it('property: no digest is fresh twice for one time, nor, where it must be unique, while another runs', () => {

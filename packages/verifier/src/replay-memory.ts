@@ -1,8 +1,11 @@
 import { randomInt } from 'node:crypto';
 import { DigestTable, type HashSeed, lastWord, wordAt } from './digest-table.ts';
 
-/** `full`: neither seen nor remembered, because there is no room; whoever asked must refuse. */
-export type Sighting = 'fresh' | 'seen' | 'full';
+/**
+ * `full`: neither seen nor remembered, because there is no room. `forgotten`: of a time of which nothing is known any
+ * more. Of either whoever asked must refuse.
+ */
+export type Sighting = 'fresh' | 'seen' | 'full' | 'forgotten';
 
 export interface ReplayMemoryOptions {
   /** Most digests remembered at once; 16 bytes each in tables between three eighths and three quarters full. */
@@ -62,10 +65,10 @@ export class ReplayMemory {
    */
   once(digest: Uint8Array, untilMs: number, nowMs: number, across: boolean): Sighting {
     if (nowMs >= this.#earliestEnd) this.#forget(nowMs);
-    // What is not good any more is nobody's to remember. Before `#forgottenBefore` nothing is known any more: there
-    // the clock was set back, and what looks new may be what was dropped.
-    if (untilMs < nowMs || (across ? nowMs : untilMs) < this.#forgottenBefore) return 'seen';
-    if (!Number.isFinite(untilMs)) return 'seen';
+    // What is not good any more is nobody's to remember.
+    if (untilMs < nowMs || !Number.isFinite(untilMs)) return 'seen';
+    // The clock was set back, and what looks new may be what was dropped.
+    if ((across ? nowMs : untilMs) < this.#forgottenBefore) return 'forgotten';
     const [a, b, c, d] = [wordAt(digest, 0), wordAt(digest, 4), wordAt(digest, 8), lastWord(digest)];
     const end = this.#endOf(untilMs);
     let own: Bucket | undefined;

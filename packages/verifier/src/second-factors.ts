@@ -47,6 +47,7 @@ export class SecondFactors {
   readonly #opened = new Map<string, KeyObject>();
   readonly #wrong = new WrongCodes();
   readonly #broken: (factor: string) => void;
+  readonly #maxOpened: number;
 
   /** @param broken told of a factor whose secret does not open where it lies */
   constructor(
@@ -54,7 +55,9 @@ export class SecondFactors {
     feed: { readonly replica: Replica },
     distribution: DistributionKeys,
     broken: (factor: string) => void,
+    maxOpened: number = MAX_OPENED,
   ) {
+    this.#maxOpened = maxOpened;
     this.#broken = broken;
     this.#clock = clock;
     this.#feed = feed;
@@ -137,7 +140,7 @@ export class SecondFactors {
       const secret = createSecretKey(bytes);
       bytes.fill(0);
       this.#opened.set(id, secret);
-      if (this.#opened.size > MAX_OPENED) this.#opened.delete(this.#opened.keys().next().value as string);
+      if (this.#opened.size > this.#maxOpened) this.#opened.delete(this.#opened.keys().next().value as string);
       return secret;
     } catch (error) {
       if (!(error instanceof EnvelopeBroken)) throw error;

@@ -31,10 +31,17 @@ export class SignatureKeys {
   readonly #opened = new Map<string, Opened>();
   readonly #broken: (credential: string) => void;
 
+  readonly #maxOpened: number;
+
   /** @param broken told of a credential whose secret does not open where it lies */
-  constructor(distribution: DistributionKeys, broken: (credential: string) => void = () => {}) {
+  constructor(
+    distribution: DistributionKeys,
+    broken: (credential: string) => void = () => {},
+    maxOpened: number = MAX_OPENED,
+  ) {
     this.#distribution = distribution;
     this.#broken = broken;
+    this.#maxOpened = maxOpened;
   }
 
   /** Secrets and public keys held open. */
@@ -81,7 +88,7 @@ export class SignatureKeys {
       record.algorithm === 'hmac' ? this.#openSecret(record, environment) : openPublicKey(record.publicKey);
     if (opened === null) return null;
     this.#opened.set(record.credential, opened);
-    if (this.#opened.size > MAX_OPENED) this.#opened.delete(this.#opened.keys().next().value as string);
+    if (this.#opened.size > this.#maxOpened) this.#opened.delete(this.#opened.keys().next().value as string);
     return opened;
   }
 

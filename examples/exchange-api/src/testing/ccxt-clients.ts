@@ -75,7 +75,8 @@ export const CLIENTS: Readonly<Record<ClientName, Client>> = {
     cancel: (ccxt, orderId) => ccxt.privateDeleteOrder({ symbol: 'BTCUSDT', orderId }),
     withdraw: async (ccxt, address) =>
       (await ccxt.sapiPostCapitalWithdrawApply({ coin: 'BTC', amount: '0.1', address })).id,
-    otherPath: to('/api/v3/order'),
+    // Of another style on the same host, since its own has no such route.
+    otherPath: to('/v5/order/cancel'),
   },
   kraken: {
     kind: 'hmac',

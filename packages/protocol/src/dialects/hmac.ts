@@ -20,7 +20,8 @@ import { taskOf } from './signing-task.ts';
 import { isBodyApart, pathAndQuery, splitTarget, type Target } from './target.ts';
 
 /**
- * An API's own HMAC scheme, as the settings have it. A clock may be 5 s ahead, or the window where that is shorter.
+ * An API's own HMAC scheme, as the settings have it. A clock may be ahead by
+ * {@link CLOCK_AHEAD_MS}, or the window where that is shorter.
  * NOT signed: the host, and the credential where the template leaves it out (another one has another secret).
  */
 export const hmac: Dialect<HmacSettings> = {

@@ -26,7 +26,8 @@ const HIGHEST_NONCE = 2n ** 64n - 1n;
 /**
  * Kraken's style: POST with a nonce in a form or in JSON, above every other of the key. It has no time: what is held
  * back stays good until a higher nonce is seen. NOT signed: the host. All else is, or is refused: other methods, and a
- * query.
+ * query. Kraken's own `nonce_window`, within which lower nonces pass, is not there: requests of clients that send at once
+ * and arrive out of order are `REPLAYED`, so each takes a key of its own.
  * @see https://docs.kraken.com/exchange/guides/rest/authentication
  */
 export const kraken: Dialect<KrakenSettings> = {

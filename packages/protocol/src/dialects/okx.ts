@@ -4,8 +4,8 @@ import { CLOCK_AHEAD_MS, type DialectRefusal } from './dialect.ts';
 import type { OkxSettings } from './settings.ts';
 
 /**
- * OKX's style, version 5, over HTTP. That a request is good for 30 s is what OKX does; that its clock may be 5 s ahead
- * is our choice, since it says nothing about that.
+ * OKX's style, version 5, over HTTP. That a request is good for 30 s is what OKX does; how far its clock may be ahead
+ * ({@link CLOCK_AHEAD_MS}) is our choice, since it says nothing about that.
  * @see https://www.okx.com/docs-v5/en/#overview-rest-authentication
  */
 export const okx = accessDialect<OkxSettings>({

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { BodyDigester, type Digests, DigestMismatch } from './body-digester.ts';
+import { BodyDigester, BodyTooLong, type Digests, DigestMismatch } from './body-digester.ts';
 
 /**
  * The body of a request that is verified by its digest while the application reads it. The request itself is the
@@ -31,13 +31,14 @@ export class CheckedBody {
     request.push = (chunk: Uint8Array | null) => this.#take(chunk);
   }
 
-  /** Lets the end come only where the body has each of these digests. */
-  check(digests: Digests): void {
-    const digester = new BodyDigester(digests);
-    for (const chunk of this.#early) digester.update(chunk);
+  /** Lets the end come only where the body has each of these digests, and is no longer than that. */
+  check(digests: Digests, maxBytes?: number): void {
+    const digester = new BodyDigester(digests, maxBytes);
+    const fits = this.#early.every((chunk) => digester.update(chunk));
     this.#early = [];
     this.#digester = digester;
-    if (this.#ended) this.#finish(digester);
+    if (!fits) this.#fail(new BodyTooLong());
+    else if (this.#ended) this.#finish(digester);
   }
 
   /** For what is not handed to the application at all. */
@@ -54,17 +55,25 @@ export class CheckedBody {
       return false;
     }
     if (this.#digester === null) this.#early.push(chunk);
-    else this.#digester.update(chunk);
+    else if (!this.#digester.update(chunk)) {
+      this.#fail(new BodyTooLong());
+      return false;
+    }
     return pushInto(this.#request, chunk);
   }
 
   #finish(digester: BodyDigester): void {
+    if (!digester.matches()) return this.#fail(new DigestMismatch());
+    Reflect.deleteProperty(this.#request, 'push');
+    this.#request.push(null);
+  }
+
+  #fail(mismatch: DigestMismatch | BodyTooLong): void {
     const request = this.#request;
     Reflect.deleteProperty(request, 'push');
-    if (digester.matches()) return void request.push(null);
     // The stream alone fails: its connection stays, so that the application can still answer.
     request._destroy = (error, done) => done(request.listenerCount('error') > 0 ? error : null);
-    const fail = () => void request.destroy(new DigestMismatch());
+    const fail = () => void request.destroy(mismatch);
     if (request.readableFlowing !== null || request.listenerCount('readable') > 0) return fail();
     // Nobody reads it yet. A stream that has failed by then looks like one without a body to some parsers, and others
     // wait for it for ever; so it fails when it is first read. Whoever reads calls `read`; 0 is the stream's own.

@@ -1,7 +1,7 @@
 import type { FieldLine } from '@keyhold/protocol/dialects/dialect';
 import type { HttpRefusal } from '@keyhold/protocol/http-refusal';
 import type { Verdict } from '@keyhold/protocol/verdict';
-import { BodyDigester, type Digests, DigestMismatch } from './body-digester.ts';
+import { BodyDigester, BodyTooLong, type Digests, DigestMismatch } from './body-digester.ts';
 import { guardHttp, type HttpGuardOptions, type RequestHead, type Requirement } from './http-guard.ts';
 
 /** What guards on top of `fetch`'s Request take beside. */
@@ -40,7 +40,10 @@ export async function guardFetch<C>(
   const decision = await guardHttp(options, { head: headOf(request), body, clientIp, requirement });
   if (decision.kind === 'accepted') {
     const { verdict, digests } = decision;
-    return { verdict, request: digests.length > 0 ? withBody(request, checked(request, digests)) : forwarded };
+    return {
+      verdict,
+      request: digests.length > 0 ? withBody(request, checked(request, digests, options.maxStreamBytes)) : forwarded,
+    };
   }
   // Nobody is there to be answered.
   if (decision.kind === 'gone') return new Response(null, { status: 400 });
@@ -98,14 +101,14 @@ function withBody(request: Request, body: Uint8Array | ReadableStream<Uint8Array
   return new Request(request, { body, duplex: 'half' } as RequestInit);
 }
 
-/** The body, failing at its end unless it has these digests. */
-function checked(request: Request, digests: Digests): ReadableStream<Uint8Array> {
-  const digester = new BodyDigester(digests);
+/** The body, failing at its end unless it has these digests, and where it gets too long. */
+function checked(request: Request, digests: Digests, maxBytes?: number): ReadableStream<Uint8Array> {
+  const digester = new BodyDigester(digests, maxBytes);
   return (request.body as ReadableStream<Uint8Array>).pipeThrough(
     new TransformStream<Uint8Array, Uint8Array>({
       transform: (chunk, controller) => {
-        digester.update(chunk);
-        controller.enqueue(chunk);
+        if (digester.update(chunk)) controller.enqueue(chunk);
+        else controller.error(new BodyTooLong());
       },
       flush: (controller) => {
         if (!digester.matches()) controller.error(new DigestMismatch());

@@ -175,4 +175,23 @@ for (const [name, framework] of Object.entries(FRAMEWORKS)) {
     const changed = { ...signed, body: Buffer.from('x'.repeat(89_999).concat('y')) };
     assert.equal((await app.send(changed)).status, 400);
   });
+
+  it(`${name}: a streamed body beyond its bound is refused, or fails where no length told of it`, async () => {
+    const keys = new SigningVerifier(DIALECTS);
+    await using app = await framework({ ...keys.guarded, body: 'stream', maxStreamBytes: 50_000 });
+    const sign = (length: number) =>
+      keys.sign('rfc9421', { method: 'POST', url: URL_OF_API, body: 'x'.repeat(length) });
+    const served = await app.send(await sign(50_000));
+    assert.equal(((await served.json()) as { body: string }).body.length, 50_000);
+    const chunked = (request: OutgoingRequest): OutgoingRequest => ({
+      ...request,
+      headers: [...request.headers, ['Transfer-Encoding', 'chunked']],
+    });
+    assert.equal((await app.send(chunked(await sign(50_000)))).status, 200);
+    // It is the application that sees it fail.
+    assert.ok([400, 413].includes((await app.send(chunked(await sign(50_001)))).status));
+    const told = await sign(50_001);
+    const headers = [...told.headers, ['Content-Length', '50001']] as const;
+    assert.equal((await app.send({ ...told, headers })).status, 413);
+  });
 }

@@ -26,11 +26,15 @@ export interface HttpGuardOptions {
   readonly maxBodyBytes?: number;
   /**
    * `buffer` (the default): the body of a signed request is read whole, and verified with it. `stream`: where RFC 9421
-   * covers a Content-Digest, the application reads the body as it comes, without a limit of ours; the stream fails at
-   * its end, and never ends cleanly, where the digest is of another body. Everything done before the end has to be
-   * undone then.
+   * covers a Content-Digest, the application reads the body as it comes; the stream fails at its end, and never ends
+   * cleanly, where the digest is of another body. Everything done before the end has to be undone then.
    */
   readonly body?: 'buffer' | 'stream';
+  /**
+   * Longest body that is streamed: what says that it is longer is answered with 413, and where one turns out to be, the
+   * stream fails. Default: none, and the application has to have a limit of its own.
+   */
+  readonly maxStreamBytes?: number;
   /** How refusals of signed requests are worded: as the dialect's clients expect (the default), or as problem details. */
   readonly refusals?: 'dialect' | 'problem';
   /** Signs answers, refusals too, to requests that are signed by RFC 9421 or ask for it with Accept-Signature. */
@@ -200,8 +204,14 @@ async function bodyOf(options: HttpGuardOptions, { head, body, requirement }: To
   if (body.isEmpty) return new Uint8Array(0);
   const looks = requirement.about !== undefined || hasPasskey(head.headers);
   const mayStream = options.body === 'stream' && !looks && dialect.name === 'rfc9421';
+  if (mayStream && declaredLength(head) > (options.maxStreamBytes ?? Number.POSITIVE_INFINITY)) return 'too large';
   if (mayStream && body.hold?.() === true) return null;
   return await body.read(maxBytesOf(options));
+}
+
+/** 0 where none is declared, as in chunks. */
+function declaredLength({ headers }: RequestHead): number {
+  return Number(headers.find(([name]) => name.toLowerCase() === 'content-length')?.[1] ?? 0);
 }
 
 /** Fails closed: a verifier that can't be asked is a refusal. */

@@ -22,7 +22,8 @@ export function nodeGuard(options: NodeGuardOptions) {
     // Refusals go the same way.
     if (signing !== null) signNodeAnswer(response, signing);
     const decision = await guardHttp(options, toGuard);
-    if (decision.kind === 'accepted' && decision.digests.length > 0) held()?.check(decision.digests);
+    if (decision.kind === 'accepted' && decision.digests.length > 0)
+      held()?.check(decision.digests, options.maxStreamBytes);
     else held()?.release();
     return decision;
   };

@@ -26,3 +26,27 @@ it('a verifier without a store guards alone only where its environment says so, 
     assert.equal(await (await signedRead(shared))(), 'STORE_UNAVAILABLE', `reads: ${replayReads}`);
   }
 });
+
+it('a clock that is set back accuses no client of a replay: what is not known any more is out of the window', async () => {
+  const keys = new SigningVerifier([{ dialect: 'rfc9421' }], KEY);
+  const { clock } = keys.fed;
+  const pass = (minutes: number) => {
+    for (let i = 0; i < minutes * 6; i++) {
+      clock.advance(10_000);
+      keys.fed.grant(30);
+    }
+  };
+  for (let minute = 0; minute < 3; minute++) {
+    const read = await signedRead(keys);
+    assert.deepEqual([await read(), await read()], ['VALID', 'REPLAYED']);
+    pass(2);
+  }
+  clock.stepWall(-3_600_000);
+  pass(1);
+  assert.equal(await (await signedRead(keys))(), 'TIMESTAMP_OUT_OF_WINDOW');
+  pass(29);
+  assert.equal(await (await signedRead(keys))(), 'TIMESTAMP_OUT_OF_WINDOW');
+  pass(30);
+  const read = await signedRead(keys);
+  assert.deepEqual([await read(), await read()], ['VALID', 'REPLAYED']);
+});

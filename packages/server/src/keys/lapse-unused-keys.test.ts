@@ -21,12 +21,12 @@ async function world({ vault, place, store }: OwnVault) {
     const rules = { withdrawals: '[]', without_networks: null, unused_days: 30, second_factor: '[]' };
     return await facts.insert('key_rules', { id: newId('keyRules'), ...common, ...rules });
   });
-  const key = async () => {
+  const key = async (period: { readonly starts_at?: number; readonly expires_at?: number } = {}) => {
     const [id, credential] = [newId('key'), newId('credential')];
     await vault.ledger.record({ ...draft, subject: id }, async (facts) => {
       const lists = { permissions: '[]', allowed_networks: '[]', rate_limits: '[]', quota: null, metadata: null };
       const ends = { state: 'active' as const, reason: null, starts_at: null, expires_at: null };
-      await facts.insert('keys', { id, ...common, consumer_id: consumer, name: 'key', ...lists, ...ends });
+      await facts.insert('keys', { id, ...common, consumer_id: consumer, name: 'key', ...lists, ...ends, ...period });
       const own = { id: credential, ...common, key_id: id, kind: 'bearer' as const, digest: credential, hint: 'abcd' };
       return await facts.insert('credentials', { ...own, ...ends });
     });
@@ -68,5 +68,21 @@ onEachDatabase('a key that nobody uses', (createPlace) => {
       .execute();
     assert.deepEqual(entries, [{ subject: unused.id }]);
     assert.equal(await lapse(41), 1);
+  });
+
+  it('counts from when it began, and lapses no more once it has ended', async () => {
+    await using place = await createPlace();
+    await using own = await openOwnVault(place);
+    const { now, key, stateOf, lapse } = await world(own);
+    const later = await key({ starts_at: now + 90 * DAY_MS });
+    const ended = await key({ expires_at: now + 10 * DAY_MS });
+    const ending = await key({ expires_at: now + 60 * DAY_MS });
+    assert.equal(await lapse(31), 1);
+    assert.equal((await stateOf(ending.id)).state, 'suspended');
+    assert.equal(await lapse(119), 0);
+    assert.equal((await stateOf(later.id)).state, 'active');
+    assert.equal(await lapse(121), 1);
+    assert.deepEqual(await stateOf(later.id), { state: 'suspended', reason: 'unused' });
+    assert.equal((await stateOf(ended.id)).state, 'active');
   });
 });

@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../database/schema.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import { stateAt } from './key.ts';
 import { listLapseRules, listUnusedKeys } from './unused-keys.store.ts';
 
 const DAY_MS = 86_400_000;
@@ -17,14 +18,16 @@ interface Lapsing {
 
 /**
  * Suspends keys that nobody used for as long as their environment's rules allow. A key that was issued, changed or
- * resumed meanwhile counts as used then; one that lapsed can be resumed.
+ * resumed meanwhile counts as used then, and so does one that began; what has ended lapses no more. One that lapsed can
+ * be resumed.
  * @returns how many lapsed
  */
 export async function lapseUnusedKeys({ ledger, reader, clock }: Lapsing): Promise<number> {
   let count = 0;
   for (const { environment_id, project_id, unused_days } of await listLapseRules(reader)) {
-    const since = clock.wall() - (unused_days ?? 0) * DAY_MS;
-    for (const id of await listUnusedKeys(reader, environment_id, since, MAX_AT_ONCE)) {
+    const nowMs = clock.wall();
+    const sinceMs = nowMs - (unused_days ?? 0) * DAY_MS;
+    for (const id of await listUnusedKeys(reader, environment_id, { sinceMs, nowMs }, MAX_AT_ONCE)) {
       const draft = {
         actor: 'system',
         action: 'key.lapsed',
@@ -36,7 +39,8 @@ export async function lapseUnusedKeys({ ledger, reader, clock }: Lapsing): Promi
       };
       const recorded = await ledger.record(draft, async (facts) => {
         const key = await facts.find('keys', id);
-        if (key?.state !== 'active') return refuse('ILLEGAL_TRANSITION', 'It is not active any more.');
+        if (key === undefined || stateAt(key, nowMs) !== 'active')
+          return refuse('ILLEGAL_TRANSITION', 'It is not active any more.');
         return await facts.update('keys', key, { state: 'suspended', reason: 'unused' });
       });
       if (!isRefusal(recorded)) count++;

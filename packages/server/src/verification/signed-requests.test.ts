@@ -92,6 +92,19 @@ onEachDatabase('a signed request', (createPlace) => {
     assert.equal(verdict.credentialId, credential.id);
     assert.equal(verdict.dialect, 'rfc9421');
     assert.ok(Math.abs(verdict.clockSkewMs ?? 1e9) < 5_000);
+    const { secret: token } = await shared().expect(201, 'POST', '/v1/tokens', { name: 'metrics', scopes: ['read'] });
+    const counted = async () => {
+      const metrics = new URL('/metrics', shared().installation.verifierUrl);
+      const text = await (await fetch(metrics, { headers: { authorization: `Bearer ${token}` } })).text();
+      const series = [...text.matchAll(/^keyhold_signed_requests_total\{skew="[^"]+"\} (\d+)$/gm)];
+      return [series.length, series.reduce((sum, [, count]) => sum + Number(count), 0)] as const;
+    };
+    const [bands, before] = await counted();
+    assert.equal(
+      (await verify(await received({ credential: credential.id, key: { kind: 'hmac', secret } }))).valid,
+      true,
+    );
+    assert.deepEqual(await counted(), [bands, before + 1], 'how far clocks are off is counted');
     assert.equal((await verify(request)).code, 'REPLAYED');
   });
 

@@ -60,6 +60,33 @@ onEachDatabase('the environment of a verification', (createPlace) => {
     });
   }
 
+  it('may be another in each of a batch of 1,000; one more refuses all, and so does one mistake of the caller', async () => {
+    const rateLimits = [{ name: 'all', limit: 2_000, windowSeconds: 3_600 }];
+    const { secret } = await shared().market.issue({ rateLimits });
+    const url = new URL('/v1/verify/batch', shared().installation.verifierUrl);
+    const batch = (requests: readonly object[]) => send(url, 'POST', { requests }, { token: tokens['free'] as string });
+    const good = { key: secret, environment: 'market/test' };
+    for (const [mistake, code, field] of [
+      [{ ...good, environment: 'market/absent' }, 'ENVIRONMENT_NOT_FOUND', '/requests/1/environment'],
+      [{ ...good, permission: 'and' }, 'INVALID_INPUT', '/requests/1/permission'],
+      [{ environment: 'market/test' }, 'INVALID_INPUT', '/requests/1/key'],
+    ] as const) {
+      const { status, body } = await batch([good, mistake]);
+      assert.deepEqual([status >= 400, body.code, body.field], [true, code, field]);
+    }
+    const tooMany = await batch(new Array(1_001).fill(good));
+    assert.deepEqual([tooMany.status, tooMany.body.code], [400, 'INVALID_INPUT']);
+    const { status, body } = await batch([
+      ...new Array(998).fill(good),
+      { key: 'nothing', environment: 'market/test' },
+      { ...good, environment: 'market/live' },
+    ]);
+    const codes = body.verdicts.map((verdict: { code: string }) => verdict.code);
+    assert.deepEqual([status, codes.length, codes.slice(-2)], [200, 1_000, ['MALFORMED', 'WRONG_ENVIRONMENT']]);
+    // Nothing was taken for those that were refused.
+    assert.equal(body.verdicts[997].rateLimits[0].remaining, 2_000 - 998);
+  });
+
   it('is usable when the reply that created it returns', async () => {
     for (let i = 0; i < 3; i++) {
       const name = `fresh-${i}`;

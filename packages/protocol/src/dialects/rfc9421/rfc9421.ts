@@ -18,7 +18,11 @@ const DEFAULT_MAX_AGE_SECONDS = 60;
 const LABEL = 'sig1';
 const OTP = componentsNamed([OTP_HEADER])[0] as Component;
 
-/** HTTP Message Signatures (RFC 9421) of requests, with Content-Digest (RFC 9530). */
+/**
+ * HTTP Message Signatures (RFC 9421) of requests, with Content-Digest (RFC 9530). All of §2, but that trailers of a request
+ * are not read (§2.1.4): they come after the decision on it, and what covers one is refused. NOT signed: what `components`
+ * leave out; and a query of nothing is like none where `@query` alone covers it (§2.2.7).
+ */
 export const rfc9421: Dialect<Rfc9421Settings> = {
   name: 'rfc9421',
 
