@@ -61,16 +61,16 @@ describe('the configuration', () => {
     const folder = mkdtempSync(join(tmpdir(), 'keyhold-config-'));
     t.after(() => rmSync(folder, { recursive: true }));
     const file = join(folder, 'url');
-    writeFileSync(file, 'redis://:word@cache:6379\n', { mode: 0o600 });
-    for (const [name, field] of [
-      ['KEYHOLD_REDIS_URL', 'redisUrl'],
-      ['KEYHOLD_DATABASE_URL', 'databaseUrl'],
+    for (const [name, field, url] of [
+      ['KEYHOLD_REDIS_URL', 'redisUrl', 'redis://:word@cache:6379'],
+      ['KEYHOLD_DATABASE_URL', 'databaseUrl', 'postgres://keyhold:word@db/keyhold'],
     ] as const) {
+      writeFileSync(file, `${url}\n`, { mode: 0o600 });
       const config = readConfig([], { [`${name}_FILE`]: file });
-      assert.equal(config[field], 'redis://:word@cache:6379');
-      const passed = environmentOfLibrary(readConfig([], { [name]: 'redis://cache' }));
+      assert.equal(config[field], url);
+      const passed = environmentOfLibrary(readConfig([], { [name]: url }));
       assert.deepEqual([passed[name], environmentOfLibrary(config)[`${name}_FILE`]], [undefined, undefined]);
-      const both = { [name]: 'redis://cache', [`${name}_FILE`]: file };
+      const both = { [name]: url, [`${name}_FILE`]: file };
       assert.throws(() => readConfig([], both), { name: 'ConfigError', message: /not both/ });
       chmodSync(file, 0o640);
       assert.throws(() => readConfig([], { [`${name}_FILE`]: file }), { name: 'LooseModes', message: /chmod 600/ });
