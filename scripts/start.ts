@@ -15,13 +15,13 @@ if (process.argv.some((arg) => arg === '--help' || arg === '-h')) {
   process.stdout.write(HELP);
   process.exit(0);
 }
+const withExample = !process.argv.includes('--no-example');
 const examplePort = process.env['KEYHOLD_EXAMPLE_PORT'] || '7072';
-if (!/^\d{1,5}$/.test(examplePort) || Number(examplePort) > 65_535) {
+if (withExample && (!/^\d{1,5}$/.test(examplePort) || Number(examplePort) > 65_535)) {
   console.error(`keyhold: KEYHOLD_EXAMPLE_PORT is "${examplePort}"; it takes a port, 0–65535`);
   process.exit(EXIT_CONFIGURATION);
 }
 
-const withExample = !process.argv.includes('--no-example');
 const flags = process.argv.slice(2).filter((arg) => arg !== '--no-example');
 
 const stack = new AsyncDisposableStack();

@@ -202,6 +202,8 @@ class Client:
         self, reason: str, *, keys: Optional[Sequence[str]] = None, consumer: Optional[str] = None
     ) -> Json:
         """Up to 500 of them, or all of a consumer: `revoked`, and `refused` with why; dead everywhere when this returns."""
+        if (keys is None) == (consumer is None):
+            raise ValueError("give either keys or consumer")
         which: Json = {"consumer": consumer} if keys is None else {"keys": list(keys)}
         return self._change("POST", "/v1/keys/revoke", {**which, "reason": reason})
 

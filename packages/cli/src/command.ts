@@ -10,7 +10,7 @@ export interface Terminal {
   /** All of stdin; from a terminal what is typed until Ctrl-D, which it shows. */
   readInput(): Promise<string>;
   /** All of stdin, trimmed; from a terminal one line, which is asked for by name and not shown. */
-  readSecret(what: string): Promise<string>;
+  readSecret(what: string, isNew?: boolean): Promise<string>;
   readonly bold: (text: string) => string;
 }
 

@@ -3,7 +3,7 @@ import { styleText } from 'node:util';
 import type { Terminal } from './command.ts';
 import { readEnvironment } from './environment.ts';
 import { EXIT } from './exit-codes.ts';
-import { describeFailure, failureOf } from './failure.ts';
+import { describeFailure, failureOf, UsageError } from './failure.ts';
 import { readHidden } from './hidden-input.ts';
 import { run } from './run.ts';
 
@@ -17,9 +17,15 @@ const terminal: Terminal = {
     if (process.stdin.isTTY === true) terminal.note('Type it, then Enter and Ctrl-D:');
     return Buffer.concat(await process.stdin.toArray()).toString('utf8');
   },
-  readSecret: async (what) => {
-    if (process.stdin.isTTY !== true) return (await terminal.readInput()).trim();
-    return (await readHidden(process.stdin, (text) => void process.stderr.write(text), what)).trim();
+  readSecret: async (what, isNew = false) => {
+    const { stdin, stderr } = process;
+    if (stdin.isTTY !== true) return (await terminal.readInput()).trim();
+    const ask = async (label: string) => (await readHidden(stdin, (text) => void stderr.write(text), label)).trim();
+    const typed = await ask(what);
+    if (isNew && typed !== '' && (await ask(`${what} again`)) !== typed) {
+      throw new UsageError('the two are not the same; nothing was changed');
+    }
+    return typed;
   },
   bold: (text) => (coloured ? styleText('bold', text) : text),
 };

@@ -117,6 +117,8 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
 
   // http
   const tls = readTls(config);
+  // Before the listener, so that what is refused until it closes is entered.
+  const { denials, refused } = countDenials(ledger, clock, usageLog, stack);
   const app = openHttp(config, tls, log, stack);
   await serveReference(app, 'Keyhold');
   mountHealth(app, async () => (await sql`select 1`.execute(store.reader)).rows.length === 1);
@@ -128,7 +130,6 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const signIn = openSignIn(context, { ...known, home: place, isSealed: () => vault.keyring.unsealed === null });
   const people = peopleOf(context, { store, scratch, tampered, policies, places, decisions, alarms }, tokenRevoked);
   const acknowledged = { acknowledge: acknowledge.bind(null, { ...audit, ledger, clock }) };
-  const { denials, refused } = countDenials(ledger, clock, usageLog, stack);
   const gate = { ...personGate(signIn, tokens), ...acknowledged, refused, approvals: approvalGate(people.approving) };
   const routes = { gate, context, reader: store.reader, cursors: newCursors(random), signIn };
   mountControlPlane(app, {

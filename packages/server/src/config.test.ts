@@ -72,8 +72,8 @@ describe('the configuration', () => {
       assert.deepEqual([passed[name], environmentOfLibrary(config)[`${name}_FILE`]], [undefined, undefined]);
       const both = { [name]: url, [`${name}_FILE`]: file };
       assert.throws(() => readConfig([], both), { name: 'ConfigError', message: /not both/ });
-      chmodSync(file, 0o640);
-      assert.throws(() => readConfig([], { [`${name}_FILE`]: file }), { name: 'LooseModes', message: /chmod 600/ });
+      chmodSync(file, 0o644);
+      assert.throws(() => readConfig([], { [`${name}_FILE`]: file }), { name: 'LooseModes', message: /chmod 640/ });
       chmodSync(file, 0o600);
     }
     writeFileSync(file, 'word');

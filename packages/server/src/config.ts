@@ -3,7 +3,7 @@ import { availableParallelism, homedir } from 'node:os';
 import { readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { refuseLooseFile } from './file-modes.ts';
+import { refuseLooseHanded } from './file-modes.ts';
 
 /** Everything that can be set, read once. Nobody else reads the environment or the arguments. */
 export interface Config {
@@ -171,7 +171,7 @@ export function environmentOfLibrary({ childEnvironment }: Pick<Config, 'childEn
 function secretUrl(name: string, given = '', file = ''): string | undefined {
   if (file === '') return given || undefined;
   if (given !== '') throw new ConfigError(`give ${name} or ${name}_FILE, not both`);
-  refuseLooseFile(`file of ${name}`, file);
+  refuseLooseHanded(`file of ${name}`, file);
   const text = readFileSync(file, 'utf8').trim();
   // Where it fails later it would be repeated.
   if (!URL.canParse(text)) throw new ConfigError(`${name}_FILE: ${file} does not hold a URL`);

@@ -3,7 +3,7 @@ import { chmodSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { readConfig } from './config.ts';
-import { refuseLooseTlsKey } from './file-modes.ts';
+import { refuseLooseHanded } from './file-modes.ts';
 import { createPlace } from './testing/databases.ts';
 import { startInstallation, testConfig } from './testing/installation.ts';
 import { createLog } from './http/log.ts';
@@ -39,7 +39,7 @@ describe('a start', () => {
     await using place = await createPlace('sqlite');
     const tokenFile = join(place.folder, 'feed-token');
     writeFileSync(tokenFile, 'none');
-    for (const mode of LOOSE) {
+    for (const mode of [0o644, 0o660, 0o602]) {
       chmodSync(tokenFile, mode);
       const config = testConfig(place, { controlUrl: 'http://127.0.0.1:1', tokenFile });
       await assert.rejects(startVerifierProcess(config, createLog('silent', 'test')), { name: 'LooseModes' });
@@ -56,7 +56,7 @@ describe('a start', () => {
       await assert.rejects(starting, { name: 'LooseModes', message: new RegExp(`chmod 640 ${keyFile}$`) });
     }
     chmodSync(keyFile, 0o640);
-    refuseLooseTlsKey(keyFile);
+    refuseLooseHanded('TLS key', keyFile);
   });
 
   it('is refused where the key file would lie in the data folder, by name or because none is named', () => {

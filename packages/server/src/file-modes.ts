@@ -24,10 +24,10 @@ export function refuseLooseFile(what: string, file: string): void {
 }
 
 /**
- * The same of a key that a group may read: so systems keep the keys of certificates for those who serve with them.
+ * The same of a file that others made for us, which a group may read: so systems hand out certificates' keys and secrets.
  * @throws LooseModes naming the command that mends it
  */
-export function refuseLooseTlsKey(file: string): void {
+export function refuseLooseHanded(what: string, file: string): void {
   if (!existsSync(file) || (statSync(file).mode & 0o027) === 0) return;
-  throw new LooseModes(`the TLS key ${file} is open to others: chmod 640 ${file}`);
+  throw new LooseModes(`the ${what} ${file} is open to others: chmod 640 ${file}`);
 }

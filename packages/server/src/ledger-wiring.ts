@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { PolicyBook } from './access/policies/policy-book.ts';
 import { askWitnesses } from './audit/ask-witnesses.ts';
 import type { WitnessPolicy } from './audit/witness-policy.ts';
@@ -11,6 +11,7 @@ import { type Feed, startFeed } from './feed/start-feed.ts';
 import type { Log } from './http/log.ts';
 import type { Alarms } from './ledger/alarms.ts';
 import { openRollbackGuard } from './ledger/rollback-guard.ts';
+import { findUnusableSigning } from './projects/find-unusable-signing.ts';
 import type { Random } from './random.ts';
 import type { Vault } from './vault/vault.ts';
 import { answerQuestion } from './verification/answer-question.ts';
@@ -31,6 +32,9 @@ export interface Ground {
   readonly log: Log;
   readonly vault: () => Vault;
 }
+
+const HEAD_IN_DATA =
+  'the record of the newest entry lies in the data folder, and goes back with it: name a place outside in KEYHOLD_HEAD_FILE';
 
 /** Takes the ledger over, once it is known that the database is the one that was last answered from. */
 export async function startLedger(config: Config, ground: Ground, stack: AsyncDisposableStack) {
@@ -56,9 +60,13 @@ export async function startLedger(config: Config, ground: Ground, stack: AsyncDi
       answerQuestion({ ...online, scratch, ledger: feed.ledger, vault: ground.vault }, asking, payload),
   });
   const elsewhere = async () => (policy === null ? null : await askWitnesses(store.reader, clock, policy, log));
+  if (!relative(config.dataFolder, headFileOf(config)).startsWith('..'))
+    log.warn({ headFile: headFileOf(config) }, HEAD_IN_DATA);
   const guard = stack.use(await openRollbackGuard(store, headFileOf(config), config.acceptRollback, elsewhere));
   const feed: Feed = await startFeed({ store, clock, random, alarms, source, committed: guard.committed, follower });
   alarms.enterInto(feed.ledger);
+  for (const { environment, fault } of await findUnusableSigning(store.reader))
+    log.warn({ environment, fault }, 'no request by these signing settings is accepted: set them anew');
   if (guard.unremembered) tellUnremembered(alarms, feed.ledger.head.installation, headFileOf(config));
   // What was counted since the last minute is entered before the store is closed.
   stack.defer(() => usageLog.flush().catch(() => {}));

@@ -6,7 +6,8 @@ import { embedModules } from './embed-modules.ts';
 
 const SCRIPT = `
 import { verifyFile } from 'entry';
-const [form, keys, file, result, title, lists] = ['form', 'keys', 'file', 'result', 'title', 'lists'].map((id) => document.getElementById(id));
+const ids = ['form', 'keys', 'file', 'go', 'result', 'title', 'lists'];
+const [form, keys, file, go, result, title, lists] = ids.map((id) => document.getElementById(id));
 const section = (heading, lines) => {
   if (lines.length === 0) return [];
   const [h, ul] = [document.createElement('h3'), document.createElement('ul')];
@@ -32,11 +33,14 @@ const check = async () => {
 };
 form.addEventListener('submit', async (event) => {
   event.preventDefault();
+  // One at a time: the end of a long check is not to be read as said of a file that was picked since.
+  go.disabled = true;
   result.hidden = false;
   result.className = '';
   title.textContent = 'Checking…';
   lists.replaceChildren();
   const outcome = await check();
+  go.disabled = false;
   result.className = outcome.valid ? 'valid' : 'invalid';
   title.textContent = outcome.title;
   lists.replaceChildren(
@@ -46,7 +50,7 @@ form.addEventListener('submit', async (event) => {
   );
   title.focus();
 });
-document.getElementById('go').disabled = false;
+go.disabled = false;
 `;
 
 const STYLE = `

@@ -114,8 +114,8 @@ const drill: Command = {
     const code = await runServer('restore', args, (message) => {
       report = message as Drill;
     });
-    // It could not be made: nothing was found.
-    if (report === undefined) return code;
+    // It could not be made: nothing was found. One that was made and told nothing is no drill.
+    if (report === undefined) return code === EXIT.done ? EXIT.refused : code;
     const { installation, sequence, hash, rows, envelopes, sides, failed } = report;
     const recorded = await client.backup.recordDrill({ installation, sequence, hash, rows, envelopes, sides, failed });
     terminal.print(`entered   ${recorded.sequence}`);

@@ -45,9 +45,14 @@ function showSeal(seal: Seal): string[] {
 }
 
 /** What opens a seal comes from a file or stdin, never from an argument. */
-async function readInput(own: Given['own'], terminal: Context['terminal'], what: string): Promise<string> {
+async function readInput(
+  own: Given['own'],
+  terminal: Context['terminal'],
+  what: string,
+  isNew = false,
+): Promise<string> {
   const file = own['input-file'];
-  const text = typeof file === 'string' ? readSecretFile(file, what) : await terminal.readSecret(what);
+  const text = typeof file === 'string' ? readSecretFile(file, what) : await terminal.readSecret(what, isNew);
   if (text === '') throw new UsageError(`no ${what}: give it on stdin or by --input-file FILE`);
   return text;
 }
@@ -95,7 +100,9 @@ const change: Command = {
   run: async ({ input, own }, { environment, terminal }) => {
     const { seal: client } = createClient(connectionFor(own, environment));
     const secret = input['pinFile'] === undefined ? SECRETS[String(input['kind'])] : undefined;
-    const read = secret === undefined ? {} : { [secret]: await readInput(own, terminal, NAMES[secret]) };
+    // A passphrase that nobody knows as he typed it closes the seal for good.
+    const isNew = secret === 'passphrase';
+    const read = secret === undefined ? {} : { [secret]: await readInput(own, terminal, NAMES[secret], isNew) };
     // The types of input are lost at the terminal: the server checks it against the operation's schema.
     const changed = await client.change({ ...input, ...read } as Parameters<typeof client.change>[0]);
     const { shares = [] } = changed;

@@ -70,7 +70,10 @@ export class CheckedBody {
 
   #fail(mismatch: DigestMismatch | BodyTooLong): void {
     const request = this.#request;
-    Reflect.deleteProperty(request, 'push');
+    // What still comes is let go as it comes. Else it would hold up the connection, and with it the answer: frameworks
+    // wait for a request's end before they say that it failed.
+    request.push = () => true;
+    request.complete = true;
     // The stream alone fails: its connection stays, so that the application can still answer.
     request._destroy = (error, done) => done(request.listenerCount('error') > 0 ? error : null);
     const fail = () => void request.destroy(mismatch);

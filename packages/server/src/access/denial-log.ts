@@ -28,6 +28,7 @@ export class DenialLog {
   #waiting = new Map<string, Denied>();
   #ofOne = new Map<string, number>();
   #sinceMs: number;
+  #flushing: Promise<void> = Promise.resolve();
 
   constructor(ledger: Pick<Ledger, 'record'>, clock: Clock) {
     this.#ledger = ledger;
@@ -60,21 +61,29 @@ export class DenialLog {
     return denied;
   }
 
-  /** Enters what was counted since the last time; what can't be entered now is the next time. */
-  async flush(): Promise<void> {
+  /** Enters what was counted since the last time, one run after another; what can't be entered now is the next time. */
+  flush(): Promise<void> {
+    this.#flushing = this.#flushing.catch(() => {}).then(() => this.#flush());
+    return this.#flushing;
+  }
+
+  async #flush(): Promise<void> {
     const waiting = this.#waiting;
     if (waiting.size === 0) return;
     const [since, untilMs] = [new Date(this.#sinceMs).toISOString(), this.#clock.wall()];
     const window = { since, until: new Date(untilMs).toISOString() };
-    [this.#waiting, this.#ofOne, this.#sinceMs] = [new Map(), new Map(), untilMs];
+    [this.#waiting, this.#ofOne] = [new Map(), new Map()];
     const entered = [...waiting.values()].map(async ({ actor, operation, codes, rules, addresses }) => {
       const side = { ...window, codes, rules: [...rules], addresses: [...addresses] };
       const draft = { actor, action: 'access.denied', subject: actor, code: operation, about: actor, side };
       await this.#ledger.record({ ...draft, evenWithoutChange: true }, async () => null);
     });
-    for (const [i, { status }] of (await Promise.allSettled(entered)).entries()) {
+    const outcomes = await Promise.allSettled(entered);
+    for (const [i, { status }] of outcomes.entries()) {
       if (status === 'rejected') this.#putBack([...waiting.values()][i] as Denied);
     }
+    // What was not entered was counted since then.
+    if (outcomes.every(({ status }) => status === 'fulfilled')) this.#sinceMs = untilMs;
   }
 
   #putBack({ actor, operation, codes, rules, addresses }: Denied): void {

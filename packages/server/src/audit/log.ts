@@ -14,7 +14,7 @@ import { forgetCheckpoint, keepCheckpoint, readCheckpointNote } from './log.stor
 import { EntryMissing, LogTiles } from './log-tiles.ts';
 import { checkedLogKeys, LOG_ALGORITHMS, type LogKey, noteKeyOf, openLogKeys } from './open-log-keys.ts';
 
-const OTHER_ENTRIES = 'its entries are not those that it signed';
+export const OTHER_ENTRIES = 'its entries are not those that it signed';
 const TILES_CHANGED = 'its tiles were changed; made anew';
 
 /** A checkpoint that was signed and kept. */
@@ -231,6 +231,10 @@ async function readKept(
   if (checkpoint.size > vault.ledger.head.sequence) return 'it is of more entries than there are';
   const kept = { published: { ...checkpoint, note }, signedAt: signedAt ?? 0 };
   if (checkpoint.size === 0) return { ...kept, isOfEntries: true };
-  const root = await tiles.rangeHash({ start: 0, end: checkpoint.size }).catch(() => null);
+  const root = await tiles.rangeHash({ start: 0, end: checkpoint.size }).catch((error) => {
+    // What could not be read now says nothing of what is there.
+    if (error instanceof EntryMissing) return null;
+    throw error;
+  });
   return { ...kept, isOfEntries: root !== null && isSameHash(root, checkpoint.root) };
 }

@@ -71,8 +71,12 @@ async function denial<P extends { readonly id: string }>(
   permit: (principal: P) => Refusal | null,
 ): Promise<Refusal | null> {
   const principal = await gate.authenticate(bearerOf(request), request.ip);
-  if (principal === null) return refuse('UNAUTHENTICATED', 'Send a token as "Authorization: Bearer <token>".');
-  return permit(principal);
+  const denied =
+    principal === null
+      ? refuse('UNAUTHENTICATED', 'Send a token as "Authorization: Bearer <token>".')
+      : permit(principal);
+  if (denied !== null) gate.refused?.(principal, 'read-entry-tile', denied.refused, request.ip);
+  return denied;
 }
 
 /** What was once published never changes. */

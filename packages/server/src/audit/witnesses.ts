@@ -4,7 +4,7 @@ import type { Scratch } from '../database/scratch.ts';
 import type { Alarms } from '../ledger/alarms.ts';
 import type { Vault } from '../vault/vault.ts';
 import { readCosigned } from './cosignatures.ts';
-import type { Published, TransparencyLog } from './log.ts';
+import { OTHER_ENTRIES, type Published, type TransparencyLog } from './log.ts';
 import { forgetCheckpoint, keepCheckpoint, readCheckpointNote } from './log.store.ts';
 import { logKeysOf } from './open-log-keys.ts';
 import { proveConsistency } from './prove.ts';
@@ -193,7 +193,8 @@ export class Witnesses implements Disposable {
     if (own === null) return;
     if (typeof own === 'string') {
       alarms.raise('LOG_FORGED', subjectOf(log.origin), `the kept witnessed checkpoint is of another log: ${own}`);
-      await scratch.write((tables) => forgetCheckpoint(tables, 'witnessed'));
+      // What the log did sign stays, to show that; a larger one goes over it. A size that is not reached would not.
+      if (own !== OTHER_ENTRIES) await scratch.write((tables) => forgetCheckpoint(tables, 'witnessed'));
       return;
     }
     this.#witnessed = own;

@@ -18,6 +18,7 @@ export interface BackupRoutes extends Routes {
   readonly store: Store;
 }
 
+const CREATE = 'create-backup';
 const NO_TOKEN = refuse('UNAUTHENTICATED', 'Send a token.');
 
 export function mountBackup(app: FastifyInstance, routes: BackupRoutes): void {
@@ -32,7 +33,7 @@ function mountCreate(app: FastifyInstance, { gate, context, store }: BackupRoute
     '/v1/backup',
     {
       schema: {
-        operationId: 'create-backup',
+        operationId: CREATE,
         summary: 'A consistent backup of everything, encrypted to age recipients, while serving; a stream of bytes',
         tags: ['Backup'],
         querystring: Closed({}),
@@ -41,7 +42,9 @@ function mountCreate(app: FastifyInstance, { gate, context, store }: BackupRoute
       // Before the body is parsed: a stranger's input is not even read.
       onRequest: async (request, reply) => {
         const principal = await gate.authenticate(bearerOf(request), request.ip);
-        return principal === null ? sendProblem(request, reply, NO_TOKEN) : undefined;
+        if (principal !== null) return;
+        gate.refused?.(null, CREATE, 'UNAUTHENTICATED', request.ip);
+        return sendProblem(request, reply, NO_TOKEN);
       },
     },
     async (request, reply) => {
@@ -68,7 +71,10 @@ function mountCreate(app: FastifyInstance, { gate, context, store }: BackupRoute
         if (isRefusal(recorded)) return recorded;
         return { encrypt, recorded };
       });
-      if (isRefusal(entered)) return sendProblem(request, reply, entered);
+      if (isRefusal(entered)) {
+        gate.refused?.(principal, CREATE, entered.refused, request.ip);
+        return sendProblem(request, reply, entered);
+      }
       const { encrypt, recorded } = entered;
       const { installation } = ledger.head;
       const sealed = await encrypt(writeBackup(store, clock.wall()));

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext, type TlsOptions } from 'node:tls';
 import { type Config, ConfigError } from '../config.ts';
-import { refuseLooseTlsKey } from '../file-modes.ts';
+import { refuseLooseHanded } from '../file-modes.ts';
 
 /** What a listener speaks TLS with; everything in PEM. */
 export interface TlsMaterial {
@@ -20,7 +20,7 @@ export interface TlsMaterial {
 export function readTls({ tls }: Pick<Config, 'tls'>): TlsMaterial | undefined {
   if (tls === undefined) return undefined;
   const { certificateFile, keyFile } = tls;
-  refuseLooseTlsKey(keyFile);
+  refuseLooseHanded('TLS key', keyFile);
   const material = { cert: readFileSync(certificateFile, 'utf8'), key: readFileSync(keyFile, 'utf8') };
   try {
     createSecureContext(material);

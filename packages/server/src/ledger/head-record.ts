@@ -9,6 +9,7 @@ export type HeadMark = Pick<Head, 'installation' | 'sequence' | 'hash'>;
 /** Two places that are written in turn, so that a write that was cut off leaves the one before. */
 const SLOT_BYTES = 256;
 const SLOTS = 2;
+const UNSYNCED_FOLDER: ReadonlySet<string> = new Set(['EINVAL', 'ENOTSUP']);
 
 /**
  * The rollback guard: the newest sequence and its hash, in a file that does not lie with the database. Written after
@@ -57,6 +58,9 @@ export class HeadRecord implements Disposable {
     const folder = openSync(this.#folder, 'r');
     try {
       fsyncSync(folder);
+    } catch (error) {
+      // Some file systems sync no folders; the file is synced.
+      if (!UNSYNCED_FOLDER.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
     } finally {
       closeSync(folder);
     }

@@ -29,7 +29,10 @@ export async function destroyBatch(facts: Facts, secret: SecretRow): Promise<boo
   return batch.length === BATCH && destroyed > 0;
 }
 
-/** The rest of them, in batches with an entry each. A crash between them leaves what is left to the next write. */
+/**
+ * The rest of them, in batches with an entry each. A crash between them, or a store that can't be written to now, leaves
+ * what is left to the next write: whoever wrote is answered with what he has, and never told that it is not there.
+ */
 export async function destroyOldVersions(
   { ledger }: Vault,
   caller: Caller,
@@ -37,10 +40,12 @@ export async function destroyOldVersions(
 ): Promise<void> {
   const draft = { ...secretEntry(caller, secret, 'secret.destroyed'), idempotency: undefined };
   for (let left = true; left; ) {
-    const recorded = await ledger.record(draft, async (facts) => {
-      const row = await facts.find('secrets', secret.id);
-      return row !== undefined && (await destroyBatch(facts, row));
-    });
-    left = !isRefusal(recorded) && recorded.value;
+    const recorded = await ledger
+      .record(draft, async (facts) => {
+        const row = await facts.find('secrets', secret.id);
+        return row !== undefined && (await destroyBatch(facts, row));
+      })
+      .catch(() => null);
+    left = recorded !== null && !isRefusal(recorded) && recorded.value;
   }
 }

@@ -46,7 +46,8 @@ export class Keyring {
     this.#unsealed = next;
     const kept = keysOf(next);
     this.#forget(keysOf(expected).filter((key) => !kept.includes(key)));
-    void this.clearForgotten();
+    // The minute's timer does what was not done now.
+    this.clearForgotten().catch(() => {});
   }
 
   /** Sealed at once; resolves when the bytes are gone from memory, but for those that a call still works with. */

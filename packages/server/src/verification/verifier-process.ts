@@ -1,7 +1,7 @@
 import type { Scope } from '@keyhold/protocol/state';
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { refuseLooseFile } from '../file-modes.ts';
+import { refuseLooseHanded } from '../file-modes.ts';
 import { connectVerifier } from '@keyhold/verifier/connect';
 import { RedisStore } from '@keyhold/verifier/redis-store';
 import type { ReplicaToken } from '@keyhold/verifier/replica';
@@ -107,7 +107,7 @@ export async function startVerifierProcess(config: Config, log: Log): Promise<Ve
 }
 
 function readToken(file: string): string {
-  refuseLooseFile('token file', file);
+  refuseLooseHanded('token file', file);
   return readFileSync(file, 'utf8').trim();
 }
 
@@ -118,7 +118,9 @@ function gateOf(verifier: Verifier): Gate<ReplicaToken> {
       if (secret === null) return null;
       const token = verifier.authenticate(secret);
       // Whoever it is, he may have been revoked meanwhile, and before the first snapshot nobody is known.
-      if (token === 'VERIFIER_FENCED') throw new StoreUnavailable('no lease: tokens cannot be told from revoked ones');
+      if (token === 'VERIFIER_FENCED') {
+        throw new StoreUnavailable('no lease, or no environment yet: tokens cannot be told from revoked ones');
+      }
       return token;
     },
   };

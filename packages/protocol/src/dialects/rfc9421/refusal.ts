@@ -12,7 +12,7 @@ const SAID: Partial<Readonly<Record<VerdictCode, readonly [status: number, detai
   INSUFFICIENT_PERMISSIONS: [403, 'This key does not have the permission that this request takes.'],
   DESTINATION_NOT_ALLOWED: [403, 'This key does not send funds there.'],
   SECOND_FACTOR_REQUIRED: [403, 'This request takes a second factor.'],
-  RATE_LIMITED: [429, 'Slow down, and try again after the time in Retry-After.'],
+  RATE_LIMITED: [429, 'Slow down. Where Retry-After says when, try again then.'],
   QUOTA_EXCEEDED: [429, 'The quota of this key is used up.'],
   VERIFIER_FENCED: [503, 'Keys cannot be verified now; try again shortly.'],
   STORE_UNAVAILABLE: [503, 'Keys cannot be verified now; try again shortly.'],
