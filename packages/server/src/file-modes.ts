@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 
 /** What the operating system leaves open; says what to do. */
 export class LooseModes extends Error {
@@ -19,7 +19,7 @@ export function refuseLooseFolder(folder: string): void {
  * @throws LooseModes naming the command that mends it
  */
 export function refuseLooseFile(what: string, file: string): void {
-  if (!existsSync(file) || (statSync(file).mode & 0o077) === 0) return;
+  if (!isOpenTo(file, 0o077)) return;
   throw new LooseModes(`the ${what} ${file} is open to others: chmod 600 ${file}`);
 }
 
@@ -28,6 +28,12 @@ export function refuseLooseFile(what: string, file: string): void {
  * @throws LooseModes naming the command that mends it
  */
 export function refuseLooseHanded(what: string, file: string): void {
-  if (!existsSync(file) || (statSync(file).mode & 0o027) === 0) return;
+  if (!isOpenTo(file, 0o027)) return;
   throw new LooseModes(`the ${what} ${file} is open to others: chmod 640 ${file}`);
+}
+
+/** Devices and pipes have modes that say nothing of what is in them. */
+function isOpenTo(file: string, others: number): boolean {
+  const found = statSync(file, { throwIfNoEntry: false });
+  return found?.isFile() === true && (found.mode & others) !== 0;
 }

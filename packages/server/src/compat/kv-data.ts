@@ -14,7 +14,6 @@ import { expose } from '../vault/expose.ts';
 import { secretPath } from './kv-path.ts';
 import { data, errors, NO_CONTENT, NOT_THERE, refusalAnswer, type VaultAnswer } from './vault-answer.ts';
 import type { VaultApi, VaultCall } from './vault-call.ts';
-import { wholeNumber } from './whole-number.ts';
 
 /** `secret/data/…`: read, write, patch, delete the newest version. */
 export async function kvData(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
@@ -81,7 +80,7 @@ async function store(
   if (isRefusal(place)) return refusalAnswer(place);
   const options = isObject(call.body['options']) ? call.body['options'] : {};
   const named = options['cas'] ?? readVersion;
-  const cas = named === undefined ? undefined : wholeNumber(named);
+  const cas = named === undefined ? undefined : casOf(named);
   if (cas === null) return errors(400, 'cas must be a number');
   const input = { path, data: content, ...(cas === undefined ? {} : { cas }) };
   const stored = await storeSecret(api.vault, call.caller, place, input);
@@ -175,4 +174,10 @@ function mergePatch(target: unknown, changes: unknown): unknown {
     else merged[name] = mergePatch(merged[name], value);
   }
   return merged;
+}
+
+/** As Vault decodes it: a number, also as text; one below 0 is a version that nothing has. */
+function casOf(value: unknown): number | null {
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? value : null;
+  return typeof value === 'string' && /^-?\d{1,9}$/.test(value) ? Number(value) : null;
 }
