@@ -4,6 +4,7 @@ import { chmodSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { it, type TestContext } from 'node:test';
 import { onEachDatabase, type TestPlace } from '../testing/databases.ts';
+import { eventually } from '../testing/eventually.ts';
 import { startInstallation, type TestInstallation } from '../testing/installation.ts';
 import { createMarket } from '../testing/market.ts';
 import { changeSealInto, closeSeal, mustOpenSeal, tokenChange } from '../testing/seals.ts';
@@ -138,6 +139,10 @@ onEachDatabase('a seal in a token that fails', (createPlace) => {
     const stored = await store('while-away');
     assert.equal(stored.status, 201);
     assert.equal((await installation.call('POST', '/v1/vault/root/rotate')).status, 200);
+    await eventually(
+      'every key has moved',
+      async () => (await installation.call('GET', '/v1/seal')).body.rootPending === 0,
+    );
     await assertRefused(world, TAKEN_AWAY, tokenChange(hsm, 'file'), '/v1/seal/change');
     hsm.bringBack();
     hsm.fail('gone');

@@ -12,7 +12,7 @@ import { seededRandom } from '../testing/seeded-random.ts';
 import { startSoftHsm } from '../testing/soft-hsm.ts';
 import { checkWholeChain } from '../testing/whole-chain.ts';
 
-const ROUNDS = Number(process.env['KEYHOLD_SEAL_CRASH_ROUNDS'] ?? 12);
+const ROUNDS = Number(process.env['KEYHOLD_SEAL_CRASH_ROUNDS'] ?? 6);
 /** A share; `npm run soak -- crash` comes to every stage of every step, and again. */
 const STEP_ROUNDS = Number(process.env['KEYHOLD_SEAL_STEP_ROUNDS'] ?? 3);
 const SEED = Number(process.env['KEYHOLD_CRASH_SEED'] ?? 1);
