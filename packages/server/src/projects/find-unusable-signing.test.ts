@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { openPostgres, openSqlite } from '../database/store.ts';
 import { onEachDatabase } from '../testing/databases.ts';
 import { it } from 'node:test';
 import { startInstallation } from '../testing/installation.ts';
 import { createMarket } from '../testing/market.ts';
-import { openOwnVault } from '../testing/own-vault.ts';
 import { openRaw } from '../testing/raw-database.ts';
 import { findUnusableSigning } from './find-unusable-signing.ts';
 
@@ -19,8 +20,11 @@ onEachDatabase('signing settings that were stored when less was asked of them', 
     }
     await using raw = await openRaw(place);
     const write = (text: string) => raw.run(`update signing_settings set dialects = '${text}'`);
-    await using own = await openOwnVault(place);
-    const faults = async () => (await findUnusableSigning(own.store.reader)).map(({ fault }) => fault);
+    const { folder, databaseUrl } = place;
+    await using store = await (databaseUrl === undefined
+      ? openSqlite(join(folder, 'keyhold.db'))
+      : openPostgres(databaseUrl));
+    const faults = async () => (await findUnusableSigning(store.reader)).map(({ fault }) => fault);
     assert.deepEqual(await faults(), []);
     await write(JSON.stringify([{ dialect: 'rfc9421', components: ['date'] }, { dialect: 'binance' }]));
     const [fault, ...others] = await faults();
