@@ -13,7 +13,7 @@ describe('what cannot start as configured', () => {
   let folder = '';
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'keyhold-refusals-'));
-    writeFileSync(join(folder, 'file'), 'no PEM, and no folder');
+    writeFileSync(join(folder, 'file'), 'no PEM, and no folder', { mode: 0o600 });
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
