@@ -16,7 +16,9 @@ export class RawCommits implements Disposable {
   constructor(file: string, groupSize: number) {
     this.#database = new DatabaseSync(file);
     // As `packages/server/src/database/sqlite.ts` sets them.
-    this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
+    this.#database.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON',
+    );
     this.#groupSize = groupSize;
     const rows = TABLES.map(
       (table) =>

@@ -4,6 +4,8 @@ import type { Database } from './schema.ts';
 /** Where the two databases differ. Everything else is one code, tested on both. */
 export interface Dialect {
   readonly name: 'sqlite' | 'postgres';
+  /** True where after a statement that failed, a read too, a transaction does nothing more but go back. */
+  readonly failsForGood: boolean;
   /** Begins a transaction that writes. */
   begin(connection: Kysely<Database>): Promise<void>;
   /** Begins a transaction that reads one unchanging state. */
@@ -20,6 +22,7 @@ export interface Dialect {
 
 export const sqliteDialect: Dialect = {
   name: 'sqlite',
+  failsForGood: false,
   // IMMEDIATE: takes the write lock now, so that no statement in between meets SQLITE_BUSY.
   begin: async (connection) => void (await sql`begin immediate`.execute(connection)),
   beginSnapshot: async (connection) => void (await sql`begin`.execute(connection)),
@@ -32,6 +35,7 @@ export const sqliteDialect: Dialect = {
 
 export const postgresDialect: Dialect = {
   name: 'postgres',
+  failsForGood: true,
   // A server may acknowledge before it syncs (`synchronous_commit=off`); this transaction must not.
   begin: async (connection) => {
     await sql`begin`.execute(connection);

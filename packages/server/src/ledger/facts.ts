@@ -38,11 +38,22 @@ export class Facts {
   readonly #heads: ReadonlyMap<string, string | null>;
   readonly #own = new Map<string, string | null>();
   readonly #newSalt: () => string;
+  readonly #beforeWrite: () => unknown;
 
-  constructor(db: Kysely<Database>, heads: ReadonlyMap<string, string | null>, newSalt: () => string) {
+  /**
+   * @param heads digests of rows that changes before this one in the same transaction wrote
+   * @param beforeWrite called, and awaited, ahead of each row that is written
+   */
+  constructor(
+    db: Kysely<Database>,
+    heads: ReadonlyMap<string, string | null>,
+    newSalt: () => string,
+    beforeWrite: () => unknown,
+  ) {
     this.db = db;
     this.#heads = heads;
     this.#newSalt = newSalt;
+    this.#beforeWrite = beforeWrite;
   }
 
   /** Digests of rows that this change wrote. */
@@ -110,6 +121,7 @@ export class Facts {
 
   async insert<T extends FactTable>(table: T, columns: Omit<FactTables[T], 'salt'>): Promise<FactTables[T]> {
     const row = inOrder(table, { ...columns, salt: this.#newSalt() } as unknown as FactTables[T]);
+    await this.#beforeWrite();
     await run(this.db, insertion(this.db, table, row));
     this.#note(table, row, null);
     return row;
@@ -123,6 +135,7 @@ export class Facts {
     const changed = { ...row, ...patch };
     const before = rowDigest(row);
     if (rowDigest(changed) === before) return row;
+    await this.#beforeWrite();
     await this.db
       .updateTable(table as 'keys')
       .set(patch as never)
@@ -160,6 +173,7 @@ export class Facts {
 
   /** Deletes a row. Its digest stays, as none, so that putting it back is noticed. */
   async remove<T extends FactTable>(table: T, row: FactTables[T]): Promise<void> {
+    await this.#beforeWrite();
     await this.db
       .deleteFrom(table as 'keys')
       .where('id', '=', row.id)

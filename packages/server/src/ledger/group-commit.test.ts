@@ -68,6 +68,48 @@ onEachDatabase('changes that share one commit', (createPlace) => {
     );
   });
 
+  it('are undone alone whatever they did last: a row changed or removed is as it was, and a read that failed is no end', async () => {
+    await using place = await createPlace();
+    const { store, ledger } = await openLedger(place);
+    await using _ = store;
+    for (const slug of ['a', 'b', 'c']) await ledger.record(draft(`proj_${slug}`), createProject(slug));
+    const failing = async (facts: Facts) =>
+      await facts.db
+        .selectFrom('nowhere' as 'projects')
+        .selectAll()
+        .execute();
+    const whole = async (facts: Facts, slug: string) => (await facts.find('projects', `proj_${slug}`)) as never;
+    const results = await Promise.allSettled([
+      ledger.record(draft('proj_a'), async (facts) => {
+        await facts.update('projects', await whole(facts, 'a'), { name: 'other' });
+        return refuse('SLUG_TAKEN', 'no');
+      }),
+      ledger.record(draft('proj_b'), async (facts) => {
+        await facts.remove('projects', await whole(facts, 'b'));
+        await failing(facts);
+      }),
+      ledger.record(draft('proj_c'), failing),
+      ledger.record({ ...draft('proj_c'), evenWithoutChange: true }, async () => null),
+      ledger.record(draft('proj_c'), async (facts) =>
+        facts.update('projects', await whole(facts, 'c'), { name: 'changed' }),
+      ),
+    ]);
+    assert.deepEqual(
+      results.map(({ status }) => status),
+      ['fulfilled', 'rejected', 'rejected', 'fulfilled', 'fulfilled'],
+    );
+    const rows = await store.reader.selectFrom('projects').select('name').orderBy('slug').execute();
+    assert.deepEqual(
+      rows.map(({ name }) => name),
+      ['a', 'b', 'changed'],
+    );
+    // Digests too are those of what is there.
+    for (const slug of ['a', 'b', 'c']) {
+      const found = await ledger.record(draft(`proj_${slug}`), (facts) => facts.find('projects', `proj_${slug}`));
+      assert.ok(!isRefusal(found) && found.value !== undefined, slug);
+    }
+  });
+
   it('see what the ones before them did, row and digest', async () => {
     await using place = await createPlace();
     const { store, ledger, groups } = await openLedger(place);

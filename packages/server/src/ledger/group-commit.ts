@@ -1,8 +1,7 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { IdKind } from '@keyhold/protocol/id';
-import { CompiledQuery, type Kysely } from 'kysely';
+import type { Kysely } from 'kysely';
 import type { Clock } from '../clock.ts';
-import { run } from '../database/run.ts';
 import type { Database } from '../database/schema.ts';
 import type { Store } from '../database/store.ts';
 import { isStoreFault } from '../database/store-fault.ts';
@@ -11,6 +10,7 @@ import type { EntryDraft, Recorded } from './entry.ts';
 import { type ChangedRow, Facts, TamperedRow } from './facts.ts';
 import { acceptEpoch, readOwnHead } from './head.ts';
 import { findRepeated, keepResponse } from './idempotency.store.ts';
+import { Savepoint } from './savepoint.ts';
 import type { PreparedSide } from './side.ts';
 
 /** A change that waits for its commit. */
@@ -53,10 +53,6 @@ interface GroupOptions {
 
 /** Each takes about 230 bytes of a leaf, of which there are 16 KiB. */
 const MAX_CHANGED_ROWS = 60;
-
-const SAVEPOINT = CompiledQuery.raw('savepoint change');
-const RELEASE = CompiledQuery.raw('release savepoint change');
-const UNDO = CompiledQuery.raw('rollback to savepoint change');
 
 /** Runs many changes in one transaction, one after another, each in its savepoint. */
 export class GroupCommit {
@@ -125,29 +121,26 @@ export class GroupCommit {
     const { draft, change } = pending;
     const repeated = draft.idempotency === undefined ? undefined : await findRepeated(db, draft.idempotency);
     if (repeated !== undefined) return { ...nothing(repeated), stored: 0 };
-    const facts = new Facts(db, heads, this.#options.newSalt);
-    await run(db, SAVEPOINT);
+    const savepoint = new Savepoint(db);
+    const facts = new Facts(db, heads, this.#options.newSalt, () => savepoint.set());
+    // Else before it writes, which many changes, as uses are, never do.
+    if (this.#options.store.dialect.failsForGood) await savepoint.set();
     try {
       const value = (await draft.guard?.(facts)) ?? (await change(facts));
       if (isRefusal(value)) {
-        await this.#undo(db);
+        await savepoint.undo();
         return { ...nothing(value), outcome: () => ({ result: value, tampered: facts.tampered }) };
       }
       const ran = await this.#ran(db, pending, facts, value);
-      await run(db, RELEASE);
+      await savepoint.release();
       return ran;
     } catch (error) {
       // When this throws too, the transaction is gone and with it the whole group.
-      await this.#undo(db);
+      await savepoint.undo();
       if (error instanceof TamperedRow) return { ...nothing(tamperedRefusal(error)), outcome: () => tampered(error) };
       if (isStoreFault(error)) throw error;
       return { outcome: () => ({ error }), entry: null, facts: null, stored: 0 };
     }
-  }
-
-  async #undo(db: Kysely<Database>): Promise<void> {
-    await run(db, UNDO);
-    await run(db, RELEASE);
   }
 
   async #ran(db: Kysely<Database>, { draft, side }: Pending, facts: Facts, value: unknown): Promise<Ran> {

@@ -63,8 +63,14 @@ export async function startProcessInstallation(
   const tokenFile = `${place.folder}.feed-token`;
   const token = readFileSync(join(place.folder, 'bootstrap-token'), 'utf8').trim();
   const [controlUrl, verifierUrl] = [`http://127.0.0.1:${controlPort}`, `http://127.0.0.1:${verifierPort}`];
-  const call = (method: string, path: string, body?: unknown, callOptions: CallOptions = {}) =>
-    send(new URL(path, controlUrl), method, body, { token, ...callOptions });
+  const call = async (method: string, path: string, body?: unknown, callOptions: CallOptions = {}) => {
+    const answer = await send(new URL(path, controlUrl), method, body, { token, ...callOptions });
+    // Nothing that a test does may bring about one, and only the process's own log says what did.
+    if (answer.status === 500) {
+      throw new Error(`${method} ${path} answered 500: ${processes.get('control')?.output()}`);
+    }
+    return answer;
+  };
   const feed = await call('POST', '/v1/tokens', { name: 'verifier', scopes: ['feed'] });
   writeFileSync(tokenFile, feed.body.secret, { mode: 0o600 });
   const ask = (body: unknown, by = token) => send(new URL('/v1/verify', verifierUrl), 'POST', body, { token: by });
