@@ -28,15 +28,16 @@ onEachDatabase('a log whose database is edited', (createPlace) => {
     };
     await remakes(0, (raw) => raw.run('delete from log_tiles'));
     await remakes(0, (raw) => raw.run('delete from log_tiles where level = 0 and number = 5'));
-    for (const [level, number] of [
-      [0, 3],
-      [0, 256],
-      [1, 0],
+    for (const [column, level, number] of [
+      ['hashes', 0, 3],
+      ['hashes', 0, 256],
+      ['hashes', 1, 0],
+      ['subtrees', 0, 3],
     ]) {
       await remakes(1, async (raw) => {
         const where = `where level = ${level} and number = ${number}`;
-        const [{ hashes }] = await raw.rows(`select hashes from log_tiles ${where}`);
-        await raw.run(`update log_tiles set hashes = '${flippedHex(hashes, 777)}' ${where}`);
+        const [{ kept }] = await raw.rows(`select ${column} as kept from log_tiles ${where}`);
+        await raw.run(`update log_tiles set ${column} = '${flippedHex(kept, 377)}' ${where}`);
       });
     }
     t.diagnostic(`${published.length} tiles of ${tiles.size} entries`);

@@ -1,22 +1,21 @@
 import { HASH_BYTES, foldNodes, isSameHash, perfectRoot } from '@keyhold/protocol/log/merkle';
 import { type Node, perfectNodes, type Range } from '@keyhold/protocol/log/merkle-paths';
-import { TILE_WIDTH, tileOf, tileWidth, tileHashes } from '@keyhold/protocol/log/tile';
+import { TILE_WIDTH, tileOf, tileWidth } from '@keyhold/protocol/log/tile';
 import type { Kysely } from 'kysely';
 import type { Database } from '../database/schema.ts';
 import type { Scratch } from '../database/scratch.ts';
 import { leavesBetween } from '../ledger/entries.store.ts';
 import { prunedUpTo } from '../ledger/pruned.store.ts';
 import { hashLeaf, sha256 } from '../ledger/tree.ts';
-import { countTiles, forgetTiles, keepTile, readTileHashes } from './log.store.ts';
+import { FullTile, type Hashes } from './full-tile.ts';
+import { countTiles, forgetTiles, keepTile, readTile } from './log.store.ts';
 
-/** Tiles kept in memory: 8 KiB each. */
+/** Tiles kept in memory: 9 KiB each. */
 const MAX_CACHED = 1_000;
 /** Subtrees kept in memory, and how many hashes of a tile they span at least. */
 const [MAX_FOLDED, WORTH_KEEPING] = [20_000, 8];
 /** Tiles written in one transaction. */
 const TILES_PER_WRITE = 32;
-
-type Hashes = readonly Uint8Array[];
 
 /** Entries are not there that a tile is made of. */
 export class EntryMissing extends Error {
@@ -36,8 +35,10 @@ export class LogTiles {
   readonly #reader: Kysely<Database>;
   readonly #scratch: Scratch;
   readonly #changed: () => void;
-  readonly #full = new Map<string, Hashes>();
-  /** Perfect subtrees within tiles, which never change either. */
+  readonly #checked = new Map<string, FullTile>();
+  /** As they lie there: good for what is checked afterwards. */
+  readonly #unchecked = new Map<string, FullTile>();
+  /** Perfect subtrees within tiles that are not full yet, which never change either. */
   readonly #folded = new Map<string, Uint8Array>();
   /** The last tile of each level, as far as it was made: an entry never changes, nor a tile that is full. */
   readonly #tails = new Map<number, Tail>();
@@ -54,38 +55,47 @@ export class LogTiles {
    * @throws EntryMissing
    */
   async hashes(level: number, number: number, width: number): Promise<Hashes> {
+    const full = await this.#full(level, number);
+    return full === null ? await this.#made(level, number, width) : full.hashes.slice(0, width);
+  }
+
+  /** A kept tile, as it was when it was kept; null where there is none. */
+  async #full(level: number, number: number): Promise<FullTile | null> {
     const name = `${level}/${number}`;
-    const cached = this.#full.get(name);
-    if (cached !== undefined) return cached.slice(0, width);
-    const kept = await readTileHashes(this.#reader, level, number);
-    if (kept?.length === TILE_WIDTH * HASH_BYTES) {
-      const hashes = tileHashes(kept);
-      if (await this.#isBelow(level, number, hashes)) {
-        keepSome(this.#full, MAX_CACHED, name, hashes);
-        return hashes.slice(0, width);
-      }
-      this.#changed();
-      await this.#makeAnew(level, number);
+    const cached = this.#checked.get(name);
+    if (cached !== undefined) return cached;
+    const kept = await readTile(this.#reader, level, number);
+    const tile = kept === null ? null : FullTile.ofKept(kept);
+    if (kept === null || tile === null) return null;
+    if (await this.#isBelow(level, number, tile)) {
+      keepSome(this.#checked, MAX_CACHED, name, tile);
+      if (tile.isKeptAs(kept)) return tile;
     }
-    return await this.#made(level, number, width);
+    this.#unchecked.delete(name);
+    this.#changed();
+    return await this.#keepAnew(level, number);
   }
 
   /** Puts a full tile in the place of a kept one that is not what it was. */
-  async #makeAnew(level: number, number: number): Promise<void> {
-    const hashes = await this.#made(level, number, TILE_WIDTH);
-    if (!(await this.#isBelow(level, number, hashes))) return;
+  async #keepAnew(level: number, number: number): Promise<FullTile> {
+    const known = this.#checked.get(`${level}/${number}`);
+    const tile = known ?? FullTile.of(await this.#made(level, number, TILE_WIDTH));
     // Where it can't be kept it is made again the next time.
-    await this.#scratch.write((tables) => keepTile(tables, level, number, join(hashes))).catch(() => {});
+    if (await this.#isBelow(level, number, tile)) {
+      await this.#scratch.write((tables) => keepTile(tables, level, number, tile.toKept())).catch(() => {});
+    }
+    return tile;
   }
 
   /** Whether a kept tile is the one that the tile over it was made of; that of the highest is in the tree itself. */
-  async #isBelow(level: number, number: number, hashes: Hashes): Promise<boolean> {
+  async #isBelow(level: number, number: number, { root }: FullTile): Promise<boolean> {
     const [over, at] = [Math.floor(number / TILE_WIDTH), number % TILE_WIDTH];
     const tail = this.#tails.get(level + 1);
-    const known = tail?.number === over ? tail.hashes : this.#full.get(`${level + 1}/${over}`);
-    const kept = known === undefined ? await readTileHashes(this.#reader, level + 1, over) : null;
-    const expected = known?.[at] ?? kept?.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES);
-    return expected === undefined || isSameHash(expected, perfectRoot(sha256, hashes));
+    const known = tail?.number === over ? tail.hashes : this.#checked.get(`${level + 1}/${over}`)?.hashes;
+    const kept = known === undefined ? await readTile(this.#reader, level + 1, over) : null;
+    const place = [2 * at * HASH_BYTES, 2 * (at + 1) * HASH_BYTES] as const;
+    const expected = known?.[at] ?? (kept === null ? undefined : Buffer.from(kept.hashes.slice(...place), 'hex'));
+    return expected === undefined || isSameHash(expected, root);
   }
 
   /** MTH of the leaves of a range, which is a subtree of a proof. */
@@ -93,20 +103,41 @@ export class LogTiles {
     return foldNodes(sha256, await this.nodes(perfectNodes(range)));
   }
 
+  /** The same by tiles as they lie there, for who checks what comes of it: that takes a tenth of looking at them first. */
+  async rangeHashAsKept(range: Range): Promise<Uint8Array> {
+    const found: Uint8Array[] = [];
+    for (const node of perfectNodes(range)) found.push(await this.#node(node, (...at) => this.#asKept(...at)));
+    return foldNodes(sha256, found);
+  }
+
   async nodes(nodes: readonly Node[]): Promise<Uint8Array[]> {
     const found: Uint8Array[] = [];
-    for (const node of nodes) found.push(await this.#node(node));
+    for (const node of nodes) found.push(await this.#node(node, (...at) => this.#full(...at)));
     return found;
   }
 
-  async #node(node: Node): Promise<Uint8Array> {
+  async #node(node: Node, fullTile: (level: number, number: number) => Promise<FullTile | null>): Promise<Uint8Array> {
     const { level, number, start, end } = tileOf(node);
     const name = `${node.level}/${node.index}`;
     const known = this.#folded.get(name);
     if (known !== undefined) return known;
-    const hash = perfectRoot(sha256, (await this.hashes(level, number, end)).slice(start));
+    const full = await fullTile(level, number);
+    if (full !== null) return full.part(start, end);
+    const hash = perfectRoot(sha256, (await this.#made(level, number, end)).slice(start));
     if (end - start >= WORTH_KEEPING) keepSome(this.#folded, MAX_FOLDED, name, hash);
     return hash;
+  }
+
+  async #asKept(level: number, number: number): Promise<FullTile | null> {
+    const name = `${level}/${number}`;
+    const cached = this.#checked.get(name) ?? this.#unchecked.get(name);
+    if (cached !== undefined) return cached;
+    const kept = await readTile(this.#reader, level, number);
+    const tile = kept === null ? null : FullTile.asKept(kept);
+    // One without subtrees takes as many hashes as looking at it does.
+    if (tile === null) return await this.#full(level, number);
+    keepSome(this.#unchecked, MAX_CACHED, name, tile);
+    return tile;
   }
 
   /** Keeps every tile that is full in a tree of `size`, level by level. */
@@ -115,10 +146,10 @@ export class LogTiles {
       const full = Math.floor(size / TILE_WIDTH ** (level + 1));
       for (let next = await countTiles(this.#reader, level); next < full; next += TILES_PER_WRITE) {
         const numbers = Array.from({ length: Math.min(TILES_PER_WRITE, full - next) }, (_, i) => next + i);
-        const tiles: string[] = [];
-        for (const number of numbers) tiles.push(join(await this.#made(level, number, TILE_WIDTH)));
+        const tiles: FullTile[] = [];
+        for (const number of numbers) tiles.push(FullTile.of(await this.#made(level, number, TILE_WIDTH)));
         await this.#scratch.write(async (tables) => {
-          for (const [i, hashes] of tiles.entries()) await keepTile(tables, level, numbers[i] as number, hashes);
+          for (const [i, tile] of tiles.entries()) await keepTile(tables, level, numbers[i] as number, tile.toKept());
         });
         await new Promise(setImmediate);
       }
@@ -127,7 +158,8 @@ export class LogTiles {
 
   /** Drops all of it, so that the entries make it anew. */
   async rebuild(size: number): Promise<void> {
-    this.#full.clear();
+    this.#checked.clear();
+    this.#unchecked.clear();
     this.#tails.clear();
     this.#folded.clear();
     const firstMade = (await prunedUpTo(this.#reader)).upTo / TILE_WIDTH;
@@ -140,9 +172,10 @@ export class LogTiles {
     const tail: Tail = last?.number === number ? last : { number, hashes: [] };
     if (level === 0) await this.#addLeafHashes(tail, width);
     for (let i = tail.hashes.length; i < width; i++) {
-      const below = await this.hashes(level - 1, number * TILE_WIDTH + i, TILE_WIDTH);
+      const below = number * TILE_WIDTH + i;
+      const full = await this.#full(level - 1, below);
       // By its place: whoever else makes the same tile meanwhile makes the same hashes.
-      tail.hashes[i] = perfectRoot(sha256, below);
+      tail.hashes[i] = full?.root ?? perfectRoot(sha256, await this.#made(level - 1, below, TILE_WIDTH));
     }
     if (number >= (last?.number ?? 0)) this.#tails.set(level, tail);
     return tail.hashes.slice(0, width);
@@ -169,8 +202,4 @@ function keepSome<T>(cache: Map<string, T>, most: number, name: string, value: T
 /** Whether a tile with that many hashes is in a tree of `size`. */
 export function hasTile(level: number, number: number, width: number, size: number): boolean {
   return width <= tileWidth(level, number, size);
-}
-
-function join(hashes: Hashes): string {
-  return Buffer.concat(hashes).toString('hex');
 }

@@ -1,6 +1,9 @@
 import type { Kysely } from 'kysely';
+import { compiledOnce } from '../database/compiled.ts';
+import { run } from '../database/run.ts';
 import type { Database } from '../database/schema.ts';
 import type { ScratchTables } from '../database/scratch-tables.ts';
+import type { KeptTile } from './full-tile.ts';
 
 type Db = Kysely<Database>;
 
@@ -39,15 +42,17 @@ export async function forgetCheckpoint(tables: Kysely<ScratchTables>, kind: Chec
   await tables.deleteFrom('log_checkpoints').where('kind', '=', kind).execute();
 }
 
-/** Hashes of a full tile that was kept, or null. */
-export async function readTileHashes(db: Db, level: number, number: number): Promise<Uint8Array | null> {
-  const row = await db
-    .selectFrom('log_tiles')
-    .select('hashes')
-    .where('level', '=', level)
-    .where('number', '=', number)
-    .executeTakeFirst();
-  return row === undefined ? null : Buffer.from(row.hashes, 'hex');
+/** A full tile that was kept, or null. */
+export async function readTile(db: Db, level: number, number: number): Promise<KeptTile | null> {
+  const query = compiledOnce(db, 'log tile', [level, number], () =>
+    db
+      .selectFrom('log_tiles')
+      .select(['hashes', 'subtrees'])
+      .where('level', '=', level)
+      .where('number', '=', number)
+      .compile(),
+  );
+  return (await run(db, query))[0] ?? null;
 }
 
 /** How many full tiles of a level are kept; they are without gaps. */
@@ -69,12 +74,12 @@ export async function keepTile(
   tables: Kysely<ScratchTables>,
   level: number,
   number: number,
-  hashes: string,
+  tile: KeptTile,
 ): Promise<void> {
   await tables
     .insertInto('log_tiles')
-    .values({ id: tileId(level, number), level, number, hashes })
-    .onConflict((conflict) => conflict.columns(['level', 'number']).doUpdateSet({ hashes }))
+    .values({ id: tileId(level, number), level, number, ...tile })
+    .onConflict((conflict) => conflict.columns(['level', 'number']).doUpdateSet(tile))
     .execute();
 }
 

@@ -17,6 +17,7 @@ import { signOn } from './migrations/0014-sign-on.ts';
 import { scim } from './migrations/0015-scim.ts';
 import { appRoles } from './migrations/0016-app-roles.ts';
 import { passwords } from './migrations/0017-passwords.ts';
+import { tileSubtrees } from './migrations/0018-tile-subtrees.ts';
 import type { Database } from './schema.ts';
 
 /** In order; a number never changes its meaning once released. */
@@ -38,6 +39,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   scim,
   appRoles,
   passwords,
+  tileSubtrees,
 ];
 
 /**

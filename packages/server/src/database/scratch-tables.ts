@@ -29,6 +29,8 @@ export interface ScratchTables {
     readonly number: number;
     /** Hex. */
     readonly hashes: string;
+    /** Roots of the subtrees of each 16 hashes, hex; null where it was kept before there were any. */
+    readonly subtrees: string | null;
   };
   /** The newest checkpoint that was signed, and the newest that enough witnesses saw. */
   log_checkpoints: { readonly kind: 'signed' | 'witnessed'; readonly size: number; readonly note: string };

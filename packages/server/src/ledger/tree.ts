@@ -1,12 +1,6 @@
+import { hash } from 'node:crypto';
 import { sha256 } from '@keyhold/auditor/note-crypto';
-import {
-  appendLeaves,
-  EMPTY_FRONTIER,
-  type Frontier,
-  HASH_BYTES,
-  leafHash,
-  rootOf,
-} from '@keyhold/protocol/log/merkle';
+import { appendLeaves, EMPTY_FRONTIER, type Frontier, HASH_BYTES, rootOf } from '@keyhold/protocol/log/merkle';
 import type { Kysely } from 'kysely';
 import type { Database } from '../database/schema.ts';
 import { leavesBetween } from './entries.store.ts';
@@ -22,7 +16,8 @@ export const EMPTY_TREE = EMPTY_FRONTIER;
 
 /** Hash of a leaf in the tree (RFC 6962 §2.1); not the one that the next leaf names as `previous`. */
 export function hashLeaf(leaf: string): Uint8Array {
-  return leafHash(sha256, Buffer.from(leaf));
+  // As text, which Node hashes without a copy of its bytes.
+  return Buffer.from(hash('sha256', `\0${leaf}`, 'binary'), 'latin1');
 }
 
 export function growTree(tree: Frontier, leaves: readonly string[]): Frontier {

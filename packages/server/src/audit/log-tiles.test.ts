@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { rootOf } from '@keyhold/protocol/log/merkle';
+import { TILE_WIDTH } from '@keyhold/protocol/log/tile';
+import { systemClock } from '../clock.ts';
+import { Scratch } from '../database/scratch.ts';
+import { openPostgres, openSqlite, type Store } from '../database/store.ts';
+import { Ledger, takeEpoch } from '../ledger/ledger.ts';
+import { hashLeaf, sha256, treeOfEntries } from '../ledger/tree.ts';
+import { systemRandom } from '../random.ts';
+import { onEachDatabase, type TestPlace } from '../testing/databases.ts';
+import { openRaw } from '../testing/raw-database.ts';
+import { LogTiles } from './log-tiles.ts';
+import { leafAt, proveInclusion } from './prove.ts';
+
+const ENTRIES = 2 * TILE_WIDTH + 40;
+/** One of each subtree of the first tile, and some behind it. */
+const PROVEN = [...Array.from({ length: 16 }, (_, i) => 16 * i + (i % 16)), 300, ENTRIES - 1];
+
+async function openStore({ folder, databaseUrl }: TestPlace): Promise<Store> {
+  return await (databaseUrl === undefined ? openSqlite(join(folder, 'keyhold.db')) : openPostgres(databaseUrl));
+}
+
+async function fill(store: Store): Promise<void> {
+  const { head } = await takeEpoch(store, systemRandom.newId);
+  const newSalt = () => Buffer.from(systemRandom.bytes(32)).toString('hex');
+  const deaf = { committed: () => {}, recovered: async () => {}, tampered: () => {} };
+  const ledger = new Ledger({ store, clock: systemClock, newId: systemRandom.newId, newSalt, ...deaf }, head);
+  const draft = { actor: 'system', action: 'subject.used', subject: 'subject_1', evenWithoutChange: true } as const;
+  await Promise.all(Array.from({ length: ENTRIES }, () => ledger.record(draft, async () => null)));
+}
+
+onEachDatabase('tiles that are kept', (createPlace) => {
+  it('prove what they were made of, whatever became of their subtrees: what was edited is made anew, and told', async () => {
+    await using place = await createPlace();
+    const store = await openStore(place);
+    await using _ = store;
+    await fill(store);
+    const root = rootOf(sha256, await treeOfEntries(store.reader, ENTRIES));
+    const leaves = await Promise.all(PROVEN.map((index) => leafAt(store.reader, index + 1)));
+    let told = 0;
+    /** As after a start, with nothing in memory. */
+    const provesAll = async (): Promise<number> => {
+      told = 0;
+      // Reads of one turn share what they see.
+      await nextTurn();
+      const tiles = new LogTiles(store.reader, new Scratch(store), () => told++);
+      await tiles.keepFull(ENTRIES);
+      for (const [i, index] of PROVEN.entries()) {
+        const proven = await proveInclusion(tiles, index, ENTRIES);
+        assert.deepEqual(Buffer.from(proven.root), Buffer.from(root));
+        assert.deepEqual(Buffer.from(proven.leafHash), Buffer.from(hashLeaf(leaves[i] as string)));
+      }
+      return told;
+    };
+    assert.equal(await provesAll(), 0);
+    await using raw = await openRaw(place);
+    const kept = async () => await raw.rows('select level, number, hashes, subtrees from log_tiles order by id');
+    const before = await kept();
+    assert.deepEqual(
+      before.map(({ subtrees }) => subtrees.length),
+      [64 * 16, 64 * 16],
+    );
+
+    const first = 'where level = 0 and number = 0';
+    const flipped = `(case when substr(subtrees, 1, 1) = '0' then '1' else '0' end) || substr(subtrees, 2)`;
+    for (const edited of [flipped, 'substr(subtrees, 1, 100)', "''", "'no hex'"]) {
+      await raw.run(`update log_tiles set subtrees = ${edited} ${first}`);
+      assert.equal(await provesAll(), 1, edited);
+      assert.deepEqual(await kept(), before, edited);
+    }
+    // What is shorter than a tile is none, and made from the entries each time.
+    await raw.run(`update log_tiles set hashes = substr(hashes, 1, 100) ${first}`);
+    assert.equal(await provesAll(), 0);
+
+    // As a Keyhold of before kept them: nobody edited those.
+    await raw.run(`update log_tiles set hashes = '${before[0].hashes}', subtrees = null ${first}`);
+    assert.equal(await provesAll(), 0);
+  });
+});

@@ -1,0 +1,1 @@
+export const tileSubtrees: readonly string[] = ['ALTER TABLE log_tiles ADD COLUMN subtrees TEXT'];
