@@ -1,7 +1,10 @@
 // Runs every test on every database. Real parts are started here; what could not be had is named at the end, and in
 // CI it is a failure.
 import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { mountSmallDisk } from '@keyhold/server/testing/disk-faults';
 import { startPostgres } from './postgres.ts';
 
@@ -70,18 +73,26 @@ if (process.env['KEYHOLD_SOPS'] === undefined) {
 }
 if (spawnSync('go', ['version']).status !== 0) missing.push('go: that Go’s own code accepts our log was not tested');
 
+// What each process compiles, the others find: the tests start some two thousand.
+const compiled = mkdtempSync(join(tmpdir(), 'keyhold-compiled-'));
+
 const child = spawn(
   process.execPath,
   ['--test', '--test-concurrency=2', ...options, ...(patterns.length > 0 ? patterns : DEFAULT_PATTERNS)],
   {
     stdio: 'inherit',
-    env: { ...process.env, ...(postgres === null ? {} : { KEYHOLD_TEST_POSTGRES: postgres.url }) },
+    env: {
+      ...process.env,
+      NODE_COMPILE_CACHE: compiled,
+      ...(postgres === null ? {} : { KEYHOLD_TEST_POSTGRES: postgres.url }),
+    },
   },
 );
 process.on('SIGINT', () => child.kill('SIGINT'));
 process.on('SIGTERM', () => child.kill('SIGTERM'));
 const code = await new Promise<number>((resolve) => child.on('exit', (status) => resolve(status ?? 1)));
 
+rmSync(compiled, { recursive: true, force: true });
 for (const part of missing) console.error(`not run: ${part}`);
 await postgres?.[Symbol.asyncDispose]();
 // Explicitly: the PostgreSQL package hooks the exit, and a code that is only set gets lost in there.

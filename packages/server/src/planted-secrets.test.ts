@@ -13,6 +13,7 @@ import { type AttackedWorld, buildWorld } from './testing/attacks-world.ts';
 import { createPlace, type DatabaseName, type TestPlace } from './testing/databases.ts';
 import { send, type TestInstallation, untilReady } from './testing/installation.ts';
 import { POSTGRES_URL } from './testing/postgres.ts';
+import { inherited } from './testing/processes.ts';
 import { openRaw } from './testing/raw-database.ts';
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
@@ -171,7 +172,7 @@ function urlFiles(folder: string, databaseUrl: string | undefined, redis: Plante
 /** Starts both processes as a user does, with everything logged that can be. */
 async function start(folder: string, databaseUrl: string | undefined, redis: Planted): Promise<Running> {
   const env = {
-    PATH: process.env['PATH'],
+    ...inherited(),
     KEYHOLD_DATA: folder,
     KEYHOLD_PORT: '0',
     KEYHOLD_VERIFIER_PORT: '0',

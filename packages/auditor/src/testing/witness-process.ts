@@ -50,13 +50,19 @@ class WitnessNotStarted extends Error {
   override readonly name = 'WitnessNotStarted';
 }
 
+/** What it needs of this process's environment. */
+function inherited(): Record<string, string> {
+  const { PATH = '', NODE_COMPILE_CACHE } = process.env;
+  return NODE_COMPILE_CACHE === undefined ? { PATH } : { PATH, NODE_COMPILE_CACHE };
+}
+
 /** @throws WitnessNotStarted with what it said */
 export async function startWitness(options: WitnessOptions): Promise<WitnessProcess> {
   const { folder, name = 'witness.test/w1', logs, port = 0, imports = [], env = {} } = options;
   const flags = ['--state', folder, '--name', name, '--port', String(port), ...logs.flatMap((key) => ['--log', key])];
   const child = spawn(process.execPath, [...imports.flatMap((module) => ['--import', module]), ENTRY, ...flags], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    env: { PATH: process.env['PATH'] ?? '', ...env },
+    env: { ...inherited(), ...env },
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (output += String(chunk)));

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
@@ -23,9 +23,15 @@ export function cleanEnvironment(env: Readonly<Record<string, string>> = {}): Re
   return {
     PATH: [dirname(process.execPath), process.env['PATH']].join(delimiter),
     HOME: process.env['HOME'] ?? tmpdir(),
-    NODE_COMPILE_CACHE: join(tmpdir(), 'keyhold-compile-cache'),
+    ...compileCache(),
     ...env,
   };
+}
+
+/** Where the tests' processes keep what they compiled, if anywhere. */
+function compileCache(): Record<string, string> {
+  const { NODE_COMPILE_CACHE } = process.env;
+  return NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE };
 }
 
 /** Runs `keyhold …` as a user does: another process, its streams and its exit code. */

@@ -47,6 +47,14 @@ export class StartFailed extends Error {
 const ENTRY = fileURLToPath(new URL('../main.ts', import.meta.url));
 const OUTPUT_KEPT = 100_000;
 
+/** What a process needs of this one's environment. */
+export function inherited(): Record<string, string> {
+  const names = ['PATH', 'HOME', 'NODE_COMPILE_CACHE'];
+  return Object.fromEntries(
+    names.flatMap((name) => [[name, process.env[name] ?? '']]).filter(([, value]) => value !== ''),
+  );
+}
+
 /**
  * Starts the server's own entry and waits until it says that it serves.
  * @throws StartFailed
@@ -56,7 +64,7 @@ export async function startProcess({ args, env, wrapper = [], imports = [] }: Pr
   const child = spawn(command[0] as string, command.slice(1), {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     // Only what is named: nothing of the test run's own settings may change what is tested.
-    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', KEYHOLD_LOG_LEVEL: 'error', ...env },
+    env: { ...inherited(), KEYHOLD_LOG_LEVEL: 'error', ...env },
   });
   let output = '';
   const keep = (chunk: Buffer) => {
