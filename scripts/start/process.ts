@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+/** The next start is quicker by what this one compiled. Whoever may write there may change the code itself. */
+const COMPILED = `${ROOT}node_modules/.cache/keyhold`;
 
 /** A process of ours that told that it serves. */
 export interface RunningProcess extends AsyncDisposable {
@@ -30,7 +32,7 @@ export async function startProcess(
 ): Promise<RunningProcess> {
   const child = spawn(process.execPath, [`${ROOT}${script}`, ...args], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    env: { ...env },
+    env: { NODE_COMPILE_CACHE: COMPILED, ...env },
   });
   const ended = new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
   const started = await Promise.race([
