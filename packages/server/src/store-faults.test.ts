@@ -1,18 +1,44 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import pg from 'pg';
 import { createPlace } from './testing/databases.ts';
 import { injectFault, mountSmallDisk } from './testing/disk-faults.ts';
 import { surviveFault } from './testing/fault-scenario.ts';
+import { createMarket } from './testing/market.ts';
 import { have, haveStrace } from './testing/missing-part.ts';
 import { startOwnPostgres } from './testing/own-postgres.ts';
 import { POSTGRES_URL } from './testing/postgres.ts';
+import { startProcessInstallation } from './testing/process-installation.ts';
+
+/** As text within the one MiB that a request may have. */
+const LARGE = 700_000;
 
 describe('a store that fails under load refuses changes, loses none and recovers without a restart (sqlite)', () => {
   it('on a full disk', async (t) => {
     await using disk = mountSmallDisk('24m');
     if (!have(t, 'a tmpfs to fill (only root may mount one)', disk !== null) || disk === null) return;
     await surviveFault(t, disk.place, async () => disk.fill());
+  });
+
+  it('on a full disk, of which one change needs more than the cache holds', async (t) => {
+    await using disk = mountSmallDisk('24m');
+    if (!have(t, 'a tmpfs to fill (only root may mount one)', disk !== null) || disk === null) return;
+    await using installation = await startProcessInstallation(disk.place);
+    await createMarket(installation);
+    const store = async (path: string): Promise<number> => {
+      const data = { large: randomBytes(LARGE).toString('base64') };
+      const body = { project: 'market', environment: 'test', path, data };
+      return (await installation.call('POST', '/v1/secrets', body)).status;
+    };
+    assert.equal(await store('before'), 201);
+    {
+      await using _full = await disk.fill();
+      assert.equal(await store('full'), 503);
+      assert.deepEqual(await Promise.all(['one', 'two', 'three'].map(store)), [503, 503, 503]);
+    }
+    assert.equal(await store('after'), 201);
   });
 
   it('on a disk that has become read-only', async (t) => {

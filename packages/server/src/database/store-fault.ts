@@ -17,8 +17,12 @@ export function classifyFault(error: unknown): 'OVERLOADED' | 'STORE_UNAVAILABLE
   return isStoreFault(error) ? 'STORE_UNAVAILABLE' : null;
 }
 
-/** SQLite primary result codes of a store that is full, read-only, locked, broken or gone (sqlite.org/rescode.html). */
-const SQLITE_FAULTS = new Set([5, 6, 8, 10, 11, 13, 14, 26]);
+/**
+ * SQLite primary result codes of a store that is full, read-only, locked, broken or gone (sqlite.org/rescode.html).
+ * INVARIANT: those at which SQLite may end a transaction by itself are among them (5, 7, 9, 10 and 13,
+ * sqlite.org/lang_transaction.html): what goes on after them would be written outside of it.
+ */
+const SQLITE_FAULTS = new Set([5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 26]);
 
 /** PostgreSQL SQLSTATE classes: connection, resources, operator intervention, system, read-only transaction. */
 const POSTGRES_FAULT = /^(?:08|53|57|58|25006|XX)/;

@@ -135,10 +135,10 @@ export class GroupCommit {
       await savepoint.release();
       return ran;
     } catch (error) {
-      // When this throws too, the transaction is gone and with it the whole group.
+      // The transaction may be gone already, and with it the whole group.
+      if (isStoreFault(error)) throw error;
       await savepoint.undo();
       if (error instanceof TamperedRow) return { ...nothing(tamperedRefusal(error)), outcome: () => tampered(error) };
-      if (isStoreFault(error)) throw error;
       return { outcome: () => ({ error }), entry: null, facts: null, stored: 0 };
     }
   }

@@ -216,7 +216,11 @@ export class Ledger {
   async #recover(): Promise<void> {
     if (!this.#doubtful) return;
     const { store, recovered } = this.#options;
-    const head = await store.writer.transaction((db) => readOwnHead(db, this.#head.epoch));
+    const head = await store.writer.transaction(async (db) => {
+      // The server may still be at that very COMMIT: whoever does not wait for it reads the head of before.
+      await store.dialect.lockHead(db);
+      return await readOwnHead(db, this.#head.epoch);
+    });
     // Stays doubtful when this fails: then it is tried again before anything else.
     if (head.sequence > this.#head.sequence) await recovered();
     this.#head = head;

@@ -34,12 +34,20 @@ export function writeTree({ nodes }: Frontier): string {
   return Buffer.concat(nodes).toString('hex');
 }
 
+/** A text that is of no tree of that size, which somebody wrote there, makes one of none: it can be grown, and nothing of it is signed. */
 export function readTree(size: number, text: string): Frontier {
   const bytes = Buffer.from(text, 'hex');
-  const nodes = Array.from({ length: bytes.length / HASH_BYTES }, (_, i) =>
-    bytes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES),
-  );
+  const count = subtreesOf(size);
+  const kept = bytes.length === count * HASH_BYTES ? bytes : Buffer.alloc(count * HASH_BYTES);
+  const nodes = Array.from({ length: count }, (_, i) => kept.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES));
   return { size, nodes };
+}
+
+/** As many perfect subtrees as bits are set. */
+function subtreesOf(size: number): number {
+  let count = 0;
+  for (let rest = size; rest > 0; rest = Math.floor(rest / 2)) count += rest % 2;
+  return count;
 }
 
 const ENTRIES_PER_READ = 1_000;
