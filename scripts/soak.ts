@@ -40,8 +40,10 @@ const parts: Readonly<Record<string, () => Promise<boolean>>> = {
     runTests(['packages/server/src/access/policies/engine.test.ts'], { KEYHOLD_POLICY_SETS: POLICY_SETS }),
   hostile: () =>
     runTests(
-      ['hostile-input', 'hostile-feed', 'compat/hostile-input'].map((name) => `packages/server/src/${name}.test.ts`),
-      { KEYHOLD_FUZZ_CASES: FUZZ_CASES },
+      ['hostile-input', 'hostile-feed', 'compat/hostile-input', 'planted-secrets'].map(
+        (name) => `packages/server/src/${name}.test.ts`,
+      ),
+      { KEYHOLD_FUZZ_CASES: FUZZ_CASES, KEYHOLD_PLANTED: 'every' },
     ),
 };
 

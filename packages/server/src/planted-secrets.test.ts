@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
@@ -17,6 +17,8 @@ import { inherited } from './testing/processes.ts';
 import { openRaw } from './testing/raw-database.ts';
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+/** `npm run soak -- hostile` plants every malformed one, on SQLite; else it is one of them, another each time. */
+const EVERY_VARIANT = process.env['KEYHOLD_PLANTED'] === 'every';
 /** What belongs to the installation itself and lies in these files on purpose. */
 const TOKEN_FILES = new Set(['bootstrap-token', 'verifier-token']);
 const URL_FILES = new Set(['KEYHOLD_REDIS_URL_FILE', 'KEYHOLD_DATABASE_URL_FILE']);
@@ -71,9 +73,9 @@ async function plantEverywhere(database: DatabaseName): Promise<Findings> {
   const world = await buildWorld(installation);
   // A second token of the same scope is planted; the one that asks goes over the wire in any case.
   const { body } = await installation.call('POST', '/v1/tokens', { name: 'planted', scopes: ['admin'] });
-  const every = [...variantsOf('credential', world.credential), ...variantsOf('token', body.secret)];
+  const every = [variantsOf('credential', world.credential), variantsOf('token', body.secret)];
   // The routes are the same on both; what differs is the store and what its errors say.
-  const some = database === 'sqlite' ? every : every.filter((_, i) => i === 0 || i === every.length - 2);
+  const some = EVERY_VARIANT && database === 'sqlite' ? every.flat() : every.flatMap(wholeAndOneMore);
   const planted = [...some, marker(randomBytes(12).toString('hex'))];
   const secrets = planted.filter(({ name }) => name !== 'marker');
   const found: Findings = {
@@ -105,6 +107,10 @@ async function plantEverywhere(database: DatabaseName): Promise<Findings> {
   found.logs.push(...findPlanted(running.output(), [...planted, ...own], 'the log'));
   assert.match(running.output(), /"serving"/, 'the log was not captured');
   return found;
+}
+
+function wholeAndOneMore([whole, ...malformed]: Planted[]): Planted[] {
+  return [whole, malformed[randomInt(malformed.length)]] as Planted[];
 }
 
 async function plantAll(
