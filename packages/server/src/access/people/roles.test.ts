@@ -163,7 +163,9 @@ onEachDatabase('roles and places', (createPlace) => {
       const byRole = [];
       for (const role of ROLES) byRole.push(await outcome(operation, role, 0));
       assert.equal(byRole.join(''), roles);
-      for (const role of ROLES.filter((_, i) => roles[i] === '+')) {
+      const open = ROLES.filter((_, i) => roles[i] === '+');
+      // Places are judged in memory, the same for each role: on the second database one of them says that they are.
+      for (const role of place.databaseUrl === undefined ? open : open.slice(-1)) {
         const byPlace = [];
         for (const at of PLACES.keys()) byPlace.push(await outcome(operation, role, at));
         assert.equal(byPlace.join(''), places, role);
