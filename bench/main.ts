@@ -7,6 +7,9 @@ import { FIGURES, type Planned } from './figures.ts';
 import { QUICK } from './measure/alternate.ts';
 import type { Measured } from './measure/figure.ts';
 
+/** Of the system (util-linux); Node then finds one core too. */
+const ONE_CORE = ['taskset', '-c', '0'];
+
 const { values, positionals } = parseArgs({ options: { json: { type: 'boolean' } }, allowPositionals: true });
 const unknown = positionals.filter((name) => !FIGURES.some((planned) => planned.name === name));
 if (unknown.length > 0) {
@@ -26,9 +29,12 @@ for (const planned of FIGURES.filter(({ name }) => positionals.length === 0 || p
 }
 
 /** In a process of its own: what one figure leaves in the heap is nothing to the next. */
-function measure({ name, script, nodeOptions }: Planned): Promise<Measured> {
+function measure({ name, script, nodeOptions, onOneCore }: Planned): Promise<Measured> {
   return new Promise((resolve, reject) => {
-    const child = fork(fileURLToPath(new URL(script, import.meta.url)), [], { execArgv: [...nodeOptions] });
+    const node = onOneCore === true ? [...ONE_CORE, process.execPath] : [process.execPath];
+    const [execPath, ...execArgv] = [...node, ...nodeOptions];
+    const child = fork(fileURLToPath(new URL(script, import.meta.url)), [], { execPath, execArgv });
+    child.on('error', reject);
     let measured: Measured | undefined;
     child.on('message', (message) => {
       measured = message as Measured;

@@ -1,4 +1,5 @@
 import { createPublicKey, createSecretKey, hash, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import type { ReceivedRequest, SignatureAlgorithm, SignedClaim } from '@keyhold/protocol/dialects/dialect';
 import type { SignatureKeyRecord } from '@keyhold/protocol/feed';
 import type { Place } from '@keyhold/protocol/sealed-field';
@@ -32,16 +33,22 @@ export class SignatureKeys {
   readonly #broken: (credential: string) => void;
 
   readonly #maxOpened: number;
+  readonly #check: typeof checkElsewhere;
 
-  /** @param broken told of a credential whose secret does not open where it lies */
+  /**
+   * @param broken told of a credential whose secret does not open where it lies
+   * @param cores that this process may use: on one alone, handing work over to a thread only costs
+   */
   constructor(
     distribution: DistributionKeys,
     broken: (credential: string) => void = () => {},
     maxOpened: number = MAX_OPENED,
+    cores: number = availableParallelism(),
   ) {
     this.#distribution = distribution;
     this.#broken = broken;
     this.#maxOpened = maxOpened;
+    this.#check = cores > 1 ? checkElsewhere : checkHere;
   }
 
   /** Secrets and public keys held open. */
@@ -54,7 +61,7 @@ export class SignatureKeys {
     for (const credential of this.#opened.keys()) if (!isKnown(credential)) this.#opened.delete(credential);
   }
 
-  /** Whether the claim is true of the request. At once with `hmac`; on another core with a public key. */
+  /** Whether the claim is true of the request. At once with `hmac`; on another core, where there is one, with a public key. */
   prove(
     record: SignatureKeyRecord,
     environment: ReplicaEnvironment,
@@ -64,9 +71,9 @@ export class SignatureKeys {
     const algorithm = algorithmFor(record, claim.algorithms);
     if (algorithm === null || !digestsMatch(claim, request)) return false;
     const opened = this.#take(record.credential) ?? this.#open(record, environment);
-    if (opened !== null) return check(opened, algorithm, claim);
+    if (opened !== null) return this.#check(opened, algorithm, claim);
     if (record.algorithm !== 'hmac') return false;
-    return this.#obtain(record, environment).then((late) => (late === null ? null : check(late, algorithm, claim)));
+    return this.#obtain(record, environment).then((late) => (late === null ? null : checkHere(late, algorithm, claim)));
   }
 
   async #obtain(record: SignatureKeyRecord, environment: ReplicaEnvironment): Promise<Opened | null> {
@@ -138,10 +145,16 @@ function openPublicKey(hex: string): Opened | null {
   }
 }
 
-function check(opened: Opened, algorithm: SignatureAlgorithm, claim: SignedClaim): boolean | Promise<boolean> {
+function checkElsewhere(opened: Opened, algorithm: SignatureAlgorithm, claim: SignedClaim): boolean | Promise<boolean> {
+  return opened.kind === 'public' && !isHmac(algorithm)
+    ? verifyElsewhere(opened.key, algorithm, claim)
+    : checkHere(opened, algorithm, claim);
+}
+
+function checkHere(opened: Opened, algorithm: SignatureAlgorithm, claim: SignedClaim): boolean {
   // INVARIANT: no public key is ever the key of an HMAC, whatever a record says after it was opened.
   if ((opened.kind === 'hmac') !== isHmac(algorithm)) return false;
-  if (opened.kind === 'public') return verifyElsewhere(opened.key, algorithm, claim);
+  if (opened.kind === 'public') return isSignedWith(opened.key, algorithm, claim);
   const key = claim.secretEncoding === 'base64' ? opened.bytes : opened.text;
   const signed = isSignedWith(key, algorithm, claim);
   if (claim.passphrase === undefined) return signed;
