@@ -1,4 +1,4 @@
-import { createHash, hash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import {
   CLOCK_AHEAD_MS,
   type Freshness,
@@ -137,5 +137,5 @@ function identityOf({ credential, nonce, base, signature, algorithms }: SignedCl
   if (nonce?.kind === 'once') return hash('sha256', `${credential}\0${nonce.value}`, 'buffer');
   // Of an HMAC the first bytes are as good as all of them.
   if (algorithms.every(isHmac)) return signature;
-  return createHash('sha256').update(`${credential}\0`).update(bytesOf(base)).digest();
+  return hash('sha256', bytesOf([`${credential}\0`, ...base]), 'buffer');
 }
