@@ -1,5 +1,6 @@
 import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import type { Caller } from '../access/change-context.ts';
+import type { Facts } from '../ledger/facts.ts';
 import type { Vault } from '../vault/vault.ts';
 import { secretEntry } from './open-secret.ts';
 import type { PlacedSecret } from './secret-record.ts';
@@ -10,7 +11,8 @@ const BATCH = 50;
 
 /**
  * Removes a secret with all its versions, for good. Versions go first, in batches with an entry each; a crash between
- * them leaves a secret with fewer versions, and the call can be repeated.
+ * them leaves a secret with fewer versions, and the call can be repeated. It works on rows that somebody wrote past the
+ * ledger too (decision 0008).
  */
 export async function removeSecret(
   { ledger }: Vault,
@@ -22,17 +24,21 @@ export async function removeSecret(
     const recorded = await ledger.record(secretEntry(caller, secret, 'secret.removed'), async (facts) => {
       // Under the lock of the secret: a version that is stored meanwhile comes before and goes too, or finds it gone.
       const batch = await listVersions(facts.db, secret.id, undefined, BATCH);
-      const last = batch.length < BATCH;
-      for (const { id } of batch) {
-        const row = await facts.find('secret_versions', id);
-        if (row !== undefined) await facts.remove('secret_versions', row);
-      }
-      const row = last ? await facts.find('secrets', secret.id) : undefined;
-      if (row !== undefined) await facts.remove('secrets', row);
-      return { count: batch.length, last };
+      let count = 0;
+      for (const { id } of batch) if (await removeRow(facts, 'secret_versions', id)) count++;
+      // A row that nothing removes is not tried for ever.
+      const last = batch.length < BATCH || count === 0;
+      if (last) await removeRow(facts, 'secrets', secret.id);
+      return { count, last };
     });
     if (isRefusal(recorded)) return recorded;
     removed += recorded.value.count;
     if (recorded.value.last) return { id: secret.id, versions: removed, sequence: recorded.sequence };
   }
+}
+
+async function removeRow(facts: Facts, table: 'secret_versions' | 'secrets', id: string): Promise<boolean> {
+  const { row } = await facts.examine(table, id);
+  if (row !== undefined) await facts.remove(table, row);
+  return row !== undefined;
 }
