@@ -1,6 +1,5 @@
 import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import type { Caller } from '../access/change-context.ts';
-import type { Facts } from '../ledger/facts.ts';
 import type { Vault } from '../vault/vault.ts';
 import { secretEntry } from './open-secret.ts';
 import type { PlacedSecret } from './secret-record.ts';
@@ -25,20 +24,14 @@ export async function removeSecret(
       // Under the lock of the secret: a version that is stored meanwhile comes before and goes too, or finds it gone.
       const batch = await listVersions(facts.db, secret.id, undefined, BATCH);
       let count = 0;
-      for (const { id } of batch) if (await removeRow(facts, 'secret_versions', id)) count++;
+      for (const { id } of batch) if (await facts.removeAnyway('secret_versions', id)) count++;
       // A row that nothing removes is not tried for ever.
       const last = batch.length < BATCH || count === 0;
-      if (last) await removeRow(facts, 'secrets', secret.id);
+      if (last) await facts.removeAnyway('secrets', secret.id);
       return { count, last };
     });
     if (isRefusal(recorded)) return recorded;
     removed += recorded.value.count;
     if (recorded.value.last) return { id: secret.id, versions: removed, sequence: recorded.sequence };
   }
-}
-
-async function removeRow(facts: Facts, table: 'secret_versions' | 'secrets', id: string): Promise<boolean> {
-  const { row } = await facts.examine(table, id);
-  if (row !== undefined) await facts.remove(table, row);
-  return row !== undefined;
 }
