@@ -75,6 +75,7 @@ const VERBS = new Set([
     'preview',
     'reveal',
     'revoke',
+    'rewrap',
     'rotate',
     'run',
     'save',

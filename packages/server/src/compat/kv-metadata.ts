@@ -1,4 +1,4 @@
-import { isRefusal } from '@keyhold/protocol/errors';
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import { type SecretMetadata as Metadata, SecretMetadata } from '@keyhold/protocol/operations/secrets';
 import { Compile } from 'typebox/compile';
 import { createSecret } from '../secrets/create-secret.ts';
@@ -91,29 +91,27 @@ async function change(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
     return errors(400, `max_versions is a number from 0 to ${MAX_VERSIONS}`);
   }
   const known = await findSecretByPath(api.reader, place.environment.id, path);
-  const before = known === undefined ? {} : (JSON.parse(known.metadata) as Metadata);
-  const custom = customMetadata(before.custom, custom_metadata, call.method === 'PATCH');
-  const metadata = custom === undefined ? before : { ...before, custom };
-  if (!metadataShape.Check(metadata)) return errors(400, 'custom_metadata is up to 64 texts of up to 512 characters');
   const settings = {
-    metadata: metadata as Metadata,
     ...(maxVersions === undefined ? {} : { maxVersions }),
     ...(cas_required === undefined ? {} : { casRequired: cas_required === true || cas_required === 'true' }),
   };
+  const metadata = withCustom(custom_metadata, call.method === 'PATCH');
+  const first = metadata({});
+  if (isRefusal(first)) return refusalAnswer(first);
   const changed =
     known === undefined
-      ? await createSecret(api.vault, call.caller, place, { path, ...settings })
-      : await updateSecret(api.vault, call.caller, known, settings);
+      ? await createSecret(api.vault, call.caller, place, { path, ...settings, metadata: first })
+      : await updateSecret(api.vault, call.caller, known, { ...settings, metadata });
   return isRefusal(changed) ? refusalAnswer(changed) : NO_CONTENT;
 }
 
-/** The given ones instead of those before; with PATCH laid over them, null taking one away. */
-function customMetadata(
-  before: Readonly<Record<string, string>> | undefined,
-  given: unknown,
-  merged: boolean,
-): Record<string, string> | undefined {
-  if (!isObject(given)) return undefined;
-  const all = merged ? { ...before, ...given } : given;
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null)) as Record<string, string>;
+/** The given ones instead of those that are there; with PATCH laid over them, null taking one away. */
+function withCustom(given: unknown, merged: boolean): (stored: Metadata) => Metadata | Refusal {
+  return (stored) => {
+    if (!isObject(given)) return stored;
+    const all = Object.entries(merged ? { ...stored.custom, ...given } : given);
+    const metadata = { ...stored, custom: Object.fromEntries(all.filter(([, value]) => value !== null)) };
+    if (metadataShape.Check(metadata)) return metadata;
+    return refuse('INVALID_INPUT', 'custom_metadata is up to 64 texts of up to 512 characters');
+  };
 }

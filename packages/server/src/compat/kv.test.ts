@@ -170,6 +170,23 @@ onEachDatabase("Vault's KV version 2", (createPlace) => {
     assert.equal((await shared().actionsOn(id)).at(-1), 'secret.removed');
   });
 
+  it('leaves to others what it does not name: what they write at the same time is not lost', async () => {
+    for (let round = 0; round < 8; round++) {
+      const path = `meta/beside-${round}`;
+      await write(path, { n: 1 });
+      const id = await idOf(path);
+      const metadata = { provider: 'binance', rotateBy: '2030-01-01T00:00:00.000Z' };
+      const own = round % 2 === 0 ? { max_versions: 5 } : { custom_metadata: { tier: '1' } };
+      const [, answer] = await Promise.all([
+        shared().expect(200, 'PATCH', `/v1/secrets/${id}`, { metadata }),
+        shared().wire.call(round % 4 < 2 ? 'POST' : 'PATCH', `secret/metadata/${path}`, own),
+      ]);
+      assert.equal(answer.status, 204);
+      const { metadata: kept } = await shared().expect(200, 'GET', `/v1/secrets/${id}`);
+      assert.deepEqual({ provider: kept.provider, rotateBy: kept.rotateBy }, metadata, `round ${round}`);
+    }
+  });
+
   it('keeps settings of the whole mount, which hold for each secret', async () => {
     const config = { max_versions: 2, cas_required: false, delete_version_after: '1h30m' };
     await shared().wire.expect(204, 'POST', 'secret/config', config, { namespace: 'market/test' });

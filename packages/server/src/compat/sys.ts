@@ -39,6 +39,8 @@ export async function sealStatus({ seals, vault }: VaultApi): Promise<VaultAnswe
   const seal = await seals.show();
   if (isRefusal(seal)) return errors(500, seal.detail);
   const threshold = seal.threshold ?? 1;
+  // Shares of a change that are given back are nobody's business but who changes it.
+  const attempt = seal.sealed ? seal.attempt : null;
   return {
     status: 200,
     body: {
@@ -47,8 +49,8 @@ export async function sealStatus({ seals, vault }: VaultApi): Promise<VaultAnswe
       sealed: seal.sealed,
       t: threshold,
       n: seal.shares ?? 1,
-      progress: seal.attempt?.given.length ?? 0,
-      nonce: seal.attempt?.nonce ?? '',
+      progress: attempt?.given.length ?? 0,
+      nonce: attempt?.nonce ?? '',
       version: API_VERSION,
       build_date: '',
       migration: false,

@@ -158,6 +158,41 @@ onEachDatabase("Vault's transit engine", (createPlace) => {
     await post(400, 'decrypt/deleted', { ciphertext });
   });
 
+  it('deletes a key that is rotated at the same time, with the versions that come meanwhile', async () => {
+    for (let round = 0; round < 5; round++) {
+      const name = `deleted-${round}`;
+      await makeKey(name);
+      await post(200, `keys/${name}/config`, { deletion_allowed: true });
+      const rotate = () => shared().wire.call('POST', `transit/keys/${name}/rotate`);
+      const calls = Array.from({ length: 6 }, rotate);
+      const deletion = shared().wire.call('DELETE', `transit/keys/${name}`);
+      const rotations = await Promise.all([...calls, rotate(), rotate(), rotate()]);
+      for (const { status, body } of rotations) assert.ok(status < 500, JSON.stringify(body));
+      assert.equal((await deletion).status, 204, JSON.stringify((await deletion).body));
+      await shared().wire.expect(404, 'GET', `transit/keys/${name}`);
+    }
+  });
+
+  it('deletes a key one of whose versions was written past the ledger, and not one that is kept from it meanwhile', async () => {
+    await makeKey('edited');
+    const id = await idOf('edited');
+    await using raw = await openRaw(shared().place);
+    await raw.run(`update transit_key_versions set created_at = created_at + 1 where transit_key_id = '${id}'`);
+    await post(200, 'keys/edited/config', { deletion_allowed: true });
+    // Which of the two comes first is open; what the first says holds.
+    const [kept, deleted] = await Promise.all([
+      shared().wire.call('POST', 'transit/keys/edited/config', { deletion_allowed: false }),
+      shared().wire.call('DELETE', 'transit/keys/edited'),
+    ]);
+    const isThere = (await shared().wire.call('GET', 'transit/keys/edited')).status === 200;
+    assert.equal(deleted.status, isThere ? 400 : 204);
+    assert.equal(kept.status === 200, isThere);
+    await post(isThere ? 200 : 400, 'keys/edited/config', { deletion_allowed: true });
+    await shared().wire.expect(isThere ? 204 : 400, 'DELETE', 'transit/keys/edited');
+    const rows = await raw.rows(`select id from transit_key_versions where transit_key_id = '${id}'`);
+    assert.deepEqual(rows, []);
+  });
+
   it('hands out data keys that it can decrypt, and random bytes of the length asked for', async () => {
     await makeKey('data');
     for (const [bits, bytes] of [

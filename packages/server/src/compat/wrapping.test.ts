@@ -61,6 +61,27 @@ onEachDatabase('an answer that is wrapped', (createPlace) => {
     await shared().wire.expect(400, 'POST', 'sys/wrapping/lookup', { token: again.token });
   });
 
+  it('waits under the old token or under the new one, whatever fails while it is rewrapped', async () => {
+    const { token, accessor } = await wrap(shared(), { n: 1 });
+    const rewrap = () => shared().wire.call('POST', 'sys/wrapping/rewrap', { token });
+    await using raw = await openRaw(shared().place);
+    // Nothing can be put aside, but what waits can be taken.
+    const isSqlite = shared().place.databaseUrl === undefined;
+    const forbid = isSqlite
+      ? "create trigger no_row before insert on deliveries begin select raise(abort, 'no'); end"
+      : `alter table deliveries add constraint no_row check (id <= '${accessor}') not valid`;
+    await raw.run(forbid);
+    const failed = await rewrap();
+    await raw.run(isSqlite ? 'drop trigger no_row' : 'alter table deliveries drop constraint no_row');
+    assert.ok(failed.status >= 500, `${failed.status}`);
+    const answers = await Promise.all(Array.from({ length: 20 }, rewrap));
+    const won = answers.filter(({ status }) => status === 200);
+    assert.equal(won.length, 1);
+    assert.deepEqual((await shared().actionsOn(accessor)).slice(0, 2), ['delivery.created', 'delivery.rewrapped']);
+    assert.deepEqual(await shared().alarmsAbout(accessor), ['DELIVERY_TAKEN_TWICE']);
+    assert.deepEqual((await unwrap(won[0]?.body.wrap_info.token)).body.data, { n: 1 });
+  });
+
   it('opens nothing else with its token', async () => {
     const { token } = await wrap(shared());
     for (const [method, path] of [

@@ -6,6 +6,7 @@ import { createDelivery, MAX_DELIVERED_BYTES, type PreparedDelivery } from '../d
 import { findDelivery } from '../delivery/deliveries.store.ts';
 import { onceDigest } from '../delivery/delivery.ts';
 import { openDelivery } from '../delivery/open-delivery.ts';
+import { rewrapDelivery } from '../delivery/rewrap-delivery.ts';
 import { takeDelivery } from '../delivery/take-delivery.ts';
 import { expose } from '../vault/expose.ts';
 import { Secret } from '../vault/secret.ts';
@@ -42,9 +43,10 @@ export async function wrapAnswer(
   api: VaultApi,
   call: VaultCall,
   answer: VaultAnswer,
-  { seconds, place, delivery }: Wrap,
+  wrap: Wrap,
   path: string,
 ): Promise<VaultAnswer> {
+  const { seconds, place, delivery } = wrap;
   if (answer.status >= 300 || answer.body === null) return answer;
   const text = JSON.stringify({ path, ttl: seconds, answer: answer.body });
   if (Buffer.byteLength(text) > MAX_DELIVERED_BYTES) return errors(413, 'the answer is too large to be wrapped');
@@ -57,7 +59,10 @@ export async function wrapAnswer(
     environment: place.environment.id,
   };
   const recorded = await api.vault.ledger.record(draft, (facts) => delivery.insert(facts, delivery.id, content));
-  if (isRefusal(recorded)) return refusalAnswer(recorded);
+  return isRefusal(recorded) ? refusalAnswer(recorded) : wrapInfo(wrap, path);
+}
+
+function wrapInfo({ seconds, delivery }: Wrap, path: string): VaultAnswer {
   const creation_time = new Date(delivery.expiresAt - seconds * 1000).toISOString();
   return envelope({
     wrap_info: {
@@ -127,8 +132,7 @@ export async function rewrap(api: VaultApi, call: VaultCall, token: string): Pro
   if (found !== undefined && !isWrapped(found)) return NO_SUCH_TOKEN;
   const prepared = await prepareWrap(api, call, String(found === undefined ? 1 : ttlOf(found)));
   if ('status' in prepared) return prepared;
-  const taken = await takeDelivery(api.vault, token, call.caller.ip);
-  if (isRefusal(taken)) return taken.refused === 'DELIVERY_GONE' ? NO_SUCH_TOKEN : refusalAnswer(taken);
-  const { path, answer } = JSON.parse(expose(taken.content)) as Wrapped;
-  return await wrapAnswer(api, call, { status: 200, body: answer }, prepared, path);
+  const content = await rewrapDelivery(api.vault, call.caller, token, prepared.delivery);
+  if (isRefusal(content)) return content.refused === 'DELIVERY_GONE' ? NO_SUCH_TOKEN : refusalAnswer(content);
+  return wrapInfo(prepared, (JSON.parse(expose(content)) as Wrapped).path);
 }

@@ -1,6 +1,7 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { DeliveryRow } from '../database/schema.ts';
 import type { Recorded } from '../ledger/entry.ts';
+import type { Facts } from '../ledger/facts.ts';
 import { keyById } from '../vault/open-vault-key.ts';
 import type { Secret } from '../vault/secret.ts';
 import { SEALED, type Vault } from '../vault/vault.ts';
@@ -16,7 +17,7 @@ export interface Taken {
   readonly sequence: number;
 }
 
-const GONE = refuse('DELIVERY_GONE', 'It was taken already, its time is over, or it never was.');
+export const GONE = refuse('DELIVERY_GONE', 'It was taken already, its time is over, or it never was.');
 
 /**
  * Takes a delivery: the entry that it is taken commits first, and takes the envelope out of the row; only then is it
@@ -36,21 +37,23 @@ export async function takeDelivery(vault: Vault, token: string, ip: string): Pro
 
 /** The row as it was before it was taken; refused, and nothing entered, where it does not wait any more. */
 async function enterTaken(vault: Vault, known: DeliveryRow, ip: string): Promise<Recorded<DeliveryRow> | Refusal> {
-  const { ledger, clock } = vault;
-  return await ledger.record(entryOf(known, ip, 'delivery.taken'), async (facts) => {
-    const now = clock.wall();
-    const row = await facts.find('deliveries', known.id);
-    if (row === undefined || row.envelope === null || now >= row.expires_at) return GONE;
-    await facts.update('deliveries', row, { envelope: null, taken_at: now });
-    return row;
-  });
+  return await vault.ledger.record(entryOf(known, ip, 'delivery.taken'), (facts) => takeRow(vault, facts, known.id));
+}
+
+/** The same within a change. */
+export async function takeRow({ clock }: Vault, facts: Facts, id: string): Promise<DeliveryRow | Refusal> {
+  const now = clock.wall();
+  const row = await facts.find('deliveries', id);
+  if (row === undefined || row.envelope === null || now >= row.expires_at) return GONE;
+  await facts.update('deliveries', row, { envelope: null, taken_at: now });
+  return row;
 }
 
 /**
  * That somebody came in vain is an entry, for what was taken before an alarm too; one a minute and delivery, however
  * many come: whoever holds a link that is burnt would otherwise write the ledger as he likes (DESIGN §5, "Entries").
  */
-async function enterRefused(vault: Vault, known: DeliveryRow, ip: string): Promise<Refusal> {
+export async function enterRefused(vault: Vault, known: DeliveryRow, ip: string): Promise<Refusal> {
   if (!isFirstOfMinute(vault, known.id)) return GONE;
   const draft = { ...entryOf(known, ip, 'delivery.refused'), evenWithoutChange: true as const };
   const recorded = await vault.ledger.record(draft, async (facts) => {

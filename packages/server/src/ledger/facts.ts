@@ -182,6 +182,13 @@ export class Facts {
     this.#own.set(row.id, null);
   }
 
+  /** Deletes a row, also where it was tampered with. False where none is. */
+  async removeAnyway<T extends FactTable>(table: T, id: string): Promise<boolean> {
+    const { row } = await this.examine(table, id);
+    if (row !== undefined) await this.remove(table, row);
+    return row !== undefined;
+  }
+
   /** Says again what the ledger knows of a row, in an entry that stays: the one that says it is to be given up. */
   async carry(id: string): Promise<void> {
     const known = this.#pending(id);

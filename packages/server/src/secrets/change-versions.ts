@@ -2,10 +2,11 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { SecretVersion, StoredSecret } from '@keyhold/protocol/operations/secrets';
 import type { Caller } from '../access/change-context.ts';
 import type { SecretVersionRow } from '../database/schema.ts';
+import type { Facts } from '../ledger/facts.ts';
 import type { Vault } from '../vault/vault.ts';
 import { findHeld, secretEntry } from './open-secret.ts';
 import { type PlacedSecret, showSecret, showVersion } from './secret-record.ts';
-import { findVersions } from './secrets.store.ts';
+import { findVersions, type ListedVersion } from './secrets.store.ts';
 
 /** What becomes of versions, and the word of the entry. */
 const VERSION_CHANGES = {
@@ -16,7 +17,13 @@ const VERSION_CHANGES = {
 
 export type VersionChange = keyof typeof VERSION_CHANGES;
 
-/** Deletes, undeletes or destroys versions of a secret, all or none. */
+/** Rows of one entry, whose leaf is bounded; one that was tampered with counts twice. */
+const MAX_CHANGES = 58;
+
+/**
+ * Deletes, undeletes or destroys versions of a secret, all or none. Destroying works on rows that somebody wrote past the
+ * ledger too (decision 0008); where those are more than one entry holds, the rest has another.
+ */
 export async function changeVersions(
   { ledger, reader, clock }: Vault,
   caller: Caller,
@@ -27,24 +34,49 @@ export async function changeVersions(
   const listed = await findVersions(reader, secret.id, versions);
   const missing = versions.find((version) => !listed.some((row) => row.version === version));
   if (missing !== undefined) return refuse('SECRET_VERSION_GONE', `There is no version ${missing}.`, '/versions');
-  const now = clock.wall();
-  const { action, patch } = VERSION_CHANGES[change];
-  const recorded = await ledger.record(secretEntry(caller, secret, action), async (facts) => {
-    const held = await findHeld(facts, secret);
-    if (isRefusal(held)) return held;
-    const changed: SecretVersion[] = [];
-    for (const { id, version } of listed) {
-      const row = await facts.find('secret_versions', id);
-      if (row === undefined) return refuse('SECRET_VERSION_GONE', `There is no version ${version}.`, '/versions');
-      if (row.envelope === null && change !== 'destroy') {
-        return refuse('SECRET_VERSION_GONE', `Version ${version} is destroyed.`, '/versions');
-      }
-      // Deleted stays deleted since when it was.
-      const settled = change === 'delete' && row.deleted_at !== null;
-      changed.push(showVersion(settled ? row : await facts.update('secret_versions', row, patch(now)), now));
-    }
-    return changed;
-  });
-  if (isRefusal(recorded)) return recorded;
-  return { secret: showSecret(secret, secret), versions: recorded.value, sequence: recorded.sequence };
+  const changed: SecretVersion[] = [];
+  for (;;) {
+    const recorded = await ledger.record(secretEntry(caller, secret, VERSION_CHANGES[change].action), async (facts) => {
+      // Whatever else the row of a tampered secret says, what lies under it is destroyed.
+      const held = change === 'destroy' ? await facts.examine('secrets', secret.id) : await findHeld(facts, secret);
+      if (isRefusal(held)) return held;
+      return await changeRows(facts, listed.slice(changed.length), change, clock.wall());
+    });
+    if (isRefusal(recorded)) return recorded;
+    changed.push(...recorded.value);
+    if (changed.length === listed.length)
+      return { secret: showSecret(secret, secret), versions: changed, sequence: recorded.sequence };
+  }
+}
+
+async function changeRows(
+  facts: Facts,
+  listed: readonly ListedVersion[],
+  change: VersionChange,
+  now: number,
+): Promise<SecretVersion[] | Refusal> {
+  const changed: SecretVersion[] = [];
+  for (const { id, version } of listed) {
+    if (facts.changes.length > MAX_CHANGES) break;
+    const row = await changeRow(facts, id, change, now);
+    if (row === undefined) return refuse('SECRET_VERSION_GONE', `There is no version ${version}.`, '/versions');
+    if (row.envelope === null && change !== 'destroy')
+      return refuse('SECRET_VERSION_GONE', `Version ${version} is destroyed.`, '/versions');
+    changed.push(showVersion(row, now));
+  }
+  return changed;
+}
+
+async function changeRow(
+  facts: Facts,
+  id: string,
+  change: VersionChange,
+  now: number,
+): Promise<SecretVersionRow | undefined> {
+  const patch = VERSION_CHANGES[change].patch(now);
+  if (change === 'destroy') return await facts.takeAway('secret_versions', id, patch);
+  const row = await facts.find('secret_versions', id);
+  // Deleted stays deleted since when it was.
+  if (row === undefined || row.envelope === null || (change === 'delete' && row.deleted_at !== null)) return row;
+  return await facts.update('secret_versions', row, patch);
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { onEachDatabase } from '../testing/databases.ts';
 import { eventually } from '../testing/eventually.ts';
+import type { Alarm } from '../ledger/alarms.ts';
 import { openRaw } from '../testing/raw-database.ts';
 import { shareMarket } from '../testing/shared-market.ts';
 
@@ -14,6 +15,23 @@ onEachDatabase('a secret that ends', (createPlace) => {
   const store = async (path: string, settings?: object) =>
     (await shared().expect(201, 'POST', '/v1/secrets', body(path, settings))).secret;
   const alarms = async () => (await shared().expect(200, 'GET', '/v1/installation')).alarms;
+
+  const alarmed = async () =>
+    new Set((await alarms()).map(({ code, subject }: Alarm) => (code === 'ROW_TAMPERED' ? subject : '')));
+  /** Edits every version of a secret past the ledger; their ids. */
+  const edit = async (id: string): Promise<string[]> => {
+    await using raw = await openRaw(shared().place);
+    await raw.run(`update secret_versions set created_at = created_at + 1 where secret_id = '${id}'`);
+    const rows = await raw.rows(`select id from secret_versions where secret_id = '${id}'`);
+    return rows.map((row) => row.id);
+  };
+  const undestroyed = async (id: string): Promise<number[]> => {
+    await using raw = await openRaw(shared().place);
+    const rows = await raw.rows(
+      `select version from secret_versions where secret_id = '${id}' and envelope is not null order by version`,
+    );
+    return rows.map(({ version }) => version);
+  };
 
   it('is removed with more versions than one entry holds, and its path is free', async () => {
     const many = 130;
@@ -68,4 +86,57 @@ onEachDatabase('a secret that ends', (createPlace) => {
     assert.deepEqual([undeleted.versions[0].state, undeleted.versions[0].expiresAt], ['live', null]);
     await shared().expect(200, 'POST', `/v1/secrets/${id}/reveal`, {});
   });
+
+  it('takes new versions, and its old ones go, though one of them was written past the ledger', async () => {
+    const { id } = await store('edited/old');
+    await shared().expect(200, 'PATCH', `/v1/secrets/${id}`, { maxVersions: 1 });
+    const [edited] = await edit(id);
+    await store('edited/old');
+    assert.deepEqual(await undestroyed(id), [2]);
+    assert.ok((await alarmed()).has(edited));
+    await store('edited/old');
+    assert.deepEqual(await undestroyed(id), [3]);
+  });
+
+  it('has its versions destroyed, more than one entry holds, though they and it were written past the ledger', async () => {
+    const many = 50;
+    const { id } = await store('edited/versions');
+    await shared().expect(200, 'PATCH', `/v1/secrets/${id}`, { maxVersions: 100 });
+    for (let i = 1; i < many; i++) await store('edited/versions');
+    const edited = await edit(id);
+    await using raw = await openRaw(shared().place);
+    await raw.run(`update secrets set created_at = created_at + 1 where id = '${id}'`);
+    const versions = Array.from({ length: many }, (_, i) => i + 1);
+    for (const word of ['delete', 'undelete']) {
+      const refused = await shared().expect(409, 'POST', `/v1/secrets/${id}/${word}`, { versions });
+      assert.equal(refused.code, 'ROW_TAMPERED', 'what can be undone is not done on such a row');
+    }
+    const destroyed = await shared().expect(200, 'POST', `/v1/secrets/${id}/destroy`, { versions });
+    assert.ok(destroyed.versions.every(({ state }: { state: string }) => state === 'destroyed'));
+    assert.equal(destroyed.versions.length, many);
+    assert.deepEqual(await undestroyed(id), []);
+    const raised = await alarmed();
+    for (const one of [id, ...edited]) assert.ok(raised.has(one), one);
+  });
+
+  it('is removed with every row that lies under it, also those that were edited or slipped in', async () => {
+    const { id } = await store('edited/removed');
+    for (let i = 0; i < 51; i++) await store('edited/removed');
+    const [edited] = await edit(id);
+    const slipped = String(edited).replace(/.{4}$/, 'ffff');
+    await using raw = await openRaw(shared().place);
+    await raw.run(`insert into secret_versions (id, version, ${COLUMNS})
+      select '${slipped}', 9999, ${COLUMNS} from secret_versions where id = '${edited}'`);
+    await raw.run(`update secrets set metadata = '{"owner":"me"}' where id = '${id}'`);
+    const removed = await shared().expect(200, 'DELETE', `/v1/secrets/${id}`);
+    assert.deepEqual(removed, { id, versions: 53 });
+    assert.deepEqual(await raw.rows(`select id from secret_versions where secret_id = '${id}'`), []);
+    assert.deepEqual(await raw.rows(`select id from secrets where id = '${id}'`), []);
+    const raised = await alarmed();
+    for (const one of [id, slipped]) assert.ok(raised.has(one), one);
+    assert.notEqual((await store('edited/removed', { cas: 0 })).id, id);
+  });
 });
+
+const COLUMNS =
+  'salt, project_id, environment_id, secret_id, vault_key_id, envelope, deleted_at, expires_at, created_at';

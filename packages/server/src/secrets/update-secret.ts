@@ -12,18 +12,25 @@ export interface SecretSettings {
   readonly casRequired?: boolean;
 }
 
+/** Settings to be changed; metadata can be what becomes of those that are there in that moment. */
+export interface SecretChanges extends Omit<SecretSettings, 'metadata'> {
+  readonly metadata?: SecretMetadata | ((stored: SecretMetadata) => SecretMetadata | Refusal);
+}
+
 /** Changes what is known of a secret. */
 export async function updateSecret(
   { ledger, clock }: Vault,
   caller: Caller,
   secret: PlacedSecret,
-  { metadata, maxVersions, casRequired }: SecretSettings,
+  { metadata, maxVersions, casRequired }: SecretChanges,
 ): Promise<Recorded<StoredSecret> | Refusal> {
   const recorded = await ledger.record(secretEntry(caller, secret, 'secret.updated'), async (facts) => {
     const row = await findHeld(facts, secret);
     if (isRefusal(row)) return row;
+    const known = typeof metadata === 'function' ? metadata(JSON.parse(row.metadata) as SecretMetadata) : metadata;
+    if (known !== undefined && isRefusal(known)) return known;
     const patch = {
-      ...(metadata === undefined ? {} : { metadata: JSON.stringify(metadata) }),
+      ...(known === undefined ? {} : { metadata: JSON.stringify(known) }),
       ...(maxVersions === undefined ? {} : { max_versions: maxVersions }),
       ...(casRequired === undefined ? {} : { cas_required: casRequired ? (1 as const) : (0 as const) }),
     };

@@ -41,27 +41,31 @@ export async function updateTransitKey(
 /** Versions removed with one entry: its leaf is bounded. */
 const BATCH = 50;
 
-/** Removes a key for good, where that was allowed: nothing that it encrypted can be read any more. */
+/**
+ * Removes a key for good, where that is allowed: nothing that it encrypted can be read any more. Versions go first, in
+ * batches with an entry each; a crash between them leaves a key with fewer versions, and the call can be repeated.
+ */
 export async function removeTransitKey(
-  { ledger, reader, keyring }: Vault,
+  { ledger, keyring }: Vault,
   caller: Caller,
   key: TransitKeyRow,
 ): Promise<null | Refusal> {
-  if (key.deletion_allowed === 0) return refuse('INVALID_INPUT', 'deletion is not allowed for this key');
-  for (;;) {
-    const versions = (await listTransitVersions(reader, key.id)).slice(0, BATCH);
-    const last = versions.length < BATCH;
+  for (let begun = false; ; begun = true) {
     const recorded = await ledger.record(transitEntry(caller, key, 'transit-key.removed'), async (facts) => {
-      for (const { id } of versions) {
-        const row = await facts.find('transit_key_versions', id);
-        if (row !== undefined) await facts.remove('transit_key_versions', row);
-      }
-      const row = last ? await facts.find('transit_keys', key.id) : undefined;
-      if (row !== undefined) await facts.remove('transit_keys', row);
-      return null;
+      // Under the lock of the key: a version that is added meanwhile comes before and goes too, or finds it gone.
+      const row = await facts.find('transit_keys', key.id);
+      if (row === undefined) return { gone: [], last: true };
+      // What has begun comes to its end.
+      if (row.deletion_allowed === 0 && !begun) return refuse('INVALID_INPUT', 'deletion is not allowed for this key');
+      const versions = await listTransitVersions(facts.db, key.id);
+      const gone = versions.slice(0, BATCH);
+      for (const { id } of gone) await facts.removeAnyway('transit_key_versions', id);
+      const last = gone.length === versions.length;
+      if (last) await facts.remove('transit_keys', row);
+      return { gone, last };
     });
     if (isRefusal(recorded)) return recorded;
-    for (const { version } of versions) keyring.unload(`${key.id}.${version}`);
-    if (last) return null;
+    for (const { version } of recorded.value.gone) keyring.unload(`${key.id}.${version}`);
+    if (recorded.value.last) return null;
   }
 }

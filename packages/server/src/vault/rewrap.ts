@@ -22,6 +22,7 @@ import {
   type EnvelopeTable,
   findStaleKeys,
   findStaleRows,
+  type ReplacedKey,
   type StaleRow,
 } from './rewrap.store.ts';
 import { SEALED_FIELDS, type Place, type Purpose, type SealedField } from '@keyhold/protocol/sealed-field';
@@ -71,6 +72,7 @@ const CONTENT: Readonly<
  */
 export async function rewrapAll(vault: Vault, stopped: () => boolean): Promise<number> {
   let count = await rewrapKeys(vault, stopped);
+  const left = new Map<string, ReplacedKey>();
   for (const table of ENVELOPE_TABLES) {
     let after = '';
     while (!stopped() && !vault.keyring.sealed) {
@@ -80,19 +82,22 @@ export async function rewrapAll(vault: Vault, stopped: () => boolean): Promise<n
       // One environment a batch: an entry is of one place.
       const other = stale.findIndex(({ environment_id }) => environment_id !== first.environment_id);
       const own = other < 0 ? stale : stale.slice(0, other);
-      count += await rewrapBatch(vault, table, own);
+      const moved = await rewrapBatch(vault, table, own);
+      for (const key of moved) left.set(key.id, key);
+      count += moved.length;
       after = (own.at(-1) as StaleRow).id;
     }
   }
-  if (!vault.keyring.sealed) await retireKeys(vault, stopped);
+  if (!vault.keyring.sealed) await retireKeys(vault, left, stopped);
   return count;
 }
 
-async function rewrapBatch(vault: Vault, table: EnvelopeTable, batch: readonly StaleRow[]): Promise<number> {
+/** @returns of each row that moved the key that it lay under */
+async function rewrapBatch(vault: Vault, table: EnvelopeTable, batch: readonly StaleRow[]): Promise<ReplacedKey[]> {
   const [first] = batch as [StaleRow];
   const { field } = CONTENT[table];
   const to = await keyToEncrypt(vault, first, SEALED_FIELDS[field] as Purpose);
-  if (isRefusal(to)) return 0;
+  if (isRefusal(to)) return [];
   for (let i = 1; i < batch.length; i++) await vault.uses.take(to.id);
   const from = await oldKeys(vault, batch);
   const draft = {
@@ -105,11 +110,14 @@ async function rewrapBatch(vault: Vault, table: EnvelopeTable, batch: readonly S
     locks: batch.map(({ id }) => id),
   };
   const recorded = await vault.ledger.record(draft, async (facts) => {
-    let count = 0;
-    for (const { id } of batch) if (await rewrapRow(vault, facts, table, id, from, to)) count++;
-    return count;
+    const moved: ReplacedKey[] = [];
+    for (const { id, project_id, environment_id } of batch) {
+      const old = await rewrapRow(vault, facts, table, id, from, to);
+      if (old !== null) moved.push({ id: old.id, version: old.version, project_id, environment_id });
+    }
+    return moved;
   });
-  return isRefusal(recorded) ? 0 : recorded.value;
+  return isRefusal(recorded) ? [] : recorded.value;
 }
 
 /** The keys that the rows lie under: opened before, since a change awaits nothing but the database. */
@@ -122,6 +130,7 @@ async function oldKeys(vault: Vault, batch: readonly StaleRow[]): Promise<Readon
   return keys;
 }
 
+/** @returns the key that it lay under; null where it stays */
 async function rewrapRow(
   vault: Vault,
   facts: Facts,
@@ -129,19 +138,19 @@ async function rewrapRow(
   id: string,
   from: ReadonlyMap<string, WrappingKey>,
   to: WrappingKey,
-): Promise<boolean> {
+): Promise<WrappingKey | null> {
   const { row, tampered } = await facts.examine(table, id);
   const old = from.get(row?.vault_key_id ?? '');
-  if (row === undefined || tampered || old === undefined || row.envelope === null || old.id === to.id) return false;
+  if (row === undefined || tampered || old === undefined || row.envelope === null || old.id === to.id) return null;
   const place = placeOfEnvelope(vault, table, row);
   try {
     const envelope = rewrapEnvelope(old, to, row.envelope, place);
     await facts.update(table, row as never, { vault_key_id: to.id, envelope } as never);
-    return true;
+    return old;
   } catch (error) {
     if (!(error instanceof EnvelopeBroken)) throw error;
     vault.broken(place, error.message);
-    return false;
+    return null;
   }
 }
 

@@ -1,0 +1,44 @@
+import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
+import { attribution, type Caller } from '../access/change-context.ts';
+import type { Secret } from '../vault/secret.ts';
+import { SEALED, type Vault } from '../vault/vault.ts';
+import type { PreparedDelivery } from './create-delivery.ts';
+import { findDelivery } from './deliveries.store.ts';
+import { onceDigest } from './delivery.ts';
+import { openDelivery } from './open-delivery.ts';
+import { enterRefused, GONE, takeRow } from './take-delivery.ts';
+
+/**
+ * Puts what a delivery carries into another one, which is its own subject. INVARIANT: within one change, so that it waits
+ * in exactly one of the two whatever fails. It is opened beforehand, and given to nobody.
+ */
+export async function rewrapDelivery(
+  vault: Vault,
+  caller: Caller,
+  token: string,
+  to: PreparedDelivery,
+): Promise<Secret | Refusal> {
+  if (vault.keyring.sealed) return SEALED;
+  const known = await findDelivery(vault.reader, onceDigest(token));
+  if (known === undefined) return GONE;
+  if (known.envelope === null) return await enterRefused(vault, known, caller.ip);
+  const content = await openDelivery(vault, known);
+  if (isRefusal(content)) return content;
+  const draft = {
+    ...attribution(caller),
+    action: 'delivery.rewrapped',
+    subject: known.subject,
+    code: to.id,
+    project: known.project_id,
+    environment: known.environment_id,
+    locks: [known.id],
+  };
+  const recorded = await vault.ledger.record(draft, async (facts) => {
+    const row = await takeRow(vault, facts, known.id);
+    if (isRefusal(row)) return row;
+    await to.insert(facts, to.id, content);
+    return true;
+  });
+  if (!isRefusal(recorded)) return content;
+  return recorded.refused === 'DELIVERY_GONE' ? await enterRefused(vault, known, caller.ip) : recorded;
+}
