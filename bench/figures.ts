@@ -27,6 +27,7 @@ export const FIGURES: readonly Planned[] = [
     target: 'ratio ≥ 0.5',
     reached: ({ ratio }) => ratio !== null && ratio >= 0.5,
     nodeOptions: [],
+    onOneCore: true,
   },
   {
     name: 'verify-ed25519',
@@ -49,6 +50,7 @@ export const FIGURES: readonly Planned[] = [
     target: 'no reach set',
     reached: () => true,
     nodeOptions: [],
+    onOneCore: true,
   },
   {
     name: 'replica-bytes',
