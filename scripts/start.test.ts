@@ -108,6 +108,21 @@ it('shows three lines that do what they say, keeps its data, replaces the demo k
   }
 });
 
+it('leaves out what asks a verifier where none runs, says so, and makes it no token', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'keyhold-start-'));
+  try {
+    const started = await start(folder, '--no-verifier');
+    assert.equal(await stop(started), 0);
+    assert.match(started.page, /The example asks a verifier, and none runs here: it is left out\./);
+    assert.match(started.page, /Control plane +http/);
+    assert.doesNotMatch(started.page, /undefined|Verifier|Example API/);
+    await using database = await openRaw({ folder: join(folder, 'data'), databaseUrl: undefined });
+    assert.deepEqual(await database.rows("select name from tokens where name like 'market-api%'"), []);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
 /** What it writes until it ends, at once or when `until` shows, as by a Ctrl-C that reaches every process. */
 async function startAndStop(flags: string[], env: Record<string, string>, until?: RegExp) {
   const folder = mkdtempSync(join(tmpdir(), 'keyhold-start-'));

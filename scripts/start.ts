@@ -7,7 +7,7 @@ const EXIT_CONFIGURATION = 2;
 
 const HELP = `npm start -- [--no-example] [FLAG …]
 
-  --no-example   leave the guarded example out
+  --no-example   leave the guarded example out; without a verifier (--no-verifier) it is left out too
   FLAG …         as of "npm run --silent keyhold -- help serve"; settings of the environment: docs/settings.md
 `;
 
@@ -45,19 +45,23 @@ try {
   void server.ended.then((code) => void stop(code));
   const { url, verifierUrl, vaultUrl, bootstrapTokenFile, seal } = server.started as {
     url: string;
-    verifierUrl: string;
+    verifierUrl: string | undefined;
     vaultUrl: string;
     bootstrapTokenFile: string;
     seal: Seal;
   };
-  const example = withExample ? await startExample({ url, verifierUrl, bootstrapTokenFile }, examplePort) : null;
+  const asks = withExample && verifierUrl !== undefined;
+  const example = asks ? await startExample({ url, verifierUrl, bootstrapTokenFile }, examplePort) : null;
   if (example !== null && stopping) await example.process[Symbol.asyncDispose]();
   else if (example !== null) {
     stack.use(example.process);
     void example.process.ended.then((code) => void stop(code));
   }
   if (withExample && example === null) {
-    process.stdout.write('The example was never set up here, and its project takes an owner now: it is left out.\n');
+    const why = asks
+      ? 'The example was never set up here, and its project takes an owner now'
+      : 'The example asks a verifier, and none runs here';
+    process.stdout.write(`${why}: it is left out.\n`);
   }
   if (!stopping) process.stdout.write(page({ url, verifierUrl, vaultUrl, bootstrapTokenFile, seal, example }));
 } catch (error) {

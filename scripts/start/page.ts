@@ -5,7 +5,9 @@ import type { Example, Planes } from './example.ts';
 /** How the installation came up; null where its stored seal was tampered with. */
 export type Seal = { readonly kind: string; readonly sealed: boolean; readonly keyFile: string } | null;
 
-interface Started extends Planes {
+interface Started extends Omit<Planes, 'verifierUrl'> {
+  /** Undefined where none runs here. */
+  readonly verifierUrl: string | undefined;
   readonly vaultUrl: string;
   readonly seal: Seal;
   readonly example: Example | null;
@@ -18,7 +20,7 @@ export function page({ url, verifierUrl, vaultUrl, bootstrapTokenFile, seal, exa
     `  ${bold('Keyhold is running.')}`,
     '',
     `  Control plane   ${url}   reference at ${url}/docs`,
-    `  Verifier        ${verifierUrl}`,
+    ...(verifierUrl === undefined ? [] : [`  Verifier        ${verifierUrl}`]),
     `  Vault's API     ${vaultUrl}   for programs that speak HashiCorp Vault`,
     ...(example === null
       ? []

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { createVerifierClient } from '@keyhold/sdk/client';
 import { createGuard } from '@keyhold/sdk/guard';
+import { verifyRemotely } from '@keyhold/sdk/verify-remotely';
 import { createMarketApi } from './server.ts';
 
 /** Serves the example: `main.ts --port N --verifier URL --environment P/E --token-file F`. */
@@ -21,10 +22,7 @@ const verifier = createVerifierClient({
   token: readFileSync(tokenFile, 'utf8').trim(),
   timeoutMs: 5_000,
 });
-const guard = createGuard({
-  environment: values.environment,
-  verify: ({ request: _, ...byKey }) => verifier.verify(byKey as Parameters<typeof verifier.verify>[0]),
-});
+const guard = createGuard({ environment: values.environment, verify: verifyRemotely(verifier) });
 const server = createMarketApi(guard);
 
 server.on('error', (error: NodeJS.ErrnoException) => {

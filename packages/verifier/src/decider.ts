@@ -65,7 +65,7 @@ export class Decider {
     let allowance: Allowance | null = null;
     let code: VerdictCode = 'VALID';
     if (!this.usable) code = 'VERIFIER_FENCED';
-    else if (environment === null) code = 'WRONG_ENVIRONMENT';
+    else if (environment === null) code = claim === null ? codeOfStray(request.key as string) : 'WRONG_ENVIRONMENT';
     else {
       const leased = leases.covers(environment.id, monotonicMs, wallMs);
       stale = !leased && environment.afterLease === 'serve' && leases.servesStale(environment.id, monotonicMs, wallMs);
@@ -120,6 +120,11 @@ export class Decider {
     const credential = this.#feed.replica.signer(id);
     return credential?.key.environment === environment ? credential : 'NOT_FOUND';
   }
+}
+
+/** Of a key for an environment that nobody knows: whether it is one at all is said first. */
+function codeOfStray(key: string): VerdictCode {
+  return credentialPrefixLength(key) < 0 ? 'MALFORMED' : 'WRONG_ENVIRONMENT';
 }
 
 /** Where any of the required permissions takes one, whichever of them the key meets the requirement by. */

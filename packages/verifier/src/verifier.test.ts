@@ -18,6 +18,8 @@ import {
 
 const LIMIT = { name: 'burst', limit: 3, windowSeconds: 60 };
 const DAILY = { limit: 3, period: 'day' } as const;
+/** Neither signed nor with a key. */
+const UNREADABLE = { method: 'GET', target: '/', scheme: 'https', headers: [], body: null } as const;
 
 it('accepts a valid request and says of it what the key is', async () => {
   const held = new FedVerifier({ metadata: { plan: 'gold' }, rateLimits: [LIMIT], quota: DAILY });
@@ -60,9 +62,13 @@ it('gives a request that is wrong in several ways the earliest code, from the fe
   spent.fed.change([keyRecord({ state: 'destroyed' })]);
   assert.equal(await spent.code(wrong), 'NOT_FOUND');
   assert.equal(await spent.code({ ...wrong, key: makeSecret('mkt_live') }), 'WRONG_ENVIRONMENT');
+  const unreadable = { ...wrong, key: undefined, request: UNREADABLE };
   assert.equal(await spent.code({ ...wrong, key: 'nonsense' }), 'MALFORMED');
+  assert.equal(await spent.code({ ...wrong, key: 'nonsense', environment: 'market/none' }), 'MALFORMED');
+  assert.equal(await spent.code(unreadable), 'MALFORMED');
   spent.fed.clock.advance(60_000);
   assert.equal(await spent.code({ ...wrong, key: 'nonsense' }), 'VERIFIER_FENCED');
+  assert.equal(await spent.code(unreadable), 'VERIFIER_FENCED');
 });
 
 it('refuses a mistyped key before it looks at whose it is', async () => {

@@ -170,7 +170,7 @@ export class Verifier {
 
   /** Decides one request. Never rejects: whatever goes wrong is a code of the verdict. */
   verify(request: VerificationRequest): Promise<Verdict> {
-    if (!isReadable(request)) return Promise.resolve(this.#unreadable(undefined));
+    if (!isReadable(request)) return Promise.resolve(this.#unreadable(request, undefined));
     const requirement = request.permission === undefined ? null : this.#requirements.get(request.permission);
     if (request.request !== undefined) return this.#verifyRequest(request, request.request, requirement);
     return this.#verifyKey(request, requirement, null);
@@ -205,7 +205,7 @@ export class Verifier {
       const secondFactor = request.secondFactor ?? (otp === undefined ? undefined : { otp });
       return await this.#verifyKey({ ...request, request: undefined, key, secondFactor }, requirement, received);
     }
-    if (presented.kind === 'malformed') return this.#unreadable(presented);
+    if (presented.kind === 'malformed') return this.#unreadable(request, presented);
     const { claim, dialect } = presented;
     const signed = { claim, dialect, received };
     let step = this.#decider.step(request, requirement, claim);
@@ -239,8 +239,13 @@ export class Verifier {
   }
 
   /** @param presented what it was taken for; undefined: the call itself is not one */
-  #unreadable(presented: { readonly dialect?: DialectName; readonly reason: string } | undefined): Verdict {
-    const code = this.#decider.usable ? 'MALFORMED' : 'VERIFIER_FENCED';
+  #unreadable(
+    request: VerificationRequest | undefined,
+    presented: { readonly dialect?: DialectName; readonly reason: string } | undefined,
+  ): Verdict {
+    const environment = this.#feed.replica.environment(request?.environment ?? '');
+    const fenced = !this.#decider.usable || (environment !== undefined && !this.#decider.serves(environment));
+    const code = fenced ? 'VERIFIER_FENCED' : 'MALFORMED';
     this.#usage.denied('', code);
     this.#countRefusal(code);
     return code === 'MALFORMED' ? { valid: false, code, ...presented } : { valid: false, code };

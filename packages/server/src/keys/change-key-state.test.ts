@@ -23,8 +23,26 @@ onEachDatabase('taking a key away', (createPlace) => {
     const startsAt = new Date(Date.now() + 3_600_000).toISOString();
     const { keyId, secret } = await shared().market.issue({ startsAt });
     await post(keyId, 'suspend');
-    assert.equal((await post(keyId, 'resume')).key.state, 'pre-active');
+    for (let i = 0; i < 2; i++) assert.equal((await post(keyId, 'resume')).key.state, 'pre-active');
+    const { items } = await shared().expect(200, 'GET', `/v1/audit/entries?subject=${keyId}&action=key.resumed`);
+    assert.equal(items.length, 1);
     assert.equal(await shared().codeOf(secret), 'NOT_YET_VALID');
+  });
+
+  it('neither suspends nor resumes what time has ended, and still revokes it', async () => {
+    const issued = [await shared().market.issue(), await shared().market.issue()];
+    const [active, suspended] = issued.map(({ keyId }) => keyId) as [string, string];
+    await post(suspended, 'suspend');
+    const expiresAt = new Date(Date.now() + 1_000);
+    for (const keyId of [active, suspended]) await shared().expect(200, 'PATCH', `/v1/keys/${keyId}`, { expiresAt });
+    await new Promise((resolve) => setTimeout(resolve, expiresAt.getTime() - Date.now() + 5));
+    for (const keyId of [active, suspended]) {
+      for (const verb of ['suspend', 'resume']) {
+        const { code } = await shared().expect(409, 'POST', `/v1/keys/${keyId}/${verb}`, {});
+        assert.equal(code, 'ILLEGAL_TRANSITION');
+      }
+      assert.equal((await post(keyId, 'revoke', { reason: 'superseded' })).key.reason, 'superseded');
+    }
   });
 
   for (const reason of REVOCATION_REASONS) {

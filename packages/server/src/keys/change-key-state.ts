@@ -101,11 +101,12 @@ async function seize(facts: Facts, key: KeyRow, { to, reason }: StateChange): Pr
 }
 
 async function move(facts: Facts, key: KeyRow, { to, reason }: StateChange, nowMs: number): Promise<KeyRow | Refusal> {
+  // What time has ended is deactivated to all but a revocation: that says why.
+  const from = to === 'deactivated' ? key.state : stateAt(key, nowMs);
   // Repeated: nothing changes, and the caller waits for the entry that did it.
-  if (key.state === to) return key;
+  if (from === to) return key;
   // A revocation of what is dead already repeats it, unless it says worse of it.
   if (to === 'deactivated' && key.state === 'compromised') return key;
-  const from = key.state === 'deactivated' ? 'deactivated' : to === 'deactivated' ? key.state : stateAt(key, nowMs);
   if (!mayBecome(from, to)) {
     return refuse('ILLEGAL_TRANSITION', `The key is ${from}; from there it can't become ${to}.`);
   }

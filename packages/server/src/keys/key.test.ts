@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { type State, STATES } from '@keyhold/protocol/state';
 import fc from 'fast-check';
 import { onEachDatabase } from '../testing/databases.ts';
+import type { TestAnswer } from '../testing/installation.ts';
 import { shareMarket } from '../testing/shared-market.ts';
 import { mayBecome, stateAt, TRANSITIONS } from './key.ts';
 
@@ -58,24 +59,44 @@ describe('the transition table', () => {
   });
 });
 
-type Step = 'suspend' | 'resume' | 'revoke superseded' | 'revoke key_compromise' | 'destroy' | 'rotate' | 'rename';
+const STEPS = [
+  'suspend',
+  'resume',
+  'revoke superseded',
+  'revoke key_compromise',
+  'destroy',
+  'rotate',
+  'rename',
+  'reach its end',
+] as const;
+type Step = (typeof STEPS)[number];
 
-/** What a step leads to from each state, read off the table above; null where it is refused. */
-function model(state: State, step: Step): State | null {
-  const alive = state === 'active' || state === 'suspended';
+/** What somebody decided of a key, and whether its time is over. */
+interface Modelled {
+  readonly state: State;
+  readonly ended: boolean;
+}
+
+/** What a step leads to, read off the table above; null where it is refused. */
+function model(key: Modelled, step: Step): Modelled | null {
+  const { state } = key;
+  const settled = state !== 'active' && state !== 'suspended';
+  const alive = !settled && !key.ended;
   switch (step) {
     case 'suspend':
-      return alive ? 'suspended' : null;
+      return alive ? { ...key, state: 'suspended' } : null;
     case 'resume':
-      return alive ? 'active' : null;
+      return alive ? { ...key, state: 'active' } : null;
     case 'revoke superseded':
-      return alive ? 'deactivated' : state === 'destroyed' ? null : state;
+      return settled ? (state === 'destroyed' ? null : key) : { ...key, state: 'deactivated' };
     case 'revoke key_compromise':
-      return state === 'destroyed' ? null : 'compromised';
+      return state === 'destroyed' ? null : { ...key, state: 'compromised' };
     case 'destroy':
-      return 'destroyed';
+      return { ...key, state: 'destroyed' };
+    case 'reach its end':
+      return alive ? { ...key, ended: true } : null;
     default:
-      return alive ? state : null;
+      return alive ? key : null;
   }
 }
 
@@ -89,39 +110,44 @@ const VERDICTS: Partial<Record<State, string>> = {
 
 onEachDatabase('a key under any sequence of operations', (createPlace) => {
   const shared = shareMarket(createPlace);
-  const steps = fc.constantFrom<Step>(
-    'suspend',
-    'resume',
-    'revoke superseded',
-    'revoke key_compromise',
-    'destroy',
-    'rotate',
-    'rename',
-  );
 
   const perform = (keyId: string, step: Step) => {
     const { call } = shared().installation;
     const [verb, reason] = step.split(' ') as [string, string?];
+    if (step === 'reach its end') return reachEnd(keyId);
     if (verb === 'rename') return call('PATCH', `/v1/keys/${keyId}`, { name: 'renamed' });
     const body = verb === 'revoke' ? { reason } : verb === 'rotate' ? { overlapSeconds: 60 } : {};
     return call('POST', `/v1/keys/${keyId}/${verb}`, body);
   };
 
+  /** The nearest end that is not past already when it arrives, and lets time pass until then. */
+  const reachEnd = async (keyId: string, withinMs = 100): Promise<TestAnswer> => {
+    const end = Date.now() + withinMs;
+    const answer = await shared().installation.call('PATCH', `/v1/keys/${keyId}`, { expiresAt: new Date(end) });
+    if (answer.status === 400) return await reachEnd(keyId, 2 * withinMs);
+    if (answer.status === 200) await new Promise((resolve) => setTimeout(resolve, end - Date.now() + 5));
+    return answer;
+  };
+
   it('is in the state of the table, refuses what the table refuses, and is decided so at once', async () => {
+    const sequences = fc.array(fc.constantFrom(...STEPS), { minLength: 1, maxLength: 8 });
     await fc.assert(
-      fc.asyncProperty(fc.array(steps, { minLength: 1, maxLength: 8 }), async (sequence) => {
+      fc.asyncProperty(sequences, async (sequence) => {
         const { keyId, secret } = await shared().market.issue();
-        let state: State = 'active';
+        let key: Modelled = { state: 'active', ended: false };
         for (const step of sequence) {
           const { status, body } = await perform(keyId, step);
-          const next = model(state, step);
-          if (next === null)
-            assert.deepEqual([status, body.code], [409, 'ILLEGAL_TRANSITION'], `${step} when ${state}`);
-          else assert.ok(status < 300, `${step} when ${state}: ${JSON.stringify(body)}`);
-          state = next ?? state;
-          assert.equal(await shared().codeOf(secret), VERDICTS[state], `${step} led to ${state}`);
+          const next = model(key, step);
+          const when = `${step} when ${key.state}${key.ended ? ' and ended' : ''}`;
+          if (next === null) assert.deepEqual([status, body.code], [409, 'ILLEGAL_TRANSITION'], when);
+          else assert.ok(status < 300, `${when}: ${JSON.stringify(body)}`);
+          key = next ?? key;
+          const verdict = key.ended && key.state === 'active' ? 'EXPIRED' : VERDICTS[key.state];
+          assert.equal(await shared().codeOf(secret), verdict, `after: ${when}`);
         }
-        assert.equal((await shared().expect(200, 'GET', `/v1/keys/${keyId}`)).state, state);
+        const alive = key.state === 'active' || key.state === 'suspended';
+        const shown = alive && key.ended ? 'deactivated' : key.state;
+        assert.equal((await shared().expect(200, 'GET', `/v1/keys/${keyId}`)).state, shown);
       }),
       { numRuns: 40 },
     );
