@@ -4,7 +4,8 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Seal, SealKind } from '@keyhold/protocol/operations/seal';
 import type { SealRow } from '../database/schema.ts';
 import type { Attributed } from '../ledger/entry.ts';
-import { isOwnOrFree, removeKeyFile, settleKeyFile } from './file-seal.ts';
+import { isOwnOrFree, settleKeyFile } from './file-seal.ts';
+import { removeFormerFile, withFormerFile } from './former-key-file.ts';
 import type { Unsealed } from './keyring.ts';
 import type { SealPlace } from './pkcs11-seal.ts';
 import { countStaleKeys } from './rewrap.store.ts';
@@ -74,6 +75,14 @@ export class SealGate {
     const parameters = parametersOf(seal);
     if (parameters.kind !== 'pkcs11' || parameters.pinFile === null) return null;
     return await this.unseal({ actor: 'system' }, {});
+  }
+
+  /**
+   * At the start: removes the key file of the seal before where a kill left it.
+   * @throws what the system says where it can't be removed
+   */
+  removeFormerFile(): Promise<void> {
+    return this.#vault.sealTurns.take(() => removeFormerFile(this.#vault, { actor: 'system' }, this.#means.keyFile));
   }
 
   /** One try, or one share of a try. */
@@ -157,6 +166,8 @@ export class SealGate {
   }
 
   async #change(caller: SealCaller, change: SealChange, ready: MadeSeal | null): Promise<Changed | Refusal> {
+    // A file that can't be removed hinders no change.
+    await removeFormerFile(this.#vault, caller, this.#means.keyFile).catch(() => {});
     const seal = await this.#seal();
     if (isRefusal(seal)) return seal;
     if (this.#vault.keyring.sealed) return SEALED;
@@ -240,7 +251,11 @@ export class SealGate {
     const recorded = await ledger.record(draft, async (facts) => {
       const row = await facts.find('seals', seal.id);
       if (row?.root_key !== seal.root_key) return refuse('ATTEMPT_OVER', 'The seal was changed meanwhile; look again.');
-      const made = { kind, parameters: JSON.stringify(parameters), created_at: clock.wall() };
+      const made = {
+        kind,
+        parameters: JSON.stringify(withFormerFile(parameters, parametersOf(seal))),
+        created_at: clock.wall(),
+      };
       return await facts.update('seals', row, { ...made, root_key, previous_root_key });
     });
     if (isRefusal(recorded)) {
@@ -249,11 +264,10 @@ export class SealGate {
     }
     keyring.replace(unsealed, unwrapRootKey(installation, recorded.value, keyBytes));
     this.#begin();
-    const before = parametersOf(seal);
     if (parameters.kind === 'file') settleKeyFile(this.#means.keyFile, parameters.check);
-    else if (before.kind === 'file') removeKeyFile(this.#means.keyFile, before);
     // A rotation may have been on its way.
     this.#opened();
+    await removeFormerFile(this.#vault, caller, this.#means.keyFile);
     return await this.#view(recorded.value);
   }
 
