@@ -283,6 +283,12 @@ function openHttp({ trustedProxies }: Config, tls: TlsMaterial | undefined, log:
 
 /** When everything else serves already: an HSM may take its time, and verifiers need none. */
 async function startedSeal(seals: SealGate, keyFile: string, log: Log): Promise<StartedSeal> {
+  await seals.removeFormerFile().catch((error: unknown) => {
+    log.warn(
+      { keyFile, err: error },
+      'the key file of the seal before is still there, and opens earlier copies of the data: remove it',
+    );
+  });
   const opened = await seals.openByItself();
   if (isRefusal(opened)) log.warn({ code: opened.refused, detail: opened.detail }, 'the seal does not open by itself');
   const seal = await seals.show();

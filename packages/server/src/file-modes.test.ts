@@ -3,6 +3,7 @@ import { chmodSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { readConfig } from './config.ts';
+import { runDrill, runRestore } from './backup/restore-command.ts';
 import { refuseLooseHanded } from './file-modes.ts';
 import { createPlace } from './testing/databases.ts';
 import { startInstallation, testConfig } from './testing/installation.ts';
@@ -68,5 +69,32 @@ describe('a start', () => {
     for (const file of ['/srv/root.key', '/srv/keyhold.key', '/srv/..keyhold/k'])
       assert.equal(readConfig(['serve'], { ...env, KEYHOLD_KEY_FILE: file }).keyFile, file);
     assert.equal(readConfig(['verifier'], { ...env, ...within }).keyFile, undefined);
+  });
+});
+
+describe('a restore', () => {
+  it('is refused where its identity, what opens the seal or the folder that it goes to is open to others', async () => {
+    await using place = await createPlace('sqlite');
+    const file = (name: string) => join(place.folder, name);
+    const [identityFile, share, other] = [file('identity'), file('share'), file('other')];
+    // The backup itself is encrypted: nobody asks who may read it.
+    for (const name of [identityFile, share, other]) writeFileSync(name, '', { mode: 0o600 });
+    const restore = { input: file('backup'), identityFile, drill: false, inputFiles: [] };
+    const config = testConfig({ ...place, folder: file('data') }, { command: 'restore', restore });
+    const drill = { ...config, restore: { ...restore, drill: true, inputFiles: [other, share] } };
+    const refused = (command: string) => ({ name: 'LooseModes', message: new RegExp(`${command}$`) });
+    for (const mode of LOOSE) {
+      chmodSync(identityFile, mode);
+      await assert.rejects(runRestore(config), refused(`chmod 600 ${identityFile}`));
+      await assert.rejects(runDrill(drill), refused(`chmod 600 ${identityFile}`));
+      chmodSync(identityFile, 0o600);
+      chmodSync(share, mode);
+      await assert.rejects(runDrill(drill), refused(`chmod 600 ${share}`));
+      chmodSync(share, 0o600);
+    }
+    chmodSync(config.dataFolder, 0o750);
+    await assert.rejects(runRestore(config), refused(`chmod 700 ${config.dataFolder}`));
+    chmodSync(config.dataFolder, 0o700);
+    await assert.rejects(runRestore(config), /holds no age identity/);
   });
 });

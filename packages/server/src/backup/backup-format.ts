@@ -21,6 +21,25 @@ export interface BackupManifest {
   readonly sha256: string;
 }
 
+/** Whether the first line of something says that it is a backup of this version. */
+export function isHeader(value: unknown): value is BackupHeader {
+  if (!isRecord(value) || value['keyhold-backup'] !== BACKUP_VERSION) return false;
+  const { installation, epoch, sequence, hash, at } = value;
+  return (
+    [installation, at].every((text) => typeof text === 'string') &&
+    [epoch, sequence].every(Number.isSafeInteger) &&
+    (hash === null || typeof hash === 'string')
+  );
+}
+
+export function isManifest(value: unknown): value is BackupManifest {
+  return isRecord(value) && typeof value['sha256'] === 'string' && isRecord(value['rows']);
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** Tables in an order in which what a row refers to comes first, with what a page of them goes by. */
 export const BACKUP_TABLES = {
   projects: 'id',

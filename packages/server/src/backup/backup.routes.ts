@@ -5,10 +5,11 @@ import { isRefusal, refuse } from '@keyhold/protocol/errors';
 import { type BackupRequest, BackupRequestShape, type Drill, recordDrill } from '@keyhold/protocol/operations/backup';
 import type { FastifyInstance } from 'fastify';
 import { Closed } from '@keyhold/protocol/operations/shapes';
-import { attribution } from '../access/change-context.ts';
+import { attribution, type Caller } from '../access/change-context.ts';
 import { allowOnInstallation } from '../access/locate.ts';
 import type { Store } from '../database/store.ts';
 import { encryptStream } from '../delivery/age-stream.ts';
+import type { Ledger } from '../ledger/ledger.ts';
 import { approvalOf, approvedly, bearerOf, mount, sentRequest, told } from '../http/mount.ts';
 import { sendProblem } from '../http/problem.ts';
 import type { Routes } from '../projects/projects.routes.ts';
@@ -19,6 +20,9 @@ export interface BackupRoutes extends Routes {
 }
 
 const CREATE = 'create-backup';
+/** Backups that are made at a time: each keeps one state of the database, and on PostgreSQL a connection. */
+const AT_ONCE = 2;
+const FULL = refuse('OVERLOADED', `${AT_ONCE} backups are being made; try again once one of them is done.`);
 const NO_TOKEN = refuse('UNAUTHENTICATED', 'Send a token.');
 
 export function mountBackup(app: FastifyInstance, routes: BackupRoutes): void {
@@ -29,6 +33,7 @@ export function mountBackup(app: FastifyInstance, routes: BackupRoutes): void {
 /** A backup is a stream of bytes and not JSON, so its route is not mounted like the others. */
 function mountCreate(app: FastifyInstance, { gate, context, store }: BackupRoutes): void {
   const { ledger, clock } = context;
+  let making = 0;
   app.post(
     '/v1/backup',
     {
@@ -63,13 +68,15 @@ function mountCreate(app: FastifyInstance, { gate, context, store }: BackupRoute
         const { recipients } = request.body as BackupRequest;
         const encrypt = encryptStream(recipients);
         if (isRefusal(encrypt)) return encrypt;
-        const caller = attribution({ principal, ip: request.ip, idempotency: undefined });
-        const { installation } = ledger.head;
-        const draft = { ...caller, action: 'backup.created', subject: installation, evenWithoutChange: true as const };
-        const side = { ...(caller.side as Record<string, Json>), recipients };
-        const recorded = await ledger.record({ ...draft, side }, async () => null);
-        if (isRefusal(recorded)) return recorded;
-        return { encrypt, recorded };
+        if (making >= AT_ONCE) return FULL;
+        making++;
+        let recorded: Awaited<ReturnType<typeof enterBackup>> | undefined;
+        try {
+          recorded = await enterBackup(ledger, { principal, ip: request.ip }, recipients);
+          return isRefusal(recorded) ? recorded : { encrypt, recorded };
+        } finally {
+          if (recorded === undefined || isRefusal(recorded)) making--;
+        }
       });
       if (isRefusal(entered)) {
         gate.refused?.(principal, CREATE, entered.refused, request.ip);
@@ -77,15 +84,27 @@ function mountCreate(app: FastifyInstance, { gate, context, store }: BackupRoute
       }
       const { encrypt, recorded } = entered;
       const { installation } = ledger.head;
-      const sealed = await encrypt(writeBackup(store, clock.wall()));
+      const { lines, ended } = writeBackup(store, clock);
+      void ended.catch(() => {}).then(() => making--);
+      const sealed = await encrypt(lines);
+      const body = Readable.fromWeb(sealed as unknown as NodeReadableStream<Uint8Array>);
+      // What waits to be sent would else keep the connection of whoever does not read.
+      ended.catch((error: Error) => body.destroy(error));
       return reply
         .type('application/octet-stream')
         .header('cache-control', 'no-store')
         .header('keyhold-installation', installation)
         .header('keyhold-sequence', String(recorded.sequence))
-        .send(Readable.fromWeb(sealed as unknown as NodeReadableStream<Uint8Array>));
+        .send(body);
     },
   );
+}
+
+function enterBackup(ledger: Ledger, caller: Pick<Caller, 'principal' | 'ip'>, recipients: readonly string[]) {
+  const attributed = attribution({ ...caller, idempotency: undefined });
+  const draft = { ...attributed, action: 'backup.created', subject: ledger.head.installation };
+  const side = { ...(attributed.side as Record<string, Json>), recipients: [...recipients] };
+  return ledger.record({ ...draft, side, evenWithoutChange: true }, async () => null);
 }
 
 function mountDrills(app: FastifyInstance, { gate, context: { ledger } }: Routes): void {

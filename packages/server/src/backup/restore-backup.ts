@@ -3,15 +3,18 @@ import type { DrillStep } from '@keyhold/protocol/operations/backup';
 import type { Kysely } from 'kysely';
 import type { Database } from '../database/schema.ts';
 import type { Store } from '../database/store.ts';
+import { isStoreFault } from '../database/store-fault.ts';
 import { FACT_TABLES, readChecked } from '../ledger/checked-rows.ts';
 import { readHead } from '../ledger/head.ts';
 import { verifyChain } from '../ledger/verify-chain.ts';
 import {
   BACKUP_TABLES,
-  BACKUP_VERSION,
   type BackupHeader,
   type BackupManifest,
   type BackupTable,
+  isHeader,
+  isManifest,
+  isRecord,
 } from './backup-format.ts';
 import { insertRestored, isEmpty } from './backup.store.ts';
 
@@ -57,7 +60,7 @@ async function insertAll(db: Kysely<Database>, lines: AsyncIterable<Uint8Array>)
   let manifest: BackupManifest | undefined;
   let pending: { table: BackupTable; rows: Record<string, unknown>[] } | undefined;
   const flush = async () => {
-    if (pending !== undefined) await insertRestored(db, pending.table, pending.rows);
+    if (pending !== undefined) await insertOrRefuse(db, pending.table, pending.rows);
     pending = undefined;
   };
   for await (const bytes of lines) {
@@ -65,15 +68,17 @@ async function insertAll(db: Kysely<Database>, lines: AsyncIterable<Uint8Array>)
     if (header === undefined) header = headerOf(value);
     else if (manifest !== undefined) throw new RestoreRefused('something follows the manifest');
     else if (Array.isArray(value)) {
-      const [table, row] = value as [BackupTable, Record<string, unknown>];
+      const [table, row] = value as [BackupTable, unknown];
       if (!Object.hasOwn(BACKUP_TABLES, table))
         throw new RestoreRefused(`it has a table "${table}" that is unknown here`);
+      if (!isRecord(row)) throw new RestoreRefused(`a row of ${table} is none`);
       if (pending?.table !== table || pending.rows.length >= BATCH) await flush();
       pending ??= { table, rows: [] };
       pending.rows.push(row);
       counts[table] = (counts[table] ?? 0) + 1;
     } else {
-      manifest = value as BackupManifest;
+      if (!isManifest(value)) throw new RestoreRefused('its last line is no manifest: it is not whole, or damaged');
+      manifest = value;
       continue;
     }
     digest.update(bytes);
@@ -90,6 +95,16 @@ async function insertAll(db: Kysely<Database>, lines: AsyncIterable<Uint8Array>)
   return { header, rows: Object.values(counts).reduce((sum, count) => sum + count, 0) };
 }
 
+/** What the database says of a row that it does not take may repeat what is in it, and is told to nobody. */
+async function insertOrRefuse(db: Kysely<Database>, table: BackupTable, rows: readonly Record<string, unknown>[]) {
+  try {
+    await insertRestored(db, table, rows);
+  } catch (error) {
+    if (isStoreFault(error)) throw error;
+    throw new RestoreRefused(`a row of ${table} does not fit here: it is of another version of Keyhold, or damaged`);
+  }
+}
+
 function parse(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(Buffer.from(bytes).toString('utf8'));
@@ -99,8 +114,7 @@ function parse(bytes: Uint8Array): unknown {
 }
 
 function headerOf(value: unknown): BackupHeader {
-  const header = value as BackupHeader;
-  if (header?.['keyhold-backup'] === BACKUP_VERSION) return header;
+  if (isHeader(value)) return value;
   throw new RestoreRefused('it is not a backup of this version of Keyhold');
 }
 

@@ -7,6 +7,7 @@ import type { DrillStep } from '@keyhold/protocol/operations/backup';
 import { type Config, ConfigError } from '../config.ts';
 import { openData } from '../database/open-data.ts';
 import { decryptStream } from '../delivery/age-stream.ts';
+import { refuseLooseFile, refuseLooseFolder } from '../file-modes.ts';
 import { openRestored } from './open-restored.ts';
 import { linesOfStream } from './lines.ts';
 import { type Restored, RestoreRefused, restoreBackup } from './restore-backup.ts';
@@ -78,7 +79,7 @@ export async function runDrill(config: Config): Promise<DrillReport> {
   let found = { installation: null, sequence: null, hash: null, at: null, rows: null } as RestoreReport | Unknown;
   try {
     await using stack = new AsyncDisposableStack();
-    const texts = config.restore.inputFiles.map((file) => readFileSync(file, 'utf8').trim());
+    const texts = config.restore.inputFiles.map((file) => readSecret('input file', file).trim());
     const place = { dataFolder: beside, databaseUrl: undefined };
     const { store, restored } = await restoreInto(place, config, stack);
     const { installation, sequence, hash, at } = restored.header;
@@ -103,13 +104,20 @@ async function restoreInto(
   if (input === undefined) throw new ConfigError('restore needs --input FILE');
   if (identityFile === undefined) throw new ConfigError('restore needs --identity-file FILE with an age identity');
   mkdirSync(place.dataFolder, { recursive: true, mode: 0o700 });
+  refuseLooseFolder(place.dataFolder);
   const store = await openData(place, stack);
   const restored: Restored = await restoreBackup(store, linesOfStream(await plainOf(input, identityFile)));
   return { store, restored };
 }
 
+/** @throws LooseModes where others could read it too */
+function readSecret(what: string, file: string): string {
+  refuseLooseFile(what, file);
+  return readFileSync(file, 'utf8');
+}
+
 async function plainOf(input: string, identityFile: string): Promise<AsyncIterable<Uint8Array>> {
-  const identity = readFileSync(identityFile, 'utf8')
+  const identity = readSecret('age identity', identityFile)
     .split('\n')
     .map((line) => line.trim())
     .find((line) => line.startsWith('AGE-SECRET-KEY-'));

@@ -1,33 +1,48 @@
 import { createHash } from 'node:crypto';
 import type { Kysely } from 'kysely';
+import type { Clock } from '../clock.ts';
 import type { Database } from '../database/schema.ts';
 import type { Store } from '../database/store.ts';
 import { readHead } from '../ledger/head.ts';
 import { BACKUP_TABLES, BACKUP_VERSION, type BackupHeader, type BackupTable } from './backup-format.ts';
 import { readPage } from './backup.store.ts';
+import { PatientStream } from './patient-stream.ts';
 
 /** Rows read at once; of tables with large rows fewer. */
 const PAGE = 500;
 const PAGE_OF_LARGE = 8;
 const LARGE: ReadonlySet<BackupTable> = new Set(['secret_versions', 'deliveries']);
 
-/** The lines of a backup, of one unchanging state of the database, while the installation goes on serving. */
-export function writeBackup(store: Store, nowMs: number): ReadableStream<Uint8Array> {
-  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>(undefined, undefined, {
-    highWaterMark: 4,
-  });
-  const writer = writable.getWriter();
-  void store
+/** How long a backup waits for its reader. */
+const PATIENCE_MS = 60_000;
+
+export interface WrittenBackup {
+  readonly lines: ReadableStream<Uint8Array>;
+  /** Settles once the database is let go; rejects where the lines are not whole. */
+  readonly ended: Promise<void>;
+}
+
+/**
+ * The lines of a backup, of one unchanging state of the database, while the installation goes on serving.
+ * INVARIANT: whoever does not read holds that state for `patienceMs` at most; it keeps what is written meanwhile from
+ * being folded away.
+ */
+export function writeBackup(store: Store, clock: Clock, patienceMs = PATIENCE_MS): WrittenBackup {
+  const nowMs = clock.wall();
+  const stream = new PatientStream(clock, patienceMs);
+  const ended = store
     .readSnapshot(async (db) => {
-      for await (const line of linesOf(db, nowMs)) await writer.write(line);
+      for await (const line of linesOf(db, nowMs)) await stream.write(line);
     })
     .then(
-      () => writer.close(),
-      // Whoever reads it gets no manifest, and so no backup.
-      (error: unknown) => writer.abort(error),
-    )
-    .catch(() => {});
-  return readable;
+      () => stream.close(),
+      (error: unknown) => {
+        // Whoever reads it gets no manifest, and so no backup.
+        stream.abort(error);
+        throw error;
+      },
+    );
+  return { lines: stream.readable, ended };
 }
 
 async function* linesOf(db: Kysely<Database>, nowMs: number): AsyncGenerator<Uint8Array> {

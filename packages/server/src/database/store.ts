@@ -17,6 +17,8 @@ export interface Store extends AsyncDisposable {
 }
 
 const READER_CONNECTIONS = 8;
+/** Of their own, on PostgreSQL: a backup holds one for as long as it takes, and no other reader waits for it. */
+const SNAPSHOT_CONNECTIONS = 8;
 const CONNECT_TIMEOUT_MS = 5_000;
 const INT8_OID = 20;
 const ROLLBACK = CompiledQuery.raw('rollback');
@@ -45,10 +47,18 @@ export async function openPostgres(url: string): Promise<Store> {
   await refuseUnsafeServer(writing);
   await migrate(writing, postgresDialect);
   const reader = postgres(url, READER_CONNECTIONS);
+  const snapshots = postgres(url, SNAPSHOT_CONNECTIONS);
   const writer = new Writer(writing, postgresDialect);
-  return assemble(postgresDialect, { writing, writer }, reader, (read) =>
-    reader.connection().execute((connection) => inSnapshot(postgresDialect, connection, read)),
+  const store = assemble(postgresDialect, { writing, writer }, reader, (read) =>
+    inSnapshot(postgresDialect, snapshots, read),
   );
+  return {
+    ...store,
+    [Symbol.asyncDispose]: async () => {
+      await store[Symbol.asyncDispose]();
+      await snapshots.destroy();
+    },
+  };
 }
 
 function postgres(url: string, connections: number): Kysely<Database> {

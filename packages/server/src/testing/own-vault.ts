@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import { Scratch } from '../database/scratch.ts';
 import { openPostgres, openSqlite, type Store } from '../database/store.ts';
-import { CommitDoubtful } from '../database/store-fault.ts';
+import { CommitDoubtful, StoreUnavailable } from '../database/store-fault.ts';
 import { Ledger, takeEpoch } from '../ledger/ledger.ts';
 import { ensureDefaultPlace } from '../projects/ensure-default-place.ts';
 import { systemRandom } from '../random.ts';
@@ -25,6 +25,8 @@ export interface OwnVault extends AsyncDisposable {
   readonly place: InEnvironment;
   /** The next change commits, and nobody is told. */
   loseNextAnswer(): void;
+  /** The next change is not written, nor is its entry. */
+  failNextChange(): void;
   /** What `taken twice` was raised for. */
   readonly alarms: readonly string[];
 }
@@ -38,8 +40,13 @@ export async function openOwnVault(
   const { newId, bytes } = systemRandom;
   const { head } = await takeEpoch(store, newId);
   let loses = false;
+  let fails = false;
   class Forgetful extends Ledger {
     override record: Ledger['record'] = async (draft, change) => {
+      if (fails) {
+        fails = false;
+        throw new StoreUnavailable('the change was not written');
+      }
       const recorded = await Ledger.prototype.record.call(this, draft, change as never);
       if (!loses) return recorded as never;
       loses = false;
@@ -78,6 +85,7 @@ export async function openOwnVault(
     keyFile,
     place: { project_id, environment_id: id },
     loseNextAnswer: () => void (loses = true),
+    failNextChange: () => void (fails = true),
     alarms,
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };

@@ -98,6 +98,14 @@ describe('the key file of a seal', () => {
     assert.deepEqual(readdirSync(dirname(file)), []);
   });
 
+  it("is known as its seal's, and goes with it, also where others could read it", () => {
+    const { file, parameters } = fresh();
+    chmodSync(file, 0o644);
+    assert.equal(isOwnOrFree(file, parameters), true);
+    removeKeyFile(file, parameters);
+    assert.equal(existsSync(file), false);
+  });
+
   it("stays where it is another installation's, whatever becomes of the seal", () => {
     const [{ file, key, parameters }, other] = [fresh(), fresh()];
     removeKeyFile(file, other.parameters);

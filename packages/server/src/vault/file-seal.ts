@@ -55,7 +55,8 @@ export function removeKeyFile(file: string, seal: FileParameters): void {
 export function isOwnOrFree(file: string, seal: FileParameters | null): boolean {
   if (!existsSync(file)) return true;
   try {
-    const bytes = readKeyBytes(file);
+    // Whoever else can read it: what is open to others is to go all the more.
+    const bytes = keyBytesIn(file);
     const own = commitmentTo(bytes).toString('hex') === seal?.check;
     bytes.fill(0);
     return own;
@@ -72,6 +73,10 @@ export function isOwnOrFree(file: string, seal: FileParameters | null): boolean 
 export function readKeyBytes(file: string): Buffer {
   const mode = statSync(file).mode & 0o777;
   if ((mode & 0o077) !== 0) throw new KeyFileError(`the root key file ${file} is open to others: chmod 600 ${file}`);
+  return keyBytesIn(file);
+}
+
+function keyBytesIn(file: string): Buffer {
   const bytes = Buffer.from(readFileSync(file, 'utf8').trim(), 'base64');
   if (bytes.length !== KEY_BYTES)
     throw new KeyFileError(`the root key file ${file} does not hold a 256-bit key in base64`);

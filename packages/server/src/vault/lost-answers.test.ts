@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { it } from 'node:test';
 import { isRefusal } from '@keyhold/protocol/errors';
-import { CommitDoubtful } from '../database/store-fault.ts';
+import { CommitDoubtful, StoreUnavailable } from '../database/store-fault.ts';
 import { onEachDatabase } from '../testing/databases.ts';
 import { type OwnVault, openOwnVault } from '../testing/own-vault.ts';
 import { keyToEncrypt } from './open-vault-key.ts';
@@ -43,6 +44,45 @@ onEachDatabase('a seal whose change went without an answer', (createPlace) => {
     const passphrase = newPassphrase();
     assert.ok(!isRefusal(await own.gate.change(CALLER, { kind: 'passphrase', passphrase })));
     await mustReopen(own, { passphrase });
+  });
+});
+
+onEachDatabase('the key file of a seal that was changed without an answer', (createPlace) => {
+  it('goes with the next change, which may be one into a file again', async () => {
+    await using place = await createPlace();
+    await using own = await openOwnVault(place);
+    own.loseNextAnswer();
+    await assert.rejects(own.gate.change(CALLER, { kind: 'passphrase', passphrase: newPassphrase() }), CommitDoubtful);
+    const passphrase = newPassphrase();
+    assert.ok(existsSync(own.keyFile), 'a file that may be in force stays');
+    assert.ok(!isRefusal(await own.gate.change(CALLER, { kind: 'passphrase', passphrase })));
+    assert.equal(existsSync(own.keyFile), false);
+    await mustReopen(own, { passphrase });
+    assert.ok(!isRefusal(await own.gate.change(CALLER, { kind: 'file' })));
+    const before = readFileSync(own.keyFile, 'utf8');
+    own.loseNextAnswer();
+    await assert.rejects(own.gate.change(CALLER, { kind: 'passphrase', passphrase: newPassphrase() }), CommitDoubtful);
+    assert.ok(!isRefusal(await own.gate.change(CALLER, { kind: 'file' })));
+    assert.notEqual(readFileSync(own.keyFile, 'utf8'), before);
+    await mustReopen(own, {});
+  });
+
+  it('stays with a change that failed, and once it went is forgotten', async () => {
+    await using place = await createPlace();
+    await using own = await openOwnVault(place);
+    const key = readFileSync(own.keyFile, 'utf8');
+    own.failNextChange();
+    await assert.rejects(
+      own.gate.change(CALLER, { kind: 'passphrase', passphrase: newPassphrase() }),
+      StoreUnavailable,
+    );
+    assert.ok(existsSync(own.keyFile), 'nothing was changed');
+    const passphrase = newPassphrase();
+    assert.ok(!isRefusal(await own.gate.change(CALLER, { kind: 'passphrase', passphrase })));
+    assert.equal(existsSync(own.keyFile), false);
+    writeFileSync(own.keyFile, key, { mode: 0o600 });
+    await own.gate.removeFormerFile();
+    assert.ok(existsSync(own.keyFile), "it is another installation's now");
   });
 });
 

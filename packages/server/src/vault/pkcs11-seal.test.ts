@@ -85,7 +85,7 @@ onEachDatabase('a seal in a token', (createPlace) => {
     const { pkcs11 } = (await installation.call('GET', '/v1/seal')).body;
     assert.deepEqual(pkcs11, { module, tokenLabel, keyLabel, pinFile: null });
     assert.deepEqual(keysIn(hsm), [[keyLabel, 1, 0, 1, 0]]);
-    const { body } = await installation.call('GET', '/v1/audit/entries?order=desc&limit=4');
+    const { body } = await installation.call('GET', '/v1/audit/entries?order=desc&limit=5');
     const codes = body.items.map(({ action, leaf }: { action: string; leaf: string }) => [
       action,
       JSON.parse(leaf).code,
@@ -94,6 +94,7 @@ onEachDatabase('a seal in a token', (createPlace) => {
       ['seal.opened', undefined],
       ['seal.attempted', 'hsm_pin_wrong'],
       ['seal.closed', undefined],
+      ['seal.key-file-removed', undefined],
       ['seal.changed', 'pkcs11'],
     ]);
     await using raw = await openRaw(place);

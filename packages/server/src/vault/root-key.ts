@@ -1,7 +1,7 @@
 import { EnvelopeBroken, keyFrom, unwrapKey } from '@keyhold/verifier/open-envelope';
 import { createHash, hkdfSync, type KeyObject } from 'node:crypto';
 import type { SealRow } from '../database/schema.ts';
-import type { SealParameters } from './seal.ts';
+import type { StoredParameters } from './seal.ts';
 import type { Place } from '@keyhold/protocol/sealed-field';
 import type { Unsealed } from './keyring.ts';
 import { wrapKey } from './wrapped-key.ts';
@@ -9,8 +9,8 @@ import { wrapKey } from './wrapped-key.ts';
 /** Id under which associated data knows the root key; there is one. */
 const ROOT = 'root-key';
 
-export function parametersOf({ parameters }: SealRow): SealParameters {
-  return JSON.parse(parameters) as SealParameters;
+export function parametersOf({ parameters }: SealRow): StoredParameters {
+  return JSON.parse(parameters) as StoredParameters;
 }
 
 /** The root key, wrapped under the key of a seal. */

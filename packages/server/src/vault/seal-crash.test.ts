@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { rmSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { it, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { onEachDatabase } from '../testing/databases.ts';
@@ -75,15 +75,12 @@ onEachDatabase('kill -9 at a commit of a change of the seal', (createPlace) => {
       const when: string = `round ${round}: ${present.kind} into ${kind}, ${stage} of ${action}`;
       const next = await dying.die({ stage, action, nth: 1 }, async () => {
         // The start leaves every seal but a file closed.
-        if (present.kind !== 'file') {
-          await mustOpenSeal(installation, present);
-          // Killed right after the commit, its key file lies there still; the next change into one asks for it to be moved.
-          rmSync(installation.config.keyFile as string, { force: true });
-        }
+        if (present.kind !== 'file') await mustOpenSeal(installation, present);
         return await changeAsFarAsItGoes(installation, kind);
       });
       const seal = (await installation.call('GET', '/v1/seal')).body;
       assert.equal(seal.sealed, seal.kind !== 'file', when);
+      assert.equal(existsSync(installation.config.keyFile as string), seal.kind === 'file', when);
       if (seal.kind === 'file') present = { kind: 'file' };
       else present = await openWithEither(installation, present, next ?? present);
       if (action !== 'seal.changed' || stage === 'before-commit') assert.notEqual(present, next, when);
@@ -93,7 +90,33 @@ onEachDatabase('kill -9 at a commit of a change of the seal', (createPlace) => {
     }
     await checkWholeChain(installation);
   });
+
+  it('leaves no key file once it was started again, and touches none that is put there later', async () => {
+    await using place = await createPlace();
+    await using dying = await startDyingInstallation(place);
+    const { installation } = dying;
+    const keyFile = installation.config.keyFile as string;
+    const keyBefore = readFileSync(keyFile, 'utf8');
+    const opener = await dying.die({ stage: 'committed', action: 'seal.changed', nth: 1 }, async () => {
+      const changed = await changeAsFarAsItGoes(installation, 'passphrase');
+      assert.equal(readFileSync(keyFile, 'utf8'), keyBefore, 'the kill left it');
+      return changed;
+    });
+    assert.equal(existsSync(keyFile), false);
+    assert.equal((await newestEntry(installation, 'seal.key-file-removed')).actor, 'system');
+    // From now on a key file that lies there is somebody else's.
+    writeFileSync(keyFile, keyBefore, { mode: 0o600 });
+    await installation.control.kill();
+    await installation.startControl();
+    assert.equal(readFileSync(keyFile, 'utf8'), keyBefore);
+    await mustOpenSeal(installation, opener as Opener);
+  });
 });
+
+async function newestEntry({ call }: ProcessInstallation, action: string): Promise<{ actor: string }> {
+  const { body } = await call('GET', `/v1/audit/entries?action=${action}&order=desc&limit=1`);
+  return JSON.parse(body.items[0].leaf);
+}
 
 /** What opens the seal if the change counts; null where not even the shares were told. */
 async function changeAsFarAsItGoes(
@@ -139,6 +162,7 @@ async function killInRounds(
     const answer = await changing;
     await installation.startControl();
     const opener = await openWithEither(installation, present, next);
+    assert.equal(existsSync(installation.config.keyFile as string), opener.kind === 'file', `round ${round}`);
     const when: string = `round ${round}: ${present.kind} into ${kind}, ${answer === null ? 'unanswered' : answer.status}`;
     if (answer?.status === 200) assert.equal(opener, next, `${when}: an acknowledged change is lost`);
     counts.acknowledged += answer?.status === 200 ? 1 : 0;

@@ -4,7 +4,8 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Seal, SealKind } from '@keyhold/protocol/operations/seal';
 import type { SealRow } from '../database/schema.ts';
 import type { Attributed } from '../ledger/entry.ts';
-import { isOwnOrFree, removeKeyFile, settleKeyFile } from './file-seal.ts';
+import { isOwnOrFree, settleKeyFile } from './file-seal.ts';
+import { removeFormerFile, withFormerFile } from './former-key-file.ts';
 import type { Unsealed } from './keyring.ts';
 import type { SealPlace } from './pkcs11-seal.ts';
 import { countStaleKeys } from './rewrap.store.ts';
@@ -76,6 +77,14 @@ export class SealGate {
     return await this.unseal({ actor: 'system' }, {});
   }
 
+  /**
+   * At the start: removes the key file of the seal before where a kill left it.
+   * @throws what the system says where it can't be removed
+   */
+  removeFormerFile(): Promise<void> {
+    return this.#vault.sealTurns.take(() => removeFormerFile(this.#vault, { actor: 'system' }, this.#means.keyFile));
+  }
+
   /** One try, or one share of a try. */
   unseal(caller: SealCaller, input: UnsealInput): Promise<Seal | Refusal> {
     return this.#vault.sealTurns.take(() => this.#unseal(caller, input));
@@ -112,24 +121,25 @@ export class SealGate {
     if (isRefusal(seal)) return seal;
     if (!this.#vault.keyring.sealed) return refuse('ALREADY_UNSEALED', 'There is nothing to do.');
     if (input.reset === true) {
+      const barred = await this.#enter(caller, 'seal.attempt-reset', seal);
+      if (barred !== null) return barred;
       this.#begin();
-      await this.#enter(caller, 'seal.attempt-reset', seal);
       return await this.#view(seal);
     }
-    const keyBytes = await this.#keyOf(seal, input);
-    if (keyBytes === null) {
-      await this.#enter(caller, 'seal.attempted', seal, `share-${this.#given.at(-1)?.number}`);
-      return await this.#view(seal);
-    }
-    const opened = isRefusal(keyBytes) ? keyBytes : this.#tryKey(seal, keyBytes);
+    const key = await this.#keyOf(seal, input);
+    if ('number' in key) return await this.#give(caller, 'seal.attempted', seal, this.#given, key);
+    const opened = isRefusal(key) ? key : this.#tryKey(seal, key);
     if (isRefusal(opened)) {
       await this.#enter(caller, 'seal.attempted', seal, opened.refused.toLowerCase());
+      // Shares that made no key that opens are given anew.
+      if (!isRefusal(key)) this.#begin();
       return opened;
     }
     // INVARIANT: what can't be entered does not open.
     const barred = await this.#enter(caller, 'seal.opened', seal);
     if (barred !== null) return barred;
     this.#vault.keyring.unseal(opened);
+    this.#begin();
     this.#opened();
     return await this.#view(seal);
   }
@@ -156,6 +166,8 @@ export class SealGate {
   }
 
   async #change(caller: SealCaller, change: SealChange, ready: MadeSeal | null): Promise<Changed | Refusal> {
+    // A file that can't be removed hinders no change.
+    await removeFormerFile(this.#vault, caller, this.#means.keyFile).catch(() => {});
     const seal = await this.#seal();
     if (isRefusal(seal)) return seal;
     if (this.#vault.keyring.sealed) return SEALED;
@@ -190,16 +202,16 @@ export class SealGate {
     const pending = this.#pending;
     if (pending?.nonce !== nonce)
       return refuse('ATTEMPT_OVER', 'No change waits for this share; begin anew.', '/nonce');
-    const share = takeShare(pending.parameters, pending.given, text);
+    const share = readNewShare(pending.parameters, pending.given, text);
     if (isRefusal(share)) {
       await this.#enter(caller, 'seal.confirming', seal, share.refused.toLowerCase());
       return share;
     }
-    if (pending.given.length < pending.parameters.threshold) {
-      await this.#enter(caller, 'seal.confirming', seal, `share-${share.number}`);
-      return await this.#view(seal);
-    }
-    const combined = await combineShares(pending.given);
+    if (pending.given.length + 1 < pending.parameters.threshold)
+      return await this.#give(caller, 'seal.confirming', seal, pending.given, share);
+    // The last one is kept nowhere: where the change can't be entered, it is given again.
+    const combined = await combineShares([...pending.given, share]);
+    share.bytes.fill(0);
     const whole = timingSafeEqual(combined, pending.keyBytes);
     combined.fill(0);
     if (!whole) throw new Error('shares that were checked one by one do not make the key that was split');
@@ -239,7 +251,11 @@ export class SealGate {
     const recorded = await ledger.record(draft, async (facts) => {
       const row = await facts.find('seals', seal.id);
       if (row?.root_key !== seal.root_key) return refuse('ATTEMPT_OVER', 'The seal was changed meanwhile; look again.');
-      const made = { kind, parameters: JSON.stringify(parameters), created_at: clock.wall() };
+      const made = {
+        kind,
+        parameters: JSON.stringify(withFormerFile(parameters, parametersOf(seal))),
+        created_at: clock.wall(),
+      };
       return await facts.update('seals', row, { ...made, root_key, previous_root_key });
     });
     if (isRefusal(recorded)) {
@@ -248,11 +264,10 @@ export class SealGate {
     }
     keyring.replace(unsealed, unwrapRootKey(installation, recorded.value, keyBytes));
     this.#begin();
-    const before = parametersOf(seal);
     if (parameters.kind === 'file') settleKeyFile(this.#means.keyFile, parameters.check);
-    else if (before.kind === 'file') removeKeyFile(this.#means.keyFile, before);
     // A rotation may have been on its way.
     this.#opened();
+    await removeFormerFile(this.#vault, caller, this.#means.keyFile);
     return await this.#view(recorded.value);
   }
 
@@ -262,17 +277,30 @@ export class SealGate {
     this.#pending = null;
   }
 
-  /** The key that was given; null while shares are missing. */
-  async #keyOf(seal: SealRow, input: UnsealInput): Promise<Buffer | Refusal | null> {
+  /** INVARIANT: a share counts once it is entered, so that an attempt whose entry failed can be repeated. */
+  async #give(
+    caller: SealCaller,
+    action: string,
+    seal: SealRow,
+    given: Share[],
+    share: Share,
+  ): Promise<Seal | Refusal> {
+    const barred = await this.#enter(caller, action, seal, `share-${share.number}`);
+    if (barred !== null) return barred;
+    given.push(share);
+    return await this.#view(seal);
+  }
+
+  /** The key that was given; the share that was, while others are missing. */
+  async #keyOf(seal: SealRow, input: UnsealInput): Promise<Buffer | Refusal | Share> {
     const parameters = parametersOf(seal);
     if (parameters.kind !== 'shamir') return await keyOfSeal(this.#means, this.#place(seal), parameters, input);
     if (input.share === undefined) return needs(parameters.kind, '/share');
     if (input.nonce !== this.#nonce) return refuse('ATTEMPT_OVER', 'Ask GET /v1/seal for the present nonce.', '/nonce');
-    const share = takeShare(parameters, this.#given, input.share);
-    if (isRefusal(share)) return share;
-    if (this.#given.length < parameters.threshold) return null;
-    const key = await combineShares(this.#given);
-    this.#begin();
+    const share = readNewShare(parameters, this.#given, input.share);
+    if (isRefusal(share) || this.#given.length + 1 < parameters.threshold) return share;
+    const key = await combineShares([...this.#given, share]);
+    share.bytes.fill(0);
     return key;
   }
 
@@ -346,14 +374,13 @@ function viewToken({ module, tokenLabel, keyLabel, pinFile }: Pkcs11Parameters):
   return { module, tokenLabel, keyLabel, pinFile };
 }
 
-/** Adds a share to those given, or says why it is none of them. */
-function takeShare(parameters: ShamirParameters, given: Share[], text: string): Share | Refusal {
+/** A share of this set that was not given yet, or why it is none. */
+function readNewShare(parameters: ShamirParameters, given: readonly Share[], text: string): Share | Refusal {
   const share = checkShare(parameters, text);
   if (typeof share === 'string') return refuse('UNSEAL_REFUSED', share, '/share');
   if (given.some(({ number }) => number === share.number)) {
     return refuse('UNSEAL_REFUSED', `Share ${share.number} was given already.`, '/share');
   }
-  given.push(share);
   return share;
 }
 

@@ -3,6 +3,12 @@ import type { SealKind } from '@keyhold/protocol/operations/seal';
 /** What is stored of a seal, beside the wrapped root key: how its own key is made or recognised. Never a secret. */
 export type SealParameters = FileParameters | PassphraseParameters | ShamirParameters | Pkcs11Parameters;
 
+/** As they lie in the seal's row. */
+export type StoredParameters = SealParameters & {
+  /** `check` of the key file of the seal before, until it is known to be gone. */
+  readonly formerFile?: string;
+};
+
 export interface FileParameters {
   readonly kind: 'file';
   /** Recognises the key file. */
