@@ -257,7 +257,7 @@ export class LastStep {
     if (signed === null || nonceSpent === true) return { step, code: 'VALID', signed };
     const signing = step.environment?.signing;
     const reads = signing?.replayReads === 'allow' && onlyReads(requirement, signed.received);
-    const code = reads ? this.#guard.rememberMeanwhile(signed.claim, signing, step.wallMs) : 'STORE_UNAVAILABLE';
+    const code = reads ? this.#guard.rememberMeanwhile(signed.claim, signing, step) : 'STORE_UNAVAILABLE';
     return { step, code, signed };
   }
 
@@ -267,14 +267,14 @@ export class LastStep {
     if (use !== undefined && this.#guard.isUsed(use)) return 'SECOND_FACTOR_REQUIRED';
     const code = signed === null || nonceSpent === true ? 'VALID' : this.#rememberNonce(signed, step);
     if (code !== 'VALID' || use === undefined) return code;
-    return this.#guard.use(use, step.environment?.signing ?? null, step.wallMs);
+    return this.#guard.use(use, step.environment?.signing ?? null, step);
   }
 
   #rememberNonce({ claim }: SignedRequest, step: Step): VerdictCode {
     const signing = step.environment?.signing ?? null;
     // Removed since it was read: a dialect that is not allowed any more accepts nothing.
     if (signing === null) return 'STORE_UNAVAILABLE';
-    return this.#guard.remember(claim, signing, step.wallMs);
+    return this.#guard.remember(claim, signing, step);
   }
 }
 
