@@ -4,6 +4,7 @@ import type { SignedClaim } from '@keyhold/protocol/dialects/dialect';
 import type { SigningRecord } from '@keyhold/protocol/feed';
 import type { Moment } from './clock.ts';
 import { compileRequirement, type Requirement } from './permissions.ts';
+import { ReplayMemory } from './replay-memory.ts';
 import { onlyReads, ReplayGuard, sharedNonce } from './replay-guard.ts';
 
 const START = Date.UTC(2026, 0, 1);
@@ -122,6 +123,15 @@ it('remembers nothing that has no time, also while a store cannot be asked: it m
     const timeless = claim(START, { freshness: null, nonce });
     assert.equal(guard.rememberMeanwhile(timeless, SIGNING, at(START + 5)), 'STORE_UNAVAILABLE');
   }
+});
+
+it('refuses nothing that a store accepted but what it accepted without it', () => {
+  const guard = new ReplayGuard(at(START), new ReplayMemory({ maxNonces: 1 }));
+  const now = START + 10_000;
+  assert.equal(guard.rememberMeanwhile(claim(now), SIGNING, at(now)), 'VALID');
+  assert.equal(guard.rememberBeside(claim(now), at(now)), 'REPLAYED');
+  for (const again of [1, 2]) assert.equal(guard.rememberBeside(claim(now + again), at(now)), 'VALID', 'no room');
+  assert.equal(guard.rememberBeside(claim(now, { freshness: null }), at(now)), 'VALID');
 });
 
 it('names to a store what tells a request from others, with the credential in it', () => {

@@ -62,6 +62,17 @@ export class ReplayGuard {
     return this.#rememberSince(claim, claim.freshness, signing, now);
   }
 
+  /**
+   * What a store accepted that this verifier may accept without it: neither accepts it after the other. The store alone
+   * decides where there is no room here, or nothing is known of its time any more.
+   */
+  rememberBeside(claim: SignedClaim, { wallMs }: Moment): VerdictCode {
+    const { freshness } = claim;
+    if (freshness === null) return 'VALID';
+    const sighting = this.memory.once(identityOf(claim), freshness.until, wallMs, claim.nonce !== null);
+    return sighting === 'seen' ? 'REPLAYED' : 'VALID';
+  }
+
   #rememberSince(claim: SignedClaim, freshness: Freshness, signing: SigningRecord, now: Moment): VerdictCode {
     // What was good before it was there may have been accepted by the one before it.
     if (freshness.after < wallOf(this.#readingSince(signing, now), now)) return 'TIMESTAMP_OUT_OF_WINDOW';
