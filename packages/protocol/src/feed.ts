@@ -186,7 +186,7 @@ export interface RulesRecord {
   readonly environment: string;
   /** Permissions that take networks, an address book, and in each request a destination of it. */
   readonly withdrawals: readonly string[];
-  /** Permissions that lapse so many days after a key was issued, where no network restricts it. */
+  /** Permissions that lapse so many days after a key was issued or began, where no network restricts it. */
   readonly withoutNetworks: { readonly permissions: readonly string[]; readonly days: number } | null;
   /** Permissions each use of which takes a second factor of the consumer. */
   readonly secondFactor: readonly string[];

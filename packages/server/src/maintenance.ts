@@ -22,6 +22,7 @@ import { verifyChain } from './ledger/verify-chain.ts';
 import { expireDeliveries } from './delivery/expire-deliveries.ts';
 import { replaceHandedKeys } from './verification/replace-handed-keys.ts';
 import { lapseUnusedKeys } from './keys/lapse-unused-keys.ts';
+import { listLapseRules } from './keys/unused-keys.store.ts';
 import type { UsageLog } from './verification/usage-log.ts';
 import type { Vault } from './vault/vault.ts';
 import { type CheckedRow, FACT_TABLES, readChecked } from './ledger/checked-rows.ts';
@@ -111,10 +112,15 @@ export function startMaintenance(maintained: Maintained): () => void {
   };
 }
 
-/** As somebody who asks for it does; what keeps it from being done now is told, and tried again in an hour. */
+/**
+ * As somebody who asks for it does, but for entries that tell whether a key lapses, which stay as long as that takes. What
+ * keeps it from being done now is told, and tried again in an hour.
+ */
 async function pruneOld({ auditDays, store, clock, alarms, vault, audit: { log } }: Maintained): Promise<void> {
   if (auditDays === undefined || vault.keyring.sealed) return;
-  const pruned = await pruneLog({ vault, store, log }, { actor: 'system' }, clock.wall() - auditDays * DAY_MS);
+  const rules = await listLapseRules(store.reader);
+  const days = Math.max(auditDays, ...rules.map(({ unused_days }) => unused_days ?? 0));
+  const pruned = await pruneLog({ vault, store, log }, { actor: 'system' }, clock.wall() - days * DAY_MS);
   if (isRefusal(pruned) && pruned.refused === 'LOG_FORGED')
     alarms.raise('LOG_FORGED', vault.ledger.head.installation, pruned.detail);
 }

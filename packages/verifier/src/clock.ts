@@ -8,6 +8,13 @@ export interface Clock {
   after(milliseconds: number, action: () => void): () => void;
 }
 
+/** Both clocks, read at once. */
+export interface Moment {
+  /** Epoch milliseconds. */
+  readonly wallMs: number;
+  readonly monotonicMs: number;
+}
+
 /** Longest delay that Node's timers take; beyond it they fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 

@@ -2,7 +2,7 @@ import { credentialPrefixLength, hasPrefix, mayBeCredential } from '@keyhold/pro
 import type { SignedClaim } from '@keyhold/protocol/dialects/dialect';
 import type { VerdictCode, VerificationRequest } from '@keyhold/protocol/verdict';
 import { Allowance } from './allowance.ts';
-import type { Clock } from './clock.ts';
+import type { Clock, Moment } from './clock.ts';
 import { decide } from './decide.ts';
 import { digestOf } from './digest.ts';
 import type { FeedClient } from './feed-client.ts';
@@ -12,14 +12,13 @@ import type { QuotaSlices } from './quota-slices.ts';
 import type { ReplicaCredential, ReplicaEnvironment } from './replica.ts';
 
 /** What one synchronous step made of a request: found, decided, and whether the control plane has to be asked. */
-export interface Step {
+export interface Step extends Moment {
   readonly code: VerdictCode;
   readonly environment: ReplicaEnvironment | null;
   readonly credential: ReplicaCredential | null;
   /** What the credential's key may still use; null where there is no credential. */
   readonly allowance: Allowance | null;
   readonly stale: boolean;
-  readonly wallMs: number;
   readonly online: OnlineNeed;
   /** True where the request has to show a second factor. */
   readonly secondFactor: boolean;
@@ -83,7 +82,7 @@ export class Decider {
     const asks = code === 'VALID' && environment !== null && environment.settings.size > 0;
     const online = asks ? onlineNeed(environment, requirement) : 'no';
     const secondFactor = code === 'VALID' && takesSecondFactor(environment, requirement);
-    return { code, environment, credential, allowance, stale, wallMs, online, secondFactor };
+    return { code, environment, credential, allowance, stale, wallMs, monotonicMs, online, secondFactor };
   }
 
   #find(

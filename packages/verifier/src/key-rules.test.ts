@@ -20,11 +20,12 @@ const RULES: RulesRecord = {
   secondFactor: [],
 };
 
-function keyWith(permissions: readonly string[], isOpen = true): ReplicaKey {
+function keyWith(permissions: readonly string[], isOpen = true, startsAt: number | null = null): ReplicaKey {
   const packed = packPermissions(permissions);
   return {
     id: ID,
     isOpen,
+    startsAt,
     grants: (required: { isIn(packed: unknown): boolean }) => required.isIn(packed),
     allowsDestination: (address: string) => address === 'known',
   } as unknown as ReplicaKey;
@@ -44,6 +45,10 @@ it('lets a permission without networks lapse to the day, and nothing else of the
   assert.equal(ask('orders:write and prices:read', 300), 'INSUFFICIENT_PERMISSIONS');
   assert.equal(ask('orders:write', 300, keyWith(['orders:write'], false)), 'VALID');
   assert.equal(ask('orders:write', 300, keyWith(['*:*'])), 'INSUFFICIENT_PERMISSIONS');
+  const later = keyWith(['orders:write'], true, at(90));
+  assert.equal(ask('orders:write', 120 - 1e-6, later), 'VALID', 'its days begin with it');
+  assert.equal(ask('orders:write', 120, later), 'INSUFFICIENT_PERMISSIONS');
+  assert.equal(ask('orders:write', 30, keyWith(['orders:write'], true, at(-90))), 'INSUFFICIENT_PERMISSIONS');
 });
 
 it('asks a destination of whatever may move funds, in each branch of what is required', () => {

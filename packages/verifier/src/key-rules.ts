@@ -16,7 +16,7 @@ export function decideByRules(
 ): VerdictCode {
   if (requirement === null) return 'VALID';
   const lapsed =
-    withoutNetworks !== null && key.isOpen && wallMs >= createdAtOf(key.id) + withoutNetworks.days * DAY_MS
+    withoutNetworks !== null && key.isOpen && wallMs >= beganAt(key) + withoutNetworks.days * DAY_MS
       ? withoutNetworks.permissions
       : [];
   const grants = (required: Grantable) => !isAmong(lapsed, required) && key.grants(required);
@@ -25,6 +25,11 @@ export function decideByRules(
   // Issued before the rule was set, or with a network taken away past the rule: the rule holds all the same.
   if (key.isOpen) return 'NETWORK_NOT_ALLOWED';
   return destination !== undefined && key.allowsDestination(destination) ? 'VALID' : 'DESTINATION_NOT_ALLOWED';
+}
+
+/** Epoch milliseconds. Nobody could use it before, so none of its days has passed. */
+function beganAt({ id, startsAt }: ReplicaKey): number {
+  return Math.max(createdAtOf(id), startsAt ?? 0);
 }
 
 /** @param patterns permissions, each segment of which may be `*` */

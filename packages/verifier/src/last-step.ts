@@ -1,5 +1,6 @@
 import type { ReceivedRequest, SignedClaim } from '@keyhold/protocol/dialects/dialect';
 import type { DialectName } from '@keyhold/protocol/dialects/settings';
+import type { SigningRecord } from '@keyhold/protocol/feed';
 import { VERDICT_CODES, type Verdict, type VerdictCode, type VerificationRequest } from '@keyhold/protocol/verdict';
 import type { OnlineAnswer, OnlineQuestion } from '@keyhold/protocol/verification-messages';
 import type { Allowance } from './allowance.ts';
@@ -243,11 +244,14 @@ export class LastStep {
   }
 
   #afterTaking(deciding: Deciding, shared: SharedAllowance, taken: Awaited<ReturnType<SharedStore['take']>>): Outcome {
-    const { signed } = deciding;
+    const { signed, requirement } = deciding;
     const step = this.#again(deciding);
     if (step.code !== 'VALID' || step.credential === null) return { step, code: step.code, signed };
     if (taken.code === 'UNAVAILABLE') return this.#withoutStore(deciding, shared, step);
-    return { step, code: CODE_OF_TAKEN[taken.code], signed, taken: shared.with(taken) };
+    const code = CODE_OF_TAKEN[taken.code];
+    const beside = code === 'VALID' && signed !== null && settingsWithoutStore(signed, requirement, step) !== null;
+    const stands = beside ? this.#guard.rememberBeside(signed.claim, step) : code;
+    return { step, code: stands, signed, taken: shared.with(taken) };
   }
 
   /** As each limit says, and for what was signed as its environment says. */
@@ -255,9 +259,8 @@ export class LastStep {
     // A code that may have been used with another verifier is none.
     if (closed || use !== undefined) return { step, code: 'STORE_UNAVAILABLE', signed };
     if (signed === null || nonceSpent === true) return { step, code: 'VALID', signed };
-    const signing = step.environment?.signing;
-    const reads = signing?.replayReads === 'allow' && onlyReads(requirement, signed.received);
-    const code = reads ? this.#guard.rememberMeanwhile(signed.claim, signing, step.wallMs) : 'STORE_UNAVAILABLE';
+    const signing = settingsWithoutStore(signed, requirement, step);
+    const code = signing === null ? 'STORE_UNAVAILABLE' : this.#guard.rememberMeanwhile(signed.claim, signing, step);
     return { step, code, signed };
   }
 
@@ -267,15 +270,25 @@ export class LastStep {
     if (use !== undefined && this.#guard.isUsed(use)) return 'SECOND_FACTOR_REQUIRED';
     const code = signed === null || nonceSpent === true ? 'VALID' : this.#rememberNonce(signed, step);
     if (code !== 'VALID' || use === undefined) return code;
-    return this.#guard.use(use, step.environment?.signing ?? null, step.wallMs);
+    return this.#guard.use(use, step.environment?.signing ?? null, step);
   }
 
   #rememberNonce({ claim }: SignedRequest, step: Step): VerdictCode {
     const signing = step.environment?.signing ?? null;
     // Removed since it was read: a dialect that is not allowed any more accepts nothing.
     if (signing === null) return 'STORE_UNAVAILABLE';
-    return this.#guard.remember(claim, signing, step.wallMs);
+    return this.#guard.remember(claim, signing, step);
   }
+}
+
+/** The settings by which a signed request goes without the store while that can't be asked; null where it does not. */
+function settingsWithoutStore(
+  { received }: SignedRequest,
+  requirement: Requirement | null,
+  { environment }: Step,
+): SigningRecord | null {
+  const signing = environment?.signing ?? null;
+  return signing?.replayReads === 'allow' && onlyReads(requirement, received) ? signing : null;
 }
 
 /** Units of a quota that have to be handed to this verifier first; null where none are. */

@@ -102,30 +102,49 @@ function hostBitsAreZero(address: Address, bits: number): boolean {
   return address.every((byte, i) => (byte & (0xff >> Math.min(8, Math.max(0, bits - i * 8)))) === 0);
 }
 
-/** The first address of each family. */
-const FIRST_ADDRESSES: readonly Address[] = [new Array<number>(4).fill(0), new Array<number>(16).fill(0)];
+/**
+ * First and last address of each family that anybody is reached at: of IPv4 without "this network" (RFC 6890 §2.2.2),
+ * multicast and what is reserved (RFC 1112 §4), of IPv6 the global unicast addresses (RFC 4291 §2.4, IANA).
+ */
+const USABLE: readonly (readonly [first: Address, last: Address])[] = [
+  [
+    [1, 0, 0, 0],
+    [223, 255, 255, 255],
+  ],
+  [
+    [0x20, ...new Array<number>(15).fill(0)],
+    [0x3f, ...new Array<number>(15).fill(0xff)],
+  ],
+];
 
-/** True where nobody is kept out: no network, or all addresses of a family between them, `0.0.0.0/0` or its halves. */
+/** True where nobody is kept out: no network, or all usable addresses of a family between them, as `0.0.0.0/0` has. */
 export function areOpen(networks: PackedNetworks): boolean {
   return rangeIsOpen(networks, 0, networks.length);
 }
 
 /**
- * The same for networks that lie among other bytes. Where an address of a family is left out, the first such one is the
- * family's first, or comes right after a network.
+ * The same for networks that lie among other bytes. Where a usable address of a family is left out, the first such one is
+ * the first of all, or comes right after a network.
  */
 export function rangeIsOpen(bytes: Uint8Array, start: number, end: number): boolean {
   if (start === end) return true;
-  return FIRST_ADDRESSES.some((first) => {
+  return USABLE.some(([first, last]) => {
     // Of nearly all lists this is all that is looked at.
     if (!rangeContains(bytes, start, end, first)) return false;
     for (let at = start; at < end; at += 2 + (bytes[at] as number)) {
       if (bytes[at] !== first.length) continue;
       const next = addressAfter(bytes, at);
-      if (next !== null && !rangeContains(bytes, start, end, next)) return false;
+      if (next === null || isBefore(next, first) || isBefore(last, next)) continue;
+      if (!rangeContains(bytes, start, end, next)) return false;
     }
     return true;
   });
+}
+
+/** Of two addresses of a family. */
+function isBefore(one: Address, other: Address): boolean {
+  const at = one.findIndex((byte, i) => byte !== other[i]);
+  return at >= 0 && (one[at] as number) < (other[at] as number);
 }
 
 /** The address after a network's last; null: it has the family's last. */

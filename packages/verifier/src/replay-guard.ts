@@ -8,6 +8,7 @@ import {
 import type { SigningRecord } from '@keyhold/protocol/feed';
 import { createdAtOf } from '@keyhold/protocol/id';
 import type { VerdictCode } from '@keyhold/protocol/verdict';
+import type { Moment } from './clock.ts';
 import type { Requirement } from './permissions.ts';
 import { ReplayMemory, type Sighting } from './replay-memory.ts';
 import type { FactorUse } from './second-factors.ts';
@@ -25,24 +26,22 @@ interface ReadBy {
   readonly dialects: SigningRecord['dialects'];
   /** The same as text. */
   readonly text: string;
-  /** Epoch milliseconds. */
-  readonly since: number;
+  readonly since: Moment;
 }
 
 /** Sees to it that what was signed once is accepted once. */
 export class ReplayGuard {
   readonly memory: ReplayMemory;
-  /** Epoch milliseconds. */
-  readonly #startedAt: number;
+  readonly #startedAt: Moment;
   /** The latest time seen, epoch milliseconds: a clock set back forgets nothing. */
   #latest: number;
   /** By environment, the settings that its requests were read by, and since when. */
   readonly #readBy = new Map<string, ReadBy>();
 
-  /** @param startedAt since when this verifier remembers, epoch milliseconds */
-  constructor(startedAt: number, memory = new ReplayMemory()) {
+  /** @param startedAt since when this verifier remembers */
+  constructor(startedAt: Moment, memory = new ReplayMemory()) {
     this.#startedAt = startedAt;
-    this.#latest = startedAt;
+    this.#latest = startedAt.wallMs;
     this.memory = memory;
   }
 
@@ -50,36 +49,48 @@ export class ReplayGuard {
    * Remembers a request in this verifier alone. INVARIANT: called in the last step, with nothing awaited after it:
    * nobody without the secret can spend another's nonce, and of two at once one is refused.
    */
-  remember(claim: SignedClaim, signing: SigningRecord, wallMs: number): VerdictCode {
+  remember(claim: SignedClaim, signing: SigningRecord, now: Moment): VerdictCode {
     // One verifier that guards alone has to be the only one, and its environment has to have said so.
     if (signing.replay !== 'verifier' || claim.freshness === null) return 'STORE_UNAVAILABLE';
-    return this.#rememberSince(claim, claim.freshness, signing, wallMs);
+    return this.#rememberSince(claim, claim.freshness, signing, now);
   }
 
   /** The same while a shared store can't be asked, for requests that may do without it: better than nothing. */
-  rememberMeanwhile(claim: SignedClaim, signing: SigningRecord, wallMs: number): VerdictCode {
+  rememberMeanwhile(claim: SignedClaim, signing: SigningRecord, now: Moment): VerdictCode {
     // Without a time nothing tells what was accepted before this verifier was there from what is new.
     if (claim.freshness === null) return 'STORE_UNAVAILABLE';
-    return this.#rememberSince(claim, claim.freshness, signing, wallMs);
+    return this.#rememberSince(claim, claim.freshness, signing, now);
   }
 
-  #rememberSince(claim: SignedClaim, freshness: Freshness, signing: SigningRecord, wallMs: number): VerdictCode {
+  /**
+   * What a store accepted that this verifier may accept without it: neither accepts it after the other. The store alone
+   * decides where there is no room here, or nothing is known of its time any more.
+   */
+  rememberBeside(claim: SignedClaim, { wallMs }: Moment): VerdictCode {
+    const { freshness } = claim;
+    if (freshness === null) return 'VALID';
+    const sighting = this.memory.once(identityOf(claim), freshness.until, wallMs, claim.nonce !== null);
+    return sighting === 'seen' ? 'REPLAYED' : 'VALID';
+  }
+
+  #rememberSince(claim: SignedClaim, freshness: Freshness, signing: SigningRecord, now: Moment): VerdictCode {
     // What was good before it was there may have been accepted by the one before it.
-    if (freshness.after < this.#readingSince(signing, wallMs)) return 'TIMESTAMP_OUT_OF_WINDOW';
-    return CODES[this.memory.once(identityOf(claim), freshness.until, wallMs, claim.nonce !== null)];
+    if (freshness.after < wallOf(this.#readingSince(signing, now), now)) return 'TIMESTAMP_OUT_OF_WINDOW';
+    return CODES[this.memory.once(identityOf(claim), freshness.until, now.wallMs, claim.nonce !== null)];
   }
 
   /**
    * Since when this verifier has read requests by these settings. By others the same request may be good for longer
    * than it was remembered, so that what was signed before a change is not accepted after it.
    */
-  #readingSince({ environment, dialects }: SigningRecord, wallMs: number): number {
+  #readingSince({ environment, dialects }: SigningRecord, { wallMs, monotonicMs }: Moment): Moment {
     this.#latest = Math.max(this.#latest, wallMs);
     const known = this.#readBy.get(environment);
     if (known?.dialects === dialects) return known.since;
     // A replica that was fed anew has the same in another place.
     const text = JSON.stringify(dialects);
-    const since = known === undefined ? this.#startedAt : known.text === text ? known.since : this.#latest;
+    const changedAt = { wallMs: this.#latest, monotonicMs };
+    const since = known === undefined ? this.#startedAt : known.text === text ? known.since : changedAt;
     this.#readBy.set(environment, { dialects, text, since });
     return since;
   }
@@ -90,14 +101,22 @@ export class ReplayGuard {
   }
 
   /** Remembers the code of a second factor in this verifier alone. INVARIANT: as of {@link remember}. */
-  use({ id, after, until }: FactorUse, signing: SigningRecord | null, wallMs: number): VerdictCode {
+  use({ id, after, until }: FactorUse, signing: SigningRecord | null, now: Moment): VerdictCode {
     if (signing?.replay !== 'verifier') return 'STORE_UNAVAILABLE';
     // It may have been used with the verifier before this one: a newer code was not.
-    if (after < this.#startedAt) return 'SECOND_FACTOR_REQUIRED';
-    const sighting = this.memory.once(hash('sha256', id, 'buffer'), until, wallMs, false);
+    if (after < wallOf(this.#startedAt, now)) return 'SECOND_FACTOR_REQUIRED';
+    const sighting = this.memory.once(hash('sha256', id, 'buffer'), until, now.wallMs, false);
     if (sighting === 'fresh') return 'VALID';
     return sighting === 'full' ? 'STORE_UNAVAILABLE' : 'SECOND_FACTOR_REQUIRED';
   }
+}
+
+/**
+ * What the wall clock says of a past moment, epoch milliseconds: what it said then, or where it was set forth since, what
+ * it should have said. Whoever signed meanwhile may have had the right time.
+ */
+function wallOf(past: Moment, now: Moment): number {
+  return Math.max(past.wallMs, now.wallMs - (now.monotonicMs - past.monotonicMs));
 }
 
 /** What a store that several verifiers share is to remember of a request. */

@@ -94,7 +94,7 @@ export interface ReplicaKey extends LimitHolder, Period, Grantee {
   readonly permissions: readonly string[];
   /** True when no network restricts it. */
   readonly anywhere: boolean;
-  /** True when its networks keep nobody out: there are none, or they have all addresses of a family. */
+  /** True when its networks keep nobody out: there are none, or they have all usable addresses of a family. */
   readonly isOpen: boolean;
   /** True when the address lies in one of its networks. */
   allowsAddress(address: Address): boolean;

@@ -73,7 +73,8 @@ export class CheckedBody {
     // What still comes is let go as it comes. Else it would hold up the connection, and with it the answer: frameworks
     // wait for a request's end before they say that it failed.
     request.push = () => true;
-    request.complete = true;
+    // Of HTTP/2 it is read from the stream, and can't be set.
+    Reflect.set(request, 'complete', true);
     // The stream alone fails: its connection stays, so that the application can still answer.
     request._destroy = (error, done) => done(request.listenerCount('error') > 0 ? error : null);
     const fail = () => void request.destroy(mismatch);

@@ -3,6 +3,7 @@ import type { DialectSettings } from '@keyhold/protocol/dialects/settings';
 import type { SigningRecord } from '@keyhold/protocol/feed';
 import { FedClient } from '@keyhold/verifier/testing/fed-client';
 import { credentialRecord, ENVIRONMENT, keyRecord, makeSecret } from '@keyhold/verifier/testing/records';
+import type { SharedStore } from '@keyhold/verifier/shared-store';
 import { Verifier } from '@keyhold/verifier/verifier';
 import { type RequestToSign, type Signer, signRequest } from '../signing/sign-request.ts';
 
@@ -24,14 +25,16 @@ export class SigningVerifier {
   readonly secret = makeSecret();
   /** The one that signs. */
   readonly credential = SIGNED;
-  readonly verifier = new Verifier(this.fed.clock, this.fed.client);
+  readonly verifier: Verifier;
   readonly #pem: string;
 
   constructor(
     dialects: readonly DialectSettings[],
     key: Parameters<typeof keyRecord>[0] = {},
     signing: Partial<Pick<SigningRecord, 'replay' | 'replayReads'>> = {},
+    store: SharedStore | null = null,
   ) {
+    this.verifier = new Verifier(this.fed.clock, this.fed.client, store);
     const { publicKey, privateKey } = generateKeyPairSync('ed25519');
     this.#pem = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
     this.fed.clock.advance(BEFORE_MS);

@@ -13,6 +13,8 @@ import { openRaw } from '../testing/raw-database.ts';
 import { change, knownLog, TestWitnesses } from '../testing/witnessed.ts';
 import { WrittenPast } from '../testing/written-past.ts';
 
+const DAY_MS = 24 * 60 * 60 * 1_000;
+
 /** Enough for two full tiles, with something behind them. */
 async function fill(installation: TestInstallation, name: string, entries: number): Promise<void> {
   for (let done = 0; done < entries; done += 60) {
@@ -34,7 +36,7 @@ it('entries that are older than what is kept are given up by themselves, and the
     receipt = (await installation.call('GET', '/v1/audit/entries/7/receipt')).body.receipt;
     assert.equal((await installation.call('GET', '/v1/audit/log')).body.first, 1);
   }
-  using _later = moveClock(31 * 24 * 60 * 60 * 1_000);
+  using _later = moveClock(31 * DAY_MS);
   {
     await using kept = await startInstallation(place);
     assert.equal((await kept.call('GET', '/v1/audit/log')).body.first, 1, 'nobody said for how long');
@@ -47,6 +49,28 @@ it('entries that are older than what is kept are given up by themselves, and the
   assert.equal(typeof checkReceipt(NODE_CHECKER, readTrust(NODE_CHECKER.sha256, keys.join('\n')), receipt), 'object');
   const { body } = await installation.call('GET', '/v1/audit/entries?action=log.pruned');
   assert.deepEqual([body.items[0].actor, body.items.length], ['system', 1]);
+});
+
+it('entries that tell whether an unused key lapses are kept for as long as that takes', async () => {
+  await using place = await createPlace('sqlite');
+  {
+    await using installation = await startInstallation(place);
+    await createMarket(installation);
+    await installation.call('PUT', '/v1/projects/market/environments/test/rules', { unusedDays: 60 });
+    await fill(installation, 'old', TILE_WIDTH);
+  }
+  {
+    using _later = moveClock(40 * DAY_MS);
+    await using installation = await startInstallation(place);
+    await fill(installation, 'newer', TILE_WIDTH);
+  }
+  using _later = moveClock(75 * DAY_MS);
+  await using installation = await startInstallation(place, { auditDays: 30 });
+  const first = await eventually('a tile is given up', async () => {
+    const { body } = await installation.call('GET', '/v1/audit/log');
+    return body.first > 1 && body.first;
+  });
+  assert.equal(first, TILE_WIDTH + 1, 'what is younger than 60 days is there');
 });
 
 onEachDatabase('giving entries up', (createPlace) => {

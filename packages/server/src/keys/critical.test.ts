@@ -90,6 +90,20 @@ onEachDatabase('keys, to a person', (createPlace) => {
     for (const patch of narrower) assert.equal(await update(patch), false, JSON.stringify(patch));
   });
 
+  it('do more by a later start where their days without networks begin with it', async () => {
+    const issued = async (settings: object) =>
+      (await issue('play', { permissions: ['orders:write'], ...settings })).body.key.id as string;
+    const [open, kept] = [await issued({}), await issued({ allowedNetworks: ['10.0.0.0/8'] })];
+    const begin = (id: string, startsAt: string) => asks(shared().owner.call('PATCH', `/v1/keys/${id}`, { startsAt }));
+    assert.equal(await begin(open, '2031-01-01T00:00:00Z'), false, 'without a rule');
+    const rules = { withoutNetworks: { permissions: ['orders:*'], days: 30 } };
+    const set = await shared().owner.call('PUT', '/v1/projects/shop/environments/play/rules', rules);
+    assert.equal(set.status, 200, JSON.stringify(set.body));
+    assert.equal(await begin(open, '2031-01-02T00:00:00Z'), true);
+    assert.equal(await begin(kept, '2031-01-02T00:00:00Z'), false);
+    await shared().owner.call('PUT', '/v1/projects/shop/environments/play/rules', {}, { confirm: true });
+  });
+
   it('are of production in doubt: an environment that was made harmless past the ledger is not', async () => {
     const { owner, place } = shared();
     const { items } = (await owner.call('GET', '/v1/projects/shop/environments')).body;

@@ -34,13 +34,16 @@ export interface Around {
 export function widensKey(key: KeyRow, { addresses, takesNetworks }: Around, wanted: Wanted): boolean {
   const { permissions, allowedNetworks, addressBook, startsAt, expiresAt } = wanted;
   const networks = JSON.parse(key.allowed_networks) as string[];
+  const [began, begins] = [key.starts_at ?? 0, startsAt === undefined ? (key.starts_at ?? 0) : timeOf(startsAt, 0)];
   return (
     adds(JSON.parse(key.permissions) as string[], permissions) ||
     (networks.length > 0 && (allowedNetworks?.length === 0 || adds(networks, allowedNetworks))) ||
     (takesNetworks && allowedNetworks !== undefined && isOpen(networks) && !isOpen(allowedNetworks)) ||
     adds(addresses, addressBook) ||
     (expiresAt !== undefined && timeOf(expiresAt, Infinity) > (key.expires_at ?? Infinity)) ||
-    (startsAt !== undefined && timeOf(startsAt, 0) < (key.starts_at ?? 0))
+    begins < began ||
+    // The days that it has without networks begin with it.
+    (takesNetworks && begins > began && isOpen(allowedNetworks ?? networks))
   );
 }
 

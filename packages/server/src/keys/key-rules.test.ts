@@ -72,6 +72,19 @@ onEachDatabase("an environment's rules", (createPlace) => {
     }
   });
 
+  it('take from a key that began sooner, behind the barrier: the days that it has without networks begin with it', async () => {
+    await setRules({ withoutNetworks: { permissions: ['orders:*'], days: 1 } });
+    const startsAt = new Date(Date.now() - 1_000).toISOString();
+    for (const [settings, acknowledged] of [
+      [{}, 1],
+      [{ allowedNetworks: ['10.0.0.0/8'] }, undefined],
+    ] as const) {
+      const { keyId } = await shared().market.issue({ permissions: ['orders:write'], startsAt, ...settings });
+      const { barrier } = await shared().expect(200, 'PATCH', `/v1/keys/${keyId}`, { startsAt: null });
+      assert.equal(barrier?.acknowledged, acknowledged);
+    }
+  });
+
   it('hold for keys that were issued before them, and where the control plane decides', async () => {
     await setRules({});
     const free = await shared().market.issue({ permissions: ['funds:withdraw'] });

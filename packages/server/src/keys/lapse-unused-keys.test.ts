@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { Scratch } from '../database/scratch.ts';
+import { deletePruned } from '../ledger/pruned.store.ts';
 import { onEachDatabase } from '../testing/databases.ts';
 import { type OwnVault, openOwnVault } from '../testing/own-vault.ts';
 import { systemRandom } from '../random.ts';
@@ -21,7 +22,7 @@ async function world({ vault, place, store }: OwnVault) {
     const rules = { withdrawals: '[]', without_networks: null, unused_days: 30, second_factor: '[]' };
     return await facts.insert('key_rules', { id: newId('keyRules'), ...common, ...rules });
   });
-  const key = async (period: { readonly starts_at?: number; readonly expires_at?: number } = {}) => {
+  const key = async (period: Partial<Record<'created_at' | 'starts_at' | 'expires_at', number>> = {}) => {
     const [id, credential] = [newId('key'), newId('credential')];
     await vault.ledger.record({ ...draft, subject: id }, async (facts) => {
       const lists = { permissions: '[]', allowed_networks: '[]', rate_limits: '[]', quota: null, metadata: null };
@@ -68,6 +69,24 @@ onEachDatabase('a key that nobody uses', (createPlace) => {
       .execute();
     assert.deepEqual(entries, [{ subject: unused.id }]);
     assert.equal(await lapse(41), 1);
+  });
+
+  it('does not lapse while entries are given up that would say that it was changed', async () => {
+    await using place = await createPlace();
+    await using own = await openOwnVault(place);
+    const { now, key, stateOf, lapse } = await world(own);
+    const { id } = await key({ created_at: now - 60 * DAY_MS });
+    const { vault, store } = own;
+    const { sequence } = vault.ledger.head;
+    const kept = newId('project');
+    await vault.ledger.record({ actor: 'test', action: 'test.made', subject: kept }, (facts) =>
+      facts.insert('projects', { id: kept, slug: 'kept', name: 'kept', created_at: now }),
+    );
+    assert.equal(await lapse(8), 0, 'its entry is there');
+    await store.writer.alone(() => store.writer.transaction((db) => deletePruned(db, sequence, 1_000)));
+    assert.equal(await lapse(8), 0, 'its entry was given up');
+    assert.equal((await stateOf(id)).state, 'active');
+    assert.equal(await lapse(31), 1, 'the log is whole for as long as counts');
   });
 
   it('counts from when it began, and lapses no more once it has ended', async () => {

@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../database/schema.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import { reachesBackTo } from '../ledger/pruned.store.ts';
 import { stateAt } from './key.ts';
 import { listLapseRules, listUnusedKeys } from './unused-keys.store.ts';
 
@@ -19,7 +20,7 @@ interface Lapsing {
 /**
  * Suspends keys that nobody used for as long as their environment's rules allow. A key that was issued, changed or
  * resumed meanwhile counts as used then, and so does one that began; what has ended lapses no more. One that lapsed can
- * be resumed.
+ * be resumed. Where entries were given up of the time that counts, nobody knows what changed then, and nothing lapses.
  * @returns how many lapsed
  */
 export async function lapseUnusedKeys({ ledger, reader, clock }: Lapsing): Promise<number> {
@@ -27,7 +28,10 @@ export async function lapseUnusedKeys({ ledger, reader, clock }: Lapsing): Promi
   for (const { environment_id, project_id, unused_days } of await listLapseRules(reader)) {
     const nowMs = clock.wall();
     const sinceMs = nowMs - (unused_days ?? 0) * DAY_MS;
-    for (const id of await listUnusedKeys(reader, environment_id, { sinceMs, nowMs }, MAX_AT_ONCE)) {
+    const unused = await listUnusedKeys(reader, environment_id, { sinceMs, nowMs }, MAX_AT_ONCE);
+    // Asked afterwards: what is still there now was there when the keys were listed.
+    if (!(await reachesBackTo(reader, sinceMs))) continue;
+    for (const id of unused) {
       const draft = {
         actor: 'system',
         action: 'key.lapsed',

@@ -71,8 +71,13 @@ export async function updateKey(
     const rules = showRules(await findRules(facts.db, key.environment_id));
     const unmet = widens(patch) ? checkRules(rules, shown) : null;
     if (unmet !== null) return unmet;
-    const opens = takesNetworks(rules) && isOpen(shown.allowedNetworks) && !isOpen(JSON.parse(key.allowed_networks));
-    return { key: shown, narrows: takes || opens || narrows(key, changed) || mayRepeat(patch, key, changed) };
+    // The days that a key has without networks begin with it.
+    const sooner = (changed.starts_at ?? 0) < (key.starts_at ?? 0);
+    const opens = isOpen(shown.allowedNetworks) && (sooner || !isOpen(JSON.parse(key.allowed_networks)));
+    return {
+      key: shown,
+      narrows: takes || (takesNetworks(rules) && opens) || narrows(key, changed) || mayRepeat(patch, key, changed),
+    };
   });
   if (isRefusal(recorded)) return recorded;
   const { sequence, value } = recorded;

@@ -129,6 +129,17 @@ export async function lastBefore(db: Db, beforeMs: number): Promise<number> {
   return first === null ? Number(last ?? 0) : Number(first) - 1;
 }
 
+/** Whether each entry since `sinceMs`, epoch milliseconds, is still there, so that one that is not found never was. */
+export async function reachesBackTo(db: Db, sinceMs: number): Promise<boolean> {
+  const oldest = await db
+    .selectFrom('entries')
+    .select(['sequence', 'at'])
+    .orderBy('sequence')
+    .limit(1)
+    .executeTakeFirst();
+  return oldest !== undefined && (oldest.sequence === 1 || oldest.at <= sinceMs);
+}
+
 /** Whether something is left of the first `upTo` entries. */
 export async function hasEntryUpTo(db: Db, upTo: number): Promise<boolean> {
   const row = await db

@@ -19,6 +19,7 @@ export interface Asked {
   readonly token: string | null;
   readonly place: {
     readonly environment?: string | undefined;
+    /** Undefined only where the gateway said that any key will do. */
     readonly permission?: string | undefined;
     /** Where a withdrawal goes. */
     readonly destination?: string | undefined;
@@ -39,6 +40,8 @@ type Described = { readonly request: Omit<ReceivedRequest, 'headers'> & { readon
 type Said = (field: string) => string | undefined;
 
 const PLACE = ['x-keyhold-token', 'x-keyhold-environment', 'x-keyhold-permission'];
+/** Said in place of a permission, and no permission: every one of those has a colon. */
+const ANY_KEY = 'any-key';
 export const ENVOY_PREFIX = '/v1/auth/envoy';
 
 /** `auth_request`: every field is set by its configuration (examples/nginx). */
@@ -139,7 +142,8 @@ export function readAsked(gateway: Gateway, request: HttpRequest): Asked | Refus
 /**
  * In the address that it asks at, which no client writes, or else in fields that it sets. Envoy's address is the
  * client's own. Where address and field say two things, nobody knows who wrote the field: refused, so that neither a
- * client is believed nor a gateway's word dropped. Where funds go is read in the address alone: a gateway that was set up
+ * client is believed nor a gateway's word dropped. Where neither names a permission, a rule was forgotten or a variable was
+ * empty, of which nginx sends nothing: refused, since any key would do otherwise. Where funds go is read in the address alone: a gateway that was set up
  * without a thought of it hands on whatever field a client sends.
  */
 function placeOf({ name }: Gateway, said: Said, { query }: HttpRequest): Asked['place'] | Refusal {
@@ -158,6 +162,11 @@ function placeOf({ name }: Gateway, said: Said, { query }: HttpRequest): Asked['
     const value = address ?? field;
     if (value !== undefined) place[what] = value;
   }
+  if (place.permission === undefined) {
+    const detail = `Say which permission the request takes; where any key will do, say ${ANY_KEY}.`;
+    return refuse('INVALID_INPUT', detail, 'x-keyhold-permission');
+  }
+  if (place.permission === ANY_KEY) delete place.permission;
   const destination = inAddress('destination');
   return destination === undefined ? place : { ...place, destination };
 }

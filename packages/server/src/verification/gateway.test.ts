@@ -36,9 +36,33 @@ onEachDatabase('a gateway that asks before it hands a request on', (createPlace)
     assert.equal((await ask(AT, { ...own, 'x-keyhold-token': secret })).status, 401);
     assert.equal((await ask(AT, { ...own, 'x-keyhold-token': await token(['keys']) })).status, 403);
     const good = { ...own, 'x-keyhold-token': await token(['verify']) };
-    assert.equal((await ask('/v1/auth/forward?environment=market/none', good)).status, 404);
+    assert.equal((await ask(AT.replace('market/test', 'market/none'), good)).status, 404);
     assert.equal((await ask('/v1/auth/forward?environment=market/test&permission=and', good)).status, 400);
     assert.equal((await ask(AT, { ...good, authorization: 'Bearer mkt_test_wrong' })).status, 401);
+  });
+
+  it('has to say which permission a request takes, or that any key will do: silence lets nobody through', async () => {
+    const { secret } = await shared().market.issue();
+    const own = { ...about, 'x-keyhold-token': await token(['verify']), authorization: `Bearer ${secret}` };
+    const place = { 'x-keyhold-environment': 'market/test' };
+    for (const [gateway, accepted] of [
+      ['nginx', 204],
+      ['forward', 204],
+      ['envoy/v1/prices', 200],
+    ] as const) {
+      const told = (permission: object) => ask(`/v1/auth/${gateway}`, { ...own, ...place, ...permission });
+      const silent = await told({});
+      assert.equal(silent.status, 400, gateway);
+      assert.match(await silent.text(), /"field":"x-keyhold-permission"/);
+      assert.equal((await told({ 'x-keyhold-permission': '' })).status, 400, gateway);
+      assert.equal((await told({ 'x-keyhold-permission': 'prices:read' })).status, accepted, gateway);
+      assert.equal((await told({ 'x-keyhold-permission': 'any-key' })).status, accepted, gateway);
+    }
+    const half = '/v1/auth/forward?environment=market/test';
+    assert.equal((await ask(half, own)).status, 400);
+    assert.equal((await ask(`${half}&permission=`, own)).status, 400);
+    assert.equal((await ask(`${half}&permission=any-key`, own)).status, 204);
+    assert.equal((await ask(AT, { ...own, 'x-keyhold-permission': 'any-key' })).status, 400, 'a client says it');
   });
 
   it('reads what it says itself alone: no field of a client changes what is asked', async () => {
