@@ -10,6 +10,7 @@ import type { Database } from '../database/schema.ts';
 import type { Scratch } from '../database/scratch.ts';
 import { type InEnvironment, SEALED, type Vault } from '../vault/vault.ts';
 import type { Unsealed } from '../vault/keyring.ts';
+import { Turns } from '../vault/turns.ts';
 import { forgetCheckpoint, keepCheckpoint, readCheckpointNote } from './log.store.ts';
 import { EntryMissing, LogTiles } from './log-tiles.ts';
 import { checkedLogKeys, LOG_ALGORITHMS, type LogKey, noteKeyOf, openLogKeys } from './open-log-keys.ts';
@@ -42,6 +43,8 @@ export interface LogOptions {
  */
 export class TransparencyLog {
   readonly tiles: LogTiles;
+  /** Entries are given up by one at a time. */
+  readonly prunings = new Turns();
   readonly #options: LogOptions;
   #published: Published | null;
   /** When the newest checkpoint was signed, in seconds since 1970. */
