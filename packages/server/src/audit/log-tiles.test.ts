@@ -8,12 +8,16 @@ import { systemClock } from '../clock.ts';
 import { Scratch } from '../database/scratch.ts';
 import { openPostgres, openSqlite, type Store } from '../database/store.ts';
 import { Ledger, takeEpoch } from '../ledger/ledger.ts';
+import { countKeptTiles, PRUNED_ACTION } from '../ledger/pruned.store.ts';
 import { hashLeaf, sha256, treeOfEntries } from '../ledger/tree.ts';
 import { systemRandom } from '../random.ts';
 import { onEachDatabase, type TestPlace } from '../testing/databases.ts';
+import { enterMany } from '../testing/many-entries.ts';
 import { openRaw } from '../testing/raw-database.ts';
+import type { Vault } from '../vault/vault.ts';
 import { LogTiles } from './log-tiles.ts';
 import { leafAt, proveInclusion } from './prove.ts';
+import { deleteWhatWasPruned } from './prune-log.ts';
 
 const ENTRIES = 2 * TILE_WIDTH + 40;
 /** One of each subtree of the first tile, and some behind it. */
@@ -23,13 +27,13 @@ async function openStore({ folder, databaseUrl }: TestPlace): Promise<Store> {
   return await (databaseUrl === undefined ? openSqlite(join(folder, 'keyhold.db')) : openPostgres(databaseUrl));
 }
 
-async function fill(store: Store): Promise<void> {
+async function fill(store: Store): Promise<Ledger> {
   const { head } = await takeEpoch(store, systemRandom.newId);
   const newSalt = () => Buffer.from(systemRandom.bytes(32)).toString('hex');
   const deaf = { committed: () => {}, recovered: async () => {}, tampered: () => {} };
   const ledger = new Ledger({ store, clock: systemClock, newId: systemRandom.newId, newSalt, ...deaf }, head);
-  const draft = { actor: 'system', action: 'subject.used', subject: 'subject_1', evenWithoutChange: true } as const;
-  await Promise.all(Array.from({ length: ENTRIES }, () => ledger.record(draft, async () => null)));
+  await enterMany(ledger, ENTRIES);
+  return ledger;
 }
 
 onEachDatabase('tiles that are kept', (createPlace) => {
@@ -78,5 +82,54 @@ onEachDatabase('tiles that are kept', (createPlace) => {
     // As a Keyhold of before kept them: nobody edited those.
     await raw.run(`update log_tiles set hashes = '${before[0].hashes}', subtrees = null ${first}`);
     assert.equal(await provesAll(), 0);
+  });
+
+  it('stay of entries that are given up while the others are made anew', async () => {
+    await using place = await createPlace();
+    const store = await openStore(place);
+    await using _ = store;
+    const ledger = await fill(store);
+    const scratch = new Scratch(store);
+    await new LogTiles(store.reader, scratch, () => {}).keepFull(ENTRIES);
+    let isFirst = true;
+    const write: Scratch['write'] = async (work) => {
+      if (isFirst) {
+        isFirst = false;
+        const given = { actor: 'system', action: PRUNED_ACTION, subject: 'log', code: `up-to-${TILE_WIDTH}` } as const;
+        await ledger.record({ ...given, evenWithoutChange: true }, async () => null);
+        await deleteWhatWasPruned({ vault: { reader: store.reader } as Vault, store });
+      }
+      return await scratch.write(work);
+    };
+    await new LogTiles(store.reader, { write } as Scratch, () => {}).rebuild(ENTRIES);
+    await proveInclusion(new LogTiles(store.reader, scratch, () => {}), ENTRIES - 1, ENTRIES);
+  });
+
+  it('are without gaps, also where some are made anew while others are kept', async () => {
+    await using place = await createPlace();
+    const store = await openStore(place);
+    await using _ = store;
+    await fill(store);
+    const scratch = new Scratch(store);
+    await new LogTiles(store.reader, scratch, () => {}).keepFull(TILE_WIDTH);
+    const [forgotten, written] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let rebuilt: Promise<void> | undefined;
+    let isForgetting = false;
+    const write: Scratch['write'] = async (work) => {
+      const isFirst = rebuilt === undefined;
+      isForgetting ||= !isFirst;
+      // The first is of the tile behind the one that is there.
+      rebuilt ??= tiles.rebuild(ENTRIES);
+      await nextTurn();
+      if (isFirst && isForgetting) await forgotten.promise;
+      const result = await scratch.write(work);
+      (isFirst ? written : forgotten).resolve();
+      await written.promise;
+      return result;
+    };
+    const tiles = new LogTiles(store.reader, { write } as Scratch, () => {});
+    await tiles.keepFull(ENTRIES);
+    await rebuilt;
+    assert.equal(await countKeptTiles(store.reader, 2 * TILE_WIDTH), 2);
   });
 });

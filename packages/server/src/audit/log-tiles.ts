@@ -7,6 +7,7 @@ import type { Scratch } from '../database/scratch.ts';
 import { leavesBetween } from '../ledger/entries.store.ts';
 import { prunedUpTo } from '../ledger/pruned.store.ts';
 import { hashLeaf, sha256 } from '../ledger/tree.ts';
+import { Turns } from '../vault/turns.ts';
 import { FullTile, type Hashes } from './full-tile.ts';
 import { countTiles, forgetTiles, keepTile, readTile } from './log.store.ts';
 
@@ -35,6 +36,8 @@ export class LogTiles {
   readonly #reader: Kysely<Database>;
   readonly #scratch: Scratch;
   readonly #changed: () => void;
+  /** INVARIANT: who keeps tiles counts those that are there: nobody forgets some meanwhile. */
+  readonly #turns = new Turns();
   readonly #checked = new Map<string, FullTile>();
   /** As they lie there: good for what is checked afterwards. */
   readonly #unchecked = new Map<string, FullTile>();
@@ -141,7 +144,11 @@ export class LogTiles {
   }
 
   /** Keeps every tile that is full in a tree of `size`, level by level. */
-  async keepFull(size: number): Promise<void> {
+  keepFull(size: number): Promise<void> {
+    return this.#turns.take(() => this.#keepFull(size));
+  }
+
+  async #keepFull(size: number): Promise<void> {
     for (let level = 0; Math.floor(size / TILE_WIDTH ** (level + 1)) > 0; level++) {
       const full = Math.floor(size / TILE_WIDTH ** (level + 1));
       for (let next = await countTiles(this.#reader, level); next < full; next += TILES_PER_WRITE) {
@@ -157,14 +164,18 @@ export class LogTiles {
   }
 
   /** Drops all of it, so that the entries make it anew. */
-  async rebuild(size: number): Promise<void> {
-    this.#checked.clear();
-    this.#unchecked.clear();
-    this.#tails.clear();
-    this.#folded.clear();
-    const firstMade = (await prunedUpTo(this.#reader)).upTo / TILE_WIDTH;
-    await this.#scratch.write((tables) => forgetTiles(tables, firstMade));
-    await this.keepFull(size);
+  rebuild(size: number): Promise<void> {
+    return this.#turns.take(async () => {
+      this.#checked.clear();
+      this.#unchecked.clear();
+      this.#tails.clear();
+      this.#folded.clear();
+      // INVARIANT: read where nothing else is committed: a tile whose entries were just given up can't be made anew.
+      await this.#scratch.write(async (tables) =>
+        forgetTiles(tables, (await prunedUpTo(this.#reader)).upTo / TILE_WIDTH),
+      );
+      await this.#keepFull(size);
+    });
   }
 
   async #made(level: number, number: number, width: number): Promise<Hashes> {
