@@ -215,7 +215,8 @@ async function openAudit(places: AuditPlaces, alarms: Alarms, stack: AsyncDispos
   ledger.encryptSides(personal.prepare);
   await personal.ensurePeriods();
   const { installation } = ledger.head;
-  const forged = (detail: string) => alarms.raise('LOG_FORGED', installation, detail);
+  const forged: LogOptions['forged'] = (what, detail) =>
+    alarms.raise('LOG_FORGED', what === 'tree' ? installation : `${installation}/${what}`, detail);
   const log = await TransparencyLog.open({ vault, scratch, place, origin: originOf(installation), forged });
   await log.publish();
   const lagging = (id: string, detail: string) => alarms.raise('EXPORT_LAGS', id, detail);

@@ -116,7 +116,7 @@ async function pruneOld({ auditDays, store, clock, alarms, vault, audit: { log }
   if (auditDays === undefined || vault.keyring.sealed) return;
   const pruned = await pruneLog({ vault, store, log }, { actor: 'system' }, clock.wall() - auditDays * DAY_MS);
   if (isRefusal(pruned) && pruned.refused === 'LOG_FORGED')
-    alarms.raise('LOG_FORGED', vault.ledger.head.installation, pruned.detail);
+    alarms.raise('LOG_FORGED', `${vault.ledger.head.installation}/entries`, pruned.detail);
 }
 
 /** Whoever went on without approvals is looked at within three days. */

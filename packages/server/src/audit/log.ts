@@ -26,6 +26,9 @@ export interface Published {
   readonly note: string;
 }
 
+/** What is not as it was written: apart from each other, so that what is mended by itself hides nothing that is not. */
+export type Forged = 'tree' | 'tiles' | 'checkpoint';
+
 export interface LogOptions {
   readonly vault: Vault;
   readonly scratch: Scratch;
@@ -34,7 +37,7 @@ export interface LogOptions {
   /** The log's name. */
   readonly origin: string;
   /** Raises the alarm that the log is not what its entries make it. */
-  readonly forged: (detail: string) => void;
+  readonly forged: (what: Forged, detail: string) => void;
 }
 
 /**
@@ -60,7 +63,7 @@ export class TransparencyLog {
     this.#options = options;
     this.#published = published;
     this.#signedAt = signedAt;
-    this.tiles = new LogTiles(options.vault.reader, options.scratch, () => options.forged(TILES_CHANGED));
+    this.tiles = new LogTiles(options.vault.reader, options.scratch, () => options.forged('tiles', TILES_CHANGED));
   }
 
   static async open(options: LogOptions): Promise<TransparencyLog> {
@@ -71,11 +74,11 @@ export class TransparencyLog {
     if (kept === null) return log;
     if (typeof kept !== 'string') {
       // The log did sign it: then it is the entries that are others now, and it stays to show that.
-      if (!kept.isOfEntries) options.forged(OTHER_ENTRIES);
+      if (!kept.isOfEntries) options.forged('tree', OTHER_ENTRIES);
       return new TransparencyLog(options, kept.published, kept.signedAt);
     }
     // A size that was put there would keep every true checkpoint out.
-    options.forged(`the kept checkpoint was changed: ${kept}`);
+    options.forged('checkpoint', `the kept checkpoint was changed: ${kept}`);
     await options.scratch.write((tables) => forgetCheckpoint(tables, 'signed'));
     return log;
   }
@@ -189,7 +192,7 @@ export class TransparencyLog {
   /** An entry that somebody deleted: nothing that it is part of is signed. */
   #refuseMissing(error: unknown): Refusal {
     if (!(error instanceof EntryMissing)) throw error;
-    this.#options.forged(error.message);
+    this.#options.forged('tree', error.message);
     return refuse('LOG_FORGED', `The log is not whole: ${error.message}. Nothing is signed.`);
   }
 
@@ -203,7 +206,8 @@ export class TransparencyLog {
     // Tiles are only a convenience: somebody may have changed those alone.
     await this.tiles.rebuild(tree.size);
     const isTreeWrong = !isSame(await this.tiles.nodes(nodes));
-    this.#options.forged(isTreeWrong ? 'the tree is not the one of its entries' : TILES_CHANGED);
+    if (!isTreeWrong) this.#options.forged('tiles', TILES_CHANGED);
+    else this.#options.forged('tree', 'the tree is not the one of its entries');
     return isTreeWrong ? refuse('LOG_FORGED', 'The log is not what its entries make it: nothing is signed.') : null;
   }
 }

@@ -192,7 +192,11 @@ export class Witnesses implements Disposable {
     const own = await log.recognise(note);
     if (own === null) return;
     if (typeof own === 'string') {
-      alarms.raise('LOG_FORGED', subjectOf(log.origin), `the kept witnessed checkpoint is of another log: ${own}`);
+      alarms.raise(
+        'LOG_FORGED',
+        `${subjectOf(log.origin)}/witnessed`,
+        `the kept witnessed checkpoint is of another log: ${own}`,
+      );
       // What the log did sign stays, to show that; a larger one goes over it. A size that is not reached would not.
       if (own !== OTHER_ENTRIES) await scratch.write((tables) => forgetCheckpoint(tables, 'witnessed'));
       return;

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { TILE_WIDTH } from '@keyhold/protocol/log/tile';
+import { onEachDatabase } from '../testing/databases.ts';
+import { eventually } from '../testing/eventually.ts';
+import { startInstallation, type TestInstallation } from '../testing/installation.ts';
+import { openRaw } from '../testing/raw-database.ts';
+import { change } from '../testing/witnessed.ts';
+
+type Alarm = Readonly<Record<'code' | 'subject' | 'detail', string>>;
+
+async function forgeries({ call }: TestInstallation): Promise<Alarm[]> {
+  const { alarms } = (await call('GET', '/v1/installation')).body;
+  return (alarms as Alarm[]).filter(({ code }) => code === 'LOG_FORGED');
+}
+
+async function fillTile(installation: TestInstallation): Promise<void> {
+  for (let done = 0; done < TILE_WIDTH; done += 32) {
+    await Promise.all(Array.from({ length: 32 }, (_, i) => change(installation, `filled-${done + i}`)));
+  }
+  const { sequence } = (await installation.call('GET', '/v1/audit/log')).body;
+  assert.equal((await installation.call('GET', `/v1/audit/entries/${sequence}/receipt`)).status, 200);
+}
+
+onEachDatabase('an alarm of the log', (createPlace) => {
+  it('that tiles were made anew, or a checkpoint forgotten, hides no forged tree', async () => {
+    await using place = await createPlace();
+    {
+      await using installation = await startInstallation(place);
+      await fillTile(installation);
+    }
+    {
+      await using raw = await openRaw(place);
+      const flipped = "(case when substr(subtrees, 1, 1) = '0' then '1' else '0' end) || substr(subtrees, 2)";
+      await raw.run(`update log_tiles set subtrees = ${flipped} where level = 0 and number = 0`);
+      await raw.run("update log_checkpoints set note = 'no note' where kind = 'signed'");
+    }
+    await using installation = await startInstallation(place);
+    const { id } = (await installation.call('GET', '/v1/installation')).body;
+    await eventually('the tile was looked at', async () => (await forgeries(installation)).length === 2);
+    assert.deepEqual((await forgeries(installation)).map(({ subject }) => subject).sort(), [
+      `${id}/checkpoint`,
+      `${id}/tiles`,
+    ]);
+    await using raw = await openRaw(place);
+    await raw.run(`update ledger_head set tree = '${'00'.repeat(32)}' || substr(tree, 65)`);
+    await change(installation, 'after');
+    await eventually('the forged tree is told', async () =>
+      (await forgeries(installation)).some(({ subject, detail }) => subject === id && detail.includes('tree')),
+    );
+    const told = (await installation.call('GET', '/v1/audit/entries?action=alarm.raised')).body.items;
+    assert.ok(told.some(({ subject }: Alarm) => subject === id));
+  });
+});
