@@ -15,7 +15,7 @@ import { onEachDatabase, type TestPlace } from '../testing/databases.ts';
 import { enterMany } from '../testing/many-entries.ts';
 import { openRaw } from '../testing/raw-database.ts';
 import type { Vault } from '../vault/vault.ts';
-import { LogTiles } from './log-tiles.ts';
+import { EntryMissing, LogTiles } from './log-tiles.ts';
 import { leafAt, proveInclusion } from './prove.ts';
 import { deleteWhatWasPruned } from './prune-log.ts';
 
@@ -34,6 +34,12 @@ async function fill(store: Store): Promise<Ledger> {
   const ledger = new Ledger({ store, clock: systemClock, newId: systemRandom.newId, newSalt, ...deaf }, head);
   await enterMany(ledger, ENTRIES);
   return ledger;
+}
+
+async function giveFirstTileUp(store: Store, ledger: Ledger): Promise<void> {
+  const given = { actor: 'system', action: PRUNED_ACTION, subject: 'log', code: `up-to-${TILE_WIDTH}` } as const;
+  await ledger.record({ ...given, evenWithoutChange: true }, async () => null);
+  await deleteWhatWasPruned({ vault: { reader: store.reader } as Vault, store });
 }
 
 onEachDatabase('tiles that are kept', (createPlace) => {
@@ -84,6 +90,36 @@ onEachDatabase('tiles that are kept', (createPlace) => {
     assert.equal(await provesAll(), 0);
   });
 
+  it('are left as they lie where hashes and subtrees differ and the entries were given up, and that is told', async () => {
+    await using place = await createPlace();
+    const store = await openStore(place);
+    await using _ = store;
+    const ledger = await fill(store);
+    const scratch = new Scratch(store);
+    await new LogTiles(store.reader, scratch, () => {}).keepFull(ENTRIES);
+    await giveFirstTileUp(store, ledger);
+    await using raw = await openRaw(place);
+    const kept = async () => await raw.rows('select hashes, subtrees from log_tiles order by id');
+    for (const column of ['hashes', 'subtrees']) {
+      const flipped = `(case when substr(${column}, 1, 1) = '0' then '1' else '0' end) || substr(${column}, 2)`;
+      const [before] = await raw.rows('select hashes, subtrees from log_tiles where level = 0 and number = 0');
+      await raw.run(`update log_tiles set ${column} = ${flipped} where level = 0 and number = 0`);
+      await nextTurn();
+      const edited = await kept();
+      const tiles = new LogTiles(store.reader, scratch, () => assert.fail('nothing is made anew'));
+      const lost = new EntryMissing('a tile was changed, and entry 1 is missing');
+      for (let i = 0; i < 2; i++) await assert.rejects(tiles.rangeHash({ start: 0, end: ENTRIES }), lost);
+      assert.deepEqual(await kept(), edited);
+      await raw.run(`update log_tiles set ${column} = '${before[column]}' where level = 0 and number = 0`);
+    }
+    // One over it that does not vouch for itself vouches for nothing else.
+    const over = `'01/0', 1, 0, '${'00'.repeat(32 * TILE_WIDTH)}', '${'11'.repeat(32 * 16)}'`;
+    await raw.run(`insert into log_tiles (id, level, number, hashes, subtrees) values (${over})`);
+    await nextTurn();
+    const tiles = new LogTiles(store.reader, scratch, () => assert.fail('nothing was changed'));
+    assert.equal((await tiles.hashes(0, 0, TILE_WIDTH)).length, TILE_WIDTH);
+  });
+
   it('stay of entries that are given up while the others are made anew', async () => {
     await using place = await createPlace();
     const store = await openStore(place);
@@ -95,9 +131,7 @@ onEachDatabase('tiles that are kept', (createPlace) => {
     const write: Scratch['write'] = async (work) => {
       if (isFirst) {
         isFirst = false;
-        const given = { actor: 'system', action: PRUNED_ACTION, subject: 'log', code: `up-to-${TILE_WIDTH}` } as const;
-        await ledger.record({ ...given, evenWithoutChange: true }, async () => null);
-        await deleteWhatWasPruned({ vault: { reader: store.reader } as Vault, store });
+        await giveFirstTileUp(store, ledger);
       }
       return await scratch.write(work);
     };

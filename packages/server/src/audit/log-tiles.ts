@@ -1,4 +1,4 @@
-import { HASH_BYTES, foldNodes, isSameHash, perfectRoot } from '@keyhold/protocol/log/merkle';
+import { foldNodes, isSameHash, perfectRoot } from '@keyhold/protocol/log/merkle';
 import { type Node, perfectNodes, type Range } from '@keyhold/protocol/log/merkle-paths';
 import { TILE_WIDTH, tileOf, tileWidth } from '@keyhold/protocol/log/tile';
 import type { Kysely } from 'kysely';
@@ -46,7 +46,7 @@ export class LogTiles {
   /** The last tile of each level, as far as it was made: an entry never changes, nor a tile that is full. */
   readonly #tails = new Map<number, Tail>();
 
-  /** @param changed told when a kept tile is not what it was */
+  /** @param changed told when a kept tile was not what it was, and is made anew */
   constructor(reader: Kysely<Database>, scratch: Scratch, changed: () => void) {
     this.#reader = reader;
     this.#scratch = scratch;
@@ -70,35 +70,42 @@ export class LogTiles {
     const kept = await readTile(this.#reader, level, number);
     const tile = kept === null ? null : FullTile.ofKept(kept);
     if (kept === null || tile === null) return null;
-    if (await this.#isBelow(level, number, tile)) {
-      keepSome(this.#checked, MAX_CACHED, name, tile);
-      if (tile.isKeptAs(kept)) return tile;
-    }
+    const expected = await this.#expected(level, number);
+    const isWhole = tile.isKeptAs(kept);
+    // Where nothing lies over it, hashes and subtrees have to vouch for each other: of two that differ neither is known to be true.
+    const isTrue = expected === undefined ? isWhole : isSameHash(expected, tile.root);
+    if (isTrue) keepSome(this.#checked, MAX_CACHED, name, tile);
+    if (isTrue && isWhole) return tile;
     this.#unchecked.delete(name);
+    const made = isTrue ? tile : await this.#madeAnew(level, number);
     this.#changed();
-    return await this.#keepAnew(level, number);
+    if (expected === undefined || isSameHash(expected, made.root)) await this.#keep(level, number, made);
+    return made;
   }
 
-  /** Puts a full tile in the place of a kept one that is not what it was. */
-  async #keepAnew(level: number, number: number): Promise<FullTile> {
-    const known = this.#checked.get(`${level}/${number}`);
-    const tile = known ?? FullTile.of(await this.#made(level, number, TILE_WIDTH));
-    // Where it can't be kept it is made again the next time.
-    if (await this.#isBelow(level, number, tile)) {
-      await this.#scratch.write((tables) => keepTile(tables, level, number, tile.toKept())).catch(() => {});
+  /** What a kept tile was made of; where that is not there any more, the kept one stays as it is. */
+  async #madeAnew(level: number, number: number): Promise<FullTile> {
+    try {
+      return FullTile.of(await this.#made(level, number, TILE_WIDTH));
+    } catch (error) {
+      throw error instanceof EntryMissing ? new EntryMissing(`a tile was changed, and ${error.message}`) : error;
     }
-    return tile;
   }
 
-  /** Whether a kept tile is the one that the tile over it was made of; that of the highest is in the tree itself. */
-  async #isBelow(level: number, number: number, { root }: FullTile): Promise<boolean> {
+  /** Where it can't be kept it is made again the next time. */
+  async #keep(level: number, number: number, tile: FullTile): Promise<void> {
+    await this.#scratch.write((tables) => keepTile(tables, level, number, tile.toKept())).catch(() => {});
+  }
+
+  /** Root of a tile by the one over it; undefined where there is none, as over the highest, or none that is sound. */
+  async #expected(level: number, number: number): Promise<Uint8Array | undefined> {
     const [over, at] = [Math.floor(number / TILE_WIDTH), number % TILE_WIDTH];
     const tail = this.#tails.get(level + 1);
     const known = tail?.number === over ? tail.hashes : this.#checked.get(`${level + 1}/${over}`)?.hashes;
+    if (known?.[at] !== undefined) return known[at];
     const kept = known === undefined ? await readTile(this.#reader, level + 1, over) : null;
-    const place = [2 * at * HASH_BYTES, 2 * (at + 1) * HASH_BYTES] as const;
-    const expected = known?.[at] ?? (kept === null ? undefined : Buffer.from(kept.hashes.slice(...place), 'hex'));
-    return expected === undefined || isSameHash(expected, root);
+    const tile = kept === null ? null : FullTile.ofKept(kept);
+    return kept !== null && tile?.isKeptAs(kept) === true ? tile.hashes[at] : undefined;
   }
 
   /** MTH of the leaves of a range, which is a subtree of a proof. */

@@ -202,7 +202,7 @@ export class TransparencyLog {
     const nodes = perfectNodes({ start: 0, end: tree.size });
     const isSame = (own: readonly Uint8Array[]) =>
       own.length === tree.nodes.length && own.every((hash, i) => isSameHash(hash, tree.nodes[i] as Uint8Array));
-    if (isSame(await this.tiles.nodes(nodes))) return null;
+    if (await this.tiles.nodes(nodes).then(isSame, unlessMissing)) return null;
     // Tiles are only a convenience: somebody may have changed those alone.
     await this.tiles.rebuild(tree.size);
     const isTreeWrong = !isSame(await this.tiles.nodes(nodes));
@@ -210,6 +210,12 @@ export class TransparencyLog {
     else this.#options.forged('tree', 'the tree is not the one of its entries');
     return isTreeWrong ? refuse('LOG_FORGED', 'The log is not what its entries make it: nothing is signed.') : null;
   }
+}
+
+/** What could not be read now says nothing of what is there. */
+function unlessMissing(error: unknown): false {
+  if (error instanceof EntryMissing) return false;
+  throw error;
 }
 
 interface KeptCheckpoint {
