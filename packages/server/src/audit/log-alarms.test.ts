@@ -22,7 +22,38 @@ async function fillTiles(installation: TestInstallation): Promise<void> {
   assert.equal((await installation.call('GET', `/v1/audit/entries/${sequence}/receipt`)).status, 200);
 }
 
+function flipped(column: string): string {
+  return `${column} = (case when substr(${column}, 1, 1) = '0' then '1' else '0' end) || substr(${column}, 2)`;
+}
+
 onEachDatabase('an alarm of the log', (createPlace) => {
+  it('accuses no entries where tiles were edited alone, also of entries that were given up', async () => {
+    for (const isPruned of [false, true]) {
+      for (const edit of [`${flipped('hashes')}, subtrees = null`, flipped('subtrees')]) {
+        // Those hashes are all that there is of them.
+        if (isPruned && edit.startsWith('hashes')) continue;
+        await using place = await createPlace();
+        {
+          await using installation = await startInstallation(place);
+          await fillTiles(installation);
+          const before = new Date().toISOString();
+          if (isPruned) assert.equal((await installation.call('POST', '/v1/audit/prune', { before })).status, 200);
+        }
+        {
+          await using raw = await openRaw(place);
+          await raw.run(`update log_tiles set ${edit} where level = 0 and number = 0`);
+        }
+        await using installation = await startInstallation(place);
+        await change(installation, 'after');
+        const { sequence } = (await installation.call('GET', '/v1/audit/log')).body;
+        assert.equal((await installation.call('GET', `/v1/audit/entries/${sequence}/receipt`)).status, 200);
+        const { id } = (await installation.call('GET', '/v1/installation')).body;
+        const subjects = (await forgeries(installation)).map(({ subject }) => subject);
+        assert.deepEqual(subjects, [`${id}/tiles`], `${edit}, given up: ${isPruned}`);
+      }
+    }
+  });
+
   it('that tiles were made anew, of whatever was there, or a checkpoint forgotten, hides no forged tree', async () => {
     await using place = await createPlace();
     {
@@ -31,8 +62,7 @@ onEachDatabase('an alarm of the log', (createPlace) => {
     }
     {
       await using raw = await openRaw(place);
-      const flipped = "(case when substr(subtrees, 1, 1) = '0' then '1' else '0' end) || substr(subtrees, 2)";
-      await raw.run(`update log_tiles set subtrees = ${flipped} where level = 0 and number = 0`);
+      await raw.run(`update log_tiles set ${flipped('subtrees')} where level = 0 and number = 0`);
       // One that is not full yet, which nothing can be made of.
       const unmade = `'01/00000000000000', 1, 0, '${'00'.repeat(32 * TILE_WIDTH)}', '${'11'.repeat(32 * 16)}'`;
       await raw.run(`insert into log_tiles (id, level, number, hashes, subtrees) values (${unmade})`);

@@ -170,7 +170,7 @@ export class LogTiles {
     }
   }
 
-  /** Drops all of it, so that the entries make it anew. */
+  /** Drops all of it, so that the entries make it anew; the hashes that stay have to be known to make the root. */
   rebuild(size: number): Promise<void> {
     return this.#turns.take(async () => {
       this.#checked.clear();

@@ -13,6 +13,7 @@ import type { Unsealed } from '../vault/keyring.ts';
 import { Turns } from '../vault/turns.ts';
 import { forgetCheckpoint, keepCheckpoint, readCheckpointNote } from './log.store.ts';
 import { EntryMissing, LogTiles } from './log-tiles.ts';
+import { rootOfEntries } from './root-of-entries.ts';
 import { checkedLogKeys, LOG_ALGORITHMS, type LogKey, noteKeyOf, openLogKeys } from './open-log-keys.ts';
 
 export const OTHER_ENTRIES = 'its entries are not those that it signed';
@@ -198,17 +199,18 @@ export class TransparencyLog {
 
   /** INVARIANT: a tree is signed only where the tiles, which come from the entries, make the same. */
   async #refuseForged(tree: Frontier): Promise<Refusal | null> {
-    await this.tiles.keepFull(tree.size);
-    const nodes = perfectNodes({ start: 0, end: tree.size });
-    const isSame = (own: readonly Uint8Array[]) =>
-      own.length === tree.nodes.length && own.every((hash, i) => isSameHash(hash, tree.nodes[i] as Uint8Array));
-    if (await this.tiles.nodes(nodes).then(isSame, unlessMissing)) return null;
-    // Tiles are only a convenience: somebody may have changed those alone.
-    await this.tiles.rebuild(tree.size);
-    const isTreeWrong = !isSame(await this.tiles.nodes(nodes));
-    if (!isTreeWrong) this.#options.forged('tiles', TILES_CHANGED);
-    else this.#options.forged('tree', 'the tree is not the one of its entries');
-    return isTreeWrong ? refuse('LOG_FORGED', 'The log is not what its entries make it: nothing is signed.') : null;
+    const isMade = async () => {
+      await this.tiles.keepFull(tree.size);
+      const made = await this.tiles.nodes(perfectNodes({ start: 0, end: tree.size }));
+      return (
+        made.length === tree.nodes.length && made.every((hash, i) => isSameHash(hash, tree.nodes[i] as Uint8Array))
+      );
+    };
+    if (await isMade().catch(unlessMissing)) return null;
+    await mendTiles(this.#options, this.tiles, { size: tree.size, root: rootOf(sha256, tree) });
+    if (await isMade()) return null;
+    this.#options.forged('tree', 'the tree is not the one of its entries');
+    return refuse('LOG_FORGED', 'The log is not what its entries make it: nothing is signed.');
   }
 }
 
@@ -216,6 +218,21 @@ export class TransparencyLog {
 function unlessMissing(error: unknown): false {
   if (error instanceof EntryMissing) return false;
   throw error;
+}
+
+/**
+ * Whether the entries make that root. Then it is the tiles that were changed, which are only a convenience, and they are
+ * made anew.
+ */
+async function mendTiles(
+  { vault, forged }: LogOptions,
+  tiles: LogTiles,
+  { size, root }: Pick<Published, 'size' | 'root'>,
+): Promise<boolean> {
+  if (!isSameHash(await rootOfEntries(vault.reader, size), root)) return false;
+  await tiles.rebuild(size);
+  forged('tiles', TILES_CHANGED);
+  return true;
 }
 
 interface KeptCheckpoint {
@@ -230,11 +247,8 @@ interface KeptCheckpoint {
  * The kept checkpoint, held against the log's keys and its entries; or why it is not one of this log. Null where the
  * keys themselves were tampered with, so that nothing can be said of it.
  */
-async function readKept(
-  { vault, origin }: LogOptions,
-  tiles: LogTiles,
-  note: string,
-): Promise<KeptCheckpoint | string | null> {
+async function readKept(options: LogOptions, tiles: LogTiles, note: string): Promise<KeptCheckpoint | string | null> {
+  const { vault, origin } = options;
   const keys = await checkedLogKeys(vault, origin);
   if (isRefusal(keys)) return null;
   const logs = keys.map((row) => ({ ...noteKeyOf(row), url: null }));
@@ -244,10 +258,7 @@ async function readKept(
   if (checkpoint.size > vault.ledger.head.sequence) return 'it is of more entries than there are';
   const kept = { published: { ...checkpoint, note }, signedAt: signedAt ?? 0 };
   if (checkpoint.size === 0) return { ...kept, isOfEntries: true };
-  const root = await tiles.rangeHash({ start: 0, end: checkpoint.size }).catch((error) => {
-    // What could not be read now says nothing of what is there.
-    if (error instanceof EntryMissing) return null;
-    throw error;
-  });
-  return { ...kept, isOfEntries: root !== null && isSameHash(root, checkpoint.root) };
+  const isSame = (root: Uint8Array) => isSameHash(root, checkpoint.root);
+  const isMade = await tiles.rangeHash({ start: 0, end: checkpoint.size }).then(isSame, unlessMissing);
+  return { ...kept, isOfEntries: isMade || (await mendTiles(options, tiles, checkpoint)) };
 }

@@ -8,6 +8,7 @@ import { OTHER_ENTRIES, type Published, type TransparencyLog } from './log.ts';
 import { forgetCheckpoint, keepCheckpoint, readCheckpointNote } from './log.store.ts';
 import { logKeysOf } from './open-log-keys.ts';
 import { proveConsistency } from './prove.ts';
+import { rootOfEntries } from './root-of-entries.ts';
 import { compareSeen } from './seen-elsewhere.ts';
 import { WitnessClient } from './witness-client.ts';
 import { type WitnessFault, WitnessPeer } from './witness-peer.ts';
@@ -231,7 +232,7 @@ export class Witnesses implements Disposable {
       origin: log.origin,
       keys: await logKeysOf(vault.reader, log.origin, policy?.logs ?? []),
       size: vault.ledger.head.sequence,
-      rootAt: (size) => log.tiles.rangeHash({ start: 0, end: size }),
+      rootAt: (size) => rootOfEntries(vault.reader, size),
     });
     return seen.is === 'contradicted' ? seen.why : null;
   }
