@@ -42,6 +42,8 @@ interface Maintained {
   readonly denials: DenialLog;
   readonly decisions: DecisionLog;
   readonly offboarding: OffboardContext;
+  /** What entries are old by. */
+  readonly livedTime: () => number;
   /** Days that entries are kept; undefined: for good. */
   readonly auditDays: number | undefined;
   readonly audit: { readonly log: TransparencyLog; readonly personal: PersonalParts; readonly exporter: Exporter };
@@ -76,7 +78,6 @@ export function startMaintenance(maintained: Maintained): () => void {
   every(HOUR_MS, () => checkChain(maintained));
   every(HOUR_MS, () => deleteWhatWasPruned(maintained));
   every(HOUR_MS, () => pruneOld(maintained));
-  void pruneOld(maintained).catch(() => {});
   every(HOUR_MS, async () => void (await lapseUnusedKeys({ ...maintained, reader: maintained.store.reader })));
   every(
     QUARTER_MINUTE_MS,
@@ -112,9 +113,14 @@ export function startMaintenance(maintained: Maintained): () => void {
 }
 
 /** As somebody who asks for it does; what keeps it from being done now is told, and tried again in an hour. */
-async function pruneOld({ auditDays, store, clock, alarms, vault, audit: { log } }: Maintained): Promise<void> {
+async function pruneOld(maintained: Maintained): Promise<void> {
+  const { auditDays, livedTime, store, alarms, vault, audit } = maintained;
   if (auditDays === undefined || vault.keyring.sealed) return;
-  const pruned = await pruneLog({ vault, store, log }, { actor: 'system' }, clock.wall() - auditDays * DAY_MS);
+  const pruned = await pruneLog(
+    { vault, store, log: audit.log },
+    { actor: 'system' },
+    livedTime() - auditDays * DAY_MS,
+  );
   if (isRefusal(pruned) && pruned.refused === 'LOG_FORGED')
     alarms.raise('LOG_FORGED', `${vault.ledger.head.installation}/entries`, pruned.detail);
 }
