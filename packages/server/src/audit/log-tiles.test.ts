@@ -15,6 +15,7 @@ import { onEachDatabase, type TestPlace } from '../testing/databases.ts';
 import { enterMany } from '../testing/many-entries.ts';
 import { openRaw } from '../testing/raw-database.ts';
 import type { Vault } from '../vault/vault.ts';
+import { FullTile } from './full-tile.ts';
 import { EntryMissing, LogTiles } from './log-tiles.ts';
 import { leafAt, proveInclusion } from './prove.ts';
 import { deleteWhatWasPruned } from './prune-log.ts';
@@ -88,6 +89,17 @@ onEachDatabase('tiles that are kept', (createPlace) => {
     // As a Keyhold of before kept them: nobody edited those.
     await raw.run(`update log_tiles set hashes = '${before[0].hashes}', subtrees = null ${first}`);
     assert.equal(await provesAll(), 0);
+    const subtrees = async () => (await raw.rows(`select subtrees from log_tiles ${first}`))[0].subtrees;
+    assert.equal(await subtrees(), null);
+    // They get subtrees where the tile over them vouches for what they are made of.
+    const below = FullTile.ofKept(before[0]) as FullTile;
+    const over = FullTile.of(Array.from({ length: TILE_WIDTH }, () => below.root)).toKept();
+    const row = `'01/00000000000000', 1, 0, '${over.hashes}', '${over.subtrees}'`;
+    await raw.run(`insert into log_tiles (id, level, number, hashes, subtrees) values (${row})`);
+    await nextTurn();
+    const tiles = new LogTiles(store.reader, new Scratch(store), () => assert.fail('nothing was changed'));
+    await tiles.hashes(0, 0, TILE_WIDTH);
+    assert.equal(await subtrees(), before[0].subtrees);
   });
 
   it('are left as they lie where hashes and subtrees differ and the entries were given up, and that is told', async () => {

@@ -75,6 +75,8 @@ export class LogTiles {
     // Where nothing lies over it, hashes and subtrees have to vouch for each other: of two that differ neither is known to be true.
     const isTrue = expected === undefined ? isWhole : isSameHash(expected, tile.root);
     if (isTrue) keepSome(this.#checked, MAX_CACHED, name, tile);
+    // One of before there were subtrees is given them once it is known to be true.
+    if (isTrue && kept.subtrees === null && expected !== undefined) await this.#keep(level, number, tile);
     if (isTrue && isWhole) return tile;
     this.#unchecked.delete(name);
     const made = isTrue ? tile : await this.#madeAnew(level, number);
