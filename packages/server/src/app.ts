@@ -43,6 +43,7 @@ import { decryptWith, encryptTo, newPair } from './delivery/pair-cipher.ts';
 import { startVaultListener } from './compat/start-vault-listener.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import { Alarms } from './ledger/alarms.ts';
+import { takeLivedTime } from './ledger/lived-time.ts';
 import { originOf } from './audit/ask-witnesses.ts';
 import { type Ground, headFileOf, startLedger } from './ledger-wiring.ts';
 import type { Feed } from './feed/start-feed.ts';
@@ -90,7 +91,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   // database
   const file = (name: string) => join(config.dataFolder, name);
   const store = await openData(config, stack);
-  const scratch = new Scratch(store);
+  const [scratch, livedTime] = [new Scratch(store), await takeLivedTime(store.reader, clock)];
 
   // ledger, vault, feed
   const alarms = new Alarms(clock, (alarm) => log.error({ alarm }, 'ALARM'));
@@ -146,7 +147,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   stack.defer(closeFeed);
   const elsewhere = await startListeners(config, vaultApi, { ...context, reader: store.reader, tampered }, log, stack);
   const kept = { ledger, book, hub, rewrap, audit, usageLog, denials, vault, decisions, ...people };
-  stack.defer(startMaintenance({ ...ground, ...kept, auditDays: config.auditDays }));
+  stack.defer(startMaintenance({ ...ground, ...kept, livedTime, auditDays: config.auditDays }));
   const running = stack.move();
   return {
     url: urlOf(app.server.address(), config.host, tls !== undefined),
@@ -215,7 +216,8 @@ async function openAudit(places: AuditPlaces, alarms: Alarms, stack: AsyncDispos
   ledger.encryptSides(personal.prepare);
   await personal.ensurePeriods();
   const { installation } = ledger.head;
-  const forged = (detail: string) => alarms.raise('LOG_FORGED', installation, detail);
+  const forged: LogOptions['forged'] = (what, detail) =>
+    alarms.raise('LOG_FORGED', what === 'tree' ? installation : `${installation}/${what}`, detail);
   const log = await TransparencyLog.open({ vault, scratch, place, origin: originOf(installation), forged });
   await log.publish();
   const lagging = (id: string, detail: string) => alarms.raise('EXPORT_LAGS', id, detail);

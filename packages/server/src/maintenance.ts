@@ -43,6 +43,8 @@ interface Maintained {
   readonly denials: DenialLog;
   readonly decisions: DecisionLog;
   readonly offboarding: OffboardContext;
+  /** What entries are old by. */
+  readonly livedTime: () => number;
   /** Days that entries are kept; undefined: for good. */
   readonly auditDays: number | undefined;
   readonly audit: { readonly log: TransparencyLog; readonly personal: PersonalParts; readonly exporter: Exporter };
@@ -77,7 +79,6 @@ export function startMaintenance(maintained: Maintained): () => void {
   every(HOUR_MS, () => checkChain(maintained));
   every(HOUR_MS, () => deleteWhatWasPruned(maintained));
   every(HOUR_MS, () => pruneOld(maintained));
-  void pruneOld(maintained).catch(() => {});
   every(HOUR_MS, async () => void (await lapseUnusedKeys({ ...maintained, reader: maintained.store.reader })));
   every(
     QUARTER_MINUTE_MS,
@@ -116,13 +117,15 @@ export function startMaintenance(maintained: Maintained): () => void {
  * As somebody who asks for it does, but for entries that tell whether a key lapses, which stay as long as that takes. What
  * keeps it from being done now is told, and tried again in an hour.
  */
-async function pruneOld({ auditDays, store, clock, alarms, vault, audit: { log } }: Maintained): Promise<void> {
+async function pruneOld(maintained: Maintained): Promise<void> {
+  const { auditDays, livedTime, store, alarms, vault, audit } = maintained;
   if (auditDays === undefined || vault.keyring.sealed) return;
   const rules = await listLapseRules(store.reader);
   const days = Math.max(auditDays, ...rules.map(({ unused_days }) => unused_days ?? 0));
-  const pruned = await pruneLog({ vault, store, log }, { actor: 'system' }, clock.wall() - days * DAY_MS);
+  const before = livedTime() - days * DAY_MS;
+  const pruned = await pruneLog({ vault, store, log: audit.log }, { actor: 'system' }, before);
   if (isRefusal(pruned) && pruned.refused === 'LOG_FORGED')
-    alarms.raise('LOG_FORGED', vault.ledger.head.installation, pruned.detail);
+    alarms.raise('LOG_FORGED', `${vault.ledger.head.installation}/entries`, pruned.detail);
 }
 
 /** Whoever went on without approvals is looked at within three days. */

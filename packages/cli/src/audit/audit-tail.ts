@@ -25,30 +25,46 @@ export const auditTail: Command = {
     const client = createClient(connectionFor(own, environment));
     const to = wholeNumber('to', own['to']) ?? Number.POSITIVE_INFINITY;
     let next = wholeNumber('from', own['from']) ?? (await client.audit.getLog()).sequence + 1;
-    let isGone = false;
+    let [isGone, isWhole] = [false, true];
     while (next <= to) {
       let items: readonly Entry[] = [];
+      let first = 1;
       try {
         ({ items } = await client.audit.list({ order: 'asc', from: next, limit: PAGE }));
+        // Asked afterwards: what was given up meanwhile is not missing.
+        if (isGap(items, next)) ({ first } = await client.audit.getLog());
         isGone = false;
       } catch (error) {
         // What was refused stays refused; what does not answer may come back.
         if (error instanceof KeyholdError && error.status < 500) throw error;
         if (!isGone) terminal.note('The server does not answer; trying again each second.');
+        items = [];
         isGone = true;
       }
-      for (const entry of items.filter(({ sequence }) => sequence <= to)) {
-        if (entry.sequence > next) {
-          terminal.note(`Entries ${next} to ${entry.sequence - 1} are not there any more: they were given up.`);
-        }
-        terminal.print(own['json-lines'] === true ? JSON.stringify(entry) : describe(entry));
+      for (const entry of items) {
+        const { givenUp, missing } = absentBetween(next, Math.min(entry.sequence - 1, to), first);
+        if (givenUp !== null) terminal.note(`${givenUp} are not there any more: they were given up.`);
+        if (missing !== null) terminal.note(`${missing} are MISSING from the log: nobody gave them up.`);
+        isWhole &&= missing === null;
         next = entry.sequence + 1;
+        if (entry.sequence > to) break;
+        terminal.print(own['json-lines'] === true ? JSON.stringify(entry) : describe(entry));
       }
       if (items.length < PAGE && next <= to) await pause(INTERVAL_MS);
     }
-    return EXIT.done;
+    return isWhole ? EXIT.done : EXIT.refused;
   },
 };
+
+function isGap(items: readonly Entry[], from: number): boolean {
+  return items.some(({ sequence }, i) => sequence !== from + i);
+}
+
+/** What is not there of a run of entries: those before the first of the log were given up. */
+function absentBetween(from: number, to: number, first: number) {
+  const named = (start: number, end: number) => (start > end ? null : `Entries ${start} to ${end}`);
+  return { givenUp: named(from, Math.min(to, first - 1)), missing: named(Math.max(from, first), to) };
+}
 
 function describe({ sequence, at, action, subject, actor }: Entry): string {
   return `${String(sequence).padStart(8)}  ${at}  ${action.padEnd(24)}  ${subject}  by ${actor}`;

@@ -89,3 +89,30 @@ it('is bounded for each caller, and what can not be entered now is the next time
   await log.flush();
   assert.equal(entered.length, 52, 'each once');
 });
+
+it('past what is told apart is entered as a number, also where the rest can not be entered at once', async () => {
+  const entered: { action: string; side?: unknown }[] = [];
+  let [works, later] = [false, 0];
+  const record = async (draft: (typeof entered)[0]) => {
+    // They take the places of some that are put back.
+    while (!works && later < 5) note(`later_${later++}`);
+    if (!works) throw new Error('the store is away');
+    entered.push(draft);
+  };
+  const log = new DenialLog({ record: record as unknown as Ledger['record'] }, systemClock);
+  const note = (name: string) => {
+    log.note({ id: name, judge: NO_POLICIES }, 'list-keys', 'FORBIDDEN', '192.0.2.1');
+  };
+  for (let i = 0; i < 2_003; i++) note(`tok_${i}`);
+  await log.flush();
+  works = true;
+  await log.flush();
+  const uncounted = entered.filter(({ action }) => action === 'access.uncounted');
+  assert.equal(entered.length, 2_001);
+  assert.deepEqual(
+    uncounted.map(({ side }) => (side as { count: number }).count),
+    [8],
+  );
+  await log.flush();
+  assert.equal(entered.length, 2_001, 'each once');
+});

@@ -12,7 +12,7 @@ interface Denied {
   readonly addresses: Set<string>;
 }
 
-/** Of one caller, apart from each other; what exceeds it is counted as `other`. */
+/** Of one caller, apart from each other; what exceeds it is counted as `other`, what exceeds the next as a number alone. */
 const MAX_OF_ONE = 50;
 const MAX_KEPT = 2_000;
 const MAX_NAMED = 10;
@@ -27,6 +27,7 @@ export class DenialLog {
   readonly #clock: Clock;
   #waiting = new Map<string, Denied>();
   #ofOne = new Map<string, number>();
+  #uncounted = 0;
   #sinceMs: number;
   #flushing: Promise<void> = Promise.resolve();
 
@@ -43,7 +44,10 @@ export class DenialLog {
     const isHidden = ERRORS[code].status === 404 && last?.decision.allowed === false && last.isThere !== false;
     if (code !== 'FORBIDDEN' && !isHidden) return;
     const denied = this.#of(id, operation);
-    if (denied === null) return;
+    if (denied === null) {
+      this.#uncounted++;
+      return;
+    }
     denied.codes[code] = (denied.codes[code] ?? 0) + 1;
     if (last?.decision.allowed === false && denied.rules.size < MAX_NAMED) denied.rules.add(last.decision.rule);
     if (denied.addresses.size < MAX_NAMED) denied.addresses.add(address);
@@ -68,27 +72,41 @@ export class DenialLog {
   }
 
   async #flush(): Promise<void> {
-    const waiting = this.#waiting;
-    if (waiting.size === 0) return;
+    const [waiting, uncounted] = [this.#waiting, this.#uncounted];
+    if (waiting.size === 0 && uncounted === 0) return;
     const [since, untilMs] = [new Date(this.#sinceMs).toISOString(), this.#clock.wall()];
     const window = { since, until: new Date(untilMs).toISOString() };
-    [this.#waiting, this.#ofOne] = [new Map(), new Map()];
+    [this.#waiting, this.#ofOne, this.#uncounted] = [new Map(), new Map(), 0];
     const entered = [...waiting.values()].map(async ({ actor, operation, codes, rules, addresses }) => {
       const side = { ...window, codes, rules: [...rules], addresses: [...addresses] };
       const draft = { actor, action: 'access.denied', subject: actor, code: operation, about: actor, side };
       await this.#ledger.record({ ...draft, evenWithoutChange: true }, async () => null);
     });
+    entered.push(this.#enterUncounted(uncounted, window));
     const outcomes = await Promise.allSettled(entered);
     for (const [i, { status }] of outcomes.entries()) {
-      if (status === 'rejected') this.#putBack([...waiting.values()][i] as Denied);
+      if (status === 'fulfilled') continue;
+      const denied = [...waiting.values()][i];
+      if (denied === undefined) this.#uncounted += uncounted;
+      else this.#putBack(denied);
     }
     // What was not entered was counted since then.
     if (outcomes.every(({ status }) => status === 'fulfilled')) this.#sinceMs = untilMs;
   }
 
+  /** Nobody's in particular: it is said of the whole. */
+  async #enterUncounted(count: number, window: { readonly since: string; readonly until: string }): Promise<void> {
+    if (count === 0) return;
+    const draft = { actor: 'system', action: 'access.uncounted', subject: 'system', about: 'system' };
+    await this.#ledger.record({ ...draft, side: { ...window, count }, evenWithoutChange: true }, async () => null);
+  }
+
   #putBack({ actor, operation, codes, rules, addresses }: Denied): void {
     const denied = this.#of(actor, operation);
-    if (denied === null) return;
+    if (denied === null) {
+      this.#uncounted += Object.values(codes).reduce((sum, count) => sum + count, 0);
+      return;
+    }
     for (const [code, count] of Object.entries(codes)) denied.codes[code] = (denied.codes[code] ?? 0) + count;
     for (const rule of rules) denied.rules.add(rule);
     for (const address of addresses) denied.addresses.add(address);

@@ -1,12 +1,10 @@
-import { rootOf } from '@keyhold/protocol/log/merkle';
 import type { Kysely } from 'kysely';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../database/schema.ts';
 import type { Log } from '../http/log.ts';
 import { readHead } from '../ledger/head.ts';
-import { treeAt } from '../ledger/pruned.store.ts';
-import { EMPTY_TREE, sha256 } from '../ledger/tree.ts';
 import { logKeysOf } from './open-log-keys.ts';
+import { rootOfEntries } from './root-of-entries.ts';
 import { compareSeen, type OwnTree } from './seen-elsewhere.ts';
 import { WitnessClient } from './witness-client.ts';
 import type { AskedWitness, WitnessPolicy } from './witness-policy.ts';
@@ -35,9 +33,7 @@ export async function askWitnesses(
     origin,
     keys: await logKeysOf(reader, origin, logs),
     size: head.sequence,
-    // From the entries themselves: whoever put an older database back can also write tiles. Of those that were given up
-    // tiles are all that there is, and they have to make the root.
-    rootAt: async (size) => rootOf(sha256, (await treeAt(reader, size)) ?? EMPTY_TREE),
+    rootAt: (size) => rootOfEntries(reader, size),
   };
   const client = new WitnessClient(clock);
   const answers = await Promise.all(asked.map((witness) => ask(client, witness, own, log)));

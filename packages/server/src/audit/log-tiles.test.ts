@@ -8,12 +8,17 @@ import { systemClock } from '../clock.ts';
 import { Scratch } from '../database/scratch.ts';
 import { openPostgres, openSqlite, type Store } from '../database/store.ts';
 import { Ledger, takeEpoch } from '../ledger/ledger.ts';
+import { countKeptTiles, PRUNED_ACTION } from '../ledger/pruned.store.ts';
 import { hashLeaf, sha256, treeOfEntries } from '../ledger/tree.ts';
 import { systemRandom } from '../random.ts';
 import { onEachDatabase, type TestPlace } from '../testing/databases.ts';
+import { enterMany } from '../testing/many-entries.ts';
 import { openRaw } from '../testing/raw-database.ts';
-import { LogTiles } from './log-tiles.ts';
+import type { Vault } from '../vault/vault.ts';
+import { FullTile } from './full-tile.ts';
+import { EntryMissing, LogTiles } from './log-tiles.ts';
 import { leafAt, proveInclusion } from './prove.ts';
+import { deleteWhatWasPruned } from './prune-log.ts';
 
 const ENTRIES = 2 * TILE_WIDTH + 40;
 /** One of each subtree of the first tile, and some behind it. */
@@ -23,13 +28,19 @@ async function openStore({ folder, databaseUrl }: TestPlace): Promise<Store> {
   return await (databaseUrl === undefined ? openSqlite(join(folder, 'keyhold.db')) : openPostgres(databaseUrl));
 }
 
-async function fill(store: Store): Promise<void> {
+async function fill(store: Store): Promise<Ledger> {
   const { head } = await takeEpoch(store, systemRandom.newId);
   const newSalt = () => Buffer.from(systemRandom.bytes(32)).toString('hex');
   const deaf = { committed: () => {}, recovered: async () => {}, tampered: () => {} };
   const ledger = new Ledger({ store, clock: systemClock, newId: systemRandom.newId, newSalt, ...deaf }, head);
-  const draft = { actor: 'system', action: 'subject.used', subject: 'subject_1', evenWithoutChange: true } as const;
-  await Promise.all(Array.from({ length: ENTRIES }, () => ledger.record(draft, async () => null)));
+  await enterMany(ledger, ENTRIES);
+  return ledger;
+}
+
+async function giveFirstTileUp(store: Store, ledger: Ledger): Promise<void> {
+  const given = { actor: 'system', action: PRUNED_ACTION, subject: 'log', code: `up-to-${TILE_WIDTH}` } as const;
+  await ledger.record({ ...given, evenWithoutChange: true }, async () => null);
+  await deleteWhatWasPruned({ vault: { reader: store.reader } as Vault, store });
 }
 
 onEachDatabase('tiles that are kept', (createPlace) => {
@@ -78,5 +89,93 @@ onEachDatabase('tiles that are kept', (createPlace) => {
     // As a Keyhold of before kept them: nobody edited those.
     await raw.run(`update log_tiles set hashes = '${before[0].hashes}', subtrees = null ${first}`);
     assert.equal(await provesAll(), 0);
+    const subtrees = async () => (await raw.rows(`select subtrees from log_tiles ${first}`))[0].subtrees;
+    assert.equal(await subtrees(), null);
+    // They get subtrees where the tile over them vouches for what they are made of.
+    const below = FullTile.ofKept(before[0]) as FullTile;
+    const over = FullTile.of(Array.from({ length: TILE_WIDTH }, () => below.root)).toKept();
+    const row = `'01/00000000000000', 1, 0, '${over.hashes}', '${over.subtrees}'`;
+    await raw.run(`insert into log_tiles (id, level, number, hashes, subtrees) values (${row})`);
+    await nextTurn();
+    const tiles = new LogTiles(store.reader, new Scratch(store), () => assert.fail('nothing was changed'));
+    await tiles.hashes(0, 0, TILE_WIDTH);
+    assert.equal(await subtrees(), before[0].subtrees);
+  });
+
+  it('are left as they lie where hashes and subtrees differ and the entries were given up, and that is told', async () => {
+    await using place = await createPlace();
+    const store = await openStore(place);
+    await using _ = store;
+    const ledger = await fill(store);
+    const scratch = new Scratch(store);
+    await new LogTiles(store.reader, scratch, () => {}).keepFull(ENTRIES);
+    await giveFirstTileUp(store, ledger);
+    await using raw = await openRaw(place);
+    const kept = async () => await raw.rows('select hashes, subtrees from log_tiles order by id');
+    for (const column of ['hashes', 'subtrees']) {
+      const flipped = `(case when substr(${column}, 1, 1) = '0' then '1' else '0' end) || substr(${column}, 2)`;
+      const [before] = await raw.rows('select hashes, subtrees from log_tiles where level = 0 and number = 0');
+      await raw.run(`update log_tiles set ${column} = ${flipped} where level = 0 and number = 0`);
+      await nextTurn();
+      const edited = await kept();
+      const tiles = new LogTiles(store.reader, scratch, () => assert.fail('nothing is made anew'));
+      const lost = new EntryMissing('a tile was changed, and entry 1 is missing');
+      for (let i = 0; i < 2; i++) await assert.rejects(tiles.rangeHash({ start: 0, end: ENTRIES }), lost);
+      assert.deepEqual(await kept(), edited);
+      await raw.run(`update log_tiles set ${column} = '${before[column]}' where level = 0 and number = 0`);
+    }
+    // One over it that does not vouch for itself vouches for nothing else.
+    const over = `'01/0', 1, 0, '${'00'.repeat(32 * TILE_WIDTH)}', '${'11'.repeat(32 * 16)}'`;
+    await raw.run(`insert into log_tiles (id, level, number, hashes, subtrees) values (${over})`);
+    await nextTurn();
+    const tiles = new LogTiles(store.reader, scratch, () => assert.fail('nothing was changed'));
+    assert.equal((await tiles.hashes(0, 0, TILE_WIDTH)).length, TILE_WIDTH);
+  });
+
+  it('stay of entries that are given up while the others are made anew', async () => {
+    await using place = await createPlace();
+    const store = await openStore(place);
+    await using _ = store;
+    const ledger = await fill(store);
+    const scratch = new Scratch(store);
+    await new LogTiles(store.reader, scratch, () => {}).keepFull(ENTRIES);
+    let isFirst = true;
+    const write: Scratch['write'] = async (work) => {
+      if (isFirst) {
+        isFirst = false;
+        await giveFirstTileUp(store, ledger);
+      }
+      return await scratch.write(work);
+    };
+    await new LogTiles(store.reader, { write } as Scratch, () => {}).rebuild(ENTRIES);
+    await proveInclusion(new LogTiles(store.reader, scratch, () => {}), ENTRIES - 1, ENTRIES);
+  });
+
+  it('are without gaps, also where some are made anew while others are kept', async () => {
+    await using place = await createPlace();
+    const store = await openStore(place);
+    await using _ = store;
+    await fill(store);
+    const scratch = new Scratch(store);
+    await new LogTiles(store.reader, scratch, () => {}).keepFull(TILE_WIDTH);
+    const [forgotten, written] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let rebuilt: Promise<void> | undefined;
+    let isForgetting = false;
+    const write: Scratch['write'] = async (work) => {
+      const isFirst = rebuilt === undefined;
+      isForgetting ||= !isFirst;
+      // The first is of the tile behind the one that is there.
+      rebuilt ??= tiles.rebuild(ENTRIES);
+      await nextTurn();
+      if (isFirst && isForgetting) await forgotten.promise;
+      const result = await scratch.write(work);
+      (isFirst ? written : forgotten).resolve();
+      await written.promise;
+      return result;
+    };
+    const tiles = new LogTiles(store.reader, { write } as Scratch, () => {});
+    await tiles.keepFull(ENTRIES);
+    await rebuilt;
+    assert.equal(await countKeptTiles(store.reader, 2 * TILE_WIDTH), 2);
   });
 });

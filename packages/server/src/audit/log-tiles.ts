@@ -1,4 +1,4 @@
-import { HASH_BYTES, foldNodes, isSameHash, perfectRoot } from '@keyhold/protocol/log/merkle';
+import { foldNodes, isSameHash, perfectRoot } from '@keyhold/protocol/log/merkle';
 import { type Node, perfectNodes, type Range } from '@keyhold/protocol/log/merkle-paths';
 import { TILE_WIDTH, tileOf, tileWidth } from '@keyhold/protocol/log/tile';
 import type { Kysely } from 'kysely';
@@ -7,6 +7,7 @@ import type { Scratch } from '../database/scratch.ts';
 import { leavesBetween } from '../ledger/entries.store.ts';
 import { prunedUpTo } from '../ledger/pruned.store.ts';
 import { hashLeaf, sha256 } from '../ledger/tree.ts';
+import { Turns } from '../vault/turns.ts';
 import { FullTile, type Hashes } from './full-tile.ts';
 import { countTiles, forgetTiles, keepTile, readTile } from './log.store.ts';
 
@@ -35,6 +36,8 @@ export class LogTiles {
   readonly #reader: Kysely<Database>;
   readonly #scratch: Scratch;
   readonly #changed: () => void;
+  /** INVARIANT: who keeps tiles counts those that are there: nobody forgets some meanwhile. */
+  readonly #turns = new Turns();
   readonly #checked = new Map<string, FullTile>();
   /** As they lie there: good for what is checked afterwards. */
   readonly #unchecked = new Map<string, FullTile>();
@@ -43,7 +46,7 @@ export class LogTiles {
   /** The last tile of each level, as far as it was made: an entry never changes, nor a tile that is full. */
   readonly #tails = new Map<number, Tail>();
 
-  /** @param changed told when a kept tile is not what it was */
+  /** @param changed told when a kept tile was not what it was, and is made anew */
   constructor(reader: Kysely<Database>, scratch: Scratch, changed: () => void) {
     this.#reader = reader;
     this.#scratch = scratch;
@@ -67,35 +70,44 @@ export class LogTiles {
     const kept = await readTile(this.#reader, level, number);
     const tile = kept === null ? null : FullTile.ofKept(kept);
     if (kept === null || tile === null) return null;
-    if (await this.#isBelow(level, number, tile)) {
-      keepSome(this.#checked, MAX_CACHED, name, tile);
-      if (tile.isKeptAs(kept)) return tile;
-    }
+    const expected = await this.#expected(level, number);
+    const isWhole = tile.isKeptAs(kept);
+    // Where nothing lies over it, hashes and subtrees have to vouch for each other: of two that differ neither is known to be true.
+    const isTrue = expected === undefined ? isWhole : isSameHash(expected, tile.root);
+    if (isTrue) keepSome(this.#checked, MAX_CACHED, name, tile);
+    // One of before there were subtrees is given them once it is known to be true.
+    if (isTrue && kept.subtrees === null && expected !== undefined) await this.#keep(level, number, tile);
+    if (isTrue && isWhole) return tile;
     this.#unchecked.delete(name);
+    const made = isTrue ? tile : await this.#madeAnew(level, number);
     this.#changed();
-    return await this.#keepAnew(level, number);
+    if (expected === undefined || isSameHash(expected, made.root)) await this.#keep(level, number, made);
+    return made;
   }
 
-  /** Puts a full tile in the place of a kept one that is not what it was. */
-  async #keepAnew(level: number, number: number): Promise<FullTile> {
-    const known = this.#checked.get(`${level}/${number}`);
-    const tile = known ?? FullTile.of(await this.#made(level, number, TILE_WIDTH));
-    // Where it can't be kept it is made again the next time.
-    if (await this.#isBelow(level, number, tile)) {
-      await this.#scratch.write((tables) => keepTile(tables, level, number, tile.toKept())).catch(() => {});
+  /** What a kept tile was made of; where that is not there any more, the kept one stays as it is. */
+  async #madeAnew(level: number, number: number): Promise<FullTile> {
+    try {
+      return FullTile.of(await this.#made(level, number, TILE_WIDTH));
+    } catch (error) {
+      throw error instanceof EntryMissing ? new EntryMissing(`a tile was changed, and ${error.message}`) : error;
     }
-    return tile;
   }
 
-  /** Whether a kept tile is the one that the tile over it was made of; that of the highest is in the tree itself. */
-  async #isBelow(level: number, number: number, { root }: FullTile): Promise<boolean> {
+  /** Where it can't be kept it is made again the next time. */
+  async #keep(level: number, number: number, tile: FullTile): Promise<void> {
+    await this.#scratch.write((tables) => keepTile(tables, level, number, tile.toKept())).catch(() => {});
+  }
+
+  /** Root of a tile by the one over it; undefined where there is none, as over the highest, or none that is sound. */
+  async #expected(level: number, number: number): Promise<Uint8Array | undefined> {
     const [over, at] = [Math.floor(number / TILE_WIDTH), number % TILE_WIDTH];
     const tail = this.#tails.get(level + 1);
     const known = tail?.number === over ? tail.hashes : this.#checked.get(`${level + 1}/${over}`)?.hashes;
+    if (known?.[at] !== undefined) return known[at];
     const kept = known === undefined ? await readTile(this.#reader, level + 1, over) : null;
-    const place = [2 * at * HASH_BYTES, 2 * (at + 1) * HASH_BYTES] as const;
-    const expected = known?.[at] ?? (kept === null ? undefined : Buffer.from(kept.hashes.slice(...place), 'hex'));
-    return expected === undefined || isSameHash(expected, root);
+    const tile = kept === null ? null : FullTile.ofKept(kept);
+    return kept !== null && tile?.isKeptAs(kept) === true ? tile.hashes[at] : undefined;
   }
 
   /** MTH of the leaves of a range, which is a subtree of a proof. */
@@ -141,7 +153,11 @@ export class LogTiles {
   }
 
   /** Keeps every tile that is full in a tree of `size`, level by level. */
-  async keepFull(size: number): Promise<void> {
+  keepFull(size: number): Promise<void> {
+    return this.#turns.take(() => this.#keepFull(size));
+  }
+
+  async #keepFull(size: number): Promise<void> {
     for (let level = 0; Math.floor(size / TILE_WIDTH ** (level + 1)) > 0; level++) {
       const full = Math.floor(size / TILE_WIDTH ** (level + 1));
       for (let next = await countTiles(this.#reader, level); next < full; next += TILES_PER_WRITE) {
@@ -156,15 +172,19 @@ export class LogTiles {
     }
   }
 
-  /** Drops all of it, so that the entries make it anew. */
-  async rebuild(size: number): Promise<void> {
-    this.#checked.clear();
-    this.#unchecked.clear();
-    this.#tails.clear();
-    this.#folded.clear();
-    const firstMade = (await prunedUpTo(this.#reader)).upTo / TILE_WIDTH;
-    await this.#scratch.write((tables) => forgetTiles(tables, firstMade));
-    await this.keepFull(size);
+  /** Drops all of it, so that the entries make it anew; the hashes that stay have to be known to make the root. */
+  rebuild(size: number): Promise<void> {
+    return this.#turns.take(async () => {
+      this.#checked.clear();
+      this.#unchecked.clear();
+      this.#tails.clear();
+      this.#folded.clear();
+      // INVARIANT: read where nothing else is committed: a tile whose entries were just given up can't be made anew.
+      await this.#scratch.write(async (tables) =>
+        forgetTiles(tables, (await prunedUpTo(this.#reader)).upTo / TILE_WIDTH),
+      );
+      await this.#keepFull(size);
+    });
   }
 
   async #made(level: number, number: number, width: number): Promise<Hashes> {

@@ -83,8 +83,9 @@ export async function keepTile(
     .execute();
 }
 
-/** Forgets every tile that can be made anew: of entries that were given up the lowest can't. */
+/** Forgets every tile that can be made anew: of entries that were given up the lowest can't, but for its subtrees. */
 export async function forgetTiles(tables: Kysely<ScratchTables>, firstMade: number): Promise<void> {
   await tables.deleteFrom('log_tiles').where('level', '>', 0).execute();
   await tables.deleteFrom('log_tiles').where('level', '=', 0).where('number', '>=', firstMade).execute();
+  await tables.updateTable('log_tiles').set({ subtrees: null }).where('subtrees', 'is not', null).execute();
 }

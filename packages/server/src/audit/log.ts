@@ -10,8 +10,10 @@ import type { Database } from '../database/schema.ts';
 import type { Scratch } from '../database/scratch.ts';
 import { type InEnvironment, SEALED, type Vault } from '../vault/vault.ts';
 import type { Unsealed } from '../vault/keyring.ts';
+import { Turns } from '../vault/turns.ts';
 import { forgetCheckpoint, keepCheckpoint, readCheckpointNote } from './log.store.ts';
 import { EntryMissing, LogTiles } from './log-tiles.ts';
+import { rootOfEntries } from './root-of-entries.ts';
 import { checkedLogKeys, LOG_ALGORITHMS, type LogKey, noteKeyOf, openLogKeys } from './open-log-keys.ts';
 
 export const OTHER_ENTRIES = 'its entries are not those that it signed';
@@ -25,6 +27,9 @@ export interface Published {
   readonly note: string;
 }
 
+/** What is not as it was written: apart from each other, so that what is mended by itself hides nothing that is not. */
+export type Forged = 'tree' | 'tiles' | 'checkpoint';
+
 export interface LogOptions {
   readonly vault: Vault;
   readonly scratch: Scratch;
@@ -33,7 +38,7 @@ export interface LogOptions {
   /** The log's name. */
   readonly origin: string;
   /** Raises the alarm that the log is not what its entries make it. */
-  readonly forged: (detail: string) => void;
+  readonly forged: (what: Forged, detail: string) => void;
 }
 
 /**
@@ -42,6 +47,8 @@ export interface LogOptions {
  */
 export class TransparencyLog {
   readonly tiles: LogTiles;
+  /** Entries are given up by one at a time. */
+  readonly prunings = new Turns();
   readonly #options: LogOptions;
   #published: Published | null;
   /** When the newest checkpoint was signed, in seconds since 1970. */
@@ -57,7 +64,7 @@ export class TransparencyLog {
     this.#options = options;
     this.#published = published;
     this.#signedAt = signedAt;
-    this.tiles = new LogTiles(options.vault.reader, options.scratch, () => options.forged(TILES_CHANGED));
+    this.tiles = new LogTiles(options.vault.reader, options.scratch, () => options.forged('tiles', TILES_CHANGED));
   }
 
   static async open(options: LogOptions): Promise<TransparencyLog> {
@@ -68,11 +75,11 @@ export class TransparencyLog {
     if (kept === null) return log;
     if (typeof kept !== 'string') {
       // The log did sign it: then it is the entries that are others now, and it stays to show that.
-      if (!kept.isOfEntries) options.forged(OTHER_ENTRIES);
+      if (!kept.isOfEntries) options.forged('tree', OTHER_ENTRIES);
       return new TransparencyLog(options, kept.published, kept.signedAt);
     }
     // A size that was put there would keep every true checkpoint out.
-    options.forged(`the kept checkpoint was changed: ${kept}`);
+    options.forged('checkpoint', `the kept checkpoint was changed: ${kept}`);
     await options.scratch.write((tables) => forgetCheckpoint(tables, 'signed'));
     return log;
   }
@@ -186,23 +193,46 @@ export class TransparencyLog {
   /** An entry that somebody deleted: nothing that it is part of is signed. */
   #refuseMissing(error: unknown): Refusal {
     if (!(error instanceof EntryMissing)) throw error;
-    this.#options.forged(error.message);
+    this.#options.forged('tree', error.message);
     return refuse('LOG_FORGED', `The log is not whole: ${error.message}. Nothing is signed.`);
   }
 
   /** INVARIANT: a tree is signed only where the tiles, which come from the entries, make the same. */
   async #refuseForged(tree: Frontier): Promise<Refusal | null> {
-    await this.tiles.keepFull(tree.size);
-    const nodes = perfectNodes({ start: 0, end: tree.size });
-    const isSame = (own: readonly Uint8Array[]) =>
-      own.length === tree.nodes.length && own.every((hash, i) => isSameHash(hash, tree.nodes[i] as Uint8Array));
-    if (isSame(await this.tiles.nodes(nodes))) return null;
-    // Tiles are only a convenience: somebody may have changed those alone.
-    await this.tiles.rebuild(tree.size);
-    const isTreeWrong = !isSame(await this.tiles.nodes(nodes));
-    this.#options.forged(isTreeWrong ? 'the tree is not the one of its entries' : TILES_CHANGED);
-    return isTreeWrong ? refuse('LOG_FORGED', 'The log is not what its entries make it: nothing is signed.') : null;
+    const isMade = async () => {
+      await this.tiles.keepFull(tree.size);
+      const made = await this.tiles.nodes(perfectNodes({ start: 0, end: tree.size }));
+      return (
+        made.length === tree.nodes.length && made.every((hash, i) => isSameHash(hash, tree.nodes[i] as Uint8Array))
+      );
+    };
+    if (await isMade().catch(unlessMissing)) return null;
+    await mendTiles(this.#options, this.tiles, { size: tree.size, root: rootOf(sha256, tree) });
+    if (await isMade()) return null;
+    this.#options.forged('tree', 'the tree is not the one of its entries');
+    return refuse('LOG_FORGED', 'The log is not what its entries make it: nothing is signed.');
   }
+}
+
+/** What could not be read now says nothing of what is there. */
+function unlessMissing(error: unknown): false {
+  if (error instanceof EntryMissing) return false;
+  throw error;
+}
+
+/**
+ * Whether the entries make that root. Then it is the tiles that were changed, which are only a convenience, and they are
+ * made anew.
+ */
+async function mendTiles(
+  { vault, forged }: LogOptions,
+  tiles: LogTiles,
+  { size, root }: Pick<Published, 'size' | 'root'>,
+): Promise<boolean> {
+  if (!isSameHash(await rootOfEntries(vault.reader, size), root)) return false;
+  await tiles.rebuild(size);
+  forged('tiles', TILES_CHANGED);
+  return true;
 }
 
 interface KeptCheckpoint {
@@ -217,11 +247,8 @@ interface KeptCheckpoint {
  * The kept checkpoint, held against the log's keys and its entries; or why it is not one of this log. Null where the
  * keys themselves were tampered with, so that nothing can be said of it.
  */
-async function readKept(
-  { vault, origin }: LogOptions,
-  tiles: LogTiles,
-  note: string,
-): Promise<KeptCheckpoint | string | null> {
+async function readKept(options: LogOptions, tiles: LogTiles, note: string): Promise<KeptCheckpoint | string | null> {
+  const { vault, origin } = options;
   const keys = await checkedLogKeys(vault, origin);
   if (isRefusal(keys)) return null;
   const logs = keys.map((row) => ({ ...noteKeyOf(row), url: null }));
@@ -231,10 +258,7 @@ async function readKept(
   if (checkpoint.size > vault.ledger.head.sequence) return 'it is of more entries than there are';
   const kept = { published: { ...checkpoint, note }, signedAt: signedAt ?? 0 };
   if (checkpoint.size === 0) return { ...kept, isOfEntries: true };
-  const root = await tiles.rangeHash({ start: 0, end: checkpoint.size }).catch((error) => {
-    // What could not be read now says nothing of what is there.
-    if (error instanceof EntryMissing) return null;
-    throw error;
-  });
-  return { ...kept, isOfEntries: root !== null && isSameHash(root, checkpoint.root) };
+  const isSame = (root: Uint8Array) => isSameHash(root, checkpoint.root);
+  const isMade = await tiles.rangeHash({ start: 0, end: checkpoint.size }).then(isSame, unlessMissing);
+  return { ...kept, isOfEntries: isMade || (await mendTiles(options, tiles, checkpoint)) };
 }

@@ -8,7 +8,7 @@ import { createPlace, onEachDatabase } from '../testing/databases.ts';
 import { eventually } from '../testing/eventually.ts';
 import { startInstallation, type TestInstallation } from '../testing/installation.ts';
 import { createMarket } from '../testing/market.ts';
-import { moveClock } from '../testing/moved-clock.ts';
+import { hurryHours, moveClock } from '../testing/moved-clock.ts';
 import { openRaw } from '../testing/raw-database.ts';
 import { change, knownLog, TestWitnesses } from '../testing/witnessed.ts';
 import { WrittenPast } from '../testing/written-past.ts';
@@ -37,6 +37,12 @@ it('entries that are older than what is kept are given up by themselves, and the
     assert.equal((await installation.call('GET', '/v1/audit/log')).body.first, 1);
   }
   using _later = moveClock(31 * DAY_MS);
+  using hours = hurryHours();
+  {
+    await using ahead = await startInstallation(place, { auditDays: 30 });
+    await eventually('hours go by', async () => hours.passed > 100);
+    assert.equal((await ahead.call('GET', '/v1/audit/log')).body.first, 1, 'the clock alone makes nothing old');
+  }
   {
     await using kept = await startInstallation(place);
     assert.equal((await kept.call('GET', '/v1/audit/log')).body.first, 1, 'nobody said for how long');
@@ -65,6 +71,10 @@ it('entries that tell whether an unused key lapses are kept for as long as that 
     await fill(installation, 'newer', TILE_WIDTH);
   }
   using _later = moveClock(75 * DAY_MS);
+  using _hours = hurryHours();
+  {
+    await using _start = await startInstallation(place);
+  }
   await using installation = await startInstallation(place, { auditDays: 30 });
   const first = await eventually('a tile is given up', async () => {
     const { body } = await installation.call('GET', '/v1/audit/log');

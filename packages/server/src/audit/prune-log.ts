@@ -5,6 +5,7 @@ import type { Database } from '../database/schema.ts';
 import type { Store } from '../database/store.ts';
 import type { Attributed } from '../ledger/entry.ts';
 import {
+  countKeptTiles,
   deletePruned,
   deletePrunedTokens,
   hasEntryUpTo,
@@ -44,7 +45,11 @@ interface Pruning {
  * First what they say of rows that are still there is said again, so that those stay checked against the log. Nothing
  * goes that an export does not have yet.
  */
-export async function pruneLog(pruning: Pruning, caller: Attributed, beforeMs: number): Promise<Pruned | Refusal> {
+export function pruneLog(pruning: Pruning, caller: Attributed, beforeMs: number): Promise<Pruned | Refusal> {
+  return pruning.log.prunings.take(() => pruneInTurn(pruning, caller, beforeMs));
+}
+
+async function pruneInTurn(pruning: Pruning, caller: Attributed, beforeMs: number): Promise<Pruned | Refusal> {
   const { vault, log } = pruning;
   const last = await lastBefore(vault.reader, beforeMs);
   const checkpoint = await log.covering(Math.max(1, last));
@@ -53,31 +58,39 @@ export async function pruneLog(pruning: Pruning, caller: Attributed, beforeMs: n
   const upTo = most - (most % TILE_WIDTH);
   const before = (await prunedUpTo(vault.reader)).upTo;
   if (upTo <= before) return { upTo: before, sequence: null };
-  const refused = (await refuseUnsound(pruning, upTo)) ?? (await carryRows(vault, upTo));
+  const refused =
+    (await refuseUnsound(pruning)) ?? (await carryRows(vault, upTo)) ?? (await refuseUnkept(pruning, upTo));
   if (refused !== null) return refused;
   const draft = { ...caller, action: PRUNED_ACTION, subject: vault.ledger.head.installation, code: `up-to-${upTo}` };
-  const recorded = await vault.ledger.record({ ...draft, evenWithoutChange: true }, async (facts) =>
-    // An export may have been made meanwhile.
-    (await exportedUpTo(facts.db)) < upTo ? refuse('ATTEMPT_OVER', 'An export needs these entries; try again.') : null,
-  );
+  const recorded = await vault.ledger.record({ ...draft, evenWithoutChange: true }, ({ db }) => refuseLate(db, upTo));
   if (isRefusal(recorded)) return recorded;
   await deleteWhatWasPruned(pruning);
   return { upTo, sequence: recorded.sequence };
 }
 
-/**
- * INVARIANT: nothing is given up that does not hold, or that its kept hashes do not stand for: afterwards nobody could
- * tell any more.
- */
-async function refuseUnsound({ vault, log }: Pruning, upTo: number): Promise<Refusal | null> {
-  const { reader, ledger } = vault;
-  await log.tiles.keepFull(ledger.head.sequence);
+/** INVARIANT: nothing is given up that does not hold: afterwards nobody could tell any more. */
+async function refuseUnsound({ vault: { reader, ledger } }: Pruning): Promise<Refusal | null> {
   const fault = await verifyChain(reader, ledger.head);
-  if (fault !== null) return refuse('LOG_FORGED', `At entry ${fault.sequence}: ${fault.detail}. Nothing is given up.`);
+  if (fault === null) return null;
+  return refuse('LOG_FORGED', `At entry ${fault.sequence}: ${fault.detail}. Nothing is given up.`);
+}
+
+/** INVARIANT: nothing is given up that its kept hashes do not stand for. */
+async function refuseUnkept({ vault: { reader, ledger }, log }: Pruning, upTo: number): Promise<Refusal | null> {
+  await log.tiles.keepFull(ledger.head.sequence);
   const [kept, made] = [await keptTree(reader, upTo), await treeAt(reader, upTo)];
   if (kept !== null && made !== null && rootOfTree(kept) === rootOfTree(made)) return null;
   await log.tiles.rebuild(ledger.head.sequence);
   return refuse('LOG_FORGED', 'The kept hashes were not those of the entries; they were made anew. Try again.');
+}
+
+/** What may have come in between, looked at where nothing does any more. */
+async function refuseLate(db: Kysely<Database>, upTo: number): Promise<Refusal | null> {
+  const late = (detail: string) => refuse('ATTEMPT_OVER', detail);
+  if ((await exportedUpTo(db)) < upTo) return late('An export needs these entries; try again.');
+  if ((await prunedUpTo(db)).upTo >= upTo) return late('These entries were given up meanwhile.');
+  const isKept = (await countKeptTiles(db, upTo)) === upTo / TILE_WIDTH;
+  return isKept ? null : late('The hashes of these entries are being made anew; try again.');
 }
 
 /** Deletes what was given up, and by what it was found; goes on where a crash left it. */

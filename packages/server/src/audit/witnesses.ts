@@ -8,6 +8,7 @@ import { OTHER_ENTRIES, type Published, type TransparencyLog } from './log.ts';
 import { forgetCheckpoint, keepCheckpoint, readCheckpointNote } from './log.store.ts';
 import { logKeysOf } from './open-log-keys.ts';
 import { proveConsistency } from './prove.ts';
+import { rootOfEntries } from './root-of-entries.ts';
 import { compareSeen } from './seen-elsewhere.ts';
 import { WitnessClient } from './witness-client.ts';
 import { type WitnessFault, WitnessPeer } from './witness-peer.ts';
@@ -192,7 +193,11 @@ export class Witnesses implements Disposable {
     const own = await log.recognise(note);
     if (own === null) return;
     if (typeof own === 'string') {
-      alarms.raise('LOG_FORGED', subjectOf(log.origin), `the kept witnessed checkpoint is of another log: ${own}`);
+      alarms.raise(
+        'LOG_FORGED',
+        `${subjectOf(log.origin)}/witnessed`,
+        `the kept witnessed checkpoint is of another log: ${own}`,
+      );
       // What the log did sign stays, to show that; a larger one goes over it. A size that is not reached would not.
       if (own !== OTHER_ENTRIES) await scratch.write((tables) => forgetCheckpoint(tables, 'witnessed'));
       return;
@@ -227,7 +232,7 @@ export class Witnesses implements Disposable {
       origin: log.origin,
       keys: await logKeysOf(vault.reader, log.origin, policy?.logs ?? []),
       size: vault.ledger.head.sequence,
-      rootAt: (size) => log.tiles.rangeHash({ start: 0, end: size }),
+      rootAt: (size) => rootOfEntries(vault.reader, size),
     });
     return seen.is === 'contradicted' ? seen.why : null;
   }

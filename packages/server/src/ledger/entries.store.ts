@@ -94,3 +94,9 @@ export async function entriesBetween(db: Kysely<Database>, from: number, to: num
     .orderBy('sequence')
     .execute();
 }
+
+/** When the newest entry was made; null where there is none. */
+export async function newestEntryAt(db: Kysely<Database>): Promise<number | null> {
+  const row = await db.selectFrom('entries').select('at').orderBy('sequence', 'desc').limit(1).executeTakeFirst();
+  return row === undefined ? null : Number(row.at);
+}

@@ -12,7 +12,7 @@ type Db = Kysely<Database>;
 export const PRUNED_ACTION = 'log.pruned';
 const CODE = /^up-to-(\d{1,16})$/;
 
-/** What the newest entry says that gave entries up. */
+/** What the entry says that gave most entries up. */
 export interface PrunedUpTo {
   /** Entries from the first on; 0 where there is no such entry. */
   readonly upTo: number;
@@ -20,18 +20,25 @@ export interface PrunedUpTo {
   readonly sequence: number;
 }
 
+/** Each gives more up than the one before; of two at once the smaller may once have come last. */
+const NEWEST_LOOKED_AT = 100;
+
 /** How many entries were given up. Following the chain shows whether the entry that says so is one of the log. */
 export async function prunedUpTo(db: Db): Promise<PrunedUpTo> {
-  const row = await db
+  const rows = await db
     .selectFrom('entries')
     .select(['entries.sequence', 'entries.leaf'])
     .where('action', '=', PRUNED_ACTION)
     .where('entries.sequence', '<=', ({ selectFrom }) => selectFrom('ledger_head').select('sequence'))
     .orderBy('entries.sequence', 'desc')
-    .limit(1)
-    .executeTakeFirst();
-  const upTo = row === undefined ? null : prunedBy(decodeLeaf(Buffer.from(row.leaf)), row.sequence);
-  return row === undefined || upTo === null ? { upTo: 0, sequence: 0 } : { upTo, sequence: row.sequence };
+    .limit(NEWEST_LOOKED_AT)
+    .execute();
+  let most: PrunedUpTo = { upTo: 0, sequence: 0 };
+  for (const { leaf, sequence } of rows) {
+    const upTo = prunedBy(decodeLeaf(Buffer.from(leaf)), sequence) ?? 0;
+    if (upTo > most.upTo) most = { upTo, sequence };
+  }
+  return most;
 }
 
 /** What a leaf gives up that stands at `sequence`; null where it gives nothing up. */
@@ -106,6 +113,17 @@ export async function treeAt(db: Db, size: number): Promise<Frontier | null> {
     );
   }
   return tree;
+}
+
+/** How many of the tiles are there that hold the hashes of the first `size` entries. */
+export async function countKeptTiles(db: Db, size: number): Promise<number> {
+  const { kept } = await db
+    .selectFrom('log_tiles')
+    .select(({ fn }) => fn.countAll().as('kept'))
+    .where('level', '=', 0)
+    .where('number', '<', size / TILE_WIDTH)
+    .executeTakeFirstOrThrow();
+  return Number(kept);
 }
 
 /** Rows whose newest digest lies in an entry up to `upTo`. */

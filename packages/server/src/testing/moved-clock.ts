@@ -1,5 +1,7 @@
 import { systemClock } from '../clock.ts';
 
+const HOUR_MS = 60 * 60 * 1_000;
+
 /** Moves this process's clocks ahead, until disposed. */
 export function moveClock(ms: number): Disposable {
   const clock = systemClock as { wall: () => number; monotonic: () => number };
@@ -10,6 +12,28 @@ export function moveClock(ms: number): Disposable {
     [Symbol.dispose]: () => {
       clock.wall = wall;
       clock.monotonic = monotonic;
+    },
+  };
+}
+
+/** Has what this process does each hour done after a moment, until disposed; tells how often. */
+export function hurryHours(): Disposable & { readonly passed: number } {
+  const clock = systemClock as { after: typeof systemClock.after };
+  const { after } = clock;
+  let passed = 0;
+  clock.after = (ms, action) => {
+    if (ms !== HOUR_MS) return after(ms, action);
+    return after(20, () => {
+      passed++;
+      action();
+    });
+  };
+  return {
+    get passed() {
+      return passed;
+    },
+    [Symbol.dispose]: () => {
+      clock.after = after;
     },
   };
 }

@@ -10,7 +10,7 @@ export class Turns {
 
   /** @throws Overloaded when too many wait */
   async take<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#waiting >= MAX_WAITING) throw new Overloaded('too many calls wait for the seal');
+    if (this.#waiting >= MAX_WAITING) throw new Overloaded('too many calls wait for their turn');
     this.#waiting++;
     const before = this.#last;
     const { promise, resolve } = Promise.withResolvers<void>();
