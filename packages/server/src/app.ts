@@ -285,12 +285,7 @@ function openHttp({ trustedProxies }: Config, tls: TlsMaterial | undefined, log:
 
 /** When everything else serves already: an HSM may take its time, and verifiers need none. */
 async function startedSeal(seals: SealGate, keyFile: string, log: Log): Promise<StartedSeal> {
-  await seals.removeFormerFile().catch((error: unknown) => {
-    log.warn(
-      { keyFile, err: error },
-      'the key file of the seal before is still there, and opens earlier copies of the data: remove it',
-    );
-  });
+  await seals.removeFormerFiles();
   const opened = await seals.openByItself();
   if (isRefusal(opened)) log.warn({ code: opened.refused, detail: opened.detail }, 'the seal does not open by itself');
   const seal = await seals.show();
@@ -318,9 +313,11 @@ function sealsOf(vault: Vault, { keyFile, config, personal }: SealPlaces, log: L
     // What this can't do now is done within the minute.
     void personal.move().catch(() => {});
   };
+  const left = (error: unknown) =>
+    log.error({ error }, 'a key file is not in its place, or one of a seal before still there: a start tries again');
   const hsm = new Hsm({ clock: vault.clock, environment: environmentOfLibrary(config) });
   stack.defer(() => hsm.stop());
-  return { rewrapper, rewrap, seals: new SealGate(vault, { keyFile, hsm }, opened) };
+  return { rewrapper, rewrap, seals: new SealGate(vault, { keyFile, hsm }, opened, left) };
 }
 
 /** Distribution keys that were handed to tokens which are over are replaced, and what lies under them moves. */

@@ -142,6 +142,14 @@ export class Ledger {
     });
   }
 
+  /** Resolves once it is known what is committed: where a COMMIT is in doubt, when the server is through with it. */
+  settled(): Promise<void> {
+    return this.locked(
+      async () => null,
+      () => {},
+    );
+  }
+
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;

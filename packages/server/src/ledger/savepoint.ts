@@ -25,8 +25,8 @@ export class Savepoint {
   /** Keeps what was written since. */
   async release(): Promise<void> {
     if (!this.#isSet) return;
-    this.#isSet = false;
     await run(this.#db, RELEASE);
+    this.#isSet = false;
   }
 
   /** Undoes what was written since. When this throws, the whole transaction is gone. */

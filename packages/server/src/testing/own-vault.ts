@@ -80,7 +80,12 @@ export async function openOwnVault(
   const { id, project_id } = await store.reader.selectFrom('environments').selectAll().executeTakeFirstOrThrow();
   return {
     vault,
-    gate: new SealGate(vault, { keyFile, hsm: new Hsm({ clock: systemClock, environment: {}, ...hsm }) }, () => {}),
+    gate: new SealGate(
+      vault,
+      { keyFile, hsm: new Hsm({ clock: systemClock, environment: {}, ...hsm }) },
+      () => {},
+      () => {},
+    ),
     store,
     keyFile,
     place: { project_id, environment_id: id },

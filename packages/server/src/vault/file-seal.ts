@@ -2,7 +2,7 @@ import { KEY_BYTES, commitmentTo } from '@keyhold/verifier/open-envelope';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { FileParameters } from './seal.ts';
-import { writeSecretFile } from './secret-file.ts';
+import { syncFolderOf, writeSecretFile } from './secret-file.ts';
 
 /** The key file can't be used; says what to do. */
 export class KeyFileError extends Error {
@@ -45,10 +45,17 @@ export function settleKeyFile(file: string, check: string): void {
   bytes.fill(0);
 }
 
-/** The seal is another one: its key opens nothing any more. What is not its key stays: it may be another installation's. */
-export function removeKeyFile(file: string, seal: FileParameters): void {
-  if (isOwnOrFree(file, seal)) rmSync(file, { force: true });
+/**
+ * The seal is another one: its key opens nothing any more. What is not its key stays: it may be another installation's.
+ * On the disk when this returns.
+ * @returns whether it was there
+ */
+export function removeKeyFile(file: string, seal: FileParameters): 'removed' | 'absent' {
+  const isThere = existsSync(file) && isOwnOrFree(file, seal);
+  if (isThere) rmSync(file);
   rmSync(nextOf(file), { force: true });
+  if (isThere) syncFolderOf(file);
+  return isThere ? 'removed' : 'absent';
 }
 
 /** False when something lies there that is not the key of this seal: it is not to be written over or removed. */

@@ -1,16 +1,21 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { it } from 'node:test';
 import { isRefusal } from '@keyhold/protocol/errors';
+import { systemClock } from '../clock.ts';
 import { CommitDoubtful, StoreUnavailable } from '../database/store-fault.ts';
 import { onEachDatabase } from '../testing/databases.ts';
 import { type OwnVault, openOwnVault } from '../testing/own-vault.ts';
+import { expose } from './expose.ts';
+import { Hsm } from './hsm.ts';
 import { keyToEncrypt } from './open-vault-key.ts';
 import { rewrapAll } from './rewrap.ts';
 import { rotateRootKey } from './rotate-keys.ts';
+import { SealGate } from './seal-gate.ts';
 
 const CALLER = { actor: 'tok_test' };
+const unexpected = () => assert.fail('nobody was to be told');
 const newPassphrase = () => randomBytes(24).toString('base64');
 
 /** That the stored seal still opens what it holds, which is what a restart needs. */
@@ -67,6 +72,54 @@ onEachDatabase('the key file of a seal that was changed without an answer', (cre
     await mustReopen(own, {});
   });
 
+  it('goes from where it lay, wherever the next one would lie, and the entry says whether it was there', async () => {
+    await using place = await createPlace();
+    await using own = await openOwnVault(place);
+    own.loseNextAnswer();
+    await assert.rejects(own.gate.change(CALLER, { kind: 'passphrase', passphrase: newPassphrase() }), CommitDoubtful);
+    const means = { keyFile: `${own.keyFile}.elsewhere`, hsm: new Hsm({ clock: systemClock, environment: {} }) };
+    const elsewhere = new SealGate(own.vault, means, unexpected, unexpected);
+    await elsewhere.removeFormerFiles();
+    assert.equal(existsSync(own.keyFile), false);
+    assert.ok(!isRefusal(await own.gate.change(CALLER, { kind: 'file' })));
+    rmSync(own.keyFile);
+    assert.ok(!isRefusal(await own.gate.change(CALLER, { kind: 'passphrase', passphrase: newPassphrase() })));
+    const entries = await own.store.reader.selectFrom('entries').select('leaf').orderBy('sequence').execute();
+    const codes = entries
+      .map(({ leaf }) => JSON.parse(leaf))
+      .filter(({ action }) => action === 'seal.key-file-removed')
+      .map(({ code }) => code);
+    assert.deepEqual(codes, ['removed', 'absent']);
+  });
+
+  it('is told to the log where it can not be removed: the change counts all the same, and is not made twice', async () => {
+    await using place = await createPlace();
+    await using own = await openOwnVault(place);
+    const left: unknown[] = [];
+    const means = { keyFile: own.keyFile, hsm: new Hsm({ clock: systemClock, environment: {} }) };
+    const gate = new SealGate(
+      own.vault,
+      means,
+      () => {},
+      (error) => left.push(error),
+    );
+    const begun = await gate.change(CALLER, { kind: 'shamir', shares: 2, threshold: 2 });
+    assert.ok(!isRefusal(begun));
+    const [first, second] = (begun.shares ?? []).map(expose) as [string, string];
+    const nonce = begun.seal.attempt?.nonce as string;
+    assert.ok(!isRefusal(await gate.confirm(CALLER, first, nonce)));
+    // In its place something that no unlinking removes.
+    renameSync(own.keyFile, `${own.keyFile}.kept`);
+    mkdirSync(own.keyFile);
+    const confirmed = await gate.confirm(CALLER, second, nonce);
+    assert.ok(!isRefusal(confirmed));
+    assert.deepEqual([confirmed.kind, confirmed.attempt, left.length], ['shamir', null, 1]);
+    rmdirSync(own.keyFile);
+    renameSync(`${own.keyFile}.kept`, own.keyFile);
+    await gate.removeFormerFiles();
+    assert.equal(existsSync(own.keyFile), false);
+  });
+
   it('stays with a change that failed, and once it went is forgotten', async () => {
     await using place = await createPlace();
     await using own = await openOwnVault(place);
@@ -81,7 +134,7 @@ onEachDatabase('the key file of a seal that was changed without an answer', (cre
     assert.ok(!isRefusal(await own.gate.change(CALLER, { kind: 'passphrase', passphrase })));
     assert.equal(existsSync(own.keyFile), false);
     writeFileSync(own.keyFile, key, { mode: 0o600 });
-    await own.gate.removeFormerFile();
+    await own.gate.removeFormerFiles();
     assert.ok(existsSync(own.keyFile), "it is another installation's now");
   });
 });

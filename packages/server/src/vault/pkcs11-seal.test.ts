@@ -94,7 +94,7 @@ onEachDatabase('a seal in a token', (createPlace) => {
       ['seal.opened', undefined],
       ['seal.attempted', 'hsm_pin_wrong'],
       ['seal.closed', undefined],
-      ['seal.key-file-removed', undefined],
+      ['seal.key-file-removed', 'removed'],
       ['seal.changed', 'pkcs11'],
     ]);
     await using raw = await openRaw(place);

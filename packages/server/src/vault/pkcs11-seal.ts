@@ -1,6 +1,7 @@
 import { KEY_BYTES, NONCE_BYTES, TAG_BYTES, commitmentTo } from '@keyhold/verifier/open-envelope';
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { Seal } from '@keyhold/protocol/operations/seal';
 import type { Hsm } from './hsm.ts';
 import { readPinFile } from './pin-file.ts';
 import type { Pkcs11Parameters } from './seal.ts';
@@ -86,4 +87,9 @@ function pinOf(pin: string | undefined, pinFile: string | null): string | Refusa
 function associated({ installation, id }: SealPlace, commitment: Uint8Array): Uint8Array {
   const place = { field: 'seal-key', installation, project: null, environment: null, id, version: FORMAT } as const;
   return associatedData('key', place, { commitment: Buffer.from(commitment).toString('hex') });
+}
+
+/** As it is shown. */
+export function viewToken({ module, tokenLabel, keyLabel, pinFile }: Pkcs11Parameters): Seal['pkcs11'] {
+  return { module, tokenLabel, keyLabel, pinFile };
 }

@@ -5,12 +5,12 @@ import type { Seal, SealKind } from '@keyhold/protocol/operations/seal';
 import type { SealRow } from '../database/schema.ts';
 import type { Attributed } from '../ledger/entry.ts';
 import { isOwnOrFree, settleKeyFile } from './file-seal.ts';
-import { removeFormerFile, withFormerFile } from './former-key-file.ts';
+import { ownKeyAt, removeFormerFiles, withFormerFiles } from './former-key-file.ts';
 import type { Unsealed } from './keyring.ts';
-import type { SealPlace } from './pkcs11-seal.ts';
+import { type SealPlace, viewToken } from './pkcs11-seal.ts';
 import { countStaleKeys } from './rewrap.store.ts';
 import { parametersOf, reopenRootKey, unwrapRootKey, wrapRootKey } from './root-key.ts';
-import { type Pkcs11Parameters, SEAL_NEEDS, type SealParameters, type ShamirParameters } from './seal.ts';
+import { type FileParameters, SEAL_NEEDS, type SealParameters, type ShamirParameters } from './seal.ts';
 import {
   keyOfSeal,
   type MadeSeal,
@@ -21,7 +21,7 @@ import {
   type UnsealInput,
 } from './seal-key.ts';
 import { readSeal } from './seals.store.ts';
-import { checkShare, combineShares } from './shamir-seal.ts';
+import { combineShares, readNewShare } from './shamir-seal.ts';
 import type { Secret } from './secret.ts';
 import type { Share } from './share.ts';
 import { SEALED, type Vault } from './vault.ts';
@@ -52,15 +52,20 @@ export class SealGate {
   readonly #vault: Vault;
   readonly #means: SealMeans;
   readonly #opened: () => void;
+  readonly #left: (error: unknown) => void;
   #nonce = newNonce();
   #given: Share[] = [];
   #pending: PendingChange | null = null;
 
-  /** @param opened told when the seal was opened */
-  constructor(vault: Vault, means: SealMeans, opened: () => void) {
+  /**
+   * @param opened told when the seal was opened
+   * @param left told why a key file of a seal before is still there
+   */
+  constructor(vault: Vault, means: SealMeans, opened: () => void, left: (error: unknown) => void) {
     this.#vault = vault;
     this.#means = means;
     this.#opened = opened;
+    this.#left = left;
   }
 
   async show(): Promise<Seal | Refusal> {
@@ -77,12 +82,14 @@ export class SealGate {
     return await this.unseal({ actor: 'system' }, {});
   }
 
-  /**
-   * At the start: removes the key file of the seal before where a kill left it.
-   * @throws what the system says where it can't be removed
-   */
-  removeFormerFile(): Promise<void> {
-    return this.#vault.sealTurns.take(() => removeFormerFile(this.#vault, { actor: 'system' }, this.#means.keyFile));
+  /** At the start: removes the key file of the seal before where a kill left it. */
+  removeFormerFiles(): Promise<void> {
+    return this.#vault.sealTurns.take(() => this.#removeFormerFiles({ actor: 'system' }));
+  }
+
+  /** A file that can't be removed now hinders nothing: what the seal says of it stays until it is gone. */
+  async #removeFormerFiles(caller: SealCaller): Promise<void> {
+    await removeFormerFiles(this.#vault, caller).catch(this.#left);
   }
 
   /** One try, or one share of a try. */
@@ -166,15 +173,16 @@ export class SealGate {
   }
 
   async #change(caller: SealCaller, change: SealChange, ready: MadeSeal | null): Promise<Changed | Refusal> {
-    // A file that can't be removed hinders no change.
-    await removeFormerFile(this.#vault, caller, this.#means.keyFile).catch(() => {});
+    // INVARIANT: files are touched only once it is known which seal counts: a COMMIT in doubt may still be under way.
+    await this.#vault.ledger.settled();
+    await this.#removeFormerFiles(caller);
     const seal = await this.#seal();
     if (isRefusal(seal)) return seal;
     if (this.#vault.keyring.sealed) return SEALED;
     // Its key may still wait beside, after a commit whose outcome was unknown: the next one would go over it.
     const present = parametersOf(seal);
     if (present.kind === 'file') settleKeyFile(this.#means.keyFile, present.check);
-    if (change.kind === 'file' && !isOwnOrFree(this.#means.keyFile, present.kind === 'file' ? present : null)) {
+    if (change.kind === 'file' && !isOwnOrFree(this.#means.keyFile, ownKeyAt(this.#means.keyFile, present))) {
       return refuse(
         'INVALID_INPUT',
         `Another installation's key lies at ${this.#means.keyFile}: move it away first.`,
@@ -253,7 +261,7 @@ export class SealGate {
       if (row?.root_key !== seal.root_key) return refuse('ATTEMPT_OVER', 'The seal was changed meanwhile; look again.');
       const made = {
         kind,
-        parameters: JSON.stringify(withFormerFile(parameters, parametersOf(seal))),
+        parameters: JSON.stringify(withFormerFiles(parameters, parametersOf(seal), this.#means.keyFile)),
         created_at: clock.wall(),
       };
       return await facts.update('seals', row, { ...made, root_key, previous_root_key });
@@ -264,11 +272,20 @@ export class SealGate {
     }
     keyring.replace(unsealed, unwrapRootKey(installation, recorded.value, keyBytes));
     this.#begin();
-    if (parameters.kind === 'file') settleKeyFile(this.#means.keyFile, parameters.check);
+    // INVARIANT: the change counts, whatever becomes of files: a start settles and removes what was not done here.
+    if (parameters.kind === 'file') this.#settle(parameters);
     // A rotation may have been on its way.
     this.#opened();
-    await removeFormerFile(this.#vault, caller, this.#means.keyFile);
+    await this.#removeFormerFiles(caller);
     return await this.#view(recorded.value);
+  }
+
+  #settle({ check }: FileParameters): void {
+    try {
+      settleKeyFile(this.#means.keyFile, check);
+    } catch (error) {
+      this.#left(error);
+    }
   }
 
   #forgetPending(): void {
@@ -368,20 +385,6 @@ export class SealGate {
     const { nonce, given, parameters } = this.#pending;
     return { nonce, given: numbers(given), threshold: parameters.threshold };
   }
-}
-
-function viewToken({ module, tokenLabel, keyLabel, pinFile }: Pkcs11Parameters): Seal['pkcs11'] {
-  return { module, tokenLabel, keyLabel, pinFile };
-}
-
-/** A share of this set that was not given yet, or why it is none. */
-function readNewShare(parameters: ShamirParameters, given: readonly Share[], text: string): Share | Refusal {
-  const share = checkShare(parameters, text);
-  if (typeof share === 'string') return refuse('UNSEAL_REFUSED', share, '/share');
-  if (given.some(({ number }) => number === share.number)) {
-    return refuse('UNSEAL_REFUSED', `Share ${share.number} was given already.`, '/share');
-  }
-  return share;
 }
 
 function newNonce(): string {

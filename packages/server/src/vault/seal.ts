@@ -5,9 +5,16 @@ export type SealParameters = FileParameters | PassphraseParameters | ShamirParam
 
 /** As they lie in the seal's row. */
 export type StoredParameters = SealParameters & {
-  /** `check` of the key file of the seal before, until it is known to be gone. */
-  readonly formerFile?: string;
+  /** Key files of seals before, until they are known to be gone. */
+  readonly formerFiles?: readonly FormerFile[];
 };
+
+export interface FormerFile {
+  /** Recognises it. */
+  readonly check: string;
+  /** Where it lay. */
+  readonly path: string;
+}
 
 export interface FileParameters {
   readonly kind: 'file';

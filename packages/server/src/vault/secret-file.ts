@@ -12,6 +12,11 @@ export function writeSecretFile(path: string, content: string): void {
     closeSync(file);
   }
   renameSync(partial, path);
+  syncFolderOf(path);
+}
+
+/** What was put into a folder, or taken out of it, stays so after a power cut. */
+export function syncFolderOf(path: string): void {
   const folder = openSync(dirname(path), 'r');
   try {
     fsyncSync(folder);

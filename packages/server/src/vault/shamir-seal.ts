@@ -1,3 +1,4 @@
+import { type Refusal, refuse } from '@keyhold/protocol/errors';
 import { randomBytes } from 'node:crypto';
 import { combine, split } from 'shamir-secret-sharing';
 import type { ShamirParameters } from './seal.ts';
@@ -28,4 +29,14 @@ export function checkShare(parameters: ShamirParameters, text: string): Share | 
 /** The seal's key, of enough shares; the caller's to wipe. */
 export async function combineShares(shares: readonly Share[]): Promise<Buffer> {
   return Buffer.from(await combine(shares.map(({ bytes }) => Uint8Array.from(bytes))));
+}
+
+/** A share of this set that was not given yet, or why it is none. */
+export function readNewShare(parameters: ShamirParameters, given: readonly Share[], text: string): Share | Refusal {
+  const share = checkShare(parameters, text);
+  if (typeof share === 'string') return refuse('UNSEAL_REFUSED', share, '/share');
+  if (given.some(({ number }) => number === share.number)) {
+    return refuse('UNSEAL_REFUSED', `Share ${share.number} was given already.`, '/share');
+  }
+  return share;
 }
