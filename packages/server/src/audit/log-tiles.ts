@@ -9,7 +9,7 @@ import { prunedUpTo } from '../ledger/pruned.store.ts';
 import { hashLeaf, sha256 } from '../ledger/tree.ts';
 import { Turns } from '../vault/turns.ts';
 import { FullTile, type Hashes } from './full-tile.ts';
-import { countTiles, forgetTiles, keepTile, readTile } from './log.store.ts';
+import { countTiles, forgetTiles, keepTile, readTile, replaceTile } from './log.store.ts';
 
 /** Tiles kept in memory: 9 KiB each. */
 const MAX_CACHED = 1_000;
@@ -45,6 +45,8 @@ export class LogTiles {
   readonly #folded = new Map<string, Uint8Array>();
   /** The last tile of each level, as far as it was made: an entry never changes, nor a tile that is full. */
   readonly #tails = new Map<number, Tail>();
+  /** INVARIANT: what was found before tiles were dropped is not remembered after it. */
+  #generation = 0;
 
   /** @param changed told when a kept tile was not what it was, and is made anew */
   constructor(reader: Kysely<Database>, scratch: Scratch, changed: () => void) {
@@ -67,6 +69,7 @@ export class LogTiles {
     const name = `${level}/${number}`;
     const cached = this.#checked.get(name);
     if (cached !== undefined) return cached;
+    const generation = this.#generation;
     const kept = await readTile(this.#reader, level, number);
     const tile = kept === null ? null : FullTile.ofKept(kept);
     if (kept === null || tile === null) return null;
@@ -74,7 +77,7 @@ export class LogTiles {
     const isWhole = tile.isKeptAs(kept);
     // Where nothing lies over it, hashes and subtrees have to vouch for each other: of two that differ neither is known to be true.
     const isTrue = expected === undefined ? isWhole : isSameHash(expected, tile.root);
-    if (isTrue) keepSome(this.#checked, MAX_CACHED, name, tile);
+    if (isTrue && generation === this.#generation) keepSome(this.#checked, MAX_CACHED, name, tile);
     // One of before there were subtrees is given them once it is known to be true.
     if (isTrue && kept.subtrees === null && expected !== undefined) await this.#keep(level, number, tile);
     if (isTrue && isWhole) return tile;
@@ -96,7 +99,7 @@ export class LogTiles {
 
   /** Where it can't be kept it is made again the next time. */
   async #keep(level: number, number: number, tile: FullTile): Promise<void> {
-    await this.#scratch.write((tables) => keepTile(tables, level, number, tile.toKept())).catch(() => {});
+    await this.#scratch.write((tables) => replaceTile(tables, level, number, tile.toKept())).catch(() => {});
   }
 
   /** Root of a tile by the one over it; undefined where there is none, as over the highest, or none that is sound. */
@@ -133,10 +136,11 @@ export class LogTiles {
     const name = `${node.level}/${node.index}`;
     const known = this.#folded.get(name);
     if (known !== undefined) return known;
+    const generation = this.#generation;
     const full = await fullTile(level, number);
     if (full !== null) return full.part(start, end);
     const hash = perfectRoot(sha256, (await this.#made(level, number, end)).slice(start));
-    if (end - start >= WORTH_KEEPING) keepSome(this.#folded, MAX_FOLDED, name, hash);
+    if (end - start >= WORTH_KEEPING && generation === this.#generation) keepSome(this.#folded, MAX_FOLDED, name, hash);
     return hash;
   }
 
@@ -175,19 +179,18 @@ export class LogTiles {
   /** Drops all of it, so that the entries make it anew; the hashes that stay have to be known to make the root. */
   rebuild(size: number): Promise<void> {
     return this.#turns.take(async () => {
-      this.#checked.clear();
-      this.#unchecked.clear();
-      this.#tails.clear();
-      this.#folded.clear();
       // INVARIANT: read where nothing else is committed: a tile whose entries were just given up can't be made anew.
       await this.#scratch.write(async (tables) =>
         forgetTiles(tables, (await prunedUpTo(this.#reader)).upTo / TILE_WIDTH),
       );
+      this.#generation++;
+      for (const known of [this.#checked, this.#unchecked, this.#tails, this.#folded]) known.clear();
       await this.#keepFull(size);
     });
   }
 
   async #made(level: number, number: number, width: number): Promise<Hashes> {
+    const generation = this.#generation;
     const last = this.#tails.get(level);
     const tail: Tail = last?.number === number ? last : { number, hashes: [] };
     if (level === 0) await this.#addLeafHashes(tail, width);
@@ -197,7 +200,7 @@ export class LogTiles {
       // By its place: whoever else makes the same tile meanwhile makes the same hashes.
       tail.hashes[i] = full?.root ?? perfectRoot(sha256, await this.#made(level - 1, below, TILE_WIDTH));
     }
-    if (number >= (last?.number ?? 0)) this.#tails.set(level, tail);
+    if (number >= (last?.number ?? 0) && generation === this.#generation) this.#tails.set(level, tail);
     return tail.hashes.slice(0, width);
   }
 

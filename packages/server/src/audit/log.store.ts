@@ -83,6 +83,16 @@ export async function keepTile(
     .execute();
 }
 
+/** Puts another one in the place of a kept tile. Nothing where none is: what was forgotten comes back in order. */
+export async function replaceTile(
+  tables: Kysely<ScratchTables>,
+  level: number,
+  number: number,
+  tile: KeptTile,
+): Promise<void> {
+  await tables.updateTable('log_tiles').set(tile).where('level', '=', level).where('number', '=', number).execute();
+}
+
 /** Forgets every tile that can be made anew: of entries that were given up the lowest can't, but for its subtrees. */
 export async function forgetTiles(tables: Kysely<ScratchTables>, firstMade: number): Promise<void> {
   await tables.deleteFrom('log_tiles').where('level', '>', 0).execute();

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { rootOf } from '@keyhold/protocol/log/merkle';
 import { TILE_WIDTH } from '@keyhold/protocol/log/tile';
 import { Scratch } from '../database/scratch.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { PRUNED_ACTION, prunedUpTo } from '../ledger/pruned.store.ts';
+import { sha256 } from '../ledger/tree.ts';
 import { onEachDatabase } from '../testing/databases.ts';
 import { enterMany } from '../testing/many-entries.ts';
 import { openOwnVault, type OwnVault } from '../testing/own-vault.ts';
@@ -13,6 +15,7 @@ import type { TransparencyLog } from './log.ts';
 import { forgetTiles } from './log.store.ts';
 import { LogTiles } from './log-tiles.ts';
 import { pruneLog } from './prune-log.ts';
+import { rootOfEntries } from './root-of-entries.ts';
 
 /** A log over such a vault, as far as it is needed to give entries up. */
 function logOver({ store }: OwnVault): TransparencyLog {
@@ -58,6 +61,20 @@ onEachDatabase('giving entries up', (createPlace) => {
     assert.ok('upTo' in first && first.upTo === TILE_WIDTH && first.sequence !== null, JSON.stringify(first));
     assert.equal(begunMeanwhile, false);
     assert.deepEqual(await second, { upTo: TILE_WIDTH, sequence: null });
+  });
+
+  it('holes no root that is made of the entries meanwhile', async () => {
+    await using place = await createPlace();
+    await using own = await openOwnVault(place);
+    await enterMany(own.vault.ledger, 12 * TILE_WIDTH);
+    const { head } = own.vault.ledger;
+    const expected = rootOf(sha256, head.tree);
+    const roots = rootOfEntries(own.store.reader, head.sequence);
+    for (let page = 0; page < 2; page++) await nextTurn();
+    const pruned = await pruneWhile(own, async () => {});
+    assert.ok('upTo' in pruned && pruned.upTo >= 12 * TILE_WIDTH, JSON.stringify(pruned));
+    assert.deepEqual(Buffer.from(await roots), Buffer.from(expected));
+    assert.deepEqual(Buffer.from(await rootOfEntries(own.store.reader, head.sequence)), Buffer.from(expected));
   });
 
   it('is refused where as many were given up meanwhile, or their hashes are being made anew', async () => {

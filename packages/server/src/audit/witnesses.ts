@@ -226,14 +226,19 @@ export class Witnesses implements Disposable {
   /** Why this database is not what the witness saw, by a checkpoint that the log itself signed; or null. */
   async #contradiction({ witness, keys }: WitnessPeer): Promise<string | null> {
     const { vault, log, policy } = this.#options;
+    const byEntries = (size: number) => rootOfEntries(vault.reader, size);
     const shown = await this.#client.newest(witness.url, log.origin, this.#ended.signal);
     if ('failed' in shown || shown.note === null) return null;
-    const seen = await compareSeen(shown.note, keys, {
+    const own = {
       origin: log.origin,
       keys: await logKeysOf(vault.reader, log.origin, policy?.logs ?? []),
       size: vault.ledger.head.sequence,
-      rootAt: (size) => rootOfEntries(vault.reader, size),
-    });
+    };
+    const { note } = shown;
+    const see = (rootAt: (size: number) => Promise<Uint8Array>) => compareSeen(note, keys, { ...own, rootAt });
+    // Tiles say it at once; only where they differ all entries are worth a look, since somebody may have edited tiles alone.
+    const byTiles = await see((size) => log.tiles.rangeHash({ start: 0, end: size })).catch(() => null);
+    const seen = byTiles?.is === 'contradicted' || byTiles === null ? await see(byEntries) : byTiles;
     return seen.is === 'contradicted' ? seen.why : null;
   }
 }

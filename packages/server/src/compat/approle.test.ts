@@ -98,7 +98,7 @@ onEachDatabase("services sign in over Vault's AppRole", (createPlace) => {
     const { secret_id: secret } = await secretOf('one');
     const wrong = [
       ['00000000-0000-4000-8000-000000000000', secret],
-      [one, `${secret.slice(0, -1)}x`],
+      [one, `${secret.slice(0, -1)}${secret.endsWith('x') ? 'y' : 'x'}`],
       [one, 'x'],
       [other, secret],
     ] as const;

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { appendNodes, EMPTY_FRONTIER, type Frontier, HASH_BYTES, perfectRoot } from '@keyhold/protocol/log/merkle';
 import { TILE_WIDTH, tileHashes } from '@keyhold/protocol/log/tile';
 import { decodeLeaf, type Leaf } from '@keyhold/protocol/leaf';
@@ -66,6 +67,7 @@ export async function keptTree(db: Db, size: number): Promise<Frontier | null> {
       .where('number', '<=', Math.min(last, next + TILES_PER_READ - 1))
       .orderBy('number')
       .execute();
+    await nextTurn();
     for (const [i, { number, hashes }] of rows.entries()) {
       const tile = wholeTile(hashes);
       if (Number(number) !== next + i || tile === null) return null;
@@ -106,6 +108,8 @@ export async function treeAt(db: Db, size: number): Promise<Frontier | null> {
   while (tree !== null && tree.size < size) {
     const page = await leavesBetween(db, tree.size, Math.min(size, tree.size + ENTRIES_PER_READ));
     const [first, last] = [page[0], page.at(-1)];
+    // A long log holds nobody up.
+    await nextTurn();
     if (first?.sequence !== tree.size + 1 || last?.sequence !== tree.size + page.length) return null;
     tree = growTree(
       tree,
