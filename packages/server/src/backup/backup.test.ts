@@ -201,7 +201,7 @@ describe('a backup', () => {
     const { recipient } = await recipientWith(await generateX25519Identity(), 'refused');
     const token = (await installation.call('POST', '/v1/tokens', { name: 'reader', scopes: ['read'] })).body.secret;
     const cases: readonly (readonly [body: unknown, token: string | undefined, status: number])[] = [
-      [{ recipients: [`${recipient.slice(0, -1)}${recipient.endsWith('q') ? 'p' : 'q'}`] }, undefined, 400],
+      [{ recipients: [`${recipient.slice(0, -1)}b`] }, undefined, 400],
       [{ recipients: [] }, undefined, 400],
       [{}, undefined, 400],
       [{ recipients: [recipient] }, token, 403],

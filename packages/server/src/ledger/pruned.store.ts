@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { appendNodes, EMPTY_FRONTIER, type Frontier, HASH_BYTES, perfectRoot } from '@keyhold/protocol/log/merkle';
 import { TILE_WIDTH, tileHashes } from '@keyhold/protocol/log/tile';
 import { decodeLeaf, type Leaf } from '@keyhold/protocol/leaf';
@@ -67,7 +66,7 @@ export async function keptTree(db: Db, size: number): Promise<Frontier | null> {
       .where('number', '<=', Math.min(last, next + TILES_PER_READ - 1))
       .orderBy('number')
       .execute();
-    await nextTurn();
+    await new Promise(setImmediate);
     for (const [i, { number, hashes }] of rows.entries()) {
       const tile = wholeTile(hashes);
       if (Number(number) !== next + i || tile === null) return null;
@@ -109,7 +108,7 @@ export async function treeAt(db: Db, size: number): Promise<Frontier | null> {
     const page = await leavesBetween(db, tree.size, Math.min(size, tree.size + ENTRIES_PER_READ));
     const [first, last] = [page[0], page.at(-1)];
     // A long log holds nobody up.
-    await nextTurn();
+    await new Promise(setImmediate);
     if (first?.sequence !== tree.size + 1 || last?.sequence !== tree.size + page.length) return null;
     tree = growTree(
       tree,
