@@ -44,7 +44,7 @@ interface Maintained {
   readonly denials: DenialLog;
   readonly decisions: DecisionLog;
   readonly offboarding: OffboardContext;
-  /** What entries are old by. */
+  /** What entries are old and keys unused by. */
   readonly livedTime: LivedTime;
   /** Days that entries are kept; undefined: for good. */
   readonly auditDays: number | undefined;
