@@ -43,7 +43,7 @@ import { decryptWith, encryptTo, newPair } from './delivery/pair-cipher.ts';
 import { startVaultListener } from './compat/start-vault-listener.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import { Alarms } from './ledger/alarms.ts';
-import { takeLivedTime } from './ledger/lived-time.ts';
+import { LivedTime } from './ledger/lived-time.ts';
 import { originOf } from './audit/ask-witnesses.ts';
 import { type Ground, headFileOf, startLedger } from './ledger-wiring.ts';
 import type { Feed } from './feed/start-feed.ts';
@@ -91,7 +91,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   // database
   const file = (name: string) => join(config.dataFolder, name);
   const store = await openData(config, stack);
-  const [scratch, livedTime] = [new Scratch(store), await takeLivedTime(store.reader, clock)];
+  const [scratch, livedTime] = [new Scratch(store), await LivedTime.take(store, clock)];
 
   // ledger, vault, feed
   const alarms = new Alarms(clock, (alarm) => log.error({ alarm }, 'ALARM'));

@@ -17,6 +17,7 @@ import type { LeaseBook } from './feed/lease-book.ts';
 import { forgetHolders } from './feed/lease-holders.store.ts';
 import type { Alarms } from './ledger/alarms.ts';
 import type { Ledger } from './ledger/ledger.ts';
+import type { LivedTime } from './ledger/lived-time.ts';
 import { forgetOldKeys } from './ledger/idempotency.store.ts';
 import { verifyChain } from './ledger/verify-chain.ts';
 import { expireDeliveries } from './delivery/expire-deliveries.ts';
@@ -43,8 +44,8 @@ interface Maintained {
   readonly denials: DenialLog;
   readonly decisions: DecisionLog;
   readonly offboarding: OffboardContext;
-  /** What entries are old by. */
-  readonly livedTime: () => number;
+  /** What entries are old and keys unused by. */
+  readonly livedTime: LivedTime;
   /** Days that entries are kept; undefined: for good. */
   readonly auditDays: number | undefined;
   readonly audit: { readonly log: TransparencyLog; readonly personal: PersonalParts; readonly exporter: Exporter };
@@ -74,6 +75,7 @@ export function startMaintenance(maintained: Maintained): () => void {
     cancels.add(cancel);
   };
   every(MINUTE_MS, () => forgetGoneVerifiers(maintained));
+  every(MINUTE_MS, () => maintained.livedTime.keep());
   every(QUARTER_MINUTE_MS, () => maintained.hub.dropExpired());
   every(HOUR_MS, () => forgetOldKeys(maintained.store.writer, clock.wall() - DAY_MS));
   every(HOUR_MS, () => checkChain(maintained));
@@ -122,7 +124,7 @@ async function pruneOld(maintained: Maintained): Promise<void> {
   if (auditDays === undefined || vault.keyring.sealed) return;
   const rules = await listLapseRules(store.reader);
   const days = Math.max(auditDays, ...rules.map(({ unused_days }) => unused_days ?? 0));
-  const before = livedTime() - days * DAY_MS;
+  const before = livedTime.now() - days * DAY_MS;
   const pruned = await pruneLog({ vault, store, log: audit.log }, { actor: 'system' }, before);
   if (isRefusal(pruned) && pruned.refused === 'LOG_FORGED')
     alarms.raise('LOG_FORGED', `${vault.ledger.head.installation}/entries`, pruned.detail);

@@ -155,7 +155,7 @@ export const proveInclusion = defineOperation({
   query: Closed({ sequence: Sequence, size: Type.Optional(Sequence) }),
   status: 200,
   response: Closed({ index: Type.Integer(), size: Type.Integer(), leafHash: Hash, root: Hash, proof: Proof }),
-  errors: ['ENTRY_NOT_FOUND'],
+  errors: ['ENTRY_NOT_FOUND', 'LOG_FORGED'],
 });
 
 export const proveRange = defineOperation({
@@ -190,7 +190,7 @@ export const proveConsistency = defineOperation({
   query: Closed({ from: Sequence, to: Type.Optional(Sequence) }),
   status: 200,
   response: Closed({ from: Type.Integer(), to: Type.Integer(), fromRoot: Hash, toRoot: Hash, proof: Proof }),
-  errors: ['ENTRY_NOT_FOUND'],
+  errors: ['ENTRY_NOT_FOUND', 'LOG_FORGED'],
 });
 
 export const pruneLog = defineOperation({

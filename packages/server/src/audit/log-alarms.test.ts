@@ -54,6 +54,34 @@ onEachDatabase('an alarm of the log', (createPlace) => {
     }
   });
 
+  it('is raised, and nothing is proven, where kept hashes were changed whose entries were given up', async () => {
+    await using place = await createPlace();
+    {
+      await using installation = await startInstallation(place);
+      await fillTiles(installation);
+      const before = new Date().toISOString();
+      assert.equal((await installation.call('POST', '/v1/audit/prune', { before })).status, 200);
+    }
+    {
+      await using raw = await openRaw(place);
+      await raw.run(`update log_tiles set ${flipped('hashes')} where level = 0 and number = 0`);
+    }
+    await using installation = await startInstallation(place);
+    const { size } = (await installation.call('GET', '/v1/audit/log')).body;
+    for (const path of [
+      '/v1/audit/proofs/inclusion?sequence=1',
+      `/v1/audit/proofs/range?from=${size}&to=${size}`,
+      '/v1/audit/proofs/consistency?from=300',
+      `/v1/audit/entries/${size}/receipt`,
+      '/audit/tile/0/000',
+    ]) {
+      const { status, body } = await installation.call('GET', path);
+      assert.deepEqual([status, body.code], [409, 'LOG_FORGED'], path);
+    }
+    const { id } = (await installation.call('GET', '/v1/installation')).body;
+    assert.ok((await forgeries(installation)).some(({ subject }) => subject === id));
+  });
+
   it('that tiles were made anew, of whatever was there, or a checkpoint forgotten, hides no forged tree', async () => {
     await using place = await createPlace();
     {

@@ -56,7 +56,7 @@ export function mountLog<P extends { readonly id: string }>(
     if (leaf === null) return NO_ENTRY;
     const checkpoint = await witnesses.covering(sequence, level);
     if (isRefusal(checkpoint)) return checkpoint;
-    const receipt = await receiptFor(log, leaf, sequence, checkpoint);
+    const receipt = await log.unlessMissing(receiptFor(log, leaf, sequence, checkpoint));
     return isRefusal(receipt) ? receipt : { body: { sequence, receipt } };
   });
 }

@@ -157,7 +157,7 @@ export class TransparencyLog {
     const { tree } = vault.ledger.head;
     const keys = await this.#openKeys();
     if (isRefusal(keys)) return keys;
-    const refused = await this.#refuseForged(tree).catch((error) => this.#refuseMissing(error));
+    const refused = await this.unlessMissing(this.#refuseForged(tree));
     if (refused !== null) return refused;
     // INVARIANT: who sealed meanwhile has nothing signed any more.
     if (vault.keyring.unsealed !== unsealed) return SEALED;
@@ -190,11 +190,18 @@ export class TransparencyLog {
     return keys;
   }
 
-  /** An entry that somebody deleted: nothing that it is part of is signed. */
-  #refuseMissing(error: unknown): Refusal {
-    if (!(error instanceof EntryMissing)) throw error;
-    this.#options.forged('tree', error.message);
-    return refuse('LOG_FORGED', `The log is not whole: ${error.message}. Nothing is signed.`);
+  /**
+   * What comes of the tiles; refused, and an alarm, where an entry is missing that it takes, since somebody deleted it
+   * or changed what was kept of one that was given up. Nothing that it is part of is signed.
+   */
+  async unlessMissing<T>(made: Promise<T>): Promise<T | Refusal> {
+    try {
+      return await made;
+    } catch (error) {
+      if (!(error instanceof EntryMissing)) throw error;
+      this.#options.forged('tree', error.message);
+      return refuse('LOG_FORGED', `The log is not whole: ${error.message}. Nothing of it is signed or proven.`);
+    }
   }
 
   /** INVARIANT: a tree is signed only where the tiles, which come from the entries, make the same. */

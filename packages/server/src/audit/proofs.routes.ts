@@ -23,7 +23,9 @@ export function mountProofs<P extends { readonly id: string }>(
     const size = query.size ?? log.published?.size ?? 0;
     if (query.sequence > size || size > vault.ledger.head.sequence) return NO_ENTRY;
     const index = query.sequence - 1;
-    const { leafHash, root, proof } = await proveInclusion(log.tiles, index, size);
+    const proven = await log.unlessMissing(proveInclusion(log.tiles, index, size));
+    if (isRefusal(proven)) return proven;
+    const { leafHash, root, proof } = proven;
     return { body: { index, size, leafHash: toBase64(leafHash), root: toBase64(root), proof: proof.map(toBase64) } };
   });
 
@@ -34,8 +36,9 @@ export function mountProofs<P extends { readonly id: string }>(
     const checkpoint = await witnesses.covering(to, level);
     if (isRefusal(checkpoint)) return checkpoint;
     const { size, note } = checkpoint;
-    const { before, after } = await proveRange(log.tiles, { from, to, size });
-    const [left, right] = [before.map(toBase64), after.map(toBase64)];
+    const proven = await log.unlessMissing(proveRange(log.tiles, { from, to, size }));
+    if (isRefusal(proven)) return proven;
+    const [left, right] = [proven.before.map(toBase64), proven.after.map(toBase64)];
     return { body: { origin: log.origin, from, to, size, before: left, after: right, checkpoint: note } };
   });
 
@@ -53,7 +56,8 @@ export function mountProofs<P extends { readonly id: string }>(
           'to',
         );
       }
-      const proven = await proveConsistency(log.tiles, from, to);
+      const proven = await log.unlessMissing(proveConsistency(log.tiles, from, to));
+      if (isRefusal(proven)) return proven;
       const [fromRoot, toRoot] = [toBase64(proven.from), toBase64(proven.to)];
       return { body: { from, to, fromRoot, toRoot, proof: proven.proof.map(toBase64) } };
     },

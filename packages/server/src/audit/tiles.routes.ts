@@ -1,6 +1,5 @@
 import { verifyPage } from '@keyhold/auditor/page/verify-page';
-import type { Refusal } from '@keyhold/protocol/errors';
-import { refuse } from '@keyhold/protocol/errors';
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import { bundleOf, parseTilePath, type Tile, TILE_WIDTH } from '@keyhold/protocol/log/tile';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Kysely } from 'kysely';
@@ -49,8 +48,10 @@ export function mountTiles<P extends { readonly id: string }>(
   app.get('/audit/tile/*', { schema: { hide: true } as object }, async (request, reply) => {
     const tile = parseTilePath(`tile/${(request.params as { '*': string })['*']}`);
     if (tile === null || !isInLog(tile, log.published?.size ?? 0)) return sendProblem(request, reply, NO_TILE);
-    if (tile.level !== 'entries')
-      return send(reply, 'public', Buffer.concat(await log.tiles.hashes(tile.level, tile.number, tile.width)));
+    if (tile.level !== 'entries') {
+      const hashes = await log.unlessMissing(log.tiles.hashes(tile.level, tile.number, tile.width));
+      return isRefusal(hashes) ? sendProblem(request, reply, hashes) : send(reply, 'public', Buffer.concat(hashes));
+    }
     const denied = await denial(request, gate, permit);
     if (denied !== null) return sendProblem(request, reply, denied);
     const first = tile.number * TILE_WIDTH;

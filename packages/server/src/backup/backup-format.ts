@@ -105,8 +105,8 @@ export const BACKUP_TABLES = {
 export type BackupTable = keyof typeof BACKUP_TABLES;
 
 /**
- * What a restored installation does without: who holds leases and slices of quotas now, which calls were repeated, denials by the minute;
- * and what it makes anew from its entries.
+ * What a restored installation does without: who holds leases and slices of quotas now, which calls were repeated,
+ * denials by the minute, how long its processes have run; and what it makes anew from its entries.
  */
 export const NOT_BACKED_UP = [
   'lease_holders',
@@ -115,4 +115,5 @@ export const NOT_BACKED_UP = [
   'denials',
   'decisions',
   'log_checkpoints',
+  'lived_time',
 ] as const satisfies readonly (keyof Database)[];

@@ -18,6 +18,7 @@ import { scim } from './migrations/0015-scim.ts';
 import { appRoles } from './migrations/0016-app-roles.ts';
 import { passwords } from './migrations/0017-passwords.ts';
 import { tileSubtrees } from './migrations/0018-tile-subtrees.ts';
+import { livedTime } from './migrations/0019-lived-time.ts';
 import type { Database } from './schema.ts';
 
 /** In order; a number never changes its meaning once released. */
@@ -40,6 +41,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   appRoles,
   passwords,
   tileSubtrees,
+  livedTime,
 ];
 
 /**

@@ -34,6 +34,8 @@ export interface ScratchTables {
   };
   /** The newest checkpoint that was signed, and the newest that enough witnesses saw. */
   log_checkpoints: { readonly kind: 'signed' | 'witnessed'; readonly size: number; readonly note: string };
+  /** How far the time has come that processes of this installation ran for: one row, epoch milliseconds. */
+  lived_time: { readonly one: number; readonly at: number };
   /** What somebody knew who was off-boarded: `offb_…/0000001`, and a line of the list that its entry commits to. */
   exposures: { readonly id: string; readonly line: string };
   lease_holders: {

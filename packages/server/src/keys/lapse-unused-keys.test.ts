@@ -35,11 +35,13 @@ async function world({ vault, place, store }: OwnVault) {
   };
   const stateOf = async (id: string) =>
     await store.reader.selectFrom('keys').select(['state', 'reason']).where('id', '=', id).executeTakeFirstOrThrow();
-  const lapse = (days: number) =>
+  /** @param aheadDays how far the clock is ahead of what was lived */
+  const lapse = (days: number, aheadDays = 0) =>
     lapseUnusedKeys({
       ledger: vault.ledger,
       reader: store.reader,
-      clock: { ...vault.clock, wall: () => now + days * DAY_MS },
+      clock: { ...vault.clock, wall: () => now + (days + aheadDays) * DAY_MS },
+      livedTime: { now: () => now + days * DAY_MS },
     });
   return { now, key, stateOf, lapse };
 }
@@ -87,6 +89,16 @@ onEachDatabase('a key that nobody uses', (createPlace) => {
     assert.equal(await lapse(8), 0, 'its entry was given up');
     assert.equal((await stateOf(id)).state, 'active');
     assert.equal(await lapse(31), 1, 'the log is whole for as long as counts');
+  });
+
+  it('does not lapse by a clock that is ahead', async () => {
+    await using place = await createPlace();
+    await using own = await openOwnVault(place);
+    const { key, stateOf, lapse } = await world(own);
+    const { id } = await key();
+    assert.equal(await lapse(1, 365), 0);
+    assert.equal((await stateOf(id)).state, 'active');
+    assert.equal(await lapse(31, 365), 1);
   });
 
   it('counts from when it began, and lapses no more once it has ended', async () => {

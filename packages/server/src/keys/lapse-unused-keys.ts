@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../database/schema.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import type { LivedTime } from '../ledger/lived-time.ts';
 import { reachesBackTo } from '../ledger/pruned.store.ts';
 import { stateAt } from './key.ts';
 import { listLapseRules, listUnusedKeys } from './unused-keys.store.ts';
@@ -15,6 +16,8 @@ interface Lapsing {
   readonly ledger: Ledger;
   readonly reader: Kysely<Database>;
   readonly clock: Clock;
+  /** What keys go unused by: a clock that is ahead makes none unused. */
+  readonly livedTime: Pick<LivedTime, 'now'>;
 }
 
 /**
@@ -23,11 +26,11 @@ interface Lapsing {
  * be resumed. Where entries were given up of the time that counts, nobody knows what changed then, and nothing lapses.
  * @returns how many lapsed
  */
-export async function lapseUnusedKeys({ ledger, reader, clock }: Lapsing): Promise<number> {
+export async function lapseUnusedKeys({ ledger, reader, clock, livedTime }: Lapsing): Promise<number> {
   let count = 0;
   for (const { environment_id, project_id, unused_days } of await listLapseRules(reader)) {
     const nowMs = clock.wall();
-    const sinceMs = nowMs - (unused_days ?? 0) * DAY_MS;
+    const sinceMs = livedTime.now() - (unused_days ?? 0) * DAY_MS;
     const unused = await listUnusedKeys(reader, environment_id, { sinceMs, nowMs }, MAX_AT_ONCE);
     // Asked afterwards: what is still there now was there when the keys were listed.
     if (!(await reachesBackTo(reader, sinceMs))) continue;
