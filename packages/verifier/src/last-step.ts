@@ -249,8 +249,11 @@ export class LastStep {
     if (step.code !== 'VALID' || step.credential === null) return { step, code: step.code, signed };
     if (taken.code === 'UNAVAILABLE') return this.#withoutStore(deciding, shared, step);
     const code = CODE_OF_TAKEN[taken.code];
-    const beside = code === 'VALID' && signed !== null && settingsWithoutStore(signed, requirement, step) !== null;
-    const stands = beside ? this.#guard.rememberBeside(signed.claim, step) : code;
+    const signing = step.environment?.signing ?? null;
+    const accepted = code === 'VALID' && signed !== null && signing !== null;
+    const stands = accepted
+      ? this.#guard.rememberBeside(signed.claim, signing, onlyReads(requirement, signed.received), step)
+      : code;
     return { step, code: stands, signed, taken: shared.with(taken) };
   }
 

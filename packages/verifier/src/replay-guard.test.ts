@@ -128,10 +128,44 @@ it('remembers nothing that has no time, also while a store cannot be asked: it m
 it('refuses nothing that a store accepted but what it accepted without it', () => {
   const guard = new ReplayGuard(at(START), new ReplayMemory({ maxNonces: 1 }));
   const now = START + 10_000;
-  assert.equal(guard.rememberMeanwhile(claim(now), SIGNING, at(now)), 'VALID');
-  assert.equal(guard.rememberBeside(claim(now), at(now)), 'REPLAYED');
-  for (const again of [1, 2]) assert.equal(guard.rememberBeside(claim(now + again), at(now)), 'VALID', 'no room');
-  assert.equal(guard.rememberBeside(claim(now, { freshness: null }), at(now)), 'VALID');
+  const reads = { ...SIGNING, replayReads: 'allow' } as const;
+  assert.equal(guard.rememberMeanwhile(claim(now), reads, at(now)), 'VALID');
+  assert.equal(guard.rememberBeside(claim(now), reads, true, at(now)), 'REPLAYED');
+  for (const again of [1, 2])
+    assert.equal(guard.rememberBeside(claim(now + again), reads, true, at(now)), 'VALID', 'no room');
+  assert.equal(guard.rememberBeside(claim(now, { freshness: null }), reads, true, at(now)), 'VALID');
+});
+
+it('accepts once what is good for longer since an outage began, or since before it was over', () => {
+  const now = START + 10_000;
+  const reads = { ...SIGNING, replayReads: 'allow' } as const;
+  const wider = { ...reads, dialects: [{ dialect: 'rfc9421', maxAgeSeconds: 120 }] } as const;
+  const longer = (signedAt: number) =>
+    claim(signedAt, { freshness: { signedAt, after: signedAt - 1_000, until: signedAt + 120_000 } });
+  const begins = new ReplayGuard(at(START));
+  assert.equal(begins.rememberBeside(claim(now), reads, true, at(now)), 'VALID');
+  assert.equal(begins.rememberMeanwhile(longer(now), wider, at(now + 5)), 'TIMESTAMP_OUT_OF_WINDOW');
+  const refused = new ReplayGuard(at(START));
+  assert.equal(refused.rememberBeside(claim(now), SIGNING, true, at(now)), 'VALID');
+  assert.equal(refused.rememberMeanwhile(claim(now), reads, at(now + 5)), 'TIMESTAMP_OUT_OF_WINDOW');
+  const ends = new ReplayGuard(at(START));
+  assert.equal(ends.rememberMeanwhile(claim(now), reads, at(now)), 'VALID');
+  assert.equal(ends.rememberBeside(longer(now), wider, true, at(now + 5)), 'TIMESTAMP_OUT_OF_WINDOW');
+  assert.equal(ends.rememberBeside(longer(now), wider, false, at(now + 5)), 'VALID', 'a write never went without it');
+  assert.equal(ends.rememberBeside(longer(now + 1_005), wider, true, at(now + 1_005)), 'VALID');
+  assert.equal(ends.rememberBeside(longer(now + 1_005), wider, true, at(now + 1_005)), 'REPLAYED');
+});
+
+it('refuses nothing of before a change of settings where the store was always asked, or of before it was there', () => {
+  const now = START + 10_000;
+  const reads = { ...SIGNING, replayReads: 'allow' } as const;
+  const wider = { ...reads, dialects: [{ dialect: 'rfc9421', maxAgeSeconds: 120 }] } as const;
+  const guard = new ReplayGuard(at(START));
+  assert.equal(guard.rememberBeside(claim(now), reads, true, at(now)), 'VALID');
+  assert.equal(guard.rememberBeside(claim(now + 1), wider, true, at(now + 5)), 'VALID');
+  const young = new ReplayGuard(at(START));
+  assert.equal(young.rememberMeanwhile(claim(START + 1_000), reads, at(START + 1_000)), 'VALID');
+  assert.equal(young.rememberBeside(claim(START - 5), reads, true, at(START + 1_005)), 'VALID');
 });
 
 it('names to a store what tells a request from others, with the credential in it', () => {

@@ -24,7 +24,8 @@ const CODES = {
 
 interface ReadBy {
   readonly dialects: SigningRecord['dialects'];
-  /** The same as text. */
+  readonly replayReads: SigningRecord['replayReads'];
+  /** Both as text. */
   readonly text: string;
   readonly since: Moment;
 }
@@ -37,6 +38,8 @@ export class ReplayGuard {
   #latest: number;
   /** By environment, the settings that its requests were read by, and since when. */
   readonly #readBy = new Map<string, ReadBy>();
+  /** Whether it ever accepted what the shared store knows nothing of. */
+  #wentAlone = false;
 
   /** @param startedAt since when this verifier remembers */
   constructor(startedAt: Moment, memory = new ReplayMemory()) {
@@ -59,18 +62,28 @@ export class ReplayGuard {
   rememberMeanwhile(claim: SignedClaim, signing: SigningRecord, now: Moment): VerdictCode {
     // Without a time nothing tells what was accepted before this verifier was there from what is new.
     if (claim.freshness === null) return 'STORE_UNAVAILABLE';
-    return this.#rememberSince(claim, claim.freshness, signing, now);
+    const code = this.#rememberSince(claim, claim.freshness, signing, now);
+    this.#wentAlone ||= code === 'VALID';
+    return code;
   }
 
   /**
    * What a store accepted that this verifier may accept without it: neither accepts it after the other. The store alone
-   * decides where there is no room here, or nothing is known of its time any more.
+   * decides where there is no room here, or nothing is known of its time any more. Called for what never goes without the
+   * store too: an outage has to find by which settings was read before it.
+   * @param reads whether it only reads
    */
-  rememberBeside(claim: SignedClaim, { wallMs }: Moment): VerdictCode {
+  rememberBeside(claim: SignedClaim, signing: SigningRecord, reads: boolean, now: Moment): VerdictCode {
+    const since = this.#readingSince(signing, now);
     const { freshness } = claim;
-    if (freshness === null) return 'VALID';
-    const sighting = this.memory.once(identityOf(claim), freshness.until, wallMs, claim.nonce !== null);
-    return sighting === 'seen' ? 'REPLAYED' : 'VALID';
+    if (freshness === null || !reads) return 'VALID';
+    if (signing.replayReads === 'allow') {
+      const sighting = this.memory.once(identityOf(claim), freshness.until, now.wallMs, claim.nonce !== null);
+      if (sighting === 'seen') return 'REPLAYED';
+    }
+    // By the settings before, it may have gone without the store, and is not found where these look.
+    const mayHaveGone = this.#wentAlone && since !== this.#startedAt && freshness.after < wallOf(since, now);
+    return mayHaveGone ? 'TIMESTAMP_OUT_OF_WINDOW' : 'VALID';
   }
 
   #rememberSince(claim: SignedClaim, freshness: Freshness, signing: SigningRecord, now: Moment): VerdictCode {
@@ -81,17 +94,17 @@ export class ReplayGuard {
 
   /**
    * Since when this verifier has read requests by these settings. By others the same request may be good for longer
-   * than it was remembered, so that what was signed before a change is not accepted after it.
+   * than it was remembered, or was not remembered, so that what was signed before a change is not accepted after it.
    */
-  #readingSince({ environment, dialects }: SigningRecord, { wallMs, monotonicMs }: Moment): Moment {
+  #readingSince({ environment, dialects, replayReads }: SigningRecord, { wallMs, monotonicMs }: Moment): Moment {
     this.#latest = Math.max(this.#latest, wallMs);
     const known = this.#readBy.get(environment);
-    if (known?.dialects === dialects) return known.since;
+    if (known?.dialects === dialects && known.replayReads === replayReads) return known.since;
     // A replica that was fed anew has the same in another place.
-    const text = JSON.stringify(dialects);
+    const text = JSON.stringify({ dialects, replayReads });
     const changedAt = { wallMs: this.#latest, monotonicMs };
     const since = known === undefined ? this.#startedAt : known.text === text ? known.since : changedAt;
-    this.#readBy.set(environment, { dialects, text, since });
+    this.#readBy.set(environment, { dialects, replayReads, text, since });
     return since;
   }
 

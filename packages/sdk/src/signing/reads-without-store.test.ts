@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import type { SigningRecord } from '@keyhold/protocol/feed';
 import { ENVIRONMENT } from '@keyhold/verifier/testing/records';
 import type { SharedStore, Taken, TakeRequest } from '@keyhold/verifier/shared-store';
 import { SigningVerifier } from '../testing/signing-verifier.ts';
@@ -25,10 +26,15 @@ class FlakyStore implements SharedStore {
   close(): void {}
 }
 
-function world() {
+const READ_BY = { dialects: [{ dialect: 'rfc9421', maxAgeSeconds: 30 }], replayReads: 'allow' } as const;
+const WIDER = { dialects: [{ dialect: 'rfc9421', maxAgeSeconds: 120 }] } as const;
+
+function world({ replayReads = READ_BY.replayReads }: Partial<SigningRecord> = {}) {
   const store = new FlakyStore();
-  const signing = { replay: 'shared', replayReads: 'allow' } as const;
-  const keys = new SigningVerifier([{ dialect: 'rfc9421' }], { permissions: ['orders:*'] }, signing, store);
+  const signing = { replay: 'shared', replayReads } as const;
+  const keys = new SigningVerifier(READ_BY.dialects, { permissions: ['orders:*'] }, signing, store);
+  const set = (changes: Partial<SigningRecord>) =>
+    keys.fed.change([{ kind: 'signing', id: 'sign_1', environment: 'env_1', ...signing, ...READ_BY, ...changes }]);
   const signed = async (method: string) => {
     const { headers, body } = await keys.sign('rfc9421', { method, url: 'https://api.example/v1/orders' });
     return {
@@ -41,7 +47,7 @@ function world() {
   };
   const code = async (request: Awaited<ReturnType<typeof signed>>, permission = 'orders:read') =>
     (await keys.verifier.verify({ environment: ENVIRONMENT, permission, request })).code;
-  return { store, keys, signed, code };
+  return { store, keys, set, signed, code };
 }
 
 it('a read that a store accepted is not accepted again without it, nor the other way round', async () => {
@@ -64,4 +70,32 @@ it('what may not go without the store is remembered by the store alone', async (
   assert.equal(keys.verifier.remembered.nonces, 0);
   store.away = true;
   assert.equal(await code(write, 'orders:write'), 'STORE_UNAVAILABLE');
+});
+
+for (const [change, from, to] of [
+  ['may go without the store from now on', { replayReads: 'refuse' }, {}],
+  ['may not go without it any more', {}, { replayReads: 'refuse' }],
+] as const) {
+  it(`a read goes once across an outage in which the settings change, so that reads ${change}`, async () => {
+    const { store, keys, set, signed, code } = world(from);
+    const before = await signed('GET');
+    assert.equal(await code(before), 'VALID');
+    store.away = true;
+    const meanwhile = await signed('HEAD');
+    await code(meanwhile);
+    set(to);
+    assert.notEqual(await code(before), 'VALID', 'its beginning');
+    store.away = false;
+    if (!('replayReads' in from)) assert.notEqual(await code(meanwhile), 'VALID', 'its end');
+    keys.fed.clock.advance(2_000);
+    const after = await signed('GET');
+    assert.deepEqual([await code(after), await code(after)], ['VALID', 'REPLAYED']);
+  });
+}
+
+it('settings that change while the store answers keep no read waiting', async () => {
+  const { set, signed, code } = world();
+  assert.equal(await code(await signed('GET')), 'VALID');
+  set(WIDER);
+  assert.equal(await code(await signed('HEAD')), 'VALID');
 });

@@ -39,7 +39,8 @@ export interface Gateway {
 type Described = { readonly request: Omit<ReceivedRequest, 'headers'> & { readonly host: string } };
 type Said = (field: string) => string | undefined;
 
-const PLACE = ['x-keyhold-token', 'x-keyhold-environment', 'x-keyhold-permission'];
+const PLACED = ['environment', 'permission'] as const;
+const PLACE = ['x-keyhold-token', ...PLACED.map((what) => `x-keyhold-${what}`)];
 /** Said in place of a permission, and no permission: every one of those has a colon. */
 const ANY_KEY = 'any-key';
 export const ENVOY_PREFIX = '/v1/auth/envoy';
@@ -141,10 +142,11 @@ export function readAsked(gateway: Gateway, request: HttpRequest): Asked | Refus
 
 /**
  * In the address that it asks at, which no client writes, or else in fields that it sets. Envoy's address is the
- * client's own. Where address and field say two things, nobody knows who wrote the field: refused, so that neither a
- * client is believed nor a gateway's word dropped. Where neither names a permission, a rule was forgotten or a variable was
- * empty, of which nginx sends nothing: refused, since any key would do otherwise. Where funds go is read in the address alone: a gateway that was set up
- * without a thought of it hands on whatever field a client sends.
+ * client's own. Where the address names environment or permission, a field that says anything else, or what the address
+ * leaves out, is refused: nobody knows who wrote it, so that neither a client is believed nor a gateway's word dropped.
+ * Where neither names a permission, a rule was forgotten or a variable was empty, of which nginx sends nothing: refused,
+ * since any key would do otherwise. Forward-auth hands on whatever field a client sends: that any key will do is said in
+ * its address alone. So is, of every gateway, where funds go.
  */
 function placeOf({ name }: Gateway, said: Said, { query }: HttpRequest): Asked['place'] | Refusal {
   const place: { environment?: string; permission?: string; destination?: string } = {};
@@ -153,20 +155,25 @@ function placeOf({ name }: Gateway, said: Said, { query }: HttpRequest): Asked['
     // Twice in an address is an array, and nothing that anybody has.
     return given === undefined ? undefined : String(given);
   };
-  for (const what of ['environment', 'permission'] as const) {
+  const inFields = PLACED.every((what) => inAddress(what) === undefined);
+  for (const what of PLACED) {
     const field = said(`x-keyhold-${what}`);
-    const address = inAddress(what);
-    if (address !== undefined && field !== undefined && address !== field) {
-      return refuse('INVALID_INPUT', 'Address and field say two things: whose is the field?', `x-keyhold-${what}`);
+    const value = inFields ? field : inAddress(what);
+    if (field !== undefined && field !== value) {
+      return refuse('INVALID_INPUT', 'The address does not say what the field says: whose is it?', `x-keyhold-${what}`);
     }
-    const value = address ?? field;
     if (value !== undefined) place[what] = value;
   }
   if (place.permission === undefined) {
     const detail = `Say which permission the request takes; where any key will do, say ${ANY_KEY}.`;
     return refuse('INVALID_INPUT', detail, 'x-keyhold-permission');
   }
-  if (place.permission === ANY_KEY) delete place.permission;
+  if (place.permission === ANY_KEY) {
+    if (inFields && name === 'forward') {
+      return refuse('INVALID_INPUT', `Say ${ANY_KEY} in the address: whose is the field?`, 'x-keyhold-permission');
+    }
+    delete place.permission;
+  }
   const destination = inAddress('destination');
   return destination === undefined ? place : { ...place, destination };
 }
