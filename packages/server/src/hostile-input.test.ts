@@ -118,7 +118,8 @@ function entriesOf({ body }: { readonly body: string }): number {
  * Of what was accepted: neither those that say that something was refused, nor what goes on by itself (re-wrapping), nor
  * the keys of an environment, of which one rotation makes several, and which verifiers ask for by themselves, nor that a
  * secret was delivered, before which it is entered that it was revealed, nor that a person, a workload or a provider
- * was emptied or what he knows listed, before which it is entered that he was removed.
+ * was emptied or what he knows listed, before which it is entered that he was removed, nor that the key file of a seal
+ * is gone, before which it is entered that there is another.
  */
 async function countEntries(raw: RawDatabase): Promise<number> {
   const [{ n }] = await raw.rows(
@@ -126,7 +127,7 @@ async function countEntries(raw: RawDatabase): Promise<number> {
      and action not in ('seal.attempted', 'seal.confirming', 'delivery.refused', 'vault-key.created', 'secret.delivered',
        'distribution-key.handed', 'person.emptied',
        'offboarding.listed', 'workload.emptied', 'invitations.withdrawn',
-       'sign-on.emptied')`,
+       'sign-on.emptied', 'seal.key-file-removed')`,
   );
   return Number(n);
 }

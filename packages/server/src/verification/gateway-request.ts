@@ -15,8 +15,6 @@ export interface HttpRequest {
 
 /** What a gateway says of the request that it asks about. */
 export interface Asked {
-  /** The gateway's own: `Authorization` is the client's. */
-  readonly token: string | null;
   readonly place: {
     readonly environment?: string | undefined;
     /** Undefined only where the gateway said that any key will do. */
@@ -33,14 +31,14 @@ export interface Gateway {
   readonly name: 'nginx' | 'forward' | 'envoy';
   /** Fields that it has to set itself. Only these are read: of any other nobody knows whether a client wrote it. */
   readonly fields: readonly string[];
-  readonly read: (said: Said, request: HttpRequest) => Omit<Asked, 'token' | 'place' | 'request'> & Described;
+  readonly read: (said: Said, request: HttpRequest) => Omit<Asked, 'place' | 'request'> & Described;
 }
 
 type Described = { readonly request: Omit<ReceivedRequest, 'headers'> & { readonly host: string } };
 type Said = (field: string) => string | undefined;
 
 const PLACED = ['environment', 'permission'] as const;
-const PLACE = ['x-keyhold-token', ...PLACED.map((what) => `x-keyhold-${what}`)];
+const PLACE = PLACED.map((what) => `x-keyhold-${what}`);
 /** Said in place of a permission, and no permission: every one of those has a colon. */
 const ANY_KEY = 'any-key';
 export const ENVOY_PREFIX = '/v1/auth/envoy';
@@ -116,6 +114,12 @@ export const ENVOY: Gateway = {
 /** Set by the gateway or on the way to it, and no part of what the client sent. */
 const NOT_THE_CLIENTS = /^(?:x-(?:keyhold|original|forwarded|envoy)-|x-real-ip$|host$|connection$|content-length$)/i;
 
+/** The gateway's own token: `Authorization` is the client's. None where there are two, of which a client may have sent one. */
+export function tokenOf({ raw }: HttpRequest): string | null {
+  const [token, ...more] = raw.headersDistinct['x-keyhold-token'] ?? [];
+  return token === undefined || more.length > 0 ? null : token;
+}
+
 /** Reads what the gateway asks; refuses what stands there twice: a client may have sent the other one. */
 export function readAsked(gateway: Gateway, request: HttpRequest): Asked | Refusal {
   const { headersDistinct, rawHeaders } = request.raw;
@@ -133,7 +137,6 @@ export function readAsked(gateway: Gateway, request: HttpRequest): Asked | Refus
     if (!NOT_THE_CLIENTS.test(name)) headers.push([name, rawHeaders[i + 1] as string]);
   }
   return {
-    token: said('x-keyhold-token') ?? null,
     place,
     request: { ...rest, headers },
     clientIp,

@@ -7,7 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../clock.ts';
 import type { Gate } from '../http/mount.ts';
 import { sendProblem } from '../http/problem.ts';
-import { ENVOY, ENVOY_PREFIX, FORWARD, type Gateway, NGINX, readAsked } from './gateway-request.ts';
+import { ENVOY, ENVOY_PREFIX, FORWARD, type Gateway, NGINX, readAsked, tokenOf } from './gateway-request.ts';
 import { FORBIDDEN, mayVerify, readPlace } from './verify-request.ts';
 
 interface Context {
@@ -55,12 +55,12 @@ async function answer(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const asked = readAsked(gateway, request);
-  if (isRefusal(asked)) return sendProblem(request, reply, asked);
-  const principal = await gate.authenticate(asked.token);
+  const principal = await gate.authenticate(tokenOf(request));
   if (principal === null)
     return sendProblem(request, reply, refuse('UNAUTHENTICATED', "Send the gateway's token as X-Keyhold-Token."));
   if (!mayVerify(principal)) return sendProblem(request, reply, FORBIDDEN);
+  const asked = readAsked(gateway, request);
+  if (isRefusal(asked)) return sendProblem(request, reply, asked);
   const place = readPlace(verifier, principal, asked.place);
   if (isRefusal(place)) return sendProblem(request, reply, place);
   const { clientIp, place: said } = asked;
