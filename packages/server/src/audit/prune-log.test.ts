@@ -4,7 +4,7 @@ import { checkReceipt } from '@keyhold/auditor/check-receipt';
 import { NODE_CHECKER } from '@keyhold/auditor/node-checker';
 import { readTrust } from '@keyhold/auditor/trust';
 import { TILE_WIDTH } from '@keyhold/protocol/log/tile';
-import { createPlace, onEachDatabase } from '../testing/databases.ts';
+import { createPlace, onEachDatabase, type TestPlace } from '../testing/databases.ts';
 import { eventually } from '../testing/eventually.ts';
 import { startInstallation, type TestInstallation } from '../testing/installation.ts';
 import { createMarket } from '../testing/market.ts';
@@ -27,6 +27,12 @@ async function fill(installation: TestInstallation, name: string, entries: numbe
   }
 }
 
+/** As if processes had run for so many days more, of which the last entry says that they are over. */
+async function liveFor(place: TestPlace, days: number): Promise<void> {
+  await using raw = await openRaw(place);
+  await raw.run(`update lived_time set at = at + ${days * DAY_MS}`);
+}
+
 it('entries that are older than what is kept are given up by themselves, and their receipts hold', async () => {
   await using place = await createPlace('sqlite');
   let receipt = '';
@@ -47,6 +53,7 @@ it('entries that are older than what is kept are given up by themselves, and the
     await using kept = await startInstallation(place);
     assert.equal((await kept.call('GET', '/v1/audit/log')).body.first, 1, 'nobody said for how long');
   }
+  await liveFor(place, 31);
   await using installation = await startInstallation(place, { auditDays: 30 });
   const { keys } = await eventually('a tile is given up', async () => {
     const { body } = await installation.call('GET', '/v1/audit/log');
@@ -75,6 +82,7 @@ it('entries that tell whether an unused key lapses are kept for as long as that 
   {
     await using _start = await startInstallation(place);
   }
+  await liveFor(place, 75);
   await using installation = await startInstallation(place, { auditDays: 30 });
   const first = await eventually('a tile is given up', async () => {
     const { body } = await installation.call('GET', '/v1/audit/log');
