@@ -100,8 +100,11 @@ describe('verifiers that share a store', () => {
     await eventually('it is noticed', async () => (await verify(0, signer)).code === 'STORE_UNAVAILABLE');
     assert.equal((await decide(0, await sign(signer, 'GET'), 'orders:read')).code, 'STORE_UNAVAILABLE');
     await setSigning({ replayReads: 'allow' });
-    const read = await sign(signer, 'GET');
-    assert.equal((await decide(0, read, 'orders:read')).code, 'VALID');
+    // What may have been signed before that was said is refused: the store may have accepted it.
+    const read = await eventually('a read that was signed since is accepted', async () => {
+      const request = await sign(signer, 'GET');
+      return (await decide(0, request, 'orders:read')).valid && request;
+    });
     assert.equal((await decide(0, read, 'orders:read')).code, 'REPLAYED', 'this verifier remembers meanwhile');
     assert.equal((await decide(0, await sign(signer, 'GET'))).code, 'STORE_UNAVAILABLE', 'what may write is no read');
     const bearer = (key: string) => (verifiers[0] as Verifier).verify({ key, environment: 'market/test' });
