@@ -95,8 +95,14 @@ export async function entriesBetween(db: Kysely<Database>, from: number, to: num
     .execute();
 }
 
-/** When the newest entry was made; null where there is none. */
+/** So many that a start whose clock was behind sets nothing back. */
+const NEWEST = 100;
+
+/** When the newest entries were made, at the latest; null where there is none. */
 export async function newestEntryAt(db: Kysely<Database>): Promise<number | null> {
-  const row = await db.selectFrom('entries').select('at').orderBy('sequence', 'desc').limit(1).executeTakeFirst();
-  return row === undefined ? null : Number(row.at);
+  const row = await db
+    .selectFrom(db.selectFrom('entries').select('at').orderBy('sequence', 'desc').limit(NEWEST).as('newest'))
+    .select(({ fn }) => fn.max('newest.at').as('at'))
+    .executeTakeFirst();
+  return row?.at == null ? null : Number(row.at);
 }

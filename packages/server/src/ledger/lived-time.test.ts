@@ -61,7 +61,9 @@ onEachDatabase('time that is lived', (createPlace) => {
     await enter(time.wall);
     const third = await start(0);
     assert.equal(third.now(), newest + 60_000);
-    // A clock that is behind now does not set back what was lived.
+    // Nor is anything set back by what was entered with one that is behind, or by one that is behind now.
+    await enter(0);
+    assert.equal((await start(0)).now(), newest + 60_000);
     time.wall = newest - YEAR_MS;
     await third.keep();
     time.wall = newest + YEAR_MS;
