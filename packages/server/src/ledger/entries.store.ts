@@ -95,6 +95,11 @@ export async function entriesBetween(db: Kysely<Database>, from: number, to: num
     .execute();
 }
 
+/** The first entry that was not given up. */
+export async function oldestEntry(db: Kysely<Database>): Promise<{ sequence: number; at: number } | undefined> {
+  return await db.selectFrom('entries').select(['sequence', 'at']).orderBy('sequence').limit(1).executeTakeFirst();
+}
+
 /** So many that a start whose clock was behind sets nothing back. */
 const NEWEST = 100;
 

@@ -3,7 +3,7 @@ import { TILE_WIDTH, tileHashes } from '@keyhold/protocol/log/tile';
 import { decodeLeaf, type Leaf } from '@keyhold/protocol/leaf';
 import { type Kysely, sql } from 'kysely';
 import type { Database } from '../database/schema.ts';
-import { leavesBetween } from './entries.store.ts';
+import { leavesBetween, oldestEntry } from './entries.store.ts';
 import { sequenceOfToken } from './side.ts';
 import { growTree, sha256 } from './tree.ts';
 
@@ -152,12 +152,7 @@ export async function lastBefore(db: Db, beforeMs: number): Promise<number> {
 
 /** Whether each entry since `sinceMs`, epoch milliseconds, is still there, so that one that is not found never was. */
 export async function reachesBackTo(db: Db, sinceMs: number): Promise<boolean> {
-  const oldest = await db
-    .selectFrom('entries')
-    .select(['sequence', 'at'])
-    .orderBy('sequence')
-    .limit(1)
-    .executeTakeFirst();
+  const oldest = await oldestEntry(db);
   return oldest !== undefined && (oldest.sequence === 1 || oldest.at <= sinceMs);
 }
 

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { ApprovalRequestRow, ApprovalRow } from '../../database/people-rows.ts';
 import type { Database } from '../../database/schema.ts';
+import { oldestEntry } from '../../ledger/entries.store.ts';
 import { BARRED_MS } from './approval.ts';
 
 type Db = Kysely<Database>;
@@ -148,11 +149,6 @@ export async function hadOtherOwner(db: Db, person: string, nowMs: number): Prom
     .executeTakeFirst();
   if (ended !== undefined) return true;
   // A log that was pruned does not say.
-  const oldest = await db
-    .selectFrom('entries')
-    .select(['sequence', 'at'])
-    .orderBy('sequence')
-    .limit(1)
-    .executeTakeFirst();
+  const oldest = await oldestEntry(db);
   return oldest !== undefined && Number(oldest.sequence) > 1 && Number(oldest.at) > nowMs - BARRED_MS;
 }
