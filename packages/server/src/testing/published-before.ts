@@ -12,7 +12,7 @@ import {
 import { verifyConsistency } from '@keyhold/protocol/log/merkle-proofs';
 import { readReceipt } from '@keyhold/protocol/log/receipt';
 import type { NoteKey } from '@keyhold/protocol/log/signed-note';
-import { entriesOf } from '@keyhold/protocol/log/tile';
+import { entriesOf, TILE_WIDTH } from '@keyhold/protocol/log/tile';
 import { fetchCheckpoint, fetchKeys, fetchReceipt, fetchTile, pathsOf, proofOf } from './downloaded-log.ts';
 import type { TestInstallation } from './installation.ts';
 import { openCheckpoint, ownJudge } from './strangers/own.ts';
@@ -30,6 +30,10 @@ export class PublishedBefore {
   /** By their size, each of which was signed by all keys when it came. */
   readonly checkpoints = new Map<number, Uint8Array>();
   readonly #roots = new Map<number, Uint8Array>();
+  /** What earlier checks read, and what it makes: their sizes' roots, and the tree at the largest of them. */
+  #entries: string[] = [];
+  #made = new Map<number, Uint8Array>();
+  #tree: Frontier = EMPTY_FRONTIER;
   #keys: readonly NoteKey[] | null = null;
   readonly receipts: { readonly sequence: number; readonly receipt: string }[] = [];
   consistencies = 0;
@@ -68,44 +72,67 @@ export class PublishedBefore {
   }
 
   /**
-   * Makes every root anew from the entries, and holds the log to all that it said before.
+   * Makes every root from the entries, and holds the log to all that it said before.
    * @param acknowledged file with lines `sequence subject` of what a writer was told
+   * @param reads `new`: whole bundles that an earlier check read are not read again; a checkpoint over them is still
+   *   held to what they were
    * @returns how many entries there are
    */
-  async check(acknowledged: string | null): Promise<number> {
+  async check(acknowledged: string | null, reads: 'all' | 'new' = 'all'): Promise<number> {
     // Before anything else is asked: the writer may be at it still.
     const lines = acknowledged === null ? [] : readFileSync(acknowledged, 'utf8').split('\n').slice(0, -1);
     const { body } = await this.#asked.call('GET', '/v1/audit/log');
     this.receipts.push({ sequence: body.sequence, receipt: await fetchReceipt(this.#asked, body.sequence) });
     const size = await this.note();
-    const entries = await this.#entries(size);
-    const roots = rootsOf(entries, new Set(this.checkpoints.keys()));
+    await this.#readEntries(size, reads);
+    this.#makeRoots(reads);
     for (const [at, root] of this.#roots) {
-      assert.ok(isSameHash(root, roots.get(at) as Uint8Array), `the entries make another tree of size ${at}`);
+      assert.ok(isSameHash(root, this.#made.get(at) as Uint8Array), `the entries make another tree of size ${at}`);
     }
-    await this.#checkProofs(size, roots);
-    await this.#checkReceipts(entries);
-    checkAcknowledged(lines, entries);
-    return entries.length;
+    await this.#checkProofs(size);
+    await this.#checkReceipts(this.#entries);
+    checkAcknowledged(lines, this.#entries);
+    return size;
   }
 
-  async #entries(size: number): Promise<string[]> {
-    const entries: string[] = [];
-    for (const path of pathsOf(size).filter((path) => path.startsWith('tile/entries/'))) {
+  async #readEntries(size: number, reads: 'all' | 'new'): Promise<void> {
+    const before = this.#entries;
+    const whole = reads === 'new' ? Math.floor(before.length / TILE_WIDTH) : 0;
+    const entries = before.slice(0, whole * TILE_WIDTH);
+    for (const path of pathsOf(size)
+      .filter((path) => path.startsWith('tile/entries/'))
+      .slice(whole)) {
       const bundle = entriesOf(await fetchTile(this.#asked, path));
       assert.ok(bundle, `${path} is no bundle`);
       entries.push(...bundle.map((entry) => Buffer.from(entry).toString()));
     }
     assert.equal(entries.length, size);
-    for (const [i, entry] of entries.entries()) assert.equal(JSON.parse(entry).sequence, i + 1, 'an index was reused');
-    return entries;
+    for (let i = whole * TILE_WIDTH; i < size; i++) {
+      assert.equal(JSON.parse(entries[i] as string).sequence, i + 1, 'an index was reused');
+      assert.equal(entries[i], before[i] ?? entries[i], `entry ${i + 1} is another now`);
+    }
+    this.#entries = entries;
   }
 
-  async #checkProofs(size: number, roots: ReadonlyMap<number, Uint8Array>): Promise<void> {
+  /** Roots of the trees that were signed, from the entries alone. */
+  #makeRoots(reads: 'all' | 'new'): void {
+    const wanted = [...this.#roots.keys()].sort((a, b) => a - b);
+    if (reads === 'all' || wanted.some((size) => size < this.#tree.size && !this.#made.has(size))) {
+      this.#made = new Map();
+      this.#tree = EMPTY_FRONTIER;
+    }
+    for (const size of wanted.filter((size) => !this.#made.has(size))) {
+      const leaves = this.#entries.slice(this.#tree.size, size).map((entry) => leafHash(sha256, Buffer.from(entry)));
+      this.#tree = appendLeaves(sha256, this.#tree, leaves);
+      this.#made.set(size, rootOf(sha256, this.#tree));
+    }
+  }
+
+  async #checkProofs(size: number): Promise<void> {
     for (const from of [...this.checkpoints.keys()].slice(-PROOFS_AT_ONCE)) {
       const { status, body } = await this.#asked.call('GET', `/v1/audit/proofs/consistency?from=${from}&to=${size}`);
       assert.equal(status, 200, JSON.stringify(body));
-      const rootAt = (at: number) => ({ size: at, root: roots.get(at) as Uint8Array });
+      const rootAt = (at: number) => ({ size: at, root: this.#made.get(at) as Uint8Array });
       const claim = { from: rootAt(from), to: rootAt(size) };
       assert.ok(verifyConsistency(sha256, claim, proofOf(body)), `no consistency from ${from} to ${size}`);
       this.consistencies++;
@@ -123,18 +150,6 @@ export class PublishedBefore {
       assert.equal(Buffer.from(extra ?? '').toString(), entries[sequence - 1], `entry ${sequence} is another now`);
     }
   }
-}
-
-/** Roots of the trees of these sizes, from the entries alone. */
-function rootsOf(entries: readonly string[], sizes: ReadonlySet<number>): Map<number, Uint8Array> {
-  const roots = new Map<number, Uint8Array>();
-  let tree: Frontier = EMPTY_FRONTIER;
-  for (const size of [...sizes].sort((a, b) => a - b)) {
-    const leaves = entries.slice(tree.size, size).map((entry) => leafHash(sha256, Buffer.from(entry)));
-    tree = appendLeaves(sha256, tree, leaves);
-    if (tree.size === size) roots.set(size, rootOf(sha256, tree));
-  }
-  return roots;
 }
 
 function checkAcknowledged(lines: readonly string[], entries: readonly string[]): void {
