@@ -225,6 +225,16 @@ describe('every command answers people with a table and programs with JSON', () 
   });
 });
 
+it('entries are sent to a webhook whose address is another than where the command goes', async () => {
+  const webhook = `http://127.0.0.1:${await closedPort()}/`;
+  const { code, stderr } = await keyhold(`audit exports create --name siem --kind webhook --webhook-url ${webhook}`);
+  assert.equal(code, 0, stderr);
+  const { items } = await json('audit exports list');
+  const [made] = items;
+  assert.deepEqual([items.length, made.name, made.kind, made.url], [1, 'siem', 'webhook', webhook]);
+  await table(`audit exports remove ${made.id}`, /^removed/);
+});
+
 it('each exit code says what happened', async () => {
   const withToken = (token: string) => ({ env: { KEYHOLD_TOKEN: token } });
   const absent = `key_${'0'.repeat(8)}-0000-7000-8000-${'0'.repeat(12)}`;
@@ -232,6 +242,7 @@ it('each exit code says what happened', async () => {
     [1, /^keyhold: KEY_NOT_FOUND: /, keyhold(`keys get ${absent}`)],
     [1, /^keyhold: SLUG_TAKEN: /, keyhold('projects create --slug futures --name again')],
     [1, /^{"exitCode":1,"code":"SLUG_TAKEN"/, keyhold('projects create --slug futures --name again --json')],
+    [1, /^keyhold: NOT_FOUND: entry 1 shows no signed request/, keyhold('audit evidence 1 --output nowhere')],
     [2, /--overlap-seconds NUMBER is missing/, keyhold('keys rotate KEY')],
     [3, /^keyhold: UNREACHABLE: .*ECONNREFUSED/, keyhold(`keys list --url http://127.0.0.1:${await closedPort()}`)],
     [4, /^keyhold: UNAUTHENTICATED: /, keyhold('keys list', withToken('nobody'))],

@@ -1,9 +1,15 @@
 import { KeyholdError } from '@keyhold/sdk/keyhold-error';
 import { EXIT } from './exit-codes.ts';
+import { flagName } from './flag-name.ts';
 
 /** Wrong usage, in words for whoever typed it. Never carries a value that was given: it may be a secret. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
+}
+
+/** What the server was asked for and does not have, as its own refusals are. */
+export class NothingThere extends Error {
+  override readonly name = 'NothingThere';
 }
 
 /** No token could be found. */
@@ -24,6 +30,7 @@ export interface Failure {
 /** Puts whatever was thrown into words and an exit code. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof UsageError) return { exitCode: EXIT.usage, code: 'USAGE', message: error.message };
+  if (error instanceof NothingThere) return { exitCode: EXIT.refused, code: 'NOT_FOUND', message: error.message };
   if (error instanceof NoToken) return { exitCode: EXIT.unauthorised, code: 'NO_TOKEN', message: error.message };
   if (error instanceof KeyholdError) return ofServer(error);
   const { name, message, cause, code } = error as Error & {
@@ -101,7 +108,6 @@ export function describeFailure(
 /** The flag that was typed for the field; of lists each element has one of its own. */
 function flagOf(field: string, args: readonly string[]): string | undefined {
   const name = field.replace(/^\//, '').replace(/\/.*/, '');
-  const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
   const typed = args.map((arg) => arg.replace(/=.*/s, ''));
-  return [flag, flag.replace(/s$/, '')].find((one) => typed.includes(one));
+  return [false, true].map((repeatable) => `--${flagName(name, repeatable)}`).find((one) => typed.includes(one));
 }

@@ -1,5 +1,6 @@
 import type { Operation } from '@keyhold/protocol/operation';
 import { UsageError } from './failure.ts';
+import { flagName } from './flag-name.ts';
 
 export type FlagValue = string | boolean | undefined;
 
@@ -55,7 +56,7 @@ function flagOf(field: string, given: Schema, required: boolean): Flag {
   const of = repeatable ? (schema.items as Schema) : schema;
   const about = given.description ?? schema.description ?? of.description;
   return {
-    name: kebab(repeatable ? field.replace(/s$/, '') : field),
+    name: flagName(field, repeatable),
     field,
     repeatable,
     required,
@@ -76,12 +77,8 @@ function reading(field: string, of: Schema): Required<Pick<Flag, 'value' | 'read
   }
   if (of.type === 'boolean') return { value: 'true|false', read: readBoolean };
   if (of.type === 'integer') return { value: 'NUMBER', read: readInteger };
-  if (of.type === 'object' || of.anyOf !== undefined) return { value: 'JSON', read: readObject };
+  if (of.type === 'object' || of.anyOf !== undefined) return { value: 'JSON-OBJECT', read: readObject };
   return { value: field.endsWith('At') ? 'TIME' : 'TEXT', read: (text) => text };
-}
-
-function kebab(field: string): string {
-  return field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 function readBoolean(text: string): boolean | undefined {

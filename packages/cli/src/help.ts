@@ -28,7 +28,7 @@ function overview(): string[] {
     ...lines([
       ['--url URL', 'control plane; else KEYHOLD_URL, else http://127.0.0.1:7070'],
       ['--verifier-url URL', 'verifier; else KEYHOLD_VERIFIER_URL, else http://127.0.0.1:7071'],
-      ['--token-file FILE', 'else KEYHOLD_TOKEN_FILE, KEYHOLD_TOKEN, $KEYHOLD_DATA/bootstrap-token'],
+      ['--token-file FILE', 'else KEYHOLD_TOKEN_FILE, KEYHOLD_TOKEN, "keyhold sign-in", $KEYHOLD_DATA/bootstrap-token'],
     ]),
     '',
     'Exit codes:',

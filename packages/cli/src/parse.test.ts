@@ -53,6 +53,17 @@ describe('the table of commands', () => {
 });
 
 describe('flags become the fields of the API', () => {
+  it('each by a name of its own: none is also where to send, with whose token', () => {
+    for (const command of COMMANDS) {
+      const names = 'flags' in command ? command.flags.map(({ name }) => name) : [];
+      assert.deepEqual(names, [...new Set(names)], command.words.join(' '));
+    }
+    const create = 'audit exports create --name siem --kind webhook --webhook-url https://siem.example/';
+    const { input, own } = given(`${create} --url http://127.0.0.1:7070`);
+    assert.equal(input['url'], 'https://siem.example/');
+    assert.equal(own['url'], 'http://127.0.0.1:7070');
+  });
+
   it('reads what is so or not', () => {
     const invite = 'people invite --name n --role support --reason r --allow-password';
     assert.deepEqual(
@@ -102,7 +113,7 @@ describe('wrong usage names the flag', () => {
   it('that takes a limit', () =>
     refused('keys update key_1 --rate-limit 100', /^--rate-limit takes NAME=LIMIT\/SECONDS$/));
   it('that takes a quota', () => refused('keys update key_1 --quota day', /^--quota takes LIMIT\/PERIOD$/));
-  it('that takes JSON', () => refused('keys update key_1 --metadata [1]', /^--metadata takes JSON$/));
+  it('that takes an object', () => refused('keys update key_1 --metadata [1]', /^--metadata takes JSON-OBJECT$/));
   it('that is given twice', () => refused('keys list --q a --q b', /^--q is given more than once$/));
   it('that has no value', () => refused('keys list --q', /'--q <value>'/));
   it('or the argument that is missing', () => refused('keys get', /^KEY is missing$/));

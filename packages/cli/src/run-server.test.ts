@@ -103,3 +103,12 @@ it("the server's own exit code and words come through", async () => {
   assert.equal(refused.code, 2);
   assert.match(refused.stderr, /--colour/);
 });
+
+it('a database file that is none is named, as a setting that cannot be used is', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'keyhold-no-database-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(join(folder, 'keyhold.db'), 'this is no database'.repeat(1000), { mode: 0o600 });
+  const { code, stderr } = await runKeyhold(['serve', '--data', folder, '--port', '0', '--no-verifier']);
+  assert.equal(code, 2, stderr);
+  assert.equal(stderr, `keyhold: cannot use ${join(folder, 'keyhold.db')}: file is not a database\n`);
+});

@@ -7,7 +7,7 @@ import { apiCommand, JSON_FLAG, listCommand, pages } from '../api-command.ts';
 import type { Command } from '../command.ts';
 import { connectionFor, URL_FLAGS } from '../connection.ts';
 import { EXIT } from '../exit-codes.ts';
-import { UsageError } from '../failure.ts';
+import { NothingThere } from '../failure.ts';
 import { type Field, renderDetails, time } from '../table.ts';
 import { withPerson } from '../with-person.ts';
 
@@ -53,7 +53,7 @@ const approve: Command = {
     const list = client.approvals.list as unknown as Parameters<typeof pages<ApprovalRequest>>[0];
     let asked: ApprovalRequest | undefined;
     for await (const { items } of pages<ApprovalRequest>(list, {}, true)) asked ??= items.find((one) => one.id === id);
-    if (asked === undefined) throw new UsageError('nothing that you may approve waits under this id');
+    if (asked === undefined) throw new NothingThere('nothing that you may approve waits under this id');
     for (const line of renderDetails(WHOLE, asked)) terminal.note(line);
     const { digest } = asked;
     const send = (more: object) => client.approvals.approve({ id, digest, reason }, more);

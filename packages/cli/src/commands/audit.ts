@@ -11,7 +11,7 @@ import { exportLines } from '../audit/export-lines.ts';
 import type { Command, Given } from '../command.ts';
 import { connectionFor, URL_FLAGS } from '../connection.ts';
 import { EXIT } from '../exit-codes.ts';
-import { UsageError } from '../failure.ts';
+import { NothingThere } from '../failure.ts';
 import { flagsOf, wholeNumber } from '../flag.ts';
 import { type Field, renderDetails, time } from '../table.ts';
 
@@ -67,7 +67,7 @@ const evidence: Command = {
     const [entry] = items;
     if (entry?.side == null || entry.sideSalt === null) {
       const state = entry === undefined ? 'there is no such entry' : `its personal part is "${entry.sideState}"`;
-      throw new UsageError(`entry ${sequence} shows no signed request: ${state}`);
+      throw new NothingThere(`entry ${sequence} shows no signed request: ${state}`);
     }
     const { receipt: text } = await client.audit.getReceipt({ sequence });
     const file = { 'keyhold-evidence': 1, receipt: text, side: entry.side, sideSalt: entry.sideSalt };

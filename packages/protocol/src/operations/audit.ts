@@ -231,7 +231,14 @@ export const createExport = defineOperation({
   body: Closed({
     name: Slug,
     kind: Type.Enum(['webhook', 'file']),
-    url: Type.Optional(Type.String({ minLength: 1, maxLength: 2_000, pattern: '^[\\x21-\\x7e]+$' })),
+    url: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 2_000,
+        pattern: '^[\\x21-\\x7e]+$',
+        description: 'Where a webhook is: https://…, and http:// on the same machine alone. A file has none.',
+      }),
+    ),
     from: Type.Optional(Sequence),
     personal: Type.Optional(Type.Boolean()),
   }),

@@ -118,7 +118,7 @@ export const Metadata = Type.Unsafe<Record<string, unknown>>({
   type: 'object',
   additionalProperties: true,
   maxProperties: 50,
-  description: 'Any JSON, at most 4 KiB and 5 levels deep. Returned with each verdict; never put a secret here.',
+  description: 'A JSON object, at most 4 KiB and 5 levels deep. Returned with each verdict; never put a secret here.',
 });
 
 export const Cursor = Type.String({
