@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
@@ -126,8 +126,16 @@ describe('the configuration', () => {
   });
 
   it('takes what is set to nothing for what is not set', () => {
-    const { dataFolder, logLevel } = readConfig([], { KEYHOLD_DATA: '', KEYHOLD_LOG_LEVEL: '' });
-    assert.deepEqual([dataFolder, logLevel], [resolve('./data'), 'info']);
+    const names = [...readFileSync(new URL('./config.ts', import.meta.url), 'utf8').matchAll(/env\['(\w+)'\]/g)].map(
+      (match) => match[1] as string,
+    );
+    assert.ok(names.includes('KEYHOLD_HOST') && names.includes('UV_THREADPOOL_SIZE'));
+    const empty = readConfig([], Object.fromEntries(names.map((name) => [name, ''])));
+    assert.deepEqual({ ...empty, childEnvironment: null }, { ...readConfig([], {}), childEnvironment: null });
+    assert.equal(
+      empty.childEnvironment['UV_THREADPOOL_SIZE'],
+      readConfig([], {}).childEnvironment['UV_THREADPOOL_SIZE'],
+    );
   });
 
   it('serves beyond loopback with TLS, or behind a proxy that terminates it', () => {

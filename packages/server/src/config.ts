@@ -97,7 +97,9 @@ const OPTIONS = {
  * Reads the configuration; flags win over the environment.
  * @throws ConfigError naming what is wrong
  */
-export function readConfig(args: readonly string[], env: Environment): Config {
+export function readConfig(args: readonly string[], environment: Environment): Config {
+  // An empty line of a file of settings sets nothing.
+  const env: Environment = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
   const { values, positionals } = parse(args);
   const command = positionals[0] ?? 'serve';
   if (command !== 'serve' && command !== 'verifier' && command !== 'restore')
@@ -108,7 +110,7 @@ export function readConfig(args: readonly string[], env: Environment): Config {
   const vaultPort = controlPort === 0 ? 0 : 7073;
   const config: Config = {
     command,
-    dataFolder: resolve(values.data || env['KEYHOLD_DATA'] || './data'),
+    dataFolder: resolve(values.data || (env['KEYHOLD_DATA'] ?? './data')),
     host: values.host ?? env['KEYHOLD_HOST'] ?? '127.0.0.1',
     port: controlPort,
     verifierPort: port('KEYHOLD_VERIFIER_PORT', values['verifier-port'] ?? env['KEYHOLD_VERIFIER_PORT'], 7071),
@@ -116,13 +118,13 @@ export function readConfig(args: readonly string[], env: Environment): Config {
     databaseUrl: databaseUrl(
       secretUrl('KEYHOLD_DATABASE_URL', env['KEYHOLD_DATABASE_URL'], env['KEYHOLD_DATABASE_URL_FILE']),
     ),
-    keyFile: env['KEYHOLD_KEY_FILE'] || undefined,
-    headFile: env['KEYHOLD_HEAD_FILE'] || undefined,
-    witnessPolicyFile: env['KEYHOLD_WITNESS_POLICY'] || undefined,
+    keyFile: env['KEYHOLD_KEY_FILE'],
+    headFile: env['KEYHOLD_HEAD_FILE'],
+    witnessPolicyFile: env['KEYHOLD_WITNESS_POLICY'],
     auditDays: days('KEYHOLD_AUDIT_DAYS', env['KEYHOLD_AUDIT_DAYS']),
     acceptRollback: values['accept-rollback'] || undefined,
     recoverOwner: values['recover-owner'] === true,
-    userDataFolder: join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'keyhold'),
+    userDataFolder: join(env['XDG_DATA_HOME'] ?? join(homedir(), '.local', 'share'), 'keyhold'),
     tls: tls(values['tls-cert'] ?? env['KEYHOLD_TLS_CERT'], values['tls-key'] ?? env['KEYHOLD_TLS_KEY']),
     clientCertificates: clientCertificates(
       values['tls-client-ca'] ?? env['KEYHOLD_TLS_CLIENT_CA'],
@@ -143,9 +145,9 @@ export function readConfig(args: readonly string[], env: Environment): Config {
     controlCertificateFile: values['control-cert'] ?? env['KEYHOLD_CONTROL_CERT'],
     redisUrl: secretUrl('KEYHOLD_REDIS_URL', env['KEYHOLD_REDIS_URL'], env['KEYHOLD_REDIS_URL_FILE']),
     redisDurable: env['KEYHOLD_REDIS_DURABLE'] === 'true',
-    logLevel: logLevel(env['KEYHOLD_LOG_LEVEL'] || 'info'),
+    logLevel: logLevel(env['KEYHOLD_LOG_LEVEL'] ?? 'info'),
     childEnvironment: {
-      ...env,
+      ...environment,
       KEYHOLD_DATABASE_URL: undefined,
       KEYHOLD_DATABASE_URL_FILE: undefined,
       KEYHOLD_KEY_FILE: undefined,

@@ -4,6 +4,7 @@ import { describeDrill, describeRestore, runDrill, runRestore } from './backup/r
 import { createLog } from './http/log.ts';
 import { type StartedSeal, startControlPlane } from './app.ts';
 import { AlreadyRunning } from './database/instance-lock.ts';
+import { UnusableData } from './database/open-data.ts';
 import { UnsafeServer } from './database/store.ts';
 import { LooseModes } from './file-modes.ts';
 import { leaveMemoryOutOfCoreDumps } from './vault/os-protection.ts';
@@ -65,7 +66,8 @@ function inWords(error: unknown): string | null {
     error instanceof RolledBack ||
     error instanceof RestoreRefused ||
     error instanceof LooseModes ||
-    error instanceof UnsafeServer
+    error instanceof UnsafeServer ||
+    error instanceof UnusableData
   )
     return error.message;
   const { code = '', port, path, message } = error as NodeJS.ErrnoException & { readonly port?: number };
