@@ -9,6 +9,7 @@ import {
 } from '@keyhold/protocol/operations/workloads';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { readClientCertificate } from '../http/client-certificate.ts';
+import { refusalsOf } from '../http/route-schema.ts';
 import { expose } from '../vault/expose.ts';
 import type { Admitted, Admitting } from './admit-workload.ts';
 import { exchangeCertificate } from './exchange-certificate.ts';
@@ -26,6 +27,33 @@ const SCHEMA = {
   summary: "Exchange a workload's own token of its issuer for a short-lived one of ours (RFC 8693)",
   tags: ['Tokens'],
   security: [],
+  consumes: ['application/x-www-form-urlencoded', 'application/json'],
+  response: {
+    200: {
+      type: 'object',
+      required: ['access_token', 'issued_token_type', 'token_type', 'expires_in'],
+      properties: {
+        access_token: { type: 'string' },
+        issued_token_type: { type: 'string' },
+        token_type: { type: 'string' },
+        expires_in: { type: 'integer', description: 'Seconds.' },
+      },
+    },
+    ...refusalsOf(['BODY_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE', 'STORE_UNAVAILABLE']),
+    400: {
+      description: 'As RFC 6749 §5.2 has it; what cannot be read at all, as a problem.',
+      content: {
+        'application/json': {
+          schema: {
+            type: 'object',
+            required: ['error'],
+            properties: { error: { type: 'string' }, error_description: { type: 'string' } },
+          },
+        },
+        'application/problem+json': { schema: { $ref: 'Problem#' } },
+      },
+    },
+  },
   body: {
     type: 'object',
     required: ['grant_type', 'subject_token', 'subject_token_type'],

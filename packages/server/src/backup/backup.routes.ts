@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
 import type { Json } from '@keyhold/protocol/canonical-json';
-import { isRefusal, refuse } from '@keyhold/protocol/errors';
+import { type ErrorCode, isRefusal, refuse } from '@keyhold/protocol/errors';
 import { type BackupRequest, BackupRequestShape, type Drill, recordDrill } from '@keyhold/protocol/operations/backup';
 import type { FastifyInstance } from 'fastify';
 import { Closed } from '@keyhold/protocol/operations/shapes';
@@ -12,6 +12,7 @@ import { encryptStream } from '../delivery/age-stream.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { approvalOf, approvedly, bearerOf, mount, sentRequest, told } from '../http/mount.ts';
 import { sendProblem } from '../http/problem.ts';
+import { refusalsOf } from '../http/route-schema.ts';
 import type { Routes } from '../projects/projects.routes.ts';
 import { writeBackup } from './write-backup.ts';
 
@@ -23,6 +24,11 @@ const CREATE = 'create-backup';
 /** Backups that are made at a time: each keeps one state of the database, and on PostgreSQL a connection. */
 const AT_ONCE = 2;
 const FULL = refuse('OVERLOADED', `${AT_ONCE} backups are being made; try again once one of them is done.`);
+/** For the reference. */
+const REFUSALS: readonly ErrorCode[] = [
+  ...(['INVALID_INPUT', 'INVALID_JSON', 'UNAUTHENTICATED', 'FORBIDDEN', 'CONFIRMATION_REQUIRED'] as const),
+  ...(['APPROVALS_REQUIRED', 'BODY_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE', 'OVERLOADED', 'STORE_UNAVAILABLE'] as const),
+];
 const NO_TOKEN = refuse('UNAUTHENTICATED', 'Send a token.');
 
 export function mountBackup(app: FastifyInstance, routes: BackupRoutes): void {
@@ -41,8 +47,13 @@ function mountCreate(app: FastifyInstance, { gate, context, store }: BackupRoute
         operationId: CREATE,
         summary: 'A consistent backup of everything, encrypted to age recipients, while serving; a stream of bytes',
         tags: ['Backup'],
+        security: [{ token: [] }],
         querystring: Closed({}),
         body: BackupRequestShape,
+        response: {
+          200: { description: 'The backup.', content: { 'application/octet-stream': { schema: { type: 'string' } } } },
+          ...refusalsOf(REFUSALS),
+        },
       } as object,
       // Before the body is parsed: a stranger's input is not even read.
       onRequest: async (request, reply) => {

@@ -1,14 +1,13 @@
 import { hash } from 'node:crypto';
 import { canonicalJson, type Json } from '@keyhold/protocol/canonical-json';
 import { APPROVAL_HEADER, type SentRequest } from '@keyhold/protocol/confirmation';
-import { ACK_HEADER, ACK_LEVELS } from '@keyhold/protocol/acknowledgement';
-import { type ErrorCode, ERRORS, isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
-import type { Asked, Body, Operation, Params, Query, Response } from '@keyhold/protocol/operation';
-import { Closed } from '@keyhold/protocol/operations/shapes';
+import { type ErrorCode, isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { Body, Operation, Params, Query, Response } from '@keyhold/protocol/operation';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Acknowledge, levelAskedFor, tellAcknowledgement } from './acknowledge.ts';
 import { rawBodyOf } from './json-body.ts';
 import { sendProblem } from './problem.ts';
+import { routeSchema } from './route-schema.ts';
 import { sessionCookieOf, setSessionCookie } from './session-cookie.ts';
 
 /** One authenticated request, as a route sees it. */
@@ -39,6 +38,12 @@ export interface FromCookie<P> {
   readonly renewed: string | null;
 }
 
+/** Whoever comes, with nothing. */
+export const ANYBODY: Gate<{ readonly id: string }> = {
+  isOpen: true,
+  authenticate: async () => ({ id: 'anybody' }),
+};
+
 /** An approval that a request runs with. */
 export interface Taken {
   /** It was used where the request was done, and waits on where it was refused. */
@@ -48,6 +53,8 @@ export interface Taken {
 /** How callers are found and judged; handed in by `app.ts`, since that is decided on a higher floor. */
 export interface Gate<P extends { readonly id: string }> {
   authenticate(secret: string | null, ip?: string): Promise<P | null>;
+  /** Whoever comes is let in, and nobody has to send anything. */
+  readonly isOpen?: true;
   /** Missing where cookies open nothing. */
   readonly cookies?: {
     /** Of our own pages; requests with a cookie come from nowhere else. */
@@ -107,7 +114,7 @@ export function mount<O extends Operation, P extends { readonly id: string }>(
     method: operation.method,
     url: operation.path.replace(/\{(\w+)\}/g, ':$1'),
     ...(operation.maxBodyBytes === undefined ? {} : { bodyLimit: operation.maxBodyBytes }),
-    schema: routeSchema(operation),
+    schema: routeSchema(operation, gate),
     // Before the body is parsed: a stranger's input is not even read.
     onRequest: async (request, reply) => {
       const principal = await find(request, reply);
@@ -234,58 +241,6 @@ export function sentRequest(
   const headers = rawHeaders.flatMap((name, i) => (i % 2 === 0 ? [[name, rawHeaders[i + 1] ?? ''] as const] : []));
   const declared = { carriesSecret, keepsSignature };
   return { method: request.method, target, headers, body: rawBodyOf(request), ip: request.ip, ...declared };
-}
-
-const ANYWHERE: readonly ErrorCode[] = ['INVALID_INPUT', 'UNAUTHENTICATED', 'FORBIDDEN'];
-/** What a code of somebody's app may be answered with. */
-const BY_CODE: readonly ErrorCode[] = ['TOO_MANY_ATTEMPTS', 'SEALED', 'ENVELOPE_BROKEN', 'ROW_TAMPERED'];
-
-function routeSchema(operation: Operation) {
-  const { params, query, body, method } = operation;
-  const isConfirmed = operation.errors.includes('CONFIRMATION_REQUIRED');
-  const codes = [...ANYWHERE, ...(isConfirmed ? BY_CODE : []), ...operation.errors];
-  const statuses = new Set<number>(codes.map((code) => ERRORS[code].status));
-  const responses: Record<number, unknown> = { [operation.status]: operation.response };
-  if (operation.idempotent === true) responses[200] = operation.response;
-  for (const status of statuses) {
-    const here = [...new Set(codes.filter((code) => ERRORS[code].status === status))].join(', ');
-    responses[status] = { description: here, type: 'object', additionalProperties: true };
-  }
-  return {
-    operationId: operation.id,
-    summary: operation.summary,
-    ...(operation.asks === undefined ? {} : { description: `Asks for ${operation.asks.map(inWords).join(', and ')}.` }),
-    tags: [operation.tag],
-    response: responses,
-    ...(params === undefined ? {} : { params }),
-    querystring: query ?? Closed({}),
-    ...(method === 'GET' ? {} : { body: body ?? Closed({}), headers: headersOf(operation) }),
-  };
-}
-
-const inWords = ({ action, at, unless }: Asked) =>
-  `\`${action}\` at ${AT[at]}${unless === undefined ? '' : ` unless ${unless}`}`;
-
-const AT: Readonly<Record<Asked['at'], string>> = {
-  installation: 'the installation',
-  project: 'the project',
-  environment: 'the environment',
-  secret: 'the secret',
-  place: 'each place that it is about',
-};
-
-/** For the reference page; they are read where they mean something. */
-function headersOf({ idempotent }: Operation) {
-  const ack = `How far the log has to be with the change before it is answered: ${ACK_LEVELS.join(', ')}.`;
-  return {
-    type: 'object',
-    properties: {
-      [ACK_HEADER]: { type: 'string', description: ack },
-      ...(idempotent === true
-        ? { 'idempotency-key': { type: 'string', description: 'Makes a repeated call safe.' } }
-        : {}),
-    },
-  };
 }
 
 export function bearerOf(request: FastifyRequest): string | null {

@@ -2,6 +2,7 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { VERSION } from '../version.ts';
+import { SECURITY_SCHEMES } from './route-schema.ts';
 
 /** The page loads what this server has, and nothing else. The styles are set by its scripts, element by element. */
 const PAGE_POLICY =
@@ -14,8 +15,11 @@ export async function serveReference(app: FastifyInstance, title: string): Promi
     openapi: {
       openapi: '3.1.0',
       info: { title, version: VERSION, license: { name: 'Apache-2.0' } },
-      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      components: { securitySchemes: SECURITY_SCHEMES },
       security: [{ token: [] }],
+    },
+    refResolver: {
+      buildLocalReference: ({ $id }, _base, _fragment, i) => (typeof $id === 'string' ? $id : `def-${i}`),
     },
   });
   await app.register(swaggerUi, {

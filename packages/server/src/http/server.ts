@@ -5,6 +5,7 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import { keepRawBody, parseJsonBody } from './json-body.ts';
 import type { Log } from './log.ts';
 import { sendProblem } from './problem.ts';
+import { PROBLEM_SCHEMA } from './route-schema.ts';
 import { secureOptions, type TlsMaterial } from './tls.ts';
 import { findBadAddress, InvalidInput, validatorCompiler } from './validation.ts';
 
@@ -47,6 +48,7 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
   }) as unknown as FastifyInstance;
   app.server.headersTimeout = HEADERS_TIMEOUT_MS;
   app.setValidatorCompiler(validatorCompiler);
+  app.addSchema(PROBLEM_SCHEMA);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
     keepRawBody(request, bytes as Buffer);

@@ -7,6 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../clock.ts';
 import type { Gate } from '../http/mount.ts';
 import { sendProblem } from '../http/problem.ts';
+import { refusalsOf } from '../http/route-schema.ts';
 import { ENVOY, ENVOY_PREFIX, FORWARD, type Gateway, NGINX, readAsked, tokenOf } from './gateway-request.ts';
 import { FORBIDDEN, mayVerify, readPlace } from './verify-request.ts';
 
@@ -25,17 +26,10 @@ const MAX_BODY_BYTES = 1024 * 1024;
  * which asks with the request itself and takes 200 alone for a yes.
  */
 export function mountGateways(app: FastifyInstance, context: Context): void {
-  const describe = (operationId: string, summary: string) => ({
-    schema: { operationId, summary, tags: ['Gateways'] },
-  });
-  app.get('/v1/auth/nginx', describe('auth-nginx', 'Decide a request for auth_request of nginx'), (request, reply) =>
-    answer(context, NGINX, request, reply),
-  );
-  app.get(
-    '/v1/auth/forward',
-    describe('auth-forward', 'Decide a request for forward-auth of a gateway'),
-    (request, reply) => answer(context, FORWARD, request, reply),
-  );
+  const nginx = describe('auth-nginx', 'Decide a request for auth_request of nginx', [401, 403]);
+  const forward = describe('auth-forward', 'Decide a request for forward-auth of a gateway', [401, 403, 429, 503]);
+  app.get('/v1/auth/nginx', nginx, (request, reply) => answer(context, NGINX, request, reply));
+  app.get('/v1/auth/forward', forward, (request, reply) => answer(context, FORWARD, request, reply));
   app.register((scope, _options, registered) => {
     // Bytes are verified, whatever they are said to be.
     scope.removeAllContentTypeParsers();
@@ -47,6 +41,24 @@ export function mountGateways(app: FastifyInstance, context: Context): void {
     );
     registered();
   });
+}
+
+/** docs/gateways.md says which fields a gateway asks by. */
+function describe(operationId: string, summary: string, refused: readonly number[]) {
+  const problem = { schema: { $ref: 'Problem#' } };
+  const ofItsDialect = { schema: { type: 'object', description: "A refusal in the words of the request's dialect." } };
+  const content = { 'application/problem+json': problem, 'application/json': ofItsDialect };
+  const refusals = refused.map((status) => [status, { description: 'As the client is to be answered.', content }]);
+  return {
+    schema: {
+      ...{ operationId, summary, tags: ['Gateways'], security: [{ gateway: [] }] },
+      response: {
+        ...refusalsOf(['INVALID_INPUT', 'ENVIRONMENT_NOT_FOUND']),
+        204: { description: 'Accepted: X-Keyhold-Key, X-Keyhold-Consumer and X-Keyhold-Credential say who it is.' },
+        ...Object.fromEntries(refusals),
+      },
+    } as object,
+  };
 }
 
 async function answer(

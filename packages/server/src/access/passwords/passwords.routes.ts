@@ -1,10 +1,10 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import * as operations from '@keyhold/protocol/operations/passwords';
 import type { FastifyInstance } from 'fastify';
-import { type Gate, mount } from '../../http/mount.ts';
+import { ANYBODY, type Gate, mount } from '../../http/mount.ts';
 import { expose } from '../../vault/expose.ts';
 import type { Principal } from '../principal.ts';
-import { ANYBODY, ELSEWHERE, enrollingGate, isForeign } from '../sign-in/enrolling-gate.routes.ts';
+import { ELSEWHERE, enrollingGate, isForeign } from '../sign-in/enrolling-gate.routes.ts';
 import { showBegan } from '../sign-in/session.ts';
 import type { SignInContext } from '../sign-in/sign-in-context.ts';
 import { changePassword, renewRecoveryCodes, replaceTotp } from './change-password.ts';

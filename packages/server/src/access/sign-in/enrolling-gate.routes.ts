@@ -5,9 +5,6 @@ import type { Principal } from '../principal.ts';
 import { type Enrolling, findInvitation } from './enrol.ts';
 import type { SignInContext } from './sign-in-context.ts';
 
-/** Whoever comes, with nothing. */
-export const ANYBODY: Gate<{ readonly id: string }> = { authenticate: async () => ({ id: 'anybody' }) };
-
 export const ELSEWHERE = refuse('FORBIDDEN', 'Sign in on a page of this server.', 'Origin');
 
 /** Signing somebody in as another is an attack too; a page of ours says that it is. */

@@ -2,7 +2,7 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import * as operations from '@keyhold/protocol/operations/sign-on';
 import type { FastifyInstance } from 'fastify';
 import type { SignOnRow } from '../../database/sign-on-rows.ts';
-import { type Gate, mount } from '../../http/mount.ts';
+import { ANYBODY, type Gate, mount } from '../../http/mount.ts';
 import type { OpenId } from '../../http/openid.ts';
 import { expose } from '../../vault/expose.ts';
 import type { Secret } from '../../vault/secret.ts';
@@ -47,8 +47,6 @@ export interface SecretAt {
   readonly environment: string;
   readonly path: string;
 }
-
-const ANYBODY: Gate<{ readonly id: string }> = { authenticate: async () => ({ id: 'anybody' }) };
 
 /** Which providers are trusted, and what their groups give. */
 export function mountSignOn(app: FastifyInstance, routes: SignOnRoutes): void {
