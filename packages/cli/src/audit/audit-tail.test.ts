@@ -51,6 +51,21 @@ it('prints each entry once it is there, each once and in order, also over a serv
   assert.equal(tail.printed.stderr.match(/does not answer/g)?.length, 1, 'once, not each second');
 });
 
+it('prints an entry as one line, whatever is in it', async () => {
+  const at = '2026-01-01T00:00:00.000Z';
+  const entry = { sequence: 9, id: 'entry_9', at, actor: 'a', action: 'b', subject: 'c\u001b[2J\nd\u202e' };
+  const server = createServer((_, response) => {
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ items: [entry], nextCursor: null }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  const env = { KEYHOLD_URL: `http://127.0.0.1:${port}`, KEYHOLD_TOKEN: 'none', KEYHOLD_DATA: '/nowhere' };
+  const { stdout } = await runKeyhold(['audit', 'tail', '--from', '9', '--to', '9'], { env });
+  server.close();
+  assert.match(stdout, /^ +9 {2}\S+ {2}b +c\\u001b\[2J\\u000ad\\u202e {2}by a\n$/);
+});
+
 it('says which entries it can not print: which were given up, and which are missing', async () => {
   const entry = { id: 'entry_9', at: '2026-01-01T00:00:00.000Z', actor: 'a', action: 'b', subject: 'c' };
   let first = 9;

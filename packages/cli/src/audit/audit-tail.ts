@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { printable } from '@keyhold/auditor/printable';
 import type { Entry } from '@keyhold/protocol/operations/audit';
 import { createClient } from '@keyhold/sdk/client';
 import { KeyholdError } from '@keyhold/sdk/keyhold-error';
@@ -67,5 +68,5 @@ function absentBetween(from: number, to: number, first: number) {
 }
 
 function describe({ sequence, at, action, subject, actor }: Entry): string {
-  return `${String(sequence).padStart(8)}  ${at}  ${action.padEnd(24)}  ${subject}  by ${actor}`;
+  return printable(`${String(sequence).padStart(8)}  ${at}  ${action.padEnd(24)}  ${subject}  by ${actor}`);
 }
