@@ -7,6 +7,7 @@ import { explainEvidence, explainReceipt } from '@keyhold/auditor/explain';
 import { LineTooLong } from '@keyhold/auditor/export-lines';
 import { ExportCheck, isExportHeader } from '@keyhold/auditor/log-export';
 import { NODE_CHECKER } from '@keyhold/auditor/node-checker';
+import { parseOneReading } from '@keyhold/auditor/one-reading';
 import { readPublicKey, verifierOf } from '@keyhold/auditor/request-signature';
 import { readTrust } from '@keyhold/auditor/trust';
 import { PolicyUnreadable, type TrustPolicy } from '@keyhold/protocol/log/trust-policy';
@@ -106,20 +107,12 @@ function verifyEvidence(file: string, given: Given): AuditReport {
   const key = readPublicKey(readText(keyFile));
   if (key === null) throw new UsageError(`${keyFile} holds no public key, as PEM or as hex of its DER`);
   const base = typeof signed === 'string' ? readBytes(signed) : null;
-  const checked = checkEvidence(NODE_CHECKER, trustOf(given), parsed(readText(file)), {
+  const checked = checkEvidence(NODE_CHECKER, trustOf(given), parseOneReading(readText(file).trimEnd()), {
     verify: verifierOf(key),
     base,
   });
   if (typeof checked === 'string') return reportReceipt(checked, null);
   return reportReceipt(checked.receipt, explainEvidence(checked));
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 async function verifyServer({ own }: Given, { environment }: Context): Promise<AuditReport> {
