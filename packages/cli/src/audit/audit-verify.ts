@@ -11,14 +11,14 @@ import { parseOneReading } from '@keyhold/auditor/one-reading';
 import { readPublicKey, verifierOf } from '@keyhold/auditor/request-signature';
 import { readTrust } from '@keyhold/auditor/trust';
 import { PolicyUnreadable, type TrustPolicy } from '@keyhold/protocol/log/trust-policy';
-import { createClient } from '@keyhold/sdk/client';
+import { type Client, createClient } from '@keyhold/sdk/client';
 import { JSON_FLAG } from '../api-command.ts';
 import type { Command, Context, Given } from '../command.ts';
 import { connectionFor, URL_FLAGS } from '../connection.ts';
 import { EXIT } from '../exit-codes.ts';
 import { UsageError } from '../failure.ts';
 import { readExport } from './export-file.ts';
-import { exportLines } from './export-lines.ts';
+import { exportLines, GivenUp } from './export-lines.ts';
 import { type AuditReport, reportCheck, reportReceipt, reportText } from './report.ts';
 
 /** Checks the log here, with nothing from the server but the entries; of a file nothing is asked of anybody. */
@@ -115,8 +115,21 @@ function verifyEvidence(file: string, given: Given): AuditReport {
   return reportReceipt(checked.receipt, explainEvidence(checked));
 }
 
-async function verifyServer({ own }: Given, { environment }: Context): Promise<AuditReport> {
-  const client = createClient(connectionFor(own, environment));
+/** How often it begins again where entries are given up meanwhile. */
+const MAX_ROUNDS = 5;
+
+async function verifyServer(given: Given, { environment }: Context): Promise<AuditReport> {
+  const client = createClient(connectionFor(given.own, environment));
+  for (let round = 1; ; round++) {
+    try {
+      return await verifyLog(client, given);
+    } catch (error) {
+      if (!(error instanceof GivenUp) || round === MAX_ROUNDS) throw error;
+    }
+  }
+}
+
+async function verifyLog(client: Client, { own }: Given): Promise<AuditReport> {
   const { keys, first, sequence, witnessedSize } = await client.audit.getLog();
   const trust = typeof own['trust'] === 'string' ? trustIn(readText(own['trust'])) : trustIn(keys.join('\n'));
   // Whoever asks for witnesses has checked what enough of them saw; the report says up to which entry.
