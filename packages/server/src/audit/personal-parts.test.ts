@@ -253,6 +253,22 @@ onEachDatabase('personal parts of entries', (createPlace) => {
     assert.deepEqual(await raw.rows(`select id from personal_keys where subject = '${id}'`), []);
   });
 
+  it('are erased whole though the key that they wait under is damaged, and put back after', async () => {
+    const { id, secret } = await somebody('waiting');
+    const { keyId } = await shared().market.issue();
+    await closeSeal(shared().installation);
+    const suspend = `/v1/keys/${keyId}/suspend`;
+    assert.equal((await shared().installation.call('POST', suspend, {}, { token: secret })).status, 200);
+    await using raw = await openRaw(shared().place);
+    const kept = await raw.rows('select id, envelope from period_keys');
+    await raw.run("update period_keys set envelope = '00'");
+    await unseal();
+    await shared().expect(200, 'POST', `/v1/audit/subjects/${id}/erase`);
+    for (const key of kept) await raw.run(`update period_keys set envelope = '${key.envelope}' where id = '${key.id}'`);
+    assert.deepEqual([...new Set((await list(`actor=${id}`)).map(({ sideState }) => sideState))], ['erased']);
+    assert.deepEqual(await raw.rows("select sequence from entry_sides where key_id like 'pper%'"), []);
+  });
+
   it('of who erases himself go too, with the address that he erased them from', async () => {
     const { id, secret } = await somebody('self');
     const path = `/v1/audit/subjects/${id}/erase`;
