@@ -13,8 +13,11 @@ import { Scratch } from '../database/scratch.ts';
 import { decryptWith, encryptTo, newPair } from '../delivery/pair-cipher.ts';
 import { onEachDatabase } from '../testing/databases.ts';
 import { eventually } from '../testing/eventually.ts';
+import { startInstallation } from '../testing/installation.ts';
+import { createMarket } from '../testing/market.ts';
 import { openOwnVault } from '../testing/own-vault.ts';
 import { openRaw } from '../testing/raw-database.ts';
+import { enrolOwner } from '../testing/person.ts';
 import { closeSeal } from '../testing/seals.ts';
 import { shareMarket } from '../testing/shared-market.ts';
 import { PersonalParts } from './personal-parts.ts';
@@ -267,6 +270,34 @@ onEachDatabase('personal parts of entries', (createPlace) => {
     for (const key of kept) await raw.run(`update period_keys set envelope = '${key.envelope}' where id = '${key.id}'`);
     assert.deepEqual([...new Set((await list(`actor=${id}`)).map(({ sideState }) => sideState))], ['erased']);
     assert.deepEqual(await raw.rows("select sequence from entry_sides where key_id like 'pper%'"), []);
+  });
+
+  it('are of whoever acts, in what he does for another too: they go with him, and not with the other', async () => {
+    const address = `198.51.100.${randomInt(100, 250)}`;
+    await using place = await createPlace();
+    await using installation = await startInstallation(place, { trustedProxies: ['127.0.0.1'] });
+    const market = await createMarket(installation);
+    const owner = await enrolOwner(installation);
+    const by = async (status: number, method: string, path: string, body?: object) => {
+      const answer = await owner.call(method, path, body, { confirm: true, headers: { 'x-forwarded-for': address } });
+      assert.equal(answer.status, status, JSON.stringify(answer.body));
+      return answer.body;
+    };
+    const { person } = await by(201, 'POST', '/v1/people', { name: 'Ann', role: 'developer', reason: 'new' });
+    const granted = await by(201, 'POST', `/v1/people/${person.id}/roles`, { role: 'auditor', reason: 'more' });
+    await by(200, 'DELETE', `/v1/roles/${granted.grant.id}`);
+    await by(201, 'POST', `/v1/consumers/${market.consumer}/factors/totp`, { environment: 'test', name: 'x' });
+    const found = async () => (await owner.call('GET', `/v1/audit/entries?limit=200&personal=${address}`)).body.items;
+    const actions = ['factor.enrolled', 'person.invited', 'role.ended', 'role.granted'];
+    const erase = (subject: string) => by(200, 'POST', `/v1/audit/subjects/${subject}/erase`);
+    for (const other of [person.id, market.consumer]) await erase(other);
+    const seen: Entry[] = await found();
+    assert.deepEqual(
+      actions.filter((one) => !seen.some(({ action }) => action === one)),
+      [],
+    );
+    await erase(owner.id);
+    assert.deepEqual(await found(), []);
   });
 
   it('of who erases himself go too, with the address that he erased them from', async () => {
