@@ -15,6 +15,7 @@ import { onEachDatabase } from '../testing/databases.ts';
 import { eventually } from '../testing/eventually.ts';
 import { startInstallation } from '../testing/installation.ts';
 import { createMarket } from '../testing/market.ts';
+import { moveClock } from '../testing/moved-clock.ts';
 import { openOwnVault } from '../testing/own-vault.ts';
 import { openRaw } from '../testing/raw-database.ts';
 import { enrolOwner } from '../testing/person.ts';
@@ -86,6 +87,19 @@ onEachDatabase('personal parts of entries', (createPlace) => {
     assert.deepEqual(await list('personal=127.0.0.1&about=nobody'), []);
     assert.equal((await call('GET', '/v1/audit/entries?about=nobody')).body.field, 'personal');
     assert.deepEqual(await list('personal=127.0.0.1&until=2020-01-01T00:00:00Z'), []);
+  });
+
+  it('are found where they were entered while the clock was ahead', async () => {
+    await using place = await createPlace();
+    {
+      using _ahead = moveClock(40 * 86_400_000);
+      await using installation = await startInstallation(place);
+      assert.equal((await installation.call('POST', '/v1/projects', { slug: 'ahead', name: 'ahead' })).status, 201);
+    }
+    await using installation = await startInstallation(place);
+    const search = '/v1/audit/entries?action=project.created&personal=127.0.0.1';
+    const { items } = (await installation.call('GET', search)).body;
+    assert.equal(items.length, 1);
   });
 
   it('are erased for good with their key, and every proof holds as before', async () => {

@@ -27,7 +27,7 @@ export async function listPersonalKeysOf(db: Db, subject: string, limit: number)
   return rows.map(({ id }) => id);
 }
 
-/** Keys of the months from `since` to `until`, of one subject or of all. */
+/** Keys of the months from `since` to `until`, or of all since, of one subject or of all. */
 export async function listPersonalKeys(
   db: Db,
   {
@@ -35,9 +35,10 @@ export async function listPersonalKeys(
     since,
     until,
     limit,
-  }: { subject: string | undefined; since: string; until: string; limit: number },
+  }: { subject: string | undefined; since: string; until: string | undefined; limit: number },
 ): Promise<string[]> {
-  let query = db.selectFrom('personal_keys').select('id').where('period', '>=', since).where('period', '<=', until);
+  let query = db.selectFrom('personal_keys').select('id').where('period', '>=', since);
+  if (until !== undefined) query = query.where('period', '<=', until);
   if (subject !== undefined) query = query.where('subject', '=', subject);
   const rows = await query.orderBy('id').limit(limit).execute();
   return rows.map(({ id }) => id);
