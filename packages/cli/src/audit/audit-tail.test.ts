@@ -93,3 +93,45 @@ it('says which entries it can not print: which were given up, and which are miss
   assert.deepEqual(await tail(7), { code: 1, printed: '', notes: [missing(4, 7)] });
   server.close();
 });
+
+it('says that the log was put back, and goes on with what is entered since', async () => {
+  const at = '2026-01-01T00:00:00.000Z';
+  const actionOf = (sequence: number) => (end < 9 && sequence === 7 ? 'rollback.accepted' : 'key.revoked');
+  let end = 9;
+  const server = createServer(({ url }, response) => {
+    const { pathname, searchParams } = new URL(url as string, 'http://server');
+    const all = Array.from({ length: end }, (_, i) => ({ sequence: i + 1, action: actionOf(i + 1) }));
+    const there = all.filter(
+      ({ sequence, action }) =>
+        sequence >= Number(searchParams.get('from') ?? 1) && action === (searchParams.get('action') ?? action),
+    );
+    const items = there.map((entry) => ({ ...entry, id: 'entry', at, actor: 'a', subject: `key_${end}` }));
+    response.setHeader('content-type', 'application/json');
+    response.end(
+      JSON.stringify(pathname === '/v1/audit/log' ? { first: 1, sequence: end } : { items, nextCursor: null }),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  const env = { KEYHOLD_URL: `http://127.0.0.1:${port}`, KEYHOLD_TOKEN: 'none', KEYHOLD_DATA: '/nowhere' };
+  {
+    using tail = startTail(['--from', '9', '--json-lines'], env);
+    const seen = () =>
+      tail.printed.stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Entry]));
+    await eventually('what is there is printed', async () => seen().length === 1);
+    end = 8;
+    await eventually('what is new is printed', async () => seen().length === 3);
+    assert.deepEqual(
+      seen().map(({ sequence, subject }) => [sequence, subject]),
+      [
+        [9, 'key_9'],
+        [7, 'key_8'],
+        [8, 'key_8'],
+      ],
+    );
+    assert.match(tail.printed.stderr, /The log was put back: it ends at entry 8, and 9 was there before\./);
+    end = 9;
+    await eventually('it goes on', async () => seen().length === 4);
+  }
+  server.close();
+});
