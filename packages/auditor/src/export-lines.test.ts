@@ -21,6 +21,23 @@ it('says undefined of a line that is not JSON, be it empty', () => {
   assert.deepEqual(linesOf('1\n\nnonsense\n2'), [1, undefined, undefined, 2]);
 });
 
+it('says undefined of a line that another reader could read otherwise: a member twice, a number of other text', () => {
+  const good = '{"side":{"1":"\u2028","count":7},"ip":"203.0.113.9"}';
+  const others = [
+    '{"ip":"198.51.100.66","side":{"1":"\u2028","count":7},"ip":"203.0.113.9"}',
+    '{"side":{"count":9,"1":"\u2028","count":7},"ip":"203.0.113.9"}',
+    good.replace(':7', ':7.0000000000000000001'),
+    good.replace(':7', ':7e0'),
+    good.replace('"ip"', '"\\u0069p"'),
+    ` ${good}`,
+    `${good}\r\r`,
+  ];
+  for (const other of others) {
+    assert.deepEqual(JSON.parse(other), JSON.parse(good), other);
+    assert.deepEqual(linesOf(`${good}\n${other}\n`), [JSON.parse(good), undefined], other);
+  }
+});
+
 it('refuses a line by name that is longer than any is, without waiting for its end', () => {
   const longest = `"${'x'.repeat(MAX_LINE_UNITS - 2)}"`;
   assert.equal(linesOf(`1\n${longest}\n2\n`).length, 3);

@@ -1,3 +1,5 @@
+import { parseOneReading } from './one-reading.ts';
+
 /** Longest line of an export that is read, in UTF-16 code units; a leaf, a side or a checkpoint takes far less. */
 export const MAX_LINE_UNITS = 1024 * 1024;
 
@@ -11,8 +13,8 @@ export class LineTooLong extends Error {
 }
 
 /**
- * Takes a file apart into lines as its text comes, and parses each: one that is not JSON is undefined. They end at a
- * line feed and nowhere else, since JSON may have U+2028 and U+2029 as they are.
+ * Takes a file apart into lines as its text comes, and parses each: one that is not JSON as an export has it is
+ * undefined. They end at a line feed and nowhere else, since JSON may have U+2028 and U+2029 as they are.
  */
 export class ExportLines {
   #rest = '';
@@ -38,11 +40,8 @@ export class ExportLines {
     const line = this.#rest;
     this.#rest = '';
     this.#count++;
-    try {
-      return JSON.parse(line);
-    } catch {
-      return undefined;
-    }
+    // Some programs end the lines of what they copy with both.
+    return parseOneReading(line.endsWith('\r') ? line.slice(0, -1) : line);
   }
 
   #add(text: string, start: number, end: number): void {

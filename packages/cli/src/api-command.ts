@@ -1,3 +1,4 @@
+import { printable } from '@keyhold/auditor/printable';
 import type { AckLevel } from '@keyhold/protocol/acknowledgement';
 import type { Operation, Response } from '@keyhold/protocol/operation';
 import type { Barrier } from '@keyhold/protocol/operations/shapes';
@@ -69,7 +70,7 @@ export function apiCommand<O extends Operation>({ call, show, taken = 'in force'
     const answer = await withPerson((more) => send(input, { ...options, ...more }), connection.url, terminal);
     if (own['json'] === true) terminal.print(JSON.stringify(answer, null, 2));
     else {
-      for (const line of show(answer as Response<O>)) terminal.print(line);
+      for (const line of linesOf(show(answer as Response<O>))) terminal.print(line);
       showSecret(answer as Shown, terminal);
       const { barrier } = answer as Shown;
       if (barrier !== undefined) terminal.print(describeBarrier(taken, barrier));
@@ -80,6 +81,11 @@ export function apiCommand<O extends Operation>({ call, show, taken = 'in force'
   const waits = row.operation.method === 'GET' ? [] : [ACK, ...APPROVAL_FLAGS];
   const repeat = row.operation.idempotent === true ? [IDEMPOTENCY_KEY] : [];
   return { ...outline(row), flags: [...flagsOf(row.operation), ...repeat, ...waits, JSON_FLAG, ...URL_FLAGS], run };
+}
+
+/** What is delivered encrypted, and a checkpoint, have lines of their own. */
+function linesOf(shown: readonly string[]): string[] {
+  return shown.flatMap((text) => text.split('\n')).map(printable);
 }
 
 /** What the flags of approvals say. */

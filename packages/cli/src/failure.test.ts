@@ -13,3 +13,8 @@ it('names a failing field by the flag that was typed for it, and by its own name
   assert.equal(told('/url', ...both), 'keyhold: INVALID_INPUT: no (--webhook-url)');
   assert.equal(told('slug', 'projects', 'show', 'x'), 'keyhold: INVALID_INPUT: no (slug)');
 });
+
+it('no refusal of a server speaks to the terminal', () => {
+  const failure = { exitCode: 1, code: 'INVALID_INPUT', message: 'a\u001b[2J\nb' };
+  assert.equal(describeFailure(failure, []), 'keyhold: INVALID_INPUT: a\\u001b[2J\\u000ab');
+});

@@ -1,3 +1,4 @@
+import { printable } from '@keyhold/auditor/printable';
 import { KeyholdError } from '@keyhold/sdk/keyhold-error';
 import { EXIT } from './exit-codes.ts';
 import { flagName } from './flag-name.ts';
@@ -102,7 +103,7 @@ export function describeFailure(
   if (exitCode === EXIT.usage) return `keyhold: ${message}`;
   const where = field === undefined ? '' : ` (${flagOf(field, args) ?? field})`;
   const trace = instance !== undefined && code === 'INTERNAL' ? ` [${instance}]` : '';
-  return `keyhold: ${code}: ${message}${where}${trace}`;
+  return printable(`keyhold: ${code}: ${message}${where}${trace}`);
 }
 
 /** The flag that was typed for the field; of lists each element has one of its own. */

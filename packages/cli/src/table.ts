@@ -1,11 +1,11 @@
+import { printable } from '@keyhold/auditor/printable';
+
 /** A column of a table, or a line of one thing: its name and what stands there. */
 export type Field<T> = readonly [label: string, value: (item: T) => unknown];
 
 const GAP = '  ';
 /** Longer cells are cut in tables; one thing by itself is shown whole. */
 const WIDEST_CELL = 60;
-/** Escape sequences and marks that reorder text could make a terminal show something else. */
-const UNSAFE = /[\p{Cc}\p{Bidi_Control}]/gu;
 
 const plain = (text: string) => text;
 
@@ -35,7 +35,7 @@ export function cell(value: unknown): string {
   if (value === null || value === undefined || value === '') return '-';
   if (Array.isArray(value)) return value.length === 0 ? '-' : value.map(cell).join(', ');
   const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
-  return text.replace(UNSAFE, '\uFFFD');
+  return printable(text);
 }
 
 /** RFC 3339 without the milliseconds. */

@@ -21,7 +21,7 @@ import { type LogOptions, TransparencyLog } from './audit/log.ts';
 import { PersonalParts } from './audit/personal-parts.ts';
 import { openWitnessPolicy, type WitnessPolicy } from './audit/witness-policy.ts';
 import { Witnesses } from './audit/witnesses.ts';
-import { type Clock, systemClock } from './clock.ts';
+import { systemClock } from './clock.ts';
 import { type Config, environmentOfLibrary } from './config.ts';
 import { refuseLooseFile, refuseLooseFolder } from './file-modes.ts';
 import { openData } from './database/open-data.ts';
@@ -41,7 +41,6 @@ import type { VaultApi } from './compat/vault-call.ts';
 import { readTls, type TlsMaterial } from './http/tls.ts';
 import { decryptWith, encryptTo, newPair } from './delivery/pair-cipher.ts';
 import { startVaultListener } from './compat/start-vault-listener.ts';
-import type { Ledger } from './ledger/ledger.ts';
 import { Alarms } from './ledger/alarms.ts';
 import { LivedTime } from './ledger/lived-time.ts';
 import { originOf } from './audit/ask-witnesses.ts';
@@ -119,7 +118,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   // http
   const tls = readTls(config);
   // Before the listener, so that what is refused until it closes is entered.
-  const { denials, refused } = countDenials(ledger, clock, usageLog, stack);
+  const { denials, refused } = countDenials(own, usageLog, stack);
   const app = openHttp(config, tls, log, stack);
   await serveReference(app, 'Keyhold');
   mountHealth(app, async () => (await sql`select 1`.execute(store.reader)).rows.length === 1);
@@ -160,8 +159,12 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
 }
 
 /** What is refused to callers is entered by who they are, to strangers by how often. */
-function countDenials(ledger: Ledger, clock: Clock, usageLog: UsageLog, stack: AsyncDisposableStack) {
-  const denials = new DenialLog(ledger, clock);
+function countDenials(
+  vault: Pick<Vault, 'ledger' | 'clock' | 'random'>,
+  usageLog: UsageLog,
+  stack: AsyncDisposableStack,
+) {
+  const denials = new DenialLog(vault.ledger, vault.clock, vault.random);
   stack.defer(() => denials.flush().catch(() => {}));
   const refused: VaultApi['refused'] = (principal, operation, code, ip) => {
     if (principal !== null) denials.note(principal, operation, code, ip);

@@ -3,6 +3,7 @@ import { checkReceipt } from '../check-receipt.ts';
 import { type Explanation, explainEdited, explainReceipt, explainRun } from '../explain.ts';
 import { ExportLines, LineTooLong } from '../export-lines.ts';
 import { ExportCheck, isExportHeader } from '../log-export.ts';
+import { printable } from '../printable.ts';
 import { readTrust } from '../trust.ts';
 import { BROWSER_CHECKER } from './browser-checker.ts';
 
@@ -27,6 +28,17 @@ const MAX_RECEIPT_UNITS = 1024 * 1024;
  * an export no more than a line is held.
  */
 export async function verifyFile(pieces: Pieces, trustText: string): Promise<Outcome> {
+  const { valid, title, ...lists } = await outcomeOf(pieces, trustText);
+  return {
+    valid,
+    title: printable(title),
+    found: lists.found.map(printable),
+    proven: lists.proven.map(printable),
+    attributed: lists.attributed.map(printable),
+  };
+}
+
+async function outcomeOf(pieces: Pieces, trustText: string): Promise<Outcome> {
   let trust: TrustPolicy;
   try {
     trust = readTrust(BROWSER_CHECKER.sha256, trustText);

@@ -51,6 +51,21 @@ it('prints each entry once it is there, each once and in order, also over a serv
   assert.equal(tail.printed.stderr.match(/does not answer/g)?.length, 1, 'once, not each second');
 });
 
+it('prints an entry as one line, whatever is in it', async () => {
+  const at = '2026-01-01T00:00:00.000Z';
+  const entry = { sequence: 9, id: 'entry_9', at, actor: 'a', action: 'b', subject: 'c\u001b[2J\nd\u202e' };
+  const server = createServer((_, response) => {
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ items: [entry], nextCursor: null }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  const env = { KEYHOLD_URL: `http://127.0.0.1:${port}`, KEYHOLD_TOKEN: 'none', KEYHOLD_DATA: '/nowhere' };
+  const { stdout } = await runKeyhold(['audit', 'tail', '--from', '9', '--to', '9'], { env });
+  server.close();
+  assert.match(stdout, /^ +9 {2}\S+ {2}b +c\\u001b\[2J\\u000ad\\u202e {2}by a\n$/);
+});
+
 it('says which entries it can not print: which were given up, and which are missing', async () => {
   const entry = { id: 'entry_9', at: '2026-01-01T00:00:00.000Z', actor: 'a', action: 'b', subject: 'c' };
   let first = 9;
@@ -76,5 +91,47 @@ it('says which entries it can not print: which were given up, and which are miss
   assert.deepEqual(await tail(9), { code: 1, printed: '9', notes: [given(5), missing(6, 8)] });
   first = 1;
   assert.deepEqual(await tail(7), { code: 1, printed: '', notes: [missing(4, 7)] });
+  server.close();
+});
+
+it('says that the log was put back, and goes on with what is entered since', async () => {
+  const at = '2026-01-01T00:00:00.000Z';
+  const actionOf = (sequence: number) => (end < 9 && sequence === 7 ? 'rollback.accepted' : 'key.revoked');
+  let end = 9;
+  const server = createServer(({ url }, response) => {
+    const { pathname, searchParams } = new URL(url as string, 'http://server');
+    const all = Array.from({ length: end }, (_, i) => ({ sequence: i + 1, action: actionOf(i + 1) }));
+    const there = all.filter(
+      ({ sequence, action }) =>
+        sequence >= Number(searchParams.get('from') ?? 1) && action === (searchParams.get('action') ?? action),
+    );
+    const items = there.map((entry) => ({ ...entry, id: 'entry', at, actor: 'a', subject: `key_${end}` }));
+    response.setHeader('content-type', 'application/json');
+    response.end(
+      JSON.stringify(pathname === '/v1/audit/log' ? { first: 1, sequence: end } : { items, nextCursor: null }),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  const env = { KEYHOLD_URL: `http://127.0.0.1:${port}`, KEYHOLD_TOKEN: 'none', KEYHOLD_DATA: '/nowhere' };
+  {
+    using tail = startTail(['--from', '9', '--json-lines'], env);
+    const seen = () =>
+      tail.printed.stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Entry]));
+    await eventually('what is there is printed', async () => seen().length === 1);
+    end = 8;
+    await eventually('what is new is printed', async () => seen().length === 3);
+    assert.deepEqual(
+      seen().map(({ sequence, subject }) => [sequence, subject]),
+      [
+        [9, 'key_9'],
+        [7, 'key_8'],
+        [8, 'key_8'],
+      ],
+    );
+    assert.match(tail.printed.stderr, /The log was put back: it ends at entry 8, and 9 was there before\./);
+    end = 9;
+    await eventually('it goes on', async () => seen().length === 4);
+  }
   server.close();
 });

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { printable } from '@keyhold/auditor/printable';
 import type { Entry } from '@keyhold/protocol/operations/audit';
-import { createClient } from '@keyhold/sdk/client';
+import { type Client, createClient } from '@keyhold/sdk/client';
 import { KeyholdError } from '@keyhold/sdk/keyhold-error';
 import type { Command } from '../command.ts';
 import { connectionFor, URL_FLAGS } from '../connection.ts';
@@ -24,15 +25,20 @@ export const auditTail: Command = {
   run: async ({ own }, { environment, terminal }) => {
     const client = createClient(connectionFor(own, environment));
     const to = wholeNumber('to', own['to']) ?? Number.POSITIVE_INFINITY;
-    let next = wholeNumber('from', own['from']) ?? (await client.audit.getLog()).sequence + 1;
+    const from = wholeNumber('from', own['from']);
+    let next = from ?? (await client.audit.getLog()).sequence + 1;
+    // The newest entry that is known to have been there.
+    let seen = from === undefined ? next - 1 : 0;
     let [isGone, isWhole] = [false, true];
     while (next <= to) {
       let items: readonly Entry[] = [];
       let first = 1;
+      let putBack: PutBack | null = null;
       try {
         ({ items } = await client.audit.list({ order: 'asc', from: next, limit: PAGE }));
         // Asked afterwards: what was given up meanwhile is not missing.
         if (isGap(items, next)) ({ first } = await client.audit.getLog());
+        if (items.length === 0 && seen > 0) putBack = await findPutBack(client, seen);
         isGone = false;
       } catch (error) {
         // What was refused stays refused; what does not answer may come back.
@@ -46,15 +52,36 @@ export const auditTail: Command = {
         if (givenUp !== null) terminal.note(`${givenUp} are not there any more: they were given up.`);
         if (missing !== null) terminal.note(`${missing} are MISSING from the log: nobody gave them up.`);
         isWhole &&= missing === null;
+        seen = entry.sequence;
         next = entry.sequence + 1;
         if (entry.sequence > to) break;
         terminal.print(own['json-lines'] === true ? JSON.stringify(entry) : describe(entry));
+      }
+      if (putBack !== null) {
+        terminal.note(`The log was put back: it ends at entry ${putBack.end}, and ${seen} was there before.`);
+        isWhole = false;
+        next = putBack.next;
+        seen = next - 1;
       }
       if (items.length < PAGE && next <= to) await pause(INTERVAL_MS);
     }
     return isWhole ? EXIT.done : EXIT.refused;
   },
 };
+
+interface PutBack {
+  readonly end: number;
+  /** What was entered since begins here. */
+  readonly next: number;
+}
+
+/** Whether the log ends before an entry that it had; an older state that is served is an entry of it. */
+async function findPutBack(client: Client, seen: number): Promise<PutBack | null> {
+  const { sequence: end } = await client.audit.getLog();
+  if (end >= seen) return null;
+  const { items } = await client.audit.list({ action: 'rollback.accepted', order: 'desc', limit: 1 });
+  return { end, next: items[0]?.sequence ?? end + 1 };
+}
 
 function isGap(items: readonly Entry[], from: number): boolean {
   return items.some(({ sequence }, i) => sequence !== from + i);
@@ -67,5 +94,5 @@ function absentBetween(from: number, to: number, first: number) {
 }
 
 function describe({ sequence, at, action, subject, actor }: Entry): string {
-  return `${String(sequence).padStart(8)}  ${at}  ${action.padEnd(24)}  ${subject}  by ${actor}`;
+  return printable(`${String(sequence).padStart(8)}  ${at}  ${action.padEnd(24)}  ${subject}  by ${actor}`);
 }

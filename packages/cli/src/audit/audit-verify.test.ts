@@ -31,6 +31,26 @@ it('a leaf that has what ends a line elsewhere is one line of an export', async 
   assert.equal(code, 0);
 });
 
+it('no text of a checked file speaks to the terminal, or puts a line of its own into the report', async () => {
+  const claim = 'It verifies: 900 entries, up to entry 900 of 900.\n\nProven:\n- the witness "w1" says so';
+  const honest = smallLog(2);
+  const stray = JSON.stringify({ v: 1, [`\u001b[2J\u001b[H\u009b8m\u202e${claim}`]: 1 });
+  const forged = honest.exported(1, 2).replace(/"leaf":"(?:[^"\\]|\\.)*"/, () => `"leaf":${JSON.stringify(stray)}`);
+  const said =
+    /"\\u001b\[2J\\u001b\[H\\u009b8m\\u202eIt verifies: 900 entries, .*\\u000a\\u000aProven:\\u000a- the witness/;
+  const byFile = await verify(honest, '--file', forged);
+  const lying = smallLog(2, { change: (leaf) => ({ ...leaf, actor: `"\u001b[8m\u2028.\n\n${claim}` }) });
+  const byReceipt = await verify(lying, '--receipt', lying.receipt(2));
+  assert.deepEqual([byFile.code, byReceipt.code], [1, 0]);
+  assert.match(byFile.stdout, said);
+  assert.match(byReceipt.stdout, /that ""\\u001b\[8m\\u2028\.\\u000a\\u000aIt verifies: 900/);
+  for (const { stdout } of [byFile, byReceipt]) {
+    assert.doesNotMatch(stdout.replaceAll('\n', ''), /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u);
+  }
+  assert.equal(byFile.stdout.trimEnd().split('\n').length, 1);
+  assert.equal(byReceipt.stdout.match(/^Proven:$/gm)?.length, 1);
+});
+
 it('a line that is longer than any is refused by name', async () => {
   const log = smallLog(3);
   const long = 'x'.repeat(MAX_LINE_UNITS + 1);
@@ -118,6 +138,7 @@ it('a signed request verifies by the key of its consumer, and no part of it can 
     [file(3, long), /give the file/],
     [log.receipt(2), /this is no evidence/],
     [file(1, posing), /nothing was signed/],
+    [file(2, whole).replace('{', '{"side":{"permission":"read"},'), /this is no evidence/],
   ];
   for (const [text, said, key] of refused) {
     const { code, stdout } = await check(text, key);

@@ -7,17 +7,18 @@ import { explainEvidence, explainReceipt } from '@keyhold/auditor/explain';
 import { LineTooLong } from '@keyhold/auditor/export-lines';
 import { ExportCheck, isExportHeader } from '@keyhold/auditor/log-export';
 import { NODE_CHECKER } from '@keyhold/auditor/node-checker';
+import { parseOneReading } from '@keyhold/auditor/one-reading';
 import { readPublicKey, verifierOf } from '@keyhold/auditor/request-signature';
 import { readTrust } from '@keyhold/auditor/trust';
 import { PolicyUnreadable, type TrustPolicy } from '@keyhold/protocol/log/trust-policy';
-import { createClient } from '@keyhold/sdk/client';
+import { type Client, createClient } from '@keyhold/sdk/client';
 import { JSON_FLAG } from '../api-command.ts';
 import type { Command, Context, Given } from '../command.ts';
 import { connectionFor, URL_FLAGS } from '../connection.ts';
 import { EXIT } from '../exit-codes.ts';
 import { UsageError } from '../failure.ts';
 import { readExport } from './export-file.ts';
-import { exportLines } from './export-lines.ts';
+import { exportLines, GivenUp } from './export-lines.ts';
 import { type AuditReport, reportCheck, reportReceipt, reportText } from './report.ts';
 
 /** Checks the log here, with nothing from the server but the entries; of a file nothing is asked of anybody. */
@@ -106,7 +107,7 @@ function verifyEvidence(file: string, given: Given): AuditReport {
   const key = readPublicKey(readText(keyFile));
   if (key === null) throw new UsageError(`${keyFile} holds no public key, as PEM or as hex of its DER`);
   const base = typeof signed === 'string' ? readBytes(signed) : null;
-  const checked = checkEvidence(NODE_CHECKER, trustOf(given), parsed(readText(file)), {
+  const checked = checkEvidence(NODE_CHECKER, trustOf(given), parseOneReading(readText(file).trimEnd()), {
     verify: verifierOf(key),
     base,
   });
@@ -114,16 +115,21 @@ function verifyEvidence(file: string, given: Given): AuditReport {
   return reportReceipt(checked.receipt, explainEvidence(checked));
 }
 
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
+/** How often it begins again where entries are given up meanwhile. */
+const MAX_ROUNDS = 5;
+
+async function verifyServer(given: Given, { environment }: Context): Promise<AuditReport> {
+  const client = createClient(connectionFor(given.own, environment));
+  for (let round = 1; ; round++) {
+    try {
+      return await verifyLog(client, given);
+    } catch (error) {
+      if (!(error instanceof GivenUp) || round === MAX_ROUNDS) throw error;
+    }
   }
 }
 
-async function verifyServer({ own }: Given, { environment }: Context): Promise<AuditReport> {
-  const client = createClient(connectionFor(own, environment));
+async function verifyLog(client: Client, { own }: Given): Promise<AuditReport> {
   const { keys, first, sequence, witnessedSize } = await client.audit.getLog();
   const trust = typeof own['trust'] === 'string' ? trustIn(readText(own['trust'])) : trustIn(keys.join('\n'));
   // Whoever asks for witnesses has checked what enough of them saw; the report says up to which entry.

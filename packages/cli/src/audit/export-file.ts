@@ -3,7 +3,7 @@ import { ExportLines, LineTooLong } from '@keyhold/auditor/export-lines';
 import { UsageError } from '../failure.ts';
 
 /**
- * Lines of a JSON Lines export, parsed; a line that is not JSON comes as undefined.
+ * Lines of a JSON Lines export, parsed; a line that is not JSON as an export has it comes as undefined.
  * @throws UsageError when the file can't be read
  * @throws LineTooLong
  */

@@ -2,6 +2,7 @@ import type { ChainCheck, ChainFault, EditedRow } from '@keyhold/auditor/chain-c
 import type { CheckedCheckpoint } from '@keyhold/auditor/check-checkpoint';
 import type { CheckedReceipt } from '@keyhold/auditor/check-receipt';
 import { type Explanation, explainEdited, explainRun } from '@keyhold/auditor/explain';
+import { printable } from '@keyhold/auditor/printable';
 
 /** What `audit verify` answers. */
 export interface AuditReport {
@@ -63,7 +64,7 @@ export function reportText({ entries, last, fault, editedRows, valid, size, ...r
     ...editedRows.map((edited) => `FOUND: ${explainEdited(edited)}.`),
     ...section('Proven:', report.proven),
     ...section('Only said by the operator:', report.attributed),
-  ];
+  ].map(printable);
 }
 
 function section(title: string, lines: readonly string[]): string[] {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createWriteStream, renameSync, rmSync, writeFileSync } from 'node:fs';
+import type { ExportHeader } from '@keyhold/auditor/log-export';
 import { verifyPage } from '@keyhold/auditor/page/verify-page';
 import type { Entry, Log } from '@keyhold/protocol/operations/audit';
 import * as operations from '@keyhold/protocol/operations/audit';
@@ -7,7 +8,7 @@ import { createClient } from '@keyhold/sdk/client';
 import { apiCommand, listCommand } from '../api-command.ts';
 import { auditTail } from '../audit/audit-tail.ts';
 import { auditVerify } from '../audit/audit-verify.ts';
-import { exportLines } from '../audit/export-lines.ts';
+import { type ExportRange, exportLines, GivenUp } from '../audit/export-lines.ts';
 import type { Command, Given } from '../command.ts';
 import { connectionFor, URL_FLAGS } from '../connection.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -108,8 +109,13 @@ const exportCommand: Command = {
     const from = wholeNumber('from', own['from']) ?? first;
     const newest = level.level === 'witnessed' ? (witnessedSize ?? sequence) : sequence;
     const to = wholeNumber('to', own['to']) ?? newest;
+    if (from < first) throw new GivenUp(first - 1);
     const output = String(own['output']);
-    await writeLines(output, exportLines(client, { from, to, ...level }));
+    const missing = await writeLines(output, exportLines(client, { from, to, ...level }), { from, to });
+    if (missing !== null) {
+      terminal.note(`Nothing was written: entry ${missing} is MISSING from the log: nobody gave it up.`);
+      return EXIT.refused;
+    }
     terminal.print(`export  ${output}, entries ${from} to ${to}`);
     return EXIT.done;
   },
@@ -119,19 +125,29 @@ function levelOf({ level }: Given['input']): { level?: 'integrated' | 'witnessed
   return level === 'integrated' || level === 'witnessed' ? { level } : {};
 }
 
-/** Written whole or not at all. */
-async function writeLines(output: string, lines: AsyncIterable<unknown>): Promise<void> {
+/** Written whole or not at all: returns the first entry that is missing. */
+async function writeLines(
+  output: string,
+  lines: AsyncIterable<ExportHeader | Entry>,
+  { from, to }: ExportRange,
+): Promise<number | null> {
   const partial = `${output}.partial`;
   const file = createWriteStream(partial, { mode: 0o600 });
   try {
-    for await (const line of lines) if (!file.write(`${JSON.stringify(line)}\n`)) await once(file, 'drain');
+    let next = from;
+    for await (const line of lines) {
+      if ('sequence' in line && line.sequence !== next++) return next - 1;
+      if (!file.write(`${JSON.stringify(line)}\n`)) await once(file, 'drain');
+    }
+    if (next <= to) return next;
     file.end();
     await once(file, 'finish');
     renameSync(partial, output);
-  } catch (error) {
+    return null;
+  } finally {
+    // Renamed where it is whole: there is nothing left to remove then.
     file.destroy();
     rmSync(partial, { force: true });
-    throw error;
   }
 }
 

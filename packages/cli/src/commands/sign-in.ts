@@ -1,3 +1,4 @@
+import { printable } from '@keyhold/auditor/printable';
 import * as operations from '@keyhold/protocol/operations/sign-in';
 import { createClient } from '@keyhold/sdk/client';
 import { KeyholdError } from '@keyhold/sdk/keyhold-error';
@@ -24,7 +25,7 @@ const signIn: Command = {
     const code = await terminal.readSecret('code');
     const { person, session, secret } = await signInDevice({ url }, code);
     keepSession(environment.sessionFile, url, { secret });
-    terminal.print(`signed in as ${person.name} until ${session.expiresAt}`);
+    terminal.print(printable(`signed in as ${person.name} until ${session.expiresAt}`));
     return EXIT.done;
   },
 };

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { Entry } from '@keyhold/protocol/operations/audit';
 import { systemClock } from '../clock.ts';
+import { CommitDoubtful } from '../database/store-fault.ts';
+import { systemRandom } from '../random.ts';
+import type { EntryDraft } from '../ledger/entry.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { onEachDatabase } from '../testing/databases.ts';
 import { startInstallation } from '../testing/installation.ts';
@@ -71,7 +74,7 @@ it('is bounded for each caller, and what can not be entered now is the next time
     if (!works) throw new Error('the store is away');
     entered.push(draft);
   };
-  const log = new DenialLog({ record: record as unknown as Ledger['record'] }, systemClock);
+  const log = new DenialLog({ record: record as unknown as Ledger['record'] }, systemClock, systemRandom);
   const who = (id: string) => ({ id, judge: NO_POLICIES });
   for (let i = 0; i < 1_000; i++) log.note(who('tok_1'), `operation-${i}`, 'FORBIDDEN', '192.0.2.1');
   log.note(who('tok_2'), 'list-keys', 'FORBIDDEN', '192.0.2.2');
@@ -99,7 +102,7 @@ it('past what is told apart is entered as a number, also where the rest can not 
     if (!works) throw new Error('the store is away');
     entered.push(draft);
   };
-  const log = new DenialLog({ record: record as unknown as Ledger['record'] }, systemClock);
+  const log = new DenialLog({ record: record as unknown as Ledger['record'] }, systemClock, systemRandom);
   const note = (name: string) => {
     log.note({ id: name, judge: NO_POLICIES }, 'list-keys', 'FORBIDDEN', '192.0.2.1');
   };
@@ -115,4 +118,29 @@ it('past what is told apart is entered as a number, also where the rest can not 
   );
   await log.flush();
   assert.equal(entered.length, 2_001, 'each once');
+});
+
+it('is entered once where it was in doubt whether it was', async () => {
+  const entered = new Map<string, unknown>();
+  let isInDoubt = true;
+  const record = async ({ action, side, idempotency }: EntryDraft) => {
+    entered.set(idempotency?.key ?? `none ${entered.size}`, [action, (side as { codes?: object }).codes]);
+    if (isInDoubt) throw new CommitDoubtful('the connection broke');
+  };
+  const log = new DenialLog({ record: record as unknown as Ledger['record'] }, systemClock, systemRandom);
+  const note = () => log.note({ id: 'tok_1', judge: NO_POLICIES }, 'list-keys', 'FORBIDDEN', '192.0.2.1');
+  note();
+  await log.flush();
+  note();
+  note();
+  isInDoubt = false;
+  await log.flush();
+  await log.flush();
+  assert.deepEqual(
+    [...entered.values()],
+    [
+      ['access.denied', { FORBIDDEN: 1 }],
+      ['access.denied', { FORBIDDEN: 2 }],
+    ],
+  );
 });

@@ -1,6 +1,8 @@
 import { ERRORS, type ErrorCode } from '@keyhold/protocol/errors';
 import type { Clock } from '../clock.ts';
+import { CountedEntries } from '../ledger/counted-entries.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import type { Random } from '../random.ts';
 import type { Principal } from './principal.ts';
 
 /** What one caller was refused of one operation, since the last entry. */
@@ -10,6 +12,11 @@ interface Denied {
   readonly codes: Record<string, number>;
   readonly rules: Set<string>;
   readonly addresses: Set<string>;
+}
+
+interface Window {
+  readonly since: string;
+  readonly until: string;
 }
 
 /** Of one caller, apart from each other; what exceeds it is counted as `other`, what exceeds the next as a number alone. */
@@ -23,7 +30,7 @@ const OTHER = 'other';
  * like who goes through them. Counted, since nobody may fill the log with what he may not do.
  */
 export class DenialLog {
-  readonly #ledger: Pick<Ledger, 'record'>;
+  readonly #entries: CountedEntries;
   readonly #clock: Clock;
   #waiting = new Map<string, Denied>();
   #ofOne = new Map<string, number>();
@@ -31,8 +38,8 @@ export class DenialLog {
   #sinceMs: number;
   #flushing: Promise<void> = Promise.resolve();
 
-  constructor(ledger: Pick<Ledger, 'record'>, clock: Clock) {
-    this.#ledger = ledger;
+  constructor(ledger: Pick<Ledger, 'record'>, clock: Clock, random: Random) {
+    this.#entries = new CountedEntries(() => ledger, random);
     this.#clock = clock;
     this.#sinceMs = clock.wall();
   }
@@ -72,33 +79,37 @@ export class DenialLog {
   }
 
   async #flush(): Promise<void> {
+    if (!(await this.#entries.settle())) return;
     const [waiting, uncounted] = [this.#waiting, this.#uncounted];
     if (waiting.size === 0 && uncounted === 0) return;
     const [since, untilMs] = [new Date(this.#sinceMs).toISOString(), this.#clock.wall()];
     const window = { since, until: new Date(untilMs).toISOString() };
     [this.#waiting, this.#ofOne, this.#uncounted] = [new Map(), new Map(), 0];
-    const entered = [...waiting.values()].map(async ({ actor, operation, codes, rules, addresses }) => {
-      const side = { ...window, codes, rules: [...rules], addresses: [...addresses] };
-      const draft = { actor, action: 'access.denied', subject: actor, code: operation, about: actor, side };
-      await this.#ledger.record({ ...draft, evenWithoutChange: true }, async () => null);
-    });
-    entered.push(this.#enterUncounted(uncounted, window));
-    const outcomes = await Promise.allSettled(entered);
-    for (const [i, { status }] of outcomes.entries()) {
-      if (status === 'fulfilled') continue;
-      const denied = [...waiting.values()][i];
-      if (denied === undefined) this.#uncounted += uncounted;
-      else this.#putBack(denied);
-    }
+    const told = await Promise.all([
+      this.#enterUncounted(uncounted, window),
+      ...[...waiting.values()].map((denied) => this.#enter(denied, window)),
+    ]);
     // What was not entered was counted since then.
-    if (outcomes.every(({ status }) => status === 'fulfilled')) this.#sinceMs = untilMs;
+    if (told.every((isTold) => isTold)) this.#sinceMs = untilMs;
+  }
+
+  /** Whether it is entered, or will be; else it is kept. */
+  async #enter(denied: Denied, window: Window): Promise<boolean> {
+    const { actor, operation, codes, rules, addresses } = denied;
+    const side = { ...window, codes, rules: [...rules], addresses: [...addresses] };
+    const draft = { actor, action: 'access.denied', subject: actor, code: operation, about: actor, side };
+    const isTold = await this.#entries.enter(draft);
+    if (!isTold) this.#putBack(denied);
+    return isTold;
   }
 
   /** Nobody's in particular: it is said of the whole. */
-  async #enterUncounted(count: number, window: { readonly since: string; readonly until: string }): Promise<void> {
-    if (count === 0) return;
+  async #enterUncounted(count: number, window: Window): Promise<boolean> {
+    if (count === 0) return true;
     const draft = { actor: 'system', action: 'access.uncounted', subject: 'system', about: 'system' };
-    await this.#ledger.record({ ...draft, side: { ...window, count }, evenWithoutChange: true }, async () => null);
+    const isTold = await this.#entries.enter({ ...draft, side: { ...window, count } });
+    if (!isTold) this.#uncounted += count;
+    return isTold;
   }
 
   #putBack({ actor, operation, codes, rules, addresses }: Denied): void {

@@ -28,7 +28,8 @@ export async function findPersonal(
 ): Promise<number[] | Refusal> {
   if (vault.keyring.sealed) return SEALED;
   const since = periodOf(sinceMs ?? 0);
-  const until = periodOf(untilMs ?? vault.clock.wall());
+  // Without an end there is none: a clock may have been ahead.
+  const until = untilMs === undefined ? undefined : periodOf(untilMs);
   const ids = await listPersonalKeys(vault.reader, { subject: about, since, until, limit: MAX_KEYS + 1 });
   if (ids.length > MAX_KEYS) {
     return refuse('INVALID_INPUT', `More than ${MAX_KEYS} subjects: say about whom, or narrow the time.`, 'personal');

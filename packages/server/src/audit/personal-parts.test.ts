@@ -13,8 +13,12 @@ import { Scratch } from '../database/scratch.ts';
 import { decryptWith, encryptTo, newPair } from '../delivery/pair-cipher.ts';
 import { onEachDatabase } from '../testing/databases.ts';
 import { eventually } from '../testing/eventually.ts';
+import { startInstallation } from '../testing/installation.ts';
+import { createMarket } from '../testing/market.ts';
+import { moveClock } from '../testing/moved-clock.ts';
 import { openOwnVault } from '../testing/own-vault.ts';
 import { openRaw } from '../testing/raw-database.ts';
+import { enrolOwner } from '../testing/person.ts';
 import { closeSeal } from '../testing/seals.ts';
 import { shareMarket } from '../testing/shared-market.ts';
 import { PersonalParts } from './personal-parts.ts';
@@ -83,6 +87,19 @@ onEachDatabase('personal parts of entries', (createPlace) => {
     assert.deepEqual(await list('personal=127.0.0.1&about=nobody'), []);
     assert.equal((await call('GET', '/v1/audit/entries?about=nobody')).body.field, 'personal');
     assert.deepEqual(await list('personal=127.0.0.1&until=2020-01-01T00:00:00Z'), []);
+  });
+
+  it('are found where they were entered while the clock was ahead', async () => {
+    await using place = await createPlace();
+    {
+      using _ahead = moveClock(40 * 86_400_000);
+      await using installation = await startInstallation(place);
+      assert.equal((await installation.call('POST', '/v1/projects', { slug: 'ahead', name: 'ahead' })).status, 201);
+    }
+    await using installation = await startInstallation(place);
+    const search = '/v1/audit/entries?action=project.created&personal=127.0.0.1';
+    const { items } = (await installation.call('GET', search)).body;
+    assert.equal(items.length, 1);
   });
 
   it('are erased for good with their key, and every proof holds as before', async () => {
@@ -251,6 +268,50 @@ onEachDatabase('personal parts of entries', (createPlace) => {
     await shared().expect(200, 'POST', `/v1/audit/subjects/${id}/erase`);
     assert.deepEqual([...new Set((await list(`actor=${id}`)).map(({ sideState }) => sideState))], ['erased']);
     assert.deepEqual(await raw.rows(`select id from personal_keys where subject = '${id}'`), []);
+  });
+
+  it('are erased whole though the key that they wait under is damaged, and put back after', async () => {
+    const { id, secret } = await somebody('waiting');
+    const { keyId } = await shared().market.issue();
+    await closeSeal(shared().installation);
+    const suspend = `/v1/keys/${keyId}/suspend`;
+    assert.equal((await shared().installation.call('POST', suspend, {}, { token: secret })).status, 200);
+    await using raw = await openRaw(shared().place);
+    const kept = await raw.rows('select id, envelope from period_keys');
+    await raw.run("update period_keys set envelope = '00'");
+    await unseal();
+    await shared().expect(200, 'POST', `/v1/audit/subjects/${id}/erase`);
+    for (const key of kept) await raw.run(`update period_keys set envelope = '${key.envelope}' where id = '${key.id}'`);
+    assert.deepEqual([...new Set((await list(`actor=${id}`)).map(({ sideState }) => sideState))], ['erased']);
+    assert.deepEqual(await raw.rows("select sequence from entry_sides where key_id like 'pper%'"), []);
+  });
+
+  it('are of whoever acts, in what he does for another too: they go with him, and not with the other', async () => {
+    const address = `198.51.100.${randomInt(100, 250)}`;
+    await using place = await createPlace();
+    await using installation = await startInstallation(place, { trustedProxies: ['127.0.0.1'] });
+    const market = await createMarket(installation);
+    const owner = await enrolOwner(installation);
+    const by = async (status: number, method: string, path: string, body?: object) => {
+      const answer = await owner.call(method, path, body, { confirm: true, headers: { 'x-forwarded-for': address } });
+      assert.equal(answer.status, status, JSON.stringify(answer.body));
+      return answer.body;
+    };
+    const { person } = await by(201, 'POST', '/v1/people', { name: 'Ann', role: 'developer', reason: 'new' });
+    const granted = await by(201, 'POST', `/v1/people/${person.id}/roles`, { role: 'auditor', reason: 'more' });
+    await by(200, 'DELETE', `/v1/roles/${granted.grant.id}`);
+    await by(201, 'POST', `/v1/consumers/${market.consumer}/factors/totp`, { environment: 'test', name: 'x' });
+    const found = async () => (await owner.call('GET', `/v1/audit/entries?limit=200&personal=${address}`)).body.items;
+    const actions = ['factor.enrolled', 'person.invited', 'role.ended', 'role.granted'];
+    const erase = (subject: string) => by(200, 'POST', `/v1/audit/subjects/${subject}/erase`);
+    for (const other of [person.id, market.consumer]) await erase(other);
+    const seen: Entry[] = await found();
+    assert.deepEqual(
+      actions.filter((one) => !seen.some(({ action }) => action === one)),
+      [],
+    );
+    await erase(owner.id);
+    assert.deepEqual(await found(), []);
   });
 
   it('of who erases himself go too, with the address that he erased them from', async () => {

@@ -5,7 +5,14 @@ import type { Scratch } from '../database/scratch.ts';
 import { digestOfSide, type PreparedSide, type SideRow, type SideText, withholdSide } from '../ledger/side.ts';
 import { openSide, type PersonalKey, personalToken, sealSide } from '../vault/personal-cipher.ts';
 import { type InEnvironment, placeIn, SEALED, type Vault } from '../vault/vault.ts';
-import { findPeriodKey, findUnmoved, listEmptyPeriods, replaceSide, type UnmovedSide } from './personal.store.ts';
+import {
+  findPeriodKey,
+  findUnmoved,
+  listEmptyPeriods,
+  type MovedSide,
+  replaceSide,
+  type UnmovedSide,
+} from './personal.store.ts';
 import { PersonalKeys, periodOf } from './personal-keys.ts';
 
 /** Encrypts to somebody who holds the other half; handed in from a higher floor. */
@@ -123,33 +130,35 @@ export class PersonalParts {
 
   /**
    * Moves what was written while sealed, or before there were such keys, under the keys of its subjects.
-   * @returns how many were moved; a refusal where the installation is sealed
+   * @returns entries whose side nobody can read as it lies, so that nobody knows whose it is; a refusal while sealed
    */
-  async move(): Promise<number | Refusal> {
+  async move(): Promise<readonly number[] | Refusal> {
     const { vault, scratch } = this.#options;
-    let count = 0;
+    const unreadable: number[] = [];
     for (let after = 0; ; ) {
       if (vault.keyring.sealed) return SEALED;
       const sides = await findUnmoved(vault.reader, after, MOVED_AT_ONCE);
       const last = sides.at(-1);
-      if (last === undefined) return count;
-      const moved = (await Promise.all(sides.map((side) => this.#moved(side)))).filter((side) => side !== null);
+      if (last === undefined) return unreadable;
+      const tried = await Promise.all(sides.map((side) => this.#moved(side)));
       await scratch.write(async (tables) => {
-        for (const { sequence, row, tokens } of moved) await replaceSide(tables, sequence, row, tokens);
+        for (const one of tried) if (typeof one === 'object') await replaceSide(tables, one);
       });
-      count += moved.length;
+      for (const [i, one] of tried.entries())
+        if (one === 'unreadable') unreadable.push((sides[i] as UnmovedSide).sequence);
       after = last.sequence;
     }
   }
 
-  /** Null where it can't be: then it stays where it lies. */
-  async #moved({ sequence, leaf: text, ...row }: UnmovedSide) {
+  /** Where it can't be it stays where it lies, and waits for what is needed. */
+  async #moved({ sequence, leaf: text, ...row }: UnmovedSide): Promise<MovedSide | 'waits' | 'unreadable'> {
     const leaf = JSON.parse(text) as Leaf;
     const opened = await this.#open(leaf, row);
-    if ('state' in opened || digestOfSide(opened) !== leaf.side) return null;
+    if ('state' in opened) return opened.state === 'sealed' ? 'waits' : 'unreadable';
+    if (digestOfSide(opened) !== leaf.side) return 'unreadable';
     const about = (opened as Partial<SideText>).about ?? leaf.actor;
     const key = await this.keys.obtain(about, periodOf(Date.parse(leaf.at)));
-    if (isRefusal(key)) return null;
+    if (isRefusal(key)) return 'waits';
     const { row: sealed, tokens } = sealedUnder(key, { ...opened, about, atMs: 0 });
     return { sequence, row: sealed as SideRow, tokens };
   }

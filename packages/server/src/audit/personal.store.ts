@@ -27,12 +27,18 @@ export async function listPersonalKeysOf(db: Db, subject: string, limit: number)
   return rows.map(({ id }) => id);
 }
 
-/** Keys of the months from `since` to `until`, of one subject or of all. */
+/** Keys of the months from `since` to `until`, or of all since, of one subject or of all. */
 export async function listPersonalKeys(
   db: Db,
-  { subject, since, until, limit }: { subject: string | undefined; since: string; until: string; limit: number },
+  {
+    subject,
+    since,
+    until,
+    limit,
+  }: { subject: string | undefined; since: string; until: string | undefined; limit: number },
 ): Promise<string[]> {
-  let query = db.selectFrom('personal_keys').select('id').where('period', '>=', since).where('period', '<=', until);
+  let query = db.selectFrom('personal_keys').select('id').where('period', '>=', since);
+  if (until !== undefined) query = query.where('period', '<=', until);
   if (subject !== undefined) query = query.where('subject', '=', subject);
   const rows = await query.orderBy('id').limit(limit).execute();
   return rows.map(({ id }) => id);
@@ -73,11 +79,16 @@ export async function findUnmoved(db: Db, after: number, limit: number): Promise
   return rows.map((row) => ({ ...row, sequence: Number(row.sequence) }));
 }
 
+/** The same under the key of its subject. */
+export interface MovedSide {
+  readonly sequence: number;
+  readonly row: SideRow;
+  readonly tokens: readonly string[];
+}
+
 export async function replaceSide(
   tables: Kysely<ScratchTables>,
-  sequence: number,
-  { key_id, salt, body }: SideRow,
-  tokens: readonly string[],
+  { sequence, row: { key_id, salt, body }, tokens }: MovedSide,
 ): Promise<void> {
   await tables.updateTable('entry_sides').set({ key_id, salt, body }).where('sequence', '=', sequence).execute();
   for (const token of tokens) {
@@ -93,6 +104,15 @@ export async function replaceSide(
 /** Deletes what nobody can open any more. */
 export async function deleteSidesUnder(tables: Kysely<ScratchTables>, keyIds: readonly string[]): Promise<void> {
   await tables.deleteFrom('entry_sides').where('key_id', 'in', keyIds).execute();
+}
+
+const DELETED_AT_ONCE = 1_000;
+
+export async function deleteSidesOf(tables: Kysely<ScratchTables>, sequences: readonly number[]): Promise<void> {
+  for (let i = 0; i < sequences.length; i += DELETED_AT_ONCE) {
+    const some = sequences.slice(i, i + DELETED_AT_ONCE);
+    await tables.deleteFrom('entry_sides').where('sequence', 'in', some).execute();
+  }
 }
 
 /** Sequences of entries with one of the tokens, up to `limit`. */

@@ -35,7 +35,6 @@ export function enrolmentEntry(
   return {
     ...factorEntry(caller, { id, ...place }),
     action: 'factor.enrolled',
-    about: consumer.id,
     locks: [consumer.id],
   };
 }

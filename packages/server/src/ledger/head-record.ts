@@ -4,9 +4,12 @@ import { dirname } from 'node:path';
 import type { Head } from './chain.ts';
 
 /** Where the ledger stood when it last answered. */
-export type HeadMark = Pick<Head, 'installation' | 'sequence' | 'hash'>;
+export interface HeadMark extends Pick<Head, 'installation' | 'sequence' | 'hash'> {
+  /** Of the tree over all entries up to it, hex: it can be made when the entry was given up. Older records have none. */
+  readonly root?: string;
+}
 
-/** Two places that are written in turn, so that a write that was cut off leaves the one before. */
+/** Two places that are written in turn, so that a write that was cut off leaves the one before. The longest takes 254. */
 const SLOT_BYTES = 256;
 const SLOTS = 2;
 const UNSYNCED_FOLDER: ReadonlySet<string> = new Set(['EINVAL', 'ENOTSUP']);
@@ -41,8 +44,8 @@ export class HeadRecord implements Disposable {
     return { record, mark: marks[newest] ?? (fstatSync(file).size === 0 ? 'missing' : 'damaged') };
   }
 
-  write({ installation, sequence, hash: head }: HeadMark): void {
-    const text = JSON.stringify({ installation, sequence, hash: head });
+  write({ installation, sequence, hash: head, root }: HeadMark): void {
+    const text = JSON.stringify({ installation, sequence, hash: head, root });
     const line = `${checkOf(text)} ${text}`.padEnd(SLOT_BYTES - 1);
     // The first time in both: after a rollback that was accepted the one before would be the newer still.
     for (let i = this.#first ? SLOTS : 1; i > 0; i--) {

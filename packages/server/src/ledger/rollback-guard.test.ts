@@ -142,6 +142,39 @@ describe('the rollback guard', () => {
     rmSync(kept, { recursive: true });
   });
 
+  it('lets one go on of which the newest entry that was answered was given up since, elsewhere, and no fork of it', async () => {
+    await using place = await createPlace('sqlite');
+    const kept = mkdtempSync(join(tmpdir(), 'keyhold-kept-'));
+    const here = { headFile: headFile(place) };
+    const elsewhere = { headFile: `${headFile(place)}.elsewhere` };
+    await run(place, here, addProject('one'));
+    keep(place, kept);
+    const early = readFileSync(here.headFile);
+    await run(place, here, addProject('two'));
+    const forked = readFileSync(here.headFile);
+    putBack(place, kept);
+    await run(place, elsewhere, async (call) => {
+      for (let made = 0; made < 280; made += 40)
+        await Promise.all(Array.from({ length: 40 }, (_, i) => addProject(`project-${made + i}`)(call)));
+      const { body } = await call('POST', '/v1/audit/prune', { before: '2999-01-01T00:00:00.000Z' });
+      assert.equal(body.upTo, 256);
+    });
+    const start = (head: Buffer) => {
+      writeFileSync(here.headFile, head);
+      return run(place, here, async () => {});
+    };
+    await assert.rejects(start(forked), /is another one than was answered before/);
+    const { record, mark } = HeadRecord.open(here.headFile);
+    assert.ok(typeof mark === 'object');
+    const { root: _, ...old } = mark;
+    record.write(old);
+    record[Symbol.dispose]();
+    await assert.rejects(start(readFileSync(here.headFile)), /was given up since.*--accept-rollback/s);
+    await start(early);
+    await start(readFileSync(here.headFile));
+    rmSync(kept, { recursive: true });
+  });
+
   it("refuses another installation's, and begins a new one in an empty place", async () => {
     await using place = await createPlace('sqlite');
     await using other = await createPlace('sqlite');

@@ -4,6 +4,8 @@ import { hashAt } from './entries.store.ts';
 import { readHead } from './head.ts';
 import { type HeadMark, HeadRecord } from './head-record.ts';
 import type { Ledger } from './ledger.ts';
+import { prunedUpTo, treeAt } from './pruned.store.ts';
+import { rootOfTree } from './tree.ts';
 
 /** The database is not a continuation of what was last answered; says what can be done. */
 export class RolledBack extends Error {
@@ -44,7 +46,7 @@ export async function openRollbackGuard(
     );
   }
   return {
-    committed: (newest) => record.write(newest),
+    committed: (newest) => record.write({ ...newest, root: rootOfTree(newest.tree) }),
     unremembered: mark === 'missing' && head !== undefined && head.sequence > 0,
     enter: async (ledger) => {
       if (why === null) return;
@@ -70,6 +72,21 @@ async function rollbackOf(store: Store, head: Head, mark: HeadMark | 'missing' |
   if (mark.sequence === 0) return null;
   const found = await hashAt(store.reader, mark.sequence);
   if (found === mark.hash) return null;
-  if (found === null) return `it ends at entry ${head.sequence}, and entry ${mark.sequence} was answered before`;
-  return `its entry ${mark.sequence} is another one than was answered before`;
+  if (found !== null) return `its entry ${mark.sequence} is another one than was answered before`;
+  return mark.sequence > head.sequence
+    ? `it ends at entry ${head.sequence}, and entry ${mark.sequence} was answered before`
+    : await absenceOf(store, mark);
+}
+
+/** An entry that was given up is known by what is kept of all up to it. */
+async function absenceOf({ reader }: Store, { sequence, root }: HeadMark): Promise<string | null> {
+  const { upTo } = await prunedUpTo(reader);
+  if (sequence > upTo) return `entry ${sequence}, which was answered before, is missing`;
+  if (root === undefined)
+    return `entry ${sequence}, which was answered before, was given up since, and the record does not say what is kept of it`;
+  const tree = await treeAt(reader, sequence);
+  if (tree === null) return `the hashes are missing that are kept of entry ${sequence}, which was answered before`;
+  return rootOfTree(tree) === root
+    ? null
+    : `its entry ${sequence}, given up since, is another one than was answered before`;
 }

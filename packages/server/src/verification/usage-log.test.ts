@@ -7,10 +7,12 @@ import type { Database } from '../database/schema.ts';
 import { onEachDatabase, type TestPlace } from '../testing/databases.ts';
 import { openPostgres, openSqlite } from '../database/store.ts';
 import { join } from 'node:path';
+import { CommitDoubtful } from '../database/store-fault.ts';
 import type { EntryDraft } from '../ledger/entry.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { eventually } from '../testing/eventually.ts';
 import { openRaw } from '../testing/raw-database.ts';
+import { systemRandom } from '../random.ts';
 import { startInstallation } from '../testing/installation.ts';
 import { createMarket } from '../testing/market.ts';
 import { type CountedUse, UsageLog } from './usage-log.ts';
@@ -142,6 +144,28 @@ onEachDatabase('what verifiers counted', (createPlace) => {
     assert.equal(entered.length, 3);
   });
 
+  it('is entered once where it was in doubt whether it was: as it was then, and what came since by itself', async () => {
+    await using place = await createPlace();
+    await using counting = await openCounting(place);
+    const { log, entered } = counting;
+    const count = (of: number) => log.add([], [{ environment: 'env_1', code: 'NOT_FOUND', count: of }]);
+    const counts = () => entered.map(({ side }) => (side as { count: number }).count);
+    for (const wasCommitted of [true, false]) {
+      count(5);
+      counting.doubt = wasCommitted ? 'committed' : 'lost';
+      await log.flush();
+      counting.doubt = null;
+      counting.works = false;
+      count(7);
+      await log.flush();
+      counting.works = true;
+      await log.flush();
+      await log.flush();
+      assert.deepEqual(counts(), [5, 7], wasCommitted ? 'it was' : 'it was not');
+      entered.length = 0;
+    }
+  });
+
   it('is entered by one run after another', async () => {
     await using place = await createPlace();
     await using counting = await openCounting(place);
@@ -164,10 +188,14 @@ const at = (ms: number) => new Date(START + ms).toISOString();
 async function openCounting({ folder, databaseUrl }: TestPlace) {
   const store = await (databaseUrl === undefined ? openSqlite(join(folder, 'keyhold.db')) : openPostgres(databaseUrl));
   const entered: EntryDraft[] = [];
+  const keys = new Set<string>();
   const ledger = {
     record: async (draft: EntryDraft) => {
-      if (!counting.works) throw new Error('no store');
-      entered.push(draft);
+      if (!counting.works && counting.doubt === null) throw new Error('no store');
+      const key = draft.idempotency?.key ?? '';
+      if (counting.doubt !== 'lost' && !keys.has(key)) entered.push(draft);
+      if (counting.doubt !== 'lost' && key !== '') keys.add(key);
+      if (counting.doubt !== null) throw new CommitDoubtful('the connection broke');
       return { value: null, sequence: 1, repeated: false };
     },
   } as unknown as Ledger;
@@ -179,12 +207,14 @@ async function openCounting({ folder, databaseUrl }: TestPlace) {
   const reader = { selectFrom } as unknown as Kysely<Database>;
   const counting = {
     works: false,
+    /** What a COMMIT came to that nobody heard of. */
+    doubt: null as 'committed' | 'lost' | null,
     reads: true,
     now: START,
     entered,
     log: null as unknown as UsageLog,
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
-  counting.log = new UsageLog({ ledger: () => ledger, reader, clock });
+  counting.log = new UsageLog({ ledger: () => ledger, reader, clock, random: systemRandom });
   return counting;
 }

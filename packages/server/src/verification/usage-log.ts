@@ -3,7 +3,9 @@ import type { Kysely } from 'kysely';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../database/schema.ts';
 import { holdersOf } from '../keys/usage.store.ts';
+import { CountedEntries } from '../ledger/counted-entries.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import type { Random } from '../random.ts';
 
 /** Uses of one credential from one network with one verdict. */
 export interface CountedUse {
@@ -23,6 +25,7 @@ interface UsageLogOptions {
   readonly ledger: () => Ledger;
   readonly reader: Kysely<Database>;
   readonly clock: Clock;
+  readonly random: Random;
 }
 
 /** Rows kept until they are entered; what exceeds it is told as a number, never lost silently. */
@@ -37,6 +40,7 @@ const ENTRIES_AT_ONCE = 200;
  */
 export class UsageLog {
   readonly #options: UsageLogOptions;
+  readonly #entries: CountedEntries;
   #uses = new Map<string, CountedUse>();
   #denials = new Map<string, CountedDenial>();
   #uncounted = 0;
@@ -45,6 +49,7 @@ export class UsageLog {
 
   constructor(options: UsageLogOptions) {
     this.#options = options;
+    this.#entries = new CountedEntries(options.ledger, options.random);
     this.#sinceMs = options.clock.wall();
   }
 
@@ -67,6 +72,7 @@ export class UsageLog {
   }
 
   async #flush(): Promise<void> {
+    if (!(await this.#entries.settle())) return;
     const counted: Counted = {
       uses: [...this.#uses.values()],
       denials: [...this.#denials.values()],
@@ -96,16 +102,11 @@ export class UsageLog {
     this.#uncounted += uncounted;
   }
 
-  /** Whether it is entered; else it is kept. */
+  /** Whether it is entered, or will be; else it is kept. */
   async #enter({ counted, ...draft }: Draft): Promise<boolean> {
-    const entry = { ...draft, actor: 'system', evenWithoutChange: true as const };
-    try {
-      await this.#options.ledger().record(entry, async () => null);
-      return true;
-    } catch {
-      this.#putBack(counted);
-      return false;
-    }
+    const isTold = await this.#entries.enter({ ...draft, actor: 'system' });
+    if (!isTold) this.#putBack(counted);
+    return isTold;
   }
 
   async #draftsOf({ uses, denials, uncounted }: Counted, window: Window): Promise<Draft[]> {

@@ -23,7 +23,7 @@ export async function grantRole(
   if (wrong !== null) return wrong;
   const row = makeRole(context, caller, person, gift);
   const open = await openInvitations(context.reader, person);
-  const draft = { ...attribution(caller), action: 'role.granted', subject: row.id, about: person };
+  const draft = { ...attribution(caller), action: 'role.granted', subject: row.id };
   const before = await rolesOf(context.reader, [person]);
   const locks = [person, ...[...open, ...before].map(({ id }) => id)];
   return await context.ledger.record({ ...draft, locks }, async (facts) => {
@@ -49,7 +49,7 @@ export async function endRole(
   caller: Caller,
   { id, person_id }: Pick<RoleGrantRow, 'id' | 'person_id'>,
 ): Promise<Recorded<PersonRow> | Refusal> {
-  const draft = { ...attribution(caller), action: 'role.ended', subject: id, about: person_id };
+  const draft = { ...attribution(caller), action: 'role.ended', subject: id };
   return await ledger.record({ ...draft, locks: [id, person_id] }, async (facts) => {
     const { row, tampered } = await facts.examine('role_grants', id);
     const person = (await facts.examine('people', person_id)).row;

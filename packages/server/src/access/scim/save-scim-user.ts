@@ -42,7 +42,7 @@ export async function createScimUser(
   const known = await findIdentity(reader, signOn.issuer, subject);
   const ids = { person: known?.person_id ?? random.newId('person'), identity: known?.id ?? random.newId('identity') };
   const id = random.newId('scimUser');
-  const draft = { ...attribution(caller), action: 'scim-user.created', subject: ids.person, about: ids.person };
+  const draft = { ...attribution(caller), action: 'scim-user.created', subject: ids.person };
   const locks = [signOn.id, ids.person, ids.identity];
   const created = await ledger.record({ ...draft, locks }, async (facts) => {
     if ((await facts.find('sign_ons', signOn.id)) === undefined) throw notThere();
@@ -112,7 +112,7 @@ export async function updateScimUser(
   }
   const { person_id } = row;
   const by = attribution(caller);
-  const draft = { ...by, action: 'scim-user.changed', subject: person_id, about: person_id };
+  const draft = { ...by, action: 'scim-user.changed', subject: person_id };
   const listed = (await usersOf(context.reader, person_id)).map((user) => user.id);
   const locks = [...new Set([id, ...listed, ...(await rowsOf(context.reader, person_id))])];
   const recorded = await context.ledger.record({ ...draft, locks }, async (facts) => {
@@ -205,7 +205,7 @@ export async function removeScimUser(
     const saved = await saveScimGroup(context, caller, signOn, group, { change, named: [] });
     if (isRefusal(saved)) return saved;
   }
-  const draft = { ...attribution(caller), action: 'scim-user.removed', subject: person_id, about: person_id };
+  const draft = { ...attribution(caller), action: 'scim-user.removed', subject: person_id };
   const recorded = await context.ledger.record({ ...draft, locks: [id] }, async (facts) => {
     const found = await facts.find('scim_users', id);
     if (found?.sign_on_id !== signOn.id) throw notThere();

@@ -87,7 +87,7 @@ async function syncOne(
 ): Promise<boolean> {
   const { ledger, reader, clock, random } = context;
   const had = await rolesOf(reader, [person_id]);
-  const draft = { ...by, action: 'sign-on.roles-set', subject: person_id, about: person_id };
+  const draft = { ...by, action: 'sign-on.roles-set', subject: person_id };
   const locks = [person_id, id, signOn.id, ...had.map((role) => role.id)];
   const recorded = await ledger.record({ ...draft, locks }, async (facts) => {
     const provider = await facts.find('sign_ons', signOn.id);
