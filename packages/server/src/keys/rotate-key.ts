@@ -1,4 +1,5 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import { MAX_STALE_MS } from '@keyhold/protocol/feed';
 import type { Credential } from '@keyhold/protocol/operations/credentials';
 import type { Barrier } from '@keyhold/protocol/operations/shapes';
 import type { Caller, ChangeContext } from '../access/change-context.ts';
@@ -23,11 +24,17 @@ export interface RotatedKey {
   readonly previous: Credential | null;
 }
 
+/** A verifier's clock may be slow (DESIGN §5, "Assumed"), and its lease may have been granted just before. */
+const TIMES_TO_LEARN = 2;
+
 /**
- * With an overlap of two leases every verifier that decides at its end has learned of that end, since it holds a lease
- * granted after it. A shorter one is a taking-away like none at all.
+ * With a longer overlap every verifier that decides at its end has learned of that end: it holds a lease granted after
+ * it, or serves stale after one. A shorter one is a taking-away like none at all.
  */
-const LEASES_TO_LEARN = 2;
+function learnedAfterSeconds(placed: PlacedKey): number {
+  const staleSeconds = placed.environment_after_lease === 'serve' ? MAX_STALE_MS / 1000 : 0;
+  return TIMES_TO_LEARN * (placed.environment_lease_seconds + staleSeconds);
+}
 
 /** An entry names each credential that a rotation ends, and is bounded. */
 const MAX_LIVING = 32;
@@ -68,7 +75,7 @@ export async function rotateKey(
     };
   });
   if (isRefusal(recorded)) return recorded;
-  if (overlapSeconds > placed.environment_lease_seconds * LEASES_TO_LEARN) {
+  if (overlapSeconds > learnedAfterSeconds(placed)) {
     await propagation.given(recorded.sequence);
     return recorded;
   }
