@@ -177,7 +177,7 @@ export const rotateKey = defineOperation({
   method: 'POST',
   path: '/v1/keys/{id}/rotate',
   tag: 'Keys',
-  summary: 'Add a credential and give the old one an end; without overlap it waits for the barrier',
+  summary: 'Add a credential and give the old one an end; without overlap or with a short one it waits for the barrier',
   params: KeyParams,
   body: Closed({
     overlapSeconds: Type.Integer({ minimum: 0, maximum: MAX_TTL_SECONDS, description: 'How long both are valid.' }),
