@@ -55,7 +55,8 @@ function flagOf(field: string, given: Schema, required: boolean): Flag {
   const of = repeatable ? (schema.items as Schema) : schema;
   const about = given.description ?? schema.description ?? of.description;
   return {
-    name: kebab(repeatable ? field.replace(/s$/, '') : field),
+    // Keys are named by their ids: whoever sees --key gives the key itself, and everybody could read it.
+    name: field === 'keys' ? 'key-id' : kebab(repeatable ? field.replace(/s$/, '') : field),
     field,
     repeatable,
     required,
