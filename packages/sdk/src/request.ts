@@ -8,7 +8,7 @@ export interface Connection {
   /** `http(s)://host:port` */
   readonly url: string;
   readonly token: string;
-  /** Default: 30 000. */
+  /** Default: 10 000 of a verifier; of a control plane 30 000 to read, and 310 000 to change: a taking-away waits. */
   readonly timeoutMs?: number;
   /** Default: the global one. */
   readonly fetch?: typeof globalThis.fetch;
