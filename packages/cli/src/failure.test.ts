@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { describeFailure } from './failure.ts';
+import { describeFailure, failureOf } from './failure.ts';
 
 const told = (field: string, ...args: string[]) =>
   describeFailure({ exitCode: 1, code: 'INVALID_INPUT', message: 'no', field }, args);
@@ -10,4 +10,10 @@ it('names a failing field by the flag that was typed for it, and by its own name
   assert.equal(told('/leaseSeconds', '--lease-seconds=0'), 'keyhold: INVALID_INPUT: no (--lease-seconds)');
   assert.equal(told('/permissions/1', '--permission', 'x'), 'keyhold: INVALID_INPUT: no (--permission)');
   assert.equal(told('slug', 'projects', 'show', 'x'), 'keyhold: INVALID_INPUT: no (slug)');
+});
+
+it('says of a call that was sent and not answered that nobody knows whether it was done', () => {
+  const cause = Object.assign(new Error('Headers Timeout Error'), { code: 'UND_ERR_HEADERS_TIMEOUT' });
+  const { code, exitCode } = failureOf(new TypeError('fetch failed', { cause }));
+  assert.deepEqual([code, exitCode], ['TIMEOUT', 3]);
 });
