@@ -21,7 +21,7 @@ export interface Row<O extends Operation> {
   readonly labels?: readonly string[];
   readonly show: (answer: Response<O>) => readonly string[];
   /** What holds everywhere once the barrier is closed. */
-  readonly taken?: string;
+  readonly taken?: (answer: Response<O>) => string;
 }
 
 export interface ListRow<O extends Operation, Item> extends Omit<Row<O>, 'show' | 'taken'> {
@@ -51,7 +51,7 @@ const LIST_FLAGS: readonly Flag[] = [
 type AnyCall = (input: Readonly<Record<string, unknown>>, options: CallOptions) => Promise<unknown>;
 
 /** A command that makes one call. */
-export function apiCommand<O extends Operation>({ call, show, taken = 'in force', ...row }: Row<O>): Command {
+export function apiCommand<O extends Operation>({ call, show, taken, ...row }: Row<O>): Command {
   const run = async ({ input, own }: Given, { environment, terminal }: Context) => {
     const connection = connectionFor(own, environment);
     const client = createClient(connection);
@@ -73,7 +73,8 @@ export function apiCommand<O extends Operation>({ call, show, taken = 'in force'
       for (const line of linesOf(show(answer as Response<O>))) terminal.print(line);
       showSecret(answer as Shown, terminal);
       const { barrier } = answer as Shown;
-      if (barrier !== undefined) terminal.print(describeBarrier(taken, barrier));
+      const done = taken?.(answer as Response<O>) ?? 'in force';
+      if (barrier !== undefined) terminal.print(describeBarrier(done, barrier));
     }
     if (ack !== undefined) terminal.note(describeAcknowledged(told));
     return EXIT.done;

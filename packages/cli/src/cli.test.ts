@@ -174,6 +174,12 @@ describe('every command answers people with a table and programs with JSON', () 
   it('keys: rotate, revoke, destroy; and one credential alone', async () => {
     const rotated = await table('keys rotate KEY --overlap-seconds 0', /the old one is dead everywhere: 1 verifier/);
     assert.match(rotated.stderr, /will not be shown again/);
+    // Both are valid for a while: nothing may say that the old one is dead.
+    const ends = await table(
+      'keys rotate KEY --overlap-seconds 60',
+      /^the end of the old one is known everywhere: 1 v/m,
+    );
+    assert.doesNotMatch(ends.stdout, /dead/);
     const again = await json('keys rotate KEY --overlap-seconds 60');
     made['PREVIOUS'] = again.previous.id;
     made['NEWEST'] = again.credential.id;

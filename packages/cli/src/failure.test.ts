@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { describeFailure } from './failure.ts';
+import { describeFailure, failureOf } from './failure.ts';
 
 const told = (field: string, ...args: string[]) =>
   describeFailure({ exitCode: 1, code: 'INVALID_INPUT', message: 'no', field }, args);
@@ -17,4 +17,10 @@ it('names a failing field by the flag that was typed for it, and by its own name
 it('no refusal of a server speaks to the terminal', () => {
   const failure = { exitCode: 1, code: 'INVALID_INPUT', message: 'a\u001b[2J\nb' };
   assert.equal(describeFailure(failure, []), 'keyhold: INVALID_INPUT: a\\u001b[2J\\u000ab');
+});
+
+it('says of a call that was sent and not answered that nobody knows whether it was done', () => {
+  const cause = Object.assign(new Error('Headers Timeout Error'), { code: 'UND_ERR_HEADERS_TIMEOUT' });
+  const { code, exitCode } = failureOf(new TypeError('fetch failed', { cause }));
+  assert.deepEqual([code, exitCode], ['TIMEOUT', 3]);
 });

@@ -38,7 +38,7 @@ export function failureOf(error: unknown): Failure {
     cause?: { code?: string; message?: string };
     code?: string;
   };
-  if (name === 'TimeoutError') {
+  if (name === 'TimeoutError' || cause?.code === 'UND_ERR_HEADERS_TIMEOUT') {
     return {
       exitCode: EXIT.unreachable,
       code: 'TIMEOUT',

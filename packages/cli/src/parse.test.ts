@@ -73,6 +73,11 @@ describe('flags become the fields of the API', () => {
     refused(`${invite} maybe`, /--allow-password/);
   });
 
+  it('names keys by their ids, never --key, which is refused', () => {
+    const { input } = given('keys revoke-many --key-id key_1 --key-id key_2 --reason superseded');
+    assert.deepEqual(input['keys'], ['key_1', 'key_2']);
+  });
+
   it('lists by repeating, limits and quotas by their short forms', () => {
     const { input, own } = given(
       'keys issue --project p --environment e --consumer c --name n --permission a:b --permission c:* ' +
@@ -118,6 +123,16 @@ describe('wrong usage names the flag', () => {
   it('that has no value', () => refused('keys list --q', /'--q <value>'/));
   it('or the argument that is missing', () => refused('keys get', /^KEY is missing$/));
   it('or how many are too many', () => refused('keys get a b', /^1 argument\(s\) too many$/));
+});
+
+it('no flag of a command is refused as a secret, wherever it stands', () => {
+  for (const command of COMMANDS) {
+    if (!('flags' in command)) continue;
+    assert.doesNotThrow(
+      () => refuseSecrets(command.flags.map(({ name }) => `--${name}`)),
+      `a flag of ${command.words.join(' ')}`,
+    );
+  }
 });
 
 describe('a secret in an argument is refused and not repeated', () => {

@@ -43,6 +43,8 @@ export interface Operation {
   readonly isWatching?: true;
   /** Takes an `Idempotency-Key`: a repeated call answers 200 with what the first one made, without its secret. */
   readonly idempotent?: true;
+  /** Takes away and does nothing else: it can be sent again as it is, and waits for the barrier again. */
+  readonly takesAway?: true;
 }
 
 /** Keeps the literal types of an operation's schemas. */

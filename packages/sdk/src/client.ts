@@ -265,8 +265,12 @@ function auditCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
 
 export type Client = ReturnType<typeof createClient>;
 
+/** An online confirmation takes 5 s at most. Whoever asks keeps a caller of his own waiting, and refuses him then. */
+const VERDICT_TIMEOUT_MS = 10_000;
+
 /** A typed client of a verifier process. */
-export function createVerifierClient(connection: Connection) {
+export function createVerifierClient(to: Connection) {
+  const connection = { timeoutMs: VERDICT_TIMEOUT_MS, ...to };
   return {
     /** Decides one request; a refusal is a verdict, not an error. */
     verify: (input: Input<typeof verify>, options: CallOptions = {}): Promise<Response<typeof verify>> =>

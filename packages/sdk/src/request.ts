@@ -8,7 +8,7 @@ export interface Connection {
   /** `http(s)://host:port` */
   readonly url: string;
   readonly token: string;
-  /** Default: 30 000. */
+  /** Default: 10 000 of a verifier; of a control plane 30 000 to read, and 310 000 to change: a taking-away waits. */
   readonly timeoutMs?: number;
   /** Default: the global one. */
   readonly fetch?: typeof globalThis.fetch;
@@ -33,7 +33,7 @@ interface Options {
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
-/** A taking-away waits for a lease at most; the longest lease is 300 s. */
+/** A taking-away waits for a lease at most; the longest lease is 300 s, and 303.25 as the control plane counts it. */
 const BARRIER_TIMEOUT_MS = 310_000;
 
 /** Sends one operation. */
@@ -52,7 +52,7 @@ export async function request<O extends Operation>(
     }
   }
   const timeout = AbortSignal.timeout(connection.timeoutMs ?? (hasBody ? BARRIER_TIMEOUT_MS : DEFAULT_TIMEOUT_MS));
-  const response = await (connection.fetch ?? fetch)(url, {
+  const init: RequestInit = {
     method: operation.method,
     headers: {
       authorization: `Bearer ${connection.token}`,
@@ -64,10 +64,29 @@ export async function request<O extends Operation>(
     },
     ...(hasBody ? { body: JSON.stringify(rest) } : {}),
     signal: options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]),
+  };
+  const send = () => (connection.fetch ?? fetch)(url, init);
+  const response = await send().catch((error: unknown) => {
+    if (!gaveUp(error) || !isRepeatable(operation, options)) throw error;
+    return send();
   });
   if (!response.ok) throw new KeyholdError(await problemFrom(response));
   options.acknowledged?.(acknowledgedBy(response.headers));
   return (await response.json()) as ResponseOf<O>;
+}
+
+/** Node's fetch waits 300 s for the head of an answer, whatever its signal says. */
+function gaveUp(error: unknown): boolean {
+  return (error as { cause?: { code?: unknown } } | null)?.cause?.code === 'UND_ERR_HEADERS_TIMEOUT';
+}
+
+/** What somebody confirmed or approved is done once, and by then it is. */
+function isRepeatable(
+  { takesAway, idempotent }: Operation,
+  { idempotencyKey, confirmation, approval }: Options,
+): boolean {
+  if (confirmation !== undefined || approval !== undefined) return false;
+  return takesAway === true || (idempotent === true && idempotencyKey !== undefined);
 }
 
 function approvalHeaders({ approvalReason, approval }: Options): Record<string, string> {

@@ -34,6 +34,6 @@ export const TOKEN_COMMANDS: readonly Command[] = [
     call: (client) => client.tokens.revoke,
     labels: ['TOKEN'],
     show: ({ token }) => renderDetails(TOKEN, token),
-    taken: 'dead',
+    taken: () => 'dead',
   }),
 ];

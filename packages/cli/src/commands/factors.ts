@@ -61,6 +61,6 @@ export const FACTOR_COMMANDS: readonly Command[] = [
     call: (client) => client.factors.remove,
     labels: ['FACTOR'],
     show,
-    taken: 'gone',
+    taken: () => 'gone',
   }),
 ];

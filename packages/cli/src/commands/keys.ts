@@ -93,7 +93,8 @@ export const KEY_COMMANDS: readonly Command[] = [
       ...renderTable(CREDENTIAL, previous === null ? [credential] : [credential, previous]),
       ...showDelivered(delivery),
     ],
-    taken: 'the old one is dead',
+    // With a short overlap there is a barrier too, and the old one goes on.
+    taken: ({ previous }) => (previous?.state === 'active' ? 'the end of the old one is known' : 'the old one is dead'),
   }),
   apiCommand({
     words: ['keys', 'suspend'],
@@ -101,7 +102,7 @@ export const KEY_COMMANDS: readonly Command[] = [
     call: (client) => client.keys.suspend,
     labels: ['KEY'],
     show: showState,
-    taken: 'suspended',
+    taken: () => 'suspended',
   }),
   apiCommand({
     words: ['keys', 'resume'],
@@ -118,7 +119,7 @@ export const KEY_COMMANDS: readonly Command[] = [
       `revoked  ${revoked.length}`,
       ...refused.map(({ id, code, detail }) => `refused  ${id}: ${code}: ${detail}`),
     ],
-    taken: 'dead',
+    taken: () => 'dead',
   }),
   apiCommand({
     words: ['keys', 'revoke'],
@@ -126,7 +127,7 @@ export const KEY_COMMANDS: readonly Command[] = [
     call: (client) => client.keys.revoke,
     labels: ['KEY'],
     show: showState,
-    taken: 'dead',
+    taken: () => 'dead',
   }),
   apiCommand({
     words: ['keys', 'destroy'],
@@ -134,7 +135,7 @@ export const KEY_COMMANDS: readonly Command[] = [
     call: (client) => client.keys.destroy,
     labels: ['KEY'],
     show: showState,
-    taken: 'gone',
+    taken: () => 'gone',
   }),
   apiCommand({
     words: ['credentials', 'revoke'],
@@ -142,6 +143,6 @@ export const KEY_COMMANDS: readonly Command[] = [
     call: (client) => client.credentials.revoke,
     labels: ['CREDENTIAL'],
     show: ({ credential }) => renderDetails(CREDENTIAL, credential),
-    taken: 'dead',
+    taken: () => 'dead',
   }),
 ];

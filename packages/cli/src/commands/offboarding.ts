@@ -93,7 +93,7 @@ export const OFFBOARDING_COMMANDS: readonly Command[] = [
     operation: operations.createOffboarding,
     call: (client) => client.offboardings.create,
     show: ({ offboarding }) => renderDetails(OFFBOARDING, offboarding),
-    taken: 'ended',
+    taken: () => 'ended',
   }),
   listCommand({
     words: ['offboardings', 'list'],

@@ -110,7 +110,7 @@ export const WORKLOAD_COMMANDS: readonly Command[] = [
       ...renderDetails(WORKLOAD, workload),
       `revoked  ${tokensRevoked} of its tokens`,
     ],
-    taken: 'dead',
+    taken: () => 'dead',
   }),
   exchange,
 ];

@@ -77,4 +77,5 @@ export const revokeToken = defineOperation({
   status: 200,
   response: Closed({ token: TokenShape, barrier: BarrierShape }),
   errors: ['TOKEN_NOT_FOUND'],
+  takesAway: true,
 });

@@ -139,4 +139,5 @@ export const removeFactor = defineOperation({
   status: 200,
   response: Closed({ factor: FactorShape, barrier: BarrierShape }),
   errors: ['CONFIRMATION_REQUIRED', 'FACTOR_NOT_FOUND'],
+  takesAway: true,
 });

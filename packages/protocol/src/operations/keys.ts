@@ -177,7 +177,7 @@ export const rotateKey = defineOperation({
   method: 'POST',
   path: '/v1/keys/{id}/rotate',
   tag: 'Keys',
-  summary: 'Add a credential and give the old one an end; without overlap it waits for the barrier',
+  summary: 'Add a credential and give the old one an end; without overlap or with a short one it waits for the barrier',
   params: KeyParams,
   body: Closed({
     overlapSeconds: Type.Integer({ minimum: 0, maximum: MAX_TTL_SECONDS, description: 'How long both are valid.' }),
@@ -217,6 +217,7 @@ export const suspendKey = defineOperation({
   status: 200,
   response: KeyAndBarrier,
   errors: ['KEY_NOT_FOUND', 'ILLEGAL_TRANSITION', 'ROW_TAMPERED'],
+  takesAway: true,
 });
 
 export const resumeKey = defineOperation({
@@ -244,6 +245,7 @@ export const revokeKey = defineOperation({
   status: 200,
   response: KeyAndBarrier,
   errors: ['KEY_NOT_FOUND', 'ILLEGAL_TRANSITION'],
+  takesAway: true,
 });
 
 export const revokeKeys = defineOperation({
@@ -281,6 +283,7 @@ export const destroyKey = defineOperation({
   status: 200,
   response: KeyAndBarrier,
   errors: ['KEY_NOT_FOUND', 'ILLEGAL_TRANSITION'],
+  takesAway: true,
 });
 
 export const revokeCredential = defineOperation({
@@ -295,4 +298,5 @@ export const revokeCredential = defineOperation({
   status: 200,
   response: Closed({ credential: CredentialShape, barrier: BarrierShape }),
   errors: ['CREDENTIAL_NOT_FOUND', 'ILLEGAL_TRANSITION'],
+  takesAway: true,
 });

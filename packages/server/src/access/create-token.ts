@@ -6,6 +6,7 @@ import type { TokenRow } from '../database/schema.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import { Secret } from '../vault/secret.ts';
 import { attribution, type Caller, type ChangeContext } from './change-context.ts';
+import { refusePast } from './read-expiry.ts';
 import { refuseExcess } from './refuse-excess.ts';
 import { signOnOf } from './sign-on/sign-on.ts';
 import type { TokenBinding } from './token.ts';
@@ -36,20 +37,19 @@ export async function createToken(
   const excess = refuseExcess(caller.principal, { by: 'tokens.create', openers: scopes, at, expiresAt });
   if (excess !== null) return excess;
   const { ledger, clock, propagation } = context;
-  if (input.expiresAt !== null && input.expiresAt <= clock.wall()) {
-    return refuse('INVALID_INPUT', 'This time is past.', '/expiresAt');
-  }
   const { secret, row } = makeToken(context);
   const recorded = await ledger.record(
     { ...attribution(caller), action: 'token.created', subject: row.id },
     async (facts) => {
+      const past = refusePast(expiresAt, clock.wall());
+      if (past !== null) return past;
       const token = await facts.insert('tokens', {
         ...row,
         name: input.name,
         scopes: JSON.stringify(input.scopes),
         projects: input.projects === null ? null : JSON.stringify(input.projects),
         environment_id: input.environment,
-        expires_at: input.expiresAt,
+        expires_at: expiresAt,
       });
       return { token, secret };
     },

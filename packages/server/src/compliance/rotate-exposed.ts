@@ -151,8 +151,8 @@ async function rotate(
   const kind = known?.kind === 'hmac' ? 'hmac' : 'bearer';
   const prepared = await prepareDelivered(vault, credentialPlaceOf(key), { kind }, deliverTo);
   if (isRefusal(prepared)) return prepared;
-  const { credential, way } = prepared;
-  const rotated = await rotateKey(context, caller, key, overlapSeconds, credential, way);
+  const { way } = prepared;
+  const rotated = await rotateKey(context, caller, key, overlapSeconds, prepared);
   if (isRefusal(rotated)) return rotated;
   const { barrier, value, sequence } = rotated;
   if (barrier !== undefined) done.barrier = done.barrier === null ? barrier : together(done.barrier, barrier);

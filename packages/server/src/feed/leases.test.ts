@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, it } from 'node:test';
+import { MAX_STALE_MS } from '@keyhold/protocol/feed';
 import { connectVerifier } from '@keyhold/verifier/connect';
 import type { Verifier } from '@keyhold/verifier/verifier';
 import { onEachDatabase } from '../testing/databases.ts';
@@ -117,6 +118,17 @@ onEachDatabase('an environment that serves after the lease', (createPlace) => {
     assert.equal(await shared().codeOf(secret), 'REVOKED');
     const repeated = await shared().expect(200, 'POST', `/v1/keys/${keyId}/revoke`, { reason: 'key_compromise' });
     assert.equal(repeated.barrier.unconfirmed, 1);
+  });
+
+  it('says that the end which a rotation gives is unconfirmed, where a verifier may serve stale beyond it', async () => {
+    await using second = await connectThroughRelay(shared());
+    const { keyId } = await shared().market.issue();
+    second.cut();
+    const rotate = (overlapSeconds: number) =>
+      shared().expect(201, 'POST', `/v1/keys/${keyId}/rotate`, { overlapSeconds });
+    const longestSeconds = 2 * (1 + MAX_STALE_MS / 1000);
+    assert.ok((await rotate(longestSeconds)).barrier.unconfirmed >= 1);
+    assert.equal('barrier' in (await rotate(longestSeconds + 1)), false);
   });
 });
 

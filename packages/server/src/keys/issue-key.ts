@@ -4,7 +4,6 @@ import type { Credential } from '@keyhold/protocol/operations/credentials';
 import type { Key } from '@keyhold/protocol/operations/keys';
 import { attribution, type Caller, type ChangeContext } from '../access/change-context.ts';
 import type { EnvironmentRow, ProjectRow } from '../database/schema.ts';
-import type { Way } from '../delivery/deliver.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import { showRules } from '../projects/project.ts';
 import { findRules } from '../projects/projects.store.ts';
@@ -14,7 +13,7 @@ import { showKey } from './key.ts';
 import { checkNetworks, checkPeriod, LATEST_MS, readTime } from './key-settings.ts';
 import { insertCredential } from './insert-credential.ts';
 import { checkRules } from './key-rules.ts';
-import type { PreparedCredential } from './new-credential.ts';
+import type { Prepared } from './prepare-delivered.ts';
 import { writeAddressBook } from './write-address-book.ts';
 
 export interface NewKey {
@@ -39,20 +38,21 @@ export interface IssuedKey {
   readonly passphrase: Secret | null;
 }
 
-/** Issues a key with its first credential, which is prepared. */
+/**
+ * Issues a key with its first credential.
+ * @param prepared that credential, or why there is none, which a repeated call does not hear
+ */
 export async function issueKey(
   context: ChangeContext,
   caller: Caller,
   { project, environment }: { readonly project: ProjectRow; readonly environment: EnvironmentRow },
   input: NewKey,
-  prepared: PreparedCredential,
-  way?: Way,
+  prepared: Prepared | Refusal,
 ): Promise<Recorded<IssuedKey> | Refusal> {
   const { ledger, propagation, clock, random } = context;
   const now = clock.wall();
-  const period = periodOf(input, now);
-  const wrong = isRefusal(period) ? period : checkSettings(input);
-  if (wrong !== null || isRefusal(period)) return wrong as Refusal;
+  const wrong = checkSettings(input);
+  if (wrong !== null) return wrong;
   const keyId = random.newId('key');
   const draft = {
     ...attribution(caller),
@@ -63,6 +63,10 @@ export async function issueKey(
     locks: [input.consumer],
   };
   const recorded = await ledger.record(draft, async (facts) => {
+    // Here, since a call that is repeated has been done, whatever time has made of it since.
+    const period = periodOf(input, now);
+    if (isRefusal(period)) return period;
+    if (isRefusal(prepared)) return prepared;
     const consumer = await facts.find('consumers', input.consumer);
     if (consumer?.project_id !== project.id) {
       return refuse('CONSUMER_NOT_FOUND', `${project.slug} has no consumer ${input.consumer}.`, '/consumer');
@@ -89,10 +93,10 @@ export async function issueKey(
       created_at: now,
     });
     if (addressBook.length > 0) await writeAddressBook(facts, random, row, addressBook);
-    const credential = await insertCredential(facts, keyId, prepared, way, now);
+    const credential = await insertCredential(facts, keyId, prepared.credential, prepared.way, now);
     if (isRefusal(credential)) return credential;
     const names = { project: project.slug, environment: environment.name };
-    const { secret, passphrase } = prepared;
+    const { secret, passphrase } = prepared.credential;
     const parts = { credentials: [credential], addressBook };
     return { key: showKey(row, names, parts, now), credential, secret, passphrase };
   });

@@ -39,13 +39,11 @@ export function mountKeys(app: FastifyInstance, routes: KeyRoutes): void {
     const names = { environment: `${project}/${environment}`, holder: body.consumer };
     const of = { project_id: place.project.id, environment_id: place.environment.id, prefix: place.environment.prefix };
     const prepared = await prepareDelivered(vault, { ...of, ...names }, asked, deliverTo);
-    if (isRefusal(prepared)) return prepared;
-    const caller = { principal, ip, idempotency };
-    const issued = await issueKey(context, caller, place, input, prepared.credential, prepared.way);
+    const issued = await issueKey(context, { principal, ip, idempotency }, place, input, prepared);
     if (isRefusal(issued)) return issued;
     const { value, sequence, repeated } = issued;
     const { key, credential } = value;
-    const shown = repeated ? { secretShown: true as const } : await show(prepared);
+    const shown = repeated || isRefusal(prepared) ? { secretShown: true as const } : await show(prepared);
     return { body: { key, credential, ...shown }, repeated, sequence };
   });
 
@@ -118,14 +116,13 @@ export function mountRotation(app: FastifyInstance, { gate, context, reader, vau
       : null;
     if (unconfirmed !== null) return unconfirmed;
     const prepared = await prepareDelivered(vault, credentialPlaceOf(key), body.credential, body.deliverTo);
-    if (isRefusal(prepared)) return prepared;
     const caller = { principal, ip, idempotency };
-    const rotated = await rotateKey(context, caller, key, body.overlapSeconds, prepared.credential, prepared.way);
+    const rotated = await rotateKey(context, caller, key, body.overlapSeconds, prepared);
     if (isRefusal(rotated)) return rotated;
     const { sequence, repeated } = rotated;
     const { credential, previous } = rotated.value;
     const barrier = rotated.barrier === undefined ? {} : { barrier: rotated.barrier };
-    const shown = repeated ? { secretShown: true as const } : await show(prepared);
+    const shown = repeated || isRefusal(prepared) ? { secretShown: true as const } : await show(prepared);
     return { body: { credential, previous, ...shown, ...barrier }, repeated, sequence };
   });
 }

@@ -1,6 +1,13 @@
 import type { State } from '@keyhold/protocol/state';
 import type { Kysely } from 'kysely';
-import type { AddressBookRow, CredentialRow, Database, KeyRow, SignatureKeyRow } from '../database/schema.ts';
+import type {
+  AddressBookRow,
+  CredentialRow,
+  Database,
+  EnvironmentRow,
+  KeyRow,
+  SignatureKeyRow,
+} from '../database/schema.ts';
 import { likePart } from '../projects/projects.store.ts';
 
 type Db = Kysely<Database>;
@@ -11,6 +18,7 @@ export type PlacedKey = KeyRow & {
   readonly environment_name: string;
   readonly environment_prefix: string;
   readonly environment_lease_seconds: number;
+  readonly environment_after_lease: EnvironmentRow['after_lease'];
 };
 
 function placedKeys(db: Db) {
@@ -24,6 +32,7 @@ function placedKeys(db: Db) {
       'environments.name as environment_name',
       'environments.prefix as environment_prefix',
       'environments.lease_seconds as environment_lease_seconds',
+      'environments.after_lease as environment_after_lease',
     ]);
 }
 

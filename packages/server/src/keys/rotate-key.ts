@@ -1,9 +1,9 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import { MAX_STALE_MS } from '@keyhold/protocol/feed';
 import type { Credential } from '@keyhold/protocol/operations/credentials';
 import type { Barrier } from '@keyhold/protocol/operations/shapes';
 import type { Caller, ChangeContext } from '../access/change-context.ts';
 import type { CredentialRow } from '../database/schema.ts';
-import type { Way } from '../delivery/deliver.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import type { Facts } from '../ledger/facts.ts';
 import type { Secret } from '../vault/secret.ts';
@@ -11,7 +11,7 @@ import { showCredential, stateAt } from './key.ts';
 import { keyEntry } from './key-entry.ts';
 import { insertCredential } from './insert-credential.ts';
 import { findSignatureKeys, listCredentials, type PlacedKey } from './keys.store.ts';
-import type { PreparedCredential } from './new-credential.ts';
+import type { Prepared } from './prepare-delivered.ts';
 import { loadUses } from './usage.store.ts';
 
 export interface RotatedKey {
@@ -23,11 +23,17 @@ export interface RotatedKey {
   readonly previous: Credential | null;
 }
 
+/** A verifier's clock may be slow (DESIGN §5, "Assumed"), and its lease may have been granted just before. */
+const TIMES_TO_LEARN = 2;
+
 /**
- * With an overlap of two leases every verifier that decides at its end has learned of that end, since it holds a lease
- * granted after it. A shorter one is a taking-away like none at all.
+ * With a longer overlap every verifier that decides at its end has learned of that end: it holds a lease granted after
+ * it, or serves stale after one. A shorter one is a taking-away like none at all.
  */
-const LEASES_TO_LEARN = 2;
+function learnedAfterSeconds(placed: PlacedKey): number {
+  const staleSeconds = placed.environment_after_lease === 'serve' ? MAX_STALE_MS / 1000 : 0;
+  return TIMES_TO_LEARN * (placed.environment_lease_seconds + staleSeconds);
+}
 
 /** An entry names each credential that a rotation ends, and is bounded. */
 const MAX_LIVING = 32;
@@ -35,18 +41,19 @@ const MAX_LIVING = 32;
 /**
  * Adds a credential and gives the others an end. Without overlap they are deactivated, not just timed out: a
  * verifier's clock may lag, a state may not.
+ * @param prepared the new one, or why there is none, which a repeated call does not hear
  */
 export async function rotateKey(
   context: ChangeContext,
   caller: Caller,
   placed: PlacedKey,
   overlapSeconds: number,
-  prepared: PreparedCredential,
-  way?: Way,
+  prepared: Prepared | Refusal,
 ): Promise<(Recorded<RotatedKey> & { barrier?: Barrier }) | Refusal> {
   const { ledger, propagation, clock } = context;
   const now = clock.wall();
   const recorded = await ledger.record(keyEntry(caller, placed, 'key.rotated'), async (facts) => {
+    if (isRefusal(prepared)) return prepared;
     const key = await facts.find('keys', placed.id);
     if (key === undefined) return refuse('KEY_NOT_FOUND', `There is no key ${placed.id}.`, 'id');
     const state = stateAt(key, now);
@@ -58,17 +65,17 @@ export async function rotateKey(
       return refuse('ILLEGAL_TRANSITION', `The key has ${living.length} living credentials; end some of them first.`);
     }
     const previous = await endOthers(facts, living, overlapSeconds, now);
-    const credential = await insertCredential(facts, placed.id, prepared, way, now);
+    const credential = await insertCredential(facts, placed.id, prepared.credential, prepared.way, now);
     if (isRefusal(credential)) return credential;
     return {
       credential,
-      secret: prepared.secret,
-      passphrase: prepared.passphrase,
+      secret: prepared.credential.secret,
+      passphrase: prepared.credential.passphrase,
       previous: previous === null ? null : await show(facts, previous, now),
     };
   });
   if (isRefusal(recorded)) return recorded;
-  if (overlapSeconds > placed.environment_lease_seconds * LEASES_TO_LEARN) {
+  if (overlapSeconds > learnedAfterSeconds(placed)) {
     await propagation.given(recorded.sequence);
     return recorded;
   }

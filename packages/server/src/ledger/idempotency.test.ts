@@ -1,9 +1,23 @@
 import assert from 'node:assert/strict';
-import { hash } from 'node:crypto';
+import { generateKeyPairSync, hash, sign } from 'node:crypto';
 import { it } from 'node:test';
+import { possessionStatement } from '@keyhold/protocol/possession';
 import { onEachDatabase } from '../testing/databases.ts';
+import { moveClock } from '../testing/moved-clock.ts';
 import { openRaw } from '../testing/raw-database.ts';
 import { shareMarket } from '../testing/shared-market.ts';
+
+/** A public key with the proof that its holder has the private one. */
+function proven(holder: string, at: string): object {
+  const pair = generateKeyPairSync('ed25519');
+  const publicKey = pair.publicKey.export({ format: 'der', type: 'spki' }).toString('hex');
+  const statement = possessionStatement({ environment: 'market/test', holder, publicKey, at });
+  return {
+    kind: 'public-key',
+    publicKey,
+    proof: { at, signature: sign(null, statement, pair.privateKey).toString('base64') },
+  };
+}
 
 onEachDatabase('a call repeated under one Idempotency-Key', (createPlace) => {
   const shared = shareMarket(createPlace);
@@ -92,6 +106,31 @@ onEachDatabase('a call repeated under one Idempotency-Key', (createPlace) => {
       const { secret: _, ...rest } = first;
       assert.deepEqual(again, 'secret' in first ? { ...rest, secretShown: true } : first);
     }
+  });
+
+  it('answers what the first one made, also after the end of what was made and of the proof that it came with', async () => {
+    const { consumer } = shared().market;
+    const at = new Date().toISOString();
+    const expiresAt = new Date(Date.now() + 60_000).toISOString();
+    const credential = proven(consumer, at);
+    const calls: [path: string, body: object][] = [
+      ['/v1/keys', newKey({ expiresAt })],
+      ['/v1/keys', newKey({ credential })],
+      ['/v1/tokens', { name: 'reader', scopes: ['read'], expiresAt }],
+    ];
+    const send = async (status: number) => {
+      const made: unknown[] = [];
+      for (const [i, [path, body]] of calls.entries()) {
+        const { key, token } = await shared().expect(status, 'POST', path, body, under(`late-${i}`));
+        made.push(key ?? token.id);
+      }
+      return made;
+    };
+    const first = await send(201);
+    using _ = moveClock(11 * 60_000);
+    assert.deepEqual(await send(200), first);
+    const anew = await shared().expect(400, 'POST', '/v1/keys', newKey({ expiresAt }), under('late-anew'));
+    assert.deepEqual([anew.code, anew.field], ['INVALID_INPUT', '/expiresAt']);
   });
 
   it('refuses a key that no header can carry safely, by name', async () => {

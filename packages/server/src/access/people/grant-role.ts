@@ -4,6 +4,7 @@ import type { PersonRow, RoleGrantRow } from '../../database/people-rows.ts';
 import type { Database } from '../../database/schema.ts';
 import type { Recorded } from '../../ledger/entry.ts';
 import { attribution, type Caller, type ChangeContext } from '../change-context.ts';
+import { refusePast } from '../read-expiry.ts';
 import { makeRole, noPerson, refuseGift, type RoleGift, withdrawInvitations } from './invite-person.ts';
 import { hasOtherOwner, LAST_OWNER } from './find-other-owner.ts';
 import { openInvitations, rolesOf } from './people.store.ts';
@@ -19,18 +20,21 @@ export async function grantRole(
   gift: RoleGift,
 ): Promise<Recorded<RoleGrantRow> | Refusal> {
   if (caller.principal.id === person) return refuse('FORBIDDEN', 'Nobody changes his own roles.');
-  const wrong = refuseGift(context, caller, gift);
-  if (wrong !== null) return wrong;
+  const excess = refuseGift(caller, gift);
+  if (excess !== null) return excess;
   const row = makeRole(context, caller, person, gift);
   const open = await openInvitations(context.reader, person);
   const draft = { ...attribution(caller), action: 'role.granted', subject: row.id };
   const before = await rolesOf(context.reader, [person]);
   const locks = [person, ...[...open, ...before].map(({ id }) => id)];
   return await context.ledger.record({ ...draft, locks }, async (facts) => {
+    const now = context.clock.wall();
+    const past = refusePast(gift.expiresAt, now);
+    if (past !== null) return past;
     const found = await facts.find('people', person);
     if (found === undefined || found.state === 'removed') return noPerson(person);
     const had = await rolesOf(facts.db, [person]);
-    const living = had.filter((role) => isInForce(role, context.clock.wall()));
+    const living = had.filter((role) => isInForce(role, now));
     if (living.length >= MAX_ROLES) {
       return refuse('ILLEGAL_TRANSITION', `${MAX_ROLES} roles are the most: end one first.`);
     }

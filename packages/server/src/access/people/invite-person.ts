@@ -13,6 +13,7 @@ import { attribution, type Attribution, type Caller, type ChangeContext } from '
 import { type CustomRole, nameOf } from '../opener.ts';
 import { isPermittedByName } from '../policies/policies.store.ts';
 import { INSTALLATION, type Principal, type Resource } from '../principal.ts';
+import { refusePast } from '../read-expiry.ts';
 import { refuseExcess } from '../refuse-excess.ts';
 import { isLastOwner, LAST_OWNER } from './find-other-owner.ts';
 import { allRoleIdsOf, openInvitations, openInvitationsBy } from './people.store.ts';
@@ -38,14 +39,16 @@ export async function invitePerson(
   caller: Caller,
   { name, password, ...gift }: RoleGift & { readonly name: string; readonly password: boolean },
 ): Promise<Recorded<Invited> | Refusal> {
-  const wrong = refuseGift(context, caller, gift);
-  if (wrong !== null) return wrong;
+  const excess = refuseGift(caller, gift);
+  if (excess !== null) return excess;
   const { ledger, random, clock } = context;
   const id = random.newId('person');
   const { secret, row } = makeInvitation(context, caller, id);
   const draft = { ...attribution(caller), action: 'person.invited', subject: id };
   return await ledger.record(draft, async (facts) => {
     const created_at = clock.wall();
+    const past = refusePast(gift.expiresAt, created_at);
+    if (past !== null) return past;
     const since = { sessions_after: created_at, passkeys_after: created_at };
     const person = await facts.insert('people', { id, name, state: 'invited', ...since, created_at });
     await facts.insert('role_grants', makeRole(context, caller, id, gift));
@@ -55,12 +58,8 @@ export async function invitePerson(
   });
 }
 
-/** Past times, and what the caller has not himself. */
-export function refuseGift({ clock }: ChangeContext, { principal }: Caller, gift: RoleGift): Refusal | null {
-  const { role, at, expiresAt } = gift;
-  if (expiresAt !== null && expiresAt <= clock.wall()) {
-    return refuse('INVALID_INPUT', 'This time is past.', '/expiresAt');
-  }
+/** What the caller has not himself. */
+export function refuseGift({ principal }: Caller, { role, at, expiresAt }: RoleGift): Refusal | null {
   return refuseExcess(principal, { by: 'roles.grant', openers: [role], at: [at], expiresAt });
 }
 

@@ -39,6 +39,25 @@ onEachDatabase('people', (createPlace) => {
     assert.equal((await person.call('GET', '/v1/people')).status, 403);
   });
 
+  it('a gift repeated under its Idempotency-Key is answered as given, also after its end', async () => {
+    const { owner } = shared();
+    const gift = { role: 'auditor', reason: 'test', expiresAt: new Date(Date.now() + 60_000).toISOString() };
+    const give = async (path: string, body: object, key: string) => {
+      const headers = { 'idempotency-key': key };
+      const { status, body: made } = await owner.call('POST', path, body, { confirm: true, headers });
+      return [status, made.code ?? (made.person ?? made.grant).id];
+    };
+    const invite = () => give('/v1/people', { name: 'Guest', ...gift }, 'guest');
+    const [invited, person] = await invite();
+    const grant = () => give(`/v1/people/${person}/roles`, { ...gift, role: 'developer' }, 'more');
+    const [granted, id] = await grant();
+    assert.deepEqual([invited, granted], [201, 201]);
+    using _ = moveClock(120_000);
+    assert.deepEqual(await invite(), [200, person]);
+    assert.deepEqual(await grant(), [200, id]);
+    assert.deepEqual(await give('/v1/people', { name: 'Guest', ...gift }, 'another'), [400, 'INVALID_INPUT']);
+  });
+
   it('an invitation is over after three days, once its person is more than he was, and with whoever made it', async () => {
     const { owner } = shared();
     const late = await invite(owner, { role: 'auditor' });

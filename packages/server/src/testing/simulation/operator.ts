@@ -87,7 +87,7 @@ export class Operator {
   }
 
   #bearer({ context }: ControlMachine, place: Parameters<typeof bearerCredential>[1]) {
-    return bearerCredential(context.random, place, context.clock.wall());
+    return { credential: bearerCredential(context.random, place, context.clock.wall()), way: undefined };
   }
 
   async #changeKey(control: ControlMachine, key: IssuedKey): Promise<void> {
