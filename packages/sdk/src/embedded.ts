@@ -27,6 +27,10 @@ export function guardedBy(verifier: Verifier, environment: string) {
   return {
     environment,
     verify: verifier.verify.bind(verifier),
-    dialects: () => verifier.environment(environment)?.signing?.dialects ?? [],
+    dialects: () => {
+      const known = verifier.environment(environment);
+      // Before it has heard of any environment, nobody can say how this one's requests are signed.
+      return known === undefined && !verifier.ready ? null : (known?.signing?.dialects ?? []);
+    },
   };
 }

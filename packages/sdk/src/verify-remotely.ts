@@ -1,3 +1,5 @@
+import { CLIENT_IP_LENGTHS, DESTINATION_LENGTHS } from '@keyhold/protocol/operations/verify';
+import { TOTP_CODE } from '@keyhold/protocol/totp';
 import type { Verdict, VerificationRequest } from '@keyhold/protocol/verdict';
 import type { createVerifierClient } from './client.ts';
 import { KeyholdError } from './keyhold-error.ts';
@@ -7,7 +9,8 @@ import { KeyholdError } from './keyhold-error.ts';
  * @throws (from the call) KeyholdError where there is no verdict
  */
 export function verifyRemotely(client: ReturnType<typeof createVerifierClient>) {
-  return async ({ request, ...rest }: VerificationRequest): Promise<Verdict> => {
+  return async (asked: VerificationRequest): Promise<Verdict> => {
+    const { request, ...rest } = withoutUnreadable(asked);
     const body = request === undefined || request.body === null ? null : toBase64(request.body);
     const input = { ...rest, ...(request === undefined ? {} : { request: { ...request, body } }) };
     try {
@@ -18,6 +21,26 @@ export function verifyRemotely(client: ReturnType<typeof createVerifierClient>) 
       throw error;
     }
   };
+}
+
+/**
+ * No address book, network or factor has what a verifier process would not even read: an embedded verifier refuses the
+ * request by its rules, and so does one that hears nothing of it. Sent, the whole call would fail.
+ */
+function withoutUnreadable(request: VerificationRequest): VerificationRequest {
+  const { destination, clientIp, secondFactor, ...rest } = request;
+  return {
+    ...rest,
+    ...(isWithin(destination, DESTINATION_LENGTHS) ? { destination } : {}),
+    ...(isWithin(clientIp, CLIENT_IP_LENGTHS) ? { clientIp } : {}),
+    ...(secondFactor !== undefined && TOTP_CODE.test(secondFactor.otp) ? { secondFactor } : {}),
+  };
+}
+
+function isWithin(text: string | undefined, { minLength, maxLength }: typeof DESTINATION_LENGTHS): boolean {
+  if (text === undefined) return false;
+  const { length } = [...text];
+  return length >= minLength && length <= maxLength;
 }
 
 /** Longer or more than any request has: the mistake is that of whoever sent it, and no verifier is at fault. */

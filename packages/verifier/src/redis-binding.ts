@@ -1,7 +1,9 @@
 import { hash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Clock } from './clock.ts';
-import { BIND_SCRIPT, PARTS, partKey, type Script } from './redis-scripts.ts';
+import { bindScript, LAYOUT, PARTS, partKey, type Script } from './redis-scripts.ts';
+
+const BIND = bindScript();
 
 export interface BindOptions {
   readonly clock: Clock;
@@ -30,19 +32,12 @@ export async function bind(client: Redis, options: BindOptions): Promise<Bound> 
   const [process, turn] = [info.get('run_id'), info.get('master_replid')];
   if (process === undefined || turn === undefined) throw new Error('its INFO names no run_id and master_replid');
   // It goes with every call: short.
-  const reign = hash('sha256', `${process}:${turn}`, 'base64url').slice(0, 16);
+  const reign = hash('sha256', `${LAYOUT}:${process}:${turn}`, 'base64url').slice(0, 16);
   await checkSkew(client, options);
-  for (const { text } of [BIND_SCRIPT, ...options.scripts]) await client.script('LOAD', text);
+  for (const { text } of [BIND, ...options.scripts]) await client.script('LOAD', text);
   const { clock, prefix, durable } = options;
   const parts = Array.from({ length: PARTS }, (_, part) =>
-    client.evalsha(
-      BIND_SCRIPT.sha1,
-      1,
-      partKey(prefix, part, 'memory'),
-      reign,
-      Math.floor(clock.wall()),
-      durable ? 1 : 0,
-    ),
+    client.evalsha(BIND.sha1, 1, partKey(prefix, part, 'memory'), reign, Math.floor(clock.wall()), durable ? 1 : 0),
   );
   await Promise.all(parts);
   return { reign, warnings: await settingsToMend(client, durable) };

@@ -90,9 +90,15 @@ describe('settings that an operator should mend are named', () => {
       '+evalsha',
       '+get',
       '+set',
-      '+exists',
+      '+del',
+      '+hget',
       '+hmget',
       '+hset',
+      '+hdel',
+      '+zadd',
+      '+zrangebyscore',
+      '+zrem',
+      '+zscore',
     ];
     await connection.client.call('ACL', 'SETUSER', 'verifier', 'on', '>secret', ...may);
     const url = redis.url.replace('//', '//verifier:secret@');

@@ -170,7 +170,11 @@ describe('memory lost while it runs is noticed', () => {
       const limits = [sharedLimit(1, 1_000)];
       using connection = redis.connect();
       const ahead = Math.floor(Date.now() / 1000) + 3_600;
-      await connection.client.set(partKey('keyhold', partOf('cons_1'), `limit:${limits[0]?.id}`), `1000:${ahead}:0`);
+      await connection.client.hset(
+        partKey('keyhold', partOf('cons_1'), 'counts'),
+        `limit:${limits[0]?.id}`,
+        `1000:${ahead}:0`,
+      );
       const taken = await store.take(takeRequest({ limits }));
       assert.ok(taken.code === 'RATE_LIMITED' && taken.limits[0]?.retryAfterMs === 1_000);
     }));

@@ -4,15 +4,25 @@ import { type Answered, type LimitState, TAKEN_CODES, type TakeRequest } from '.
 /**
  * What runs inside Redis. One script call is one step: nothing comes between its reads and its writes.
  *
- * Keys of one owner lie in one of {@link PARTS} parts, `prefix:{part}:…`, and a part in one slot of a cluster. Each
- * part has a marker, `prefix:{part}:memory`, that lives and dies with what the part remembers:
- * - `reign`: of which server process, and of which turn as primary, the memory is;
- * - `startedAt`: since when nothing was forgotten, epoch milliseconds;
- * - `latest`: latest time seen, to the second, by which a clock set back is noticed.
+ * What is remembered of one owner lies in one of {@link PARTS} parts, `prefix:{part}:…`, and a part in one slot of a
+ * cluster. Each part has
+ * - `memory`, a marker that lives and dies with what the part remembers: `reign`, of which server process, and of which
+ *   turn as primary, the memory is; `since`, when nothing was forgotten any more, epoch milliseconds; `latest`, the
+ *   latest time seen, to the second, by which a clock set back is noticed;
+ * - `ends`, a sorted set: nonces and second factors that were used, by when they stop being good, and when each of the
+ *   counts may be forgotten;
+ * - `counts`, a hash: limits and quotas;
+ * - `rising:…`, the highest number of a credential, for good.
+ *
+ * INVARIANT: no key has an end by Redis' own clock. It would be gone when that clock went forth and back, whether a
+ * script ran meanwhile or not. What is over is forgotten by scripts alone, up to a time that the marker knows of.
  */
 
 /** Parts that owners are spread over; a number for good, for another one would lose what is remembered. */
 export const PARTS = 64;
+
+/** Of the above, in a reign's name: verifiers that lay it out in another way share no memory, and each begins anew. */
+export const LAYOUT = 2;
 
 /** A script by its SHA-1, which is what EVALSHA wants. */
 export interface Script {
@@ -43,9 +53,10 @@ local function readsAsTime(value, afterMs, untilMs)
   return value > after and value <= last
 end
 
-local function judgeOnce(key, signedAt, untilMs, ahead)
+local function judgeOnce(id, signedAt, untilMs, ahead)
   if untilMs < nowMs or signedAt < startedAt + ahead then return TOO_OLD end
-  if redis.call('EXISTS', key) == 1 then return REPLAYED end
+  local keptUntil = redis.call('ZSCORE', ENDS, id)
+  if keptUntil and tonumber(keptUntil) >= over then return REPLAYED end
   return VALID
 end
 
@@ -60,41 +71,87 @@ local function judgeRising(key, value, createdAt, ahead)
 end
 `;
 
+/** Forgets some of what is over, always more than a call can add: what is remembered is bounded by what is in use. */
+const FORGET = `
+-- "ahead:sec:usec", see below.
+local function readLimit(stored)
+  local ahead, writtenSec, writtenUsec = string.match(stored, '^(%S+):(%d+):(%d+)$')
+  return tonumber(ahead), tonumber(writtenSec), tonumber(writtenUsec)
+end
+
+-- A limit's place in "ends" is from when it was new; since then it may have been taken from.
+local function limitEnd(stored)
+  local ahead, writtenSec, writtenUsec = readLimit(stored)
+  return writtenSec * 1000 + writtenUsec / 1000 + ahead
+end
+
+local function forget(most)
+  local due = redis.call('ZRANGEBYSCORE', ENDS, '-inf', '(' .. string.format('%d', over), 'LIMIT', 0, most)
+  local gone = {}
+  for _, id in ipairs(due) do
+    local stored = string.sub(id, 1, 6) == 'limit:' and redis.call('HGET', COUNTS, id)
+    local endsAt = stored and limitEnd(stored) or 0
+    if endsAt < over then gone[#gone + 1] = id else redis.call('ZADD', ENDS, endsAt, id) end
+  end
+  if #gone == 0 then return end
+  redis.call('ZREM', ENDS, unpack(gone))
+  redis.call('HDEL', COUNTS, unpack(gone))
+end
+`;
+
 const TAKE = `
 local VALID, FACTOR_SPENT, REPLAYED, TOO_OLD, UNKNOWN_NONCE, RATE_LIMITED, QUOTA_EXCEEDED = 0, 1, 2, 3, 4, 5, 6
+local MEMORY, ENDS, COUNTS, RISING = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local nowMs = sec * 1000 + usec / 1000
-local marker = redis.call('HMGET', KEYS[1], 'reign', 'startedAt', 'latest')
-if marker[1] ~= ARGV[1] or nowMs < tonumber(marker[3]) - 1000 then return { ${UNBOUND} } end
-if nowMs >= tonumber(marker[3]) + 1000 then redis.call('HSET', KEYS[1], 'latest', string.format('%d', nowMs)) end
-local startedAt = tonumber(marker[2])
-${NONCE}
-local cost, kind, hasQuota = tonumber(ARGV[2]), string.sub(ARGV[3], 1, 1), string.sub(ARGV[3], 2, 2) == 'q'
-local hasFactor = string.sub(ARGV[3], 3) == 'f'
-local key, arg = 2, 4
-local code = VALID
--- Keys end at moments (PXAT), not after a while: a script that is paused between TIME and SET would shorten a while.
-if kind == 'o' then
-  code = judgeOnce(KEYS[2], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]))
-elseif kind == 'r' then
-  code = judgeRising(KEYS[2], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]))
+local marker = redis.call('HMGET', MEMORY, 'reign', 'since', 'latest')
+local latest = tonumber(marker[3])
+if marker[1] ~= ARGV[1] or nowMs < latest - 1000 then return { ${UNBOUND} } end
+if nowMs >= latest + 1000 then
+  latest = math.floor(nowMs)
+  redis.call('HSET', MEMORY, 'latest', string.format('%d', latest))
 end
-if kind ~= '-' then key, arg = 3, 8 end
-local factorKey, factorUntil = KEYS[key], ARGV[arg + 1]
+local startedAt = tonumber(marker[2])
+-- What ended before is over by every clock that is not found to have been set back.
+local over = latest - 1000
+${FORGET}${NONCE}
+local cost, kind, hasQuota = tonumber(ARGV[2]), string.sub(ARGV[3], 1, 1), string.sub(ARGV[3], 2, 2) == 'q'
+local hasFactor, limitCount = string.sub(ARGV[3], 3, 3) == 'f', tonumber(string.sub(ARGV[3], 4))
+forget(2 * (limitCount + 3))
+local arg = 4
+local code = VALID
+-- To be written where the request passes: pairs of an end and an id, and of an id and a count.
+local ends, counts = {}, {}
+local function add(list, first, second) list[#list + 1], list[#list + 2] = first, second end
+
+if kind == 'o' then
+  code = judgeOnce(ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]))
+  add(ends, ARGV[8], ARGV[4])
+  arg = 9
+elseif kind == 'r' then
+  code = judgeRising(RISING, ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]))
+  arg = 7
+end
 if hasFactor then
-  local spent = judgeOnce(factorKey, tonumber(ARGV[arg]), tonumber(factorUntil), tonumber(ARGV[arg + 2])) ~= VALID
+  local id, untilMs = ARGV[arg], ARGV[arg + 2]
+  local spent = judgeOnce(id, tonumber(ARGV[arg + 1]), tonumber(untilMs), tonumber(ARGV[arg + 3])) ~= VALID
   if spent and code ~= TOO_OLD then code = FACTOR_SPENT end
-  key, arg = key + 1, arg + 3
+  add(ends, untilMs, id)
+  arg = arg + 4
 end
 if code ~= VALID then return { code, startedAt, nowMs, -1 } end
-local limitCount = #KEYS - key + (hasQuota and 0 or 1)
+
+local ids = {}
+for i = 1, limitCount do ids[i] = ARGV[arg + (i - 1) * 3] end
+if hasQuota then ids[limitCount + 1] = ARGV[arg + limitCount * 3] end
+local known = #ids > 0 and redis.call('HMGET', COUNTS, unpack(ids))
 
 -- GCRA with burst = limit, as limits.ts has it. Its arrival time is kept as how far ahead of the moment of writing it
 -- was, "ahead:sec:usec": small numbers, which a double adds up without rounding units away.
 local function aheadNow(stored, window)
   if not stored then return 0 end
-  local ahead, writtenSec, writtenUsec = string.match(stored, '^(%S+):(%d+):(%d+)$')
-  local elapsed = (sec - tonumber(writtenSec)) * 1000 + (usec - tonumber(writtenUsec)) / 1000
-  ahead = math.max(0, tonumber(ahead) - elapsed)
+  local ahead, writtenSec, writtenUsec = readLimit(stored)
+  local elapsed = (sec - writtenSec) * 1000 + (usec - writtenUsec) / 1000
+  ahead = math.max(0, ahead - elapsed)
   -- Never above a window, unless the clock was set back or the window made shorter: wait a window at most.
   if ahead > window + 1 then return window end
   return ahead
@@ -102,45 +159,39 @@ end
 
 local limits = {}
 for i = 1, limitCount do
-  local window, limit = tonumber(ARGV[arg]), tonumber(ARGV[arg + 1])
-  local ahead = aheadNow(redis.call('GET', KEYS[key]), window)
+  local window, limit = tonumber(ARGV[arg + 1]), tonumber(ARGV[arg + 2])
+  local ahead = aheadNow(known[i], window)
   local after = ahead + (cost * window) / limit
   local slack = math.min(0.001, window / limit / 1000)
   local excess = after - window
   if excess > 0 then excess = excess - slack end
   if excess > 0 then code = RATE_LIMITED end
-  limits[i] = { key = KEYS[key], window = window, limit = limit, ahead = ahead, after = after, slack = slack, excess = excess }
-  key, arg = key + 1, arg + 2
+  if after > 0 then
+    add(counts, ids[i], string.format('%.17g:%d:%d', after, sec, usec))
+    if not known[i] then add(ends, nowMs + after, ids[i]) end
+  end
+  limits[i] = { window = window, limit = limit, ahead = ahead, after = after, slack = slack, excess = excess }
+  arg = arg + 3
 end
 
 local used = -1
 if hasQuota then
-  used = math.max(tonumber(redis.call('GET', KEYS[key]) or 0), tonumber(ARGV[arg + 1]))
-  if code == VALID and used + cost > tonumber(ARGV[arg]) then code = QUOTA_EXCEEDED end
+  local id, stored = ARGV[arg], known[limitCount + 1]
+  used = math.max(tonumber(stored or 0), tonumber(ARGV[arg + 2]))
+  if code == VALID and used + cost > tonumber(ARGV[arg + 1]) then code = QUOTA_EXCEEDED end
+  if code == VALID then
+    used = used + cost
+    add(counts, id, string.format('%d', used))
+    -- An hour longer than its period, for verifiers whose clocks are behind.
+    if not stored then add(ends, math.max(tonumber(ARGV[arg + 3]), nowMs) + 3600000, id) end
+  end
 end
 
 if code == VALID then
-  if kind == 'o' then
-    redis.call('SET', KEYS[2], '', 'PXAT', string.format('%d', math.floor(tonumber(ARGV[7])) + 1))
-  elseif kind == 'r' then
-    redis.call('SET', KEYS[2], ARGV[4] .. ':' .. string.format('%d', nowMs))
-  end
-  if hasFactor then
-    redis.call('SET', factorKey, '', 'PXAT', string.format('%d', math.floor(tonumber(factorUntil)) + 1))
-  end
-  for _, one in ipairs(limits) do
-    one.ahead = one.after
-    if one.after > 0 then
-      local stored = string.format('%.17g:%d:%d', one.after, sec, usec)
-      redis.call('SET', one.key, stored, 'PXAT', string.format('%d', math.ceil(nowMs + one.after) + 1))
-    end
-  end
-  if hasQuota then
-    used = used + cost
-    -- An hour longer than its period, for verifiers whose clocks are behind.
-    local keptUntil = math.max(tonumber(ARGV[arg + 2]), nowMs) + 3600000
-    redis.call('SET', KEYS[key], string.format('%d', used), 'PXAT', string.format('%d', keptUntil))
-  end
+  if kind == 'r' then redis.call('SET', RISING, ARGV[4] .. ':' .. string.format('%d', nowMs)) end
+  for _, one in ipairs(limits) do one.ahead = one.after end
+  if #counts > 0 then redis.call('HSET', COUNTS, unpack(counts)) end
+  if #ends > 0 then redis.call('ZADD', ENDS, unpack(ends)) end
 end
 
 local answer = { code, startedAt, nowMs, used }
@@ -158,22 +209,27 @@ export function takeScript(time: string = REDIS_TIME): Script {
   return script(`${time}\n${TAKE}`);
 }
 
+const BIND = `
+local nowMs = sec * 1000 + math.floor(usec / 1000)
+local marker = redis.call('HMGET', KEYS[1], 'reign', 'since', 'latest')
+local back = marker[3] and nowMs < tonumber(marker[3]) - 1000
+if marker[1] == ARGV[1] and not back then return 0 end
+local startedAt = math.max(nowMs, tonumber(ARGV[2]))
+if marker[2] and not back and ARGV[3] == '1' then startedAt = tonumber(marker[2]) end
+-- What another layout has in it goes too.
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'reign', ARGV[1], 'since', string.format('%d', startedAt), 'latest', string.format('%d', nowMs))
+return 1
+`;
+
 /**
  * Binds a part to a server's reign. Where the marker is of another one, or is missing, or the clock was set back, then
  * something may have been forgotten, and memory starts now: a server that restarts loses what it had not synced, and
  * one that takes over what it had not received. `durable` is the operator's word that neither happens.
  */
-export const BIND_SCRIPT = script(`
-${REDIS_TIME}
-local nowMs = sec * 1000 + math.floor(usec / 1000)
-local marker = redis.call('HMGET', KEYS[1], 'reign', 'startedAt', 'latest')
-local back = marker[3] and nowMs < tonumber(marker[3]) - 1000
-if marker[1] == ARGV[1] and not back then return 0 end
-local startedAt = math.max(nowMs, tonumber(ARGV[2]))
-if marker[1] and not back and ARGV[3] == '1' then startedAt = tonumber(marker[2]) end
-redis.call('HSET', KEYS[1], 'reign', ARGV[1], 'startedAt', string.format('%d', startedAt), 'latest', string.format('%d', nowMs))
-return 1
-`);
+export function bindScript(time: string = REDIS_TIME): Script {
+  return script(`${time}\n${BIND}`);
+}
 
 export function partKey(prefix: string, part: number, name: string): string {
   return `${prefix}:{${part}}:${name}`;
@@ -190,20 +246,17 @@ export function partOf(owner: string): number {
 export function takeArguments(prefix: string, reign: string, request: TakeRequest): (string | number)[] {
   const { owner, replay, factor, limits, quota, cost } = request;
   const start = partKey(prefix, partOf(owner), '');
-  const keys = 1 + (replay === null ? 0 : 1) + (factor === null ? 0 : 1) + limits.length + (quota === null ? 0 : 1);
-  const all: (string | number)[] = [keys, `${start}memory`];
-  if (replay !== null) all.push(`${start}${replay.kind}:${replay.id}`);
-  if (factor !== null) all.push(`${start}factor:${factor.id}`);
-  for (const { id } of limits) all.push(`${start}limit:${id}`);
-  if (quota !== null) all.push(`${start}quota:${quota.id}:${quota.periodStart}`);
+  const rising = replay?.kind === 'rising' ? replay : null;
+  const all: (string | number)[] = [rising ? 4 : 3, `${start}memory`, `${start}ends`, `${start}counts`];
+  if (rising) all.push(`${start}rising:${rising.id}`);
   const kind = replay === null ? '-' : replay.kind === 'once' ? 'o' : 'r';
-  all.push(reign, cost, `${kind}${quota === null ? '-' : 'q'}${factor === null ? '-' : 'f'}`);
-  if (replay?.kind === 'once') all.push(replay.signedAt, replay.untilMs, replay.aheadMs, replay.keptUntilMs);
-  else if (replay !== null)
-    all.push(replay.value.toString().padStart(20, '0'), replay.credentialCreatedAt, replay.aheadMs, 0);
-  if (factor !== null) all.push(factor.signedAt, factor.untilMs, factor.aheadMs);
-  for (const { windowMs, limit } of limits) all.push(windowMs, limit);
-  if (quota !== null) all.push(quota.limit, quota.floor, quota.periodEnd);
+  all.push(reign, cost, `${kind}${quota === null ? '-' : 'q'}${factor === null ? '-' : 'f'}${limits.length}`);
+  if (replay?.kind === 'once')
+    all.push(`once:${replay.id}`, replay.signedAt, replay.untilMs, replay.aheadMs, replay.keptUntilMs);
+  if (rising) all.push(rising.value.toString().padStart(20, '0'), rising.credentialCreatedAt, rising.aheadMs);
+  if (factor !== null) all.push(`factor:${factor.id}`, factor.signedAt, factor.untilMs, factor.aheadMs);
+  for (const { id, windowMs, limit } of limits) all.push(`limit:${id}`, windowMs, limit);
+  if (quota !== null) all.push(`quota:${quota.id}:${quota.periodStart}`, quota.limit, quota.floor, quota.periodEnd);
   return all;
 }
 

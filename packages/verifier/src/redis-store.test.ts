@@ -151,8 +151,8 @@ describe('a refused request spends nothing', () => {
 });
 
 describe('nonces', () => {
-  it('once: good until their time by the clock of Redis, and gone from it then', (t) =>
-    withStores(t, 1, async ([store], redis) => {
+  it('once: good until their time by the clock of Redis', (t) =>
+    withStores(t, 1, async ([store]) => {
       assert.ok(store);
       const take = async (replay: TakeRequest['replay']) => (await store.take(takeRequest({ replay }))).code;
       assert.equal(await take(onceNonce('a', { untilMs: Date.now() - 50 })), 'TOO_OLD');
@@ -165,8 +165,6 @@ describe('nonces', () => {
         last = await take(onceNonce('b', { untilMs }));
         assert.ok(last === 'REPLAYED' || last === 'TOO_OLD', last);
       }
-      using connection = redis.connect();
-      assert.deepEqual(await connection.client.keys('*once*:b'), []);
       assert.equal(await take(onceNonce('c', longer)), 'TOO_OLD');
       const widened = { untilMs: longer.keptUntilMs, keptUntilMs: longer.keptUntilMs };
       assert.equal(await take(onceNonce('c', widened)), 'REPLAYED', 'settings let it be good for longer');

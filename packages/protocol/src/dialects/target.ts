@@ -1,5 +1,13 @@
 import type { ReceivedRequest } from './dialect.ts';
 
+/**
+ * A host as a text for expressions, without user information and percents (RFC 9110 §4.2.4): what else RFC 3986 §3.2.2
+ * allows ends the host for one reader and not for the next, and the path begins elsewhere then.
+ */
+export const HOST = '[a-z0-9._-]{1,255}|\\[[0-9a-f:.]{2,45}\\]';
+
+const ABSOLUTE = new RegExp(`^https?://((?:${HOST})(?::[0-9]{1,5})?)(?=/)`, 'i');
+
 /** The parts of a request target, as they stand in it. */
 export interface Target {
   /** `host:port` of an absolute target, null of any other. */
@@ -16,7 +24,7 @@ export interface Target {
  */
 export function splitTarget(target: string): Target | null {
   if (!/^[\x21-\x7e]+$/.test(target) || target.includes('#')) return null;
-  const absolute = /^https?:\/\/([^/?@]+)(?=\/)/i.exec(target);
+  const absolute = ABSOLUTE.exec(target);
   if (absolute === null && !target.startsWith('/')) return null;
   const rest = absolute === null ? target : target.slice(absolute[0].length);
   const mark = rest.indexOf('?');

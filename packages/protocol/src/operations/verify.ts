@@ -74,6 +74,10 @@ const SignedRequest = Closed({
 
 const SecondFactor = Closed({ otp: Type.String({ maxLength: 32, description: 'One-time code.' }) });
 
+/** In characters. */
+export const DESTINATION_LENGTHS = { minLength: 1, maxLength: 200 };
+export const CLIENT_IP_LENGTHS = { minLength: 2, maxLength: 45 };
+
 const ToVerify = Closed({
   key: Type.Optional(Type.String({ maxLength: 500, description: 'The credential as the client sent it.' })),
   request: Type.Optional(SignedRequest),
@@ -92,11 +96,10 @@ const ToVerify = Closed({
       description: 'Permissions joined by `and`, `or`, parentheses.',
     }),
   ),
-  clientIp: Type.Optional(Type.String({ minLength: 2, maxLength: 45 })),
+  clientIp: Type.Optional(Type.String(CLIENT_IP_LENGTHS)),
   destination: Type.Optional(
     Type.String({
-      minLength: 1,
-      maxLength: 200,
+      ...DESTINATION_LENGTHS,
       description: "Where a withdrawal goes; held against the key's address book.",
     }),
   ),

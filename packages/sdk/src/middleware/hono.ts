@@ -6,7 +6,8 @@ import type { Requirement } from './http-guard.ts';
 /** As much of Hono's Context as a guard needs. */
 interface Context {
   readonly req: { raw: Request };
-  res: Response;
+  get res(): Response;
+  set res(response: Response | undefined);
   set(name: 'keyhold', value: Verdict): void;
 }
 
@@ -24,7 +25,11 @@ export function createHonoGuard<C extends Context = Context>(options: FetchGuard
       context.req.raw = decision.request;
       context.set('keyhold', decision.verdict);
       await next();
-      if (options.answers !== undefined) context.res = await signFetchAnswer(options, request, context.res);
+      if (options.answers === undefined) return undefined;
+      const signed = await signFetchAnswer(options, request, context.res);
+      // Over an answer that is there Hono writes that one's fields again, its digest and signature too.
+      context.res = undefined;
+      context.res = signed;
       return undefined;
     };
 }

@@ -16,10 +16,10 @@ export interface HttpGuardOptions {
   /** `project/environment` whose keys open this API. */
   readonly environment: string;
   /**
-   * How requests may be signed, as the environment says; a function is asked for each request. Left out: only
-   * `Authorization: Bearer` is looked at.
+   * How requests may be signed, as the environment says; a function is asked for each request, and null is its word
+   * that this is not known yet: then nothing is decided. Left out: only `Authorization: Bearer` is looked at.
    */
-  readonly dialects?: readonly DialectSettings[] | (() => readonly DialectSettings[]);
+  readonly dialects?: readonly DialectSettings[] | (() => readonly DialectSettings[] | null);
   /** What clients connect with: behind a proxy that ends TLS nothing in the request says it. Default: `https`. */
   readonly scheme?: 'https' | 'http';
   /** Longest body of a signed request; what is longer is answered with 413, unread. Default: 1 MiB. */
@@ -108,7 +108,7 @@ const TOO_LARGE: GuardDecision = {
 export async function guardHttp(options: HttpGuardOptions, request: ToGuard): Promise<GuardDecision> {
   const decision = await decideHttp(options, request);
   const asks = decision.kind === 'refused' && decision.refusal.status === 401;
-  const settings = asks ? dialectsOf(options).find(({ dialect }) => dialect === 'rfc9421') : undefined;
+  const settings = asks ? dialectsOf(options)?.find(({ dialect }) => dialect === 'rfc9421') : undefined;
   if (!asks || settings?.dialect !== 'rfc9421') return decision;
   // What a signature would have to cover (RFC 9421 §5): no secret, and all that a client needs to send a better one.
   const wanted = writeAcceptSignature([requestedOf(settings, !request.body.isEmpty)]);
@@ -121,7 +121,9 @@ async function decideHttp(options: HttpGuardOptions, request: ToGuard): Promise<
   const { permission, cost } = request.requirement;
   const common = { environment: options.environment, permission, clientIp, cost };
   const received = { ...head, scheme: options.scheme ?? 'https' } as const;
-  const recognised = recognise(dialectsOf(options), { ...received, body: null });
+  const dialects = dialectsOf(options);
+  if (dialects === null) return refused(options, { valid: false, code: 'VERIFIER_FENCED' }, null);
+  const recognised = recognise(dialects, { ...received, body: null });
   if (recognised === null) return await guardBearer(options, request, common);
   const body = await bodyOf(options, request, recognised);
   if (body === 'aborted') return { kind: 'gone' };
@@ -137,7 +139,7 @@ async function decideHttp(options: HttpGuardOptions, request: ToGuard): Promise<
   return { kind: 'accepted', verdict, digests };
 }
 
-function dialectsOf({ dialects = [] }: HttpGuardOptions): readonly DialectSettings[] {
+function dialectsOf({ dialects = [] }: HttpGuardOptions): readonly DialectSettings[] | null {
   return typeof dialects === 'function' ? dialects() : dialects;
 }
 

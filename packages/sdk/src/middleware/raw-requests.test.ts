@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
 import { describe, it } from 'node:test';
+import express from 'express';
 import fc from 'fast-check';
 import { DIALECTS, type DialectName, RawExchange, seenBy } from '../testing/raw-exchange.ts';
-import { written } from '../testing/raw-http.ts';
+import { listening, sendRaw, written } from '../testing/raw-http.ts';
+import { SigningVerifier } from '../testing/signing-verifier.ts';
+import { createExpressGuard } from './express.ts';
 
 /** The same bytes with one line of the head instead of another. */
 function withLine(text: string, from: RegExp, to: string): string {
@@ -94,6 +98,28 @@ describe('requests over a socket', () => {
       (await exchange.send(noHost.replace(/^Host: .*\r\n/im, '').replace('HTTP/1.1', 'HTTP/1.0'))).status,
       401,
     );
+  });
+
+  it('an absolute target has the path that the router reads, or is refused', async () => {
+    const ask = async (host: string) => {
+      const keys = new SigningVerifier([{ dialect: 'coinbase-cdp', host: 'api.example' }]);
+      const [app, guard] = [express(), createExpressGuard(keys.guarded)({ permission: 'orders:write' })];
+      app.post('/v1/orders', guard, (_, response) => void response.send('signed'));
+      app.use(guard, (request, response) => void response.send(`not signed: ${request.url}`));
+      await using server = await listening(createServer(app));
+      const signed = await keys.sign('coinbase-cdp', {
+        method: 'POST',
+        url: 'https://api.example/v1/orders',
+        body: '',
+      });
+      const text = withLine(written(signed), /^POST \S+/, `POST http://${host}/v1/orders`);
+      const { status, body } = await sendRaw(server.port, text.replace(/^Host: .*$/im, `Host: ${host}`));
+      return status === 200 ? body : status;
+    };
+    for (const host of ['api.example', 'API.example:8443', '127.0.0.1', '[::1]:80'])
+      assert.equal(await ask(host), 'signed', host);
+    for (const host of ['a:b', 'u:p%40x', 'x;tenant', "x'b", 'x%2f..%2fv2', 'x:', 'x:1:2', '[x]', 'x:99999999'])
+      assert.equal(await ask(host), 401, host);
   });
 
   it('whatever bytes are changed, what is served is what was signed', async (t) => {

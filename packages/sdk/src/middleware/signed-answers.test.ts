@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync, type KeyObject, sign as signWith } from 'node:crypto';
+import { createHash, generateKeyPairSync, type KeyObject, sign as signWith } from 'node:crypto';
 import { createServer, type IncomingMessage, request as sendOver, type ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
@@ -21,6 +21,12 @@ import { createFetchGuard } from './fetch.ts';
 import { createHonoGuard } from './hono.ts';
 import type { HttpGuardOptions } from './http-guard.ts';
 
+/** Of an application that says digests itself, of the body "placed", and has been signed before. */
+const OWN_FIELDS = {
+  'Content-Digest': `sha-512=:${createHash('sha512').update('placed').digest('base64')}:`,
+  'Signature-Input': 'sig1=();created=1',
+  Signature: 'sig1=:AAAA:',
+};
 const REQUIREMENT = { permission: 'orders:write' };
 const URL_OF_API = 'https://api.example/v1/orders';
 const KEYID = 'api-2026';
@@ -91,6 +97,7 @@ function answerNode(request: IncomingMessage, response: ServerResponse): void {
     for (let i = 0; i < 10; i++) response.write('x'.repeat(1000));
     return void response.end();
   }
+  if (way === 'own fields') for (const [name, value] of Object.entries(OWN_FIELDS)) response.setHeader(name, value);
   response.end('placed', 'utf8');
 }
 
@@ -139,6 +146,7 @@ function answerFetch(request: Request): Response {
     const pieces = new Blob(['in ', 'pieces']).stream();
     return new Response(pieces, { status: 201, headers: { 'X-Order': '18', 'Content-Type': 'text/plain' } });
   }
+  if (way === 'own fields') return new Response('placed', { headers: { ...headers, ...OWN_FIELDS } });
   return new Response(way === 'long' ? 'x'.repeat(10_000) : 'placed', { headers });
 }
 
@@ -169,6 +177,7 @@ for (const [name, framework] of Object.entries(FRAMEWORKS)) {
         ['whole', 200, 'placed'],
         ['pieces', 201, 'in pieces'],
         ['empty', 204, ''],
+        ['own fields', 200, 'placed'],
       ] as const) {
         const { answer, request } = await api.order(way);
         assert.deepEqual([answer.status, Buffer.from(answer.body).toString()], [status, body]);

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, request as ask } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,6 +26,7 @@ export interface GatewayProgram {
 
 /** What the API behind got. */
 export interface Got {
+  target: string;
   headers: IncomingHttpHeaders;
   body: string;
 }
@@ -44,12 +45,13 @@ export class GatewayRig implements AsyncDisposable {
     const market = await createMarket(installation);
     const signing = { dialects: [{ dialect: 'rfc9421' }, { dialect: 'okx' }], replay: 'verifier' };
     await installation.call('PUT', '/v1/projects/market/environments/test/signing', signing);
-    const got: Got = { headers: {}, body: '' };
+    const got: Got = { target: '', headers: {}, body: '' };
     const api = createServer((request, response) => {
       const chunks: Buffer[] = [];
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
       request.on('end', () => {
-        Object.assign(got, { headers: request.headers, body: Buffer.concat(chunks).toString() });
+        const { url: target, headers } = request;
+        Object.assign(got, { target, headers, body: Buffer.concat(chunks).toString() });
         response.end('from the API');
       });
     }).listen(0, '127.0.0.1');
@@ -99,6 +101,15 @@ export class GatewayRig implements AsyncDisposable {
     return fetch(this.url + path, {
       headers: { ...(key === null ? {} : { authorization: `Bearer ${key}` }), ...headers },
     });
+  }
+
+  /** As {@link get}, with a target that no client library would send as it is. */
+  async getRaw(key: string, target: string): Promise<number> {
+    const headers = { authorization: `Bearer ${key}` };
+    const asked = ask(this.url, { path: target, headers, agent: false }).end();
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+    await once(answer.resume(), 'end');
+    return answer.statusCode ?? 0;
   }
 
   /** A key that signs, in any dialect of the environment. */

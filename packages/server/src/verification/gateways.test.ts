@@ -67,6 +67,32 @@ for (const [name, { find, bodies, ...example }] of Object.entries(EXAMPLES)) {
       assert.notEqual((await rig.get(secret, '/v1/prices/../candles/BTC-USD')).status, 200);
     });
 
+    test('decides about the path that the API behind is handed, however it is written', async (rig) => {
+      const { secret } = await rig.market.issue();
+      const odd = [
+        '/v1/candles/BTC-USD/../../prices/x',
+        '/v1/candles/BTC-USD/..%2f..%2fprices/x',
+        '/v1/candles/..%2Fprices/x',
+        '/v1/candles/%2e%2e/prices/x',
+        '/v1/candles/%2e%2E%5c..%5cprices/x',
+        '/v1/accounts//../prices/x',
+        '/v1%2Fprices/x',
+        '/v1/./prices/x',
+        '//v1/prices/x',
+        '/v1/prices/../candles/x?/v1/prices/',
+        '/v1/prices/%2e%2e/candles/x',
+        '/v1/other?/v1/prices/x',
+      ];
+      for (const target of odd) {
+        const status = await rig.getRaw(secret, target);
+        // Or the API is handed what was decided about.
+        if (status === 200) assert.match(rig.got.target, /^\/v1\/prices\/x$/, target);
+        else assert.ok(status === 400 || status === 403, `${target}: ${status}`);
+      }
+      for (const plain of ['/v1/prices/A%2FB', '/v1/prices/a.b?from=../x', '/v1/prices/x?a=//b'])
+        assert.equal(await rig.getRaw(secret, plain), 200, plain);
+    });
+
     test('lets no client say what the gateway says', async (rig) => {
       const { keyId, credentialId, secret } = await rig.market.issue();
       const theirs = {

@@ -1,17 +1,28 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { Redis } from 'ioredis';
 
+const MOVED_CLOCK = join(import.meta.dirname, 'moved-clock.c');
+
 /** True when redis-server can be run. Where it can't: in CI a failure, elsewhere named as not tested. */
 export function haveRedis(t: TestContext): boolean {
-  if (spawnSync('redis-server', ['--version']).error === undefined) return true;
-  if (process.env['CI'] === 'true') throw new Error('redis-server is missing, and in CI everything is tested');
-  t.diagnostic('not tested: redis-server is missing');
+  return have(t, 'redis-server');
+}
+
+/** The same of one whose clock can be moved, which takes a compiler. */
+export function haveMovableRedis(t: TestContext): boolean {
+  return have(t, 'redis-server') && have(t, 'cc');
+}
+
+function have(t: TestContext, command: string): boolean {
+  if (spawnSync(command, ['--version']).error === undefined) return true;
+  if (process.env['CI'] === 'true') throw new Error(`${command} is missing, and in CI everything is tested`);
+  t.diagnostic(`not tested: ${command} is missing`);
   return false;
 }
 
@@ -20,6 +31,7 @@ export class RealRedis implements AsyncDisposable {
   readonly port: number;
   readonly folder: string;
   readonly #settings: readonly string[];
+  #environment: NodeJS.ProcessEnv = process.env;
   #process: ChildProcess | null = null;
 
   private constructor(port: number, settings: readonly string[]) {
@@ -35,6 +47,28 @@ export class RealRedis implements AsyncDisposable {
     return redis;
   }
 
+  /** One whose wall clock {@link moveClock} moves. */
+  static async movable(): Promise<RealRedis> {
+    const redis = new RealRedis(await RealRedis.freePort(), []);
+    const library = join(redis.folder, 'moved-clock.so');
+    const { status, stderr } = spawnSync('cc', ['-shared', '-fPIC', '-o', library, MOVED_CLOCK, '-ldl']);
+    if (status !== 0) throw new Error(`cc: ${stderr}`);
+    redis.#environment = { ...process.env, LD_PRELOAD: library, KEYHOLD_TEST_CLOCK: redis.#clockFile };
+    redis.moveClock(0);
+    await redis.start();
+    return redis;
+  }
+
+  get #clockFile(): string {
+    return join(this.folder, 'clock');
+  }
+
+  /** @param aheadMs of the machine's clock, whole seconds */
+  moveClock(aheadMs: number): void {
+    writeFileSync(`${this.#clockFile}.new`, `${aheadMs / 1000}`);
+    renameSync(`${this.#clockFile}.new`, this.#clockFile);
+  }
+
   get url(): string {
     return `redis://127.0.0.1:${this.port}`;
   }
@@ -42,7 +76,10 @@ export class RealRedis implements AsyncDisposable {
   /** Returns when it answers. */
   async start(): Promise<void> {
     const own = ['--port', `${this.port}`, '--bind', '127.0.0.1', '--dir', this.folder, '--save', ''];
-    const child = spawn('redis-server', [...own, ...this.#settings], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const child = spawn('redis-server', [...own, ...this.#settings], {
+      env: this.#environment,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
     this.#process = child;
     let log = '';
     await new Promise<void>((resolve, reject) => {

@@ -1,6 +1,9 @@
 import type { Malformed, ReceivedRequest } from '../dialect.ts';
 import { type Fields, unfold } from './fields.ts';
 import { malformed } from './malformed.ts';
+import { HOST } from '../target.ts';
+
+const AUTHORITY = new RegExp(`^(${HOST})(?::([1-9][0-9]{0,4})?)?$`, 'i');
 
 /** What a request is for (RFC 9110 §7.1), read from its target and Host field, nothing decoded. */
 export interface RequestTarget {
@@ -69,7 +72,7 @@ function readHost(headers: Fields, scheme: Scheme): string | Malformed {
 
 /** RFC 9110 §4.2.3. No user information (§4.2.4), no percent-encoding: names that have one are not hosts in the DNS. */
 function normalAuthority(written: string, scheme: Scheme): string | null {
-  const match = /^([a-z0-9._-]{1,255}|\[[0-9a-f:.]{2,45}\])(?::([1-9][0-9]{0,4})?)?$/i.exec(written);
+  const match = AUTHORITY.exec(written);
   if (match?.[1] === undefined) return null;
   const port = match[2];
   const plain = port === undefined || port === (scheme === 'https' ? '443' : '80');
