@@ -1,5 +1,5 @@
 import { isRefusal } from '@keyhold/protocol/errors';
-import { findSettings } from '../secrets/secrets.store.ts';
+import { openSettings } from '../secrets/held-settings.ts';
 import { setSecretSettings } from '../secrets/set-secret-settings.ts';
 import { readDuration, writeDuration } from './duration.ts';
 import { wholeNumber } from './whole-number.ts';
@@ -13,7 +13,8 @@ export async function kvConfig(api: VaultApi, call: VaultCall): Promise<VaultAns
   if (call.method === 'GET') {
     const place = await call.open('secrets.read');
     if (isRefusal(place)) return refusalAnswer(place);
-    const row = await findSettings(api.reader, place.environment.id);
+    const row = await openSettings(api.vault, place.environment.id);
+    if (row !== undefined && isRefusal(row)) return refusalAnswer(row);
     return data({
       cas_required: row?.cas_required === 1,
       delete_version_after: writeDuration(row?.delete_after_seconds ?? 0),

@@ -15,9 +15,10 @@ import { sealEnvelope } from '../vault/envelope.ts';
 import { keyToEncrypt } from '../vault/open-vault-key.ts';
 import { placeIn, type Vault } from '../vault/vault.ts';
 import { destroyBatch, destroyOldVersions } from './destroy-old-versions.ts';
+import { heldSettings } from './held-settings.ts';
 import { secretEntry } from './open-secret.ts';
 import { showSecret, showVersion } from './secret-record.ts';
-import { findSecretByPath, findSettings } from './secrets.store.ts';
+import { findSecretByPath } from './secrets.store.ts';
 
 export interface NewVersion {
   readonly path: string;
@@ -89,7 +90,7 @@ async function addVersion(
   row: SecretRow,
   { key, plaintext, input, names }: Addition,
 ): Promise<{ stored: StoredSecret; version: SecretVersion; tooMany: boolean } | Refusal> {
-  const settings = await findSettings(facts.db, row.environment_id);
+  const settings = await heldSettings(facts, row.environment_id);
   const refusal = checkAndSet(row, row.cas_required === 1 || settings?.cas_required === 1, input.cas);
   if (refusal !== null) return refusal;
   const now = vault.clock.wall();
