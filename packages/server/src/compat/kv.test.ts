@@ -98,6 +98,21 @@ onEachDatabase("Vault's KV version 2", (createPlace) => {
     assert.deepEqual(await shared().wire.expect(404, 'PATCH', 'secret/data/patch/none', patch), NOT_THERE);
   });
 
+  it('loses no write that came between what a patch read and what it stores, whichever version the patch names', async () => {
+    await write('patch/race', { mine: 0, patched: 0 });
+    for (let version = 1, round = 1; round <= 8; round++) {
+      const patch = { data: { patched: round }, options: { cas: version + 1 } };
+      const [written, patched] = await Promise.all([
+        shared().wire.call('POST', 'secret/data/patch/race', { data: { mine: round, patched: 0 } }),
+        shared().wire.call('PATCH', 'secret/data/patch/race', patch),
+      ]);
+      assert.equal(written.status, 200);
+      const { data, metadata } = (await read('patch/race')).data;
+      assert.deepEqual(data, { mine: round, patched: patched.status === 200 ? round : 0 }, `round ${round}`);
+      ({ version } = metadata);
+    }
+  });
+
   it('deletes so that it can be undeleted, and destroys for good', async () => {
     for (const n of [1, 2, 3]) await write('gone/a', { n });
     await shared().wire.expect(204, 'DELETE', 'secret/data/gone/a');

@@ -23,7 +23,10 @@ import { findSecretByPath } from './secrets.store.ts';
 export interface NewVersion {
   readonly path: string;
   readonly data: Readonly<Record<string, unknown>>;
+  /** The version that this one replaces, as the caller named it. */
   readonly cas?: number;
+  /** The version that the data was made from: one that came after it is not to be lost. */
+  readonly readVersion?: number;
   readonly ttlSeconds?: number;
   readonly metadata?: SecretMetadata;
 }
@@ -91,7 +94,7 @@ async function addVersion(
   { key, plaintext, input, names }: Addition,
 ): Promise<{ stored: StoredSecret; version: SecretVersion; tooMany: boolean } | Refusal> {
   const settings = await heldSettings(facts, row.environment_id);
-  const refusal = checkAndSet(row, row.cas_required === 1 || settings?.cas_required === 1, input.cas);
+  const refusal = checkAndSet(row, row.cas_required === 1 || settings?.cas_required === 1, input);
   if (refusal !== null) return refusal;
   const now = vault.clock.wall();
   const ttlSeconds = input.ttlSeconds ?? settings?.delete_after_seconds ?? 0;
@@ -117,13 +120,19 @@ async function addVersion(
   return { stored: showSecret(updated, names), version: showVersion(added, now), tooMany };
 }
 
-function checkAndSet({ version }: SecretRow, required: boolean, cas: number | undefined): Refusal | null {
-  if (cas === undefined) {
+function checkAndSet(
+  { version }: SecretRow,
+  required: boolean,
+  { cas, readVersion }: Pick<NewVersion, 'cas' | 'readVersion'>,
+): Refusal | null {
+  const replaced = cas ?? readVersion;
+  if (replaced === undefined) {
     return required
       ? refuse('CAS_MISMATCH', `Name the version that this one replaces; the newest is ${version}.`, '/cas')
       : null;
   }
-  return cas === version
+  const other = [replaced, readVersion].find((one) => one !== undefined && one !== version);
+  return other === undefined
     ? null
-    : refuse('CAS_MISMATCH', `The newest version is ${version}, not ${cas}; read it first.`, '/cas');
+    : refuse('CAS_MISMATCH', `The newest version is ${version}, not ${other}; read it first.`, '/cas');
 }
