@@ -3,6 +3,7 @@ import type { SecretMetadata, SecretVersion } from '@keyhold/protocol/operations
 import type { Action } from '../access/authorise.ts';
 import { allowAt } from '../access/locate.ts';
 import { refuseUnnamed } from '../access/refuse-unnamed.ts';
+import { findRounded } from '../http/json-body.ts';
 import { changeVersions, type VersionChange } from '../secrets/change-versions.ts';
 import { resourceOf } from '../secrets/open-secret.ts';
 import { revealSecret } from '../secrets/reveal-secret.ts';
@@ -76,6 +77,9 @@ async function store(
   if (path === null) return errors(400, 'this is not a path of a secret');
   const place = await call.open('secrets.write', path);
   if (isRefusal(place)) return refusalAnswer(place);
+  // Of what was sent: what a patch is laid over came back as it was.
+  const lost = findRounded(call.body['data'], '/data');
+  if (lost !== undefined) return refusalAnswer(lost);
   const options = isObject(call.body['options']) ? call.body['options'] : {};
   const named = options['cas'] ?? undefined;
   const cas = named === undefined ? undefined : casOf(named);

@@ -146,6 +146,23 @@ onEachDatabase("Vault's KV version 2", (createPlace) => {
     assert.equal((await read('gone/a')).data.data.n, 3, 'no version was destroyed that was not named');
   });
 
+  it('refuses a number that would come back as another one, and keeps those that are only spelt otherwise', async () => {
+    const send = async (method: string, body: string) => {
+      const headers = { 'x-vault-token': shared().installation.bootstrapToken };
+      const answer = await fetch(new URL('/v1/secret/data/numbers', shared().installation.vaultUrl), {
+        ...{ method, headers, body },
+      });
+      return { status: answer.status, errors: ((await answer.json()) as { errors?: string[] }).errors };
+    };
+    for (const method of ['POST', 'PUT', 'PATCH']) {
+      assert.equal((await send('POST', '{"data":{"n":[1,1.50,1e3,12345678901234567000]}}')).status, 200);
+      const { status, errors } = await send(method, '{"data":{"deep":{"wei":12345678901234567890}}}');
+      assert.equal(status, 400);
+      assert.deepEqual(errors, ['The number at /data/deep/wei would come back as another one: write it as text.']);
+      assert.deepEqual((await read('numbers')).data.data, { n: [1, 1.5, 1000, 12345678901234567000] });
+    }
+  });
+
   it('lists what is right below a folder, whatever its name is made of', async () => {
     for (const path of ['x', 'x/y', 'x/y/z', 'x/w', 'x%/q', '😀/a', '😀/b/c']) {
       await write(encodeURI(`list/${path}`), { a: 1 });
