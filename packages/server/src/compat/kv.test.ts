@@ -251,6 +251,22 @@ onEachDatabase("Vault's KV version 2", (createPlace) => {
     assert.equal(named.headers.get('keyhold-entry'), String(newest.items[0].sequence));
     assert.match(named.headers.get('link') ?? '', /\/receipt>; rel="receipt"/);
     await shared().wire.expect(204, 'POST', 'secret/destroy/same/a', { versions: [1] });
+  it('takes a truth however Vault has it written, and refuses what is none instead of taking it for no', async () => {
+    const required = async (path: string) => (await shared().wire.expect(200, 'GET', path)).data.cas_required;
+    await write('truths/a', { n: 1 });
+    for (const path of ['secret/config', 'secret/metadata/truths/a']) {
+      for (const [cas_required, is] of Object.entries({ 1: true, False: false, T: true, 0: false, true: true })) {
+        await shared().wire.expect(204, 'POST', path, { cas_required });
+        assert.equal(await required(path), is, cas_required);
+      }
+      for (const cas_required of ['nonsense', null, 2, {}]) {
+        await shared().wire.expect(400, 'POST', path, { cas_required });
+        assert.equal(await required(path), true);
+      }
+      await shared().wire.expect(204, 'POST', path, { cas_required: 'f' });
+    }
+  });
+
     await shared().wire.expect(404, 'GET', 'secret/data/same/a?version=1');
     assert.deepEqual(await shared().actionsOn(id), [
       ...['secret.stored', 'secret.revealed', 'secret.stored', 'secret.revealed', 'secret.revealed'],

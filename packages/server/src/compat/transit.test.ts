@@ -261,11 +261,13 @@ onEachDatabase("Vault's transit engine", (createPlace) => {
       ...[{ auto_rotate_period: 'daily' }, { auto_rotate_period: null }],
     ]) {
       await post(400, 'keys/refused', body);
+      ...[{ derived: '1' }, { exportable: 'True' }, { convergent_encryption: 't' }, { derived: 'maybe' }],
       await post(400, 'encrypt/refused', { plaintext: HELLO, ...body });
     }
     await shared().wire.expect(404, 'GET', 'transit/keys/refused');
     const ciphertext = await encrypt('context');
     for (const derived of [{ context: HELLO }, { nonce: HELLO }]) {
+    await post(200, 'keys/plain', { derived: '0', exportable: 'False', convergent_encryption: 'f' });
       await post(400, 'encrypt/context-none', { plaintext: HELLO, ...derived });
       await post(400, 'encrypt/context', { plaintext: HELLO, ...derived });
       await post(400, 'decrypt/context', { ciphertext, ...derived });
