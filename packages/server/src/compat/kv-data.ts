@@ -86,7 +86,11 @@ async function store(
   if (cas === null) return errors(400, 'cas must be a number');
   const input = { path, ...content, ...(cas === undefined ? {} : { cas }) };
   const stored = await storeSecret(api.vault, call.caller, place, input);
-  if (isRefusal(stored)) return refusalAnswer(stored);
+  if (isRefusal(stored)) {
+    // It is the field that is at fault, and it was not sent.
+    const isMissing = stored.refused === 'CAS_MISMATCH' && stored.field === '/cas' && cas === undefined;
+    return isMissing ? errors(400, 'check-and-set parameter required for this call') : refusalAnswer(stored);
+  }
   return { ...data(metadataOf(stored.value.version, stored.value.secret.metadata)), sequence: stored.sequence };
 }
 

@@ -94,6 +94,8 @@ async function change(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
   const casRequired = cas_required === undefined ? undefined : readBoolean(cas_required);
   if (casRequired === null) return errors(400, 'cas_required is true or false');
   const known = await findSecretByPath(api.reader, place.environment.id, path);
+  // Only a write makes a secret.
+  if (known === undefined && call.method === 'PATCH') return NOT_THERE;
   const settings = {
     ...(maxVersions === undefined ? {} : { maxVersions }),
     ...(casRequired === undefined ? {} : { casRequired }),
@@ -111,7 +113,8 @@ async function change(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
 /** The given ones instead of those that are there; with PATCH laid over them, null taking one away. */
 function withCustom(given: unknown, merged: boolean): (stored: Metadata) => Metadata | Refusal {
   return (stored) => {
-    if (!isObject(given)) return stored;
+    if (given === undefined || given === null) return stored;
+    if (!isObject(given)) return refuse('INVALID_INPUT', 'custom_metadata is an object');
     const all = Object.entries(merged ? { ...stored.custom, ...given } : given);
     const metadata = { ...stored, custom: Object.fromEntries(all.filter(([, value]) => value !== null)) };
     if (metadataShape.Check(metadata)) return metadata;

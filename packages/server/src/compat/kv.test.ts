@@ -74,9 +74,15 @@ onEachDatabase("Vault's KV version 2", (createPlace) => {
     await write('cas/a', { n: 2 }, { cas: 1 });
     await shared().wire.expect(400, 'POST', 'secret/data/cas/a', { data: {}, options: { cas: 'one' } });
     await shared().wire.expect(204, 'POST', 'secret/metadata/cas/a', { cas_required: true });
-    await shared().wire.expect(400, 'POST', 'secret/data/cas/a', { data: { n: 3 } });
+    for (const method of ['POST', 'PATCH']) {
+      assert.deepEqual(await shared().wire.expect(400, method, 'secret/data/cas/a', { data: { n: 3 } }), {
+        errors: ['check-and-set parameter required for this call'],
+      });
+    }
     await write('cas/a', { n: 3 }, { cas: '2' });
     assert.equal((await read('cas/a')).data.data.n, 3);
+    const patch = { data: { more: 1 }, options: { cas: 3 } };
+    assert.equal((await shared().wire.expect(200, 'PATCH', 'secret/data/cas/a', patch)).data.version, 4);
   });
 
   it('lets exactly one of many writers on the same version through', async () => {
@@ -191,9 +197,17 @@ onEachDatabase("Vault's KV version 2", (createPlace) => {
     await write('meta/a', { n: 4 });
     await shared().wire.expect(404, 'GET', 'secret/data/meta/a?version=2');
     assert.equal((await read('meta/a?version=3')).data.data.n, 3);
-    for (const bad of [{ max_versions: -1 }, { max_versions: 'x' }, { custom_metadata: { a: 1 } }]) {
+    for (const bad of [
+      { max_versions: -1 },
+      { max_versions: 'x' },
+      { custom_metadata: { a: 1 } },
+      { custom_metadata: 'x' },
+    ]) {
       await shared().wire.expect(400, 'POST', 'secret/metadata/meta/a', bad);
     }
+    const absent = await shared().wire.expect(404, 'PATCH', 'secret/metadata/meta/new', { max_versions: 3 });
+    assert.deepEqual(absent, NOT_THERE);
+    await shared().wire.expect(404, 'GET', 'secret/metadata/meta/new');
     await shared().wire.expect(204, 'POST', 'secret/metadata/meta/new', { max_versions: 3 });
     assert.equal((await shared().wire.expect(200, 'GET', 'secret/metadata/meta/new')).data.current_version, 0);
     const id = await idOf('meta/a');
@@ -237,20 +251,6 @@ onEachDatabase("Vault's KV version 2", (createPlace) => {
     await shared().wire.expect(400, 'POST', 'secret/config', { delete_version_after: 'soon' });
   });
 
-  it('holds the same secrets as /v1, and each reveal, write and destruction is an entry', async () => {
-    await write('same/a', { n: 1 });
-    const id = await idOf('same/a');
-    const revealed = await shared().expect(200, 'POST', `/v1/secrets/${id}/reveal`, {});
-    assert.deepEqual(revealed.data, { n: 1 });
-    const stored = { project: 'default', environment: 'production', path: 'same/a', data: { n: 2 } };
-    await shared().expect(201, 'POST', '/v1/secrets', stored);
-    assert.equal((await read('same/a')).data.data.n, 2);
-    const headers = { 'x-vault-token': shared().installation.bootstrapToken };
-    const named = await fetch(new URL('/v1/secret/data/same/a?version=1', shared().installation.vaultUrl), { headers });
-    const newest = await shared().expect(200, 'GET', '/v1/audit/entries?action=secret.revealed&limit=1');
-    assert.equal(named.headers.get('keyhold-entry'), String(newest.items[0].sequence));
-    assert.match(named.headers.get('link') ?? '', /\/receipt>; rel="receipt"/);
-    await shared().wire.expect(204, 'POST', 'secret/destroy/same/a', { versions: [1] });
   it('takes a truth however Vault has it written, and refuses what is none instead of taking it for no', async () => {
     const required = async (path: string) => (await shared().wire.expect(200, 'GET', path)).data.cas_required;
     await write('truths/a', { n: 1 });
@@ -267,6 +267,20 @@ onEachDatabase("Vault's KV version 2", (createPlace) => {
     }
   });
 
+  it('holds the same secrets as /v1, and each reveal, write and destruction is an entry', async () => {
+    await write('same/a', { n: 1 });
+    const id = await idOf('same/a');
+    const revealed = await shared().expect(200, 'POST', `/v1/secrets/${id}/reveal`, {});
+    assert.deepEqual(revealed.data, { n: 1 });
+    const stored = { project: 'default', environment: 'production', path: 'same/a', data: { n: 2 } };
+    await shared().expect(201, 'POST', '/v1/secrets', stored);
+    assert.equal((await read('same/a')).data.data.n, 2);
+    const headers = { 'x-vault-token': shared().installation.bootstrapToken };
+    const named = await fetch(new URL('/v1/secret/data/same/a?version=1', shared().installation.vaultUrl), { headers });
+    const newest = await shared().expect(200, 'GET', '/v1/audit/entries?action=secret.revealed&limit=1');
+    assert.equal(named.headers.get('keyhold-entry'), String(newest.items[0].sequence));
+    assert.match(named.headers.get('link') ?? '', /\/receipt>; rel="receipt"/);
+    await shared().wire.expect(204, 'POST', 'secret/destroy/same/a', { versions: [1] });
     await shared().wire.expect(404, 'GET', 'secret/data/same/a?version=1');
     assert.deepEqual(await shared().actionsOn(id), [
       ...['secret.stored', 'secret.revealed', 'secret.stored', 'secret.revealed', 'secret.revealed'],

@@ -125,14 +125,11 @@ function checkAndSet(
   required: boolean,
   { cas, readVersion }: Pick<NewVersion, 'cas' | 'readVersion'>,
 ): Refusal | null {
-  const replaced = cas ?? readVersion;
-  if (replaced === undefined) {
-    return required
-      ? refuse('CAS_MISMATCH', `Name the version that this one replaces; the newest is ${version}.`, '/cas')
-      : null;
+  if (required && cas === undefined) {
+    return refuse('CAS_MISMATCH', `Name the version that this one replaces; the newest is ${version}.`, '/cas');
   }
-  const other = [replaced, readVersion].find((one) => one !== undefined && one !== version);
-  return other === undefined
-    ? null
-    : refuse('CAS_MISMATCH', `The newest version is ${version}, not ${other}; read it first.`, '/cas');
+  const other = [cas, readVersion].find((one) => one !== undefined && one !== version);
+  if (other === undefined) return null;
+  const detail = `The newest version is ${version}, not ${other}; read it first.`;
+  return refuse('CAS_MISMATCH', detail, cas === undefined ? undefined : '/cas');
 }
