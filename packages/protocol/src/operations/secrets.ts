@@ -63,7 +63,8 @@ const SecretParams = Closed({ id: IdOf('secret') });
 const Data = Type.Unsafe<Record<string, unknown>>({
   type: 'object',
   additionalProperties: true,
-  description: 'Fields of the secret, for example `apiKey` and `apiSecret`; any JSON, 1 MiB at most.',
+  description:
+    'Fields of the secret, for example `apiKey` and `apiSecret`; any JSON of numbers that a double holds, 1 MiB at most.',
 });
 
 export const storeSecret = defineOperation({

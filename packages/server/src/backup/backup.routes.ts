@@ -77,7 +77,7 @@ function mountCreate(app: FastifyInstance, { gate, context, store }: BackupRoute
         const unconfirmed = (await gate.confirm?.(principal, sent, find)) ?? null;
         if (unconfirmed !== null) return unconfirmed;
         const { recipients } = request.body as BackupRequest;
-        const encrypt = encryptStream(recipients);
+        const encrypt = await encryptStream(recipients);
         if (isRefusal(encrypt)) return encrypt;
         if (making >= AT_ONCE) return FULL;
         making++;
@@ -97,7 +97,11 @@ function mountCreate(app: FastifyInstance, { gate, context, store }: BackupRoute
       const { installation } = ledger.head;
       const { lines, ended } = writeBackup(store, clock);
       void ended.catch(() => {}).then(() => making--);
-      const sealed = await encrypt(lines);
+      const sealed = await encrypt(lines).catch(async (error: unknown) => {
+        // Nobody will read them: they would hold their place and the database's state until patience ends.
+        await lines.cancel().catch(() => {});
+        throw error;
+      });
       const body = Readable.fromWeb(sealed as unknown as NodeReadableStream<Uint8Array>);
       // What waits to be sent would else keep the connection of whoever does not read.
       ended.catch((error: Error) => body.destroy(error));

@@ -16,6 +16,9 @@ import { BACKUP_TABLES, NOT_BACKED_UP } from './backup-format.ts';
 import { RestoreRefused } from './restore-backup.ts';
 import { runDrill, runRestore } from './restore-command.ts';
 
+/** 32 zero bytes: well formed, and a point of low order (RFC 7748 §6.1). */
+const LOW_ORDER = `age1${'q'.repeat(52)}5cu47z`;
+
 const folder = mkdtempSync(join(tmpdir(), 'keyhold-backup-'));
 after(() => rmSync(folder, { recursive: true }));
 
@@ -211,6 +214,20 @@ describe('a backup', () => {
       const answer = await installation.call('POST', '/v1/backup', body, by === undefined ? {} : { token: by });
       assert.equal(answer.status, status, JSON.stringify(body));
     }
+  });
+
+  it('is not begun, entered or counted for a recipient that nothing can be encrypted to', async () => {
+    await using place = await createPlace('sqlite');
+    await using installation = await startInstallation(place);
+    const { recipient } = await recipientWith(await generateX25519Identity(), 'low-order');
+    for (let i = 0; i < 3; i++) {
+      const body = { recipients: [recipient, LOW_ORDER] };
+      const { status, body: problem } = await installation.call('POST', '/v1/backup', body);
+      assert.deepEqual([status, problem.field], [400, '/recipients/1']);
+    }
+    await backUp(installation, recipient);
+    const entries = await installation.call('GET', '/v1/audit/entries?action=backup.created');
+    assert.equal(entries.body.items.length, 1);
   });
 });
 

@@ -1,6 +1,7 @@
 import { isRefusal } from '@keyhold/protocol/errors';
-import { findSettings } from '../secrets/secrets.store.ts';
+import { openSettings } from '../secrets/held-settings.ts';
 import { setSecretSettings } from '../secrets/set-secret-settings.ts';
+import { readBoolean } from './boolean.ts';
 import { readDuration, writeDuration } from './duration.ts';
 import { wholeNumber } from './whole-number.ts';
 import { data, errors, NO_CONTENT, refusalAnswer, type VaultAnswer } from './vault-answer.ts';
@@ -13,7 +14,8 @@ export async function kvConfig(api: VaultApi, call: VaultCall): Promise<VaultAns
   if (call.method === 'GET') {
     const place = await call.open('secrets.read');
     if (isRefusal(place)) return refusalAnswer(place);
-    const row = await findSettings(api.reader, place.environment.id);
+    const row = await openSettings(api.vault, place.environment.id);
+    if (row !== undefined && isRefusal(row)) return refusalAnswer(row);
     return data({
       cas_required: row?.cas_required === 1,
       delete_version_after: writeDuration(row?.delete_after_seconds ?? 0),
@@ -30,9 +32,11 @@ export async function kvConfig(api: VaultApi, call: VaultCall): Promise<VaultAns
   if (maxVersions === null || (maxVersions ?? 0) > MAX_VERSIONS) {
     return errors(400, `max_versions is a number from 0 to ${MAX_VERSIONS}`);
   }
+  const casRequired = cas_required === undefined ? undefined : readBoolean(cas_required);
+  if (casRequired === null) return errors(400, 'cas_required is true or false');
   const set = await setSecretSettings(api.vault, call.caller, place, {
     ...(maxVersions === undefined ? {} : { maxVersions }),
-    ...(cas_required === undefined ? {} : { casRequired: cas_required === true || cas_required === 'true' }),
+    ...(casRequired === undefined ? {} : { casRequired }),
     ...(deleteAfterSeconds === undefined ? {} : { deleteAfterSeconds }),
   });
   return isRefusal(set) ? refusalAnswer(set) : NO_CONTENT;

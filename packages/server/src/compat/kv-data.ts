@@ -3,13 +3,14 @@ import type { SecretMetadata, SecretVersion } from '@keyhold/protocol/operations
 import type { Action } from '../access/authorise.ts';
 import { allowAt } from '../access/locate.ts';
 import { refuseUnnamed } from '../access/refuse-unnamed.ts';
+import { findRounded } from '../http/json-body.ts';
 import { changeVersions, type VersionChange } from '../secrets/change-versions.ts';
 import { resourceOf } from '../secrets/open-secret.ts';
 import { revealSecret } from '../secrets/reveal-secret.ts';
 import type { PlacedSecret } from '../secrets/secret-record.ts';
 import { showVersion } from '../secrets/secret-record.ts';
 import { findSecretByPath, findVersions } from '../secrets/secrets.store.ts';
-import { storeSecret } from '../secrets/store-secret.ts';
+import { type NewVersion, storeSecret } from '../secrets/store-secret.ts';
 import { expose } from '../vault/expose.ts';
 import { secretPath } from './kv-path.ts';
 import { data, errors, NO_CONTENT, NOT_THERE, refusalAnswer, type VaultAnswer } from './vault-answer.ts';
@@ -52,7 +53,7 @@ async function read(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
 async function write(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
   const content = call.body['data'];
   if (!isObject(content)) return errors(400, 'no data provided');
-  return await store(api, call, content);
+  return await store(api, call, { data: content });
 }
 
 /** RFC 7396, which is what Vault takes. */
@@ -64,27 +65,32 @@ async function patch(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
   const revealed = await revealSecret(api.vault, call.caller, secret, undefined);
   if (isRefusal(revealed)) return refusalAnswer(revealed);
   const merged = mergePatch(JSON.parse(expose(revealed.json)), changes) as Record<string, unknown>;
-  // On the version that was read: a write in between is not to be lost.
-  return await store(api, call, merged, secret.version);
+  return await store(api, call, { data: merged, readVersion: revealed.version.version });
 }
 
 async function store(
   api: VaultApi,
   call: VaultCall,
-  content: Readonly<Record<string, unknown>>,
-  readVersion?: number,
+  content: Pick<NewVersion, 'data' | 'readVersion'>,
 ): Promise<VaultAnswer> {
   const path = secretPath(call.path);
   if (path === null) return errors(400, 'this is not a path of a secret');
   const place = await call.open('secrets.write', path);
   if (isRefusal(place)) return refusalAnswer(place);
+  // Of what was sent: what a patch is laid over came back as it was.
+  const lost = findRounded(call.body['data'], '/data');
+  if (lost !== undefined) return refusalAnswer(lost);
   const options = isObject(call.body['options']) ? call.body['options'] : {};
-  const named = options['cas'] ?? readVersion;
+  const named = options['cas'] ?? undefined;
   const cas = named === undefined ? undefined : casOf(named);
   if (cas === null) return errors(400, 'cas must be a number');
-  const input = { path, data: content, ...(cas === undefined ? {} : { cas }) };
+  const input = { path, ...content, ...(cas === undefined ? {} : { cas }) };
   const stored = await storeSecret(api.vault, call.caller, place, input);
-  if (isRefusal(stored)) return refusalAnswer(stored);
+  if (isRefusal(stored)) {
+    // It is the field that is at fault, and it was not sent.
+    const isMissing = stored.refused === 'CAS_MISMATCH' && stored.field === '/cas' && cas === undefined;
+    return isMissing ? errors(400, 'check-and-set parameter required for this call') : refusalAnswer(stored);
+  }
   return { ...data(metadataOf(stored.value.version, stored.value.secret.metadata)), sequence: stored.sequence };
 }
 

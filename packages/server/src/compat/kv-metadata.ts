@@ -7,6 +7,7 @@ import { removeSecret } from '../secrets/remove-secret.ts';
 import { showSecret, showVersion } from '../secrets/secret-record.ts';
 import { findSecretByPath, listVersions } from '../secrets/secrets.store.ts';
 import { updateSecret } from '../secrets/update-secret.ts';
+import { readBoolean } from './boolean.ts';
 import { readDuration } from './duration.ts';
 import { find, isObject, versionMetadata } from './kv-data.ts';
 import { folderPrefix, namesBelow, secretPath } from './kv-path.ts';
@@ -90,10 +91,14 @@ async function change(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
   if (maxVersions === null || (maxVersions ?? 0) > MAX_VERSIONS) {
     return errors(400, `max_versions is a number from 0 to ${MAX_VERSIONS}`);
   }
+  const casRequired = cas_required === undefined ? undefined : readBoolean(cas_required);
+  if (casRequired === null) return errors(400, 'cas_required is true or false');
   const known = await findSecretByPath(api.reader, place.environment.id, path);
+  // Only a write makes a secret.
+  if (known === undefined && call.method === 'PATCH') return NOT_THERE;
   const settings = {
     ...(maxVersions === undefined ? {} : { maxVersions }),
-    ...(cas_required === undefined ? {} : { casRequired: cas_required === true || cas_required === 'true' }),
+    ...(casRequired === undefined ? {} : { casRequired }),
   };
   const metadata = withCustom(custom_metadata, call.method === 'PATCH');
   const first = metadata({});
@@ -108,7 +113,8 @@ async function change(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
 /** The given ones instead of those that are there; with PATCH laid over them, null taking one away. */
 function withCustom(given: unknown, merged: boolean): (stored: Metadata) => Metadata | Refusal {
   return (stored) => {
-    if (!isObject(given)) return stored;
+    if (given === undefined || given === null) return stored;
+    if (!isObject(given)) return refuse('INVALID_INPUT', 'custom_metadata is an object');
     const all = Object.entries(merged ? { ...stored.custom, ...given } : given);
     const metadata = { ...stored, custom: Object.fromEntries(all.filter(([, value]) => value !== null)) };
     if (metadataShape.Check(metadata)) return metadata;

@@ -74,9 +74,15 @@ onEachDatabase("Vault's KV version 2", (createPlace) => {
     await write('cas/a', { n: 2 }, { cas: 1 });
     await shared().wire.expect(400, 'POST', 'secret/data/cas/a', { data: {}, options: { cas: 'one' } });
     await shared().wire.expect(204, 'POST', 'secret/metadata/cas/a', { cas_required: true });
-    await shared().wire.expect(400, 'POST', 'secret/data/cas/a', { data: { n: 3 } });
+    for (const method of ['POST', 'PATCH']) {
+      assert.deepEqual(await shared().wire.expect(400, method, 'secret/data/cas/a', { data: { n: 3 } }), {
+        errors: ['check-and-set parameter required for this call'],
+      });
+    }
     await write('cas/a', { n: 3 }, { cas: '2' });
     assert.equal((await read('cas/a')).data.data.n, 3);
+    const patch = { data: { more: 1 }, options: { cas: 3 } };
+    assert.equal((await shared().wire.expect(200, 'PATCH', 'secret/data/cas/a', patch)).data.version, 4);
   });
 
   it('lets exactly one of many writers on the same version through', async () => {
@@ -96,6 +102,21 @@ onEachDatabase("Vault's KV version 2", (createPlace) => {
     assert.deepEqual((await read('patch/a')).data.data, { keep: 1, deep: { a: 1, b: 3 }, more: [1] });
     await shared().wire.expect(400, 'PATCH', 'secret/data/patch/a', { data: { keep: 2 }, options: { cas: 1 } });
     assert.deepEqual(await shared().wire.expect(404, 'PATCH', 'secret/data/patch/none', patch), NOT_THERE);
+  });
+
+  it('loses no write that came between what a patch read and what it stores, whichever version the patch names', async () => {
+    await write('patch/race', { mine: 0, patched: 0 });
+    for (let version = 1, round = 1; round <= 8; round++) {
+      const patch = { data: { patched: round }, options: { cas: version + 1 } };
+      const [written, patched] = await Promise.all([
+        shared().wire.call('POST', 'secret/data/patch/race', { data: { mine: round, patched: 0 } }),
+        shared().wire.call('PATCH', 'secret/data/patch/race', patch),
+      ]);
+      assert.equal(written.status, 200);
+      const { data, metadata } = (await read('patch/race')).data;
+      assert.deepEqual(data, { mine: round, patched: patched.status === 200 ? round : 0 }, `round ${round}`);
+      ({ version } = metadata);
+    }
   });
 
   it('deletes so that it can be undeleted, and destroys for good', async () => {
@@ -131,6 +152,23 @@ onEachDatabase("Vault's KV version 2", (createPlace) => {
     assert.equal((await read('gone/a')).data.data.n, 3, 'no version was destroyed that was not named');
   });
 
+  it('refuses a number that would come back as another one, and keeps those that are only spelt otherwise', async () => {
+    const send = async (method: string, body: string) => {
+      const headers = { 'x-vault-token': shared().installation.bootstrapToken };
+      const answer = await fetch(new URL('/v1/secret/data/numbers', shared().installation.vaultUrl), {
+        ...{ method, headers, body },
+      });
+      return { status: answer.status, errors: ((await answer.json()) as { errors?: string[] }).errors };
+    };
+    for (const method of ['POST', 'PUT', 'PATCH']) {
+      assert.equal((await send('POST', '{"data":{"n":[1,1.50,1e3,12345678901234567000]}}')).status, 200);
+      const { status, errors } = await send(method, '{"data":{"deep":{"wei":12345678901234567890}}}');
+      assert.equal(status, 400);
+      assert.deepEqual(errors, ['The number at /data/deep/wei would come back as another one: write it as text.']);
+      assert.deepEqual((await read('numbers')).data.data, { n: [1, 1.5, 1000, 12345678901234567000] });
+    }
+  });
+
   it('lists what is right below a folder, whatever its name is made of', async () => {
     for (const path of ['x', 'x/y', 'x/y/z', 'x/w', 'x%/q', '😀/a', '😀/b/c']) {
       await write(encodeURI(`list/${path}`), { a: 1 });
@@ -159,9 +197,17 @@ onEachDatabase("Vault's KV version 2", (createPlace) => {
     await write('meta/a', { n: 4 });
     await shared().wire.expect(404, 'GET', 'secret/data/meta/a?version=2');
     assert.equal((await read('meta/a?version=3')).data.data.n, 3);
-    for (const bad of [{ max_versions: -1 }, { max_versions: 'x' }, { custom_metadata: { a: 1 } }]) {
+    for (const bad of [
+      { max_versions: -1 },
+      { max_versions: 'x' },
+      { custom_metadata: { a: 1 } },
+      { custom_metadata: 'x' },
+    ]) {
       await shared().wire.expect(400, 'POST', 'secret/metadata/meta/a', bad);
     }
+    const absent = await shared().wire.expect(404, 'PATCH', 'secret/metadata/meta/new', { max_versions: 3 });
+    assert.deepEqual(absent, NOT_THERE);
+    await shared().wire.expect(404, 'GET', 'secret/metadata/meta/new');
     await shared().wire.expect(204, 'POST', 'secret/metadata/meta/new', { max_versions: 3 });
     assert.equal((await shared().wire.expect(200, 'GET', 'secret/metadata/meta/new')).data.current_version, 0);
     const id = await idOf('meta/a');
@@ -203,6 +249,22 @@ onEachDatabase("Vault's KV version 2", (createPlace) => {
     assert.equal(Date.parse(deletion_time) - Date.parse(created_time), 90 * 60_000);
     assert.equal((await shared().wire.expect(200, 'GET', 'secret/config')).data.max_versions, 0);
     await shared().wire.expect(400, 'POST', 'secret/config', { delete_version_after: 'soon' });
+  });
+
+  it('takes a truth however Vault has it written, and refuses what is none instead of taking it for no', async () => {
+    const required = async (path: string) => (await shared().wire.expect(200, 'GET', path)).data.cas_required;
+    await write('truths/a', { n: 1 });
+    for (const path of ['secret/config', 'secret/metadata/truths/a']) {
+      for (const [cas_required, is] of Object.entries({ 1: true, False: false, T: true, 0: false, true: true })) {
+        await shared().wire.expect(204, 'POST', path, { cas_required });
+        assert.equal(await required(path), is, cas_required);
+      }
+      for (const cas_required of ['nonsense', null, 2, {}]) {
+        await shared().wire.expect(400, 'POST', path, { cas_required });
+        assert.equal(await required(path), true);
+      }
+      await shared().wire.expect(204, 'POST', path, { cas_required: 'f' });
+    }
   });
 
   it('holds the same secrets as /v1, and each reveal, write and destruction is an entry', async () => {

@@ -6,8 +6,15 @@
  * parser decides alone, and refuses.
  */
 const MAX_HEAD_BYTES = 16 * 1024;
+/** Upgrades that a server of ours may take. */
+const TAKEN = /websocket/i;
 const METHODS: Readonly<Record<string, string>> = { 'LIST ': 'LINK ', 'LINK ': 'COPY ' };
 const METHOD_BYTES = 5;
+
+/** A chunk's size with its extensions (RFC 9112 §7.1.1), as strictly as Node reads them, or more so. */
+const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
+const QUOTED = '"(?:[\\t !#-\\[\\]-~]|\\\\[\\t -~])*"';
+const CHUNK_SIZE = new RegExp(`^([0-9A-Fa-f]{1,8})(?:;${TOKEN}(?:=(?:${TOKEN}|${QUOTED}))?)*\\r\\n$`);
 
 type State = 'start' | 'head' | 'body' | 'chunk-size' | 'chunk' | 'trailer' | 'through';
 
@@ -17,6 +24,8 @@ export class ListFramer {
   #kept = '';
   /** Bytes of the body or chunk that are still to come. */
   #left = 0;
+  /** Whether the request that is read offers another protocol, which nobody takes (RFC 9110 §7.8). */
+  #offers = false;
   readonly #below: string;
 
   /** @param below what a target begins with whose method is rewritten */
@@ -29,9 +38,14 @@ export class ListFramer {
     return this.#state === 'through';
   }
 
-  /** The same bytes, but for methods. What could be the beginning of a method is held back until it is known. */
-  push(chunk: Buffer): Buffer {
-    const out: Buffer[] = [];
+  /**
+   * The same bytes, but for methods. What could be the beginning of a method is held back until it is known.
+   * @returns pieces to be handed on one by one. INVARIANT: none goes on beyond a request that offers an upgrade, since
+   * Node's parser stops at its end and drops what else came in the same piece.
+   */
+  push(chunk: Buffer): Buffer[] {
+    const pieces: Buffer[] = [];
+    let out: Buffer[] = [];
     let at = 0;
     while (at < chunk.length) {
       if (this.#state === 'through') {
@@ -41,8 +55,14 @@ export class ListFramer {
       const step = this.#step(chunk, at);
       out.push(...step.out);
       at = step.next;
+      if (this.#offers && this.#state === 'start') {
+        this.#offers = false;
+        pieces.push(Buffer.concat(out));
+        out = [];
+      }
     }
-    return Buffer.concat(out);
+    pieces.push(Buffer.concat(out));
+    return pieces.filter((piece) => piece.length > 0);
   }
 
   #step(chunk: Buffer, at: number): { out: Buffer[]; next: number } {
@@ -96,7 +116,7 @@ export class ListFramer {
     if (this.#state === 'head') {
       if (this.#kept.endsWith('\r\n\r\n')) this.#headEnded(this.#kept);
     } else if (this.#state === 'chunk-size') {
-      const size = /^([0-9A-Fa-f]{1,8})\r\n$/.exec(this.#kept)?.[1];
+      const size = CHUNK_SIZE.exec(this.#kept)?.[1];
       if (size === undefined) return this.#begin('through');
       this.#left = Number.parseInt(size, 16) + 2;
       this.#begin(this.#left === 2 ? 'trailer' : 'chunk');
@@ -112,7 +132,11 @@ export class ListFramer {
     const valuesOf = (name: string) =>
       fields.flatMap((field) => (field?.[1]?.toLowerCase() === name ? [field[2] as string] : []));
     const [lengths, codings] = [valuesOf('content-length'), valuesOf('transfer-encoding')];
-    if (lengths.length + codings.length > 1 || valuesOf('upgrade').length > 0) return this.#begin('through');
+    const offers = valuesOf('upgrade');
+    // What follows the one that is taken, or a CONNECT, is of another protocol.
+    const isTaken = head.startsWith('CONNECT ') || offers.some((offer) => TAKEN.test(offer));
+    if (lengths.length + codings.length > 1 || isTaken) return this.#begin('through');
+    this.#offers = offers.length > 0;
     const [length] = lengths;
     const [coding] = codings;
     if (coding !== undefined) return this.#begin(coding.toLowerCase() === 'chunked' ? 'chunk-size' : 'through');

@@ -79,6 +79,11 @@ const HIDDEN: Readonly<Record<string, string>> = {
   'behind a length past 64 bits': post(`Content-Length: ${2n ** 64n + BigInt(length)}`, SMUGGLED),
   'behind a chunk extension': chunks(`${length.toString(16)};a="\r\n"\r\n${SMUGGLED}\r\n0\r\n\r\n`),
   'behind a plain chunk extension': chunks(`${length.toString(16)};a=b\r\n${SMUGGLED}\r\n0\r\n\r\n`),
+  'behind a chunk extension in quotes': chunks(`${length.toString(16)};a="b\\"\t;";c\r\n${SMUGGLED}\r\n0;d=e\r\n\r\n`),
+  'behind a chunk extension with a space': chunks(`${length.toString(16)} ;a=b\r\n${SMUGGLED}\r\n0\r\n\r\n`),
+  'behind a chunk extension that a bare LF ends': chunks(`${length.toString(16)};a=b\n${SMUGGLED}\r\n0\r\n\r\n`),
+  'behind a chunk extension with a bare CR': chunks(`${length.toString(16)};a=b\r;c\r\n${SMUGGLED}\r\n0\r\n\r\n`),
+  'behind a chunk extension with an open quote': chunks(`${length.toString(16)};a="b\r\n${SMUGGLED}"\r\n0\r\n\r\n`),
   'behind a chunk size past 32 bits': chunks(`1000000${length.toString(16)}\r\n${SMUGGLED}\r\n0\r\n\r\n`),
   'behind a chunk size past 64 bits': chunks(`1${'0'.repeat(14)}${length.toString(16)}\r\n${SMUGGLED}\r\n0\r\n\r\n`),
   'behind a chunk size with 0x': chunks(`0x${length.toString(16)}\r\n${SMUGGLED}\r\n0\r\n\r\n`),
@@ -94,7 +99,7 @@ const HIDDEN: Readonly<Record<string, string>> = {
   'behind a HEAD with a body': `HEAD /a HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n${SMUGGLED}`,
   'behind the last request of a connection': `GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n${SMUGGLED}`,
   'behind CONNECT': `CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n${SMUGGLED}`,
-  'behind an upgrade': `GET /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n${SMUGGLED}`,
+  'behind an upgrade that a server may take': `GET /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n${SMUGGLED}`,
   'behind the preface of HTTP/2': `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${SMUGGLED}`,
 };
 
@@ -105,6 +110,31 @@ describe('a LIST that one reading hides is no request of another:', () => {
       for (const ours of await Promise.all(['', '/', '/a', '/other'].map((below) => read(bytes + LAST, below)))) {
         assert.deepEqual(ours, nodes);
         assert.ok(!ours.requests.some(({ line }) => line.endsWith('/smuggled')), 'a second request was read');
+      }
+    });
+  }
+
+  const offer = 'Connection: Upgrade\r\nUpgrade: h2c';
+  const OFFERED: Readonly<Record<string, readonly [bytes: string, first: string, body: string]>> = {
+    'in a body with a length': [post(`${offer}\r\nContent-Length: ${length}`, SMUGGLED), 'POST /a', SMUGGLED],
+    'in a chunked body': [
+      post(`${offer}\r\nTransfer-Encoding: chunked`, `${length.toString(16)};a\r\n${SMUGGLED}\r\n0\r\n\r\n`),
+      ...(['POST /a', SMUGGLED] as const),
+    ],
+    'in a body of a HEAD': [
+      `HEAD /a HTTP/1.1\r\nHost: a\r\n${offer}\r\nContent-Length: ${length}\r\n\r\n${SMUGGLED}`,
+      ...(['HEAD /a', SMUGGLED] as const),
+    ],
+    'without a body': [`GET /a HTTP/1.1\r\nHost: a\r\n${offer}\r\n\r\n`, 'GET /a', ''],
+    'of two': [`GET /a HTTP/1.1\r\nHost: a\r\n${offer}\r\nUpgrade: x\r\n\r\n`, 'GET /a', ''],
+  };
+  for (const [name, [bytes, first, body]] of Object.entries(OFFERED)) {
+    it(`with an offer to upgrade that nobody takes, ${name}: all that follows is read, and nothing twice`, async () => {
+      const list = 'LIST /real HTTP/1.1\r\nHost: a\r\n\r\n';
+      for (const below of ['', '/']) {
+        const { requests } = await read(`${bytes}${list}${bytes}${bytes}${LAST}`, below);
+        const one = { line: first, body };
+        assert.deepEqual(requests, [one, { line: 'LINK /real', body: '' }, one, one, { line: 'GET /last', body: '' }]);
       }
     });
   }

@@ -74,6 +74,10 @@ const withLength = (path: string, body: string) =>
 const chunked = (path: string, ...bodies: string[]) =>
   `PUT ${path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n` +
   `${bodies.map((body) => `${body.length.toString(16)}\r\n${body}\r\n`).join('')}0\r\n\r\n`;
+const extended = (path: string, body: string) =>
+  `PUT ${path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n` +
+  `${body.length.toString(16)};a="LIST ;";b\r\n${body}\r\n0;c=d\r\n\r\n`;
+const OFFER = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB';
 const SLY = 'LIST /body HTTP/1.1\r\nHost: a\r\n\r\nLIST /again HTTP/1.1\r\n\r\n';
 
 describe('LIST over a connection', () => {
@@ -105,6 +109,17 @@ describe('LIST over a connection', () => {
     }
     socket.destroy();
     assert.equal(running.seen.length, 20);
+  });
+
+  it('works on a connection on which each request offers another protocol, as Java asks for HTTP/2', async () => {
+    await using running = await start();
+    const socket = connect(running.port, '127.0.0.1');
+    for (let i = 0; i < 6; i++) {
+      socket.write(list(`/${i}`).replace('Host: a', `Host: a\r\n${OFFER}`));
+      const [answer] = (await once(socket, 'data')) as [Buffer];
+      assert.match(String(answer), new RegExp(`LINK /${i}$`));
+    }
+    socket.destroy();
   });
 
   it('works pipelined between bodies that look like requests, which arrive byte by byte as they were sent', async () => {
@@ -160,6 +175,9 @@ describe('LIST over a connection', () => {
         [list(`/${i}`), 'LINK', ''],
         [withLength(`/${i}`, body), 'POST', body],
         [chunked(`/${i}`, body, body), 'PUT', body + body],
+        [extended(`/${i}`, body), 'PUT', body],
+        [withLength(`/${i}`, body).replace('Host: a', `Host: a\r\n${OFFER}`), 'POST', body],
+        [list(`/${i}`).replace('Host: a', `Host: a\r\n${OFFER}`), 'LINK', ''],
         [`GET /${i} HTTP/1.1\r\nHost: a\r\n\r\n`, 'GET', ''],
       ];
       const [sent, method, arrives] = kinds[pick(kinds.length)] as [string, string, string];

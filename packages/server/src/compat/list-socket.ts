@@ -13,8 +13,7 @@ class ListSocket extends Duplex {
     this.#socket = socket;
     this.#framer = new ListFramer(below);
     socket.on('data', (chunk: Buffer) => {
-      const bytes = this.#framer.push(chunk);
-      if (bytes.length > 0 && !this.push(bytes)) socket.pause();
+      for (const piece of this.#framer.push(chunk)) if (!this.push(piece)) socket.pause();
     });
     socket.on('end', () => this.push(null));
     socket.on('timeout', () => this.emit('timeout'));

@@ -4,6 +4,7 @@ import { createTransitKey, rotateTransitKey } from '../secrets/create-transit-ke
 import { openTransitKey } from '../secrets/open-transit-key.ts';
 import { listTransitKeys, listTransitVersions } from '../secrets/transit.store.ts';
 import { removeTransitKey, updateTransitKey } from '../secrets/update-transit-key.ts';
+import { readBoolean } from './boolean.ts';
 import { wholeNumber } from './whole-number.ts';
 import { isKeyName } from './transit.ts';
 import { TYPE, unsupportedOption } from './transit-options.ts';
@@ -57,13 +58,13 @@ async function configure(api: VaultApi, call: VaultCall, key: TransitKeyRow): Pr
   );
   const [minDecryptionVersion, minEncryptionVersion] = versions;
   if (minDecryptionVersion === null || minEncryptionVersion === null) return errors(400, 'versions are numbers');
+  const deletionAllowed = deletion_allowed === undefined ? undefined : readBoolean(deletion_allowed);
+  if (deletionAllowed === null) return errors(400, 'deletion_allowed is true or false');
   const updated = await updateTransitKey(api.vault, call.caller, key, {
     // Vault reads 0 as 1.
     ...(minDecryptionVersion === undefined ? {} : { minDecryptionVersion: Math.max(1, minDecryptionVersion) }),
     ...(minEncryptionVersion === undefined ? {} : { minEncryptionVersion }),
-    ...(deletion_allowed === undefined
-      ? {}
-      : { deletionAllowed: deletion_allowed === true || deletion_allowed === 'true' }),
+    ...(deletionAllowed === undefined ? {} : { deletionAllowed }),
   });
   return isRefusal(updated) ? refusalAnswer(updated) : await show(api, updated);
 }

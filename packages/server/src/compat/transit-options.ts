@@ -1,4 +1,5 @@
 import { type Refusal, refuse } from '@keyhold/protocol/errors';
+import { readBoolean } from './boolean.ts';
 import { readDuration } from './duration.ts';
 import type { VaultCall } from './vault-call.ts';
 
@@ -15,7 +16,7 @@ export function unsupportedOption(body: VaultCall['body']): string | null {
   }
   if (auto_rotate_period !== undefined && readDuration(auto_rotate_period) !== 0)
     return 'auto_rotate_period is not supported: rotate the key when it is due';
-  const wanted = FLAGS.find((option) => body[option] === true || body[option] === 'true' || body[option] === 1);
+  const wanted = FLAGS.find((option) => readBoolean(body[option] ?? false) !== false);
   return wanted === undefined ? null : `${wanted} is not supported`;
 }
 

@@ -128,6 +128,8 @@ onEachDatabase("Vault's transit engine", (createPlace) => {
     await post(200, 'keys/rotated/config', { min_decryption_version: 1, min_encryption_version: 2 });
     assert.equal((await post(200, 'decrypt/rotated', { ciphertext: old })).data.plaintext, HELLO);
     await post(400, 'encrypt/rotated', { plaintext: HELLO, key_version: 1 });
+    await post(400, 'hmac/rotated', { input: HELLO, key_version: 1 });
+    await post(200, 'hmac/rotated', { input: HELLO, key_version: 2 });
     for (const bad of [{ min_decryption_version: 3 }, { min_encryption_version: 3 }, { min_decryption_version: 'x' }]) {
       await post(400, 'keys/rotated/config', bad);
     }
@@ -259,11 +261,13 @@ onEachDatabase("Vault's transit engine", (createPlace) => {
       ...[{ type: 'rsa-2048' }, { derived: true }, { convergent_encryption: 'true' }, { exportable: true }],
       ...[{ allow_plaintext_backup: true }, { auto_rotate_period: '24h' }, { auto_rotate_period: 3600 }],
       ...[{ auto_rotate_period: 'daily' }, { auto_rotate_period: null }],
+      ...[{ derived: '1' }, { exportable: 'True' }, { convergent_encryption: 't' }, { derived: 'maybe' }],
     ]) {
       await post(400, 'keys/refused', body);
       await post(400, 'encrypt/refused', { plaintext: HELLO, ...body });
     }
     await shared().wire.expect(404, 'GET', 'transit/keys/refused');
+    await post(200, 'keys/plain', { derived: '0', exportable: 'False', convergent_encryption: 'f' });
     const ciphertext = await encrypt('context');
     for (const derived of [{ context: HELLO }, { nonce: HELLO }]) {
       await post(400, 'encrypt/context-none', { plaintext: HELLO, ...derived });

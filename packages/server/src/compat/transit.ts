@@ -116,6 +116,10 @@ async function hmac(api: VaultApi, key: TransitKeyRow, item: Item): Promise<Item
     return refuse('INVALID_INPUT', `algorithm is one of ${Object.keys(HMAC_ALGORITHMS).join(', ')}`);
   const version = keyVersion(item);
   if (isRefusal(version)) return version;
+  // It makes something new, as encrypting does.
+  if (version !== 0 && version < key.min_encryption_version) {
+    return refuse('INVALID_INPUT', 'cannot generate HMAC: version is too old (disallowed by policy)', '/key_version');
+  }
   const under = await transitKeyToDecrypt(api.vault, key, version === 0 ? key.latest_version : version);
   return isRefusal(under) ? under : { hmac: transitHmac(under, algorithm, input) };
 }

@@ -2,18 +2,32 @@ import { type Refusal, refuse } from '@keyhold/protocol/errors';
 import { Decrypter, Encrypter } from 'age-encryption';
 
 /** Encrypts a stream to recipients (`age1…`), or says which of them is none. */
-export function encryptStream(
+export async function encryptStream(
   recipients: readonly string[],
-): Refusal | ((plain: ReadableStream<Uint8Array>) => Promise<ReadableStream<Uint8Array>>) {
+): Promise<Refusal | ((plain: ReadableStream<Uint8Array>) => Promise<ReadableStream<Uint8Array>>)> {
   const encrypter = new Encrypter();
   for (const [i, recipient] of recipients.entries()) {
-    try {
-      encrypter.addRecipient(recipient);
-    } catch {
+    if ((await encrypterTo(recipient)) === null) {
       return refuse('INVALID_INPUT', 'This is not an age recipient.', `/recipients/${i}`);
     }
+    encrypter.addRecipient(recipient);
   }
   return (plain) => encrypter.encrypt(plain);
+}
+
+/**
+ * What encrypts to one recipient, or null where he is none. Tried once, since a key can be well formed and yet none that
+ * anything can be encrypted to (a point of low order, RFC 7748 §6.1).
+ */
+export async function encrypterTo(recipient: string): Promise<Encrypter | null> {
+  const encrypter = new Encrypter();
+  try {
+    encrypter.addRecipient(recipient);
+    await encrypter.encrypt('');
+  } catch {
+    return null;
+  }
+  return encrypter;
 }
 
 /**

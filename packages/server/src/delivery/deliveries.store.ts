@@ -5,13 +5,19 @@ export async function findDelivery(db: Kysely<Database>, digest: string): Promis
   return await db.selectFrom('deliveries').selectAll().where('digest', '=', digest).executeTakeFirst();
 }
 
-/** Ids of deliveries that nobody took in time and that still hold something, oldest first. */
-export async function findExpired(db: Kysely<Database>, nowMs: number, limit: number): Promise<string[]> {
+/** Ids beyond `after` of deliveries that nobody took in time and that still hold something, oldest first. */
+export async function findExpired(
+  db: Kysely<Database>,
+  nowMs: number,
+  after: string,
+  limit: number,
+): Promise<string[]> {
   const rows = await db
     .selectFrom('deliveries')
     .select('id')
     .where('envelope', 'is not', null)
     .where('expires_at', '<=', nowMs)
+    .where('id', '>', after)
     .orderBy('id')
     .limit(limit)
     .execute();

@@ -40,6 +40,25 @@ onEachDatabase('a delivery that nobody took in time', (createPlace) => {
     assert.equal(own.alarms.length, 1, 'that one was taken twice');
   });
 
+  it('is emptied though more of them than one batch were tampered with', async () => {
+    await using place = await createPlace();
+    await using own = await openOwnVault(place);
+    for (let i = 0; i < 43; i++) {
+      const made = await createDelivery(own.vault, own.place, 0);
+      assert.ok(!isRefusal(made));
+      const draft = { actor: 'system', action: 'delivery.created', subject: made.id };
+      await own.vault.ledger.record(draft, (facts) => made.insert(facts, made.id, new Secret('"x"')));
+    }
+    const ids = (await own.store.reader.selectFrom('deliveries').select('id').orderBy('id').execute()).map(
+      (row) => row.id,
+    );
+    await own.store.writer.transaction((db) =>
+      db.updateTable('deliveries').set({ subject: 'x' }).where('id', 'in', ids.slice(0, 41)).execute(),
+    );
+    assert.equal(await expireDeliveries(own.vault), 2);
+    assert.equal(await expireDeliveries(own.vault), 0);
+  });
+
   it('stays when it can not be opened now', async () => {
     await using place = await createPlace();
     await using own = await openOwnVault(place);

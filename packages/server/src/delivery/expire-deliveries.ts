@@ -16,9 +16,10 @@ export async function expireDeliveries({
   clock,
 }: Pick<Vault, 'ledger' | 'reader' | 'clock'>): Promise<number> {
   let count = 0;
-  for (;;) {
-    const ids = await findExpired(reader, clock.wall(), BATCH);
-    if (ids.length === 0) return count;
+  for (let after = ''; ; ) {
+    const ids = await findExpired(reader, clock.wall(), after, BATCH);
+    const last = ids.at(-1);
+    if (last === undefined) return count;
     const { installation } = ledger.head;
     const draft = { actor: 'system', action: 'delivery.expired', subject: installation, locks: ids };
     const recorded = await ledger.record(draft, async (facts) => {
@@ -31,8 +32,9 @@ export async function expireDeliveries({
       }
       return expired;
     });
-    // What was tampered with stays, and its alarm tells.
-    if (isRefusal(recorded) || recorded.value === 0) return count;
+    if (isRefusal(recorded)) return count;
     count += recorded.value;
+    // What was tampered with stays, and its alarm tells: it keeps back none of those after it.
+    after = last;
   }
 }

@@ -8,13 +8,57 @@ const MAX_DEPTH = 32;
 export function parseJsonBody(bytes: Buffer): { value: unknown } | Refusal {
   if (bytes.length === 0) return { value: undefined };
   if (!isUtf8(bytes)) return refuse('INVALID_JSON', 'The body is not UTF-8.');
+  const text = bytes.toString('utf8');
   let value: unknown;
   try {
-    value = JSON.parse(bytes.toString('utf8'));
+    value = JSON.parse(text);
   } catch {
     return refuse('INVALID_JSON', 'The body does not parse as JSON.');
   }
-  return isPlain(value, 0) ? { value } : (findBadText(value, '', 0) ?? { value });
+  const bad = isPlain(value, 0) ? undefined : findBadText(value, '', 0);
+  // Read a second time only now that it is known not to be nested without end.
+  return bad ?? { value: MAY_ROUND.test(text) ? noteRounded(text) : value };
+}
+
+/** A number of so many digits that a double may not hold them (it holds 15 always), or with an exponent. */
+const MAY_ROUND = /[[:,]\s*-?(?:\d[\d.]{15}|[\d.]+[eE])/;
+
+/** What holds a number that is not the one in the text, and under which name. */
+const rounded = new WeakMap<object, string>();
+
+function noteRounded(text: string): unknown {
+  const note = function (this: object, name: string, value: unknown, context?: { readonly source?: string }): unknown {
+    if (typeof value === 'number' && decimal(context?.source ?? '') !== decimal(`${value}`)) rounded.set(this, name);
+    return value;
+  };
+  return JSON.parse(text, note);
+}
+
+/** Sign, digits and power of ten of a number: the same for all ways to spell it (RFC 8259 §6). */
+function decimal(text: string): string {
+  const [, sign, whole = '', fraction = '', power] = NUMBER.exec(text) ?? [];
+  const digits = (whole + fraction).replace(/^0+/, '');
+  let end = digits.length;
+  while (digits[end - 1] === '0') end--;
+  if (end === 0) return '0';
+  return `${sign}${digits.slice(0, end)}e${Number(power ?? 0) - fraction.length + digits.length - end}`;
+}
+
+const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([-+]?\d+))?$/;
+
+/** The first number in what a body held that would not come back as it was sent: a double does not hold it. */
+export function findRounded(value: unknown, path: string): Refusal | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const name = rounded.get(value);
+  if (name !== undefined) {
+    const field = `${path}/${printable(name)}`;
+    return refuse('INVALID_INPUT', `The number at ${field} would come back as another one: write it as text.`, field);
+  }
+  for (const [inner, member] of Object.entries(value)) {
+    const found = findRounded(member, `${path}/${printable(inner)}`);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** True for what {@link findBadText} finds nothing in; says so without making the path of every field. */

@@ -3,9 +3,10 @@ import type { Caller } from '../access/change-context.ts';
 import type { SecretRow } from '../database/schema.ts';
 import type { Facts } from '../ledger/facts.ts';
 import type { Vault } from '../vault/vault.ts';
+import { heldSettings } from './held-settings.ts';
 import { secretEntry } from './open-secret.ts';
 import { versionsKept } from './secret-record.ts';
-import { findSettings, findUndestroyed } from './secrets.store.ts';
+import { findUndestroyed } from './secrets.store.ts';
 
 /** Versions destroyed with one entry: its leaf is bounded. */
 const BATCH = 20;
@@ -15,7 +16,7 @@ const BATCH = 20;
  * @returns whether more are left
  */
 export async function destroyBatch(facts: Facts, secret: SecretRow): Promise<boolean> {
-  const settings = await findSettings(facts.db, secret.environment_id);
+  const settings = await heldSettings(facts, secret.environment_id);
   const past = secret.version - versionsKept(secret, settings?.max_versions ?? 0);
   const batch = past < 1 ? [] : await findUndestroyed(facts.db, secret.id, past, BATCH);
   let destroyed = 0;

@@ -1,6 +1,7 @@
 import { isRefusal } from '@keyhold/protocol/errors';
 import * as operations from '@keyhold/protocol/operations/secrets';
 import type { FastifyInstance } from 'fastify';
+import { findRounded } from '../http/json-body.ts';
 import { mount } from '../http/mount.ts';
 import { pageOf } from '../http/page.ts';
 import { openEnvironment } from '../projects/locate.ts';
@@ -18,16 +19,9 @@ export interface SecretRoutes extends Routes {
   readonly vault: Vault;
 }
 
-export function mountSecrets(app: FastifyInstance, { gate, reader, cursors, vault }: SecretRoutes): void {
-  mount(app, gate, operations.storeSecret, async ({ principal, body, ip, idempotency }) => {
-    const { project, environment, ...input } = body;
-    const place = await openEnvironment(reader, principal, 'secrets.write', project, environment, {
-      secret: body.path,
-    });
-    if (isRefusal(place)) return place;
-    const stored = await storeSecret(vault, { principal, ip, idempotency }, place, input);
-    return isRefusal(stored) ? stored : { body: stored.value, repeated: stored.repeated, sequence: stored.sequence };
-  });
+export function mountSecrets(app: FastifyInstance, routes: SecretRoutes): void {
+  const { gate, reader, cursors, vault } = routes;
+  mountStore(app, routes);
 
   mount(app, gate, operations.listSecrets, async ({ principal, query }) => {
     const place = await openEnvironment(reader, principal, 'secrets.read', query.project, query.environment);
@@ -94,4 +88,18 @@ export function mountSecrets(app: FastifyInstance, { gate, reader, cursors, vaul
   mountChange(operations.deleteSecretVersions, 'delete');
   mountChange(operations.undeleteSecretVersions, 'undelete');
   mountChange(operations.destroySecretVersions, 'destroy');
+}
+
+function mountStore(app: FastifyInstance, { gate, reader, vault }: SecretRoutes): void {
+  mount(app, gate, operations.storeSecret, async ({ principal, body, ip, idempotency }) => {
+    const { project, environment, ...input } = body;
+    const place = await openEnvironment(reader, principal, 'secrets.write', project, environment, {
+      secret: body.path,
+    });
+    if (isRefusal(place)) return place;
+    const lost = findRounded(body.data, '/data');
+    if (lost !== undefined) return lost;
+    const stored = await storeSecret(vault, { principal, ip, idempotency }, place, input);
+    return isRefusal(stored) ? stored : { body: stored.value, repeated: stored.repeated, sequence: stored.sequence };
+  });
 }

@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely';
 import { compiledOnce } from '../database/compiled.ts';
 import { run } from '../database/run.ts';
-import type { Database, SecretSettingsRow, SecretVersionRow } from '../database/schema.ts';
+import type { Database, SecretVersionRow } from '../database/schema.ts';
 import type { PlacedSecret } from './secret-record.ts';
 
 type Db = Kysely<Database>;
@@ -112,10 +112,10 @@ export async function findUndestroyed(db: Db, secretId: string, last: number, li
   return rows.map(({ id }) => id);
 }
 
-export async function findSettings(db: Db, environmentId: string): Promise<SecretSettingsRow | undefined> {
-  return await db
-    .selectFrom('secret_settings')
-    .selectAll()
-    .where('environment_id', '=', environmentId)
-    .executeTakeFirst();
+/** Id of an environment's settings, to be read and checked. */
+export async function findSettingsId(db: Db, environmentId: string): Promise<string | undefined> {
+  const query = compiledOnce(db, 'secret settings', [environmentId], () =>
+    db.selectFrom('secret_settings').select('id').where('environment_id', '=', environmentId).compile(),
+  );
+  return (await run(db, query))[0]?.id;
 }

@@ -47,6 +47,22 @@ onEachDatabase('a secret', (createPlace) => {
     assert.equal((await reveal(id, 4, 404)).code, 'SECRET_VERSION_GONE');
   });
 
+  it('is refused where a number in it would come back as another one', async () => {
+    const path = newPath();
+    const url = new URL('/v1/secrets', shared().installation.controlUrl);
+    const authorization = `Bearer ${shared().installation.bootstrapToken}`;
+    const send = async (data: string) => {
+      const body = `{"project":"market","environment":"test","path":"${path}","data":${data}}`;
+      const answer = await fetch(url, {
+        ...{ method: 'POST', headers: { authorization, 'content-type': 'application/json' }, body },
+      });
+      return [answer.status, ((await answer.json()) as { field?: string }).field];
+    };
+    assert.deepEqual(await send('{"chatId":-1001234567890123456789}'), [400, '/data/chatId']);
+    assert.deepEqual(await send('{"list":[1,{"id":1152921504606846977}]}'), [400, '/data/list/1/id']);
+    assert.deepEqual(await send('{"id":1.5e3}'), [201, undefined]);
+  });
+
   it('is revealed with no-store, after an entry that names who, what and which version', async () => {
     const { secret } = await store(newPath(), { a: 1 });
     const { installation } = shared();

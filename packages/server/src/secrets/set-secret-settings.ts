@@ -2,7 +2,7 @@ import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import { attribution, type Caller } from '../access/change-context.ts';
 import type { EnvironmentRow, ProjectRow, SecretSettingsRow } from '../database/schema.ts';
 import type { Vault } from '../vault/vault.ts';
-import { findSettings } from './secrets.store.ts';
+import { settingsId } from './held-settings.ts';
 
 export interface EnvironmentSecretSettings {
   readonly maxVersions?: number;
@@ -12,7 +12,7 @@ export interface EnvironmentSecretSettings {
 
 /** Sets what holds for all secrets of an environment; what isn't given stays. */
 export async function setSecretSettings(
-  { ledger, random, clock }: Vault,
+  { ledger, clock }: Vault,
   caller: Caller,
   { project, environment }: { readonly project: ProjectRow; readonly environment: EnvironmentRow },
   { maxVersions, casRequired, deleteAfterSeconds }: EnvironmentSecretSettings,
@@ -31,11 +31,11 @@ export async function setSecretSettings(
     ...(deleteAfterSeconds === undefined ? {} : { delete_after_seconds: deleteAfterSeconds }),
   };
   const recorded = await ledger.record(draft, async (facts) => {
-    const known = await findSettings(facts.db, environment.id);
-    const row = known === undefined ? undefined : await facts.find('secret_settings', known.id);
+    const id = await settingsId(facts.db, environment.id);
+    const row = await facts.find('secret_settings', id);
     if (row !== undefined) return await facts.update('secret_settings', row, patch);
     return await facts.insert('secret_settings', {
-      id: random.newId('secretSettings'),
+      id,
       project_id: project.id,
       environment_id: environment.id,
       max_versions: 0,

@@ -15,14 +15,18 @@ import { sealEnvelope } from '../vault/envelope.ts';
 import { keyToEncrypt } from '../vault/open-vault-key.ts';
 import { placeIn, type Vault } from '../vault/vault.ts';
 import { destroyBatch, destroyOldVersions } from './destroy-old-versions.ts';
+import { heldSettings } from './held-settings.ts';
 import { secretEntry } from './open-secret.ts';
 import { showSecret, showVersion } from './secret-record.ts';
-import { findSecretByPath, findSettings } from './secrets.store.ts';
+import { findSecretByPath } from './secrets.store.ts';
 
 export interface NewVersion {
   readonly path: string;
   readonly data: Readonly<Record<string, unknown>>;
+  /** The version that this one replaces, as the caller named it. */
   readonly cas?: number;
+  /** The version that the data was made from: one that came after it is not to be lost. */
+  readonly readVersion?: number;
   readonly ttlSeconds?: number;
   readonly metadata?: SecretMetadata;
 }
@@ -89,8 +93,8 @@ async function addVersion(
   row: SecretRow,
   { key, plaintext, input, names }: Addition,
 ): Promise<{ stored: StoredSecret; version: SecretVersion; tooMany: boolean } | Refusal> {
-  const settings = await findSettings(facts.db, row.environment_id);
-  const refusal = checkAndSet(row, row.cas_required === 1 || settings?.cas_required === 1, input.cas);
+  const settings = await heldSettings(facts, row.environment_id);
+  const refusal = checkAndSet(row, row.cas_required === 1 || settings?.cas_required === 1, input);
   if (refusal !== null) return refusal;
   const now = vault.clock.wall();
   const ttlSeconds = input.ttlSeconds ?? settings?.delete_after_seconds ?? 0;
@@ -116,13 +120,16 @@ async function addVersion(
   return { stored: showSecret(updated, names), version: showVersion(added, now), tooMany };
 }
 
-function checkAndSet({ version }: SecretRow, required: boolean, cas: number | undefined): Refusal | null {
-  if (cas === undefined) {
-    return required
-      ? refuse('CAS_MISMATCH', `Name the version that this one replaces; the newest is ${version}.`, '/cas')
-      : null;
+function checkAndSet(
+  { version }: SecretRow,
+  required: boolean,
+  { cas, readVersion }: Pick<NewVersion, 'cas' | 'readVersion'>,
+): Refusal | null {
+  if (required && cas === undefined) {
+    return refuse('CAS_MISMATCH', `Name the version that this one replaces; the newest is ${version}.`, '/cas');
   }
-  return cas === version
-    ? null
-    : refuse('CAS_MISMATCH', `The newest version is ${version}, not ${cas}; read it first.`, '/cas');
+  const other = [cas, readVersion].find((one) => one !== undefined && one !== version);
+  if (other === undefined) return null;
+  const detail = `The newest version is ${version}, not ${other}; read it first.`;
+  return refuse('CAS_MISMATCH', detail, cas === undefined ? undefined : '/cas');
 }

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { isRefusal } from '@keyhold/protocol/errors';
+import fc from 'fast-check';
+import { findRounded, parseJsonBody } from './json-body.ts';
+
+/** Where a number is found that does not come back; null where none is. */
+function roundedIn(text: string): string | null {
+  const parsed = parseJsonBody(Buffer.from(text));
+  if (isRefusal(parsed)) throw new Error(parsed.detail);
+  assert.deepEqual(parsed.value, JSON.parse(text));
+  return findRounded(parsed.value, '')?.field ?? null;
+}
+
+describe('a number in a body', () => {
+  it('that a double holds is no rounded one, however it is spelt', () => {
+    const spelt = ['0', '-0', '-0.0e5', '1', '1.50', '1e3', '1E+3', '100e-2', '123456789012345', '9007199254740993e0'];
+    assert.equal(roundedIn(`[${spelt.slice(0, -1).join()}]`), null);
+    assert.equal(roundedIn(`[${spelt.at(-1)}]`), '/0');
+    const same = ['12345678901234567000', '1.2345678901234567e19', '0.30000000000000000', '1e300', '5e-324', '1e-7'];
+    assert.equal(roundedIn(`{"a": [ ${same.join(' ,\n')}]}`), null);
+    fc.assert(fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (x) => roundedIn(`[${x}]`) === null));
+  });
+
+  it('that no double holds is found, by the place where it lies', () => {
+    const texts = {
+      '{"a":12345678901234567890}': '/a',
+      '{"a":{"b":[1,2.5,{"c": -1001234567890123456789}]}}': '/a/b/2/c',
+      '[0.1234567890123456789]': '/0',
+      '[1152921504606846977]': '/0',
+      '[[1e-400]]': '/0/0',
+      '[\n1.00000000000000000001]': '/0',
+      '{"12345678901234567890":1,"b":[12345678901234567890e-5]}': '/b/0',
+    };
+    for (const [text, field] of Object.entries(texts)) assert.equal(roundedIn(text), field, text);
+  });
+
+  it('is read in no more time the more zeros it has', () => {
+    const zeros = '0'.repeat(1_000_000);
+    assert.equal(roundedIn(`[1${zeros}1e-1000000]`), '/0');
+    assert.equal(roundedIn(`[1.${zeros}]`), null);
+  });
+
+  it('within a text is none', () => {
+    assert.equal(roundedIn('{"a":"12345678901234567890","b":", 12345678901234567890"}'), null);
+  });
+});
