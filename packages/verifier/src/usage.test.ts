@@ -149,3 +149,12 @@ it('tells the networks of one credential apart, and adds up what is of one', () 
     40,
   );
 });
+
+it('reports nothing that the control plane can not read: not of a quota whose period changed since', async () => {
+  const held = new FedVerifier({ quota: DAILY });
+  await held.verify();
+  held.fed.change([keyRecord({ quota: { ...DAILY, period: 'month' } })]);
+  held.fed.clock.advance(1_000);
+  const [report] = reported(held);
+  assert.deepEqual([report?.credentials.length, report?.quotas], [1, []]);
+});
