@@ -7,6 +7,7 @@ import type { Allowance } from './allowance.ts';
 import type { Step } from './decider.ts';
 import { evidenceOf } from './evidence.ts';
 import type { FeedClient } from './feed-client.ts';
+import { readableAddress } from './networks.ts';
 import type { PresentedPasskey } from './passkeys.ts';
 import type { Requirement } from './permissions.ts';
 import type { QuotaSlices } from './quota-slices.ts';
@@ -220,7 +221,7 @@ export class LastStep {
       credential: (first.credential as ReplicaCredential).id,
       environment: (first.environment as ReplicaEnvironment).id,
       permission: request.permission ?? null,
-      clientIp: request.clientIp ?? null,
+      clientIp: readableAddress(request.clientIp),
       record: first.online === 'record',
       ...(request.destination === undefined ? {} : { destination: request.destination }),
       ...(signed === null || first.online !== 'record' ? {} : { evidence: evidenceOf(signed) }),

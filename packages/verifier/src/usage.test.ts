@@ -158,3 +158,19 @@ it('reports nothing that the control plane can not read: not of a quota whose pe
   const [report] = reported(held);
   assert.deepEqual([report?.credentials.length, report?.quotas], [1, []]);
 });
+
+it('reports an address only where it is one', async () => {
+  const long = '[2001:0db8:85a3:0000:0000:8a2e:0370:7334]:65535';
+  for (const clientIp of [long, '10.0.0.1:443', '10.0.0.1, 10.0.0.2', 'fe80::1%eth0', '\0']) {
+    const held = new FedVerifier();
+    await held.verify({ clientIp: '10.0.0.1' });
+    for (let i = 0; i < 3; i++) await held.verify({ clientIp });
+    held.fed.clock.advance(1_000);
+    const [used] = (reported(held)[0] as UsageReport).credentials;
+    assert.equal(used?.lastIp, null, clientIp);
+    assert.deepEqual(used?.networks, [
+      { network: '10.0.0.0/24', count: 1 },
+      { network: null, count: 3 },
+    ]);
+  }
+});

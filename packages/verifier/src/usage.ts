@@ -1,6 +1,6 @@
 import { MAX_BROKEN, type UsageReport } from '@keyhold/protocol/verification-messages';
 import type { VerdictCode } from '@keyhold/protocol/verdict';
-import { networkOf } from './networks.ts';
+import { networkOf, readableAddress } from './networks.ts';
 import type { ReplicaCredential } from './replica.ts';
 
 /** Distinct credentials and keys counted between two reports; what exceeds it goes uncounted, never unlimited. */
@@ -23,7 +23,7 @@ export class Usage {
   #ids: string[] = [];
   readonly #counts = new Uint32Array(MAX_COUNTED);
   readonly #lastAt = new Float64Array(MAX_COUNTED);
-  /** Empty where there was no address. */
+  /** Empty where there was no address, or one that can't be read. */
   #lastIps: string[] = [];
   #report = 1;
   /** Ids of keys. */
@@ -56,7 +56,7 @@ export class Usage {
     const now = (this.#counts[place] as number) - 1;
     this.#addRun(place, now - (this.#movedAt[place] as number));
     this.#movedAt[place] = now;
-    this.#lastIps[place] = clientIp;
+    this.#lastIps[place] = readableAddress(clientIp) ?? '';
   }
 
   #addRun(place: number, count: number): void {
@@ -69,7 +69,7 @@ export class Usage {
 
   #usedFirst(credential: ReplicaCredential, wallMs: number, clientIp: string): void {
     const place = this.#ids.push(credential.id) - 1;
-    this.#lastIps.push(clientIp);
+    this.#lastIps.push(readableAddress(clientIp) ?? '');
     this.#counts[place] = 1;
     this.#movedAt[place] = 0;
     this.#lastAt[place] = wallMs;
