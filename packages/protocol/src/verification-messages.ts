@@ -1,4 +1,4 @@
-import { type Static, Type } from 'typebox';
+import { type Static, type TProperties, Type } from 'typebox';
 import { VERDICT_CODES } from './verdict.ts';
 
 /** What travels in the feed's `report`, `ask` and `answer`: opaque to the feed, agreed on by its two ends. */
@@ -6,63 +6,47 @@ import { VERDICT_CODES } from './verdict.ts';
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 /** The end of the year 9999: later times have no RFC 3339 form. */
 const Time = Type.Integer({ minimum: 0, maximum: Date.UTC(10_000, 0, 1) - 1 });
-/** Of one verifier in one second. */
-const Uses = Type.Integer({ minimum: 0, maximum: 1_000_000_000 });
-const Id = Type.String({ maxLength: 60 });
+/** Of one verifier between two reports; more is not counted. */
+export const MAX_USES = 1_000_000_000;
+const Uses = Type.Integer({ minimum: 0, maximum: MAX_USES });
+const Id = Type.String({ maxLength: 60, pattern: '^[A-Za-z0-9_-]*$' });
 const Ip = Type.Union([Type.String({ maxLength: 45 }), Type.Null()]);
 /** In CIDR notation: 24 bits of IPv4, 48 of IPv6. */
 const Network = Type.Union([Type.String({ maxLength: 49, pattern: '^[0-9a-f.:]+/(24|48)$' }), Type.Null()]);
 const MAX_NETWORKS = 20;
-const MAX_ITEMS = 20_000;
+/** Of one list. */
+export const MAX_ITEMS = 20_000;
 /** Of one report; who finds more has seen enough to be told. */
 export const MAX_BROKEN = 100;
+
+const item = <T extends TProperties>(properties: T) => Type.Object(properties, { additionalProperties: false });
+
+/** What each list of a report holds. An item that can't be read counts for nothing, and costs no other. */
+export const USAGE_ITEMS = {
+  credentials: item({
+    ...{ id: Id, count: Uses, lastAt: Time, lastIp: Ip },
+    networks: Type.Array(item({ network: Network, count: Uses }), { maxItems: MAX_NETWORKS }),
+  }),
+  /** `used`: as far as the verifier knows; `own`: by itself, where it was handed slices of the period. */
+  quotas: item({ key: Id, periodStart: Time, used: Count, own: Type.Optional(Count) }),
+  denials: item({ environment: Id, code: Type.Enum([...VERDICT_CODES]), count: Uses }),
+  /** Refusals of credentials that are known, by network; they are among the denials too. */
+  refused: item({ id: Id, code: Type.Enum([...VERDICT_CODES]), network: Network, count: Uses }),
+  /** Tokens that asked for verdicts; the bootstrap token's use becomes an entry. */
+  tokens: Id,
+  /** Credentials and factors whose secret does not open where it lies: each is an alarm. */
+  broken: Id,
+};
 
 /** Usage since the last report, counted in a verifier's memory; lost reports lose counts, never facts. */
 export const UsageReport = Type.Object(
   {
-    credentials: Type.Array(
-      Type.Object(
-        {
-          ...{ id: Id, count: Uses, lastAt: Time, lastIp: Ip },
-          networks: Type.Array(Type.Object({ network: Network, count: Uses }, { additionalProperties: false }), {
-            maxItems: MAX_NETWORKS,
-          }),
-        },
-        { additionalProperties: false },
-      ),
-      { maxItems: MAX_ITEMS },
-    ),
-    /** `used`: as far as the verifier knows; `own`: by itself, where it was handed slices of the period. */
-    quotas: Type.Array(
-      Type.Object(
-        { key: Id, periodStart: Time, used: Count, own: Type.Optional(Count) },
-        { additionalProperties: false },
-      ),
-      { maxItems: MAX_ITEMS },
-    ),
-    denials: Type.Array(
-      Type.Object(
-        {
-          environment: Id,
-          code: Type.Enum([...VERDICT_CODES]),
-          count: Uses,
-        },
-        { additionalProperties: false },
-      ),
-      { maxItems: MAX_ITEMS },
-    ),
-    /** Refusals of credentials that are known, by network; they are among the denials too. */
-    refused: Type.Array(
-      Type.Object(
-        { id: Id, code: Type.Enum([...VERDICT_CODES]), network: Network, count: Uses },
-        { additionalProperties: false },
-      ),
-      { maxItems: MAX_ITEMS },
-    ),
-    /** Tokens that asked for verdicts; the bootstrap token's use becomes an entry. */
-    tokens: Type.Array(Id, { maxItems: MAX_ITEMS }),
-    /** Credentials and factors whose secret does not open where it lies: each is an alarm. */
-    broken: Type.Optional(Type.Array(Id, { maxItems: MAX_BROKEN })),
+    credentials: Type.Array(USAGE_ITEMS.credentials, { maxItems: MAX_ITEMS }),
+    quotas: Type.Array(USAGE_ITEMS.quotas, { maxItems: MAX_ITEMS }),
+    denials: Type.Array(USAGE_ITEMS.denials, { maxItems: MAX_ITEMS }),
+    refused: Type.Array(USAGE_ITEMS.refused, { maxItems: MAX_ITEMS }),
+    tokens: Type.Array(USAGE_ITEMS.tokens, { maxItems: MAX_ITEMS }),
+    broken: Type.Optional(Type.Array(USAGE_ITEMS.broken, { maxItems: MAX_BROKEN })),
   },
   { additionalProperties: false },
 );

@@ -99,7 +99,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const policy = openWitnessPolicy(config.witnessPolicyFile);
   // Verifiers ask for keys once everything serves.
   const ground = { store, scratch, clock, random, alarms, tampered, policy, log, vault: (): Vault => vault };
-  const { feed, places, policies, guard, usageLog } = await startLedger(config, ground, stack);
+  const { feed, places, policies, guard, usageLog, unreadable } = await startLedger(config, ground, stack);
   const own = { ledger: feed.ledger, reader: store.reader, clock, random };
   const keyFile = config.keyFile ?? join(config.userDataFolder, `${feed.ledger.head.installation}.key`);
   const vault: Vault = vaultOf({ ...own, tampered }, scratch, alarms);
@@ -133,7 +133,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const gate = { ...personGate(signIn, tokens), ...acknowledged, refused, approvals: approvalGate(people.approving) };
   const routes = { gate, context, reader: store.reader, cursors: newCursors(random), signIn };
   mountControlPlane(app, {
-    ...{ ...routes, feed, alarms, store, vault, seals, rewrapper, ...audit },
+    ...{ ...routes, feed, unreadable, alarms, store, vault, seals, rewrapper, ...audit },
     ...{ ...people, ...people.offboarding, places, place, signOnFailed: tellSignOn.bind(null, log) },
   });
   // Its clients hold tokens: people read secrets where they confirm it.

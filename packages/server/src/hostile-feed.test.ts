@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { WebSocket } from 'ws';
 import { onEachDatabase } from './testing/databases.ts';
 import { frameAttacks } from './testing/attacks-feed.ts';
+import { eventually } from './testing/eventually.ts';
 import { send, startInstallation, type TestInstallation } from './testing/installation.ts';
 import { createMarket } from './testing/market.ts';
 
@@ -84,6 +85,32 @@ onEachDatabase('the feed under attack', (createPlace) => {
     await converse(installation, secret, [hello(), report, report]);
     assert.equal((await installation.call('GET', `/v1/keys/${keyId}`)).status, 200);
     assert.equal((await installation.call('GET', '/v1/keys')).status, 200);
+  });
+
+  it('loses of a report what can not be read, and neither its other items nor the connection', async () => {
+    await using place = await createPlace();
+    await using installation = await startInstallation(place);
+    const market = await createMarket(installation);
+    const { keyId, credentialId } = await market.issue();
+    const { secret } = await createToken(installation, { scopes: ['feed'] });
+    const use = { id: credentialId, count: 1, lastAt: Date.now() - 1_000, lastIp: '192.0.2.1', networks: [] };
+    const quotas = [{ key: keyId, periodStart: null, used: null }];
+    const none = { credentials: [], quotas: [], denials: [], refused: [], tokens: [] };
+    const reports = [
+      { ...none, credentials: [use], quotas },
+      { ...none, credentials: [use, { ...use, lastIp: 'x'.repeat(46) }, { ...use, id: '\0' }] },
+      { ...none, credentials: [{ ...use, lastAt: Date.now(), lastIp: 'no address\0' }], more: 'of another version' },
+      'no report',
+    ];
+    const frames = reports.map((payload) => JSON.stringify({ type: 'report', payload }));
+    const { granted } = await converse(installation, secret, [hello(), ...frames]);
+    assert.ok(granted, 'the connection was closed');
+    const used = async () => (await installation.call('GET', `/v1/keys/${keyId}`)).body.credentials[0];
+    await eventually('all that could be read is counted', async () => (await used()).uses === 3);
+    assert.equal((await used()).lastUsedFrom, null);
+    const headers = { authorization: `Bearer ${installation.bootstrapToken}` };
+    const metrics = await fetch(new URL('/metrics', installation.controlUrl), { headers });
+    assert.match(await metrics.text(), /^keyhold_report_items_unreadable 5$/m);
   });
 
   it('takes no usage for what is beyond the token', async () => {

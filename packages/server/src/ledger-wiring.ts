@@ -18,6 +18,7 @@ import { answerQuestion } from './verification/answer-question.ts';
 import { VerificationSource } from './verification/feed-source.ts';
 import { Places } from './verification/places.ts';
 import { takeReport } from './verification/take-report.ts';
+import { UnreadableItems } from './verification/unreadable-items.ts';
 import { UsageLog } from './verification/usage-log.ts';
 
 /** What starting the ledger takes, from the floors below it. */
@@ -49,13 +50,14 @@ export async function startLedger(config: Config, ground: Ground, stack: AsyncDi
   const usageLog = new UsageLog({ ledger: () => feed.ledger, reader: store.reader, clock, random });
   const broken = (id: string) => alarms.raise('ENVELOPE_BROKEN', id, 'a verifier could not open it where it lies');
   const counted: UsageLog['add'] = (uses, denials) => usageLog.add(uses, denials);
+  const unreadable = new UnreadableItems(clock, log);
   const source = new VerificationSource({
     store,
     clock,
     places,
     tampered,
     report: (asking, payload) =>
-      takeReport({ ...online, scratch, tokensUsed: feed.tokensUsed, counted, broken }, asking, payload),
+      takeReport({ ...online, scratch, tokensUsed: feed.tokensUsed, counted, broken, unreadable }, asking, payload),
     answer: (asking, payload) =>
       answerQuestion({ ...online, scratch, ledger: feed.ledger, vault: ground.vault }, asking, payload),
   });
@@ -70,7 +72,7 @@ export async function startLedger(config: Config, ground: Ground, stack: AsyncDi
   if (guard.unremembered) tellUnremembered(alarms, feed.ledger.head.installation, headFileOf(config));
   // What was counted since the last minute is entered before the store is closed.
   stack.defer(() => usageLog.flush().catch(() => {}));
-  return { feed, places, policies, guard, usageLog };
+  return { feed, places, policies, guard, usageLog, unreadable };
 }
 
 /** It starts all the same: the file stays behind where data moves, and whoever lost it has nothing else to go on with. */

@@ -60,9 +60,11 @@ import type { Rewrapper } from './vault/rewrapper.ts';
 import type { SealGate } from './vault/seal-gate.ts';
 import type { InEnvironment, Vault } from './vault/vault.ts';
 import { mountInstallation } from './verification/installation.routes.ts';
+import type { UnreadableItems } from './verification/unreadable-items.ts';
 
 export interface ControlPlaneRoutes extends Routes {
   readonly feed: Feed;
+  readonly unreadable: UnreadableItems;
   readonly alarms: Alarms;
   readonly store: Store;
   readonly vault: Vault;
@@ -89,7 +91,7 @@ export interface ControlPlaneRoutes extends Routes {
 
 /** Every operation of the control plane, room by room, and its metrics. */
 export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRoutes): void {
-  const { gate, reader, feed, alarms, store, seals } = routes;
+  const { gate, reader, feed, alarms, store, seals, unreadable } = routes;
   const { ledger, hub, book } = feed;
   mountProjects(app, routes);
   mountEnvironments(app, routes);
@@ -148,7 +150,7 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   mountInstallation(app, { ...routes, hub, book, alarms });
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  registerControlMetrics(registry, { ledger, writer: store.writer, book, alarms });
+  registerControlMetrics(registry, { ledger, writer: store.writer, book, alarms, unreadable });
   mountMetrics(app, gate, registry, (principal) => allowOnInstallation(principal, 'installation.read') === null);
 }
 

@@ -268,3 +268,44 @@ it('connects anew when the head that a grant names does not arrive, also after a
   fed.clock.advance(1);
   assert.ok(link.closed);
 });
+
+it('comes back from far behind however long its snapshot takes, with leases granted between the parts or after them', () => {
+  for (const grantedBetween of [true, false]) {
+    const fed = new FedClient().lead();
+    fed.feed.link.break();
+    fed.reconnect();
+    fed.feed.link.open();
+    fed.welcome(positionAt(6_000));
+    const { link } = fed.feed;
+    let answered = 0;
+    const grantWhatIsAsked = () => {
+      if (link.sentOf('lease').length > answered) fed.grant(30, { sequence: 6_000 });
+      answered = link.sentOf('lease').length;
+    };
+    for (let part = 0; part < 40; part++) {
+      fed.clock.advance(1_000);
+      fed.snapshot(part === 0 ? [environmentRecord(), consumerRecord()] : [], positionAt(6_000), part, part === 39);
+      if (grantedBetween) grantWhatIsAsked();
+    }
+    for (let i = 0; i < 30; i++) {
+      grantWhatIsAsked();
+      fed.clock.advance(1_000);
+    }
+    assert.deepEqual([link.closed, fed.client.position?.sequence, fed.covers()], [false, 6_000, true]);
+  }
+});
+
+it('gives up a snapshot of which nothing comes any more, also with a lease granted between its parts', () => {
+  const fed = new FedClient().lead();
+  fed.feed.link.break();
+  fed.reconnect();
+  fed.feed.link.open();
+  fed.welcome(positionAt(6_000));
+  fed.snapshot([environmentRecord()], positionAt(6_000), 0, false);
+  fed.grant(30, { sequence: 6_000 });
+  const { link } = fed.feed;
+  fed.clock.advance(9_999);
+  assert.equal(link.closed, false);
+  fed.clock.advance(1);
+  assert.equal(fed.events.at(-1), 'disconnected: no snapshot came');
+});

@@ -167,7 +167,14 @@ export class FeedClient {
   #expectGrant(): void {
     if (this.#awaitingGrant) return;
     this.#awaitingGrant = true;
-    this.#cancelTimeout = this.#options.clock.after(ANSWER_TIMEOUT_MS, () => this.#giveUp('lease request unanswered'));
+    this.#watchGrant();
+  }
+
+  /** An answer waits behind the parts of a snapshot, of which each shows that the connection lives. */
+  #watchGrant(): void {
+    this.#cancelTimeout = this.#options.clock.after(ANSWER_TIMEOUT_MS, () =>
+      this.#snapshot === null ? this.#giveUp('lease request unanswered') : this.#watchGrant(),
+    );
   }
 
   #hello(): void {
@@ -280,10 +287,12 @@ export class FeedClient {
     if (this.#live) this.#cancelRenewal = this.#options.clock.after(this.#renewalMs, () => this.renew());
   }
 
-  /** The head is ahead of the replica: what lies between is on its way, or lost. */
+  /** The head is ahead of the replica: what lies between is on its way, or lost. A snapshot has its own patience. */
   #expectChanges(sequence: number): void {
-    if (this.#expecting || this.#position === null || this.#position.sequence >= sequence) return;
+    if (this.#expecting || this.#snapshot !== null) return;
+    if (this.#position === null || this.#position.sequence >= sequence) return;
     this.#expecting = true;
+    this.#cancelPatience();
     this.#cancelPatience = this.#options.clock.after(ANSWER_TIMEOUT_MS, () => {
       this.#expecting = false;
       if ((this.#position?.sequence ?? -1) < sequence) this.#giveUp('changes are missing');

@@ -7,14 +7,16 @@ import type { Allowance } from './allowance.ts';
 import type { Step } from './decider.ts';
 import { evidenceOf } from './evidence.ts';
 import type { FeedClient } from './feed-client.ts';
+import { readableAddress } from './networks.ts';
 import type { PresentedPasskey } from './passkeys.ts';
 import type { Requirement } from './permissions.ts';
 import type { QuotaSlices } from './quota-slices.ts';
+import { learnQuotaUse } from './quota-use.ts';
 import type { ReplicaCredential, ReplicaEnvironment } from './replica.ts';
 import { onlyReads, type ReplayGuard, sharedNonce, sharedUse } from './replay-guard.ts';
 import type { FactorUse, Holder, SecondFactors } from './second-factors.ts';
 import { type LimitDescription, SharedAllowance } from './shared-allowance.ts';
-import type { SharedStore, TakeRequest } from './shared-store.ts';
+import type { Answered, SharedStore, Taken, TakeRequest } from './shared-store.ts';
 
 /** A request whose signature is known to be true. */
 export interface SignedRequest {
@@ -219,7 +221,7 @@ export class LastStep {
       credential: (first.credential as ReplicaCredential).id,
       environment: (first.environment as ReplicaEnvironment).id,
       permission: request.permission ?? null,
-      clientIp: request.clientIp ?? null,
+      clientIp: readableAddress(request.clientIp),
       record: first.online === 'record',
       ...(request.destination === undefined ? {} : { destination: request.destination }),
       ...(signed === null || first.online !== 'record' ? {} : { evidence: evidenceOf(signed) }),
@@ -243,8 +245,9 @@ export class LastStep {
     return stands ? step : { ...step, code: 'SECOND_FACTOR_REQUIRED' };
   }
 
-  #afterTaking(deciding: Deciding, shared: SharedAllowance, taken: Awaited<ReturnType<SharedStore['take']>>): Outcome {
+  #afterTaking(deciding: Deciding, shared: SharedAllowance, taken: Taken): Outcome {
     const { signed, requirement } = deciding;
+    if (taken.code !== 'UNAVAILABLE') this.#learn(shared, taken);
     const step = this.#again(deciding);
     if (step.code !== 'VALID' || step.credential === null) return { step, code: step.code, signed };
     if (taken.code === 'UNAVAILABLE') return this.#withoutStore(deciding, shared, step);
@@ -255,6 +258,12 @@ export class LastStep {
       ? this.#guard.rememberBeside(signed.claim, signing, onlyReads(requirement, signed.received), step)
       : code;
     return { step, code: stands, signed, taken: shared.with(taken) };
+  }
+
+  /** What the store has counted is what is reported, and what counts where the store forgets or can't be asked. */
+  #learn({ request: { quota } }: SharedAllowance, taken: Answered): void {
+    if (quota === null || taken.quota === null) return;
+    learnQuotaUse(this.#feed.replica, quota.id, quota.periodStart, taken.quota.used);
   }
 
   /** As each limit says, and for what was signed as its environment says. */

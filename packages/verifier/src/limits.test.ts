@@ -199,3 +199,20 @@ it('hands out slots unused by anybody else, as never used, and those given back 
   for (const [slot, owner] of owners) assert.equal(table.get(slot), owner, 'a value was lost');
   assert.ok(top > 1024, 'the table never grew');
 });
+
+it('lets nobody wait longer than the window that a limit has now, whatever it had before', () => {
+  const table = new SlotTable();
+  const [day, minute] = [86_400, 60].map((windowSeconds) => [{ name: 'main', limit: 10, windowSeconds }] as const);
+  assert.ok(day && minute);
+  const slot = table.allocate(SLOTS_PER_LIMIT);
+  writeLimits(table, slot, day);
+  takeFromLimits(table, { rules: limitRules(day), slot }, 10, 0);
+  const changed: LimitHolder = { rules: limitRules(minute), slot };
+  for (const now of [1_000, 2_000]) assert.ok(!limitsAllow(table, changed, 1, now), 'what was used is not forgotten');
+  assert.deepEqual(describeLimits(table, changed, 1, 2_000), [
+    { name: 'main', limit: 10, remaining: 0, resetSeconds: 59, retryAfterSeconds: 5 },
+  ]);
+  assert.ok(limitsAllow(table, changed, 1, 7_000));
+  assert.ok(!limitsAllow(table, changed, 2, 7_000));
+  assert.ok(limitsAllow(table, changed, 10, 61_000));
+});

@@ -81,9 +81,21 @@ export function limitUnits(table: SlotTable, { slot }: LimitHolder, i: number): 
   return table.get(slot + i * SLOTS_PER_LIMIT + 1);
 }
 
-/** When the limit at `at` would be used up to, after `cost` units more. */
-function arrivalAfter(table: SlotTable, at: number, { windowMs }: LimitRule, cost: number, now: number): number {
-  return Math.max(now, table.get(at)) + (cost * windowMs) / table.get(at + 1);
+/**
+ * When the limit at `at` is used up to. Never beyond a window from now, but where the limit was given a shorter one:
+ * then it is a window from the first look at it, and noted, so that time goes on from there.
+ */
+function arrivalOf(table: SlotTable, at: number, rule: LimitRule, now: number): number {
+  const arrival = table.get(at);
+  const last = now + rule.windowMs;
+  if (arrival <= last || arrival <= last + slackMs(table, at, rule)) return arrival;
+  table.set(at, last);
+  return last;
+}
+
+/** When it would be used up to, after `cost` units more. */
+function arrivalAfter(table: SlotTable, at: number, rule: LimitRule, cost: number, now: number): number {
+  return Math.max(now, arrivalOf(table, at, rule, now)) + (cost * rule.windowMs) / table.get(at + 1);
 }
 
 /** Rounding must not refuse the last unit: a thousandth of a unit, a microsecond at most, is let pass. */
@@ -97,7 +109,7 @@ function excessMs(table: SlotTable, at: number, rule: LimitRule, cost: number, n
   return excess <= 0 ? excess : excess - slackMs(table, at, rule);
 }
 
-/** True when every limit has `cost` units left. Touches nothing. */
+/** True when every limit has `cost` units left. Takes nothing. */
 export function limitsAllow(table: SlotTable, { rules, slot }: LimitHolder, cost: number, now: number): boolean {
   for (let i = 0; i < rules.length; i++) {
     if (excessMs(table, slot + i * SLOTS_PER_LIMIT, rules[i] as LimitRule, cost, now) > 0) return false;
@@ -142,7 +154,7 @@ function describeLimit(
 ): RateLimitVerdict {
   const { name, windowMs } = rule;
   const limit = table.get(at + 1);
-  const aheadMs = Math.max(0, table.get(at) - now);
+  const aheadMs = Math.max(0, arrivalOf(table, at, rule, now) - now);
   const leftMs = windowMs - aheadMs + slackMs(table, at, rule);
   const remaining = Math.max(0, Math.floor((leftMs * limit) / windowMs));
   const resetSeconds = Math.ceil(aheadMs / 1000);

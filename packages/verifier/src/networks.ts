@@ -17,6 +17,14 @@ export function parseAddress(text: string): Address | null {
 }
 
 /**
+ * A client's address as it is remembered and told: whatever is none, as with a port or of any length, is no address.
+ * The one place for it: a caller, a gateway and the control plane all go by this.
+ */
+export function readableAddress(text: string | null | undefined): string | null {
+  return typeof text === 'string' && parseAddress(text) !== null ? text : null;
+}
+
+/**
  * The network that an address is counted under: of IPv4 the first 24 bits, of IPv6 the first 48, which is what one
  * customer of a provider is given (RFC 6177). Null where it is no address.
  */

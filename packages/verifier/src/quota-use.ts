@@ -11,17 +11,20 @@ export interface QuotaUse {
   readonly used: number;
 }
 
-/** Null where the key has no quota any more. */
+/** Null where the key has no quota any more, or one that was not used since it has its period. */
 export function quotaUseOf(replica: Replica, id: string): QuotaUse | null {
   const found = find(replica, id);
-  if (found === null) return null;
-  return { periodStart: replica.slots.get(found.slot), used: replica.slots.get(found.slot + 1) };
+  const start = found === null ? Number.NEGATIVE_INFINITY : replica.slots.get(found.slot);
+  if (found === null || !Number.isFinite(start)) return null;
+  return { periodStart: start, used: replica.slots.get(found.slot + 1) };
 }
 
 /** Notes what all verifiers together have used, which one alone cannot see. */
 export function learnQuotaUse(replica: Replica, id: string, start: number, used: number): void {
   const found = find(replica, id);
   if (found === null || replica.slots.get(found.slot) > start) return;
+  // The quota may have another period than when it was asked about.
+  if (periodStart(found.quota.period, start) !== start) return;
   const known = replica.slots.get(found.slot) === start ? replica.slots.get(found.slot + 1) : 0;
   replica.slots.set(found.slot, start);
   replica.slots.set(found.slot + 1, Math.max(known, used));

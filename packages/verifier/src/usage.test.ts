@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { MAX_VERIFIER_FRAME_BYTES } from '@keyhold/protocol/feed';
 import type { UsageReport } from '@keyhold/protocol/verification-messages';
 import { FedVerifier } from './testing/fed-verifier.ts';
 import { credentialRecord, keyRecord, makeSecret, tokenRecord } from './testing/records.ts';
@@ -29,30 +30,16 @@ it('reports uses, denials, quotas and tokens once a second, each once', async ()
         { id: 'cred_1', count: 3, lastAt: NOON, lastIp: '10.0.0.1', networks: [{ network: '10.0.0.0/24', count: 3 }] },
       ],
       quotas: [{ key: 'key_1', periodStart: MIDNIGHT, used: 6, own: 6 }],
-      denials: [],
-      refused: [],
-      tokens: [],
-    },
-    {
-      credentials: [],
-      quotas: [],
-      denials: [],
-      refused: [{ id: 'cred_1', code: 'INSUFFICIENT_PERMISSIONS', network: null, count: 1 }],
-      tokens: [],
-    },
-    {
-      credentials: [],
-      quotas: [],
       denials: [
         { environment: 'env_1', code: 'MALFORMED', count: 1 },
         { environment: 'env_1', code: 'INSUFFICIENT_PERMISSIONS', count: 1 },
       ],
-      refused: [],
+      refused: [{ id: 'cred_1', code: 'INSUFFICIENT_PERMISSIONS', network: null, count: 1 }],
       tokens: ['tok_1'],
     },
   ]);
   held.fed.clock.advance(3_000);
-  assert.equal(reported(held).length, 3);
+  assert.equal(reported(held).length, 1);
 });
 
 it('keeps what it counted while there is nobody to report to', async () => {
@@ -147,5 +134,57 @@ it('tells the networks of one credential apart, and adds up what is of one', () 
   assert.equal(
     networks.reduce((sum, { count }) => sum + count, 0),
     40,
+  );
+});
+
+it('reports nothing that the control plane can not read: not of a quota whose period changed since', async () => {
+  const held = new FedVerifier({ quota: DAILY });
+  await held.verify();
+  held.fed.change([keyRecord({ quota: { ...DAILY, period: 'month' } })]);
+  held.fed.clock.advance(1_000);
+  const [report] = reported(held);
+  assert.deepEqual([report?.credentials.length, report?.quotas], [1, []]);
+});
+
+it('reports an address only where it is one', async () => {
+  const long = '[2001:0db8:85a3:0000:0000:8a2e:0370:7334]:65535';
+  for (const clientIp of [long, '10.0.0.1:443', '10.0.0.1, 10.0.0.2', 'fe80::1%eth0', '\0']) {
+    const held = new FedVerifier();
+    await held.verify({ clientIp: '10.0.0.1' });
+    for (let i = 0; i < 3; i++) await held.verify({ clientIp });
+    held.fed.clock.advance(1_000);
+    const [used] = (reported(held)[0] as UsageReport).credentials;
+    assert.equal(used?.lastIp, null, clientIp);
+    assert.deepEqual(used?.networks, [
+      { network: '10.0.0.0/24', count: 1 },
+      { network: null, count: 3 },
+    ]);
+  }
+});
+
+it('cuts what it reports by its bytes, so that the control plane takes every frame and nothing is lost', () => {
+  const usage = new Usage();
+  const uuid = '01a22ab9-220f-7000-8000-000000000000';
+  for (let i = 0; i < 4_000; i++) {
+    const id = `cred_${uuid}${i}`;
+    const credential = { id, tally: 0, key: { id: `key_${i}`, quota: DAILY } } as unknown as ReplicaCredential;
+    for (let at = 0; at < 16; at++) usage.used(credential, NOON, `2001:db8:${at}ab::8a2e:370:7334`);
+    usage.denied(`env_${uuid}${i}`, 'TIMESTAMP_OUT_OF_WINDOW', id, '2001:db8::1');
+  }
+  for (let i = 0; i < 20_000; i++) usage.tokenUsed(`tok_${uuid}${i}`);
+  const reports = usage.take(() => ({ periodStart: MIDNIGHT, used: Number.MAX_SAFE_INTEGER }));
+  for (const payload of reports) {
+    const bytes = Buffer.byteLength(JSON.stringify({ type: 'report', payload }));
+    assert.ok(bytes <= MAX_VERIFIER_FRAME_BYTES, `${bytes} bytes`);
+  }
+  assert.deepEqual(
+    [
+      reports.flatMap(({ credentials }) => credentials.flatMap(({ networks }) => networks)).length,
+      reports.flatMap(({ quotas }) => quotas).length,
+      reports.flatMap(({ refused }) => refused).length,
+      reports.flatMap(({ denials }) => denials).length,
+      reports.flatMap(({ tokens }) => tokens).length,
+    ],
+    [64_000, 4_000, 4_000, 4_000, 20_000],
   );
 });

@@ -1,7 +1,8 @@
-import { MAX_BROKEN, type UsageReport } from '@keyhold/protocol/verification-messages';
+import { MAX_BROKEN, MAX_USES, type UsageReport } from '@keyhold/protocol/verification-messages';
 import type { VerdictCode } from '@keyhold/protocol/verdict';
-import { networkOf } from './networks.ts';
+import { networkOf, readableAddress } from './networks.ts';
 import type { ReplicaCredential } from './replica.ts';
+import { cutReports } from './usage-frames.ts';
 
 /** Distinct credentials and keys counted between two reports; what exceeds it goes uncounted, never unlimited. */
 const MAX_COUNTED = 20_000;
@@ -9,8 +10,6 @@ const MAX_COUNTED = 20_000;
 const PLACE_BITS = 15;
 const PLACE_MASK = (1 << PLACE_BITS) - 1;
 const LAST_REPORT = (1 << (32 - PLACE_BITS)) - 1;
-/** Items of one report frame, well below the frame's limit in bytes. */
-const MAX_REPORTED = 4_000;
 /** Networks of one credential that are told apart in one report; more are counted together. */
 const MAX_NETWORKS = 16;
 
@@ -23,7 +22,7 @@ export class Usage {
   #ids: string[] = [];
   readonly #counts = new Uint32Array(MAX_COUNTED);
   readonly #lastAt = new Float64Array(MAX_COUNTED);
-  /** Empty where there was no address. */
+  /** Empty where there was no address, or one that can't be read. */
   #lastIps: string[] = [];
   #report = 1;
   /** Ids of keys. */
@@ -56,7 +55,7 @@ export class Usage {
     const now = (this.#counts[place] as number) - 1;
     this.#addRun(place, now - (this.#movedAt[place] as number));
     this.#movedAt[place] = now;
-    this.#lastIps[place] = clientIp;
+    this.#lastIps[place] = readableAddress(clientIp) ?? '';
   }
 
   #addRun(place: number, count: number): void {
@@ -69,7 +68,7 @@ export class Usage {
 
   #usedFirst(credential: ReplicaCredential, wallMs: number, clientIp: string): void {
     const place = this.#ids.push(credential.id) - 1;
-    this.#lastIps.push(clientIp);
+    this.#lastIps.push(readableAddress(clientIp) ?? '');
     this.#counts[place] = 1;
     this.#movedAt[place] = 0;
     this.#lastAt[place] = wallMs;
@@ -102,13 +101,13 @@ export class Usage {
   }
 
   /**
-   * Everything counted since the last call, in frames; empty when there was nothing.
+   * Everything counted since the last call, in reports that each fit into a frame; empty when there was nothing.
    * @param quotaOf by a key's id; null when it has no quota any more
    */
   take(quotaOf: (key: string) => { periodStart: number; used: number } | null): UsageReport[] {
     const credentials = this.#ids.map((id, place) => ({
       id,
-      count: this.#counts[place] as number,
+      count: atMost(this.#counts[place] as number),
       lastAt: this.#lastAt[place] as number,
       lastIp: this.#lastIps[place] || null,
       networks: this.#networksOf(place),
@@ -118,32 +117,11 @@ export class Usage {
       return quota === null ? [] : { key, ...quota };
     });
     const denials = [...this.#denials].flatMap(([environment, codes]) =>
-      [...codes].map(([code, count]) => ({ environment, code, count })),
+      [...codes].map(([code, count]) => ({ environment, code, count: atMost(count) })),
     );
-    const reports: UsageReport[] = [];
-    const rounds = Math.ceil(Math.max(credentials.length, quotas.length) / MAX_REPORTED);
-    for (let i = 0; i < rounds; i++) {
-      const [from, to] = [i * MAX_REPORTED, (i + 1) * MAX_REPORTED];
-      reports.push({
-        credentials: credentials.slice(from, to),
-        quotas: quotas.slice(from, to),
-        denials: [],
-        refused: [],
-        tokens: [],
-      });
-    }
-    const refused = [...this.#refused.values()];
-    for (let i = 0; i < refused.length; i += MAX_REPORTED) {
-      const part = refused.slice(i, i + MAX_REPORTED);
-      reports.push({ credentials: [], quotas: [], denials: [], refused: part, tokens: [] });
-    }
-    if (denials.length > 0 || this.#tokens.size > 0) {
-      reports.push({ credentials: [], quotas: [], denials, refused: [], tokens: [...this.#tokens] });
-    }
-    if (this.#broken.size > 0) {
-      const broken = [...this.#broken];
-      reports.push({ credentials: [], quotas: [], denials: [], refused: [], tokens: [], broken });
-    }
+    const refused = [...this.#refused.values()].map((one) => ({ ...one, count: atMost(one.count) }));
+    const [tokens, broken] = [[...this.#tokens], [...this.#broken]];
+    const reports = cutReports({ credentials, quotas, denials, refused, tokens, broken });
     this.#clear();
     return reports;
   }
@@ -152,9 +130,9 @@ export class Usage {
   #networksOf(place: number): { network: string | null; count: number }[] {
     const moved = this.#networks.get(place);
     const last = (this.#counts[place] as number) - (this.#movedAt[place] as number);
-    if (moved === undefined) return [{ network: networkOf(this.#lastIps[place] as string), count: last }];
+    if (moved === undefined) return [{ network: networkOf(this.#lastIps[place] as string), count: atMost(last) }];
     this.#addRun(place, last);
-    return [...moved].map(([network, count]) => ({ network, count }));
+    return [...moved].map(([network, count]) => ({ network, count: atMost(count) }));
   }
 
   #clear(): void {
@@ -168,4 +146,9 @@ export class Usage {
     this.#tokens.clear();
     this.#broken.clear();
   }
+}
+
+/** Counts pile up while there is nobody to report to. */
+function atMost(count: number): number {
+  return Math.min(count, MAX_USES);
 }

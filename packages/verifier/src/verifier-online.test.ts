@@ -26,6 +26,14 @@ it('asks the control plane for what a permission needs confirmed, and for nothin
   assert.equal(await asked.code(WRITE), 'RATE_LIMITED', 'the third of two');
 });
 
+it('asks for a client whose address is none as for one without: what can not be read is not told', async () => {
+  const asked = held(settingRecord());
+  const verdict = asked.verify({ ...WRITE, clientIp: '[2001:0db8:85a3:0000:0000:8a2e:0370:7334]:65535' });
+  assert.equal(asked.questions[0]?.payload.clientIp, null);
+  asked.answer({ code: 'VALID' });
+  assert.equal((await verdict).code, 'VALID');
+});
+
 it('lets the control plane refuse what its replica would allow', async () => {
   for (const code of ['REVOKED', 'SUSPENDED', 'EXPIRED', 'NOT_FOUND', 'STORE_UNAVAILABLE'] as const) {
     const asked = held(settingRecord());

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { FeedRecord } from '@keyhold/protocol/feed';
+import type { UsageReport } from '@keyhold/protocol/verification-messages';
 import type { SharedStore, Taken, TakeRequest } from './shared-store.ts';
 import { FedVerifier } from './testing/fed-verifier.ts';
 import { keyRecord, settingRecord } from './testing/records.ts';
@@ -98,4 +99,38 @@ it('counts for itself while the store cannot be asked, or refuses, as each limit
   const verdict = closed.fed.verify(WRITE);
   closed.store.asked[0]?.answer(gone);
   assert.equal((await verdict).code, 'STORE_UNAVAILABLE');
+});
+
+it('knows and reports of a quota what the store has counted, also when the store forgets or is gone', async () => {
+  const { store, fed } = held({ permissions: ['*:*'], quota: { limit: 8, period: 'day' } });
+  const midnight = Date.UTC(2026, 0, 15);
+  const counted = { ...TAKEN, limits: [], quota: { used: 7 } };
+  const first = fed.verify(WRITE);
+  store.asked[0]?.answer(counted);
+  assert.equal((await first).quota?.remaining, 1);
+  fed.fed.clock.advance(1_000);
+  const reports = fed.fed.feed.link.sentOf('report').map(({ payload }) => payload as UsageReport);
+  assert.deepEqual(
+    reports.flatMap(({ quotas }) => quotas),
+    [{ key: 'key_1', periodStart: midnight, used: 7 }],
+  );
+  const codes: string[] = [];
+  for (const [i, floor] of [7, 8].entries()) {
+    const verdict = fed.verify(WRITE);
+    assert.equal(store.asked[i + 1]?.request.quota?.floor, floor);
+    store.asked[i + 1]?.answer({ code: 'UNAVAILABLE', reason: 'gone' });
+    codes.push((await verdict).code);
+  }
+  assert.deepEqual(codes, ['VALID', 'QUOTA_EXCEEDED']);
+});
+
+it('learns nothing of a quota that has another period when the store answers', async () => {
+  const { store, fed } = held({ permissions: ['*:*'], quota: { limit: 8, period: 'minute' } });
+  const verdict = fed.verify(WRITE);
+  fed.fed.change([keyRecord({ permissions: ['*:*'], quota: { limit: 8, period: 'month' } })]);
+  store.asked[0]?.answer({ ...TAKEN, limits: [], quota: { used: 7 } });
+  await verdict;
+  void fed.verify(WRITE);
+  const quota = store.asked[1]?.request.quota;
+  assert.deepEqual([quota?.periodStart, quota?.floor], [Date.UTC(2026, 0, 1), 0]);
 });

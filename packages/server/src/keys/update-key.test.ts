@@ -68,6 +68,15 @@ onEachDatabase('changing a key', (createPlace) => {
     assert.equal(again.barrier.sequence, first.barrier.sequence);
   });
 
+  it('waits, when an address is taken away again, for the entry that took it away', async () => {
+    const { keyId } = await shared().market.issue({ addressBook: ['GOOD', 'STOLEN'] });
+    const narrowing = { addressBook: ['GOOD'] };
+    const first = await patch(keyId, narrowing);
+    assert.equal((await patch(keyId, narrowing)).barrier.sequence, first.barrier.sequence);
+    const renamed = await patch(keyId, { ...narrowing, name: 'renamed' });
+    assert.ok(renamed.barrier.sequence > first.barrier.sequence);
+  });
+
   it('is usable when the reply of a widening returns, and a widening answers without barrier', async () => {
     const { keyId, secret } = await shared().market.issue({ allowedNetworks: ['10.0.0.0/8'] });
     for (const [body, request] of [

@@ -3,7 +3,10 @@ import type { Facts } from '../ledger/facts.ts';
 import type { Random } from '../random.ts';
 import { findAddressBook } from './keys.store.ts';
 
-/** Writes where a key may send funds to, within a change of the key; true where it took an address away. */
+/**
+ * Writes where a key may send funds to, within a change of the key; true where it took an address away, or may have done
+ * so before, having found nothing to change.
+ */
 export async function writeAddressBook(
   facts: Facts,
   random: Random,
@@ -19,7 +22,7 @@ export async function writeAddressBook(
     return false;
   }
   const row = (await facts.find('address_books', found.id)) ?? found;
-  await facts.update('address_books', row, columns);
+  if ((await facts.update('address_books', row, columns)) === row) return true;
   const kept = new Set(addresses);
   return (JSON.parse(row.addresses) as string[]).some((address) => !kept.has(address));
 }

@@ -35,6 +35,8 @@ export class Facts {
   readonly removed: string[] = [];
   /** Ids of rows that were found tampered with and overwritten. */
   readonly tampered: string[] = [];
+  /** Ids of rows that were looked at, with or without a change. */
+  readonly seen: string[] = [];
   readonly #heads: ReadonlyMap<string, string | null>;
   readonly #own = new Map<string, string | null>();
   readonly #newSalt: () => string;
@@ -90,6 +92,7 @@ export class Facts {
     table: T,
     id: string,
   ): Promise<{ row: FactTables[T] | undefined; head: string | null }> {
+    this.seen.push(id);
     const find = compiledOnce(this.db, `find ${table}`, [id], () =>
       sql`select t.*, h.digest as head_digest from row_heads h left join ${sql.table(table)} t on t.id = h.row_id
         where h.row_id = ${id}`.compile(this.db),

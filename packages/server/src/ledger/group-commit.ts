@@ -41,6 +41,8 @@ interface Ran {
   readonly facts: Facts | null;
   /** Sequence to answer with when there is no entry. */
   readonly stored: number;
+  /** Rows that it found as it wanted them: what repeats a change waits for whatever made each of them so. */
+  readonly restsOn: readonly string[];
   readonly keep?: { readonly value: unknown };
 }
 
@@ -96,8 +98,8 @@ export class GroupCommit {
     let next = before.sequence;
     for (const [i, one] of ran.entries()) {
       // INVARIANT: what repeats a change of this very group waits for that change's entry, not for an older one.
-      const { subject } = (group[i] as Pending).draft;
-      const sequence = one.entry === null ? Math.max(one.stored, heads.get(subject)?.sequence ?? 0) : ++next;
+      const settled = one.restsOn.map((id) => heads.get(id)?.sequence ?? 0);
+      const sequence = one.entry === null ? Math.max(one.stored, ...settled) : ++next;
       for (const [id, digest] of one.facts?.heads ?? []) heads.set(id, { digest, sequence });
       outcomes.push(one.outcome(sequence));
       const idempotency = (group[i] as Pending).draft.idempotency;
@@ -120,7 +122,7 @@ export class GroupCommit {
   async #run(db: Kysely<Database>, pending: Pending, heads: ReadonlyMap<string, string | null>): Promise<Ran> {
     const { draft, change } = pending;
     const repeated = draft.idempotency === undefined ? undefined : await findRepeated(db, draft.idempotency);
-    if (repeated !== undefined) return { ...nothing(repeated), stored: 0 };
+    if (repeated !== undefined) return nothing(repeated);
     const savepoint = new Savepoint(db);
     const facts = new Facts(db, heads, this.#options.newSalt, () => savepoint.set());
     // Else before it writes, which many changes, as uses are, never do.
@@ -139,7 +141,7 @@ export class GroupCommit {
       if (isStoreFault(error)) throw error;
       await savepoint.undo();
       if (error instanceof TamperedRow) return { ...nothing(tamperedRefusal(error)), outcome: () => tampered(error) };
-      return { outcome: () => ({ error }), entry: null, facts: null, stored: 0 };
+      return { ...NOTHING, outcome: () => ({ error }) };
     }
   }
 
@@ -150,19 +152,22 @@ export class GroupCommit {
     });
     const keep = draft.idempotency === undefined ? {} : { keep: { value } };
     if (facts.changes.length === 0 && draft.evenWithoutChange === undefined) {
-      return { outcome: result, entry: null, facts: null, stored: await lastSequence(db, draft.subject), ...keep };
+      const restsOn = [draft.subject, ...facts.seen];
+      return { ...NOTHING, outcome: result, stored: await lastSequence(db, restsOn), restsOn, ...keep };
     }
     // Before the savepoint is let go: one change that can't be entered must not take its group with it.
     if (facts.changes.length > MAX_CHANGED_ROWS)
       throw new RangeError(`${facts.changes.length} rows do not fit into one entry`);
     const { newId, clock } = this.#options;
     const entry = { id: newId('entry'), atMs: clock.wall(), draft, changes: facts.changes, side };
-    return { outcome: result, entry, facts, stored: 0, ...keep };
+    return { ...NOTHING, outcome: result, entry, facts, ...keep };
   }
 }
 
+const NOTHING = { entry: null, facts: null, stored: 0, restsOn: [] } as const;
+
 function nothing(result: Refusal | Recorded<unknown>): Ran {
-  return { outcome: () => ({ result }), entry: null, facts: null, stored: 0 };
+  return { ...NOTHING, outcome: () => ({ result }) };
 }
 
 function tampered(error: TamperedRow): Outcome {
@@ -176,8 +181,12 @@ function tamperedRefusal({ rowId }: TamperedRow): Refusal {
   );
 }
 
-/** The stored sequence of the entry that last touched the row: what a repeated taking-away waits for. */
-async function lastSequence(db: Kysely<Database>, rowId: string): Promise<number> {
-  const row = await db.selectFrom('row_heads').select('sequence').where('row_id', '=', rowId).executeTakeFirst();
-  return row?.sequence ?? 0;
+/** The stored sequence of the newest entry that touched one of the rows: what a repeated taking-away waits for. */
+async function lastSequence(db: Kysely<Database>, rowIds: readonly string[]): Promise<number> {
+  const found = await db
+    .selectFrom('row_heads')
+    .select(({ fn }) => fn.max('sequence').as('sequence'))
+    .where('row_id', 'in', rowIds)
+    .executeTakeFirst();
+  return Number(found?.sequence ?? 0);
 }

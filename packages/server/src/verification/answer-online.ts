@@ -2,7 +2,7 @@ import type { VerdictCode } from '@keyhold/protocol/verdict';
 import type { OnlineAnswer, OnlineQuestion } from '@keyhold/protocol/verification-messages';
 import { decide } from '@keyhold/verifier/decide';
 import { CompactReplica } from '@keyhold/verifier/compact-replica';
-import { parseAddress } from '@keyhold/verifier/networks';
+import { readableAddress } from '@keyhold/verifier/networks';
 import { compileRequirement } from '@keyhold/verifier/permissions';
 import { digestFromHex } from '@keyhold/verifier/digest';
 import { refuse } from '@keyhold/protocol/errors';
@@ -65,10 +65,6 @@ export async function answerOnline(
     return decided.code === 'VALID' ? decided.code : refuse('FORBIDDEN', 'not valid by the committed state');
   });
   return decided;
-}
-
-function readableAddress(clientIp: string | null): string | null {
-  return clientIp !== null && parseAddress(clientIp) !== null ? clientIp : null;
 }
 
 /** What a decision needs, without what was tampered with: whatever depends on that is then not found. */

@@ -1,6 +1,6 @@
-import { UsageReport } from '@keyhold/protocol/verification-messages';
+import type { UsageReport } from '@keyhold/protocol/verification-messages';
+import { readableAddress } from '@keyhold/verifier/networks';
 import type { Kysely } from 'kysely';
-import { Compile } from 'typebox/compile';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../database/schema.ts';
 import type { Scratch } from '../database/scratch.ts';
@@ -9,12 +9,12 @@ import type { Asking } from '../feed/feed-source.ts';
 import { type FeedScope, isAddressedTo } from '../feed/scope.ts';
 import { addDenials, addUses, keepQuotas, placesOf } from '../keys/usage.store.ts';
 import type { Places } from './places.ts';
+import { readReport } from './read-report.ts';
 import { type HeldSlice, slicesOf, storeSlices } from './quota-slices.store.ts';
+import type { UnreadableItems } from './unreadable-items.ts';
 import type { CountedDenial, CountedUse } from './usage-log.ts';
 
 const MINUTE_MS = 60_000;
-
-const reports = Compile(UsageReport);
 
 interface Taking {
   readonly scratch: Scratch;
@@ -24,6 +24,8 @@ interface Taking {
   readonly tokensUsed: (ids: readonly string[]) => void;
   /** Told of secrets that a verifier could not open where they lie. */
   readonly broken: (id: string) => void;
+  /** Told how much of a report could not be read. */
+  readonly unreadable: UnreadableItems;
   /** Told what is to be entered. */
   readonly counted: (uses: readonly CountedUse[], denials: readonly CountedDenial[]) => void;
 }
@@ -33,16 +35,17 @@ interface Taking {
  * minute.
  */
 export async function takeReport(taking: Taking, { scope, verifier }: Asking, payload: unknown): Promise<void> {
-  if (!reports.Check(payload)) throw new TypeError('not a usage report');
   const { scratch, reader, clock, places } = taking;
-  taking.tokensUsed(payload.tokens);
-  for (const id of await secretsOf(reader, scope, payload.broken ?? [])) taking.broken(id);
+  const { report, unreadable } = readReport(payload);
+  taking.unreadable.note(verifier, unreadable);
+  taking.tokensUsed(report.tokens);
+  for (const id of await secretsOf(reader, scope, report.broken ?? [])) taking.broken(id);
   const now = clock.wall();
-  const credentials = addedUp(payload.credentials);
-  const quotas = lastOfEach(payload.quotas, ({ key }) => key);
+  const credentials = addedUp(report.credentials);
+  const quotas = lastOfEach(report.quotas, ({ key }) => key);
   const fed = await placesOf(
     reader,
-    [...credentials, ...payload.refused].map(({ id }) => id),
+    [...credentials, ...report.refused].map(({ id }) => id),
     quotas.map(({ key }) => key),
   );
   const isFed = (id: string) => {
@@ -51,12 +54,14 @@ export async function takeReport(taking: Taking, { scope, verifier }: Asking, pa
   };
   const isItsOwn = (environment: string) =>
     environment === '' || isAddressedTo({ projects: [places.projectOf(environment)], environment }, scope);
-  const uses = credentials.filter(({ id }) => isFed(id)).map((use) => ({ ...use, lastAt: Math.min(use.lastAt, now) }));
+  const uses = credentials
+    .filter(({ id }) => isFed(id))
+    .map((use) => ({ ...use, lastAt: Math.min(use.lastAt, now), lastIp: readableAddress(use.lastIp) }));
   const kept = quotas.filter(({ key, periodStart }) => isFed(key) && periodStart <= now);
-  const denials = lastOfEach(payload.denials, ({ environment, code }) => `${environment} ${code}`).filter(
+  const denials = lastOfEach(report.denials, ({ environment, code }) => `${environment} ${code}`).filter(
     ({ environment }) => isItsOwn(environment),
   );
-  const refused = payload.refused.filter(({ id }) => isFed(id));
+  const refused = report.refused.filter(({ id }) => isFed(id));
   taking.counted(
     [...uses.flatMap(countedUses), ...refused.map(({ id, ...use }) => ({ credential: id, ...use }))],
     denials,

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { UsageReport } from '@keyhold/protocol/verification-messages';
+import { Compile } from 'typebox/compile';
+import { readReport } from './read-report.ts';
+import { UnreadableItems } from './unreadable-items.ts';
+
+const EMPTY = { credentials: [], quotas: [], denials: [], refused: [], tokens: [] };
+const USE = { id: 'cred_1', count: 1, lastAt: 1, lastIp: '10.0.0.1', networks: [{ network: '10.0.0.0/24', count: 1 }] };
+const QUOTA = { key: 'key_1', periodStart: 0, used: 1 };
+const DENIAL = { environment: 'env_1', code: 'NOT_FOUND', count: 1 };
+const REFUSAL = { id: 'cred_1', code: 'EXPIRED', network: null, count: 1 };
+const reports = Compile(UsageReport);
+
+it('takes a report that can be read as it is', () => {
+  const report = { credentials: [USE], quotas: [QUOTA], denials: [DENIAL], refused: [REFUSAL], tokens: ['tok_1'] };
+  assert.deepEqual(readReport(report), { report, unreadable: 0 });
+});
+
+it('loses of a report what can not be read, counts it, and keeps every other item', () => {
+  const wrong: readonly [list: keyof UsageReport, item: unknown][] = [
+    ['credentials', { ...USE, lastIp: '[2001:0db8:85a3:0000:0000:8a2e:0370:7334]:65535' }],
+    ['credentials', { ...USE, count: -1 }],
+    ['credentials', { ...USE, id: 'cred_\0' }],
+    ['credentials', { ...USE, networks: [{ network: 'everywhere', count: 1 }] }],
+    ['credentials', null],
+    ['quotas', { ...QUOTA, periodStart: null }],
+    ['quotas', { ...QUOTA, used: 1.5 }],
+    ['denials', { ...DENIAL, code: 'FINE' }],
+    ['refused', { ...REFUSAL, more: 1 }],
+    ['tokens', 7],
+    ['broken', {}],
+  ];
+  const good = { credentials: [USE], quotas: [QUOTA], denials: [DENIAL], refused: [REFUSAL], tokens: ['tok_1'] };
+  for (const [list, item] of wrong) {
+    const own: readonly unknown[] = list === 'broken' ? [] : good[list];
+    const { report, unreadable } = readReport({ ...good, [list]: [item, ...own, item] });
+    assert.deepEqual(report, { ...good, broken: [] }, JSON.stringify([list, item]));
+    assert.equal(unreadable, 2);
+    assert.ok(reports.Check(report));
+  }
+});
+
+it('reads nothing of what is no report, and no more of a list than one may hold', () => {
+  const nothing = { ...EMPTY, broken: [] };
+  for (const payload of [null, 7, 'report']) assert.deepEqual(readReport(payload), { report: EMPTY, unreadable: 1 });
+  assert.deepEqual(readReport({ credentials: {}, quotas: 'x', more: [] }), { report: nothing, unreadable: 3 });
+  const { report, unreadable } = readReport({ ...EMPTY, tokens: new Array(20_003).fill('tok_1') });
+  assert.deepEqual([report.tokens.length, unreadable], [20_000, 3]);
+});
+
+it('tells of what can not be read at most once a minute, with all that came since', () => {
+  let now = 0;
+  const told: unknown[] = [];
+  const items = new UnreadableItems({ monotonic: () => now }, { warn: (fields: unknown) => void told.push(fields) });
+  items.note('ver_1', 2);
+  for (now of [1, 59_999]) items.note('ver_1', 3);
+  now = 60_000;
+  items.note('ver_2', 1);
+  assert.deepEqual(told, [
+    { verifier: 'ver_1', items: 2 },
+    { verifier: 'ver_2', items: 7 },
+  ]);
+  assert.equal(items.count, 9);
+});
