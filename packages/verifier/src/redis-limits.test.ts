@@ -94,3 +94,24 @@ it('property: the script decides every request as one verifier does, and describ
   t.diagnostic(`${requests} requests, ${refusals} of them refused by both`);
   assert.ok(refusals > requests / 20 && refusals < requests);
 });
+
+it('lets nobody wait longer than the window that a limit has now, as one verifier does', async (t) => {
+  if (!haveRedis(t)) return;
+  await using redis = await RealRedis.start();
+  using connection = redis.connect();
+  const { client } = connection;
+  const start = Math.floor(Date.now() / 1000);
+  const take = async (windowSeconds: number, cost: number, atSeconds: number) => {
+    const limit = sharedLimit(10, windowSeconds * 1000, 'main');
+    const args = takeArguments('t', REIGN, takeRequest({ owner: 'changed', limits: [limit], cost }));
+    const sec = start + atSeconds;
+    await client.hset(args[1] as string, { reign: REIGN, since: 0, latest: sec * 1000 });
+    const reply = await client.eval(SCRIPT.text, args[0] as number, ...args.slice(1), String(sec), '0');
+    return readTaken(reply as number[])?.code;
+  };
+  assert.equal(await take(86_400, 10, 0), 'VALID');
+  for (const at of [1, 2]) assert.equal(await take(60, 1, at), 'RATE_LIMITED', 'what was used is not forgotten');
+  assert.equal(await take(60, 1, 7), 'VALID');
+  assert.equal(await take(60, 1, 7), 'RATE_LIMITED');
+  assert.equal(await take(60, 10, 68), 'VALID');
+});

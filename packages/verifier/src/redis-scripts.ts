@@ -147,20 +147,26 @@ local known = #ids > 0 and redis.call('HMGET', COUNTS, unpack(ids))
 
 -- GCRA with burst = limit, as limits.ts has it. Its arrival time is kept as how far ahead of the moment of writing it
 -- was, "ahead:sec:usec": small numbers, which a double adds up without rounding units away.
-local function aheadNow(stored, window)
+local function aheadNow(stored)
   if not stored then return 0 end
   local ahead, writtenSec, writtenUsec = readLimit(stored)
   local elapsed = (sec - writtenSec) * 1000 + (usec - writtenUsec) / 1000
   ahead = math.max(0, ahead - elapsed)
-  -- Never above a window, unless the clock was set back or the window made shorter: wait a window at most.
-  if ahead > window + 1 then return window end
   return ahead
+end
+
+-- Never above a window, unless the clock was set back or the window made shorter: wait a window at most, from the first
+-- look at it on, which is noted.
+local function withinWindow(id, ahead, window)
+  if ahead <= window + 1 then return ahead end
+  redis.call('HSET', COUNTS, id, string.format('%.17g:%d:%d', window, sec, usec))
+  return window
 end
 
 local limits = {}
 for i = 1, limitCount do
   local window, limit = tonumber(ARGV[arg + 1]), tonumber(ARGV[arg + 2])
-  local ahead = aheadNow(known[i], window)
+  local ahead = withinWindow(ids[i], aheadNow(known[i]), window)
   local after = ahead + (cost * window) / limit
   local slack = math.min(0.001, window / limit / 1000)
   local excess = after - window
