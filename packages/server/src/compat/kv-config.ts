@@ -1,5 +1,5 @@
 import { isRefusal } from '@keyhold/protocol/errors';
-import { openSettings } from '../secrets/held-settings.ts';
+import { openSettings } from '../secrets/find-secret-settings.ts';
 import { setSecretSettings } from '../secrets/set-secret-settings.ts';
 import { readBoolean } from './boolean.ts';
 import { readDuration, writeDuration } from './duration.ts';

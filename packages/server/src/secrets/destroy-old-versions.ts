@@ -3,7 +3,7 @@ import type { Caller } from '../access/change-context.ts';
 import type { SecretRow } from '../database/schema.ts';
 import type { Facts } from '../ledger/facts.ts';
 import type { Vault } from '../vault/vault.ts';
-import { heldSettings } from './held-settings.ts';
+import { heldSettings } from './find-secret-settings.ts';
 import { secretEntry } from './open-secret.ts';
 import { versionsKept } from './secret-record.ts';
 import { findUndestroyed } from './secrets.store.ts';

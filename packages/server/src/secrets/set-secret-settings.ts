@@ -2,7 +2,7 @@ import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import { attribution, type Caller } from '../access/change-context.ts';
 import type { EnvironmentRow, ProjectRow, SecretSettingsRow } from '../database/schema.ts';
 import type { Vault } from '../vault/vault.ts';
-import { settingsId } from './held-settings.ts';
+import { settingsId } from './find-secret-settings.ts';
 
 export interface EnvironmentSecretSettings {
   readonly maxVersions?: number;

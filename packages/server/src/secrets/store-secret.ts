@@ -15,7 +15,7 @@ import { sealEnvelope } from '../vault/envelope.ts';
 import { keyToEncrypt } from '../vault/open-vault-key.ts';
 import { placeIn, type Vault } from '../vault/vault.ts';
 import { destroyBatch, destroyOldVersions } from './destroy-old-versions.ts';
-import { heldSettings } from './held-settings.ts';
+import { heldSettings } from './find-secret-settings.ts';
 import { secretEntry } from './open-secret.ts';
 import { showSecret, showVersion } from './secret-record.ts';
 import { findSecretByPath } from './secrets.store.ts';
