@@ -5,7 +5,14 @@ import type { Redis } from 'ioredis';
 import { bindScript, partKey, partOf, readTaken, takeArguments, takeScript } from './redis-scripts.ts';
 import type { TakeRequest } from './shared-store.ts';
 import { haveMovableRedis, haveRedis, RealRedis } from './testing/real-redis.ts';
-import { onceNonce, sharedLimit, sharedQuota, takeRequest, WatchedStore } from './testing/shared-requests.ts';
+import {
+  onceNonce,
+  risingNonce,
+  sharedLimit,
+  sharedQuota,
+  takeRequest,
+  WatchedStore,
+} from './testing/shared-requests.ts';
 
 const HOUR_MS = 3_600_000;
 const [QUIET, BUSY] = ['cons_1', 'others'];
@@ -75,14 +82,14 @@ describe('the clock of Redis goes forth by hours and back', () => {
       const spent = spentOnce();
       assert.notEqual(partOf(QUIET), partOf(BUSY));
       await eachOf(world, spent);
-      const used = onceNonce('used', { signedAt: Date.now() - 1 });
-      const before = { owner: BUSY, replay: onceNonce('before') };
+      const before = { owner: BUSY, replay: onceNonce('before', { signedAt: Date.now() - 1 }) };
       assert.equal(await code(before), 'VALID');
+      assert.equal(await code(before), 'REPLAYED');
       await forth(3 * HOUR_MS);
       await code({ owner: BUSY });
       redis.moveClock(0);
       await store.untilReady();
-      assert.equal(await code({ owner: BUSY, replay: used }), 'TOO_OLD');
+      assert.equal(await code(before), 'TOO_OLD');
       assert.equal(await code({ owner: BUSY, replay: onceNonce('new') }), 'VALID');
       assert.deepEqual(await eachOf(world, spent), REFUSED);
     }));
@@ -198,4 +205,50 @@ it('what is over is forgotten, by those who ask: what is remembered is bounded b
   for (let i = 0; i < 100; i++) await scripts.take({});
   assert.deepEqual(await remembered(), [0, 0]);
   assert.deepEqual(await client.keys('*'), [scripts.key('memory')]);
+});
+
+it('a Redis that is full takes again once what filled it is over', async (t) => {
+  if (!haveRedis(t)) return;
+  await using redis = await RealRedis.start();
+  using connection = redis.connect();
+  const { client } = connection;
+  const scripts = new Scripts(client, 'p', Date.UTC(2027, 0, 1));
+  await scripts.bind();
+  const take = async (id: number) => {
+    const untilMs = scripts.nowMs + 3_000;
+    const replay = onceNonce(`${id} ${'x'.repeat(200)}`, { signedAt: scripts.nowMs, untilMs, keptUntilMs: untilMs });
+    return await scripts.take({ replay }).then(
+      (taken) => taken?.code,
+      (error: Error) => (/OOM/.test(error.message) ? 'FULL' : error.message),
+    );
+  };
+  for (let i = 0; i < 500; i++) assert.equal(await take(i), 'VALID');
+  // Below what it uses now, as when others filled the rest.
+  const used = Number(/used_memory:(\d+)/.exec(await client.info('memory'))?.[1]);
+  await client.config('SET', 'maxmemory', `${used - 1_000}`);
+  assert.equal(await take(1_000), 'FULL');
+  scripts.nowMs += 10_000;
+  const codes = [];
+  for (let i = 0; i < 200; i++) codes.push(await take(2_000 + i));
+  assert.equal(codes.at(-1), 'VALID', `${codes.filter((code) => code === 'FULL').length} were refused`);
+  assert.ok((await client.zcard(scripts.key('ends'))) <= 210);
+});
+
+it('a number that was written while the clock was ahead is not taken for remembered once memory began anew', async (t) => {
+  if (!haveRedis(t)) return;
+  await using redis = await RealRedis.start();
+  using connection = redis.connect();
+  const scripts = new Scripts(connection.client, 'p', Date.UTC(2027, 0, 1));
+  await scripts.bind();
+  const code = async (value: bigint) => {
+    const credentialCreatedAt = Date.UTC(2026, 0, 1);
+    return (await scripts.take({ replay: risingNonce(value, { credentialCreatedAt }) }))?.code;
+  };
+  scripts.nowMs += 3 * HOUR_MS;
+  await connection.client.set(scripts.key('rising:cred_1'), `${'5'.padStart(20, '0')}:${scripts.nowMs}`);
+  scripts.nowMs -= 3 * HOUR_MS;
+  await connection.client.del(scripts.key('memory'));
+  await scripts.bind();
+  assert.equal(await code(5n), 'REPLAYED');
+  assert.equal(await code(6n), 'UNKNOWN_NONCE');
 });

@@ -64,7 +64,9 @@ end
 local function judgeRising(key, value, createdAt, ahead)
   local stored = redis.call('GET', key)
   if stored and value <= string.sub(stored, 1, 20) then return REPLAYED end
-  local remembered = stored and tonumber(string.sub(stored, 22)) >= startedAt
+  local written = stored and tonumber(string.sub(stored, 22))
+  -- One that was written later than now tells nothing: the clock was ahead, and what it says was remembered may be gone.
+  local remembered = written and written >= startedAt and written <= nowMs + 1000
   if remembered or createdAt > startedAt + ahead then return VALID end
   if readsAsTime(value, startedAt + ahead, nowMs + ahead) then return VALID end
   return UNKNOWN_NONCE
@@ -87,15 +89,19 @@ end
 
 local function forget(most)
   local due = redis.call('ZRANGEBYSCORE', ENDS, '-inf', '(' .. string.format('%d', over), 'LIMIT', 0, most)
-  local gone = {}
+  local gone, later = {}, {}
   for _, id in ipairs(due) do
     local stored = string.sub(id, 1, 6) == 'limit:' and redis.call('HGET', COUNTS, id)
     local endsAt = stored and limitEnd(stored) or 0
-    if endsAt < over then gone[#gone + 1] = id else redis.call('ZADD', ENDS, endsAt, id) end
+    if endsAt < over then gone[#gone + 1] = id else later[#later + 1], later[#later + 2] = endsAt, id end
   end
-  if #gone == 0 then return end
-  redis.call('ZREM', ENDS, unpack(gone))
-  redis.call('HDEL', COUNTS, unpack(gone))
+  -- INVARIANT: what frees memory comes before anything that takes some. A Redis that is full refuses the latter, and ends
+  -- a script that begins with it.
+  if #gone > 0 then
+    redis.call('ZREM', ENDS, unpack(gone))
+    redis.call('HDEL', COUNTS, unpack(gone))
+  end
+  if #later > 0 then redis.call('ZADD', ENDS, unpack(later)) end
 end
 `;
 
@@ -106,10 +112,8 @@ local nowMs = sec * 1000 + usec / 1000
 local marker = redis.call('HMGET', MEMORY, 'reign', 'since', 'latest')
 local latest = tonumber(marker[3])
 if marker[1] ~= ARGV[1] or nowMs < latest - 1000 then return { ${UNBOUND} } end
-if nowMs >= latest + 1000 then
-  latest = math.floor(nowMs)
-  redis.call('HSET', MEMORY, 'latest', string.format('%d', latest))
-end
+local isLater = nowMs >= latest + 1000
+if isLater then latest = math.floor(nowMs) end
 local startedAt = tonumber(marker[2])
 -- What ended before is over by every clock that is not found to have been set back.
 local over = latest - 1000
@@ -117,6 +121,7 @@ ${FORGET}${NONCE}
 local cost, kind, hasQuota = tonumber(ARGV[2]), string.sub(ARGV[3], 1, 1), string.sub(ARGV[3], 2, 2) == 'q'
 local hasFactor, limitCount = string.sub(ARGV[3], 3, 3) == 'f', tonumber(string.sub(ARGV[3], 4))
 forget(2 * (limitCount + 3))
+if isLater then redis.call('HSET', MEMORY, 'latest', string.format('%d', latest)) end
 local arg = 4
 local code = VALID
 -- To be written where the request passes: pairs of an end and an id, and of an id and a count.
