@@ -235,6 +235,8 @@ it('entries are sent to a webhook whose address is another than where the comman
   const webhook = `http://127.0.0.1:${await closedPort()}/`;
   const { code, stderr } = await keyhold(`audit exports create --name siem --kind webhook --webhook-url ${webhook}`);
   assert.equal(code, 0, stderr);
+  const meant = await keyhold(`audit exports create --name other --kind webhook --url ${webhook}`);
+  assert.deepEqual([meant.code, meant.stderr.startsWith('keyhold: --webhook-url URL is missing')], [2, true]);
   const { items } = await json('audit exports list');
   const [made] = items;
   assert.deepEqual([items.length, made.name, made.kind, made.url], [1, 'siem', 'webhook', webhook]);

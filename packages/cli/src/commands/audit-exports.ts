@@ -2,6 +2,7 @@ import type { LogExport } from '@keyhold/protocol/operations/audit';
 import * as operations from '@keyhold/protocol/operations/audit';
 import { apiCommand } from '../api-command.ts';
 import type { Command } from '../command.ts';
+import { UsageError } from '../failure.ts';
 import { type Field, renderDetails, renderTable, time } from '../table.ts';
 
 const EXPORT: readonly Field<LogExport>[] = [
@@ -14,14 +15,25 @@ const EXPORT: readonly Field<LogExport>[] = [
   ['last error', ({ failures, lastError }) => (failures === 0 ? null : lastError)],
 ];
 
+const create = apiCommand({
+  words: ['audit', 'exports', 'create'],
+  operation: operations.createExport,
+  call: (client) => client.audit.createExport,
+  show: (created) => renderDetails(EXPORT, created),
+});
+
 /** `audit exports` */
 export const EXPORT_COMMANDS: readonly Command[] = [
-  apiCommand({
-    words: ['audit', 'exports', 'create'],
-    operation: operations.createExport,
-    call: (client) => client.audit.createExport,
-    show: (created) => renderDetails(EXPORT, created),
-  }),
+  {
+    ...create,
+    run: async (given, context) => {
+      // Whoever means the webhook by --url would send his token there.
+      if (given.input['kind'] === 'webhook' && given.input['url'] === undefined) {
+        throw new UsageError('--webhook-url URL is missing; --url says where the command itself goes');
+      }
+      return await create.run(given, context);
+    },
+  },
   apiCommand({
     words: ['audit', 'exports', 'list'],
     operation: operations.listExports,
