@@ -270,7 +270,7 @@ const VERDICT_TIMEOUT_MS = 10_000;
 
 /** A typed client of a verifier process. */
 export function createVerifierClient(to: Connection) {
-  const connection = { timeoutMs: VERDICT_TIMEOUT_MS, ...to };
+  const connection = { ...to, timeoutMs: to.timeoutMs ?? VERDICT_TIMEOUT_MS };
   return {
     /** Decides one request; a refusal is a verdict, not an error. */
     verify: (input: Input<typeof verify>, options: CallOptions = {}): Promise<Response<typeof verify>> =>

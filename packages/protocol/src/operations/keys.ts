@@ -217,7 +217,6 @@ export const suspendKey = defineOperation({
   status: 200,
   response: KeyAndBarrier,
   errors: ['KEY_NOT_FOUND', 'ILLEGAL_TRANSITION', 'ROW_TAMPERED'],
-  takesAway: true,
 });
 
 export const resumeKey = defineOperation({

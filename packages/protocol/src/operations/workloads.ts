@@ -89,7 +89,6 @@ export const removeWorkload = defineOperation({
   status: 200,
   response: Closed({ workload: WorkloadShape, tokensRevoked: Type.Integer({ minimum: 0 }), barrier: BarrierShape }),
   errors: ['WORKLOAD_NOT_FOUND'],
-  takesAway: true,
 });
 
 /** Stands for an issuer where a workload shows a certificate of a client, which the authorities of the operator signed. */
