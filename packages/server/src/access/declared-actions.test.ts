@@ -3,13 +3,14 @@ import { describe, it } from 'node:test';
 import * as operations from '@keyhold/protocol/operations/access';
 import Fastify from 'fastify';
 import { mount } from '../http/mount.ts';
+import { PROBLEM_SCHEMA } from '../http/route-schema.ts';
 import { NO_POLICIES } from './judge.ts';
 import { refuseAsked } from './locate.ts';
 import type { Principal } from './principal.ts';
 
 describe('a route', () => {
   it('refuses whoever has what it declares nowhere, also where its handler forgets to ask', async () => {
-    const app = Fastify();
+    const app = Fastify().addSchema(PROBLEM_SCHEMA);
     const scopes = { reader: 'read', verifier: 'verify' } as const;
     let handled = 0;
     const gate = {
