@@ -78,7 +78,7 @@ async function store(
   const place = await call.open('secrets.write', path);
   if (isRefusal(place)) return refusalAnswer(place);
   // Of what was sent: what a patch is laid over came back as it was.
-  const lost = findRounded(call.body['data'], '/data');
+  const lost = findRounded(call.body, 'data');
   if (lost !== undefined) return refusalAnswer(lost);
   const options = isObject(call.body['options']) ? call.body['options'] : {};
   const named = options['cas'] ?? undefined;

@@ -6,10 +6,11 @@ import { findRounded, parseJsonBody } from './json-body.ts';
 
 /** Where a number is found that does not come back; null where none is. */
 function roundedIn(text: string): string | null {
-  const parsed = parseJsonBody(Buffer.from(text));
+  const parsed = parseJsonBody(Buffer.from(`{"cas":1e-400,"data":${text},"more":[1e-400]}`));
   if (isRefusal(parsed)) throw new Error(parsed.detail);
-  assert.deepEqual(parsed.value, JSON.parse(text));
-  return findRounded(parsed.value, '')?.field ?? null;
+  const body = parsed.value as { readonly data: unknown };
+  assert.deepEqual(body.data, JSON.parse(text));
+  return findRounded(body, 'data')?.field?.slice('/data'.length) ?? null;
 }
 
 describe('a number in a body', () => {
@@ -33,6 +34,19 @@ describe('a number in a body', () => {
       '{"12345678901234567890":1,"b":[12345678901234567890e-5]}': '/b/0',
     };
     for (const [text, field] of Object.entries(texts)) assert.equal(roundedIn(text), field, text);
+  });
+
+  it('that another program wrote with all digits of its double is no rounded one', () => {
+    for (const same of ['0.10000000000000001', '4.9e-324', '9.999999999999999e22', '4.9406564584124654e-324']) {
+      assert.equal(roundedIn(`[${same}]`), null, same);
+    }
+  });
+
+  it('is looked at once only, and by no function over all values, however it is spelt', (t) => {
+    const parse = t.mock.method(JSON, 'parse');
+    const parsed = parseJsonBody(Buffer.from('{"data":[1e0,1,1]}'));
+    assert.ok('value' in parsed && findRounded(parsed.value as object, 'data') === undefined);
+    assert.ok(parse.mock.calls.every(({ arguments: given }) => given.length === 1));
   });
 
   it('is read in no more time the more zeros it has', () => {

@@ -97,7 +97,7 @@ function mountStore(app: FastifyInstance, { gate, reader, vault }: SecretRoutes)
       secret: body.path,
     });
     if (isRefusal(place)) return place;
-    const lost = findRounded(body.data, '/data');
+    const lost = findRounded(body, 'data');
     if (lost !== undefined) return lost;
     const stored = await storeSecret(vault, { principal, ip, idempotency }, place, input);
     return isRefusal(stored) ? stored : { body: stored.value, repeated: stored.repeated, sequence: stored.sequence };
