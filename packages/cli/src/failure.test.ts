@@ -17,6 +17,7 @@ it('names a failing field by the flag that was typed for it, and by its own name
 it('no refusal of a server speaks to the terminal', () => {
   const failure = { exitCode: 1, code: 'INVALID_INPUT', message: 'a\u001b[2J\nb' };
   assert.equal(describeFailure(failure, []), 'keyhold: INVALID_INPUT: a\\u001b[2J\\u000ab');
+  assert.equal(describeFailure({ ...failure, exitCode: 2 }, []), 'keyhold: a\\u001b[2J\\u000ab');
 });
 
 it('says of a call that was sent and not answered that nobody knows whether it was done', () => {

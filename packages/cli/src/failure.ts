@@ -100,7 +100,7 @@ export function describeFailure(
   { code, message, field, instance, exitCode }: Failure,
   args: readonly string[],
 ): string {
-  if (exitCode === EXIT.usage) return `keyhold: ${message}`;
+  if (exitCode === EXIT.usage) return printable(`keyhold: ${message}`);
   const where = field === undefined ? '' : ` (${flagOf(field, args) ?? field})`;
   const trace = instance !== undefined && code === 'INTERNAL' ? ` [${instance}]` : '';
   return printable(`keyhold: ${code}: ${message}${where}${trace}`);

@@ -295,6 +295,25 @@ it('comes back from far behind however long its snapshot takes, with leases gran
   }
 });
 
+it('waits for the grant behind a snapshot from its last part on, and no longer than for any', () => {
+  for (const lastAt of [4_999, 9_999]) {
+    const fed = new FedClient().lead();
+    fed.feed.link.break();
+    fed.reconnect();
+    fed.feed.link.open();
+    fed.welcome(positionAt(6_000));
+    const { link } = fed.feed;
+    fed.clock.advance(2_000);
+    fed.snapshot([environmentRecord(), consumerRecord()], positionAt(6_000), 0, false);
+    fed.clock.advance(lastAt - 2_000);
+    fed.snapshot([], positionAt(6_000), 1, true);
+    fed.clock.advance(4_999);
+    assert.equal(link.closed, false, `the last part after ${lastAt} ms`);
+    fed.clock.advance(1);
+    assert.equal(link.closed, true);
+  }
+});
+
 it('gives up a snapshot of which nothing comes any more, also with a lease granted between its parts', () => {
   const fed = new FedClient().lead();
   fed.feed.link.break();

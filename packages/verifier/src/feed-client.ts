@@ -249,6 +249,11 @@ export class FeedClient {
     this.#expecting = false;
     this.#replica = this.#snapshot.finish();
     this.#snapshot = null;
+    // The answer comes right behind it: its time begins now.
+    if (this.#awaitingGrant) {
+      this.#cancelTimeout();
+      this.#watchGrant();
+    }
     const first = this.#position === null;
     this.#stand(message.position);
     // Renewals are also how a dead connection is noticed, so they run without any environment too.

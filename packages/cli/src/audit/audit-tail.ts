@@ -58,7 +58,8 @@ export const auditTail: Command = {
         terminal.print(own['json-lines'] === true ? JSON.stringify(entry) : describe(entry));
       }
       if (putBack !== null) {
-        terminal.note(`The log was put back: it ends at entry ${putBack.end}, and ${seen} was there before.`);
+        const ends = `it ends at entry ${putBack.end}, and ${seen} was there before.`;
+        terminal.note(printable(`The log was put back: ${ends}`));
         isWhole = false;
         next = putBack.next;
         seen = next - 1;

@@ -2,7 +2,7 @@ import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import type { Scratch } from '../database/scratch.ts';
 import type { Attributed } from '../ledger/entry.ts';
 import type { Vault } from '../vault/vault.ts';
-import { deleteSidesOf, deleteSidesUnder, listPersonalKeysOf } from './personal.store.ts';
+import { deleteSidesUnder, deleteStaying, listPersonalKeysOf, type StayingSide } from './personal.store.ts';
 import type { PersonalParts } from './personal-parts.ts';
 
 /** Keys of one entry: its leaf is bounded. */
@@ -37,12 +37,12 @@ export async function eraseSubject(
   const draft = { ...caller, action: 'subject.erased', subject, evenWithoutChange: true as const };
   let keys = 0;
   let sequence = 0;
-  let unreadable: readonly number[] = [];
+  let staying: readonly StayingSide[] = [];
   for (let round = 0; round < MAX_ROUNDS; round++) {
     // What was written while sealed lies under no key of a subject yet; nor what a damaged key kept back until now.
     const moved = await personal.move();
     if (isRefusal(moved)) return moved;
-    unreadable = moved;
+    staying = moved;
     const ids = await listPersonalKeysOf(vault.reader, subject, KEYS_OF_AN_ENTRY);
     if (ids.length === 0 && round > 0) break;
     // Who erases himself leaves his address in the first of these entries, and its key goes with the next.
@@ -62,8 +62,10 @@ export async function eraseSubject(
     keys += ids.length;
     sequence = recorded.sequence;
   }
-  // INVARIANT: nothing of the subject opens later, when a key is put back. Whose these are can't be told: rather lost.
-  await scratch.write((tables) => deleteSidesOf(tables, unreadable));
+  // INVARIANT: nothing of the subject opens, nor will when a key is put back. Where it can't be told whose a side is it
+  // is rather lost.
+  const lost = staying.filter(({ about }) => about === null || about === subject);
+  await scratch.write((tables) => deleteStaying(tables, lost));
   await forget(subject);
   await scratch.purge();
   return { keys, sequence };

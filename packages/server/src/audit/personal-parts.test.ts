@@ -291,6 +291,32 @@ onEachDatabase('personal parts of entries', (createPlace) => {
     assert.deepEqual(await raw.rows("select sequence from entry_sides where key_id like 'pper%'"), []);
   });
 
+  it('are erased though no key of the subject can be made to move them under', async () => {
+    await using place = await createPlace();
+    await using installation = await startInstallation(place);
+    const { keyId } = await (await createMarket(installation)).issue();
+    const made = await installation.call('POST', '/v1/tokens', { name: 'unmoved', scopes: ['admin'] });
+    const { token, secret } = made.body;
+    await closeSeal(installation);
+    assert.equal((await installation.call('POST', `/v1/keys/${keyId}/suspend`, {}, { token: secret })).status, 200);
+    await using raw = await openRaw(place);
+    const [key] = await raw.rows("select * from vault_keys where purpose = 'personal'");
+    // Newer than the one that there is, and in no entry.
+    const forged = { ...key, id: `${key.id.slice(0, -4)}${key.id.endsWith('ffff') ? '0000' : 'ffff'}`, version: 99 };
+    const values = Object.values(forged).map((value) =>
+      value === null ? 'null' : typeof value === 'number' ? value : `'${value}'`,
+    );
+    await raw.run(`insert into vault_keys (${Object.keys(forged).join()}) values (${values.join()})`);
+    assert.equal((await installation.call('POST', '/v1/unseal', {})).status, 200);
+    const states = async () =>
+      (await installation.call('GET', `/v1/audit/entries?actor=${token.id}`)).body.items.map(
+        ({ sideState }: Entry) => sideState,
+      );
+    assert.deepEqual(await states(), ['shown']);
+    assert.equal((await installation.call('POST', `/v1/audit/subjects/${token.id}/erase`)).status, 200);
+    assert.deepEqual(await states(), ['erased']);
+  });
+
   it('are of whoever acts, in what he does for another too: they go with him, and not with the other', async () => {
     const address = `198.51.100.${randomInt(100, 250)}`;
     await using place = await createPlace();

@@ -11,6 +11,7 @@ import {
   listEmptyPeriods,
   type MovedSide,
   replaceSide,
+  type StayingSide,
   type UnmovedSide,
 } from './personal.store.ts';
 import { PersonalKeys, periodOf } from './personal-keys.ts';
@@ -130,35 +131,35 @@ export class PersonalParts {
 
   /**
    * Moves what was written while sealed, or before there were such keys, under the keys of its subjects.
-   * @returns entries whose side nobody can read as it lies, so that nobody knows whose it is; a refusal while sealed
+   * @returns what stays where it lies though it is not sealed; a refusal while sealed
    */
-  async move(): Promise<readonly number[] | Refusal> {
+  async move(): Promise<readonly StayingSide[] | Refusal> {
     const { vault, scratch } = this.#options;
-    const unreadable: number[] = [];
+    const staying: StayingSide[] = [];
     for (let after = 0; ; ) {
       if (vault.keyring.sealed) return SEALED;
       const sides = await findUnmoved(vault.reader, after, MOVED_AT_ONCE);
       const last = sides.at(-1);
-      if (last === undefined) return unreadable;
+      if (last === undefined) return staying;
       const tried = await Promise.all(sides.map((side) => this.#moved(side)));
       await scratch.write(async (tables) => {
-        for (const one of tried) if (typeof one === 'object') await replaceSide(tables, one);
+        for (const one of tried) if (one !== 'sealed' && 'row' in one) await replaceSide(tables, one);
       });
-      for (const [i, one] of tried.entries())
-        if (one === 'unreadable') unreadable.push((sides[i] as UnmovedSide).sequence);
+      for (const one of tried) if (one !== 'sealed' && 'about' in one) staying.push(one);
       after = last.sequence;
     }
   }
 
   /** Where it can't be it stays where it lies, and waits for what is needed. */
-  async #moved({ sequence, leaf: text, ...row }: UnmovedSide): Promise<MovedSide | 'waits' | 'unreadable'> {
+  async #moved({ sequence, leaf: text, ...row }: UnmovedSide): Promise<MovedSide | StayingSide | 'sealed'> {
     const leaf = JSON.parse(text) as Leaf;
     const opened = await this.#open(leaf, row);
-    if ('state' in opened) return opened.state === 'sealed' ? 'waits' : 'unreadable';
-    if (digestOfSide(opened) !== leaf.side) return 'unreadable';
+    if ('state' in opened && opened.state === 'sealed') return 'sealed';
+    const stays = { sequence, keyId: row.key_id };
+    if ('state' in opened || digestOfSide(opened) !== leaf.side) return { ...stays, about: null };
     const about = (opened as Partial<SideText>).about ?? leaf.actor;
     const key = await this.keys.obtain(about, periodOf(Date.parse(leaf.at)));
-    if (isRefusal(key)) return 'waits';
+    if (isRefusal(key)) return key === SEALED ? 'sealed' : { ...stays, about };
     const { row: sealed, tokens } = sealedUnder(key, { ...opened, about, atMs: 0 });
     return { sequence, row: sealed as SideRow, tokens };
   }

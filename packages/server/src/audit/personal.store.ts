@@ -108,10 +108,23 @@ export async function deleteSidesUnder(tables: Kysely<ScratchTables>, keyIds: re
 
 const DELETED_AT_ONCE = 1_000;
 
-export async function deleteSidesOf(tables: Kysely<ScratchTables>, sequences: readonly number[]): Promise<void> {
-  for (let i = 0; i < sequences.length; i += DELETED_AT_ONCE) {
-    const some = sequences.slice(i, i + DELETED_AT_ONCE);
-    await tables.deleteFrom('entry_sides').where('sequence', 'in', some).execute();
+/** A side that could not be brought under a key of its subject. */
+export interface StayingSide {
+  readonly sequence: number;
+  /** What it lies under; null: in the clear. */
+  readonly keyId: string | null;
+  /** Whose it is; null where that can't be told. */
+  readonly about: string | null;
+}
+
+/** Deletes sides where they still lie as they were found: what was moved meanwhile opens. */
+export async function deleteStaying(tables: Kysely<ScratchTables>, sides: readonly StayingSide[]): Promise<void> {
+  for (const [keyId, under] of Map.groupBy(sides, ({ keyId }) => keyId)) {
+    for (let i = 0; i < under.length; i += DELETED_AT_ONCE) {
+      const some = under.slice(i, i + DELETED_AT_ONCE).map(({ sequence }) => sequence);
+      const found = tables.deleteFrom('entry_sides').where('sequence', 'in', some);
+      await (keyId === null ? found.where('key_id', 'is', null) : found.where('key_id', '=', keyId)).execute();
+    }
   }
 }
 

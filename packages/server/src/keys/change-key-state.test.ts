@@ -71,6 +71,17 @@ onEachDatabase('taking a key away', (createPlace) => {
     assert.equal(items.length, 2);
   });
 
+  it('answers a repeated revocation with that entry, whoever repeats it and whatever was entered of him since', async () => {
+    const { keyId } = await shared().market.issue();
+    const first = await post(keyId, 'revoke', { reason: 'superseded' });
+    const { secret } = await shared().expect(201, 'POST', '/v1/tokens', { name: 'newer', scopes: ['admin'] });
+    const path = `/v1/keys/${keyId}/revoke`;
+    const again = await shared().installation.call('POST', path, { reason: 'superseded' }, { token: secret });
+    assert.equal(again.status, 200);
+    assert.equal(again.body.barrier.sequence, first.barrier.sequence);
+    assert.equal(again.headers.get('keyhold-entry'), String(first.barrier.sequence));
+  });
+
   it('lets a deactivated key become compromised, and never the other way', async () => {
     const { keyId } = await shared().market.issue();
     await post(keyId, 'revoke', { reason: 'superseded' });

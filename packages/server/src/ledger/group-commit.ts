@@ -128,12 +128,15 @@ export class GroupCommit {
     // Else before it writes, which many changes, as uses are, never do.
     if (this.#options.store.dialect.failsForGood) await savepoint.set();
     try {
-      const value = (await draft.guard?.(facts)) ?? (await change(facts));
+      const refusal = await draft.guard?.(facts);
+      // What says whether the caller may is his own; what he repeats does not rest on it.
+      const guarded = facts.seen.length;
+      const value = refusal ?? (await change(facts));
       if (isRefusal(value)) {
         await savepoint.undo();
         return { ...nothing(value), outcome: () => ({ result: value, tampered: facts.tampered }) };
       }
-      const ran = await this.#ran(db, pending, facts, value);
+      const ran = await this.#ran(db, pending, facts, value, facts.seen.slice(guarded));
       await savepoint.release();
       return ran;
     } catch (error) {
@@ -145,14 +148,20 @@ export class GroupCommit {
     }
   }
 
-  async #ran(db: Kysely<Database>, { draft, side }: Pending, facts: Facts, value: unknown): Promise<Ran> {
+  async #ran(
+    db: Kysely<Database>,
+    { draft, side }: Pending,
+    facts: Facts,
+    value: unknown,
+    seen: readonly string[],
+  ): Promise<Ran> {
     const result = (sequence: number): Outcome => ({
       result: { value, sequence, repeated: false } satisfies Recorded<unknown>,
       tampered: facts.tampered,
     });
     const keep = draft.idempotency === undefined ? {} : { keep: { value } };
     if (facts.changes.length === 0 && draft.evenWithoutChange === undefined) {
-      const restsOn = [draft.subject, ...facts.seen];
+      const restsOn = [draft.subject, ...seen];
       return { ...NOTHING, outcome: result, stored: await lastSequence(db, restsOn), restsOn, ...keep };
     }
     // Before the savepoint is let go: one change that can't be entered must not take its group with it.
