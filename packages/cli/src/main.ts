@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { styleText } from 'node:util';
+import { printable } from '@keyhold/auditor/printable';
 import type { Terminal } from './command.ts';
 import { readEnvironment } from './environment.ts';
 import { EXIT } from './exit-codes.ts';
@@ -12,7 +13,8 @@ const coloured = process.stdout.isTTY === true && !environment.noColor;
 
 const terminal: Terminal = {
   print: (line) => void process.stdout.write(`${line}\n`),
-  note: (line) => void process.stderr.write(`${line}\n`),
+  // It may repeat what a server said.
+  note: (line) => void process.stderr.write(`${printable(line)}\n`),
   readInput: async () => {
     if (process.stdin.isTTY === true) terminal.note('Type it, then Enter and Ctrl-D:');
     return Buffer.concat(await process.stdin.toArray()).toString('utf8');

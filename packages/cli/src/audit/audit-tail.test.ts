@@ -94,9 +94,13 @@ it('says which entries it can not print: which were given up, and which are miss
   server.close();
 });
 
-it('says that the log was put back, and goes on with what is entered since', async () => {
+/** A server whose log has nine entries, and then is put back to eight: with a rollback that was accepted, or without. */
+async function withShrinkingLog(
+  isRollback: (sequence: number, end: number) => boolean,
+  work: (env: Record<string, string>, end: (is: number) => void) => Promise<void>,
+): Promise<void> {
   const at = '2026-01-01T00:00:00.000Z';
-  const actionOf = (sequence: number) => (end < 9 && sequence === 7 ? 'rollback.accepted' : 'key.revoked');
+  const actionOf = (sequence: number) => (isRollback(sequence, end) ? 'rollback.accepted' : 'key.revoked');
   let end = 9;
   const server = createServer(({ url }, response) => {
     const { pathname, searchParams } = new URL(url as string, 'http://server');
@@ -114,24 +118,49 @@ it('says that the log was put back, and goes on with what is entered since', asy
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as { port: number };
   const env = { KEYHOLD_URL: `http://127.0.0.1:${port}`, KEYHOLD_TOKEN: 'none', KEYHOLD_DATA: '/nowhere' };
-  {
-    using tail = startTail(['--from', '9', '--json-lines'], env);
-    const seen = () =>
-      tail.printed.stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Entry]));
-    await eventually('what is there is printed', async () => seen().length === 1);
-    end = 8;
-    await eventually('what is new is printed', async () => seen().length === 3);
-    assert.deepEqual(
-      seen().map(({ sequence, subject }) => [sequence, subject]),
-      [
-        [9, 'key_9'],
-        [7, 'key_8'],
-        [8, 'key_8'],
-      ],
-    );
-    assert.match(tail.printed.stderr, /The log was put back: it ends at entry 8, and 9 was there before\./);
-    end = 9;
-    await eventually('it goes on', async () => seen().length === 4);
-  }
-  server.close();
-});
+  await work(env, (is) => (end = is)).finally(() => server.close());
+}
+
+const linesOf = (stdout: string) =>
+  stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Entry]));
+
+it('says that the log was put back, and goes on with what is entered since', () =>
+  withShrinkingLog(
+    (sequence, end) => end < 9 && sequence === 7,
+    async (env, end) => {
+      using tail = startTail(['--from', '9', '--json-lines'], env);
+      const seen = () => linesOf(tail.printed.stdout);
+      await eventually('what is there is printed', async () => seen().length === 1);
+      end(8);
+      await eventually('what is new is printed', async () => seen().length === 3);
+      assert.deepEqual(
+        seen().map(({ sequence, subject }) => [sequence, subject]),
+        [
+          [9, 'key_9'],
+          [7, 'key_8'],
+          [8, 'key_8'],
+        ],
+      );
+      assert.match(tail.printed.stderr, /The log was put back: it ends at entry 8, and 9 was there before\./);
+      end(9);
+      await eventually('it goes on', async () => seen().length === 4);
+    },
+  ));
+
+it('prints nothing again where a log is put back behind a rollback of before', () =>
+  withShrinkingLog(
+    (sequence) => sequence === 3,
+    async (env, end) => {
+      using tail = startTail(['--from', '9', '--json-lines'], env);
+      const seen = () => linesOf(tail.printed.stdout);
+      await eventually('what is there is printed', async () => seen().length === 1);
+      end(8);
+      await eventually('it says so', async () => tail.printed.stderr.includes('The log was put back'));
+      end(10);
+      await eventually('it goes on', async () => seen().length === 3);
+      assert.deepEqual(
+        seen().map(({ sequence }) => sequence),
+        [9, 9, 10],
+      );
+    },
+  ));

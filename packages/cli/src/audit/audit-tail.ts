@@ -30,15 +30,18 @@ export const auditTail: Command = {
     // The newest entry that is known to have been there.
     let seen = from === undefined ? next - 1 : 0;
     let [isGone, isWhole] = [false, true];
+    // Of before: nothing that is entered after it is new. Undefined where it was not learned yet.
+    let rollback: string | undefined;
     while (next <= to) {
       let items: readonly Entry[] = [];
       let first = 1;
       let putBack: PutBack | null = null;
       try {
+        rollback ??= nameOf(await findRollback(client));
         ({ items } = await client.audit.list({ order: 'asc', from: next, limit: PAGE }));
         // Asked afterwards: what was given up meanwhile is not missing.
         if (isGap(items, next)) ({ first } = await client.audit.getLog());
-        if (items.length === 0 && seen > 0) putBack = await findPutBack(client, seen);
+        if (items.length === 0 && seen > 0) putBack = await findPutBack(client, seen, rollback);
         isGone = false;
       } catch (error) {
         // What was refused stays refused; what does not answer may come back.
@@ -61,7 +64,7 @@ export const auditTail: Command = {
         const ends = `it ends at entry ${putBack.end}, and ${seen} was there before.`;
         terminal.note(printable(`The log was put back: ${ends}`));
         isWhole = false;
-        next = putBack.next;
+        ({ next, rollback } = putBack);
         seen = next - 1;
       }
       if (items.length < PAGE && next <= to) await pause(INTERVAL_MS);
@@ -74,14 +77,30 @@ interface PutBack {
   readonly end: number;
   /** What was entered since begins here. */
   readonly next: number;
+  /** Name of the newest rollback that the log has now. */
+  readonly rollback: string;
 }
 
-/** Whether the log ends before an entry that it had; an older state that is served is an entry of it. */
-async function findPutBack(client: Client, seen: number): Promise<PutBack | null> {
+async function findRollback(client: Client): Promise<Entry | undefined> {
+  const { items } = await client.audit.list({ action: 'rollback.accepted', order: 'desc', limit: 1 });
+  return items[0];
+}
+
+/** Two of them may have one place, in two logs that began alike. */
+function nameOf(rollback: Entry | undefined): string {
+  return rollback === undefined ? 'none' : `${rollback.sequence} ${rollback.at}`;
+}
+
+/**
+ * Whether the log ends before an entry that it had; an older state that is served is an entry of it, but for another
+ * machine that was never told of the newer one: then nobody can tell where the new entries begin.
+ */
+async function findPutBack(client: Client, seen: number, before: string): Promise<PutBack | null> {
   const { sequence: end } = await client.audit.getLog();
   if (end >= seen) return null;
-  const { items } = await client.audit.list({ action: 'rollback.accepted', order: 'desc', limit: 1 });
-  return { end, next: items[0]?.sequence ?? end + 1 };
+  const found = await findRollback(client);
+  const rollback = nameOf(found);
+  return { end, next: found === undefined || rollback === before ? end + 1 : found.sequence, rollback };
 }
 
 function isGap(items: readonly Entry[], from: number): boolean {

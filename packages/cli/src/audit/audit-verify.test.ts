@@ -138,7 +138,7 @@ it('a signed request verifies by the key of its consumer, and no part of it can 
     [file(3, long), /give the file/],
     [log.receipt(2), /this is no evidence/],
     [file(1, posing), /nothing was signed/],
-    [file(2, whole).replace('{', '{"side":{"permission":"read"},'), /this is no evidence/],
+    [file(2, whole).replace('{', '{"side":{"permission":"read"},'), /formatted, or changed/],
   ];
   for (const [text, said, key] of refused) {
     const { code, stdout } = await check(text, key);

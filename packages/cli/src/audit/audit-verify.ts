@@ -107,12 +107,26 @@ function verifyEvidence(file: string, given: Given): AuditReport {
   const key = readPublicKey(readText(keyFile));
   if (key === null) throw new UsageError(`${keyFile} holds no public key, as PEM or as hex of its DER`);
   const base = typeof signed === 'string' ? readBytes(signed) : null;
-  const checked = checkEvidence(NODE_CHECKER, trustOf(given), parseOneReading(readText(file).trimEnd()), {
+  const text = readText(file).trimEnd();
+  const evidence = parseOneReading(text);
+  if (evidence === undefined && isJson(text)) {
+    return reportReceipt('this is not as "keyhold audit evidence" wrote it: formatted, or changed', null);
+  }
+  const checked = checkEvidence(NODE_CHECKER, trustOf(given), evidence, {
     verify: verifierOf(key),
     base,
   });
   if (typeof checked === 'string') return reportReceipt(checked, null);
   return reportReceipt(checked.receipt, explainEvidence(checked));
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** How often it begins again where entries are given up meanwhile. */

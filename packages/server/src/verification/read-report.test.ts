@@ -57,9 +57,6 @@ it('tells of what can not be read at most once a minute, with all that came sinc
   for (now of [1, 59_999]) items.note('ver_1', 3);
   now = 60_000;
   items.note('ver_2', 1);
-  assert.deepEqual(told, [
-    { verifier: 'ver_1', items: 2 },
-    { verifier: 'ver_2', items: 7 },
-  ]);
+  assert.deepEqual(told, [{ verifiers: { ver_1: 2 } }, { verifiers: { ver_1: 6, ver_2: 1 } }]);
   assert.equal(items.count, 9);
 });
