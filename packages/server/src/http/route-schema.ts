@@ -33,6 +33,9 @@ export const PROBLEM_SCHEMA = {
   },
 } as const;
 
+/** One for all, so that what writes it is made once. */
+const PROBLEM = { $ref: 'Problem#' } as const;
+
 /** Names of the reference's `securitySchemes`. */
 export const SECURITY_SCHEMES = {
   token: { type: 'http', scheme: 'bearer', description: 'A token of Keyhold, or the secret of a session.' },
@@ -91,7 +94,7 @@ export function refusalsOf(codes: readonly ErrorCode[]): Record<number, unknown>
   const refusals: Record<number, unknown> = {};
   for (const status of new Set<number>(codes.map((code) => ERRORS[code].status))) {
     const here = [...new Set(codes.filter((code) => ERRORS[code].status === status))].join(', ');
-    refusals[status] = { description: here, content: { 'application/problem+json': { schema: { $ref: 'Problem#' } } } };
+    refusals[status] = { description: here, content: { 'application/problem+json': { schema: PROBLEM } } };
   }
   return refusals;
 }

@@ -6,6 +6,7 @@ import { keepRawBody, parseJsonBody } from './json-body.ts';
 import type { Log } from './log.ts';
 import { sendProblem } from './problem.ts';
 import { PROBLEM_SCHEMA } from './route-schema.ts';
+import { serializerCompiler } from './serialization.ts';
 import { secureOptions, type TlsMaterial } from './tls.ts';
 import { findBadAddress, InvalidInput, validatorCompiler } from './validation.ts';
 
@@ -48,6 +49,7 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
   }) as unknown as FastifyInstance;
   app.server.headersTimeout = HEADERS_TIMEOUT_MS;
   app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
   app.addSchema(PROBLEM_SCHEMA);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {

@@ -16,10 +16,22 @@ export class InvalidInput extends Error {
   }
 }
 
+type Validator = ReturnType<typeof Compile>;
+
+const validators = new WeakMap<TSchema, Validator>();
+
+/** Made when first needed, and once for each schema, like what answers are written by. */
+export function validatorOf(schema: TSchema): Validator {
+  let validator = validators.get(schema);
+  if (validator === undefined) validators.set(schema, (validator = Compile(schema)));
+  return validator;
+}
+
 /** Bodies are taken as they are; only addresses, which are all text, are converted to the types they stand for. */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
-  const validator = Compile(schema);
+  let validator: Validator | undefined;
   return (data: unknown) => {
+    validator ??= validatorOf(schema);
     const value = httpPart === 'body' || isEmpty(data) ? data : readAddress(schema, data as Record<string, unknown>);
     if (validator.Check(value)) return { value };
     const refusal = describeErrors(schema, validator.Errors(value), httpPart === 'body', httpPart ?? 'request');
