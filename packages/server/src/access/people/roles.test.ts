@@ -42,6 +42,7 @@ onEachDatabase('roles and places', (createPlace) => {
   let world: MatrixWorld;
   const people = new Map<string, TestPerson>();
   let asker: TestPerson | undefined;
+  let folder = '';
   let asked = 0;
 
   before(async () => {
@@ -95,13 +96,15 @@ onEachDatabase('roles and places', (createPlace) => {
     if (asked++ % 15 === 0) {
       asker = await enrolPerson(installation, owner, { role: 'developer' });
       await settle(place, asker.id);
+      folder = `w${asked}`;
+      // One for all that he asks for: each preview looks at everybody at every place.
+      const text = `forbid(principal == Person::"${asker.id}", action == Action::"secrets.reveal", resource in Folder::"market/test/${folder}") unless { context.approvals >= 1 };`;
+      await savePolicy(owner, `waiting-${asked}`, text);
     }
     assert.ok(asker);
-    const path = `w${asked}`;
+    const path = `${folder}/s${asked}`;
     const stored = { project: 'market', environment: 'test', path, data: {} };
     const { secret } = assertStatus(await owner.call('POST', '/v1/secrets', stored), 201);
-    const text = `forbid(principal == Person::"${asker.id}", action == Action::"secrets.reveal", resource == Secret::"market/test/${path}") unless { context.approvals >= 1 };`;
-    await savePolicy(owner, `waiting-${asked}`, text);
     const headers = { 'keyhold-approval-reason': 'test' };
     const { body } = await asker.call('POST', `/v1/secrets/${secret.id}/reveal`, {}, { confirm: true, headers });
     const { items } = assertStatus(await asker.call('GET', '/v1/approvals'), 200);
