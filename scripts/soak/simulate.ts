@@ -1,6 +1,6 @@
-import { Worker } from 'node:worker_threads';
 import { CHANGES } from '@keyhold/server/testing/simulation/world';
 import type { Found } from '@keyhold/server/testing/simulation/run-seeds';
+import { SeedsWorker } from '@keyhold/server/testing/simulation/seeds-worker';
 
 const SEEDS_PER_JOB = 500;
 const LEAST_ACCEPTED = 0.99;
@@ -10,20 +10,13 @@ export async function simulate(schedules: number, workers: number): Promise<bool
   const total: Found = { schedules: 0, changes: 0, verifications: 0, expected: 0, accepted: 0, violations: [] };
   let next = 1;
   const run = async () => {
-    const worker = new Worker(new URL('./simulate-worker.ts', import.meta.url));
+    await using worker = new SeedsWorker();
     while (next <= schedules) {
       const from = next;
       next += SEEDS_PER_JOB;
-      worker.postMessage({ from, count: Math.min(SEEDS_PER_JOB, schedules - from + 1) });
-      const found = await new Promise<Found>((resolve, reject) => {
-        worker.once('message', resolve);
-        worker.once('error', reject);
-      });
-      worker.removeAllListeners('error');
-      add(total, found);
+      add(total, await worker.run({ from, count: Math.min(SEEDS_PER_JOB, schedules - from + 1) }));
       console.log(`${total.schedules} of ${schedules} schedules, ${total.violations.length} violations`);
     }
-    await worker.terminate();
   };
   await Promise.all(Array.from({ length: workers }, run));
   const { changes, verifications, expected, accepted, violations } = total;
