@@ -9,7 +9,7 @@ import { rolesOf } from '../people/people.store.ts';
 import { grantOf, isInForce } from '../people/person.ts';
 import type { Principal } from '../principal.ts';
 import { isApproving, isSame, isWaiting, resourceOf } from './approval.ts';
-import { approvalsOf, findRequest } from './approvals.store.ts';
+import { approvalsOf, findRequest, isHisWord } from './approvals.store.ts';
 import type { ApprovalContext } from './ask-approval.ts';
 
 const NOT_THIS = refuse('APPROVALS_REQUIRED', 'What was approved is another request, was used, denied, or is over.');
@@ -87,10 +87,13 @@ async function countGood(context: ApprovalContext, principal: Principal, request
   const ids = (await approvalsOf(reader, [request.id])).map(({ id }) => id);
   const good = (await checked(context, ['approvals'], ids)) as ApprovalRow[];
   const approving = good.filter((row) => row.request_id === request.id && isApproving(row, request));
-  const people = [...new Set(approving.map(({ person_id }) => person_id))];
-  const there = ((await checked(context, ['people'], people)) as PersonRow[]).filter(({ state }) => state === 'active');
+  const people = new Set<string>();
+  for (const row of approving) {
+    const [person] = (await checked(context, ['people'], [row.person_id])) as PersonRow[];
+    if (person?.state === 'active' && (await isHisWord(reader, row, person))) people.add(person.id);
+  }
   let count = 0;
-  for (const { id } of there) if (await couldStill(context, principal, id, request)) count++;
+  for (const id of people) if (await couldStill(context, principal, id, request)) count++;
   return count;
 }
 
