@@ -77,8 +77,11 @@ export interface Gate<P extends { readonly id: string }> {
   readonly refused?: (principal: P | null, operation: string, code: ErrorCode, ip: string) => void;
   /** Approvals by others of what a caller sends; missing where nobody gives any. */
   readonly approvals?: {
-    /** Finds who approved this very request, which says that it was. */
-    readonly take: (principal: P, request: SentRequest) => Promise<Taken | Refusal>;
+    /**
+     * Finds who approved this very request, which says that it was.
+     * @param claim with which it may repeat what was done
+     */
+    readonly take: (principal: P, request: SentRequest, claim?: IdempotencyClaim) => Promise<Taken | Refusal>;
     /** Lets it wait for them, where it can; what it is answered with. */
     readonly ask: (principal: P, request: SentRequest, refusal: Refusal) => Promise<Refusal>;
   };
@@ -144,7 +147,7 @@ export function mount<O extends Operation, P extends { readonly id: string }>(
         return sendProblem(request, reply, closed);
       }
       const sent = () => sentRequest(request, operation);
-      const approved = await approvalOf(gate, operation, request, principal, sent);
+      const approved = await approvalOf(gate, operation, request, principal, sent, idempotency);
       if (isRefusal(approved)) return sendProblem(request, reply, approved);
       const answer = await approvedly(approved, () =>
         handle({
@@ -179,9 +182,10 @@ export async function approvalOf<P extends { readonly id: string }>(
   request: FastifyRequest,
   principal: P,
   sent: () => SentRequest,
+  claim?: IdempotencyClaim,
 ): Promise<Taken | Refusal | null> {
   if (method === 'GET' || request.headers[APPROVAL_HEADER] === undefined) return null;
-  return (await approvals?.take(principal, sent())) ?? null;
+  return (await approvals?.take(principal, sent(), claim)) ?? null;
 }
 
 /** Does it, and says of the approval that it ran with what became of it. */

@@ -27,19 +27,31 @@ export interface Around {
   readonly takesNetworks: boolean;
 }
 
-/**
- * Whether a change lets a key do more than before: other permissions, networks or addresses, for longer or sooner. In
- * doubt it does: a network within another counts as new.
- */
-export function widensKey(key: KeyRow, { addresses, takesNetworks }: Around, wanted: Wanted): boolean {
-  const { permissions, allowedNetworks, addressBook, startsAt, expiresAt } = wanted;
+/** Whether a change adds permissions, networks or addresses. In doubt it does: a network within another counts as new. */
+export function addsToKey(
+  key: KeyRow,
+  addresses: readonly string[],
+  { permissions, allowedNetworks, addressBook }: Wanted,
+): boolean {
   const networks = JSON.parse(key.allowed_networks) as string[];
-  const [began, begins] = [key.starts_at ?? 0, startsAt === undefined ? (key.starts_at ?? 0) : timeOf(startsAt, 0)];
   return (
     adds(JSON.parse(key.permissions) as string[], permissions) ||
     (networks.length > 0 && (allowedNetworks?.length === 0 || adds(networks, allowedNetworks))) ||
+    adds(addresses, addressBook)
+  );
+}
+
+/**
+ * Whether a change lets a key do more than before: other permissions, networks or addresses, for longer or sooner. In
+ * doubt it does.
+ */
+export function widensKey(key: KeyRow, { addresses, takesNetworks }: Around, wanted: Wanted): boolean {
+  const { allowedNetworks, startsAt, expiresAt } = wanted;
+  const networks = JSON.parse(key.allowed_networks) as string[];
+  const [began, begins] = [key.starts_at ?? 0, startsAt === undefined ? (key.starts_at ?? 0) : timeOf(startsAt, 0)];
+  return (
+    addsToKey(key, addresses, wanted) ||
     (takesNetworks && allowedNetworks !== undefined && isOpen(networks) && !isOpen(allowedNetworks)) ||
-    adds(addresses, addressBook) ||
     (expiresAt !== undefined && timeOf(expiresAt, Infinity) > (key.expires_at ?? Infinity)) ||
     begins < began ||
     // The days that it has without networks begin with it.

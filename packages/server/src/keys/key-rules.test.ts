@@ -39,11 +39,44 @@ onEachDatabase("an environment's rules", (createPlace) => {
     }
     const { keyId } = await shared().market.issue(withdrawing);
     assert.deepEqual((await shared().expect(200, 'GET', `/v1/keys/${keyId}`)).addressBook, BOOK);
-    const refused = await shared().expect(409, 'PATCH', `/v1/keys/${keyId}`, { addressBook: [] });
-    assert.equal(refused.code, 'RULE_NOT_MET');
     const opened = await shared().expect(409, 'PATCH', `/v1/keys/${keyId}`, { allowedNetworks: ['::/0'] });
     assert.deepEqual([opened.code, opened.field], ['RULE_NOT_MET', '/allowedNetworks']);
     await shared().expect(200, 'PATCH', `/v1/keys/${keyId}`, { name: 'renamed' });
+  });
+
+  it('refuse nothing that only takes from a key, be it without what they ask for already or only now', async () => {
+    await setRules({});
+    const free = await shared().market.issue({ permissions: ['funds:withdraw', 'orders:write', 'prices:read'] });
+    await setRules({ withdrawals: ['funds:withdraw'] });
+    const ask = (secret: string, permission: string, clientIp = '192.0.2.9') =>
+      shared().codeOf(secret, { permission, clientIp, destination: 'bc1qexample' });
+    const change = (keyId: string, body: object) => shared().expect(200, 'PATCH', `/v1/keys/${keyId}`, body);
+    const fewer = { permissions: ['funds:withdraw', 'prices:read'] };
+    for (const _again of [false, true]) {
+      assert.equal((await change(free.keyId, fewer)).barrier.acknowledged, 1);
+      assert.equal(await ask(free.secret, 'orders:write'), 'INSUFFICIENT_PERMISSIONS');
+    }
+    for (const allowedNetworks of [['192.0.2.0/24', '10.0.0.0/8'], ['192.0.2.0/24']]) {
+      assert.equal((await change(free.keyId, { allowedNetworks })).barrier.acknowledged, 1);
+    }
+    assert.equal(await ask(free.secret, 'prices:read', '10.0.0.1'), 'NETWORK_NOT_ALLOWED');
+    assert.equal(await ask(free.secret, 'funds:withdraw'), 'DESTINATION_NOT_ALLOWED');
+    const { keyId, secret } = await shared().market.issue(withdrawing);
+    assert.equal(await ask(secret, 'funds:withdraw'), 'VALID');
+    for (const _again of [false, true]) {
+      assert.equal((await change(keyId, { addressBook: [] })).barrier.acknowledged, 1);
+      assert.equal(await ask(secret, 'funds:withdraw'), 'DESTINATION_NOT_ALLOWED');
+    }
+    // What gives anything is looked at as a whole.
+    for (const [id, more] of [
+      [free.keyId, { permissions: ['funds:withdraw', 'prices:read', 'orders:write'] }],
+      [free.keyId, { allowedNetworks: [] }],
+      [free.keyId, { allowedNetworks: ['198.51.100.0/24'] }],
+      [keyId, { allowedNetworks: ['192.0.2.0/24', '198.51.100.0/24'] }],
+    ] as const) {
+      const { code } = await shared().expect(409, 'PATCH', `/v1/keys/${id}`, more);
+      assert.equal(code, 'RULE_NOT_MET', JSON.stringify(more));
+    }
   });
 
   it('hold each withdrawal against the address book, and forget an address behind the barrier', async () => {

@@ -8,7 +8,7 @@ import type { Database, KeyRow } from '../database/schema.ts';
 import { showRules } from '../projects/project.ts';
 import { findRules } from '../projects/projects.store.ts';
 import { checkMetadata, checkRateLimits } from '../projects/settings.ts';
-import { loosensKey, widensKey } from './critical.ts';
+import { type Around, addsToKey, loosensKey, widensKey } from './critical.ts';
 import { stateAt } from './key.ts';
 import { keyEntry } from './key-entry.ts';
 import { checkRules, isOpen, takesNetworks } from './key-rules.ts';
@@ -57,7 +57,8 @@ export async function updateKey(
     if (state === 'deactivated' || state === 'compromised' || state === 'destroyed') {
       return refuse('ILLEGAL_TRANSITION', `The key is ${state}; its settings are settled.`);
     }
-    const gives = await givesNow(facts.db, key, patch);
+    const around = await findAround(facts.db, key, patch);
+    const gives = givesOf(key, around, patch);
     if ((gives.widens && !gave.widens) || (gives.loosens && !gave.loosens)) {
       return refuse('CONFIRMATION_REQUIRED', 'The key was narrowed a moment ago: confirm what widens it again.');
     }
@@ -67,9 +68,10 @@ export async function updateKey(
     const takes = patch.addressBook !== undefined && (await writeAddressBook(facts, random, key, patch.addressBook));
     const place = { project: placed.project_slug, environment: placed.environment_name };
     const shown = await viewKey(facts.db, changed, place, now);
-    // What is given is judged as a whole: a rule that came later is met with the first change.
+    // What is given is judged as a whole: a rule that came later is met with the first change that gives anything. What
+    // only takes away is never refused for it: verifiers hold the key to the rule all the same.
     const rules = showRules(await findRules(facts.db, key.environment_id));
-    const unmet = widens(patch) ? checkRules(rules, shown) : null;
+    const unmet = adds(key, around, patch) ? checkRules(rules, shown) : null;
     if (unmet !== null) return unmet;
     // The days that a key has without networks begin with it.
     const sooner = (changed.starts_at ?? 0) < (key.starts_at ?? 0);
@@ -89,17 +91,26 @@ export async function updateKey(
 
 /** What a change would give to a key as it is now. */
 export async function givesNow(db: Kysely<Database>, key: KeyRow, patch: KeyPatch): Promise<Gives> {
-  const book = patch.addressBook === undefined ? undefined : await findAddressBook(db, key.id);
-  const around = {
+  return givesOf(key, await findAround(db, key, patch), patch);
+}
+
+async function findAround(db: Kysely<Database>, key: KeyRow, { addressBook }: KeyPatch): Promise<Around> {
+  const book = addressBook === undefined ? undefined : await findAddressBook(db, key.id);
+  return {
     addresses: JSON.parse(book?.addresses ?? '[]') as string[],
     takesNetworks: takesNetworks(showRules(await findRules(db, key.environment_id))),
   };
+}
+
+function givesOf(key: KeyRow, around: Around, patch: KeyPatch): Gives {
   return { widens: widensKey(key, around, patch), loosens: loosensKey(key, around, patch) };
 }
 
-/** Renaming or limiting a key is no occasion to refuse what it was issued with. */
-function widens({ permissions, allowedNetworks, addressBook }: KeyPatch): boolean {
-  return permissions !== undefined || allowedNetworks !== undefined || addressBook !== undefined;
+/** Whether rules have a say: a key that was used from anywhere is but nearer to them once it is kept to networks. */
+function adds(key: KeyRow, { addresses }: Around, patch: KeyPatch): boolean {
+  const { allowedNetworks, ...rest } = patch;
+  const isKept = isOpen(JSON.parse(key.allowed_networks)) && !isOpen(allowedNetworks ?? []);
+  return addsToKey(key, addresses, isKept ? rest : patch);
 }
 
 type Columns = { -readonly [C in keyof KeyRow]?: KeyRow[C] };

@@ -24,7 +24,7 @@ export interface ApprovalRoutes {
 
 /** What a gate asks about approvals. */
 export function approvalGate(context: ApprovalContext): NonNullable<Gate<Principal>['approvals']> {
-  const inUse: InUse = new Set();
+  const inUse: InUse = new Map();
   return { take: takeApproval.bind(null, context, inUse), ask: askApproval.bind(null, context) };
 }
 

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import type { ApprovalRequestRow, ApprovalRow } from '../../database/people-rows.ts';
+import type { ApprovalRequestRow, ApprovalRow, PersonRow } from '../../database/people-rows.ts';
 import type { Database } from '../../database/schema.ts';
 import { oldestEntry } from '../../ledger/entries.store.ts';
 import { BARRED_MS } from './approval.ts';
@@ -59,6 +59,27 @@ export async function approvalsOf(db: Db, requests: readonly string[]): Promise<
     .where('request_id', 'in', [...requests])
     .orderBy('id')
     .execute();
+}
+
+/**
+ * Whether an approval is the word of this person still: what he signed it with may have been in other hands, where he
+ * enrolled anew since, or removed a passkey, be it that one or another.
+ */
+export async function isHisWord(
+  db: Db,
+  { id, created_at, person_id }: ApprovalRow,
+  { id: person, passkeys_after }: Pick<PersonRow, 'id' | 'passkeys_after'>,
+): Promise<boolean> {
+  if (person_id !== person || created_at < passkeys_after) return false;
+  const removed = await db
+    .selectFrom('entries')
+    .select('sequence')
+    .where('actor', '=', person)
+    .where('action', '=', 'passkey.removed')
+    .where('sequence', '>', (eb) => eb.selectFrom('row_heads').select('row_heads.sequence').where('row_id', '=', id))
+    .limit(1)
+    .executeTakeFirst();
+  return removed === undefined;
 }
 
 /**

@@ -67,6 +67,42 @@ onEachDatabase('what was approved', (createPlace) => {
     assert.ok(Date.parse(expiresAt) - Date.now() < DAY_MS);
   });
 
+  it('are never of a passkey that was ended when its person enrolled anew: he approves it once more, with his own', async () => {
+    const { owner } = shared();
+    const [asker, approver] = [await settled({ role: 'developer' }), await settled({ role: 'developer' })];
+    await savePolicy(owner, 'one', wanting(1));
+    const id = await ask(asker);
+    assert.equal(outcome(await approve(approver, id)), 'done');
+    const invited = await owner.call('POST', `/v1/people/${approver.id}/invite`, {}, { confirm: true });
+    const anew = new TestPerson(shared().installation);
+    assertStatus(await anew.enrol(assertStatus(invited, 200).secret), 201);
+    const sent = { 'keyhold-approval': id };
+    assert.equal(outcome(await reveal(asker, sent)), '403 APPROVALS_REQUIRED');
+    assert.equal(outcome(await approve(anew, id)), 'done');
+    assert.equal(outcome(await approve(anew, id)), '409 APPROVAL_OVER');
+    assert.equal(outcome(await reveal(asker, sent)), 'done');
+  });
+
+  it('are never of a passkey that its person removed since, of whichever he has', async () => {
+    const { owner, installation } = shared();
+    const [asker, approver] = [await settled({ role: 'developer' }), await settled({ role: 'developer' })];
+    await savePolicy(owner, 'one', wanting(1));
+    const id = await ask(asker);
+    assert.equal(outcome(await approve(approver, id)), 'done');
+    const later = new TestPerson(installation);
+    const { options } = assertStatus(await approver.call('POST', '/v1/passkeys/options', {}), 200);
+    const added = { name: 'later', response: later.device.create(options) };
+    assertStatus(await approver.call('POST', '/v1/passkeys', added, { confirm: true }), 201);
+    assertStatus(await later.signIn(), 200);
+    const [first] = assertStatus(await later.call('GET', '/v1/session'), 200).passkeys;
+    assertStatus(await later.call('DELETE', `/v1/passkeys/${first.id}`, undefined, { confirm: true }), 200);
+    const sent = { 'keyhold-approval': id };
+    assert.equal(outcome(await reveal(asker, sent)), '403 APPROVALS_REQUIRED');
+    assert.equal(outcome(await approve(later, id)), 'done');
+    assert.equal(outcome(await approve(later, id)), '409 APPROVAL_OVER');
+    assert.equal(outcome(await reveal(asker, sent)), 'done');
+  });
+
   it('are never of an account that the one who asks made, however it is used', async () => {
     const { owner } = shared();
     const asker = await settled({ role: 'administrator' });

@@ -5,7 +5,7 @@ import type { Recorded } from '../../ledger/entry.ts';
 import type { Action } from '../authorise.ts';
 import { attribution, type Caller } from '../change-context.ts';
 import { BARRED_MS, isWaiting, noApproval, OVER, resourceOf } from './approval.ts';
-import { approvalsOf, savedSince } from './approvals.store.ts';
+import { approvalsOf, isHisWord, savedSince } from './approvals.store.ts';
 import type { ApprovalContext } from './ask-approval.ts';
 import { readTwos } from './find-two.ts';
 import { findBarred } from './find-barred.ts';
@@ -52,8 +52,9 @@ export async function approveRequest(
       );
     if (await savedSince(facts.db, rule, now - BARRED_MS))
       return refuse('FORBIDDEN', 'What opens this to you was changed within a day: somebody else has to approve it.');
-    const said = await approvalsOf(facts.db, [id]);
-    if (said.some(({ person_id }) => person_id === principal.id)) return OVER;
+    const self = await facts.find('people', principal.id);
+    if (self === undefined) return OVER;
+    for (const said of await approvalsOf(facts.db, [id])) if (await isHisWord(facts.db, said, self)) return OVER;
     const given = { verdict: 'approve', digest, reason, created_at: now } as const;
     await facts.insert('approvals', { id: approval, request_id: id, person_id: principal.id, ...given });
     return row;

@@ -3,6 +3,8 @@ import type { Kysely } from 'kysely';
 import type { BreakGlassRow } from '../../database/people-rows.ts';
 import type { Database } from '../../database/schema.ts';
 import type { Recorded } from '../../ledger/entry.ts';
+import { findBarred } from '../approvals/find-barred.ts';
+import { readTwos } from '../approvals/find-two.ts';
 import { attribution, type Caller, type ChangeContext } from '../change-context.ts';
 import { findUnreviewedOf } from './break-glass.store.ts';
 
@@ -16,6 +18,11 @@ type Changed = Recorded<BreakGlassRow> | Refusal;
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
+
+const MAY_BE_ONE = refuse(
+  'FORBIDDEN',
+  'You may be the one who opened it: nobody reviews it who made him or whom he made within a day, nor while one of you alone is known at a provider.',
+);
 
 /**
  * Lets somebody go on for minutes as if enough others had approved: not past a policy that forbids, nor past his own
@@ -53,24 +60,29 @@ export async function closeBreakGlass({ ledger }: BreakGlassContext, caller: Cal
   });
 }
 
-/** Says what somebody else found of it, once it is over. */
+/**
+ * Says what somebody else found of it, once it is over: who is not, as far as anybody can tell, the one who opened it, as
+ * with approvals.
+ */
 export async function reviewBreakGlass(
-  { ledger, clock }: BreakGlassContext,
+  { ledger, reader, clock }: BreakGlassContext,
   caller: Caller,
   id: string,
   review: string,
 ): Promise<Changed> {
+  const { id: by } = caller.principal;
+  const areTwo = await readTwos(reader);
   const draft = { ...attribution(caller), action: 'break-glass.reviewed', subject: id, locks: [id] };
   return await ledger.record(draft, async (facts) => {
     const row = await facts.find('break_glass', id);
     if (row === undefined) return noBreakGlass(id);
-    if (row.person_id === caller.principal.id)
-      return refuse('FORBIDDEN', 'Somebody else reviews what you did with it.');
     const now = clock.wall();
+    if (row.person_id === by) return refuse('FORBIDDEN', 'Somebody else reviews what you did with it.');
+    if ((await findBarred(facts.db, row.person_id, now)).has(by) || !areTwo(row.person_id, by)) return MAY_BE_ONE;
     if (row.state === 'reviewed') return refuse('ILLEGAL_TRANSITION', 'It is reviewed already.');
     if (row.state === 'open' && now < row.expires_at)
       return refuse('ILLEGAL_TRANSITION', 'It is open still: close it first.');
-    const said = { reviewed_by: caller.principal.id, review, reviewed_at: now };
+    const said = { reviewed_by: by, review, reviewed_at: now };
     return await facts.update('break_glass', row, { state: 'reviewed', ...said });
   });
 }

@@ -10,7 +10,8 @@ import { call, callConfirmed } from './passkeys.js';
 export async function approvalCard(asked, button, self, again) {
   const { id, byName, method, target, body, digest, place, reason, needed, given, isOwn, state, expiresAt } = asked;
   const what = `${method} ${target}`;
-  const approved = given.filter(({ verdict }) => verdict === 'approve').length;
+  // Whoever approved it once more is still one.
+  const approved = new Set(given.filter(({ verdict }) => verdict === 'approve').map(({ by }) => by)).size;
   const lines = [
     make('h3', what),
     make('p', `${isOwn ? 'You' : byName}, for ${place}: “${reason}”`),

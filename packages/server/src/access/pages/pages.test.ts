@@ -241,6 +241,7 @@ describe('the pages of people, in a real browser', { skip: executablePath === nu
     const invited = await confirmed('POST', '/v1/people', { name: 'Gina', role: 'administrator', reason: 'test' });
     const gina = new TestPerson(installation);
     assert.equal((await gina.enrol(invited.secret)).status, 201);
+    await settle(place, gina.id);
     const asked = { reason: 'the exchange is down', minutes: 10 };
     assert.equal((await gina.call('POST', '/v1/break-glass', asked, { confirm: true })).status, 201);
     // Without a reload: the page is open somewhere.

@@ -112,6 +112,7 @@ onEachDatabase('roles and places', (createPlace) => {
   };
   const glass = async () => {
     const breaker = await enrolPerson(installation, owner, { role: 'administrator' });
+    await settle(place, breaker.id);
     const body = { reason: 'test', minutes: 1 };
     const opened = assertStatus(await breaker.call('POST', '/v1/break-glass', body, { confirm: true }), 201);
     assertStatus(await breaker.call('POST', `/v1/break-glass/${opened.breakGlass.id}/close`, {}), 200);
