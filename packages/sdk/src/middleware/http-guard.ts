@@ -27,7 +27,8 @@ export interface HttpGuardOptions {
   /**
    * `buffer` (the default): the body of a signed request is read whole, and verified with it. `stream`: where RFC 9421
    * covers a Content-Digest, the application reads the body as it comes; the stream fails at its end, and never ends
-   * cleanly, where the digest is of another body. Everything done before the end has to be undone then.
+   * cleanly, where the digest is of another body. Everything done before the end has to be undone then. A request
+   * without Content-Digest is read whole, as far as `maxBodyBytes`.
    */
   readonly body?: 'buffer' | 'stream';
   /**
@@ -205,10 +206,15 @@ function bearerDecision(options: HttpGuardOptions, verdict: Verdict): GuardDecis
 async function bodyOf(options: HttpGuardOptions, { head, body, requirement }: ToGuard, { dialect }: Recognised) {
   if (body.isEmpty) return new Uint8Array(0);
   const looks = requirement.about !== undefined || hasPasskey(head.headers);
-  const mayStream = options.body === 'stream' && !looks && dialect.name === 'rfc9421';
+  // Without a digest it can only be empty, which nobody knows before its end: runtimes hand over a stream in any case.
+  const mayStream = options.body === 'stream' && !looks && dialect.name === 'rfc9421' && hasDigest(head);
   if (mayStream && declaredLength(head) > (options.maxStreamBytes ?? Number.POSITIVE_INFINITY)) return 'too large';
   if (mayStream && body.hold?.() === true) return null;
   return await body.read(maxBytesOf(options));
+}
+
+function hasDigest({ headers }: RequestHead): boolean {
+  return headers.some(([name]) => name.toLowerCase() === 'content-digest');
 }
 
 /** 0 where none is declared, as in chunks. */
