@@ -18,13 +18,17 @@ function untilEnd(request: IncomingMessage): Promise<string> {
   });
 }
 
-/** A guarded application that answers with what it was sent, or with 400 and how reading it failed. */
-async function served(options: GuardOptions) {
+/**
+ * A guarded application that answers with what it was sent, or with 400 and how reading it failed.
+ * @param isLate the guard comes when all of an empty request is there
+ */
+async function served(options: GuardOptions, isLate = false) {
   const guard = createGuard(options);
   const server = createServer((incoming, answering) => {
     // What they have in common is the type of HTTP/1.
     const [request, response] = [incoming as unknown as IncomingMessage, answering as unknown as ServerResponse];
     void (async () => {
+      while (isLate && !incoming.stream.readableEnded) await new Promise(setImmediate);
       if ((await guard(request, response, { permission: 'orders:write' })) === null) return;
       server.emit('guarded');
       try {
@@ -112,5 +116,18 @@ it('a request over HTTP/2 that ends in an empty frame of its own ends for its re
     using app = await served({ ...keys.guarded, body });
     const signed = await keys.sign('rfc9421', { method: 'DELETE', url: 'https://api.example/v1/orders/1', body: '' });
     assert.deepEqual(await app.sendEnd(signed), [200, 'served '], body);
+  }
+});
+
+it('an empty body instead of the signed one is refused over HTTP/2 where it ended before its guard came', async () => {
+  const keys = new SigningVerifier([{ dialect: 'rfc9421' }]);
+  for (const body of ['buffer', 'stream'] as const) {
+    using app = await served({ ...keys.guarded, body }, true);
+    const sign = (text: string) =>
+      keys.sign('rfc9421', { method: 'POST', url: 'https://api.example/v1/o', body: text });
+    assert.equal((await app.sendEnd(await sign('{"qty":1}')))[0], 401, body);
+    keys.fed.clock.advance(1_000);
+    assert.deepEqual(await app.sendEnd(await sign('')), [200, 'served '], body);
+    keys.fed.clock.advance(1_000);
   }
 });
