@@ -6,14 +6,18 @@ brings no HTTP client along, whichever one the application has.
 
 from __future__ import annotations
 
+import io
 import json
+import re
+import socket
 import ssl
 from collections.abc import Mapping
-from http.client import HTTPException, HTTPMessage
+from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse, HTTPSConnection
+from time import monotonic
 from typing import IO, Any, Optional
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
+from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
 from .problem import KeyholdError
 
@@ -27,18 +31,100 @@ class _NoRedirects(HTTPRedirectHandler):
         return None
 
 
+class _InTime(io.RawIOBase):
+    """What a socket receives until a deadline. Its own timeout is of each read: a byte now and then keeps it open."""
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self._sock = sock
+        self._deadline = deadline
+        # Counted: urllib closes the socket before the answer is read.
+        self._raw = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> Optional[int]:
+        self._sock.settimeout(_left(self._deadline))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def _left(deadline: float) -> float:
+    left = deadline - monotonic()
+    if left <= 0:
+        raise TimeoutError("no answer in time")
+    return left
+
+
+class _Socket:
+    """As much of a socket as an answer is read from."""
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self._sock = sock
+        self._deadline = deadline
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_InTime(self._sock, self._deadline))
+
+
+class _Deadline(HTTPConnection):
+    """One deadline for all of a call: connecting, sending, and every read of the answer."""
+
+    def __init__(self, host: str, *, timeout: float, **more: Any) -> None:
+        super().__init__(host, timeout=timeout, **more)
+        self._deadline = monotonic() + timeout
+
+    def connect(self) -> None:
+        super().connect()
+        self.sock.settimeout(_left(self._deadline))
+
+    def getresponse(self) -> HTTPResponse:
+        deadline = self._deadline
+
+        class Answer(HTTPResponse):
+            def __init__(self, sock: socket.socket, *args: Any, **more: Any) -> None:
+                super().__init__(_Socket(sock, deadline), *args, **more)  # type: ignore[arg-type]
+
+        self.response_class = Answer
+        return super().getresponse()
+
+
+class _SecureDeadline(_Deadline, HTTPSConnection):
+    pass
+
+
+class _Http(HTTPHandler):
+    def http_open(self, req: Request) -> HTTPResponse:
+        return self.do_open(_Deadline, req)  # type: ignore[arg-type]
+
+
+class _Https(HTTPSHandler):
+    def __init__(self, context: Optional[ssl.SSLContext]) -> None:
+        super().__init__(context=context)
+        self._given = context
+
+    def https_open(self, req: Request) -> HTTPResponse:
+        return self.do_open(_SecureDeadline, req, context=self._given)  # type: ignore[arg-type]
+
+
 class Connection:
     """Where a plane listens and what opens it.
 
-    url: `http(s)://host:port`. token: sent as it is. context: of TLS, where the system's is not what is wanted.
+    url: `http(s)://host:port`. token: space around it, as files have it, is left out. context: of TLS, where the system's is not what is wanted.
     """
 
     def __init__(self, url: str, token: str, context: Optional[ssl.SSLContext] = None) -> None:
         if urlsplit(url).scheme not in ("http", "https"):
             raise ValueError("the address is not http:// or https://")
         self._url = url.rstrip("/")
-        self._token = token
-        self._opener = build_opener(_NoRedirects(), HTTPSHandler(context=context))
+        self._token = token.strip()
+        # What a header refuses would stand in the words of its refusal.
+        if re.fullmatch(r"[\x21-\x7e]+", self._token) is None:
+            raise ValueError("the token is not one word of visible ASCII characters")
+        self._opener = build_opener(_NoRedirects(), _Http(), _Https(context))
 
     def __repr__(self) -> str:
         return f"Connection({self._url!r})"
@@ -53,7 +139,10 @@ class Connection:
         headers: Optional[Mapping[str, str]] = None,
         timeout_seconds: float,
     ) -> Any:
-        """The JSON of the answer. Raises KeyholdError for a refusal, OSError where nobody answers in time."""
+        """The JSON of the answer.
+
+        Raises KeyholdError for a refusal; OSError where nobody answers in time, or not with JSON.
+        """
         asked = urlencode({name: value for name, value in (query or {}).items() if value is not None})
         content = None if body is None else json.dumps(body).encode()
         request = Request(f"{self._url}{path}{'?' if asked else ''}{asked}", data=content, method=method)
@@ -62,12 +151,17 @@ class Connection:
             request.add_header(name, value)
         try:
             with self._opener.open(request, timeout=timeout_seconds) as answer:
-                return json.loads(answer.read())
+                content = answer.read()
         except HTTPError as refusal:
             with refusal:
                 raise KeyholdError(refusal.code, _problem(refusal)) from None
         except HTTPException as error:
             raise ConnectionError(f"the answer is not HTTP: {type(error).__name__}") from error
+        try:
+            return json.loads(content)
+        except ValueError:
+            # Without what came: nobody knows whose it is.
+            raise ConnectionError("the answer is not JSON: is this address Keyhold's?") from None
 
 
 def segment(text: str) -> str:

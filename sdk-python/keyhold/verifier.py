@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -9,9 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from .connection import Connection
+from .problem import KeyholdError
 
 VERIFY_SECONDS = 5.0
 MAX_BATCH = 1_000
+MAX_BODY_BYTES = 1024 * 1024
+"""Of a request that is handed over whole; what is longer is `MALFORMED` here already."""
+
+_DESTINATION_LENGTHS = (1, 200)
+_CLIENT_IP_LENGTHS = (2, 45)
 
 
 @dataclass(frozen=True)
@@ -94,8 +101,9 @@ class Verifier:
     """A client of a verifier process.
 
     url: `http(s)://host:port`. token: with the scope `verify`. timeout_seconds: how long an answer may take.
-    A refusal is a Verdict. KeyholdError, and OSError where nobody answers in time, mean that nothing was decided: the
-    request must not be let through then.
+    A refusal is a Verdict, and so is what only the client can have caused: what no verifier would read is `MALFORMED`,
+    or counts for nothing (`destination`, `client_ip`, `second_factor`). KeyholdError, and OSError where nobody answers in
+    time, mean that nothing was decided: the request must not be let through then.
     """
 
     def __init__(
@@ -123,12 +131,42 @@ class Verifier:
     ) -> Verdict:
         """Decides one request, see ToVerify."""
         asked = ToVerify(key, request, environment, permission, client_ip, cost, destination, second_factor)
-        return _verdict(self._call("POST", "/v1/verify", _written(asked)))
+        if (unread := _unread(asked)) is not None:
+            return unread
+        try:
+            return _verdict(self._call("POST", "/v1/verify", _written(asked)))
+        except KeyholdError as refusal:
+            if not _is_clients(refusal):
+                raise
+            return _malformed(f"the verifier did not read it: {refusal}")
 
     def verify_batch(self, requests: Sequence[ToVerify]) -> list[Verdict]:
         """Decides up to MAX_BATCH, each as if it came alone; the verdicts are in their order."""
-        answer = self._call("POST", "/v1/verify/batch", {"requests": [_written(one) for one in requests]})
-        return [_verdict(one) for one in answer["verdicts"]]
+        if not 0 < len(requests) <= MAX_BATCH:
+            raise ValueError(f"a batch has 1 to {MAX_BATCH} requests")
+        verdicts = {index: unread for index, one in enumerate(requests) if (unread := _unread(one)) is not None}
+        asked = [(index, one) for index, one in enumerate(requests) if index not in verdicts]
+        for index, verdict in self._decided(asked):
+            verdicts[index] = verdict
+        return [verdicts[index] for index in range(len(requests))]
+
+    def _decided(self, asked: Sequence[tuple[int, ToVerify]]) -> list[tuple[int, Verdict]]:
+        if not asked:
+            return []
+        try:
+            answer = self._call("POST", "/v1/verify/batch", {"requests": [_written(one) for _, one in asked]})
+        except KeyholdError as refusal:
+            if refusal.code != "BODY_TOO_LARGE":
+                raise
+            # Of one it is its client's doing; of several nobody's, and each is decided as if it came alone.
+            if len(asked) == 1:
+                return [(asked[0][0], _malformed(f"the verifier did not read it: {refusal}"))]
+            half = len(asked) // 2
+            return self._decided(asked[:half]) + self._decided(asked[half:])
+        told = answer.get("verdicts") if isinstance(answer, dict) else None
+        if not isinstance(told, list) or len(told) != len(asked):
+            raise ConnectionError("the answer has not a verdict for each request")
+        return [(index, _verdict(one)) for (index, _), one in zip(asked, told)]
 
     def time_ms(self) -> int:
         """The verifier's clock, epoch milliseconds: whoever signs with a wrong one can find that out."""
@@ -138,15 +176,53 @@ class Verifier:
         return self._connection.call(method, path, body=body, timeout_seconds=self._timeout_seconds)
 
 
+def _malformed(reason: str) -> Verdict:
+    return Verdict(False, "MALFORMED", reason=reason)
+
+
+def _unread(asked: ToVerify) -> Optional[Verdict]:
+    """What no verifier would read of a client's own, and the whole call would fail for."""
+    texts = [asked.key or ""]
+    if asked.request is not None:
+        received = asked.request
+        if received.body is not None and len(received.body) > MAX_BODY_BYTES:
+            return _malformed("the body is too long")
+        texts += [received.method, received.target, *(text for line in received.headers for text in line)]
+    return None if all(map(_is_text, texts)) else _malformed("there is text that is none")
+
+
+def _is_text(text: str) -> bool:
+    """What JSON carries and the server takes: neither NUL nor half of a character."""
+    return re.search("[\x00\ud800-\udfff]", text) is None
+
+
+def _is_clients(refusal: KeyholdError) -> bool:
+    """Longer or more than any request has: the mistake is that of whoever sent it, and no verifier is at fault."""
+    if refusal.code == "BODY_TOO_LARGE":
+        return True
+    return refusal.code == "INVALID_INPUT" and re.match(r"/(?:key|request)(?:/|$)", refusal.field or "") is not None
+
+
+def _within(text: Optional[str], lengths: tuple[int, int]) -> Optional[str]:
+    """No address book or network has what a verifier would not even read, so it counts as if it were not there."""
+    if text is None or not lengths[0] <= len(text) <= lengths[1] or not _is_text(text):
+        return None
+    return text
+
+
+def _second_factor(otp: Optional[str]) -> Optional[dict[str, str]]:
+    return None if otp is None or re.fullmatch("[0-9]{6}", otp) is None else {"otp": otp}
+
+
 def _written(asked: ToVerify) -> dict[str, Any]:
     written: dict[str, Any] = {
         "key": asked.key,
         "environment": asked.environment,
         "permission": asked.permission,
-        "clientIp": asked.client_ip,
+        "clientIp": _within(asked.client_ip, _CLIENT_IP_LENGTHS),
         "cost": asked.cost,
-        "destination": asked.destination,
-        "secondFactor": None if asked.second_factor is None else {"otp": asked.second_factor},
+        "destination": _within(asked.destination, _DESTINATION_LENGTHS),
+        "secondFactor": _second_factor(asked.second_factor),
     }
     if asked.request is not None:
         received = asked.request
@@ -160,7 +236,10 @@ def _written(asked: ToVerify) -> dict[str, Any]:
     return {name: value for name, value in written.items() if value is not None}
 
 
-def _verdict(answer: Mapping[str, Any]) -> Verdict:
+def _verdict(answer: Any) -> Verdict:
+    # Whatever else is true is no yes.
+    if not (isinstance(answer, dict) and isinstance(answer.get("valid"), bool) and isinstance(answer.get("code"), str)):
+        raise ConnectionError("the answer is no verdict: is this address a verifier's?")
     known = Verdict.__dataclass_fields__
     # What a newer verifier says beyond this is no reason to fail.
     given = {_FIELDS.get(name, name): value for name, value in answer.items()}

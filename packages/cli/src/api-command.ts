@@ -8,6 +8,7 @@ import { describeBarrier } from './barrier.ts';
 import type { Command, Context, Given, Positional } from './command.ts';
 import { connectionFor, URL_FLAGS } from './connection.ts';
 import { EXIT } from './exit-codes.ts';
+import { UsageError } from './failure.ts';
 import { withPerson } from './with-person.ts';
 import { type Flag, flagsOf } from './flag.ts';
 import { type Field, renderTable } from './table.ts';
@@ -22,9 +23,11 @@ export interface Row<O extends Operation> {
   readonly show: (answer: Response<O>) => readonly string[];
   /** What holds everywhere once the barrier is closed. */
   readonly taken?: (answer: Response<O>) => string;
+  /** True where the answer is not that all was done. */
+  readonly refused?: (answer: Response<O>) => boolean;
 }
 
-export interface ListRow<O extends Operation, Item> extends Omit<Row<O>, 'show' | 'taken'> {
+export interface ListRow<O extends Operation, Item> extends Omit<Row<O>, 'show' | 'taken' | 'refused'> {
   readonly columns: readonly Field<Item>[];
 }
 
@@ -51,11 +54,12 @@ const LIST_FLAGS: readonly Flag[] = [
 type AnyCall = (input: Readonly<Record<string, unknown>>, options: CallOptions) => Promise<unknown>;
 
 /** A command that makes one call. */
-export function apiCommand<O extends Operation>({ call, show, taken, ...row }: Row<O>): Command {
+export function apiCommand<O extends Operation>({ call, show, taken, refused, ...row }: Row<O>): Command {
   const run = async ({ input, own }: Given, { environment, terminal }: Context) => {
     const connection = connectionFor(own, environment);
     const client = createClient(connection);
     const [key, ack] = [own['idempotency-key'], own['ack']];
+    for (const flag of ['idempotency-key', 'ack', 'approval']) checkHeader(own[flag], flag);
     let told: Acknowledged | undefined;
     // The types of input are lost at the terminal: the server checks it against the operation's schema.
     const send = call(client) as unknown as AnyCall;
@@ -77,11 +81,16 @@ export function apiCommand<O extends Operation>({ call, show, taken, ...row }: R
       if (barrier !== undefined) terminal.print(describeBarrier(done, barrier));
     }
     if (ack !== undefined) terminal.note(describeAcknowledged(told));
-    return EXIT.done;
+    return refused?.(answer as Response<O>) === true ? EXIT.refused : EXIT.done;
   };
   const waits = row.operation.method === 'GET' ? [] : [ACK, ...APPROVAL_FLAGS];
   const repeat = row.operation.idempotent === true ? [IDEMPOTENCY_KEY] : [];
   return { ...outline(row), flags: [...flagsOf(row.operation), ...repeat, ...waits, JSON_FLAG, ...URL_FLAGS], run };
+}
+
+/** What no header can carry would not even be sent. */
+function checkHeader(value: Given['own'][string], flag: string): void {
+  if (typeof value === 'string' && !/^[ -~]*$/.test(value)) throw new UsageError(`--${flag} takes ASCII characters`);
 }
 
 /** What is delivered encrypted, and a checkpoint, have lines of their own. */

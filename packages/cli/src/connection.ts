@@ -47,12 +47,19 @@ export function checkUrl(text: string): string {
  * The first that is there: the flag, KEYHOLD_TOKEN_FILE, KEYHOLD_TOKEN, whoever signed in here, the bootstrap token of
  * this machine.
  */
-function findToken(own: Own, { tokenFile, token, sessionFile, bootstrapTokenFile }: Environment, url: string): string {
+function findToken(own: Own, environment: Environment, url: string): string {
+  const { tokenFile, token, sessionFile, bootstrapTokenFile } = environment;
   const file = own['token-file'] ?? tokenFile;
   if (typeof file === 'string') return checkToken(readSecretFile(file, 'token'), 'the token file');
   if (token !== undefined) return checkToken(token.trim(), 'KEYHOLD_TOKEN');
   const session = readSession(sessionFile, url);
   if (session !== undefined) return session;
+  if (!isOwn(url, environment)) {
+    throw new NoToken(
+      'no token for this address: sign in with "keyhold sign-in", give --token-file FILE, or set KEYHOLD_TOKEN_FILE ' +
+        'or KEYHOLD_TOKEN; the bootstrap token of this machine goes to this machine, or to KEYHOLD_URL, alone',
+    );
+  }
   try {
     return checkToken(readFileSync(bootstrapTokenFile, 'utf8').trim(), 'the bootstrap token file');
   } catch (error) {
@@ -62,6 +69,13 @@ function findToken(own: Own, { tokenFile, token, sessionFile, bootstrapTokenFile
         'or KEYHOLD_DATA to the folder that holds bootstrap-token',
     );
   }
+}
+
+/** An administrator's token is for whom it was made by: not for whatever address stands on a command line. */
+function isOwn(url: string, { url: control, verifierUrl }: Environment): boolean {
+  const { origin, hostname } = new URL(url);
+  if (/^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname)) return true;
+  return [control, verifierUrl].some((named) => URL.parse(named)?.origin === origin);
 }
 
 /** Reads a file that holds one secret. */

@@ -34,10 +34,13 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof NothingThere) return { exitCode: EXIT.refused, code: 'NOT_FOUND', message: error.message };
   if (error instanceof NoToken) return { exitCode: EXIT.unauthorised, code: 'NO_TOKEN', message: error.message };
   if (error instanceof KeyholdError) return ofServer(error);
-  const { name, message, cause, code } = error as Error & {
+  const { name, message, cause, code, path } = error as Error & {
     cause?: { code?: string; message?: string };
     code?: string;
+    path?: string;
   };
+  // Without its name, which may be a secret that was given in the wrong place.
+  if (path !== undefined) return { exitCode: EXIT.usage, code: 'USAGE', message: `a file cannot be used (${code})` };
   if (name === 'TimeoutError' || cause?.code === 'UND_ERR_HEADERS_TIMEOUT') {
     return {
       exitCode: EXIT.unreachable,
@@ -90,7 +93,8 @@ function ofServer({ status, code, detail, field, instance, message, approval }: 
   };
 }
 
-function exitCodeOf(status: number): number {
+/** Of what a server answered instead. */
+export function exitCodeOf(status: number): number {
   if (status === 401 || status === 403) return EXIT.unauthorised;
   return status >= 400 && status < 500 ? EXIT.refused : EXIT.unreachable;
 }

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { addressOf } from '@keyhold/sdk/address';
 import type { CallOptions } from '@keyhold/sdk/client';
 import { KeyholdError } from '@keyhold/sdk/keyhold-error';
 import type { Terminal } from './command.ts';
@@ -40,7 +41,7 @@ function waitsFor(error: unknown): string | undefined {
 
 /** Browsers know this machine by name: passkeys are of no address. */
 export function accountPage(url: string): string {
-  const page = new URL('/account', url);
+  const page = addressOf(url, '/account');
   if (page.hostname === '127.0.0.1' || page.hostname === '[::1]') page.hostname = 'localhost';
   return page.href;
 }

@@ -22,7 +22,7 @@ import * as workloads from '@keyhold/protocol/operations/workloads';
 import * as seal from '@keyhold/protocol/operations/seal';
 import * as vault from '@keyhold/protocol/operations/vault';
 import { verify, verifyBatch } from '@keyhold/protocol/operations/verify';
-import { type Acknowledged, type Connection, request } from './request.ts';
+import { type Acknowledged, checkedConnection, type Connection, request } from './request.ts';
 
 /** Everything an operation takes, path parameters, query and body in one object; each name occurs once. */
 export type Input<O extends Operation> = Part<Params<O>> & Part<Query<O>> & Part<Body<O>>;
@@ -53,9 +53,11 @@ export interface CallOptions {
 
 /**
  * A typed client of a control plane, made from the same operations that the server mounts.
- * @throws KeyholdError for every refusal, with the server's code; TypeError from fetch when nobody answers
+ * @throws KeyholdError for every refusal, with the server's code; TypeError from fetch when nobody answers, and at once
+ * for a token that can't be sent
  */
-export function createClient(connection: Connection) {
+export function createClient(to: Connection) {
+  const connection = checkedConnection(to);
   const bind = <O extends Operation>(operation: O): Call<O> =>
     ((input: unknown, options: unknown) =>
       request(
@@ -268,9 +270,12 @@ export type Client = ReturnType<typeof createClient>;
 /** An online confirmation takes 5 s at most. Whoever asks keeps a caller of his own waiting, and refuses him then. */
 const VERDICT_TIMEOUT_MS = 10_000;
 
-/** A typed client of a verifier process. */
+/**
+ * A typed client of a verifier process.
+ * @throws TypeError for a token that can't be sent
+ */
 export function createVerifierClient(to: Connection) {
-  const connection = { ...to, timeoutMs: to.timeoutMs ?? VERDICT_TIMEOUT_MS };
+  const connection = { ...checkedConnection(to), timeoutMs: to.timeoutMs ?? VERDICT_TIMEOUT_MS };
   return {
     /** Decides one request; a refusal is a verdict, not an error. */
     verify: (input: Input<typeof verify>, options: CallOptions = {}): Promise<Response<typeof verify>> =>

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { text } from 'node:stream/consumers';
 import { CERTIFICATE_GRANT, EXCHANGE_PATH } from '@keyhold/protocol/operations/workloads';
+import { addressOf } from './address.ts';
 import { type Exchanged, readExchanged } from './exchanged.ts';
 
 const TIMEOUT_MS = 30_000;
@@ -31,7 +32,7 @@ export async function exchangeCertificate(
     grant_type: CERTIFICATE_GRANT,
     ...(workload === undefined ? {} : { client_id: workload }),
   });
-  const sent = request(new URL(EXCHANGE_PATH, url), {
+  const sent = request(addressOf(url, EXCHANGE_PATH), {
     method: 'POST',
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     // A connection of its own: what comes later is opened by the token alone.

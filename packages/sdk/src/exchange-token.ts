@@ -1,4 +1,5 @@
 import { EXCHANGE_GRANT, EXCHANGE_PATH, JWT_TYPE } from '@keyhold/protocol/operations/workloads';
+import { addressOf } from './address.ts';
 import { type Exchanged, readExchanged } from './exchanged.ts';
 
 /**
@@ -17,9 +18,11 @@ export async function exchangeToken(
     subject_token_type: JWT_TYPE,
     ...(workload === undefined ? {} : { workload }),
   });
-  const response = await fetch(new URL(EXCHANGE_PATH, url), {
+  const response = await fetch(addressOf(url, EXCHANGE_PATH), {
     method: 'POST',
     body: form,
+    // What is shown is for this address alone.
+    redirect: 'manual',
     signal: AbortSignal.timeout(30_000),
   });
   return readExchanged(response.status, await response.text());

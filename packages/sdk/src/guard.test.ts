@@ -2,18 +2,24 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { it } from 'node:test';
 import { VERDICT_CODES, type Verdict, type VerdictCode, type VerificationRequest } from '@keyhold/protocol/verdict';
+import { createVerifierClient } from './client.ts';
 import { createGuard } from './guard.ts';
+import { KeyholdError } from './keyhold-error.ts';
+import { verifyRemotely } from './verify-remotely.ts';
 
 interface Guarded extends AsyncDisposable {
   readonly seen: VerificationRequest[];
+  readonly refused: Verdict[];
   ask(headers: Record<string, string>): Promise<{ status: number; body: Record<string, unknown>; headers: Headers }>;
 }
 
 /** A guarded server whose verifier answers as told. */
 async function guarded(verify: (request: VerificationRequest) => Promise<Verdict>): Promise<Guarded> {
   const seen: VerificationRequest[] = [];
+  const refused: Verdict[] = [];
   const guard = createGuard({
     environment: 'market/test',
+    refused: (verdict) => void refused.push(verdict),
     clock: { wall: () => Date.UTC(2026, 0, 1) },
     verify: (request) => {
       seen.push(request);
@@ -29,6 +35,7 @@ async function guarded(verify: (request: VerificationRequest) => Promise<Verdict
   const { port } = server.address() as { port: number };
   return {
     seen,
+    refused,
     ask: async (headers) => {
       const response = await fetch(`http://127.0.0.1:${port}/`, { headers });
       return { status: response.status, body: JSON.parse(await response.text()), headers: response.headers };
@@ -103,7 +110,32 @@ it('says when to come back', async () => {
   assert.equal((await used.ask(WITH_KEY)).headers.get('retry-after'), '3600');
 });
 
-it('fails closed when the verifier cannot be asked', async () => {
-  await using server = await guarded(() => Promise.reject(new Error('gone')));
-  assert.equal((await server.ask(WITH_KEY)).status, 503);
+it('fails closed when the verifier cannot be asked; its operator hears why, and its client does not', async () => {
+  const nobody = createVerifierClient({ url: 'http://127.0.0.1:1', token: 'any' });
+  const problem = { status: 401, code: 'UNAUTHENTICATED', detail: 'This token opens nothing here.' } as const;
+  for (const [verify, why] of [
+    [() => Promise.reject(new Error('gone')), /gone/],
+    [() => Promise.reject(new KeyholdError(problem)), /UNAUTHENTICATED: This token opens nothing here/],
+    [verifyRemotely(nobody), /fetch failed \(.+\)/],
+  ] as const) {
+    await using server = await guarded(verify);
+    const { status, body } = await server.ask(WITH_KEY);
+    assert.equal(status, 503);
+    const [told] = server.refused;
+    assert.equal(told?.code, 'STORE_UNAVAILABLE');
+    assert.match(told?.reason ?? '', why);
+    assert.doesNotMatch(JSON.stringify(body), why);
+  }
+});
+
+it('what is too large for its verifier is answered as what is too large for the guard', async () => {
+  const answers = () => Promise.reject(new KeyholdError({ status: 413, code: 'BODY_TOO_LARGE' }));
+  await using server = await guarded(answers);
+  assert.equal((await server.ask(WITH_KEY)).status, 413);
+  const client = createVerifierClient({ url: 'http://127.0.0.1:1', token: 'any' });
+  const request = { method: 'POST', target: '/', scheme: 'https', headers: [] } as const;
+  const body = new Uint8Array(1024 * 1024 + 1);
+  await assert.rejects(verifyRemotely(client)({ environment: 'a/b', request: { ...request, body } }), {
+    code: 'BODY_TOO_LARGE',
+  });
 });

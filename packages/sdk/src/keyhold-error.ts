@@ -31,10 +31,20 @@ export class KeyholdError extends Error {
 
 /** The problem in a response, or as much as can be said without one. */
 export async function problemFrom(response: Response): Promise<Partial<Problem> & { readonly status: number }> {
+  if (isRedirect(response)) {
+    await response.body?.cancel();
+    const detail = 'The address answers with a redirect, which is not followed. Name the address of Keyhold itself.';
+    return { status: response.status, detail };
+  }
   try {
     const problem = (await response.json()) as Partial<Problem>;
     return { ...problem, status: response.status };
   } catch {
     return { status: response.status };
   }
+}
+
+/** Browsers tell a status of 0. */
+function isRedirect({ type, status }: Response): boolean {
+  return type === 'opaqueredirect' || (status >= 300 && status < 400);
 }

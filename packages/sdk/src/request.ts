@@ -1,12 +1,14 @@
 import { ACK_HEADER, ACK_LEVELS, type AckLevel, ENTRY_HEADER } from '@keyhold/protocol/acknowledgement';
 import { APPROVAL_HEADER, APPROVAL_REASON_HEADER, CONFIRMATION_HEADER } from '@keyhold/protocol/confirmation';
 import type { Operation, Response as ResponseOf } from '@keyhold/protocol/operation';
+import { addressOf } from './address.ts';
 import { KeyholdError, problemFrom } from './keyhold-error.ts';
 
 /** Where a plane listens and what opens it. */
 export interface Connection {
-  /** `http(s)://host:port` */
+  /** `http(s)://host:port`, and a path where a proxy has it below one. */
   readonly url: string;
+  /** Space around it, as files have it, is left out. */
   readonly token: string;
   /** Default: 10 000 of a verifier; of a control plane 30 000 to read, and 310 000 to change: a taking-away waits. */
   readonly timeoutMs?: number;
@@ -36,6 +38,16 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 /** A taking-away waits for a lease at most; the longest lease is 300 s, and 303.25 as the control plane counts it. */
 const BARRIER_TIMEOUT_MS = 310_000;
 
+/**
+ * A connection whose token can be sent.
+ * @throws TypeError which repeats nothing of it, where what a header refuses would be in the words of its refusal
+ */
+export function checkedConnection(connection: Connection): Connection {
+  const token = connection.token.trim();
+  if (!/^[\x21-\x7e]+$/.test(token)) throw new TypeError('the token is not one word of visible ASCII characters');
+  return { ...connection, token };
+}
+
 /** Sends one operation. */
 export async function request<O extends Operation>(
   connection: Connection,
@@ -44,7 +56,7 @@ export async function request<O extends Operation>(
   options: Options,
 ): Promise<ResponseOf<O>> {
   const { path, rest } = fillPath(operation.path, input);
-  const url = new URL(path, connection.url);
+  const url = addressOf(connection.url, path);
   const hasBody = operation.method !== 'GET';
   if (!hasBody) {
     for (const [name, value] of Object.entries(rest)) {
@@ -63,6 +75,8 @@ export async function request<O extends Operation>(
       ...(options.idempotencyKey === undefined ? {} : { 'idempotency-key': options.idempotencyKey }),
     },
     ...(hasBody ? { body: JSON.stringify(rest) } : {}),
+    // Followed, what is in the body would go to whatever address the answer names.
+    redirect: 'manual',
     signal: options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]),
   };
   const send = () => (connection.fetch ?? fetch)(url, init);
@@ -112,7 +126,8 @@ function fillPath(
     const given = rest[name];
     const value = typeof given === 'number' ? String(given) : given;
     delete rest[name];
-    if (typeof value !== 'string' || value === '') throw new TypeError(`"${name}" is missing`);
+    // An address without the step, or with one less, would be another operation's.
+    if (typeof value !== 'string' || /^\.{0,2}$/.test(value)) throw new TypeError(`"${name}" is missing`);
     return encodeURIComponent(value);
   });
   return { path: filled, rest };

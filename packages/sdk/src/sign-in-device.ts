@@ -1,5 +1,6 @@
 import type { Response as ResponseOf } from '@keyhold/protocol/operation';
 import { signInDevice as operation } from '@keyhold/protocol/operations/sign-in';
+import { addressOf } from './address.ts';
 import { KeyholdError, problemFrom } from './keyhold-error.ts';
 
 /**
@@ -11,10 +12,12 @@ export async function signInDevice(
   { url, fetch = globalThis.fetch }: { readonly url: string; readonly fetch?: typeof globalThis.fetch },
   code: string,
 ): Promise<ResponseOf<typeof operation>> {
-  const response = await fetch(new URL(operation.path, url), {
+  const response = await fetch(addressOf(url, operation.path), {
     method: operation.method,
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ code }),
+    // What is shown is for this address alone.
+    redirect: 'manual',
     signal: AbortSignal.timeout(30_000),
   });
   if (!response.ok) throw new KeyholdError(await problemFrom(response));

@@ -27,7 +27,7 @@ async function sentFor(request: Partial<VerificationRequest>): Promise<Record<st
 it('what no verifier reads is left out, as it counts for nothing: the verdict says so, not that nobody can be asked', async () => {
   const good = { destination: '😀'.repeat(200), clientIp: '::', secondFactor: { otp: '123456' } };
   assert.deepEqual(await sentFor(good), { environment: 'market/test', key: 'key', ...good });
-  for (const destination of ['', 'a'.repeat(201)])
+  for (const destination of ['', 'a'.repeat(201), 'a\0', 'a\ud800'])
     assert.equal((await sentFor({ destination })).destination, undefined);
   for (const clientIp of ['', '1', 'f'.repeat(46)]) assert.equal((await sentFor({ clientIp })).clientIp, undefined);
   for (const otp of ['', '12345', '0'.repeat(33), 'abcdef'])

@@ -1,4 +1,4 @@
-import { CLIENT_IP_LENGTHS, DESTINATION_LENGTHS } from '@keyhold/protocol/operations/verify';
+import { CLIENT_IP_LENGTHS, DESTINATION_LENGTHS, MAX_SIGNED_BODY_BYTES } from '@keyhold/protocol/operations/verify';
 import { TOTP_CODE } from '@keyhold/protocol/totp';
 import type { Verdict, VerificationRequest } from '@keyhold/protocol/verdict';
 import type { createVerifierClient } from './client.ts';
@@ -6,11 +6,13 @@ import { KeyholdError } from './keyhold-error.ts';
 
 /**
  * A verifier client as a guard takes it: the same call as an embedded verifier's `verify`.
- * @throws (from the call) KeyholdError where there is no verdict
+ * @throws (from the call) KeyholdError where there is no verdict; BODY_TOO_LARGE for a request of more than a verifier
+ * process reads, which is its client's doing
  */
 export function verifyRemotely(client: ReturnType<typeof createVerifierClient>) {
   return async (asked: VerificationRequest): Promise<Verdict> => {
     const { request, ...rest } = withoutUnreadable(asked);
+    if ((request?.body?.length ?? 0) > MAX_SIGNED_BODY_BYTES) throw tooLarge();
     const body = request === undefined || request.body === null ? null : toBase64(request.body);
     const input = { ...rest, ...(request === undefined ? {} : { request: { ...request, body } }) };
     try {
@@ -38,16 +40,22 @@ function withoutUnreadable(request: VerificationRequest): VerificationRequest {
 }
 
 function isWithin(text: string | undefined, { minLength, maxLength }: typeof DESTINATION_LENGTHS): boolean {
-  if (text === undefined) return false;
+  // Nor such text at all (`findBadText` of the server).
+  if (text === undefined || text.includes('\0') || !text.isWellFormed()) return false;
   const { length } = [...text];
   return length >= minLength && length <= maxLength;
 }
 
-/** Longer or more than any request has: the mistake is that of whoever sent it, and no verifier is at fault. */
+function tooLarge(): KeyholdError {
+  const detail = `The body has more than the ${MAX_SIGNED_BODY_BYTES} bytes that a verifier process reads.`;
+  return new KeyholdError({ status: 413, code: 'BODY_TOO_LARGE', detail });
+}
+
+/** Text that none reads: the mistake is that of whoever sent it, and no verifier is at fault. */
 function isClients(error: unknown): boolean {
   if (!(error instanceof KeyholdError)) return false;
   const { code, field } = error;
-  return code === 'BODY_TOO_LARGE' || (code === 'INVALID_INPUT' && /^\/(?:key|request)(?:\/|$)/.test(field ?? ''));
+  return code === 'INVALID_INPUT' && /^\/(?:key|request)(?:\/|$)/.test(field ?? '');
 }
 
 function toBase64(bytes: Uint8Array): string {

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
 import { CONFIRMATION_HEADER } from '@keyhold/protocol/confirmation';
 import { type Drill, recordDrill } from '@keyhold/protocol/operations/backup';
+import { addressOf } from '@keyhold/sdk/address';
 import { type CallOptions, createClient } from '@keyhold/sdk/client';
 import { KeyholdError, problemFrom } from '@keyhold/sdk/keyhold-error';
 import { JSON_FLAG } from '../api-command.ts';
@@ -38,13 +39,14 @@ const create: Command = {
     const output = String(own['output']);
     const recipients = input['recipients'] as string[];
     const ask = async ({ confirmation }: CallOptions) => {
-      const response = await fetch(new URL('/v1/backup', url), {
+      const response = await fetch(addressOf(url, '/v1/backup'), {
         method: 'POST',
         headers: {
           ...{ authorization: `Bearer ${token}`, 'content-type': 'application/json' },
           ...(confirmation === undefined ? {} : { [CONFIRMATION_HEADER]: confirmation }),
         },
         body: JSON.stringify({ recipients }),
+        redirect: 'manual',
       });
       if (!response.ok || response.body === null) throw new KeyholdError(await problemFrom(response));
       return { headers: response.headers, body: response.body };

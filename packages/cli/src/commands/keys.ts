@@ -119,6 +119,7 @@ export const KEY_COMMANDS: readonly Command[] = [
       `revoked  ${revoked.length}`,
       ...refused.map(({ id, code, detail }) => `refused  ${id}: ${code}: ${detail}`),
     ],
+    refused: ({ refused }) => refused.length > 0,
     taken: () => 'dead',
   }),
   apiCommand({

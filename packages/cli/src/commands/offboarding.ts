@@ -120,6 +120,7 @@ export const OFFBOARDING_COMMANDS: readonly Command[] = [
     operation: operations.rotateExposed,
     call: (client) => client.offboardings.rotate,
     labels: LABELS,
+    refused: ({ refused }) => refused.length > 0,
     show: ({ rotated, due, refused, remaining, byHand }) => [
       ...rotated.map(({ key, consumer, delivery }) =>
         'path' in delivery

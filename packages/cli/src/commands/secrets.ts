@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs';
 import type { SecretVersion, StoredSecret } from '@keyhold/protocol/operations/secrets';
 import * as operations from '@keyhold/protocol/operations/secrets';
 import { type Delivery, takeDelivery } from '@keyhold/protocol/operations/deliveries';
 import { createClient } from '@keyhold/sdk/client';
 import { apiCommand, JSON_FLAG, listCommand } from '../api-command.ts';
 import type { Command } from '../command.ts';
-import { connectionFor, URL_FLAGS } from '../connection.ts';
+import { connectionFor, readSecretFile, URL_FLAGS } from '../connection.ts';
 import { EXIT } from '../exit-codes.ts';
 import { UsageError } from '../failure.ts';
 import { type Flag, flagsOf } from '../flag.ts';
@@ -51,7 +50,7 @@ const store: Command = {
   ],
   run: async ({ input, own }, { environment, terminal }) => {
     const file = own['data-file'];
-    const text = typeof file === 'string' ? readFileSync(file, 'utf8') : await terminal.readInput();
+    const text = typeof file === 'string' ? readSecretFile(file, 'data') : await terminal.readInput();
     const client = createClient(connectionFor(own, environment));
     const body = { ...input, data: dataOf(text) } as Parameters<typeof client.secrets.store>[0];
     const stored = await client.secrets.store(body);
@@ -89,7 +88,7 @@ const take: Command = {
   ],
   run: async ({ own }, { environment, terminal }) => {
     const file = own['once-file'];
-    const token = typeof file === 'string' ? readFileSync(file, 'utf8').trim() : await terminal.readSecret('token');
+    const token = typeof file === 'string' ? readSecretFile(file, 'token') : await terminal.readSecret('token');
     if (token === '') throw new UsageError('no one-time token: give it on stdin or by --once-file FILE');
     const connection = connectionFor({ url: own['url'] }, { ...environment, tokenFile: undefined, token });
     const taken = await createClient(connection).deliveries.take();

@@ -40,7 +40,7 @@ export const verifyCommand: Command = {
     const verdict = await createVerifierClient(connection).verify({ ...input, ...presented });
     if (own['json'] === true) terminal.print(JSON.stringify(verdict, null, 2));
     else for (const line of showVerdict(verdict as Verdict)) terminal.print(line);
-    return verdict.valid ? EXIT.done : EXIT.refused;
+    return exitCodeOf([verdict]);
   },
 };
 
@@ -69,9 +69,15 @@ export const verifyBatchCommand: Command = {
     const { verdicts } = await createVerifierClient(connection).verifyBatch({ requests });
     if (own['json'] === true) terminal.print(JSON.stringify(verdicts, null, 2));
     else for (const line of renderTable(BATCH, verdicts as Verdict[], terminal.bold)) terminal.print(line);
-    return verdicts.every(({ valid }) => valid) ? EXIT.done : EXIT.refused;
+    return exitCodeOf(verdicts);
   },
 };
+
+/** Not decided is not refused. */
+function exitCodeOf(verdicts: readonly Pick<Verdict, 'valid' | 'code'>[]): number {
+  if (verdicts.some(({ code }) => code === 'STORE_UNAVAILABLE' || code === 'VERIFIER_FENCED')) return EXIT.unreachable;
+  return verdicts.every(({ valid }) => valid) ? EXIT.done : EXIT.refused;
+}
 
 function readRequests(text: string): ToVerify[] {
   try {

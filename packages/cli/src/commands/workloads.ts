@@ -8,7 +8,7 @@ import { apiCommand, listCommand } from '../api-command.ts';
 import type { Command, Given, Terminal } from '../command.ts';
 import { checkUrl, URL_FLAGS } from '../connection.ts';
 import { EXIT } from '../exit-codes.ts';
-import { UsageError } from '../failure.ts';
+import { exitCodeOf, UsageError } from '../failure.ts';
 import { type Field, renderDetails } from '../table.ts';
 
 const WORKLOAD: readonly Field<Workload>[] = [
@@ -54,7 +54,7 @@ const exchange: Command = {
       }
       if (!(error instanceof ExchangeRefused)) throw error;
       terminal.note(error.message);
-      return EXIT.refused;
+      return exitCodeOf(error.status);
     }
   },
 };

@@ -52,23 +52,30 @@ export const VerdictShape = Closed({
   stale: Type.Optional(Type.Literal(true, { description: 'Decided after the lease was over.' })),
 });
 
-const FieldLine = Type.Array(Type.String({ maxLength: 16_384 }), { minItems: 2, maxItems: 2 });
+const FieldLine = Type.Array(Type.String(), { minItems: 2, maxItems: 2 });
 
 /** A body as large as an order or a withdrawal will ever be; what is larger is signed by its digest. */
 export const MAX_SIGNED_BODY_BYTES = 1024 * 1024;
 
+/**
+ * How long what a client sent may be, in characters and lines. No bounds of the schema: what is beyond them is the
+ * client's doing and MALFORMED, where a mistake of the caller's would refuse all of a batch.
+ */
+export const CLIENT_LIMITS = { key: 500, method: 32, target: 16_384, lines: 200, line: 16_384 } as const;
+
 const SignedRequest = Closed({
-  method: Type.String({ minLength: 1, maxLength: 32 }),
-  target: Type.String({ minLength: 1, maxLength: 16_384, description: 'Path and query as the request line had them.' }),
+  method: Type.String({ description: `1 to ${CLIENT_LIMITS.method} characters; any other is \`MALFORMED\`.` }),
+  target: Type.String({
+    description: `Path and query as the request line had them; what is empty, or longer than ${CLIENT_LIMITS.target} characters, is \`MALFORMED\`.`,
+  }),
   scheme: Type.Optional(Type.Enum(['https', 'http'], { default: 'https' })),
-  headers: Type.Array(FieldLine, { maxItems: 200, description: 'Field lines as received: `[name, value]`, in order.' }),
+  headers: Type.Array(FieldLine, {
+    description: `Field lines as received: \`[name, value]\`, in order. More than ${CLIENT_LIMITS.lines}, or a name or value of more than ${CLIENT_LIMITS.line} characters, is \`MALFORMED\`.`,
+  }),
   body: Type.Optional(
-    Type.Union(
-      [Type.String({ maxLength: Math.ceil(MAX_SIGNED_BODY_BYTES / 3) * 4, description: 'Base64.' }), Type.Null()],
-      {
-        description: 'Left out: there is none. Null: not read; the verdict then says which digests it has to have.',
-      },
-    ),
+    Type.Union([Type.String({ description: 'Base64; what is longer than 1 MiB is `MALFORMED`.' }), Type.Null()], {
+      description: 'Left out: there is none. Null: not read; the verdict then says which digests it has to have.',
+    }),
   ),
 });
 
@@ -79,7 +86,11 @@ export const DESTINATION_LENGTHS = { minLength: 1, maxLength: 200 };
 export const CLIENT_IP_LENGTHS = { minLength: 2, maxLength: 45 };
 
 const ToVerify = Closed({
-  key: Type.Optional(Type.String({ maxLength: 500, description: 'The credential as the client sent it.' })),
+  key: Type.Optional(
+    Type.String({
+      description: `The credential as the client sent it; what is longer than ${CLIENT_LIMITS.key} characters is \`MALFORMED\`.`,
+    }),
+  ),
   request: Type.Optional(SignedRequest),
   environment: Type.Optional(
     Type.String({

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { BodyDigester, BodyTooLong, type Digests, DigestMismatch } from './body-digester.ts';
+import { isComplete, isRead } from './whole-body.ts';
 
 /**
  * The body of a request that is verified by its digest while the application reads it. The request itself is the
@@ -14,10 +15,10 @@ export class CheckedBody {
 
   /** Null where all of it is here already: then it can be read as well. */
   static of(request: IncomingMessage): CheckedBody | null {
-    if (request.readableDidRead || request.readableEncoding !== null) {
+    if (isRead(request)) {
       throw new Error('the body of a signed request was read before its guard: mount the guard first');
     }
-    return request.complete ? null : new CheckedBody(request);
+    return isComplete(request) ? null : new CheckedBody(request);
   }
 
   private constructor(request: IncomingMessage) {

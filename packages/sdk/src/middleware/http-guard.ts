@@ -7,6 +7,7 @@ import { PASSKEY_HEADER } from '@keyhold/protocol/request-passkey';
 import { OTP_HEADER } from '@keyhold/protocol/totp';
 import type { Verdict, VerificationRequest } from '@keyhold/protocol/verdict';
 import { type Clock, systemClock } from '@keyhold/verifier/clock';
+import { KeyholdError } from '../keyhold-error.ts';
 import type { AnswerSigner } from './answer-signer.ts';
 
 /** What guards of every framework have in common. */
@@ -22,12 +23,16 @@ export interface HttpGuardOptions {
   readonly dialects?: readonly DialectSettings[] | (() => readonly DialectSettings[] | null);
   /** What clients connect with: behind a proxy that ends TLS nothing in the request says it. Default: `https`. */
   readonly scheme?: 'https' | 'http';
-  /** Longest body of a signed request; what is longer is answered with 413, unread. Default: 1 MiB. */
+  /**
+   * Longest body of a signed request; what is longer is answered with 413, unread. Default: 1 MiB, and no verifier
+   * process reads more: beyond it takes an embedded verifier, or `stream`.
+   */
   readonly maxBodyBytes?: number;
   /**
    * `buffer` (the default): the body of a signed request is read whole, and verified with it. `stream`: where RFC 9421
    * covers a Content-Digest, the application reads the body as it comes; the stream fails at its end, and never ends
-   * cleanly, where the digest is of another body. Everything done before the end has to be undone then.
+   * cleanly, where the digest is of another body. Everything done before the end has to be undone then. A request
+   * without Content-Digest is read whole, as far as `maxBodyBytes`.
    */
   readonly body?: 'buffer' | 'stream';
   /**
@@ -106,7 +111,7 @@ const TOO_LARGE: GuardDecision = {
 
 /** Decides one HTTP request: its own bytes in, a verdict or the client's answer out. Never rejects for a refusal. */
 export async function guardHttp(options: HttpGuardOptions, request: ToGuard): Promise<GuardDecision> {
-  const decision = await decideHttp(options, request);
+  const decision = await decideHttp(options, request).catch(tooLargeOr);
   const asks = decision.kind === 'refused' && decision.refusal.status === 401;
   const settings = asks ? dialectsOf(options)?.find(({ dialect }) => dialect === 'rfc9421') : undefined;
   if (!asks || settings?.dialect !== 'rfc9421') return decision;
@@ -116,13 +121,26 @@ export async function guardHttp(options: HttpGuardOptions, request: ToGuard): Pr
   return { ...decision, refusal: { ...decision.refusal, headers } };
 }
 
+/** What the verifier could not read for its size is answered as what the guard does not. */
+function tooLargeOr(error: unknown): GuardDecision {
+  if (isTooLarge(error)) return TOO_LARGE;
+  throw error;
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof KeyholdError && error.code === 'BODY_TOO_LARGE';
+}
+
 async function decideHttp(options: HttpGuardOptions, request: ToGuard): Promise<GuardDecision> {
   const { head, clientIp } = request;
   const { permission, cost } = request.requirement;
   const common = { environment: options.environment, permission, clientIp, cost };
   const received = { ...head, scheme: options.scheme ?? 'https' } as const;
   const dialects = dialectsOf(options);
-  if (dialects === null) return refused(options, { valid: false, code: 'VERIFIER_FENCED' }, null);
+  if (dialects === null) {
+    const reason = 'how requests are signed here is not known yet';
+    return refused(options, { valid: false, code: 'VERIFIER_FENCED', reason }, null);
+  }
   const recognised = recognise(dialects, { ...received, body: null });
   if (recognised === null) return await guardBearer(options, request, common);
   const body = await bodyOf(options, request, recognised);
@@ -134,7 +152,8 @@ async function decideHttp(options: HttpGuardOptions, request: ToGuard): Promise<
   const digests = body === null ? (verdict.bodyDigests ?? []) : [];
   // A body that nobody read and nothing binds: whoever would accept that is no verifier.
   if (body === null && digests.length === 0) {
-    return refused(options, { valid: false, code: 'STORE_UNAVAILABLE' }, recognised);
+    const reason = 'the verifier accepted a body that it did not read, and named no digest of it';
+    return refused(options, { valid: false, code: 'STORE_UNAVAILABLE', reason }, recognised);
   }
   return { kind: 'accepted', verdict, digests };
 }
@@ -205,10 +224,15 @@ function bearerDecision(options: HttpGuardOptions, verdict: Verdict): GuardDecis
 async function bodyOf(options: HttpGuardOptions, { head, body, requirement }: ToGuard, { dialect }: Recognised) {
   if (body.isEmpty) return new Uint8Array(0);
   const looks = requirement.about !== undefined || hasPasskey(head.headers);
-  const mayStream = options.body === 'stream' && !looks && dialect.name === 'rfc9421';
+  // Without a digest it can only be empty, which nobody knows before its end: runtimes hand over a stream in any case.
+  const mayStream = options.body === 'stream' && !looks && dialect.name === 'rfc9421' && hasDigest(head);
   if (mayStream && declaredLength(head) > (options.maxStreamBytes ?? Number.POSITIVE_INFINITY)) return 'too large';
   if (mayStream && body.hold?.() === true) return null;
   return await body.read(maxBytesOf(options));
+}
+
+function hasDigest({ headers }: RequestHead): boolean {
+  return headers.some(([name]) => name.toLowerCase() === 'content-digest');
 }
 
 /** 0 where none is declared, as in chunks. */
@@ -216,13 +240,24 @@ function declaredLength({ headers }: RequestHead): number {
   return Number(headers.find(([name]) => name.toLowerCase() === 'content-length')?.[1] ?? 0);
 }
 
-/** Fails closed: a verifier that can't be asked is a refusal. */
+/**
+ * Fails closed: a verifier that can't be asked is a refusal, and the operator hears why.
+ * @throws KeyholdError where the request is too large to be asked of
+ */
 async function decide({ verify }: HttpGuardOptions, request: VerificationRequest): Promise<Verdict> {
   try {
     return await verify(request);
-  } catch {
-    return { valid: false, code: 'STORE_UNAVAILABLE' };
+  } catch (error) {
+    if (isTooLarge(error)) throw error;
+    return { valid: false, code: 'STORE_UNAVAILABLE', reason: `the verifier could not be asked: ${wordsOf(error)}` };
   }
+}
+
+/** `fetch` says only in its cause why it failed. */
+function wordsOf(error: unknown): string {
+  const { cause } = (error ?? {}) as { readonly cause?: { readonly code?: unknown; readonly message?: unknown } };
+  const why = cause?.code ?? cause?.message;
+  return why === undefined ? String(error) : `${error} (${why})`;
 }
 
 function refused(options: HttpGuardOptions, verdict: Verdict, recognised: Recognised | null): GuardDecision {

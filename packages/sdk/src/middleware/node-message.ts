@@ -3,6 +3,7 @@ import type { FieldLine } from '@keyhold/protocol/dialects/dialect';
 import { ClientAddress } from '../client-address.ts';
 import { CheckedBody } from './checked-body.ts';
 import type { HttpGuardOptions, RequestHead, Requirement, ToGuard } from './http-guard.ts';
+import { isRead, readWhole } from './whole-body.ts';
 
 /** What guards on top of `node:http` take beside. */
 export interface NodeGuardOptions extends HttpGuardOptions {
@@ -32,7 +33,7 @@ export function nodeReader(options: NodeGuardOptions) {
     const body = {
       isEmpty: isBodiless(request),
       isRead: () => isRead(request),
-      read: (maxBytes: number) => readBody(request, maxBytes),
+      read: (maxBytes: number) => readWhole(request, maxBytes),
       hold: () => (held = CheckedBody.of(request)) !== null,
     };
     const head = headOf(request, target);
@@ -64,47 +65,4 @@ function isBodiless(request: IncomingMessage): boolean {
   if (httpVersionMajor >= 2)
     return (request as { stream?: { endAfterHeaders?: boolean } }).stream?.endAfterHeaders === true;
   return headers['transfer-encoding'] === undefined && /^0*$/.test(headers['content-length'] ?? '');
-}
-
-/**
- * Reads a body whole and puts it back, so that whoever reads the request next finds it there. Beyond the limit nothing
- * more is read.
- */
-async function readBody(request: IncomingMessage, maxBytes: number): Promise<Uint8Array | 'too large' | 'aborted'> {
-  if (isRead(request)) {
-    throw new Error('the body of a signed request was read before its guard: mount the guard first');
-  }
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes) return 'too large';
-  return await new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    const settle = (result: Uint8Array | 'too large' | 'aborted') => {
-      request.off('readable', take).off('error', abort).off('close', abort);
-      resolve(result);
-    };
-    const abort = () => settle('aborted');
-    const take = () => {
-      for (let chunk = request.read() as Buffer | null; chunk !== null; chunk = request.read() as Buffer | null) {
-        chunks.push(chunk);
-        length += chunk.length;
-        if (length > maxBytes) return settle('too large');
-      }
-      if (!isComplete(request)) return;
-      const bytes = Buffer.concat(chunks, length);
-      // In the same step as the last read: afterwards the stream has ended and takes nothing back.
-      if (length > 0) request.unshift(bytes);
-      settle(bytes);
-    };
-    request.on('readable', take).on('error', abort).on('close', abort);
-    if (request.destroyed) abort();
-  });
-}
-
-function isRead({ readableDidRead, readableEncoding }: IncomingMessage): boolean {
-  return readableDidRead || readableEncoding !== null;
-}
-
-/** True once nothing more will be pushed; `end` comes too late to put anything back. */
-function isComplete(request: IncomingMessage): boolean {
-  return request.complete || (request as { stream?: { readableEnded?: boolean } }).stream?.readableEnded === true;
 }

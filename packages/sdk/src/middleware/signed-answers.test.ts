@@ -3,6 +3,7 @@ import { createHash, generateKeyPairSync, type KeyObject, sign as signWith } fro
 import { createServer, type IncomingMessage, request as sendOver, type ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import type { FieldLine, OutgoingRequest } from '@keyhold/protocol/dialects/dialect';
 import { asReceived } from '@keyhold/protocol/dialects/rfc9421/prepare-request';
 import { prepareResponse, RESPONSE_COMPONENTS } from '@keyhold/protocol/dialects/rfc9421/response-signature';
@@ -306,4 +307,25 @@ it('the fetch that signs hands on only answers that are signed', async () => {
   assert.deepEqual([served.status, await served.text()], [201, 'done']);
   await assert.rejects(over((response) => new Response('DONE', response))(URL_OF_API), AnswerNotSigned);
   await assert.rejects(over(() => new Response('done'))(URL_OF_API), AnswerNotSigned);
+});
+
+it('a client that checks answers asks for what it can check, of an API that compresses for whoever takes it', async () => {
+  const { signer, trusted } = pairOf('ed25519');
+  const verify = async () => ({ valid: true, code: 'VALID' }) as const;
+  const options = { environment: 'a/b', scheme: 'http', verify, answers: signer } as const;
+  const guard = createGuard({ ...options, dialects: [{ dialect: 'rfc9421' }] });
+  const server = createServer((request, response) => {
+    void guard(request, response, REQUIREMENT).then((verdict) => {
+      if (verdict === null) return;
+      if (!/gzip/.test(request.headers['accept-encoding'] ?? '')) return response.end('done');
+      return response.setHeader('content-encoding', 'gzip').end(gzipSync('done'));
+    });
+  });
+  await using api = await listening(server);
+  const secret = Buffer.alloc(48).toString('base64');
+  const client = { dialect: 'rfc9421', credential: 'cred_1', key: { kind: 'hmac', secret } } as const;
+  const signed = createSigningFetch(client, fetch, trusted);
+  const url = `http://127.0.0.1:${api.port}/v1/orders`;
+  assert.equal(await (await signed(url)).text(), 'done');
+  await assert.rejects(signed(url, { headers: { 'accept-encoding': 'gzip' } }), /came as gzip/);
 });

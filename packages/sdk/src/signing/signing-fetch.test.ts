@@ -121,6 +121,22 @@ describe('a fetch that signs', () => {
     }
   });
 
+  it('hands on what else the caller wants of his runtime, and sends what it signed all the same', async () => {
+    const seen: Record<string, unknown>[] = [];
+    const send = async (_url: unknown, init?: RequestInit) => {
+      seen.push({ ...init });
+      return new Response('done');
+    };
+    const more = { credentials: 'include', cache: 'no-store', keepalive: true, dispatcher: { mine: 1 } } as const;
+    const sent = { method: 'POST', body: 'a=1', duplex: 'half', redirect: 'follow', headers: { a: 'b' } };
+    const init = { ...more, ...sent } as unknown as RequestInit;
+    await createSigningFetch(signer('rfc9421'), send)(`${url}/v1/orders`, init);
+    const [{ headers, signal, ...rest } = {}] = seen;
+    assert.ok((headers as [string, string][]).some(([name]) => name.toLowerCase() === 'signature'));
+    assert.ok(signal instanceof AbortSignal);
+    assert.deepEqual(rest, { ...more, method: 'POST', redirect: 'manual', body: new TextEncoder().encode('a=1') });
+  });
+
   it('sends nothing that cannot be signed, and nothing after it was called off', async () => {
     const signed = createSigningFetch(signer('kraken'));
     await assert.rejects(signed(`${url}/v1/orders`), TypeError);

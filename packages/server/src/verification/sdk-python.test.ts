@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -95,11 +95,21 @@ describe('the SDK for Python', () => {
       const installed = filesIn(join(folder, 'installed', 'keyhold'));
       assert.deepEqual(installed, filesIn(join(SDK, 'keyhold')));
       assert.ok(installed.includes('py.typed'));
+      // The name of the module is somebody else's on PyPI.
+      assert.ok(readdirSync(join(folder, 'installed')).includes('keyhold_sdk-0.1.0.dist-info'));
       await run(python, ['-m', 'mypy', '--cache-dir', join(folder, 'mypy'), 'keyhold']);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
   });
+});
+
+it('no page tells anybody to install for Python what an index has under our name', () => {
+  const pages = ['sdk-python/README.md', 'README.md', 'docs/cli.md', 'docs/flows/signed-requests.md'];
+  const told = pages.map((page) => readFileSync(new URL(`../../../../${page}`, import.meta.url), 'utf8')).join('\n');
+  const installs = [...told.matchAll(/pip install +([^`\n]+)/g)].map(([, what]) => what);
+  assert.ok(installs.length > 0);
+  for (const what of installs) assert.match(String(what), /^'?\.\/sdk-python\b/);
 });
 
 describe('the SDK for Python, against an installation,', () => {

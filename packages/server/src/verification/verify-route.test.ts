@@ -87,6 +87,36 @@ onEachDatabase('the environment of a verification', (createPlace) => {
     assert.equal(body.verdicts[997].rateLimits[0].remaining, 2_000 - 998);
   });
 
+  it('what only a client can have caused is the verdict on his request, in a batch on no other', async () => {
+    const url = new URL('/v1/verify', shared().installation.verifierUrl);
+    const token = { token: tokens['free'] as string };
+    const environment = 'market/test';
+    const request = { method: 'GET', target: '/', headers: [['Authorization', `Bearer ${key}`]] };
+    const unread = [
+      { key: 'x'.repeat(501), environment },
+      ...[{ method: '' }, { method: 'x'.repeat(33) }, { target: '' }, { target: `/${'x'.repeat(16_384)}` }].map(
+        (more) => {
+          return { request: { ...request, ...more }, environment };
+        },
+      ),
+      { request: { ...request, headers: [['X', 'y'.repeat(16_385)]] }, environment },
+      { request: { ...request, headers: new Array(201).fill(['X', 'y']) }, environment },
+      { request: { ...request, body: Buffer.alloc(1024 * 1024 + 3).toString('base64') }, environment },
+    ];
+    for (const one of unread) {
+      const { body } = await send(url, 'POST', one, token);
+      assert.deepEqual([body.code, typeof body.reason], ['MALFORMED', 'string'], JSON.stringify(one).slice(0, 99));
+    }
+    const good = { key, environment };
+    const requests = unread.flatMap((one) => [good, one]);
+    const { body } = await send(new URL('/v1/verify/batch', url), 'POST', { requests }, token);
+    const codes = body.verdicts.map(({ code }: { code: string }) => code);
+    assert.deepEqual(
+      codes,
+      unread.flatMap(() => ['VALID', 'MALFORMED']),
+    );
+  });
+
   it('is usable when the reply that created it returns', async () => {
     for (let i = 0; i < 3; i++) {
       const name = `fresh-${i}`;

@@ -2,39 +2,54 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { FieldLine, ReceivedRequest } from '@keyhold/protocol/dialects/dialect';
 import type { Response } from '@keyhold/protocol/operation';
 import { type ToVerify, verify, verifyBatch } from '@keyhold/protocol/operations/verify';
-import type { VerificationRequest } from '@keyhold/protocol/verdict';
+import type { Verdict, VerificationRequest } from '@keyhold/protocol/verdict';
 import type { ReplicaToken } from '@keyhold/verifier/replica';
 import type { Verifier } from '@keyhold/verifier/verifier';
 import type { FastifyInstance } from 'fastify';
 import { type Gate, mount } from '../http/mount.ts';
 import { FORBIDDEN, mayVerify, readPlace } from './verify-request.ts';
+import { beyondLimits } from './client-limits.ts';
 
 /** `POST /v1/verify`: the same call as the embedded one, behind a token. */
 export function mountVerify(app: FastifyInstance, verifier: Verifier, gate: Gate<ReplicaToken>): void {
   mount(app, gate, verify, async ({ principal, body }) => {
     if (!mayVerify(principal)) return FORBIDDEN;
-    const request = readRequest(verifier, principal, body);
-    if (isRefusal(request)) return request;
-    return { body: (await verifier.verify(request)) as Response<typeof verify> };
+    const asked = readRequest(verifier, principal, body);
+    if (isRefusal(asked)) return asked;
+    return { body: (await decide(verifier, asked)) as Response<typeof verify> };
   });
 }
 
-/** `POST /v1/verify/batch`: the caller's own mistake in one of them refuses all, so that none is half done. */
+/**
+ * `POST /v1/verify/batch`: the caller's own mistake in one of them refuses all, so that none is half done. What only a
+ * client can have caused is the verdict on his request, and no other's.
+ */
 export function mountVerifyBatch(app: FastifyInstance, verifier: Verifier, gate: Gate<ReplicaToken>): void {
   mount(app, gate, verifyBatch, async ({ principal, body }) => {
     if (!mayVerify(principal)) return FORBIDDEN;
-    const requests: VerificationRequest[] = [];
+    const batch: Asked[] = [];
     for (const [i, one] of body.requests.entries()) {
-      const request = readRequest(verifier, principal, one);
-      if (isRefusal(request)) return { ...request, field: `/requests/${i}${request.field ?? ''}` };
-      requests.push(request);
+      const asked = readRequest(verifier, principal, one);
+      if (isRefusal(asked)) return { ...asked, field: `/requests/${i}${asked.field ?? ''}` };
+      batch.push(asked);
     }
-    const verdicts = await Promise.all(requests.map((request) => verifier.verify(request)));
+    const verdicts = await Promise.all(batch.map((asked) => decide(verifier, asked)));
     return { body: { verdicts } as Response<typeof verifyBatch> };
   });
 }
 
-function readRequest(verifier: Verifier, token: ReplicaToken, body: ToVerify): VerificationRequest | Refusal {
+interface Asked {
+  readonly request: VerificationRequest;
+  /** What nobody reads of it, and why. */
+  readonly unread: string | null;
+}
+
+async function decide(verifier: Verifier, { request, unread }: Asked): Promise<Verdict> {
+  const verdict = await verifier.verify(request);
+  return unread !== null && verdict.code === 'MALFORMED' ? { ...verdict, reason: unread } : verdict;
+}
+
+function readRequest(verifier: Verifier, token: ReplicaToken, body: ToVerify): Asked | Refusal {
   const place = readPlace(verifier, token, body);
   if (isRefusal(place)) return place;
   const { key, clientIp, destination, cost, secondFactor } = body;
@@ -42,9 +57,12 @@ function readRequest(verifier: Verifier, token: ReplicaToken, body: ToVerify): V
   if ((key === undefined) === (body.request === undefined)) {
     return refuse('INVALID_INPUT', 'Give either key or request.', '/key');
   }
-  if (body.request === undefined) return { key, ...common };
+  const unread = beyondLimits(body);
+  // Counted and refused as a key that is none, by whoever may still refuse anything.
+  if (unread !== null) return { unread, request: { key: '', ...common } };
+  if (body.request === undefined) return { unread, request: { key, ...common } };
   const received = readReceived(body.request);
-  return isRefusal(received) ? received : { request: received, ...common };
+  return isRefusal(received) ? received : { unread, request: { request: received, ...common } };
 }
 
 function readReceived(given: NonNullable<ToVerify['request']>): ReceivedRequest | Refusal {
