@@ -18,6 +18,8 @@ export interface RollbackGuard extends Disposable {
   readonly committed: (head: Head) => void;
   /** Nothing remembers the newest entry of a database that has entries: whether it is an older one can't be told. */
   readonly unremembered: boolean;
+  /** It is an older one, or an operator says so, or it can't be told: what was granted since then is not in it. */
+  readonly mayBeOlder: boolean;
   /** Enters why an operator had a database served that is not a continuation; nothing where it is one. */
   enter(ledger: Ledger): Promise<void>;
 }
@@ -45,9 +47,11 @@ export async function openRollbackGuard(
         `--accept-rollback 'why' (${path} remembers the newest entry)`,
     );
   }
+  const unremembered = mark === 'missing' && head !== undefined && head.sequence > 0;
   return {
     committed: (newest) => record.write({ ...newest, root: rootOfTree(newest.tree) }),
-    unremembered: mark === 'missing' && head !== undefined && head.sequence > 0,
+    unremembered,
+    mayBeOlder: accepted !== undefined || unremembered,
     enter: async (ledger) => {
       if (why === null) return;
       const { installation, sequence } = ledger.head;
