@@ -133,7 +133,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const gate = { ...personGate(signIn, tokens), ...acknowledged, refused, approvals: approvalGate(people.approving) };
   const routes = { gate, context, reader: store.reader, cursors: newCursors(random), signIn };
   mountControlPlane(app, {
-    ...{ ...routes, feed, unreadable, alarms, store, vault, seals, rewrapper, ...audit },
+    ...{ ...routes, feed, unreadable, usageLog, denials, alarms, store, vault, seals, rewrapper, ...audit },
     ...{ ...people, ...people.offboarding, places, place, signOnFailed: tellSignOn.bind(null, log) },
   });
   // Its clients hold tokens: people read secrets where they confirm it.
