@@ -12,6 +12,9 @@ export class RolledBack extends Error {
   override readonly name = 'RolledBack';
 }
 
+/** What an operator's word is entered as. */
+export const ROLLBACK_ACCEPTED = 'rollback.accepted';
+
 /** Remembers the newest entry outside the database, and knows at the start whether the database still has it. */
 export interface RollbackGuard extends Disposable {
   /** To be told each new head before anybody is answered. */
@@ -20,7 +23,7 @@ export interface RollbackGuard extends Disposable {
   readonly unremembered: boolean;
   /** It is an older one, or an operator says so, or it can't be told: what was granted since then is not in it. */
   readonly mayBeOlder: boolean;
-  /** Enters why an operator had a database served that is not a continuation; nothing where it is one. */
+  /** Enters why an operator had a database served that is no continuation, or not known to be one; else nothing. */
   enter(ledger: Ledger): Promise<void>;
 }
 
@@ -53,15 +56,16 @@ export async function openRollbackGuard(
     unremembered,
     mayBeOlder: accepted !== undefined || unremembered,
     enter: async (ledger) => {
-      if (why === null) return;
+      const doubt = why ?? (unremembered ? 'nothing remembers its newest entry' : null);
+      if (doubt === null || accepted === undefined) return;
       const { installation, sequence } = ledger.head;
       const draft = {
         actor: 'system',
-        action: 'rollback.accepted',
+        action: ROLLBACK_ACCEPTED,
         subject: installation,
         code: `sequence-${sequence}`,
       };
-      const side = { why, reason: accepted ?? '' };
+      const side = { why: doubt, reason: accepted };
       await ledger.record({ ...draft, side, evenWithoutChange: true }, async () => null);
     },
     [Symbol.dispose]: () => record[Symbol.dispose](),
