@@ -41,7 +41,9 @@ import type { VaultApi } from './compat/vault-call.ts';
 import { readTls, type TlsMaterial } from './http/tls.ts';
 import { decryptWith, encryptTo, newPair } from './delivery/pair-cipher.ts';
 import { startVaultListener } from './compat/start-vault-listener.ts';
+import { endWhatCameBack } from './backup/end-what-came-back.ts';
 import { Alarms } from './ledger/alarms.ts';
+import type { RollbackGuard } from './ledger/rollback-guard.ts';
 import { LivedTime } from './ledger/lived-time.ts';
 import { originOf } from './audit/ask-witnesses.ts';
 import { type Ground, headFileOf, startLedger } from './ledger-wiring.ts';
@@ -111,7 +113,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const { ledger, propagation, hub, book } = feed;
   const place = await ensureDefaultPlace(own);
   const audit = await openAudit({ vault, scratch, place, policy, folder: file('exports') }, alarms, stack);
-  await guard.enter(ledger);
+  await enterRollback(guard, vault);
   const access = await openAccess(config, { ...ground, own, policies, feed }, stack);
   const { ownerTokens, judgeFor, decisions, find, tokens } = access;
 
@@ -133,7 +135,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const gate = { ...personGate(signIn, tokens), ...acknowledged, refused, approvals: approvalGate(people.approving) };
   const routes = { gate, context, reader: store.reader, cursors: newCursors(random), signIn };
   mountControlPlane(app, {
-    ...{ ...routes, feed, unreadable, alarms, store, vault, seals, rewrapper, ...audit },
+    ...{ ...routes, feed, unreadable, usageLog, denials, alarms, store, vault, seals, rewrapper, ...audit },
     ...{ ...people, ...people.offboarding, places, place, signOnFailed: tellSignOn.bind(null, log) },
   });
   // Its clients hold tokens: people read secrets where they confirm it.
@@ -156,6 +158,13 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
     seal: await startedSeal(seals, keyFile, log),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+/** Why a state of before is served, and the end of what came back with it, before anybody can ask for that. */
+async function enterRollback(guard: RollbackGuard, vault: Vault): Promise<void> {
+  await guard.enter(vault.ledger);
+  await endWhatCameBack(vault);
+  await replaceHandedKeys(vault);
 }
 
 /** What is refused to callers is entered by who they are, to strangers by how often. */

@@ -65,7 +65,8 @@ export async function startLedger(config: Config, ground: Ground, stack: AsyncDi
   if (!relative(config.dataFolder, headFileOf(config)).startsWith('..'))
     log.warn({ headFile: headFileOf(config) }, HEAD_IN_DATA);
   const guard = stack.use(await openRollbackGuard(store, headFileOf(config), config.acceptRollback, elsewhere));
-  const feed: Feed = await startFeed({ store, clock, random, alarms, source, committed: guard.committed, follower });
+  const { committed, mayBeOlder } = guard;
+  const feed: Feed = await startFeed({ store, clock, random, alarms, source, mayBeOlder, committed, follower });
   alarms.enterInto(feed.ledger);
   for (const { environment, fault } of await findUnusableSigning(store.reader))
     log.warn({ environment, fault }, 'no request by these signing settings is accepted: set them anew');

@@ -1,3 +1,4 @@
+import type { DenialLog } from './access/denial-log.ts';
 import type { FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { mountApprovals } from './access/approvals/approvals.routes.ts';
@@ -61,6 +62,7 @@ import type { SealGate } from './vault/seal-gate.ts';
 import type { InEnvironment, Vault } from './vault/vault.ts';
 import { mountInstallation } from './verification/installation.routes.ts';
 import type { UnreadableItems } from './verification/unreadable-items.ts';
+import type { UsageLog } from './verification/usage-log.ts';
 
 export interface ControlPlaneRoutes extends Routes {
   readonly feed: Feed;
@@ -85,6 +87,8 @@ export interface ControlPlaneRoutes extends Routes {
   readonly place: InEnvironment;
   /** Off-boardings that somebody waits for. */
   readonly underWay: Set<string>;
+  readonly usageLog: UsageLog;
+  readonly denials: DenialLog;
   /** Told after a token was revoked, before its revocation is answered. */
   readonly tokenRevoked: () => Promise<void>;
 }
@@ -137,8 +141,8 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   mountSeal(app, gate, { allow: allowOnInstallation, attribute }, seals);
   const mayReadLog = (principal: Principal) => allowOnInstallation(principal, 'audit.read');
   const mayErase = (principal: Principal) => allowOnInstallation(principal, 'audit.erase');
-  const forget = (subject: string) => forgetSubject(routes, subject);
-  mountEntries(app, gate, { read: mayReadLog, erase: mayErase, attribute }, { ...routes, forget });
+  const erasing = { forget: forgetSubject.bind(null, routes), enterCounted: enterCounted.bind(null, routes) };
+  mountEntries(app, gate, { read: mayReadLog, erase: mayErase, attribute }, { ...routes, ...erasing });
   mountLog(app, gate, mayReadLog, routes);
   mountProofs(app, gate, mayReadLog, routes);
   const permit = (principal: Principal) => allowOnInstallation(principal, 'audit.prune');
@@ -152,6 +156,12 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   collectDefaultMetrics({ register: registry });
   registerControlMetrics(registry, { ledger, writer: store.writer, book, alarms, unreadable });
   mountMetrics(app, gate, registry, (principal) => allowOnInstallation(principal, 'installation.read') === null);
+}
+
+/** What is counted in memory has whole addresses in it. */
+async function enterCounted({ usageLog, denials }: ControlPlaneRoutes): Promise<void> {
+  await usageLog.flush();
+  await denials.flush();
 }
 
 /** What is kept of a subject beside the log. */

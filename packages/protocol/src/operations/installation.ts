@@ -3,7 +3,10 @@ import { defineOperation } from '../operation.ts';
 import { Closed, IdOf, Nullable, Time } from './shapes.ts';
 
 export const VerifierShape = Closed({
-  id: Type.String({ pattern: '^ver_[0-9a-f-]{36}$' }),
+  id: Type.String({
+    pattern: '^(ver_[0-9a-f-]{36}|unknown)$',
+    description: '`unknown` stands for all that a state of before knows nothing of, where one was put back.',
+  }),
   connected: Type.Boolean(),
   acknowledged: Type.Integer({ description: 'Newest sequence that it has applied.' }),
   leases: Type.Integer({ description: 'Environments that it may hold a lease for.' }),

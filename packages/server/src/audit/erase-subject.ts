@@ -21,6 +21,8 @@ export interface Erasing {
   readonly vault: Vault;
   readonly scratch: Scratch;
   readonly personal: PersonalParts;
+  /** Enters what was counted of anybody and is not entered yet: later it would be entered anew. */
+  readonly enterCounted: () => Promise<void>;
   /** Forgets what is kept of the subject elsewhere. */
   readonly forget: (subject: string) => Promise<void>;
 }
@@ -30,10 +32,11 @@ export interface Erasing {
  * them opens no more. Every proof holds as before: leaves only ever committed to it.
  */
 export async function eraseSubject(
-  { vault, scratch, personal, forget }: Erasing,
+  { vault, scratch, personal, enterCounted, forget }: Erasing,
   caller: Attributed,
   subject: string,
 ): Promise<Erased | Refusal> {
+  await enterCounted();
   const draft = { ...caller, action: 'subject.erased', subject, evenWithoutChange: true as const };
   let keys = 0;
   let sequence = 0;

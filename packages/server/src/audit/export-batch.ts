@@ -47,5 +47,6 @@ export async function nextBatch(
   }
   const ready = sealed < 0 ? shown : shown.slice(0, sealed);
   const lines = ready.map((entry) => `${JSON.stringify(entry)}\n`).join('');
-  return { from: after + 1, to: after + ready.length, lines, atMs };
+  const hash = entries[ready.length - 1]?.hash ?? '';
+  return { from: after + 1, to: after + ready.length, hash, lines, atMs };
 }

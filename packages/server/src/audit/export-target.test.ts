@@ -10,7 +10,7 @@ it('a line that a crash cut off goes, and its batch is written again', () => {
   const folder = mkdtempSync(join(tmpdir(), 'keyhold-test-'));
   try {
     const file = exportFile(join(folder, 'exports'), 'log');
-    const batch = (lines: string) => ({ from: 1, to: 1, atMs: 0, lines });
+    const batch = (lines: string) => ({ from: 1, to: 1, hash: '', atMs: 0, lines });
     appendBatch(file, batch('{"a":1}\n{"a":2}\n'));
     assert.equal(statSync(file).mode & 0o777, 0o600);
     for (const torn of ['{"a":3', 'x'.repeat(200_000), '{"a":3}']) {
@@ -43,9 +43,9 @@ it('the name of a file, and of its folder, is on the disk before anything is wri
   try {
     const file = exportFile(join(folder, 'exports'), 'log');
     const written = ['writeSync /exports/log.jsonl', 'fsyncSync /exports/log.jsonl'];
-    appendBatch(file, { from: 1, to: 1, atMs: 0, lines: '{}\n' });
+    appendBatch(file, { from: 1, to: 1, hash: '', atMs: 0, lines: '{}\n' });
     assert.deepEqual(calls.splice(0), ['fsyncSync /exports', 'fsyncSync ', ...written]);
-    appendBatch(file, { from: 2, to: 2, atMs: 0, lines: '{}\n' });
+    appendBatch(file, { from: 2, to: 2, hash: '', atMs: 0, lines: '{}\n' });
     assert.deepEqual(calls, written);
   } finally {
     t.mock.restoreAll();

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { isRefusal } from '@keyhold/protocol/errors';
 import { PRUNED_ACTION } from '../ledger/pruned.store.ts';
-import { onEachDatabase } from '../testing/databases.ts';
+import { createPlace, onEachDatabase } from '../testing/databases.ts';
 import { eventually } from '../testing/eventually.ts';
 import { linesOf, startHook } from '../testing/export-hook.ts';
 import { openOwnExporter } from '../testing/own-exporter.ts';
@@ -22,6 +22,33 @@ async function sendAll(exporter: { run(): Promise<void>; settled(): Promise<void
 
 const upTo = (last: number) => Array.from({ length: last }, (_, i) => i + 1);
 const sequencesOf = (entries: readonly { readonly sequence: number }[]) => entries.map(({ sequence }) => sequence);
+
+it('an exporter sends what took the place of entries that a restore lost under another id', async () => {
+  await using place = await createPlace('sqlite');
+  await using hook = await startHook();
+  const files = ['', '-wal'].map((end) => join(place.folder, `keyhold.db${end}`));
+  const enterAndSend = async () => {
+    await using own = await openOwnExporter(place);
+    await own.enter(1);
+    await sendAll(own.exporter);
+  };
+  {
+    await using own = await openOwnExporter(place);
+    await own.hooked('restored', hook.url);
+    await sendAll(own.exporter);
+  }
+  const kept = files.filter((file) => existsSync(file));
+  for (const file of kept) copyFileSync(file, `${file}.backup`);
+  await enterAndSend();
+  for (const file of files) rmSync(file, { force: true });
+  for (const file of kept) copyFileSync(`${file}.backup`, file);
+  await enterAndSend();
+  const [, lost, instead, ...rest] = hook.received;
+  assert.deepEqual(rest, []);
+  assert.equal(instead?.headers['keyhold-from'], lost?.headers['keyhold-from']);
+  assert.notEqual(instead?.body, lost?.body);
+  assert.notEqual(instead?.headers['webhook-id'], lost?.headers['webhook-id']);
+});
 
 onEachDatabase('the exporter', (createPlace) => {
   it('sends on where its target was down for an hour: nothing lost, in order, never a minute too late', async () => {

@@ -105,7 +105,8 @@ export const BACKUP_TABLES = {
 export type BackupTable = keyof typeof BACKUP_TABLES;
 
 /**
- * What a restored installation does without: who holds leases and slices of quotas now, which calls were repeated,
+ * What a restored installation does without: who holds leases (for whom it waits as for one
+ * who is unknown) and slices of quotas now, which calls were repeated,
  * denials by the minute, how long its processes have run; and what it makes anew from its entries.
  */
 export const NOT_BACKED_UP = [

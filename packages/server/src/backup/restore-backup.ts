@@ -4,6 +4,7 @@ import type { Kysely } from 'kysely';
 import type { Database } from '../database/schema.ts';
 import type { Store } from '../database/store.ts';
 import { isStoreFault } from '../database/store-fault.ts';
+import { storeUnknownHolder } from '../feed/lease-holders.store.ts';
 import { FACT_TABLES, readChecked } from '../ledger/checked-rows.ts';
 import { readHead } from '../ledger/head.ts';
 import { verifyChain } from '../ledger/verify-chain.ts';
@@ -48,6 +49,8 @@ export async function restoreBackup(store: Store, lines: AsyncIterable<Uint8Arra
       if (!(await isEmpty(db))) throw new RestoreRefused('the database is not empty: restore into a new one');
       const { header, rows } = await insertAll(db, lines);
       await checkRestored(db, header);
+      // In the same transaction: nothing else tells a start that who holds leases was left out, where no entry is missing.
+      await storeUnknownHolder(db);
       return { header, rows };
     }),
   );

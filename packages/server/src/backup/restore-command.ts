@@ -42,7 +42,7 @@ export function describeRestore({ installation, sequence, at, rows }: RestoreRep
   return [
     `restored  ${installation} up to entry ${sequence}, as of ${at}`,
     `checked   ${rows} rows and the whole chain`,
-    'next      start it with --accept-rollback and the reason, if it replaces a newer one',
+    'next      start it once with --accept-rollback and the reason; what was open then is ended',
   ];
 }
 

@@ -3,12 +3,25 @@ import type { Database } from '../database/schema.ts';
 import type { ScratchTables } from '../database/scratch-tables.ts';
 import type { GrantedLease } from './lease-book.ts';
 
+/** Stands for all verifiers that this state of the database may know nothing of. No verifier can name itself so. */
+const UNKNOWN_HOLDER = 'unknown';
+
+/**
+ * Counts on it that of every environment a lease is held by somebody who is not stored, as long as one lasts here: where
+ * a state of before comes back, whoever was granted one since then is not in it.
+ */
+export async function storeUnknownHolder(db: Kysely<Database>): Promise<void> {
+  const environments = await db.selectFrom('environments').select(['id', 'lease_seconds']).execute();
+  const leases = environments.map(({ id, lease_seconds }) => ({ environment: id, seconds: lease_seconds }));
+  await storeHolder(db, UNKNOWN_HOLDER, UNKNOWN_HOLDER, leases);
+}
+
 /** Makes holders durable before their grant is sent, so that a restarted control plane waits for them. */
 export async function storeHolder(
   db: Kysely<Database>,
   verifier: string,
   tokenId: string,
-  leases: readonly GrantedLease[],
+  leases: readonly Pick<GrantedLease, 'environment' | 'seconds'>[],
 ): Promise<void> {
   if (leases.length === 0) return;
   await db

@@ -9,18 +9,22 @@ import { createLog } from '../http/log.ts';
 import { onEachDatabase, type TestPlace } from '../testing/databases.ts';
 import { eventually } from '../testing/eventually.ts';
 import { send, type TestAnswer, testConfig } from '../testing/installation.ts';
+import { startRelay } from '../testing/relay.ts';
 import { assertStatus } from '../testing/shared-market.ts';
 
 const log = createLog('silent', 'test');
+const LEASE_MS = 5_000;
 
 /** A control plane that can be stopped and started again at the same address, with another state of its database. */
 class Restartable implements AsyncDisposable {
   readonly #place: TestPlace;
   #control: ControlPlane | null = null;
   #port = 0;
+  #databaseUrl: string | undefined;
 
   constructor(place: TestPlace) {
     this.#place = place;
+    this.#databaseUrl = place.databaseUrl;
   }
 
   get url(): string {
@@ -31,7 +35,8 @@ class Restartable implements AsyncDisposable {
     return readFileSync(join(this.#place.folder, 'verifier-token'), 'utf8').trim();
   }
 
-  async start(databaseUrl = this.#place.databaseUrl, acceptRollback?: string): Promise<void> {
+  async start(databaseUrl = this.#databaseUrl, acceptRollback?: string): Promise<void> {
+    this.#databaseUrl = databaseUrl;
     const config = testConfig({ folder: this.#place.folder, databaseUrl }, { port: this.#port, acceptRollback });
     this.#control = await startControlPlane(config, log);
     this.#port = Number(new URL(this.#control.url).port);
@@ -50,7 +55,7 @@ class Restartable implements AsyncDisposable {
   /** Makes project, environment and consumer, and returns what issues a key there. */
   async market(): Promise<() => Promise<{ keyId: string; secret: string }>> {
     await this.expect(201, 'POST', '/v1/projects', { slug: 'market', name: 'Market' });
-    const environment = { name: 'test', prefix: 'mkt_test', leaseSeconds: 5 };
+    const environment = { name: 'test', prefix: 'mkt_test', leaseSeconds: LEASE_MS / 1_000 };
     await this.expect(201, 'POST', '/v1/projects/market/environments', environment);
     const consumer = (await this.expect(201, 'POST', '/v1/consumers', { project: 'market', name: 'bot' })).id;
     const place = { project: 'market', environment: 'test', consumer };
@@ -161,6 +166,51 @@ onEachDatabase('a control plane started again', (createPlace) => {
 });
 
 onEachDatabase('a restored backup', (createPlace) => {
+  it('waits for the leases of verifiers that it knows nothing of, also after a second start within them', async () => {
+    await using place = await createPlace();
+    await using control = new Restartable(place);
+    await control.start();
+    const { keyId, secret } = await (await control.market())();
+    const serving = { name: 'serving', prefix: 'mkt_serving', leaseSeconds: 1, afterLease: 'serve' };
+    await control.expect(201, 'POST', '/v1/projects/market/environments', serving);
+    const body = { project: 'market', environment: 'serving', name: 'key', permissions: [] };
+    const consumer = (await control.expect(201, 'POST', '/v1/consumers', { project: 'market', name: 'other' })).id;
+    const served = await control.expect(201, 'POST', '/v1/keys', { ...body, consumer });
+    await control.stop();
+    const restore = await backUp(place);
+    await control.start();
+    await using relay = await startRelay(control.url);
+    const verifier = connectVerifier({ controlUrl: relay.url, token: control.verifierToken });
+    const decide = (key: string, environment: string) => verifier.verify({ key, environment: `market/${environment}` });
+    const revoke = (id: string) => control.expect(200, 'POST', `/v1/keys/${id}/revoke`, { reason: 'key_compromise' });
+    try {
+      await eventually('the verifier is ready', async () => verifier.ready);
+      assert.equal((await decide(secret, 'test')).code, 'VALID');
+      relay.cut();
+      await control.stop();
+      await restore(control);
+      const { verifiers } = await control.expect(200, 'GET', '/v1/installation');
+      assert.deepEqual(
+        verifiers.map(({ id, connected }: { id: string; connected: boolean }) => [id, connected]),
+        [['unknown', false]],
+      );
+      const { barrier } = await revoke(keyId);
+      assert.equal((await decide(secret, 'test')).code, 'VERIFIER_FENCED');
+      assert.deepEqual([barrier.acknowledged, barrier.waitedOut, barrier.unconfirmed], [0, 1, 0]);
+      const unconfirmed = (await revoke(served.key.id)).barrier;
+      assert.deepEqual([unconfirmed.waitedOut, unconfirmed.unconfirmed], [0, 1]);
+      const { code, stale } = await decide(served.secret, 'serving');
+      assert.deepEqual([code, stale], ['VALID', true]);
+    } finally {
+      await verifier.stop();
+    }
+    await control.stop();
+    await control.start();
+    const again = (await revoke(keyId)).barrier;
+    assert.ok(again.waitedOut === 1 && again.elapsedMs > LEASE_MS / 2, JSON.stringify(again));
+    assert.equal((await revoke(served.key.id)).barrier.unconfirmed, 1);
+  });
+
   it('is followed by no running verifier until an operator accepts it', async () => {
     await using place = await createPlace();
     await using control = new Restartable(place);

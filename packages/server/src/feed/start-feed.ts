@@ -8,7 +8,7 @@ import { Barrier } from './barrier.ts';
 import { FeedHub } from './feed-hub.ts';
 import type { FeedSource } from './feed-source.ts';
 import { LeaseBook } from './lease-book.ts';
-import { loadHolders } from './lease-holders.store.ts';
+import { loadHolders, storeUnknownHolder } from './lease-holders.store.ts';
 import { createPropagation, type Propagation } from './propagation.ts';
 
 export interface FeedStart {
@@ -17,6 +17,8 @@ export interface FeedStart {
   readonly random: Random;
   readonly alarms: Alarms;
   readonly source: FeedSource;
+  /** This may be a state of before, which does not know everybody who was granted a lease. */
+  readonly mayBeOlder: boolean;
   /** Told the new head after each commit, before anybody is answered. */
   readonly committed: (head: Head) => void;
   /** Told what each commit changed, and where that is in doubt, that it has to be read again. */
@@ -42,11 +44,14 @@ export interface Feed {
 
 /**
  * Takes the ledger over for this process and starts feeding from it. INVARIANT: every stored holder of a lease
- * counts as granted now, before anything can be taken away (DESIGN §5).
+ * counts as granted now, before anything can be taken away (DESIGN §5); and where there may be some who are not stored, one
+ * that stands for them.
  */
 export async function startFeed(start: FeedStart): Promise<Feed> {
-  const { store, clock, random, alarms, source, committed, follower } = start;
+  const { store, clock, random, alarms, source, mayBeOlder, committed, follower } = start;
   const { head, acceptedEpoch } = await takeEpoch(store, random.newId);
+  // Durable before the first commit: from that on nothing tells a start after a crash that this was a state of before.
+  if (mayBeOlder) await store.writer.alone(() => store.writer.transaction(storeUnknownHolder));
   const book = new LeaseBook(clock);
   await restoreHolders(store, book, source);
   const ledger: Ledger = new Ledger(

@@ -1,3 +1,5 @@
+import type { Quota } from '@keyhold/protocol/feed';
+import type { QuotaPeriod } from '@keyhold/protocol/state';
 import { type Kysely, sql } from 'kysely';
 import type { Database } from '../database/schema.ts';
 import type { ScratchTables } from '../database/scratch-tables.ts';
@@ -22,29 +24,46 @@ export async function loadUses(
   );
 }
 
-/** Where these credentials and keys lie, by id; what does not exist is left out. */
+/** Where these credentials lie, by id; what does not exist is left out. */
 export async function placesOf(
   db: Kysely<Database>,
   credentialIds: readonly string[],
-  keyIds: readonly string[],
 ): Promise<ReadonlyMap<string, { readonly project: string; readonly environment: string }>> {
   const places = new Map<string, { project: string; environment: string }>();
-  for (const [table, ids] of [
-    ['credentials', credentialIds],
-    ['keys', keyIds],
-  ] as const) {
-    for (let i = 0; i < ids.length; i += ROWS_PER_STATEMENT) {
-      const part = ids.slice(i, i + ROWS_PER_STATEMENT);
-      const rows = await db
-        .selectFrom(table)
-        .select(['id', 'project_id', 'environment_id'])
-        .where('id', 'in', part)
-        .execute();
-      for (const { id, project_id, environment_id } of rows)
-        places.set(id, { project: project_id, environment: environment_id });
-    }
+  for (let i = 0; i < credentialIds.length; i += ROWS_PER_STATEMENT) {
+    const rows = await db
+      .selectFrom('credentials')
+      .select(['id', 'project_id', 'environment_id'])
+      .where('id', 'in', credentialIds.slice(i, i + ROWS_PER_STATEMENT))
+      .execute();
+    for (const { id, project_id, environment_id } of rows)
+      places.set(id, { project: project_id, environment: environment_id });
   }
   return places;
+}
+
+/** Where these keys lie, and the period of the quota that each has, by id; what does not exist is left out. */
+export async function quotasOf(db: Kysely<Database>, keyIds: readonly string[]) {
+  const quotas = new Map<string, { project: string; environment: string; period: QuotaPeriod | null }>();
+  for (let i = 0; i < keyIds.length; i += ROWS_PER_STATEMENT) {
+    const rows = await db
+      .selectFrom('keys')
+      .select(['id', 'project_id', 'environment_id', 'quota'])
+      .where('id', 'in', keyIds.slice(i, i + ROWS_PER_STATEMENT))
+      .execute();
+    for (const { id, project_id, environment_id, quota } of rows)
+      quotas.set(id, { project: project_id, environment: environment_id, period: periodOf(quota) });
+  }
+  return quotas;
+}
+
+/** Null also where it was tampered with: such a key is not fed. */
+function periodOf(quota: string | null): QuotaPeriod | null {
+  try {
+    return quota === null ? null : (JSON.parse(quota) as Quota).period;
+  } catch {
+    return null;
+  }
 }
 
 /** Whose credentials these are, by id; what does not exist is left out. */
@@ -103,7 +122,10 @@ export async function forgetUseAddresses(tables: Kysely<ScratchTables>, consumer
     select c.id from credentials c join keys k on k.id = c.key_id where k.consumer_id = ${consumer})`.execute(tables);
 }
 
-/** Keeps the furthest quota count of the period, which may have changed its length, so that a restarted verifier goes on. */
+/**
+ * Keeps the furthest quota count of the period, so that a restarted verifier goes on. INVARIANT: none of them is of a
+ * period before the one that is kept, unless the quota's period has changed since.
+ */
 export async function keepQuotas(
   tables: Kysely<ScratchTables>,
   quotas: readonly { key: string; periodStart: number; used: number }[],

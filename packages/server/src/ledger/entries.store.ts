@@ -69,6 +69,12 @@ export async function hashAt(db: Kysely<Database>, sequence: number): Promise<st
   return row?.hash ?? null;
 }
 
+/** Sequence of the newest entry that says so, or null where there is none. */
+export async function newestOf(db: Kysely<Database>, action: string): Promise<number | null> {
+  const query = db.selectFrom('entries').select('sequence').where('action', '=', action);
+  return (await query.orderBy('sequence', 'desc').limit(1).executeTakeFirst())?.sequence ?? null;
+}
+
 /** Leaves after `from` up to and with `to`, in order. */
 export async function leavesBetween(
   db: Kysely<Database>,

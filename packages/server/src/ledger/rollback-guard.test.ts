@@ -96,6 +96,22 @@ describe('the rollback guard', () => {
     assert.deepEqual(alarms, ['HEAD_NOT_REMEMBERED', 'HEAD_NOT_REMEMBERED'], 'it is remembered again');
   });
 
+  it("enters an operator's word where nothing remembers the newest entry, and none where it is there", async () => {
+    await using place = await createPlace('sqlite');
+    const entered = async (call: Parameters<Parameters<typeof run>[2]>[0]) => {
+      const { items } = (await call('GET', '/v1/audit/entries?action=rollback.accepted')).body;
+      return items.map(({ side }: { side: { why: string; reason: string } }) => [side.why, side.reason]);
+    };
+    const acceptRollback = 'restored elsewhere';
+    await run(place, { acceptRollback }, async (call) => assert.deepEqual(await entered(call), []));
+    rmSync(headFile(place));
+    for (let starts = 0; starts < 2; starts++) {
+      await run(place, { acceptRollback }, async (call) => {
+        assert.deepEqual(await entered(call), [['nothing remembers its newest entry', acceptRollback]]);
+      });
+    }
+  });
+
   it('refuses a record that is damaged until somebody says why: what it said is not known', async () => {
     await using place = await createPlace('sqlite');
     await run(place, {}, addProject('one'));

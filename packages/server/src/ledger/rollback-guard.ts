@@ -12,13 +12,18 @@ export class RolledBack extends Error {
   override readonly name = 'RolledBack';
 }
 
+/** What an operator's word is entered as. */
+export const ROLLBACK_ACCEPTED = 'rollback.accepted';
+
 /** Remembers the newest entry outside the database, and knows at the start whether the database still has it. */
 export interface RollbackGuard extends Disposable {
   /** To be told each new head before anybody is answered. */
   readonly committed: (head: Head) => void;
   /** Nothing remembers the newest entry of a database that has entries: whether it is an older one can't be told. */
   readonly unremembered: boolean;
-  /** Enters why an operator had a database served that is not a continuation; nothing where it is one. */
+  /** It is an older one, or an operator says so, or it can't be told: what was granted since then is not in it. */
+  readonly mayBeOlder: boolean;
+  /** Enters why an operator had a database served that is no continuation, or not known to be one; else nothing. */
   enter(ledger: Ledger): Promise<void>;
 }
 
@@ -45,19 +50,22 @@ export async function openRollbackGuard(
         `--accept-rollback 'why' (${path} remembers the newest entry)`,
     );
   }
+  const unremembered = mark === 'missing' && head !== undefined && head.sequence > 0;
   return {
     committed: (newest) => record.write({ ...newest, root: rootOfTree(newest.tree) }),
-    unremembered: mark === 'missing' && head !== undefined && head.sequence > 0,
+    unremembered,
+    mayBeOlder: accepted !== undefined || unremembered,
     enter: async (ledger) => {
-      if (why === null) return;
+      const doubt = why ?? (unremembered ? 'nothing remembers its newest entry' : null);
+      if (doubt === null || accepted === undefined) return;
       const { installation, sequence } = ledger.head;
       const draft = {
         actor: 'system',
-        action: 'rollback.accepted',
+        action: ROLLBACK_ACCEPTED,
         subject: installation,
         code: `sequence-${sequence}`,
       };
-      const side = { why, reason: accepted ?? '' };
+      const side = { why: doubt, reason: accepted };
       await ledger.record({ ...draft, side, evenWithoutChange: true }, async () => null);
     },
     [Symbol.dispose]: () => record[Symbol.dispose](),

@@ -137,6 +137,52 @@ onEachDatabase('a quota without a store that verifiers share', (createPlace) => 
     assert.deepEqual((await askAll(other, [about(1, 0, 5)]))[0].quotas, []);
   });
 
+  it('keeps the count of a period when a verifier that was away tells of the one before, and of what the period was', async () => {
+    const [hour, day] = [3_600_000, 86_400_000];
+    const today = Math.floor(Date.now() / day) * day;
+    const [key, seen] = [(await issue()).keyId, (await issue()).keyId];
+    const token = await shared().expect(201, 'POST', '/v1/tokens', { name: 'verifier', scopes: ['feed'] });
+    await using feed = await connectTo(token.secret);
+    await using raw = await openRaw(shared().place);
+    let turn = 0;
+    /** Another key's count tells when it was taken. */
+    const report = async (periodStart: number, used: number) => {
+      const told = { key: seen, periodStart: today, used: ++turn };
+      feed.send({ type: 'report', payload: { quotas: [{ key, periodStart, used }, told] } });
+      const rowOf = async (id: string) =>
+        (await raw.rows(`select period_start, used from quota_usage where key_id = '${id}'`))[0];
+      await eventually('it is taken', async () => Number((await rowOf(seen))?.used) === turn);
+      const row = await rowOf(key);
+      return row === undefined ? [] : [Number(row.period_start), Number(row.used)];
+    };
+    assert.deepEqual(await report(today - day, 300), [today - day, 300]);
+    assert.deepEqual(await report(today, 80), [today, 80]);
+    assert.deepEqual(await report(today - day, 305), [today, 80]);
+    assert.deepEqual(await report(today, 81), [today, 81]);
+    await shared().expect(200, 'PATCH', `/v1/keys/${key}`, { quota: { limit: LIMIT, period: 'month' } });
+    const month = Date.UTC(new Date().getUTCFullYear(), new Date().getUTCMonth(), 1);
+    assert.deepEqual(await report(month, 90), [month, 90]);
+    assert.deepEqual(await report(month + hour, 3), [month, 90]);
+  });
+
+  const connectTo = async (secret: string) => {
+    const url = `${shared().installation.controlUrl.replace('http', 'ws')}/v1/feed`;
+    const socket = new WebSocket(url, { headers: { authorization: `Bearer ${secret}` } });
+    await new Promise<void>((resolve, reject) => {
+      socket.on('error', reject);
+      socket.on('open', () => {
+        socket.send(JSON.stringify({ type: 'hello', version: 1, verifier: `ver_${randomUUID()}`, position: null }));
+      });
+      socket.on('message', (data) => {
+        if (JSON.parse(String(data)).type === 'welcome') resolve();
+      });
+    });
+    return {
+      send: (message: object) => socket.send(JSON.stringify(message)),
+      [Symbol.asyncDispose]: async () => socket.close(),
+    };
+  };
+
   /** Asks on a feed connection, as a verifier would, one after the other. */
   const askAll = async (secret: string, payloads: readonly object[]) => {
     const url = `${shared().installation.controlUrl.replace('http', 'ws')}/v1/feed`;

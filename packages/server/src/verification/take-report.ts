@@ -1,5 +1,7 @@
+import type { QuotaPeriod } from '@keyhold/protocol/state';
 import type { UsageReport } from '@keyhold/protocol/verification-messages';
 import { readableAddress } from '@keyhold/verifier/networks';
+import { periodStart } from '@keyhold/verifier/quotas';
 import type { Kysely } from 'kysely';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../database/schema.ts';
@@ -7,10 +9,10 @@ import type { Scratch } from '../database/scratch.ts';
 import type { ScratchTables } from '../database/scratch-tables.ts';
 import type { Asking } from '../feed/feed-source.ts';
 import { type FeedScope, isAddressedTo } from '../feed/scope.ts';
-import { addDenials, addUses, keepQuotas, placesOf } from '../keys/usage.store.ts';
+import { addDenials, addUses, keepQuotas, placesOf, quotasOf } from '../keys/usage.store.ts';
 import type { Places } from './places.ts';
 import { readReport } from './read-report.ts';
-import { type HeldSlice, slicesOf, storeSlices } from './quota-slices.store.ts';
+import { type HeldSlice, quotaUsesOf, slicesOf, storeSlices } from './quota-slices.store.ts';
 import type { UnreadableItems } from './unreadable-items.ts';
 import type { CountedDenial, CountedUse } from './usage-log.ts';
 
@@ -43,13 +45,12 @@ export async function takeReport(taking: Taking, { scope, verifier }: Asking, pa
   const now = clock.wall();
   const credentials = addedUp(report.credentials);
   const quotas = lastOfEach(report.quotas, ({ key }) => key);
-  const fed = await placesOf(
-    reader,
-    [...credentials, ...report.refused].map(({ id }) => id),
-    quotas.map(({ key }) => key),
-  );
+  const credentialIds = [...credentials, ...report.refused].map(({ id }) => id);
+  const fed = await placesOf(reader, credentialIds);
+  const keys = quotas.map(({ key }) => key);
+  const quotaKeys = await quotasOf(reader, keys);
   const isFed = (id: string) => {
-    const place = fed.get(id);
+    const place = fed.get(id) ?? quotaKeys.get(id);
     return place !== undefined && isAddressedTo({ projects: [place.project], environment: place.environment }, scope);
   };
   const isItsOwn = (environment: string) =>
@@ -69,7 +70,8 @@ export async function takeReport(taking: Taking, { scope, verifier }: Asking, pa
   if (uses.length + kept.length + denials.length === 0) return;
   await scratch.write(async (tables) => {
     await addUses(tables, uses);
-    await keepQuotas(tables, await usedTogether(tables, verifier, kept));
+    const together = await usedTogether(tables, verifier, kept);
+    await keepQuotas(tables, ofNewest(together, quotaKeys, await quotaUsesOf(tables, keys)));
     await addDenials(tables, now - (now % MINUTE_MS), denials);
   });
 }
@@ -110,6 +112,23 @@ async function usedTogether(
   }
   await storeSlices(tables, grown);
   return quotas.map((use) => ({ ...use, used: Math.max(use.used, together.get(use.key) ?? 0) }));
+}
+
+/**
+ * Without what is of a period that is over, as who was away tells it late, or of one that the quota has no more. A kept
+ * count is of no period either once the quota has another.
+ */
+function ofNewest(
+  uses: readonly QuotaUse[],
+  quotas: ReadonlyMap<string, { readonly period: QuotaPeriod | null }>,
+  kept: ReadonlyMap<string, { readonly periodStart: number }>,
+): QuotaUse[] {
+  return uses.filter(({ key, periodStart: start }) => {
+    const period = quotas.get(key)?.period ?? null;
+    const isOne = (at: number) => period !== null && periodStart(period, at) === at;
+    const known = kept.get(key)?.periodStart;
+    return isOne(start) && (known === undefined || known <= start || !isOne(known));
+  });
 }
 
 type Use = UsageReport['credentials'][number];

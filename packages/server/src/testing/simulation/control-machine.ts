@@ -63,6 +63,7 @@ export class ControlMachine {
     const random = dice.asRandom();
     const feed: Feed = await startFeed({
       ...{ store, clock, random, alarms, source },
+      mayBeOlder: false,
       committed: () => {},
       follower: { note: () => {}, reload: async () => {} },
     });
