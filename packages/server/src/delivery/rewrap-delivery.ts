@@ -9,7 +9,7 @@ import { openDelivery } from './open-delivery.ts';
 import { enterRefused, GONE, takeRow } from './take-delivery.ts';
 
 /**
- * Puts what a delivery carries into another one, which is its own subject. INVARIANT: within one change, so that it waits
+ * Puts what a delivery carries into another one, of the same subject, or its own where that was. INVARIANT: within one change, so that it waits
  * in exactly one of the two whatever fails. It is opened beforehand, and given to nobody.
  */
 export async function rewrapDelivery(
@@ -36,7 +36,7 @@ export async function rewrapDelivery(
   const recorded = await vault.ledger.record(draft, async (facts) => {
     const row = await takeRow(vault, facts, known.id);
     if (isRefusal(row)) return row;
-    await to.insert(facts, to.id, content);
+    await to.insert(facts, row.subject === row.id ? to.id : row.subject, content);
     return true;
   });
   if (!isRefusal(recorded)) return content;

@@ -4,6 +4,7 @@ import type { Credential } from '@keyhold/protocol/operations/credentials';
 import type { Barrier } from '@keyhold/protocol/operations/shapes';
 import type { Caller, ChangeContext } from '../access/change-context.ts';
 import type { CredentialRow } from '../database/schema.ts';
+import { endDeliveriesOf } from '../delivery/end-deliveries.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import type { Facts } from '../ledger/facts.ts';
 import type { Secret } from '../vault/secret.ts';
@@ -67,6 +68,13 @@ export async function rotateKey(
     const previous = await endOthers(facts, living, overlapSeconds, now);
     const credential = await insertCredential(facts, placed.id, prepared.credential, prepared.way, now);
     if (isRefusal(credential)) return credential;
+    if (overlapSeconds === 0) {
+      // Links that wait to give one of these would open nothing.
+      await endDeliveriesOf(
+        facts,
+        living.map(({ id }) => id),
+      );
+    }
     return {
       credential,
       secret: prepared.credential.secret,
