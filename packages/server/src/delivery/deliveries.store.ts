@@ -5,6 +5,10 @@ export async function findDelivery(db: Kysely<Database>, digest: string): Promis
   return await db.selectFrom('deliveries').selectAll().where('digest', '=', digest).executeTakeFirst();
 }
 
+export async function findDeliveryById(db: Kysely<Database>, id: string): Promise<DeliveryRow | undefined> {
+  return await db.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
 /** Ids of those that deliver one of these and that still hold something, oldest first. */
 export async function findWaiting(db: Kysely<Database>, subjects: readonly string[]): Promise<string[]> {
   if (subjects.length === 0) return [];

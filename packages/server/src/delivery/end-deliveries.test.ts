@@ -83,6 +83,23 @@ onEachDatabase('a link that waits', (createPlace) => {
     }
   });
 
+  it('is ended by who hears that it went astray, by its id; what was taken before is told', async () => {
+    const secret = await store('astray');
+    const [astray, taken] = [await deliver(secret), await deliver(secret)];
+    assert.equal(await take(taken.token), 'taken');
+    const end = (id: string) => shared().expect(200, 'DELETE', `/v1/deliveries/${id}`);
+    const ended = { id: astray.id, subject: secret, takenAt: null };
+    assert.deepEqual([await end(astray.id), await end(astray.id)], [ended, ended]);
+    assert.equal(await waiting([astray.id]), 0);
+    assert.equal(await take(astray.token), 'DELIVERY_GONE');
+    const { takenAt } = await end(taken.id);
+    assert.ok(Math.abs(Date.parse(takenAt) - Date.now()) < 60_000);
+    const said = (await shared().actionsOn(secret)).filter((action) => action.startsWith('delivery.'));
+    assert.deepEqual(said, ['delivery.taken', 'delivery.ended', 'delivery.refused']);
+    const absent = 'dlv_01900000-0000-7000-8000-000000000001';
+    assert.equal((await shared().expect(404, 'DELETE', `/v1/deliveries/${absent}`)).code, 'DELIVERY_GONE');
+  });
+
   it('ends with the key or the credential that it delivers', async () => {
     const calls: readonly [string, (key: string, credential: string) => readonly [string, object]][] = [
       ['destroyed', (key) => [`/v1/keys/${key}/destroy`, {}]],
