@@ -1,5 +1,5 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
-import { attribution } from '../access/change-context.ts';
+import { attribution, type Caller } from '../access/change-context.ts';
 import { ID_PREFIXES, type IdKind } from '@keyhold/protocol/id';
 import type { DeliveryRow } from '../database/schema.ts';
 import { createDelivery, MAX_DELIVERED_BYTES, type PreparedDelivery } from '../delivery/create-delivery.ts';
@@ -99,8 +99,8 @@ export function echo(call: VaultCall): VaultAnswer {
 }
 
 /** `sys/wrapping/unwrap`, also with nothing but the wrapping token itself. */
-export async function unwrap({ vault }: VaultApi, token: string, ip: string): Promise<VaultAnswer> {
-  const taken = await takeDelivery(vault, token, ip);
+export async function unwrap({ vault }: VaultApi, token: string, ip: string, caller?: Caller): Promise<VaultAnswer> {
+  const taken = await takeDelivery(vault, token, ip, caller);
   if (isRefusal(taken)) return taken.refused === 'DELIVERY_GONE' ? NO_SUCH_TOKEN : refusalAnswer(taken);
   const content: unknown = JSON.parse(expose(taken.content));
   return isWrapped(taken) ? { status: 200, body: (content as Wrapped).answer } : data(content);

@@ -22,6 +22,19 @@ export async function findWaiting(db: Kysely<Database>, subjects: readonly strin
   return rows.map(({ id }) => id);
 }
 
+/** Those of these that still hold something, oldest first. */
+export async function stillWaiting(db: Kysely<Database>, ids: readonly string[]): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const rows = await db
+    .selectFrom('deliveries')
+    .select('id')
+    .where('id', 'in', [...ids])
+    .where('envelope', 'is not', null)
+    .orderBy('id')
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
 /** Ids beyond `after` of deliveries that nobody took in time and that still hold something, oldest first. */
 export async function findExpired(
   db: Kysely<Database>,

@@ -21,7 +21,7 @@ export async function rewrapDelivery(
   if (vault.keyring.sealed) return SEALED;
   const known = await findDelivery(vault.reader, onceDigest(token));
   if (known === undefined) return GONE;
-  if (known.envelope === null) return await enterRefused(vault, known, caller.ip);
+  if (known.envelope === null) return await enterRefused(vault, known, caller.ip, caller);
   const content = await openDelivery(vault, known);
   if (isRefusal(content)) return content;
   const draft = {
@@ -40,5 +40,5 @@ export async function rewrapDelivery(
     return true;
   });
   if (!isRefusal(recorded)) return content;
-  return recorded.refused === 'DELIVERY_GONE' ? await enterRefused(vault, known, caller.ip) : recorded;
+  return recorded.refused === 'DELIVERY_GONE' ? await enterRefused(vault, known, caller.ip, caller) : recorded;
 }
