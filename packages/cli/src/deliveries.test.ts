@@ -62,6 +62,9 @@ describe('the command delivers', () => {
     writeFileSync(file, next, { mode: 0o600 });
     const fromFile = await printed('deliveries take --json --once-file', [file]);
     assert.deepEqual(JSON.parse(fromFile), { subject: id, content: { apiSecret } });
+    const astray = JSON.parse(await printed(`secrets deliver ${id} --json`, ONCE)).delivery;
+    assert.equal(await printed(`deliveries end ${astray.id}`), `ended    ${astray.id} of ${id}\n`);
+    assert.notEqual((await take(astray.token)).code, 0);
   });
 
   it('a key that it issues or rotates, and prints what carries it', async () => {

@@ -111,7 +111,7 @@ export function createClient(to: Connection) {
     sessions: sessionCalls(bind),
     workloads: workloadCalls(bind),
     secrets: secretCalls(bind),
-    deliveries: { take: bind(deliveries.takeDelivery) },
+    deliveries: { take: bind(deliveries.takeDelivery), end: bind(deliveries.endDelivery) },
     vaultKeys: vaultKeyCalls(bind),
     backup: { recordDrill: bind(backup.recordDrill) },
     seal: sealCalls(bind),

@@ -122,11 +122,11 @@ export const OFFBOARDING_COMMANDS: readonly Command[] = [
     labels: LABELS,
     refused: ({ refused }) => refused.length > 0,
     show: ({ rotated, due, refused, remaining, byHand }) => [
-      ...rotated.map(({ key, consumer, delivery }) =>
-        'path' in delivery
-          ? `rotated  ${key} of ${consumer}: ${delivery.path}`
-          : `rotated  ${key} of ${consumer}\n${delivery.encrypted}`,
-      ),
+      ...rotated.map(({ key, consumer, credential, delivery }) => {
+        if (delivery === null) return `ended    what he knew of ${key} of ${consumer}: it goes on with ${credential}`;
+        const to = 'path' in delivery ? `: ${delivery.path}` : `\n${delivery.encrypted}`;
+        return `rotated  ${key} of ${consumer}${to}`;
+      }),
       ...due.map((id) => `due      ${id}: store a new version`),
       ...refused.map(({ id, code, detail }) => `refused  ${id}: ${code}, ${detail}`),
       ...(remaining === 0 ? [] : [`left     ${remaining}: run it again`]),

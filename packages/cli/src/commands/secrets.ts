@@ -1,6 +1,6 @@
 import type { SecretVersion, StoredSecret } from '@keyhold/protocol/operations/secrets';
 import * as operations from '@keyhold/protocol/operations/secrets';
-import { type Delivery, takeDelivery } from '@keyhold/protocol/operations/deliveries';
+import { type Delivery, endDelivery, takeDelivery } from '@keyhold/protocol/operations/deliveries';
 import { createClient } from '@keyhold/sdk/client';
 import { apiCommand, JSON_FLAG, listCommand } from '../api-command.ts';
 import type { Command } from '../command.ts';
@@ -173,4 +173,13 @@ export const SECRET_COMMANDS: readonly Command[] = [
     show: ({ id, versions }) => [`removed  ${id} with ${versions} versions`],
   }),
   take,
+  apiCommand({
+    words: ['deliveries', 'end'],
+    operation: endDelivery,
+    call: (client) => client.deliveries.end,
+    labels: ['DELIVERY'],
+    show: ({ id, subject, takenAt }) => [
+      takenAt === null ? `ended    ${id} of ${subject}` : `taken    ${id} of ${subject} ${time(takenAt)}: it is out`,
+    ],
+  }),
 ];

@@ -48,3 +48,22 @@ export const takeDelivery = defineOperation({
   }),
   errors: ['DELIVERY_GONE', 'ROW_TAMPERED', 'ENVELOPE_BROKEN', 'SEALED'],
 });
+
+export const endDelivery = defineOperation({
+  id: 'end-delivery',
+  asks: [{ action: 'deliveries.end', at: 'environment' }],
+  method: 'DELETE',
+  path: '/v1/deliveries/{id}',
+  tag: 'Deliveries',
+  summary: 'End what waits for a one-time token, for example where the link went to the wrong person',
+  params: Closed({ id: IdOf('delivery') }),
+  status: 200,
+  response: Closed({
+    id: IdOf('delivery'),
+    subject: Type.String({ description: 'Id of what was to be delivered.' }),
+    takenAt: Type.Union([Time, Type.Null()], {
+      description: 'When somebody took it before that; null: nobody did, and nobody will.',
+    }),
+  }),
+  errors: ['DELIVERY_GONE'],
+});

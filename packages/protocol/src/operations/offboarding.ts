@@ -171,7 +171,9 @@ export const rotateExposed = defineOperation({
         key: IdOf('key'),
         consumer: IdOf('consumer'),
         credential: IdOf('credential'),
-        delivery: DeliveryShape,
+        delivery: Type.Union([...DeliveryShape.anyOf, Type.Null()], {
+          description: 'Null: the key had that one already, which he never knew; only what he knew has ended.',
+        }),
         sequence: Type.Integer({ description: 'The entry of the rotation.' }),
       }),
     ),

@@ -146,10 +146,11 @@ async function makeSecret(api: VaultApi, call: VaultCall, role: AppRoleRow): Pro
   if (typeof limits === 'string') return errors(400, limits);
   const made = await createAppSecret(api.context, call.caller, role, limits);
   if (isRefusal(made)) return refusalAnswer(made);
-  return data({
+  const answer = data({
     ...{ secret_id: expose(made.secret), secret_id_accessor: made.row.id },
     ...{ secret_id_ttl: limits.ttlSeconds, secret_id_num_uses: limits.uses },
   });
+  return { ...answer, carries: made.row.id };
 }
 
 /** `auth/approle/login`: takes no token. */

@@ -59,7 +59,7 @@ async function wrapping(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
   if (call.path === 'wrap')
     return call.wrapTtl === null ? errors(400, 'endpoint requires response wrapping to be used') : echo(call);
   const token = typeof call.body['token'] === 'string' ? call.body['token'] : '';
-  if (call.path === 'unwrap') return await unwrap(api, token, call.caller.ip);
+  if (call.path === 'unwrap') return await unwrap(api, token, call.caller.ip, call.caller);
   if (call.path === 'lookup') return await lookup(api, token);
   return call.path === 'rewrap' ? await rewrap(api, call, token) : NOT_THERE;
 }

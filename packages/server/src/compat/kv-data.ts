@@ -41,7 +41,8 @@ async function read(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
   const revealed = await revealSecret(api.vault, call.caller, secret, wanted);
   if (!isRefusal(revealed)) {
     const metadata = metadataOf(revealed.version, secret);
-    return { ...data({ data: JSON.parse(expose(revealed.json)), metadata }), sequence: revealed.sequence };
+    const { id: carries, sequence } = revealed;
+    return { ...data({ data: JSON.parse(expose(revealed.json)), metadata }), sequence, carries };
   }
   if (revealed.refused !== 'SECRET_VERSION_GONE') return refusalAnswer(revealed);
   // What is deleted is told apart from what never was: 404 with its metadata.

@@ -8,6 +8,8 @@ export interface VaultAnswer {
   readonly body: Readonly<Record<string, unknown>> | null;
   /** Of the entry that what was done has; its receipt is offered as by any other answer. */
   readonly sequence?: number;
+  /** Id of the version of a stored secret, or of the secret id, that the body carries. */
+  readonly carries?: string;
 }
 
 export const NO_CONTENT: VaultAnswer = { status: 204, body: null };

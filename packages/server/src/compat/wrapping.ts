@@ -1,6 +1,6 @@
-import { isRefusal } from '@keyhold/protocol/errors';
-import { attribution } from '../access/change-context.ts';
-import { ID_PREFIXES } from '@keyhold/protocol/id';
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import { attribution, type Caller } from '../access/change-context.ts';
+import { ID_PREFIXES, type IdKind } from '@keyhold/protocol/id';
 import type { DeliveryRow } from '../database/schema.ts';
 import { createDelivery, MAX_DELIVERED_BYTES, type PreparedDelivery } from '../delivery/create-delivery.ts';
 import { findDelivery } from '../delivery/deliveries.store.ts';
@@ -8,6 +8,8 @@ import { onceDigest } from '../delivery/delivery.ts';
 import { openDelivery } from '../delivery/open-delivery.ts';
 import { rewrapDelivery } from '../delivery/rewrap-delivery.ts';
 import { takeDelivery } from '../delivery/take-delivery.ts';
+import type { Facts } from '../ledger/facts.ts';
+import { stateOfVersion } from '../secrets/secret-record.ts';
 import { expose } from '../vault/expose.ts';
 import { Secret } from '../vault/secret.ts';
 import type { Vault } from '../vault/vault.ts';
@@ -58,9 +60,25 @@ export async function wrapAnswer(
     project: place.project.id,
     environment: place.environment.id,
   };
-  const recorded = await api.vault.ledger.record(draft, (facts) => delivery.insert(facts, delivery.id, content));
+  const { carries } = answer;
+  const recorded = await api.vault.ledger.record(draft, async (facts) => {
+    const gone = await refuseGone(api, facts, carries);
+    if (gone !== null) return gone;
+    await delivery.insert(facts, carries ?? delivery.id, content);
+    return true;
+  });
   return isRefusal(recorded) ? refusalAnswer(recorded) : wrapInfo(wrap, path);
 }
+
+/** A version that was destroyed since it was read has taken all with it that waited to give it. */
+async function refuseGone({ vault }: VaultApi, facts: Facts, carries: string | undefined): Promise<Refusal | null> {
+  if (carries === undefined || !isOf('secretVersion', carries)) return null;
+  const row = await facts.find('secret_versions', carries);
+  const isLive = row !== undefined && stateOfVersion(row, vault.clock.wall()) === 'live';
+  return isLive ? null : refuse('SECRET_VERSION_GONE', 'The version was deleted or destroyed meanwhile.');
+}
+
+const isOf = (kind: IdKind, id: string) => id.startsWith(`${ID_PREFIXES[kind]}_`);
 
 function wrapInfo({ seconds, delivery }: Wrap, path: string): VaultAnswer {
   const creation_time = new Date(delivery.expiresAt - seconds * 1000).toISOString();
@@ -81,8 +99,8 @@ export function echo(call: VaultCall): VaultAnswer {
 }
 
 /** `sys/wrapping/unwrap`, also with nothing but the wrapping token itself. */
-export async function unwrap({ vault }: VaultApi, token: string, ip: string): Promise<VaultAnswer> {
-  const taken = await takeDelivery(vault, token, ip);
+export async function unwrap({ vault }: VaultApi, token: string, ip: string, caller?: Caller): Promise<VaultAnswer> {
+  const taken = await takeDelivery(vault, token, ip, caller);
   if (isRefusal(taken)) return taken.refused === 'DELIVERY_GONE' ? NO_SUCH_TOKEN : refusalAnswer(taken);
   const content: unknown = JSON.parse(expose(taken.content));
   return isWrapped(taken) ? { status: 200, body: (content as Wrapped).answer } : data(content);
@@ -95,9 +113,12 @@ interface Wrapped {
   readonly answer: Readonly<Record<string, unknown>>;
 }
 
-/** A wrapped answer is its own subject; what was delivered otherwise, for example an issued key, is of something else. */
+/**
+ * A wrapped answer is of the very thing that it carries, or else its own subject; what was delivered otherwise, for example
+ * an issued key, is of something else.
+ */
 function isWrapped({ subject }: { readonly subject: string }): boolean {
-  return subject.startsWith(`${ID_PREFIXES.delivery}_`);
+  return isOf('secretVersion', subject) || isOf('appSecret', subject) || isOf('delivery', subject);
 }
 
 /**

@@ -58,7 +58,10 @@ const SHOWING = {
   'seal.changed': 'seal',
 } as const satisfies Readonly<Record<string, ExposureKind>>;
 
-export const SHOWING_ACTIONS = Object.keys(SHOWING);
+/** With a token of his own; whoever has nothing but the link is not known. What it gave its delivery says. */
+const TAKING: readonly string[] = ['delivery.taken', 'delivery.rewrapped'];
+
+export const SHOWING_ACTIONS = [...Object.keys(SHOWING), ...TAKING];
 
 /** What one entry showed, before it is known which version, or whether there was a secret at all. */
 export interface Showing {
@@ -89,3 +92,12 @@ export function showingsOf(leaf: Leaf): readonly Showing[] {
       return kind === undefined ? [] : [{ kind, id, part: null }];
   }
 }
+
+/** Id of the delivery that this entry took. */
+export function takenIn({ action, changes }: Leaf): string | undefined {
+  if (!TAKING.includes(action)) return undefined;
+  return changes.find(({ id, before }) => before !== null && id.startsWith(`${ID_PREFIXES.delivery}_`))?.id;
+}
+
+/** Ids of the deliveries that this entry made. */
+export const putAsideIn = (leaf: Leaf): readonly string[] => madeHere(leaf, ID_PREFIXES.delivery);

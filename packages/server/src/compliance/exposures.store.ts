@@ -4,7 +4,6 @@ import type { Kysely } from 'kysely';
 import { secretIdsOf } from '../access/app-roles/app-roles.store.ts';
 import type { Database } from '../database/schema.ts';
 import type { ScratchTables } from '../database/scratch-tables.ts';
-import { SHOWING_ACTIONS } from './exposure.ts';
 
 type Db = Kysely<Database>;
 const AT_ONCE = 500;
@@ -36,10 +35,11 @@ async function subjectsOf(db: Db, actors: readonly string[], actions: readonly s
   return found;
 }
 
-/** Leaves by which something was shown to these, up to a sequence, some at a time; in order for each some of them. */
-export async function* showingLeaves(
+/** Leaves of what these did, up to a sequence, some at a time; in order for each some of them. */
+export async function* leavesOf(
   db: Db,
   actors: readonly string[],
+  actions: readonly string[],
   upTo: number,
 ): AsyncGenerator<readonly { readonly sequence: number; readonly leaf: string }[]> {
   for (let i = 0; i < actors.length; i += AT_ONCE) {
@@ -49,7 +49,7 @@ export async function* showingLeaves(
         .selectFrom('entries')
         .select(['sequence', 'leaf'])
         .where('actor', 'in', some)
-        .where('action', 'in', SHOWING_ACTIONS)
+        .where('action', 'in', [...actions])
         .where('sequence', '>', after)
         .where('sequence', '<=', upTo)
         .orderBy('sequence')
@@ -86,6 +86,39 @@ export async function sharedSecrets(
     ...credentials.map(({ id, key_id }) => ({ kind: 'key' as const, id: key_id, part: id })),
     ...factors.map(({ id }) => ({ kind: 'factor' as const, id, part: null })),
   ];
+}
+
+export async function placesOfCredentials(db: Db, ids: readonly string[]): Promise<{ id: string; key_id: string }[]> {
+  if (ids.length === 0) return [];
+  return await db
+    .selectFrom('credentials')
+    .select(['id', 'key_id'])
+    .where('id', 'in', [...ids])
+    .execute();
+}
+
+export async function placesOfVersions(
+  db: Db,
+  ids: readonly string[],
+): Promise<{ id: string; secret_id: string; version: number }[]> {
+  if (ids.length === 0) return [];
+  return await db
+    .selectFrom('secret_versions')
+    .select(['id', 'secret_id', 'version'])
+    .where('id', 'in', [...ids])
+    .execute();
+}
+
+/** What the last entry that changed each of these rows was about. */
+export async function lastSubjects(db: Db, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  if (ids.length === 0) return new Map();
+  const rows = await db
+    .selectFrom('row_heads')
+    .innerJoin('entries', 'entries.sequence', 'row_heads.sequence')
+    .select(['row_heads.row_id', 'entries.subject'])
+    .where('row_heads.row_id', 'in', [...ids])
+    .execute();
+  return new Map(rows.map(({ row_id, subject }) => [row_id, subject]));
 }
 
 /**

@@ -2,8 +2,9 @@ import type { Leaf } from '@keyhold/protocol/leaf';
 import type { Kysely } from 'kysely';
 import type { Database } from '../database/schema.ts';
 import { readCheckedRows } from '../ledger/checked-rows.ts';
-import { type KnownThing, type Showing, showingsOf } from './exposure.ts';
+import { type KnownThing, type Showing, SHOWING_ACTIONS, showingsOf, takenIn } from './exposure.ts';
 import * as store from './exposures.store.ts';
+import { findGiven } from './find-given.ts';
 
 /**
  * Everybody whose secret this principal holds or can get: himself, the tokens that he made and the workloads that he
@@ -47,10 +48,14 @@ export async function findExposures(
   const things = new Map<string, Counted>();
   /** By environment and token: when its shared secrets were opened to it. A verifier may ask as often as it likes. */
   const shared = new Map<string, Handed>();
-  for await (const rows of store.showingLeaves(db, actors, upTo)) {
-    for (const { sequence, leaf: text } of rows) {
-      const leaf = JSON.parse(text) as Leaf;
+  for await (const rows of store.leavesOf(db, actors, SHOWING_ACTIONS, upTo)) {
+    const leaves = rows.map(({ leaf }) => JSON.parse(leaf) as Leaf);
+    const given = await findGiven(db, leaves);
+    for (const leaf of leaves) {
+      const { sequence } = leaf;
       for (const showing of showingsOf(leaf)) count(things, showing, leaf, sequence);
+      const taken = given.get(takenIn(leaf) ?? '');
+      if (taken !== undefined) count(things, taken, leaf, sequence);
       if (leaf.action !== 'distribution-key.handed') continue;
       const name = `${leaf.environment} ${leaf.actor}`;
       const handed = shared.get(name) ?? { first: { leaf, sequence }, last: sequence, times: 0 };

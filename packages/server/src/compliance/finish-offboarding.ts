@@ -14,6 +14,7 @@ import type { Scratch } from '../database/scratch.ts';
 import { isStoreFault } from '../database/store-fault.ts';
 import { readCheckedRows } from '../ledger/checked-rows.ts';
 import { prunedUpTo } from '../ledger/pruned.store.ts';
+import { endLinksBy } from './end-links.ts';
 import { lineOf } from './exposure.ts';
 import { writeLines } from './exposures.store.ts';
 import { findActors, findExposures } from './find-exposures.ts';
@@ -43,7 +44,10 @@ export async function finishOffboarding(
   const { ledger, reader } = context;
   const { principal_id: principal } = row;
   if (principal.startsWith(`${ID_PREFIXES.person}_`)) await emptyPerson(context, by, principal);
-  await endMade(context, by, principal, new Set(JSON.parse(row.kept) as string[]));
+  const kept = new Set(JSON.parse(row.kept) as string[]);
+  await endMade(context, by, principal, kept);
+  // Whoever is gone can put nothing aside any more.
+  await endLinksBy(context, by, principal, await findActors(reader, principal, kept));
   const actors = await findActors(reader, principal);
   await context.tokenRevoked();
   const logTo = ledger.head.sequence;

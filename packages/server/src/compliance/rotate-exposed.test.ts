@@ -76,6 +76,40 @@ onEachDatabase('rotating what somebody knew', (createPlace) => {
     assert.equal(await codeOf(key.secret), 'REVOKED');
   });
 
+  it('ends what he knew and nothing else, where the key has another credential that he never knew', async () => {
+    const { owner, enrol } = shared();
+    const person = await enrol({ role: 'developer' });
+    const does = hands(shared(), person);
+    const hmac = { kind: 'hmac' };
+    const rotated = async (by: TestPerson, key: string, more: object) =>
+      assertStatus(
+        await by.call('POST', `/v1/keys/${key}/rotate`, { overlapSeconds: 864_000, ...more }, { confirm: true }),
+        201,
+      ).credential.id as string;
+    // Another replaced what he issued; he replaced what another had issued; all that it has he knows.
+    const [replaced, his, all] = [await does.issue(), await hands(shared(), owner).issue(), await does.issue()];
+    const unknown = await rotated(owner, replaced.key.id, { credential: hmac });
+    const newest = await rotated(person, his.key.id, { credential: hmac });
+    await rotated(person, all.key.id, { credential: hmac });
+    const { id } = await left(owner, person.id);
+    const done = assertStatus(await owner.call('POST', `/v1/offboardings/${id}/rotate`, NOW, { confirm: true }), 200);
+    const statesOf = async (key: string): Promise<string[]> => {
+      const { credentials } = assertStatus(await owner.call('GET', `/v1/keys/${key}`), 200);
+      return credentials.map(({ kind, state }: { kind: string; state: string }) => `${kind} ${state}`);
+    };
+    const answerOf = (key: string) => done.rotated.find((one: { key: string }) => one.key === key);
+    assert.deepEqual(await statesOf(replaced.key.id), ['hmac active', 'bearer deactivated']);
+    assert.deepEqual([answerOf(replaced.key.id).credential, answerOf(replaced.key.id).delivery], [unknown, null]);
+    // What ends by itself takes nobody's place, and goes on until then.
+    assert.deepEqual(await statesOf(his.key.id), ['hmac active', 'hmac deactivated', 'bearer active']);
+    assert.notEqual(answerOf(his.key.id).credential, newest);
+    assert.equal(await codeOf(his.secret), 'VALID');
+    assert.deepEqual(await statesOf(all.key.id), ['hmac active', 'hmac deactivated', 'bearer deactivated']);
+    assert.ok(answerOf(all.key.id).delivery.token.length > 0);
+    const after = await knownOf(owner, `/v1/offboardings/${id}/exposures`);
+    assert.deepEqual([...new Set(after.map(({ state }) => state))], ['over']);
+  });
+
   it('is not cleared by whoever destroys or removes here what opens something elsewhere', async () => {
     const { owner, enrol } = shared();
     const person = await enrol({ role: 'administrator' });

@@ -8,7 +8,8 @@ import type { Caller, ChangeContext } from '../access/change-context.ts';
 import type { PolicyPlaces } from '../access/policies/entities.ts';
 import type { OffboardingRow } from '../database/compliance-rows.ts';
 import type { Database } from '../database/schema.ts';
-import { findCredential } from '../keys/keys.store.ts';
+import { stateAt } from '../keys/key.ts';
+import { listCredentials } from '../keys/keys.store.ts';
 import { openKey } from '../keys/open-key.ts';
 import {
   credentialPlaceOf,
@@ -33,7 +34,13 @@ export interface RotateContext extends ChangeContext {
 }
 
 export interface RotatedExposed {
-  readonly rotated: { key: string; consumer: string; credential: string; delivery: Delivery; sequence: number }[];
+  readonly rotated: {
+    key: string;
+    consumer: string;
+    credential: string;
+    delivery: Delivery | null;
+    sequence: number;
+  }[];
   /** Ids of stored secrets that were marked. */
   readonly due: string[];
   readonly barred: { id: string; code: string; detail: string }[];
@@ -67,7 +74,8 @@ export async function rotateExposed(
   how: How,
 ): Promise<RotatedExposed | Refusal> {
   if (row.state !== 'done') return UNLISTED;
-  if (!(await isWhole(context, row))) {
+  const known = await readWhole(context, row);
+  if (known === null) {
     context.vault.tampered(row.id);
     return refuse('ROW_TAMPERED', 'The list of what he knows is not the one that was made.');
   }
@@ -84,7 +92,9 @@ export async function rotateExposed(
         done.remaining += some.length;
         continue;
       }
-      for (const outcome of await Promise.allSettled(some.map((one) => mend(context, caller, one, how, done))))
+      for (const outcome of await Promise.allSettled(
+        some.map((one) => mend(context, caller, one, { ...how, known }, done)),
+      ))
         if (outcome.status === 'rejected') fault ??= outcome.reason;
     }
   }
@@ -95,13 +105,21 @@ export async function rotateExposed(
 
 const isByHand = ({ kind, remedy }: Exposure) => remedy === 'elsewhere' || (kind !== 'key' && kind !== 'secret');
 
-/** Whether the list is the one that its row, as the ledger recorded it, commits to. */
-async function isWhole({ reader }: RotateContext, { id, list_digest }: OffboardingRow): Promise<boolean> {
+/** By key: the credentials that he knew. */
+type KnownOfKeys = ReadonlyMap<string, ReadonlySet<string>>;
+
+/** What of keys the list says; null where it is not the one that its row, as the ledger recorded it, commits to. */
+async function readWhole({ reader }: RotateContext, { id, list_digest }: OffboardingRow): Promise<KnownOfKeys | null> {
   const digest = createHash('sha256');
+  const known = new Map<string, Set<string>>();
   for (let after: string | undefined; ; ) {
     const lines = await readLines(reader, id, after, LINES_PER_READ);
-    for (const { line } of lines) digest.update(line);
-    if (lines.length < LINES_PER_READ) return digest.digest('hex') === list_digest;
+    for (const { line } of lines) {
+      digest.update(line);
+      const { kind, id: of, part } = readLine(line);
+      if (kind === 'key' && part !== null) known.set(of, (known.get(of) ?? new Set()).add(part));
+    }
+    if (lines.length < LINES_PER_READ) return digest.digest('hex') === list_digest ? known : null;
     after = lines.at(-1)?.id;
   }
 }
@@ -129,7 +147,7 @@ async function mend(
   context: RotateContext,
   caller: Caller,
   one: Exposure,
-  how: How,
+  how: How & { readonly known: KnownOfKeys },
   done: RotatedExposed,
 ): Promise<void> {
   const refused = await (one.kind === 'key' ? rotate : due)(context, caller, one, how, done);
@@ -140,24 +158,26 @@ async function mend(
 async function rotate(
   context: RotateContext,
   caller: Caller,
-  { id, part }: Exposure,
-  { overlapSeconds, deliverTo }: How,
+  { id }: Exposure,
+  { overlapSeconds, deliverTo, known }: How & { readonly known: KnownOfKeys },
   done: RotatedExposed,
 ): Promise<Refusal | null> {
   const { reader, vault } = context;
   const key = await openKey(reader, caller.principal, 'keys.rotate', id);
   if (isRefusal(key)) return key;
-  const known = await findCredential(reader, part ?? '');
-  const kind = known?.kind === 'hmac' ? 'hmac' : 'bearer';
+  // As it signs now: what he knew may have been replaced by another kind.
+  const nowMs = context.clock.wall();
+  const newest = (await listCredentials(reader, [id])).find((one) => stateAt(one, nowMs) === 'active');
+  const kind = newest?.kind === 'hmac' ? 'hmac' : 'bearer';
   const prepared = await prepareDelivered(vault, credentialPlaceOf(key), { kind }, deliverTo);
   if (isRefusal(prepared)) return prepared;
   const { way } = prepared;
-  const rotated = await rotateKey(context, caller, key, overlapSeconds, prepared);
+  const rotated = await rotateKey(context, caller, key, overlapSeconds, prepared, known.get(id));
   if (isRefusal(rotated)) return rotated;
   const { barrier, value, sequence } = rotated;
   if (barrier !== undefined) done.barrier = done.barrier === null ? barrier : together(done.barrier, barrier);
   if (way === undefined) return null;
-  const delivery = await describeDelivered(prepared, way, context.describeOnce);
+  const delivery = !value.isNew ? null : await describeDelivered(prepared, way, context.describeOnce);
   const [consumer, issued] = [key.consumer_id, value.credential.id];
   done.rotated.push({ key: id, consumer, credential: issued, delivery, sequence });
   return null;

@@ -5,6 +5,36 @@ export async function findDelivery(db: Kysely<Database>, digest: string): Promis
   return await db.selectFrom('deliveries').selectAll().where('digest', '=', digest).executeTakeFirst();
 }
 
+export async function findDeliveryById(db: Kysely<Database>, id: string): Promise<DeliveryRow | undefined> {
+  return await db.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+/** Ids of those that deliver one of these and that still hold something, oldest first. */
+export async function findWaiting(db: Kysely<Database>, subjects: readonly string[]): Promise<string[]> {
+  if (subjects.length === 0) return [];
+  const rows = await db
+    .selectFrom('deliveries')
+    .select('id')
+    .where('envelope', 'is not', null)
+    .where('subject', 'in', [...subjects])
+    .orderBy('id')
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
+/** Those of these that still hold something, oldest first. */
+export async function stillWaiting(db: Kysely<Database>, ids: readonly string[]): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const rows = await db
+    .selectFrom('deliveries')
+    .select('id')
+    .where('id', 'in', [...ids])
+    .where('envelope', 'is not', null)
+    .orderBy('id')
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
 /** Ids beyond `after` of deliveries that nobody took in time and that still hold something, oldest first. */
 export async function findExpired(
   db: Kysely<Database>,

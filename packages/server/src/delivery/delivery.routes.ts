@@ -2,11 +2,13 @@ import { isRefusal } from '@keyhold/protocol/errors';
 import type { Delivery } from '@keyhold/protocol/operations/deliveries';
 import * as operations from '@keyhold/protocol/operations/deliveries';
 import type { FastifyInstance } from 'fastify';
+import type { Principal } from '../access/principal.ts';
 import { type Gate, mount } from '../http/mount.ts';
 import { expose } from '../vault/expose.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { PreparedDelivery } from './create-delivery.ts';
 import { oncePath } from './delivery.ts';
+import { endDelivery } from './end-delivery.ts';
 import { ONCE_CSP, ONCE_PAGE } from './once-page.ts';
 import { takeDelivery } from './take-delivery.ts';
 
@@ -18,14 +20,22 @@ interface Bearer {
 
 export function mountDeliveries(
   app: FastifyInstance,
-  { gate: { acknowledge }, vault }: { readonly gate: Pick<Gate<Bearer>, 'acknowledge'>; readonly vault: Vault },
+  { gate, vault }: { readonly gate: Gate<Principal>; readonly vault: Vault },
 ): void {
-  const gate: Gate<Bearer> = {
+  mount(app, gate, operations.endDelivery, async ({ principal, params: { id }, ip }) => {
+    const ended = await endDelivery(vault, { principal, ip, idempotency: undefined }, id);
+    if (isRefusal(ended)) return ended;
+    const { subject, taken_at } = ended.value;
+    const takenAt = taken_at === null ? null : new Date(taken_at).toISOString();
+    return { body: { id, subject, takenAt }, sequence: ended.sequence };
+  });
+  const { acknowledge } = gate;
+  const bearers: Gate<Bearer> = {
     ...(acknowledge === undefined ? {} : { acknowledge }),
     authenticate: async (secret: string | null): Promise<Bearer | null> =>
       secret === null ? null : { id: 'bearer', token: secret },
   };
-  mount(app, gate, operations.takeDelivery, async ({ principal, ip }) => {
+  mount(app, bearers, operations.takeDelivery, async ({ principal, ip }) => {
     const taken = await takeDelivery(vault, principal.token, ip);
     if (isRefusal(taken)) return taken;
     const { subject, content, sequence } = taken;

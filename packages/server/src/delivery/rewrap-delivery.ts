@@ -9,7 +9,7 @@ import { openDelivery } from './open-delivery.ts';
 import { enterRefused, GONE, takeRow } from './take-delivery.ts';
 
 /**
- * Puts what a delivery carries into another one, which is its own subject. INVARIANT: within one change, so that it waits
+ * Puts what a delivery carries into another one, of the same subject, or its own where that was. INVARIANT: within one change, so that it waits
  * in exactly one of the two whatever fails. It is opened beforehand, and given to nobody.
  */
 export async function rewrapDelivery(
@@ -21,7 +21,7 @@ export async function rewrapDelivery(
   if (vault.keyring.sealed) return SEALED;
   const known = await findDelivery(vault.reader, onceDigest(token));
   if (known === undefined) return GONE;
-  if (known.envelope === null) return await enterRefused(vault, known, caller.ip);
+  if (known.envelope === null) return await enterRefused(vault, known, caller.ip, caller);
   const content = await openDelivery(vault, known);
   if (isRefusal(content)) return content;
   const draft = {
@@ -36,9 +36,9 @@ export async function rewrapDelivery(
   const recorded = await vault.ledger.record(draft, async (facts) => {
     const row = await takeRow(vault, facts, known.id);
     if (isRefusal(row)) return row;
-    await to.insert(facts, to.id, content);
+    await to.insert(facts, row.subject === row.id ? to.id : row.subject, content);
     return true;
   });
   if (!isRefusal(recorded)) return content;
-  return recorded.refused === 'DELIVERY_GONE' ? await enterRefused(vault, known, caller.ip) : recorded;
+  return recorded.refused === 'DELIVERY_GONE' ? await enterRefused(vault, known, caller.ip, caller) : recorded;
 }

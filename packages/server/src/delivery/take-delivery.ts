@@ -1,6 +1,7 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import { attribution, type Caller } from '../access/change-context.ts';
 import type { DeliveryRow } from '../database/schema.ts';
-import type { Recorded } from '../ledger/entry.ts';
+import type { EntryDraft, Recorded } from '../ledger/entry.ts';
 import type { Facts } from '../ledger/facts.ts';
 import { keyById } from '../vault/open-vault-key.ts';
 import type { Secret } from '../vault/secret.ts';
@@ -22,22 +23,29 @@ export const GONE = refuse('DELIVERY_GONE', 'It was taken already, its time is o
 /**
  * Takes a delivery: the entry that it is taken commits first, and takes the envelope out of the row; only then is it
  * opened. Of any number that come at once exactly one gets it, and the others raise an alarm.
+ * @param caller where he has a token of his own too: then it is known who was shown it
  */
-export async function takeDelivery(vault: Vault, token: string, ip: string): Promise<Taken | Refusal> {
+export async function takeDelivery(vault: Vault, token: string, ip: string, caller?: Caller): Promise<Taken | Refusal> {
   if (vault.keyring.sealed) return SEALED;
   const known = await findDelivery(vault.reader, onceDigest(token));
   if (known === undefined) return GONE;
   // Before it is taken: what can't be opened now stays for later.
   const key = known.envelope === null ? null : await keyById(vault, known.vault_key_id);
   if (key !== null && isRefusal(key)) return key;
-  const taken = await enterTaken(vault, known, ip);
+  const taken = await enterTaken(vault, known, ip, caller);
   if (!isRefusal(taken)) return await openTaken(vault, taken);
-  return taken.refused === 'DELIVERY_GONE' ? await enterRefused(vault, known, ip) : taken;
+  return taken.refused === 'DELIVERY_GONE' ? await enterRefused(vault, known, ip, caller) : taken;
 }
 
 /** The row as it was before it was taken; refused, and nothing entered, where it does not wait any more. */
-async function enterTaken(vault: Vault, known: DeliveryRow, ip: string): Promise<Recorded<DeliveryRow> | Refusal> {
-  return await vault.ledger.record(entryOf(known, ip, 'delivery.taken'), (facts) => takeRow(vault, facts, known.id));
+async function enterTaken(
+  vault: Vault,
+  known: DeliveryRow,
+  ip: string,
+  caller: Caller | undefined,
+): Promise<Recorded<DeliveryRow> | Refusal> {
+  const draft = entryOf(known, 'delivery.taken', ip, caller);
+  return await vault.ledger.record(draft, (facts) => takeRow(vault, facts, known.id));
 }
 
 /** The same within a change. */
@@ -53,9 +61,9 @@ export async function takeRow({ clock }: Vault, facts: Facts, id: string): Promi
  * That somebody came in vain is an entry, for what was taken before an alarm too; one a minute and delivery, however
  * many come: whoever holds a link that is burnt would otherwise write the ledger as he likes (DESIGN §5, "Entries").
  */
-export async function enterRefused(vault: Vault, known: DeliveryRow, ip: string): Promise<Refusal> {
+export async function enterRefused(vault: Vault, known: DeliveryRow, ip: string, caller?: Caller): Promise<Refusal> {
   if (!isFirstOfMinute(vault, known.id)) return GONE;
-  const draft = { ...entryOf(known, ip, 'delivery.refused'), evenWithoutChange: true as const };
+  const draft = { ...entryOf(known, 'delivery.refused', ip, caller), evenWithoutChange: true as const };
   const recorded = await vault.ledger.record(draft, async (facts) => {
     const row = await facts.find('deliveries', known.id);
     return row === undefined ? GONE : row.taken_at !== null;
@@ -79,18 +87,12 @@ function isFirstOfMinute(vault: Vault, id: string): boolean {
   return true;
 }
 
-function entryOf(known: DeliveryRow, ip: string, action: string) {
-  return {
-    actor: known.id,
-    action,
-    subject: known.subject,
-    project: known.project_id,
-    environment: known.environment_id,
-    side: { ip },
-    // Whoever took it is nobody we know: it is erased with the environment's.
-    about: known.environment_id,
-    locks: [known.id],
-  };
+function entryOf(known: DeliveryRow, action: string, ip: string, caller: Caller | undefined): EntryDraft {
+  // Whoever has nothing but the link is nobody we know: it is erased with the environment's.
+  const stranger = { actor: known.id, side: { ip }, about: known.environment_id };
+  const { id, subject, project_id: project, environment_id: environment } = known;
+  const by = caller === undefined ? stranger : attribution(caller);
+  return { ...by, action, subject, project, environment, locks: [id] };
 }
 
 async function openTaken(vault: Vault, { value: row, sequence }: Recorded<DeliveryRow>): Promise<Taken | Refusal> {

@@ -4,6 +4,7 @@ import type { Barrier } from '@keyhold/protocol/operations/shapes';
 import type { RevocationReason, State } from '@keyhold/protocol/state';
 import { attribution, type Caller, type ChangeContext } from '../access/change-context.ts';
 import type { CredentialRow, KeyRow } from '../database/schema.ts';
+import { endDeliveriesOf } from '../delivery/end-deliveries.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import type { Facts } from '../ledger/facts.ts';
 import { mayBecome, showCredential, stateAfterRevocation, stateAt } from './key.ts';
@@ -44,6 +45,12 @@ async function takeAway(
 ): Promise<{ key: Key; barrier: Barrier } | Refusal> {
   const recorded = await recordState(context, caller, placed, change);
   if (isRefusal(recorded)) return recorded;
+  for (let { left } = recorded.value; left; ) {
+    // Links that its entry had no room for.
+    const more = await recordState(context, { ...caller, idempotency: undefined }, placed, change);
+    if (isRefusal(more)) return more;
+    ({ left } = more.value);
+  }
   // Where a tampered row says that it lies is not where verifiers hold it.
   const { key, tampered } = recorded.value;
   const concerned = tampered ? null : new Set([placed.environment_id]);
@@ -68,7 +75,7 @@ function recordState(
   caller: Caller,
   placed: PlacedKey,
   change: StateChange,
-): Promise<Recorded<{ key: Key; tampered: boolean }> | Refusal> {
+): Promise<Recorded<{ key: Key; tampered: boolean; left: boolean }> | Refusal> {
   const draft = { ...keyEntry(caller, placed, change.action), code: change.reason };
   return ledger.record(draft, async (facts) => {
     const { row: key, tampered } = change.evenIfTampered
@@ -80,8 +87,19 @@ function recordState(
     if (isRefusal(changed)) return changed;
     if (change.to === 'destroyed') await destroySecrets(facts, placed.id);
     const place = { project: placed.project_slug, environment: placed.environment_name };
-    return { key: await viewKey(facts.db, changed, place, now), tampered };
+    const isOver = change.to !== 'active' && change.to !== 'suspended';
+    const left = isOver && (await endLinks(facts, placed.id));
+    return { key: await viewKey(facts.db, changed, place, now), tampered, left };
   });
+}
+
+/** Links that wait to give credentials of it: they would open nothing, and tell what did. */
+async function endLinks(facts: Facts, keyId: string): Promise<boolean> {
+  const credentials = await listCredentials(facts.db, [keyId]);
+  return await endDeliveriesOf(
+    facts,
+    credentials.map(({ id }) => id),
+  );
 }
 
 /** What a destroyed key was verified with is destroyed too: nothing of it can be opened any more. */
@@ -144,6 +162,7 @@ export async function revokeCredential(
       : worse || alive
         ? await facts.update('credentials', credential, { state: to, reason })
         : credential;
+    await endDeliveriesOf(facts, [found.id]);
     const uses = await loadUses(facts.db, [found.id]);
     const signatureKeys = await findSignatureKeys(facts.db, [revoked]);
     const shown = showCredential(revoked, uses.get(found.id), clock.wall(), signatureKeys.get(found.id));

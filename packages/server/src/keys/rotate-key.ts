@@ -4,6 +4,7 @@ import type { Credential } from '@keyhold/protocol/operations/credentials';
 import type { Barrier } from '@keyhold/protocol/operations/shapes';
 import type { Caller, ChangeContext } from '../access/change-context.ts';
 import type { CredentialRow } from '../database/schema.ts';
+import { endDeliveriesOf } from '../delivery/end-deliveries.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import type { Facts } from '../ledger/facts.ts';
 import type { Secret } from '../vault/secret.ts';
@@ -15,7 +16,9 @@ import type { Prepared } from './prepare-delivered.ts';
 import { loadUses } from './usage.store.ts';
 
 export interface RotatedKey {
+  /** The new one; or that which takes the place of the others, where one was there already. */
   readonly credential: Credential;
+  readonly isNew: boolean;
   /** Null: a public key has none. */
   readonly secret: Secret | null;
   readonly passphrase: Secret | null;
@@ -42,6 +45,7 @@ const MAX_LIVING = 32;
  * Adds a credential and gives the others an end. Without overlap they are deactivated, not just timed out: a
  * verifier's clock may lag, a state may not.
  * @param prepared the new one, or why there is none, which a repeated call does not hear
+ * @param known only these end, and where another one goes on that lasts as long, none is added
  */
 export async function rotateKey(
   context: ChangeContext,
@@ -49,6 +53,7 @@ export async function rotateKey(
   placed: PlacedKey,
   overlapSeconds: number,
   prepared: Prepared | Refusal,
+  known?: ReadonlySet<string>,
 ): Promise<(Recorded<RotatedKey> & { barrier?: Barrier }) | Refusal> {
   const { ledger, propagation, clock } = context;
   const now = clock.wall();
@@ -61,18 +66,21 @@ export async function rotateKey(
       return refuse('ILLEGAL_TRANSITION', `The key is ${state}; issue a new one.`);
     }
     const living = await livingCredentials(facts, placed.id, now);
-    if (living.length >= MAX_LIVING) {
+    const leaving = known === undefined ? living : living.filter(({ id }) => known.has(id));
+    const staying = lastingOf(living, leaving);
+    if (living.length >= MAX_LIVING && staying === undefined) {
       return refuse('ILLEGAL_TRANSITION', `The key has ${living.length} living credentials; end some of them first.`);
     }
-    const previous = await endOthers(facts, living, overlapSeconds, now);
+    const ended = await endOthers(facts, leaving, overlapSeconds, now);
+    const previous = ended === null ? null : await show(facts, ended, now);
+    if (staying !== undefined) {
+      const credential = await show(facts, staying, now);
+      return { credential, isNew: false, secret: null, passphrase: null, previous };
+    }
     const credential = await insertCredential(facts, placed.id, prepared.credential, prepared.way, now);
     if (isRefusal(credential)) return credential;
-    return {
-      credential,
-      secret: prepared.credential.secret,
-      passphrase: prepared.credential.passphrase,
-      previous: previous === null ? null : await show(facts, previous, now),
-    };
+    const { secret, passphrase } = prepared.credential;
+    return { credential, isNew: true, secret, passphrase, previous };
   });
   if (isRefusal(recorded)) return recorded;
   if (overlapSeconds > learnedAfterSeconds(placed)) {
@@ -100,7 +108,14 @@ async function livingCredentials(facts: Facts, keyId: string, nowMs: number): Pr
   return living;
 }
 
-/** Ends these credentials; answers with the newest of them. */
+/** The newest of the others that ends no sooner than these would have. */
+function lastingOf(living: readonly CredentialRow[], leaving: readonly CredentialRow[]): CredentialRow | undefined {
+  const endOf = ({ expires_at }: CredentialRow) => expires_at ?? Number.POSITIVE_INFINITY;
+  const last = Math.max(...leaving.map(endOf));
+  return living.find((one) => !leaving.includes(one) && endOf(one) >= last);
+}
+
+/** Ends these credentials, and links that wait to give one of them, which would open nothing; answers with the newest of them. */
 async function endOthers(
   facts: Facts,
   living: readonly CredentialRow[],
@@ -118,6 +133,10 @@ async function endOthers(
         : { expires_at: Math.min(credential.expires_at ?? end, end) },
     );
     newest ??= ended;
+  }
+  if (overlapSeconds === 0) {
+    const ids = living.map(({ id }) => id);
+    await endDeliveriesOf(facts, ids);
   }
   return newest;
 }

@@ -20,6 +20,9 @@ export class TamperedRow extends Error {
 /** A row as it stands after a change, for whoever follows the ledger. */
 export type ChangedRow = { [T in FactTable]: { readonly table: T; readonly row: FactTables[T] } }[FactTable];
 
+/** Each takes about 230 bytes of a leaf, of which there are 16 KiB. */
+export const MAX_CHANGED_ROWS = 60;
+
 type WithHead<Row> = Row & { readonly head_digest: string | null };
 
 /**
@@ -61,6 +64,11 @@ export class Facts {
   /** Digests of rows that this change wrote. */
   get heads(): ReadonlyMap<string, string | null> {
     return this.#own;
+  }
+
+  /** How many more rows the entry of this change can name. */
+  get room(): number {
+    return MAX_CHANGED_ROWS - this.changes.length;
   }
 
   /**

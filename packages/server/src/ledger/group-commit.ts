@@ -7,7 +7,7 @@ import type { Store } from '../database/store.ts';
 import { isStoreFault } from '../database/store-fault.ts';
 import { appendEntries, chainEntries, type Head, type UnchainedEntry } from './chain.ts';
 import type { EntryDraft, Recorded } from './entry.ts';
-import { type ChangedRow, Facts, TamperedRow } from './facts.ts';
+import { type ChangedRow, Facts, MAX_CHANGED_ROWS, TamperedRow } from './facts.ts';
 import { acceptEpoch, readOwnHead } from './head.ts';
 import { findRepeated, keepResponse } from './idempotency.store.ts';
 import { Savepoint } from './savepoint.ts';
@@ -52,9 +52,6 @@ interface GroupOptions {
   readonly newId: (kind: IdKind) => string;
   readonly newSalt: () => string;
 }
-
-/** Each takes about 230 bytes of a leaf, of which there are 16 KiB. */
-const MAX_CHANGED_ROWS = 60;
 
 /** Runs many changes in one transaction, one after another, each in its savepoint. */
 export class GroupCommit {

@@ -4,6 +4,7 @@ import type { Caller } from '../access/change-context.ts';
 import type { SecretVersionRow } from '../database/schema.ts';
 import type { Facts } from '../ledger/facts.ts';
 import type { Vault } from '../vault/vault.ts';
+import { endLinks } from './end-links.ts';
 import { findHeld, secretEntry } from './open-secret.ts';
 import { type PlacedSecret, showSecret, showVersion } from './secret-record.ts';
 import { findVersions, type ListedVersion } from './secrets.store.ts';
@@ -17,12 +18,13 @@ const VERSION_CHANGES = {
 
 export type VersionChange = keyof typeof VERSION_CHANGES;
 
-/** Rows of one entry, whose leaf is bounded; one that was tampered with counts twice. */
-const MAX_CHANGES = 58;
+/** Of the entry, whose leaf is bounded: a row that was tampered with counts twice. */
+const ROOM_OF_ROW = 2;
 
 /**
- * Deletes, undeletes or destroys versions of a secret, all or none. Destroying works on rows that somebody wrote past the
- * ledger too (decision 0008); where those are more than one entry holds, the rest has another.
+ * Deletes, undeletes or destroys versions of a secret, all or none; links that wait to give what is deleted or destroyed
+ * end with it. Destroying works on rows that somebody wrote past the ledger too (decision 0008); where those are more than
+ * one entry holds, the rest has another.
  */
 export async function changeVersions(
   { ledger, reader, clock }: Vault,
@@ -40,11 +42,13 @@ export async function changeVersions(
       // Whatever else the row of a tampered secret says, what lies under it is destroyed.
       const held = change === 'destroy' ? await facts.examine('secrets', secret.id) : await findHeld(facts, secret);
       if (isRefusal(held)) return held;
-      return await changeRows(facts, listed.slice(changed.length), change, clock.wall());
+      const left = change !== 'undelete' && (await endLinks(facts, secret.id, (version) => versions.includes(version)));
+      const rows = await changeRows(facts, listed.slice(changed.length), change, clock.wall());
+      return isRefusal(rows) ? rows : { rows, left };
     });
     if (isRefusal(recorded)) return recorded;
-    changed.push(...recorded.value);
-    if (changed.length === listed.length)
+    changed.push(...recorded.value.rows);
+    if (changed.length === listed.length && !recorded.value.left)
       return { secret: showSecret(secret, secret), versions: changed, sequence: recorded.sequence };
   }
 }
@@ -57,7 +61,7 @@ async function changeRows(
 ): Promise<SecretVersion[] | Refusal> {
   const changed: SecretVersion[] = [];
   for (const { id, version } of listed) {
-    if (facts.changes.length > MAX_CHANGES) break;
+    if (facts.room < ROOM_OF_ROW) break;
     const row = await changeRow(facts, id, change, now);
     if (row === undefined) return refuse('SECRET_VERSION_GONE', `There is no version ${version}.`, '/versions');
     if (row.envelope === null && change !== 'destroy')

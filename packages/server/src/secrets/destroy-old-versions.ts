@@ -3,6 +3,7 @@ import type { Caller } from '../access/change-context.ts';
 import type { SecretRow } from '../database/schema.ts';
 import type { Facts } from '../ledger/facts.ts';
 import type { Vault } from '../vault/vault.ts';
+import { endLinks } from './end-links.ts';
 import { heldSettings } from './find-secret-settings.ts';
 import { secretEntry } from './open-secret.ts';
 import { versionsKept } from './secret-record.ts';
@@ -12,7 +13,8 @@ import { findUndestroyed } from './secrets.store.ts';
 const BATCH = 20;
 
 /**
- * Destroys versions beyond those that the secret keeps, oldest first, as far as one entry goes.
+ * Destroys versions beyond those that the secret keeps, oldest first, and ends the links that wait to give one; as far as
+ * one entry goes.
  * @returns whether more are left
  */
 export async function destroyBatch(facts: Facts, secret: SecretRow): Promise<boolean> {
@@ -24,8 +26,9 @@ export async function destroyBatch(facts: Facts, secret: SecretRow): Promise<boo
     // One that was tampered with keeps back neither the others nor a new version.
     if ((await facts.takeAway('secret_versions', id, { envelope: null })) !== undefined) destroyed++;
   }
+  const left = past >= 1 && (await endLinks(facts, secret.id, (version) => version <= past));
   // Rows that were slipped in stay, and would be found for ever.
-  return batch.length === BATCH && destroyed > 0;
+  return left || (batch.length === BATCH && destroyed > 0);
 }
 
 /**

@@ -3,6 +3,7 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { SecretVersion } from '@keyhold/protocol/operations/secrets';
 import type { Caller } from '../access/change-context.ts';
 import type { SecretRow, SecretVersionRow } from '../database/schema.ts';
+import type { Facts } from '../ledger/facts.ts';
 import { keyById } from '../vault/open-vault-key.ts';
 import { Secret } from '../vault/secret.ts';
 import { placeIn, SEALED, type Vault } from '../vault/vault.ts';
@@ -12,6 +13,8 @@ import { findVersionId } from './secrets.store.ts';
 
 /** What was revealed: canonical JSON of the data. */
 export interface Revealed {
+  /** Of the version. */
+  readonly id: string;
   readonly version: SecretVersion;
   readonly json: Secret;
   /** Of the entry that says so. */
@@ -38,15 +41,25 @@ export async function revealSecret(
   const recorded = await vault.ledger.record(draft, async (facts) => {
     const held = await findHeld(facts, secret);
     if (isRefusal(held)) return held;
-    const row = await facts.find('secret_versions', id);
-    if (row === undefined) return gone(number, 'There is no');
-    const state = stateOfVersion(row, now);
-    return state === 'live' ? { held, row } : gone(number, `It is ${state}:`);
+    const row = await findLive(facts, { id, number }, now);
+    return isRefusal(row) ? row : { held, row };
   });
   if (isRefusal(recorded)) return recorded;
   const { held, row } = recorded.value;
   const json = await openVersion(vault, held, row);
-  return isRefusal(json) ? json : { version: showVersion(row, now), json, sequence: recorded.sequence };
+  return isRefusal(json) ? json : { id, version: showVersion(row, now), json, sequence: recorded.sequence };
+}
+
+/** A version that is there to be read now; also asked by whoever puts aside what he read of it. */
+export async function findLive(
+  facts: Facts,
+  { id, number }: { readonly id: string; readonly number: number },
+  nowMs: number,
+): Promise<SecretVersionRow | Refusal> {
+  const row = await facts.find('secret_versions', id);
+  if (row === undefined) return gone(number, 'There is no');
+  const state = stateOfVersion(row, nowMs);
+  return state === 'live' ? row : gone(number, `It is ${state}:`);
 }
 
 /** Opens a version that was checked and entered. */

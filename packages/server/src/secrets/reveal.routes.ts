@@ -10,7 +10,7 @@ import { expose } from '../vault/expose.ts';
 import { Secret } from '../vault/secret.ts';
 import { findSecretByPath } from './secrets.store.ts';
 import { openSecret, secretEntry } from './open-secret.ts';
-import { revealSecret } from './reveal-secret.ts';
+import { findLive, revealSecret } from './reveal-secret.ts';
 import { showSecret } from './secret-record.ts';
 import type { SecretRoutes } from './secrets.routes.ts';
 
@@ -58,14 +58,20 @@ export function mountReveal(app: FastifyInstance, { gate, reader, vault }: Secre
     const caller = { principal, ip, idempotency };
     const revealed = await revealSecret(vault, caller, secret, body.version);
     if (isRefusal(revealed)) return revealed;
-    const { version, json } = revealed;
+    const { id, version, json } = revealed;
     const recorded = await vault.ledger.record(
       {
         ...secretEntry(caller, secret, 'secret.delivered'),
         code: `version-${version.version}`,
         evenWithoutChange: true,
       },
-      (facts) => writeWay(way, facts, secret.id, json),
+      async (facts) => {
+        // It may have been destroyed since, with all links that there were.
+        const live = await findLive(facts, { id, number: version.version }, vault.clock.wall());
+        if (isRefusal(live)) return live;
+        await writeWay(way, facts, secret.id, json);
+        return true;
+      },
     );
     if (isRefusal(recorded)) return recorded;
     const delivery = await describeWay(way, json, showDelivery);

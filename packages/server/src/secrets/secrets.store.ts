@@ -1,3 +1,4 @@
+import type { Leaf } from '@keyhold/protocol/leaf';
 import { type Kysely, sql } from 'kysely';
 import { compiledOnce } from '../database/compiled.ts';
 import { run } from '../database/run.ts';
@@ -110,6 +111,36 @@ export async function findUndestroyed(db: Db, secretId: string, last: number, li
     .limit(limit)
     .execute();
   return rows.map(({ id }) => id);
+}
+
+/** Deliveries of a secret that wait, oldest first; of a wrapped answer the row says which version it gives. */
+export async function findLinks(db: Db, secretId: string): Promise<{ id: string; version: number | null }[]> {
+  const waiting = () =>
+    db
+      .selectFrom('deliveries')
+      .leftJoin('secret_versions', 'secret_versions.id', 'deliveries.subject')
+      .select(['deliveries.id', 'secret_versions.version'])
+      .where('deliveries.envelope', 'is not', null);
+  const versions = db.selectFrom('secret_versions').select('id').where('secret_id', '=', secretId);
+  const links = await waiting().where('deliveries.subject', '=', secretId).execute();
+  const wrapped = await waiting().where('deliveries.subject', 'in', versions).execute();
+  return [...links, ...wrapped].sort((one, other) => (one.id < other.id ? -1 : 1));
+}
+
+/** The version that each delivery of a secret was made of, as its entry says. */
+export async function findDelivered(db: Db, secretId: string): Promise<ReadonlyMap<string, number>> {
+  const rows = await db
+    .selectFrom('entries')
+    .select('leaf')
+    .where('subject', '=', secretId)
+    .where('action', '=', 'secret.delivered')
+    .execute();
+  const versions = new Map<string, number>();
+  for (const { leaf } of rows) {
+    const { changes, code } = JSON.parse(leaf) as Leaf;
+    for (const { id } of changes) versions.set(id, Number(code?.replace('version-', '')));
+  }
+  return versions;
 }
 
 /** Id of an environment's settings, to be read and checked. */

@@ -17,6 +17,7 @@ export interface Issued {
   readonly key: { readonly id: string };
   readonly credential: { readonly id: string };
   readonly secret: string;
+  readonly delivery?: { readonly token: string };
 }
 
 /** What somebody with a session can do, in this test. */

@@ -261,6 +261,11 @@ export async function requestFor(operation: string, world: MatrixWorld): Promise
       return post(`/v1/secrets/${await secret()}/deliver`, { deliverTo: { once: { ttlSeconds: 60 } } });
     case 'take-delivery':
       return post('/v1/deliveries/take');
+    case 'end-delivery': {
+      const body = { deliverTo: { once: { ttlSeconds: 60 } } };
+      const { delivery } = await expect(201, 'POST', `/v1/secrets/${await secret()}/deliver`, body);
+      return { method: 'DELETE', path: `/v1/deliveries/${delivery.id}` };
+    }
     case 'get-rotation':
       return get('/v1/vault/keys?project=market&environment=test');
     case 'rotate-environment-keys':

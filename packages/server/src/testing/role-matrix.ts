@@ -95,6 +95,8 @@ export const ROLE_MATRIX: Readonly<Record<string, { roles: string; places: strin
   'destroy-secret-versions': { roles: '+++---', places: '++.+..' },
   'remove-secret': { roles: '+++---', places: '++.+..' },
   'deliver-secret': { roles: '++-+--', places: '++.+..' },
+  // Whoever hears that a link went astray can stop it.
+  'end-delivery': { roles: '+++++-', places: '++.+..' },
   'get-rotation': { roles: '+++--+', places: '++.+..' },
   'rotate-environment-keys': { roles: '+-+---', places: '++.+..' },
   'rotate-root-key': { roles: '+-+---', places: '+-----' },

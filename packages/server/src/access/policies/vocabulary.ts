@@ -14,6 +14,7 @@ export const TIGHTENING: readonly Action[] = [
   'keys.suspend',
   'keys.revoke',
   'keys.destroy',
+  'deliveries.end',
   'factors.remove',
   'tokens.revoke',
   'workloads.remove',
