@@ -5,10 +5,14 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { startControlPlane } from '../app.ts';
 import type { Config } from '../config.ts';
+import { openSqlite } from '../database/store.ts';
 import { createLog } from '../http/log.ts';
 import { createPlace, type TestPlace } from '../testing/databases.ts';
 import { send, testConfig } from '../testing/installation.ts';
+import type { Head } from './chain.ts';
+import { readHead } from './head.ts';
 import { HeadRecord } from './head-record.ts';
+import { openRollbackGuard } from './rollback-guard.ts';
 
 const log = createLog('silent', 'test');
 
@@ -67,6 +71,26 @@ describe('the rollback guard', () => {
       assert.equal(body.items[0].side.reason, 'the disk was lost');
     });
     await run(place, {}, addProject('three'));
+    rmSync(kept, { recursive: true });
+  });
+
+  it('asks again where a start died before why it was accepted is an entry', async () => {
+    await using place = await createPlace('sqlite');
+    const kept = mkdtempSync(join(tmpdir(), 'keyhold-kept-'));
+    await run(place, {}, addProject('one'));
+    keep(place, kept);
+    await run(place, {}, addProject('two'));
+    putBack(place, kept);
+    {
+      await using store = await openSqlite(join(place.folder, 'keyhold.db'));
+      using guard = await openRollbackGuard(store, headFile(place), 'the disk was lost');
+      // A start commits other things ahead of it.
+      guard.committed((await readHead(store.reader)) as Head);
+    }
+    await assert.rejects(
+      startControlPlane(testConfig(place, { headFile: headFile(place) }), log),
+      /was answered before.*--accept-rollback/s,
+    );
     rmSync(kept, { recursive: true });
   });
 

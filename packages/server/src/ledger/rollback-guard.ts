@@ -51,13 +51,18 @@ export async function openRollbackGuard(
     );
   }
   const unremembered = mark === 'missing' && head !== undefined && head.sequence > 0;
+  const doubt = why ?? (unremembered ? 'nothing remembers its newest entry' : null);
+  // INVARIANT: what a start commits ahead of the entry of the acceptance is not remembered: one that dies there asks again.
+  let entered = doubt === null || accepted === undefined;
   return {
-    committed: (newest) => record.write({ ...newest, root: rootOfTree(newest.tree) }),
+    committed: (newest) => {
+      if (entered) record.write({ ...newest, root: rootOfTree(newest.tree) });
+    },
     unremembered,
     mayBeOlder: accepted !== undefined || unremembered,
     enter: async (ledger) => {
-      const doubt = why ?? (unremembered ? 'nothing remembers its newest entry' : null);
       if (doubt === null || accepted === undefined) return;
+      entered = true;
       const { installation, sequence } = ledger.head;
       const draft = {
         actor: 'system',
