@@ -31,8 +31,10 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
   const manners = {
     // Refused below with a problem, not by Node with an empty answer.
     requireHostHeader: false,
-    // Whoever offers HTTP/2 by an upgrade is answered over HTTP/1.1 (RFC 9110 §7.8 lets us ignore it).
-    shouldUpgradeCallback: ({ headers }: IncomingMessage) => /^websocket$/i.test(headers.upgrade ?? ''),
+    // Whoever offers HTTP/2 by an upgrade is answered over HTTP/1.1 (RFC 9110 §7.8 lets us ignore it). So is a WebSocket
+    // where nobody listens for one, such as that of a client behind a gateway: Node would hang up.
+    shouldUpgradeCallback: ({ headers }: IncomingMessage) =>
+      app.server.listenerCount('upgrade') > 0 && /^websocket$/i.test(headers.upgrade ?? ''),
   };
   const app = Fastify({
     logger: false,

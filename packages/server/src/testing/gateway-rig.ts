@@ -24,6 +24,13 @@ export interface GatewayProgram {
   readonly args: (folder: string) => readonly string[];
 }
 
+export interface RawRequest {
+  readonly method?: string;
+  readonly target?: string;
+  readonly headers: Readonly<Record<string, string | string[]>>;
+  readonly body?: string;
+}
+
 /** What the API behind got. */
 export interface Got {
   target: string;
@@ -105,11 +112,16 @@ export class GatewayRig implements AsyncDisposable {
 
   /** As {@link get}, with a target that no client library would send as it is. */
   async getRaw(key: string, target: string): Promise<number> {
-    const headers = { authorization: `Bearer ${key}` };
-    const asked = ask(this.url, { path: target, headers, agent: false }).end();
+    return (await this.askRaw({ target, headers: { authorization: `Bearer ${key}` } })).status;
+  }
+
+  /** Sends fields that no client library would, each value of a list in a line of its own. */
+  async askRaw({ method = 'GET', target = '/v1/prices/BTC-USD', headers, body = '' }: RawRequest) {
+    this.got.headers = {};
+    const asked = ask(this.url, { method, path: target, headers, agent: false }).end(body);
     const [answer] = (await once(asked, 'response')) as [IncomingMessage];
     await once(answer.resume(), 'end');
-    return answer.statusCode ?? 0;
+    return { status: answer.statusCode ?? 0, got: this.got };
   }
 
   /** A key that signs, in any dialect of the environment. */

@@ -10,6 +10,21 @@ onEachDatabase('a gateway that asks before it hands a request on', (createPlace)
     (await shared().expect(201, 'POST', '/v1/tokens', { name: 'gateway', scopes })).secret as string;
   const ask = (path: string, headers: Record<string, string>) =>
     fetch(new URL(path, shared().installation.verifierUrl), { headers });
+  const askRaw = (lines: readonly string[]) => {
+    const { port } = new URL(shared().installation.verifierUrl);
+    return new Promise<string>((resolve, reject) => {
+      let text = '';
+      const socket = connect(Number(port), '127.0.0.1', () => socket.write(`${lines.join('\r\n')}\r\n\r\n`));
+      socket.on('data', (data) => {
+        text += String(data);
+        // Whole: a connection that was to be upgraded is not closed after it.
+        if (text.includes('\r\n\r\n')) socket.end();
+      });
+      socket.on('end', () => resolve(text));
+      socket.on('close', () => resolve(text));
+      socket.on('error', reject);
+    });
+  };
   const about = {
     'x-forwarded-method': 'GET',
     'x-forwarded-uri': '/v1/prices',
@@ -138,14 +153,25 @@ onEachDatabase('a gateway that asks before it hands a request on', (createPlace)
       'X-Forwarded-For: 192.0.2.2',
       'Connection: close',
     ];
-    const { port } = new URL(shared().installation.verifierUrl);
-    const answer = await new Promise<string>((resolve, reject) => {
-      let text = '';
-      const socket = connect(Number(port), '127.0.0.1', () => socket.write(`${lines.join('\r\n')}\r\n\r\n`));
-      socket.on('data', (data) => (text += String(data)));
-      socket.on('end', () => resolve(text));
-      socket.on('error', reject);
-    });
+    const answer = await askRaw(lines);
     assert.match(answer, /^HTTP\/1\.1 400 [\s\S]*"field":"x-forwarded-for"/);
+  });
+
+  it('is answered where the client asks for a WebSocket: its fields are handed on with the question', async () => {
+    const { secret } = await shared().market.issue();
+    const fields = [
+      'Connection: Upgrade',
+      'Upgrade: websocket',
+      'Sec-WebSocket-Version: 13',
+      'Sec-WebSocket-Key: AA==',
+    ];
+    const own = ['Host: verifier', `X-Keyhold-Token: ${await token(['verify'])}`, ...fields];
+    const line = (path: string) => [`GET ${path} HTTP/1.1`, ...own, 'X-Forwarded-For: 192.0.2.1'];
+    const bearer = `Authorization: Bearer ${secret}`;
+    const placed = ['X-Keyhold-Environment: market/test', 'X-Keyhold-Permission: prices:read'];
+    assert.match(await askRaw([...line(AT), bearer]), /^HTTP\/1\.1 204 /);
+    assert.match(await askRaw(line(AT)), /^HTTP\/1\.1 401 /);
+    assert.match(await askRaw([...line('/v1/auth/nginx'), ...placed, bearer]), /^HTTP\/1\.1 204 /);
+    assert.match(await askRaw([...line('/v1/auth/envoy/v1/stream'), ...placed, bearer]), /^HTTP\/1\.1 200 /);
   });
 });
