@@ -190,6 +190,24 @@ onEachDatabase('a seal in a token that fails', (createPlace) => {
     await assertRefused(world, unfit(/can be exported/), change('exportable'), '/v1/seal/change');
     await assertRefused(world, unfit(/is not an AES-256 key/), change('short'), '/v1/seal/change');
   });
+
+  it('enters each PIN that was tried in order to change the seal', async (t) => {
+    await using world = await startWorld(t, createPlace);
+    if (world === null) return;
+    const { hsm, installation } = world;
+    const wrong = [409, 'HSM_PIN_WRONG', /does not take this PIN/] as const;
+    for (let i = 0; i < 2; i++)
+      await assertRefused(world, wrong, { ...tokenChange(hsm, 'call'), pin: newPin() }, '/v1/seal/change');
+    hsm.fail('locked');
+    await assertRefused(world, LOCKED, tokenChange(hsm, 'call'), '/v1/seal/change');
+    const { body } = await installation.call('GET', '/v1/audit/entries?action=seal.change-refused');
+    const entered = body.items.map(({ leaf }: { leaf: string }) => JSON.parse(leaf));
+    assert.deepEqual(
+      entered.map(({ code }: { code: string }) => code),
+      ['hsm_pin_locked', 'hsm_pin_wrong', 'hsm_pin_wrong'],
+    );
+    assert.ok(entered.every(({ actor }: { actor: string }) => actor.startsWith('tok_')));
+  });
 });
 
 function makeKey(hsm: SoftHsm, label: string, bytes: number, exportable: boolean): void {

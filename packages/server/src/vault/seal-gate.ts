@@ -109,7 +109,7 @@ export class SealGate {
    */
   async change(caller: SealCaller, change: SealChange): Promise<Changed | Refusal> {
     // INVARIANT: before its turn: an HSM that does not answer would hold up who closes the seal, or rotates the root key.
-    const made = change.kind === 'pkcs11' ? await this.#makeInHsm(change) : null;
+    const made = change.kind === 'pkcs11' ? await this.#makeInHsm(caller, change) : null;
     if (isRefusal(made)) return made;
     try {
       return await this.#vault.sealTurns.take(() => this.#change(caller, change, made));
@@ -165,11 +165,15 @@ export class SealGate {
   }
 
   /** Nothing is committed by it: a key that it leaves in the token is taken by the next who asks for its label. */
-  async #makeInHsm(change: SealChange): Promise<MadeSeal | Refusal> {
+  async #makeInHsm(caller: SealCaller, change: SealChange): Promise<MadeSeal | Refusal> {
     const seal = await this.#seal();
     if (isRefusal(seal)) return seal;
     if (this.#vault.keyring.sealed) return SEALED;
-    return await makeSeal(this.#means, this.#place(seal), change);
+    const made = await makeSeal(this.#means, this.#place(seal), change);
+    // A PIN may have been tried by it, as by unsealing; where something was not said at all, nothing was.
+    if (isRefusal(made) && made.refused !== 'INVALID_INPUT')
+      await this.#enter(caller, 'seal.change-refused', seal, made.refused.toLowerCase());
+    return made;
   }
 
   async #change(caller: SealCaller, change: SealChange, ready: MadeSeal | null): Promise<Changed | Refusal> {
