@@ -15,6 +15,8 @@ export interface HttpOptions {
   readonly tls: TlsMaterial | undefined;
   /** Networks whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[];
+  /** Where an address is routed to, if not to itself. */
+  readonly routeOf?: (address: string) => string;
   /** What a fault means for the caller, where it isn't one of ours; null for everything else. */
   readonly classify: (error: unknown) => 'OVERLOADED' | 'STORE_UNAVAILABLE' | null;
 }
@@ -27,7 +29,7 @@ const REQUEST_TIMEOUT_MS = 30_000;
 
 /** A Fastify server with Keyhold's manners: strict input, problem details, no request logging of its own. */
 export function createHttpServer(options: HttpOptions): FastifyInstance {
-  const { tls, trustedProxies } = options;
+  const { tls, trustedProxies, routeOf } = options;
   const manners = {
     // Refused below with a problem, not by Node with an empty answer.
     requireHostHeader: false,
@@ -40,6 +42,7 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
     logger: false,
     ...(tls === undefined ? { http: manners } : { https: { ...secureOptions(tls), ...manners } }),
     ...(trustedProxies.length === 0 ? {} : { trustProxy: [...trustedProxies] }),
+    ...(routeOf === undefined ? {} : { rewriteUrl: ({ url = '/' }: IncomingMessage) => routeOf(url) }),
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     genReqId: () => randomUUID(),

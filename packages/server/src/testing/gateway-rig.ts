@@ -6,7 +6,7 @@ import { type AddressInfo, connect, createServer as createTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SigningKey } from '@keyhold/sdk/signing/signing-key';
-import { signRequest } from '@keyhold/sdk/signing/sign-request';
+import { type Signer, signRequest } from '@keyhold/sdk/signing/sign-request';
 import { createPlace } from './databases.ts';
 import { eventually } from './eventually.ts';
 import { startInstallation, type TestInstallation } from './installation.ts';
@@ -130,9 +130,12 @@ export class GatewayRig implements AsyncDisposable {
     const place = { project: 'market', environment: 'test', consumer: this.market.consumer, name: 'key', permissions };
     const { body } = await this.installation.call('POST', '/v1/keys', { ...place, credential: { kind: 'hmac' } });
     const key: SigningKey = { kind: 'hmac', secret: body.secret };
-    const sign = async (dialect: 'rfc9421' | 'okx', method: string, path: string, content = '') => {
+    const sign = async (dialect: Signer['dialect'], method: string, path: string, content = '', headers = {}) => {
       const signer = { dialect, credential: body.credential.id as string, key, passphrase: body.passphrase as string };
-      return await signRequest(signer, { method, url: this.url + path, body: content });
+      return await signRequest(signer, {
+        ...{ method, url: this.url + path, body: content },
+        headers: Object.entries<string>(headers),
+      });
     };
     await eventually('the verifier guards alone', async () => {
       return (await this.send(await sign('rfc9421', 'GET', '/v1/prices/A%2FB?x=1&x=2'))).status === 200;

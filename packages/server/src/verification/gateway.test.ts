@@ -5,7 +5,7 @@ import { onEachDatabase } from '../testing/databases.ts';
 import { shareMarket } from '../testing/shared-market.ts';
 
 onEachDatabase('a gateway that asks before it hands a request on', (createPlace) => {
-  const shared = shareMarket(createPlace);
+  const shared = shareMarket(createPlace, {}, { trustedProxies: ['198.51.100.0/24'] });
   const token = async (scopes: string[]) =>
     (await shared().expect(201, 'POST', '/v1/tokens', { name: 'gateway', scopes })).secret as string;
   const ask = (path: string, headers: Record<string, string>) =>
@@ -42,6 +42,43 @@ onEachDatabase('a gateway that asks before it hands a request on', (createPlace)
     const nginx = await ask('/v1/auth/nginx?environment=market/test&permission=orders:write', own);
     assert.equal(nginx.headers.get('x-keyhold-status'), '403');
     assert.equal((await ask(`${AT.replace('prices:read', 'orders:write')}`, own)).status, 403);
+  });
+
+  it('is told by which address the client comes, past the proxies before it that are trusted, and no other', async () => {
+    const { secret } = await shared().market.issue({ allowedNetworks: ['203.0.113.0/24'] });
+    const own = { ...about, 'x-keyhold-token': await token(['verify']), authorization: `Bearer ${secret}` };
+    const placed = { ...own, 'x-keyhold-environment': 'market/test', 'x-keyhold-permission': 'prices:read' };
+    for (const [said, isTheirs] of [
+      ['203.0.113.7, 198.51.100.1', true],
+      ['192.0.2.7,203.0.113.7 , 198.51.100.1, 198.51.100.2', true],
+      ['203.0.113.7, 192.0.2.7, 198.51.100.1', false],
+      ['203.0.113.7, unknown, 198.51.100.1', false],
+      ['203.0.113.7, , 198.51.100.1', false],
+      ['203.0.113.7, 192.0.2.7', false],
+      ['198.51.100.1, 198.51.100.2', false],
+    ] as const) {
+      const field = { 'x-forwarded-for': said };
+      assert.equal((await ask(AT, { ...own, ...field })).status, isTheirs ? 204 : 403, said);
+      const envoy = await ask('/v1/auth/envoy/v1/prices', { ...placed, ...field });
+      assert.equal(envoy.status, isTheirs ? 200 : 403, `Envoy: ${said}`);
+    }
+  });
+
+  it('is answered whatever request an API would take: nothing of it is checked as if it came to the verifier', async () => {
+    const { secret } = await shared().market.issue();
+    const own = { 'X-Keyhold-Token': await token(['verify']), Authorization: `Bearer ${secret}` };
+    const placed = { ...own, 'X-Keyhold-Environment': 'market/test', 'X-Keyhold-Permission': 'prices:read' };
+    const fields = Object.entries(placed).map(([name, value]) => `${name}: ${value}`);
+    const told = async (start: string, ...more: string[]) => {
+      const lines = [`${start} HTTP/1.1`, 'Host: api', ...fields, 'X-Forwarded-For: 192.0.2.1', ...more];
+      return Number((await askRaw(lines)).slice('HTTP/1.1 '.length, 'HTTP/1.1 200'.length));
+    };
+    const at = '/v1/auth/envoy/v1/prices';
+    for (const odd of ['?constructor=1', '?a=%00', '?__proto__[a]=1', '/%ff', `/${'a'.repeat(600)}`, '/%', '?a=%zz'])
+      assert.equal(await told(`GET ${at}${odd}`), 200, odd);
+    for (const type of ['garbage', '*/*', 'text/plain; charset', ''])
+      assert.equal(await told(`POST ${at}`, `Content-Type: ${type}`, 'Content-Length: 0'), 200, type);
+    assert.equal(await told(`GET ${at}/x`.replace('/v1/auth', '/v1//auth')), 404);
   });
 
   it('needs a token of its own that may verify, and is told of its own mistakes', async () => {

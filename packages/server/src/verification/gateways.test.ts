@@ -204,6 +204,14 @@ for (const [name, { find, bodies, ...example }] of Object.entries(EXAMPLES)) {
       assert.equal((await rig.send(bare, '{"a":9}')).status, 401, 'a body added on the way');
     });
 
+    test('verifies a signature that covers the length of the body, where the gateway says which it was', async (rig) => {
+      const sign = await rig.signer();
+      const components = ['@method', '@authority', '@target-uri', 'content-digest', 'content-length'];
+      const length = { 'content-length': '7' };
+      const signed = await sign({ dialect: 'rfc9421', components }, 'POST', '/v1/orders', '{"a":1}', length);
+      assert.equal((await rig.send(signed)).status, name === 'Caddy' ? 401 : 200);
+    });
+
     test('answers 503 where no verifier answers', async (rig) => {
       const { secret } = await rig.market.issue();
       await rig.endVerifier();
