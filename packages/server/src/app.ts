@@ -78,7 +78,8 @@ export interface ControlPlane extends AsyncDisposable {
   /** Holds the feed token of this installation's own verifier process. */
   readonly verifierTokenFile: string;
   readonly bootstrapTokenFile: string;
-  readonly seal: StartedSeal;
+  /** Once it was tried to open it: an HSM may take its time. */
+  readonly seal: Promise<StartedSeal>;
 }
 
 /** How the installation came up; null where the stored seal was tampered with. */
@@ -125,7 +126,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   await serveReference(app, 'Keyhold');
   mountHealth(app, async () => (await sql`select 1`.execute(store.reader)).rows.length === 1);
   const context = { ledger, propagation, clock, random };
-  const { seals, rewrapper, rewrap } = sealsOf(vault, { keyFile, config, personal: audit.personal }, log, stack);
+  const { seals, rewrapper, rewrap, hsm } = sealsOf(vault, { keyFile, config, personal: audit.personal }, log, stack);
   const tokenRevoked = () => replaceHanded(vault, rewrap);
   const site = () => siteOf(config.publicUrl ?? localOriginOf(app.server.address(), tls !== undefined));
   const known = { store, scratch, alarms, site, tampered, ownerTokens, judgeFor, roleNamed: policies.roleNamed, vault };
@@ -155,7 +156,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
     ...elsewhere,
     verifierTokenFile: access.verifierTokenFile,
     bootstrapTokenFile: ownerTokens.bootstrapFile,
-    seal: await startedSeal(seals, keyFile, log),
+    seal: openAtStart(seals, hsm, { keyFile, log }, running),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
@@ -295,8 +296,24 @@ function openHttp({ trustedProxies }: Config, tls: TlsMaterial | undefined, log:
   return app;
 }
 
-/** When everything else serves already: an HSM may take its time, and verifiers need none. */
-async function startedSeal(seals: SealGate, keyFile: string, log: Log): Promise<StartedSeal> {
+/** When everything else serves already. Not to be waited for: verifiers need no HSM that answers in order to start. */
+function openAtStart(seals: SealGate, hsm: Hsm, told: Told, stack: AsyncDisposableStack): Promise<StartedSeal> {
+  const seal = startedSeal(seals, told);
+  const over = seal.catch(() => {});
+  // First of all when it stops, so that what became of the try is entered.
+  stack.defer(async () => {
+    hsm.stop();
+    await over;
+  });
+  return seal;
+}
+
+interface Told {
+  readonly keyFile: string;
+  readonly log: Log;
+}
+
+async function startedSeal(seals: SealGate, { keyFile, log }: Told): Promise<StartedSeal> {
   await seals.removeFormerFiles();
   const opened = await seals.openByItself();
   if (isRefusal(opened)) log.warn({ code: opened.refused, detail: opened.detail }, 'the seal does not open by itself');
@@ -329,7 +346,7 @@ function sealsOf(vault: Vault, { keyFile, config, personal }: SealPlaces, log: L
     log.error({ error }, 'a key file is not in its place, or one of a seal before still there: a start tries again');
   const hsm = new Hsm({ clock: vault.clock, environment: environmentOfLibrary(config) });
   stack.defer(() => hsm.stop());
-  return { rewrapper, rewrap, seals: new SealGate(vault, { keyFile, hsm }, opened, left) };
+  return { rewrapper, rewrap, hsm, seals: new SealGate(vault, { keyFile, hsm }, opened, left) };
 }
 
 /** Distribution keys that were handed to tokens which are over are replaced, and what lies under them moves. */

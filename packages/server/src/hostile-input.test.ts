@@ -124,8 +124,8 @@ function entriesOf({ body }: { readonly body: string }): number {
 async function countEntries(raw: RawDatabase): Promise<number> {
   const [{ n }] = await raw.rows(
     `select count(*) as n from entries where actor <> 'system'
-     and action not in ('seal.attempted', 'seal.confirming', 'delivery.refused', 'vault-key.created', 'secret.delivered',
-       'distribution-key.handed', 'person.emptied',
+     and action not in ('seal.attempted', 'seal.confirming', 'seal.change-refused', 'delivery.refused', 'vault-key.created',
+       'secret.delivered', 'distribution-key.handed', 'person.emptied',
        'offboarding.listed', 'workload.emptied', 'invitations.withdrawn',
        'sign-on.emptied', 'seal.key-file-removed')`,
   );

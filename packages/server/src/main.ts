@@ -49,8 +49,11 @@ try {
     process.exit(code);
   }
   const started = config.command === 'serve' ? await serve(config, log, stack) : await verify(config, log, stack);
-  log.info(started, 'serving');
-  process.send?.(started);
+  // It may have been stopped meanwhile, and whoever would be told be gone.
+  if (!stack.disposed) {
+    log.info(started, 'serving');
+    process.send?.(started);
+  }
 } catch (error) {
   const words = inWords(error);
   console.error(words === null ? error : `keyhold: ${words}`);
@@ -103,11 +106,14 @@ async function serve(
   stack: AsyncDisposableStack,
 ): Promise<Started> {
   const control = stack.use(await startControlPlane(config, log));
-  const { url, vaultUrl, certificateUrl, bootstrapTokenFile, seal } = control;
-  if (!config.withVerifier) return { url, vaultUrl, certificateUrl, bootstrapTokenFile, seal };
-  // Ends first: its goodbye is written while the database is open, so that the next start waits for nobody.
+  const { url, vaultUrl, certificateUrl, bootstrapTokenFile } = control;
+  const served = { url, vaultUrl, certificateUrl, bootstrapTokenFile };
+  if (!config.withVerifier) return { ...served, seal: await control.seal };
+  // Ends first: its goodbye is written while the database is open, so that the next start waits for nobody. It starts
+  // before the seal is open: an HSM that hangs keeps nobody from verifying.
   const verifier = stack.use(spawnVerifier(config, url, control.verifierTokenFile, log));
-  return { url, vaultUrl, certificateUrl, verifierUrl: await verifier.url, bootstrapTokenFile, seal };
+  const [verifierUrl, seal] = await Promise.all([verifier.url, control.seal]);
+  return { ...served, verifierUrl, seal };
 }
 
 async function verify(

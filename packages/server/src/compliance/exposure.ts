@@ -55,6 +55,7 @@ const SHOWING = {
   'seal.opened': 'seal',
   'seal.confirming': 'seal',
   'seal.change-begun': 'seal',
+  'seal.change-refused': 'seal',
   'seal.changed': 'seal',
 } as const satisfies Readonly<Record<string, ExposureKind>>;
 

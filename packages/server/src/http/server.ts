@@ -15,6 +15,8 @@ export interface HttpOptions {
   readonly tls: TlsMaterial | undefined;
   /** Networks whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[];
+  /** Where an address is routed to, if not to itself. */
+  readonly routeOf?: (address: string) => string;
   /** What a fault means for the caller, where it isn't one of ours; null for everything else. */
   readonly classify: (error: unknown) => 'OVERLOADED' | 'STORE_UNAVAILABLE' | null;
 }
@@ -27,17 +29,20 @@ const REQUEST_TIMEOUT_MS = 30_000;
 
 /** A Fastify server with Keyhold's manners: strict input, problem details, no request logging of its own. */
 export function createHttpServer(options: HttpOptions): FastifyInstance {
-  const { tls, trustedProxies } = options;
+  const { tls, trustedProxies, routeOf } = options;
   const manners = {
     // Refused below with a problem, not by Node with an empty answer.
     requireHostHeader: false,
-    // Whoever offers HTTP/2 by an upgrade is answered over HTTP/1.1 (RFC 9110 §7.8 lets us ignore it).
-    shouldUpgradeCallback: ({ headers }: IncomingMessage) => /^websocket$/i.test(headers.upgrade ?? ''),
+    // Whoever offers HTTP/2 by an upgrade is answered over HTTP/1.1 (RFC 9110 §7.8 lets us ignore it). So is a WebSocket
+    // where nobody listens for one, such as that of a client behind a gateway: Node would hang up.
+    shouldUpgradeCallback: ({ headers }: IncomingMessage) =>
+      app.server.listenerCount('upgrade') > 0 && /^websocket$/i.test(headers.upgrade ?? ''),
   };
   const app = Fastify({
     logger: false,
     ...(tls === undefined ? { http: manners } : { https: { ...secureOptions(tls), ...manners } }),
     ...(trustedProxies.length === 0 ? {} : { trustProxy: [...trustedProxies] }),
+    ...(routeOf === undefined ? {} : { rewriteUrl: ({ url = '/' }: IncomingMessage) => routeOf(url) }),
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     genReqId: () => randomUUID(),

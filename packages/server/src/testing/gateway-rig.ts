@@ -6,7 +6,7 @@ import { type AddressInfo, connect, createServer as createTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SigningKey } from '@keyhold/sdk/signing/signing-key';
-import { signRequest } from '@keyhold/sdk/signing/sign-request';
+import { type Signer, signRequest } from '@keyhold/sdk/signing/sign-request';
 import { createPlace } from './databases.ts';
 import { eventually } from './eventually.ts';
 import { startInstallation, type TestInstallation } from './installation.ts';
@@ -22,6 +22,13 @@ export interface GatewayProgram {
   /** How the file beside the configuration holds the token; null: it stands in the configuration itself. */
   readonly tokenLine: ((token: string) => string) | null;
   readonly args: (folder: string) => readonly string[];
+}
+
+export interface RawRequest {
+  readonly method?: string;
+  readonly target?: string;
+  readonly headers: Readonly<Record<string, string | string[]>>;
+  readonly body?: string;
 }
 
 /** What the API behind got. */
@@ -105,11 +112,16 @@ export class GatewayRig implements AsyncDisposable {
 
   /** As {@link get}, with a target that no client library would send as it is. */
   async getRaw(key: string, target: string): Promise<number> {
-    const headers = { authorization: `Bearer ${key}` };
-    const asked = ask(this.url, { path: target, headers, agent: false }).end();
+    return (await this.askRaw({ target, headers: { authorization: `Bearer ${key}` } })).status;
+  }
+
+  /** Sends fields that no client library would, each value of a list in a line of its own. */
+  async askRaw({ method = 'GET', target = '/v1/prices/BTC-USD', headers, body = '' }: RawRequest) {
+    this.got.headers = {};
+    const asked = ask(this.url, { method, path: target, headers, agent: false }).end(body);
     const [answer] = (await once(asked, 'response')) as [IncomingMessage];
     await once(answer.resume(), 'end');
-    return answer.statusCode ?? 0;
+    return { status: answer.statusCode ?? 0, got: this.got };
   }
 
   /** A key that signs, in any dialect of the environment. */
@@ -118,9 +130,12 @@ export class GatewayRig implements AsyncDisposable {
     const place = { project: 'market', environment: 'test', consumer: this.market.consumer, name: 'key', permissions };
     const { body } = await this.installation.call('POST', '/v1/keys', { ...place, credential: { kind: 'hmac' } });
     const key: SigningKey = { kind: 'hmac', secret: body.secret };
-    const sign = async (dialect: 'rfc9421' | 'okx', method: string, path: string, content = '') => {
+    const sign = async (dialect: Signer['dialect'], method: string, path: string, content = '', headers = {}) => {
       const signer = { dialect, credential: body.credential.id as string, key, passphrase: body.passphrase as string };
-      return await signRequest(signer, { method, url: this.url + path, body: content });
+      return await signRequest(signer, {
+        ...{ method, url: this.url + path, body: content },
+        headers: Object.entries<string>(headers),
+      });
     };
     await eventually('the verifier guards alone', async () => {
       return (await this.send(await sign('rfc9421', 'GET', '/v1/prices/A%2FB?x=1&x=2'))).status === 200;

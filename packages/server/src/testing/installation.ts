@@ -74,7 +74,7 @@ export async function startInstallation(place: TestPlace, changes: Partial<Confi
   const control = stack.use(await startControlPlane(config, log));
   const ofVerifier = { ...config, controlUrl: control.url, tokenFile: control.verifierTokenFile };
   const verifier = stack.use(await startVerifierProcess(ofVerifier, log));
-  await untilReady(verifier.url);
+  await Promise.all([untilReady(verifier.url), control.seal]);
   // Gone once there is a first owner.
   const { bootstrapTokenFile: file } = control;
   const bootstrapToken = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';

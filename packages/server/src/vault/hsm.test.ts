@@ -10,7 +10,8 @@ import { createPlace } from '../testing/databases.ts';
 import { eventually } from '../testing/eventually.ts';
 import { untilReady } from '../testing/installation.ts';
 import { openOwnVault } from '../testing/own-vault.ts';
-import { startProcessInstallation } from '../testing/process-installation.ts';
+import { freePort, startProcess } from '../testing/processes.ts';
+import { controlProcess, startProcessInstallation } from '../testing/process-installation.ts';
 import { changeSealInto, mustOpenSeal, tokenChange } from '../testing/seals.ts';
 import { type SoftHsm, startSoftHsm } from '../testing/soft-hsm.ts';
 import { Hsm } from './hsm.ts';
@@ -41,6 +42,11 @@ async function processesOf({ environment }: SoftHsm): Promise<number[]> {
 const untilAsked = (hsm: SoftHsm) => eventually('the HSM is asked', async () => (await processesOf(hsm))[0]);
 const untilLeft = (hsm: SoftHsm) =>
   eventually('its process is gone', async () => (await processesOf(hsm)).length === 0);
+
+function parentOf(pid: number): number {
+  const [, parent] = /^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return Number(parent);
+}
 
 describe('an HSM', () => {
   const folder = mkdtempSync(join(tmpdir(), 'keyhold-test-'));
@@ -107,5 +113,52 @@ describe('an HSM', () => {
     await starting;
     soft.fail(null);
     await mustOpenSeal(installation, { kind: 'pkcs11' });
+  });
+
+  it('that hangs at a start keeps no verifier waiting, and is left by a stop', async (t) => {
+    using soft = startSoftHsm(t);
+    if (soft === null) return;
+    await using place = await createPlace('sqlite');
+    await using installation = await startProcessInstallation(place, { env: soft.environment });
+    await changeSealInto(installation, soft, 'file');
+    await installation.control.stop();
+    soft.fail('hangs');
+    const verifierPort = await freePort();
+    const { args, env } = controlProcess(place, await freePort());
+    const withVerifier = [...args.filter((one) => one !== '--no-verifier'), '--verifier-port', String(verifierPort)];
+    const starting = startProcess({ args: withVerifier, env: { ...env, ...soft.environment } });
+    const ended = assert.rejects(starting, { name: 'StartFailed', exitCode: 0 });
+    const asked = await untilAsked(soft);
+    await eventually('its verifier is ready', () =>
+      fetch(`http://127.0.0.1:${verifierPort}/health/ready`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+    );
+    assert.deepEqual(await processesOf(soft), [asked], 'the HSM still hangs');
+    process.kill(parentOf(asked), 'SIGTERM');
+    await ended;
+    await untilLeft(soft);
+    soft.fail(null);
+    await installation.startControl();
+    const { body } = await installation.call('GET', '/v1/audit/entries?action=seal.attempted');
+    const codes = body.items.map(({ leaf }: { leaf: string }) => JSON.parse(leaf).code);
+    assert.deepEqual(codes, ['hsm_unavailable'], 'the try that was stopped');
+  });
+
+  it('is asked nothing more once it was stopped, also by whoever waits for his turn', async (t) => {
+    using soft = startSoftHsm(t);
+    if (soft === null) return;
+    soft.fail('hangs');
+    const hsm = new Hsm({ clock: systemClock, environment: soft.environment });
+    const { module, tokenLabel, pin } = soft;
+    const asking = [1, 2].map(() => hsm.call({ ...call, ...data, module, tokenLabel, pin }));
+    await untilAsked(soft);
+    hsm.stop();
+    for (const refused of await Promise.all(asking)) {
+      assert.ok(isRefusal(refused));
+      assert.equal(refused.refused, 'HSM_UNAVAILABLE');
+    }
+    await untilLeft(soft);
   });
 });

@@ -24,7 +24,9 @@ export class Hsm {
   readonly #settings: HsmSettings;
   /** Two at once would both miss a key and both make one. */
   readonly #turns = new Turns();
-  #running: ChildProcess | null = null;
+  /** Until each has ended: after its answer a library may still hold it up. */
+  readonly #running = new Set<ChildProcess>();
+  #stopped = false;
 
   constructor(settings: HsmSettings) {
     this.#settings = settings;
@@ -38,12 +40,14 @@ export class Hsm {
     return 'failed' in answer ? refuse(answer.failed, answer.detail) : Buffer.from(answer.bytes);
   }
 
-  /** Whoever waits for an answer is told that there is none: nobody waits for an HSM to stop. */
+  /** Whoever waits for an answer, or for his turn, is told that there is none: nobody waits for an HSM to stop. */
   stop(): void {
-    this.#running?.kill('SIGKILL');
+    this.#stopped = true;
+    for (const child of this.#running) child.kill('SIGKILL');
   }
 
-  #ask(call: HsmCall): Promise<HsmAnswer> {
+  async #ask(call: HsmCall): Promise<HsmAnswer> {
+    if (this.#stopped) return { failed: 'HSM_UNAVAILABLE', detail: 'The server stops, and asks the HSM no more.' };
     const { clock, environment, timeoutMs = TIMEOUT_MS } = this.#settings;
     // Deaf on stdout and stderr: what a library prints is not ours to vouch for.
     const options = {
@@ -52,7 +56,7 @@ export class Hsm {
       serialization: 'advanced' as const,
     };
     const child = fork(PROCESS, [], { ...options, stdio: [...options.stdio], env: { ...environment } });
-    this.#running = child;
+    this.#keep(child);
     const { promise, resolve } = Promise.withResolvers<HsmAnswer>();
     const gone = (detail: string) => resolve({ failed: 'HSM_UNAVAILABLE', detail });
     const cancel = clock.after(timeoutMs, () => {
@@ -63,10 +67,20 @@ export class Hsm {
     child.once('exit', (code, signal) => gone(`The PKCS#11 module ended its process (${signal ?? code}).`));
     child.once('error', () => gone('The process that talks to the HSM could not be started.'));
     child.send(call, () => {});
-    return promise.finally(() => {
+    return await promise.finally(() => {
       cancel();
       endSoon(child, clock);
-      this.#running = null;
+    });
+  }
+
+  /** INVARIANT: it does not outlive this process, however that ends, unless it is killed: the library may never let it go. */
+  #keep(child: ChildProcess): void {
+    const kill = () => void child.kill('SIGKILL');
+    this.#running.add(child);
+    process.once('exit', kill);
+    child.once('exit', () => {
+      this.#running.delete(child);
+      process.off('exit', kill);
     });
   }
 }

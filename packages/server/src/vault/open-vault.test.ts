@@ -73,6 +73,7 @@ onEachDatabase('a start with the key file', (createPlace) => {
     const [keyFile, told] = [`${place.folder}.key`, /whoever reads the key file has every secret/];
     for (const kind of ['file', 'passphrase']) {
       await using control = await startControlPlane(testConfig(place, { keyFile }), listened as never);
+      await control.seal;
       const lines = warned.splice(0).filter(([, text]) => told.test(String(text)));
       assert.deepEqual(
         lines.map(([about]) => about),

@@ -164,6 +164,33 @@ onEachDatabase('a seal in a token that fails', (createPlace) => {
     assert.deepEqual((await reveal()).body.data, { path: 'while-away' });
   });
 
+  it('opens beside another token that is out of order, and says what its own answers', async (t) => {
+    await using world = await startWorld(t, createPlace);
+    if (world === null) return;
+    const { hsm, installation } = world;
+    const opener = await changeSealInto(installation, hsm, 'file');
+    await closeSeal(installation);
+    hsm.fail('all-broken');
+    await assertRefused(world, [503, 'HSM_UNAVAILABLE', /CKR_DEVICE_ERROR \(C_GetTokenInfo\)/]);
+    hsm.fail('other-broken');
+    await mustOpenSeal(installation, opener);
+  });
+
+  it('is left alone by a start where one wrong PIN more would lock it, and opens by hand', async (t) => {
+    await using world = await startWorld(t, createPlace);
+    if (world === null) return;
+    const { hsm, installation, place } = world;
+    const opener = await changeSealInto(installation, hsm, 'file');
+    await installation[Symbol.asyncDispose]();
+    hsm.fail('last-try');
+    await using again = await startInstallation(place, { childEnvironment: hsm.environment });
+    assert.equal((await again.call('GET', '/v1/seal')).body.sealed, true);
+    const { body } = await again.call('GET', '/v1/audit/entries?action=seal.attempted&limit=1');
+    const { actor, code } = JSON.parse(body.items[0].leaf);
+    assert.deepEqual([actor, code], ['system', 'unseal_refused']);
+    await mustOpenSeal(again, opener);
+  });
+
   it('does not keep a start from serving, and opens by hand afterwards', async (t) => {
     await using world = await startWorld(t, createPlace);
     if (world === null) return;
@@ -189,6 +216,24 @@ onEachDatabase('a seal in a token that fails', (createPlace) => {
     const unfit = (why: RegExp) => [409, 'HSM_KEY_UNFIT', why] as const;
     await assertRefused(world, unfit(/can be exported/), change('exportable'), '/v1/seal/change');
     await assertRefused(world, unfit(/is not an AES-256 key/), change('short'), '/v1/seal/change');
+  });
+
+  it('enters each PIN that was tried in order to change the seal', async (t) => {
+    await using world = await startWorld(t, createPlace);
+    if (world === null) return;
+    const { hsm, installation } = world;
+    const wrong = [409, 'HSM_PIN_WRONG', /does not take this PIN/] as const;
+    for (let i = 0; i < 2; i++)
+      await assertRefused(world, wrong, { ...tokenChange(hsm, 'call'), pin: newPin() }, '/v1/seal/change');
+    hsm.fail('locked');
+    await assertRefused(world, LOCKED, tokenChange(hsm, 'call'), '/v1/seal/change');
+    const { body } = await installation.call('GET', '/v1/audit/entries?action=seal.change-refused');
+    const entered = body.items.map(({ leaf }: { leaf: string }) => JSON.parse(leaf));
+    assert.deepEqual(
+      entered.map(({ code }: { code: string }) => code),
+      ['hsm_pin_locked', 'hsm_pin_wrong', 'hsm_pin_wrong'],
+    );
+    assert.ok(entered.every(({ actor }: { actor: string }) => actor.startsWith('tok_')));
   });
 });
 

@@ -19,6 +19,7 @@ import {
   type SealChange,
   type SealMeans,
   type UnsealInput,
+  usingFile,
 } from './seal-key.ts';
 import { readSeal } from './seals.store.ts';
 import { combineShares, readNewShare } from './shamir-seal.ts';
@@ -79,7 +80,7 @@ export class SealGate {
     if (isRefusal(seal) || !this.#vault.keyring.sealed) return null;
     const parameters = parametersOf(seal);
     if (parameters.kind !== 'pkcs11' || parameters.pinFile === null) return null;
-    return await this.unseal({ actor: 'system' }, {});
+    return await this.unseal({ actor: 'system' }, { unwatched: true });
   }
 
   /** At the start: removes the key file of the seal before where a kill left it. */
@@ -109,7 +110,7 @@ export class SealGate {
    */
   async change(caller: SealCaller, change: SealChange): Promise<Changed | Refusal> {
     // INVARIANT: before its turn: an HSM that does not answer would hold up who closes the seal, or rotates the root key.
-    const made = change.kind === 'pkcs11' ? await this.#makeInHsm(change) : null;
+    const made = change.kind === 'pkcs11' ? await this.#makeInHsm(caller, change) : null;
     if (isRefusal(made)) return made;
     try {
       return await this.#vault.sealTurns.take(() => this.#change(caller, change, made));
@@ -165,11 +166,15 @@ export class SealGate {
   }
 
   /** Nothing is committed by it: a key that it leaves in the token is taken by the next who asks for its label. */
-  async #makeInHsm(change: SealChange): Promise<MadeSeal | Refusal> {
+  async #makeInHsm(caller: SealCaller, change: SealChange): Promise<MadeSeal | Refusal> {
     const seal = await this.#seal();
     if (isRefusal(seal)) return seal;
     if (this.#vault.keyring.sealed) return SEALED;
-    return await makeSeal(this.#means, this.#place(seal), change);
+    const made = await makeSeal(this.#means, this.#place(seal), change);
+    // A PIN may have been tried by it, as by unsealing; where something was not said at all, nothing was.
+    if (isRefusal(made) && made.refused !== 'INVALID_INPUT')
+      await this.#enter(caller, 'seal.change-refused', seal, made.refused.toLowerCase());
+    return made;
   }
 
   async #change(caller: SealCaller, change: SealChange, ready: MadeSeal | null): Promise<Changed | Refusal> {
@@ -181,14 +186,11 @@ export class SealGate {
     if (this.#vault.keyring.sealed) return SEALED;
     // Its key may still wait beside, after a commit whose outcome was unknown: the next one would go over it.
     const present = parametersOf(seal);
-    if (present.kind === 'file') settleKeyFile(this.#means.keyFile, present.check);
-    if (change.kind === 'file' && !isOwnOrFree(this.#means.keyFile, ownKeyAt(this.#means.keyFile, present))) {
-      return refuse(
-        'INVALID_INPUT',
-        `Another installation's key lies at ${this.#means.keyFile}: move it away first.`,
-        '/kind',
-      );
-    }
+    const { keyFile } = this.#means;
+    const settled = usingFile('INVALID_INPUT', () => present.kind === 'file' && settleKeyFile(keyFile, present.check));
+    if (isRefusal(settled)) return settled;
+    if (change.kind === 'file' && !isOwnOrFree(keyFile, ownKeyAt(keyFile, present)))
+      return refuse('INVALID_INPUT', `Another installation's key lies at ${keyFile}: move it away first.`, '/kind');
     const made = ready ?? (await makeSeal(this.#means, this.#place(seal), change));
     if (isRefusal(made)) return made;
     this.#forgetPending();

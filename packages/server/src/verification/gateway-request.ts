@@ -1,11 +1,14 @@
 import type { FieldLine, ReceivedRequest } from '@keyhold/protocol/dialects/dialect';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { IsProxy } from './trusted-proxies.ts';
 
 /** As much of an HTTP request as is read of it. */
 export interface HttpRequest {
   readonly raw: {
     readonly method?: string | undefined;
     readonly url?: string | undefined;
+    /** Where `url` was replaced: what came. */
+    readonly originalUrl?: string | undefined;
     readonly rawHeaders: readonly string[];
     readonly headersDistinct: Readonly<Record<string, readonly string[] | undefined>>;
   };
@@ -31,10 +34,16 @@ export interface Gateway {
   readonly name: 'nginx' | 'forward' | 'envoy';
   /** Fields that it has to set itself. Only these are read: of any other nobody knows whether a client wrote it. */
   readonly fields: readonly string[];
-  readonly read: (said: Said, request: HttpRequest) => Omit<Asked, 'place' | 'request'> & Described;
+  readonly read: (said: Said, request: HttpRequest, isProxy: IsProxy) => Described;
 }
 
-type Described = { readonly request: Omit<ReceivedRequest, 'headers'> & { readonly host: string } };
+interface Described extends Pick<Asked, 'clientIp'> {
+  readonly request: Omit<ReceivedRequest, 'headers'> & {
+    readonly host: string;
+    /** As the client sent it, which a signature may cover; undefined where nobody knows. */
+    readonly contentLength?: string | undefined;
+  };
+}
 type Said = (field: string) => string | undefined;
 
 const PLACED = ['environment', 'permission'] as const;
@@ -42,6 +51,13 @@ const PLACE = PLACED.map((what) => `x-keyhold-${what}`);
 /** Said in place of a permission, and no permission: every one of those has a colon. */
 const ANY_KEY = 'any-key';
 export const ENVOY_PREFIX = '/v1/auth/envoy';
+/** In place of the client's address, which is none of ours: nothing of it is to be decoded, checked or refused here. */
+const ENVOY_ROUTE = `${ENVOY_PREFIX}/request`;
+
+/** Where a question is routed to. */
+export function routeOf(address: string): string {
+  return address.startsWith(`${ENVOY_PREFIX}/`) ? ENVOY_ROUTE : address;
+}
 
 /** `auth_request`: every field is set by its configuration (examples/nginx). */
 export const NGINX: Gateway = {
@@ -64,6 +80,7 @@ export const NGINX: Gateway = {
         target: said('x-original-uri') ?? '/',
         host: said('x-original-host') ?? '',
         scheme: schemeOf(said('x-original-scheme')),
+        contentLength: length === '' ? undefined : length,
         body: empty ? new Uint8Array() : null,
       },
       clientIp: said('x-real-ip'),
@@ -75,7 +92,7 @@ export const NGINX: Gateway = {
 export const FORWARD: Gateway = {
   name: 'forward',
   fields: [...['method', 'uri', 'host', 'proto', 'for'].map((name) => `x-forwarded-${name}`)],
-  read: (said) => {
+  read: (said, _request, isProxy) => {
     const method = said('x-forwarded-method') ?? 'GET';
     return {
       request: {
@@ -86,7 +103,7 @@ export const FORWARD: Gateway = {
         // They don't say whether there is one.
         body: readsOnly(method) ? new Uint8Array() : null,
       },
-      clientIp: lastOf(said('x-forwarded-for')),
+      clientIp: clientIn(said('x-forwarded-for'), isProxy),
     };
   },
 };
@@ -95,18 +112,19 @@ export const FORWARD: Gateway = {
 export const ENVOY: Gateway = {
   name: 'envoy',
   fields: ['x-keyhold-body', 'x-envoy-auth-partial-body', 'x-forwarded-proto', 'x-forwarded-for', 'host'],
-  read: (said, { raw, body }) => {
+  read: (said, { raw, body }, isProxy) => {
     const method = raw.method ?? 'GET';
     const sent = said('x-keyhold-body') === 'sent' && said('x-envoy-auth-partial-body') !== 'true';
     return {
       request: {
         method,
-        target: (raw.url ?? '').slice(ENVOY_PREFIX.length) || '/',
+        target: (raw.originalUrl ?? raw.url ?? '').slice(ENVOY_PREFIX.length) || '/',
         host: said('host') ?? '',
         scheme: schemeOf(said('x-forwarded-proto')),
         body: sent || readsOnly(method) ? bytesOf(body) : null,
+        contentLength: sent ? said('content-length') : undefined,
       },
-      clientIp: lastOf(said('x-forwarded-for')),
+      clientIp: clientIn(said('x-forwarded-for'), isProxy),
     };
   },
 };
@@ -120,8 +138,11 @@ export function tokenOf({ raw }: HttpRequest): string | null {
   return token === undefined || more.length > 0 ? null : token;
 }
 
-/** Reads what the gateway asks; refuses what stands there twice: a client may have sent the other one. */
-export function readAsked(gateway: Gateway, request: HttpRequest): Asked | Refusal {
+/**
+ * Reads what the gateway asks; refuses what stands there twice: a client may have sent the other one.
+ * @param isProxy of those before the gateway, whose `X-Forwarded-For` is believed
+ */
+export function readAsked(gateway: Gateway, request: HttpRequest, isProxy: IsProxy): Asked | Refusal {
   const { headersDistinct, rawHeaders } = request.raw;
   const fields = [...PLACE, ...gateway.fields];
   const twice = fields.find((name) => (headersDistinct[name]?.length ?? 0) > 1);
@@ -129,9 +150,10 @@ export function readAsked(gateway: Gateway, request: HttpRequest): Asked | Refus
   const said: Said = (field) => headersDistinct[field]?.[0];
   const place = placeOf(gateway, said, request);
   if (isRefusal(place)) return place;
-  const { clientIp, request: described } = gateway.read(said, request);
-  const { host, ...rest } = described;
+  const { clientIp, request: described } = gateway.read(said, request, isProxy);
+  const { host, contentLength, ...rest } = described;
   const headers: FieldLine[] = [['Host', host]];
+  if (contentLength !== undefined) headers.push(['Content-Length', contentLength]);
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string;
     if (!NOT_THE_CLIENTS.test(name)) headers.push([name, rawHeaders[i + 1] as string]);
@@ -190,9 +212,13 @@ function schemeOf(said: string | undefined): 'http' | 'https' {
   return said === 'http' ? 'http' : 'https';
 }
 
-/** The one that the gateway added itself: what stands before it came with the request. */
-function lastOf(list: string | undefined): string | undefined {
-  return list?.split(',').at(-1)?.trim();
+/**
+ * The one that the gateway added itself, and what stands before it came with the request: believed only where that
+ * one is a proxy's, and so on.
+ */
+function clientIn(list: string | undefined, isProxy: IsProxy): string | undefined {
+  const addresses = list?.split(',').map((one) => one.trim()) ?? [];
+  return addresses.findLast((one) => !isProxy(one)) ?? addresses.at(-1);
 }
 
 function bytesOf(body: unknown): Uint8Array {

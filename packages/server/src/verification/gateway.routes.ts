@@ -9,12 +9,15 @@ import type { Gate } from '../http/mount.ts';
 import { sendProblem } from '../http/problem.ts';
 import { refusalsOf } from '../http/route-schema.ts';
 import { ENVOY, ENVOY_PREFIX, FORWARD, type Gateway, NGINX, readAsked, tokenOf } from './gateway-request.ts';
+import type { IsProxy } from './trusted-proxies.ts';
 import { FORBIDDEN, mayVerify, readPlace } from './verify-request.ts';
 
 interface Context {
   readonly verifier: Verifier;
   readonly gate: Gate<ReplicaToken>;
   readonly clock: Pick<Clock, 'wall'>;
+  /** Before the gateways, where `X-Forwarded-For` is believed. */
+  readonly isProxy: IsProxy;
 }
 
 /** Longest body that Envoy may hand over. */
@@ -32,6 +35,10 @@ export function mountGateways(app: FastifyInstance, context: Context): void {
   app.get('/v1/auth/forward', forward, (request, reply) => answer(context, FORWARD, request, reply));
   app.register((scope, _options, registered) => {
     // Bytes are verified, whatever they are said to be.
+    scope.addHook('onRequest', ({ raw }, _reply, done) => {
+      raw.headers['content-type'] = 'application/octet-stream';
+      done();
+    });
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: MAX_BODY_BYTES }, (_request, body, done) =>
       done(null, body),
@@ -45,9 +52,7 @@ export function mountGateways(app: FastifyInstance, context: Context): void {
 
 /** docs/gateways.md says which fields a gateway asks by. */
 function describe(operationId: string, summary: string, refused: readonly number[]) {
-  const problem = { schema: { $ref: 'Problem#' } };
-  const ofItsDialect = { schema: { type: 'object', description: "A refusal in the words of the request's dialect." } };
-  const content = { 'application/problem+json': problem, 'application/json': ofItsDialect };
+  const content = { 'application/problem+json': { schema: { $ref: 'Problem#' } } };
   const refusals = refused.map((status) => [status, { description: 'As the client is to be answered.', content }]);
   return {
     schema: {
@@ -62,7 +67,7 @@ function describe(operationId: string, summary: string, refused: readonly number
 }
 
 async function answer(
-  { verifier, gate, clock }: Context,
+  { verifier, gate, clock, isProxy }: Context,
   gateway: Gateway,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -71,7 +76,7 @@ async function answer(
   if (principal === null)
     return sendProblem(request, reply, refuse('UNAUTHENTICATED', "Send the gateway's token as X-Keyhold-Token."));
   if (!mayVerify(principal)) return sendProblem(request, reply, FORBIDDEN);
-  const asked = readAsked(gateway, request);
+  const asked = readAsked(gateway, request, isProxy);
   if (isRefusal(asked)) return sendProblem(request, reply, asked);
   const place = readPlace(verifier, principal, asked.place);
   if (isRefusal(place)) return sendProblem(request, reply, place);

@@ -5,11 +5,26 @@ import { onEachDatabase } from '../testing/databases.ts';
 import { shareMarket } from '../testing/shared-market.ts';
 
 onEachDatabase('a gateway that asks before it hands a request on', (createPlace) => {
-  const shared = shareMarket(createPlace);
+  const shared = shareMarket(createPlace, {}, { trustedProxies: ['198.51.100.0/24'] });
   const token = async (scopes: string[]) =>
     (await shared().expect(201, 'POST', '/v1/tokens', { name: 'gateway', scopes })).secret as string;
   const ask = (path: string, headers: Record<string, string>) =>
     fetch(new URL(path, shared().installation.verifierUrl), { headers });
+  const askRaw = (lines: readonly string[]) => {
+    const { port } = new URL(shared().installation.verifierUrl);
+    return new Promise<string>((resolve, reject) => {
+      let text = '';
+      const socket = connect(Number(port), '127.0.0.1', () => socket.write(`${lines.join('\r\n')}\r\n\r\n`));
+      socket.on('data', (data) => {
+        text += String(data);
+        // Whole: a connection that was to be upgraded is not closed after it.
+        if (text.includes('\r\n\r\n')) socket.end();
+      });
+      socket.on('end', () => resolve(text));
+      socket.on('close', () => resolve(text));
+      socket.on('error', reject);
+    });
+  };
   const about = {
     'x-forwarded-method': 'GET',
     'x-forwarded-uri': '/v1/prices',
@@ -27,6 +42,43 @@ onEachDatabase('a gateway that asks before it hands a request on', (createPlace)
     const nginx = await ask('/v1/auth/nginx?environment=market/test&permission=orders:write', own);
     assert.equal(nginx.headers.get('x-keyhold-status'), '403');
     assert.equal((await ask(`${AT.replace('prices:read', 'orders:write')}`, own)).status, 403);
+  });
+
+  it('is told by which address the client comes, past the proxies before it that are trusted, and no other', async () => {
+    const { secret } = await shared().market.issue({ allowedNetworks: ['203.0.113.0/24'] });
+    const own = { ...about, 'x-keyhold-token': await token(['verify']), authorization: `Bearer ${secret}` };
+    const placed = { ...own, 'x-keyhold-environment': 'market/test', 'x-keyhold-permission': 'prices:read' };
+    for (const [said, isTheirs] of [
+      ['203.0.113.7, 198.51.100.1', true],
+      ['192.0.2.7,203.0.113.7 , 198.51.100.1, 198.51.100.2', true],
+      ['203.0.113.7, 192.0.2.7, 198.51.100.1', false],
+      ['203.0.113.7, unknown, 198.51.100.1', false],
+      ['203.0.113.7, , 198.51.100.1', false],
+      ['203.0.113.7, 192.0.2.7', false],
+      ['198.51.100.1, 198.51.100.2', false],
+    ] as const) {
+      const field = { 'x-forwarded-for': said };
+      assert.equal((await ask(AT, { ...own, ...field })).status, isTheirs ? 204 : 403, said);
+      const envoy = await ask('/v1/auth/envoy/v1/prices', { ...placed, ...field });
+      assert.equal(envoy.status, isTheirs ? 200 : 403, `Envoy: ${said}`);
+    }
+  });
+
+  it('is answered whatever request an API would take: nothing of it is checked as if it came to the verifier', async () => {
+    const { secret } = await shared().market.issue();
+    const own = { 'X-Keyhold-Token': await token(['verify']), Authorization: `Bearer ${secret}` };
+    const placed = { ...own, 'X-Keyhold-Environment': 'market/test', 'X-Keyhold-Permission': 'prices:read' };
+    const fields = Object.entries(placed).map(([name, value]) => `${name}: ${value}`);
+    const told = async (start: string, ...more: string[]) => {
+      const lines = [`${start} HTTP/1.1`, 'Host: api', ...fields, 'X-Forwarded-For: 192.0.2.1', ...more];
+      return Number((await askRaw(lines)).slice('HTTP/1.1 '.length, 'HTTP/1.1 200'.length));
+    };
+    const at = '/v1/auth/envoy/v1/prices';
+    for (const odd of ['?constructor=1', '?a=%00', '?__proto__[a]=1', '/%ff', `/${'a'.repeat(600)}`, '/%', '?a=%zz'])
+      assert.equal(await told(`GET ${at}${odd}`), 200, odd);
+    for (const type of ['garbage', '*/*', 'text/plain; charset', ''])
+      assert.equal(await told(`POST ${at}`, `Content-Type: ${type}`, 'Content-Length: 0'), 200, type);
+    assert.equal(await told(`GET ${at}/x`.replace('/v1/auth', '/v1//auth')), 404);
   });
 
   it('needs a token of its own that may verify, and is told of its own mistakes', async () => {
@@ -138,14 +190,25 @@ onEachDatabase('a gateway that asks before it hands a request on', (createPlace)
       'X-Forwarded-For: 192.0.2.2',
       'Connection: close',
     ];
-    const { port } = new URL(shared().installation.verifierUrl);
-    const answer = await new Promise<string>((resolve, reject) => {
-      let text = '';
-      const socket = connect(Number(port), '127.0.0.1', () => socket.write(`${lines.join('\r\n')}\r\n\r\n`));
-      socket.on('data', (data) => (text += String(data)));
-      socket.on('end', () => resolve(text));
-      socket.on('error', reject);
-    });
+    const answer = await askRaw(lines);
     assert.match(answer, /^HTTP\/1\.1 400 [\s\S]*"field":"x-forwarded-for"/);
+  });
+
+  it('is answered where the client asks for a WebSocket: its fields are handed on with the question', async () => {
+    const { secret } = await shared().market.issue();
+    const fields = [
+      'Connection: Upgrade',
+      'Upgrade: websocket',
+      'Sec-WebSocket-Version: 13',
+      'Sec-WebSocket-Key: AA==',
+    ];
+    const own = ['Host: verifier', `X-Keyhold-Token: ${await token(['verify'])}`, ...fields];
+    const line = (path: string) => [`GET ${path} HTTP/1.1`, ...own, 'X-Forwarded-For: 192.0.2.1'];
+    const bearer = `Authorization: Bearer ${secret}`;
+    const placed = ['X-Keyhold-Environment: market/test', 'X-Keyhold-Permission: prices:read'];
+    assert.match(await askRaw([...line(AT), bearer]), /^HTTP\/1\.1 204 /);
+    assert.match(await askRaw(line(AT)), /^HTTP\/1\.1 401 /);
+    assert.match(await askRaw([...line('/v1/auth/nginx'), ...placed, bearer]), /^HTTP\/1\.1 204 /);
+    assert.match(await askRaw([...line('/v1/auth/envoy/v1/stream'), ...placed, bearer]), /^HTTP\/1\.1 200 /);
   });
 });

@@ -125,6 +125,59 @@ for (const [name, { find, bodies, ...example }] of Object.entries(EXAMPLES)) {
       if (name !== 'Envoy') assert.equal((await rig.get(local.secret)).status, 200);
     });
 
+    test('lets no client take away what the API behind is told, by naming it as a field of its connection', async (rig) => {
+      const { keyId, secret } = await rig.market.issue();
+      const who = ['Key', 'Consumer', 'Credential', 'Content-Digest'].map((what) => `X-Keyhold-${what}`);
+      const headers = { authorization: `Bearer ${secret}` };
+      for (const connection of [who.join(', '), ['keep-alive', who.join(',').toLowerCase()], ['close', ...who]]) {
+        const { status, got } = await rig.askRaw({ headers: { ...headers, connection } });
+        if (status === 200) assert.equal(got.headers['x-keyhold-key'], keyId, String(connection));
+        else assert.equal(status, 400, String(connection));
+      }
+      const sign = await rig.signer();
+      const { method, headers: signed } = await sign('rfc9421', 'POST', '/v1/orders', '{"a":1}');
+      const changed = { method, target: '/v1/orders', body: '{"a":9}' };
+      const { status, got } = await rig.askRaw({
+        ...changed,
+        headers: { ...Object.fromEntries(signed), 'content-length': '7', connection: 'X-Keyhold-Content-Digest' },
+      });
+      if (status === 200) assert.match(String(got.headers['x-keyhold-content-digest']), /^sha-/, 'another body');
+      else assert.ok(status === 400 || status === 401, `another body: ${status}`);
+    });
+
+    test('hands the API no field that it may take for one of ours, by another sign between the words', async (rig) => {
+      const { secret } = await rig.market.issue();
+      const names = [
+        'X_Keyhold_Key',
+        'x-keyhold_consumer',
+        'X_KEYHOLD-Content_Digest',
+        'X.Keyhold.Key',
+        'X-Keyhold.Key',
+      ];
+      const posed = Object.fromEntries(names.map((field) => [field, 'of another']));
+      const { status, got } = await rig.askRaw({ headers: { authorization: `Bearer ${secret}`, ...posed } });
+      assert.equal(status, 200);
+      const came = Object.entries(got.headers).filter(([, value]) => value === 'of another');
+      assert.deepEqual(came, []);
+    });
+
+    test('decides about a WebSocket like about everything else', async (rig) => {
+      const { secret } = await rig.market.issue();
+      const upgrade = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' };
+      const headers = { ...upgrade, 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' };
+      const asked = async (more: object) => (await rig.askRaw({ headers: { ...headers, ...more } })).status;
+      assert.equal(await asked({ authorization: `Bearer ${secret}` }), 200);
+      assert.equal(await asked({}), 401);
+      // Envoy hands over no body of such a request.
+      const sign = await rig.signer();
+      for (const dialect of ['okx', 'rfc9421'] as const) {
+        const { method, headers: signed } = await sign(dialect, 'POST', '/v1/orders');
+        const more = { ...headers, ...Object.fromEntries(signed), 'content-length': '7' };
+        const { status } = await rig.askRaw({ method, target: '/v1/orders', headers: more, body: '{"a":9}' });
+        assert.ok(status === 401 || status === 403, `a body added on the way: ${status}`);
+      }
+    });
+
     test('answers 429 with Retry-After where a limit is used up', async (rig) => {
       const { secret } = await rig.market.issue({ rateLimits: [{ name: 'hour', limit: 1, windowSeconds: 3600 }] });
       assert.equal((await rig.get(secret)).status, 200);
@@ -149,6 +202,14 @@ for (const [name, { find, bodies, ...example }] of Object.entries(EXAMPLES)) {
       for (const one of changed) assert.equal((await rig.send(one, '{"a":9}')).status, 401, 'another body');
       const bare = await sign('rfc9421', 'POST', '/v1/orders');
       assert.equal((await rig.send(bare, '{"a":9}')).status, 401, 'a body added on the way');
+    });
+
+    test('verifies a signature that covers the length of the body, where the gateway says which it was', async (rig) => {
+      const sign = await rig.signer();
+      const components = ['@method', '@authority', '@target-uri', 'content-digest', 'content-length'];
+      const length = { 'content-length': '7' };
+      const signed = await sign({ dialect: 'rfc9421', components }, 'POST', '/v1/orders', '{"a":1}', length);
+      assert.equal((await rig.send(signed)).status, name === 'Caddy' ? 401 : 200);
     });
 
     test('answers 503 where no verifier answers', async (rig) => {

@@ -19,8 +19,10 @@ import type { Gate } from '../http/mount.ts';
 import { serveReference } from '../http/reference.ts';
 import { createHttpServer } from '../http/server.ts';
 import { readTls } from '../http/tls.ts';
+import { routeOf } from './gateway-request.ts';
 import { mountGateways } from './gateway.routes.ts';
 import { mountTime } from './time.routes.ts';
+import { trustedProxies } from './trusted-proxies.ts';
 import { mountVerify, mountVerifyBatch } from './verify-route.ts';
 
 /** A running verifier process. */
@@ -51,7 +53,8 @@ export async function startVerifierProcess(config: Config, log: Log): Promise<Ve
     sharedStore(config, log),
   );
   const tls = readTls(config);
-  const app = createHttpServer({ log, tls, trustedProxies: config.trustedProxies, classify: classifyFault });
+  const { trustedProxies: networks } = config;
+  const app = createHttpServer({ log, tls, trustedProxies: networks, routeOf, classify: classifyFault });
   logAccess(app, log, Math.random);
   await serveReference(app, 'Keyhold verifier');
   const gate = gateOf(verifier);
@@ -59,7 +62,7 @@ export async function startVerifierProcess(config: Config, log: Log): Promise<Ve
   mountVerify(app, verifier, gate);
   mountVerifyBatch(app, verifier, gate);
   mountTime(app, systemClock);
-  mountGateways(app, { verifier, gate, clock: systemClock });
+  mountGateways(app, { verifier, gate, clock: systemClock, isProxy: trustedProxies(networks) });
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   registerMetric(registry, {
