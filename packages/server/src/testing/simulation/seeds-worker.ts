@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { Found } from './run-seeds.ts';
 
@@ -19,14 +20,8 @@ export class SeedsWorker implements AsyncDisposable {
   /** One call at a time. */
   async run(seeds: Seeds): Promise<Found> {
     this.#worker.postMessage(seeds);
-    try {
-      return await new Promise<Found>((resolve, reject) => {
-        this.#worker.once('message', resolve);
-        this.#worker.once('error', reject);
-      });
-    } finally {
-      this.#worker.removeAllListeners();
-    }
+    const [found] = (await once(this.#worker, 'message')) as [Found];
+    return found;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
