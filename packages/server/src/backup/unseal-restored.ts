@@ -44,7 +44,7 @@ async function keyOf(seal: SealRow, installation: string, config: Config, texts:
 
 function inputOf(parameters: Exclude<SealParameters, ShamirParameters>, [text]: readonly string[]): UnsealInput {
   if (parameters.kind === 'file') return {};
-  if (text === undefined && parameters.kind === 'pkcs11' && parameters.pinFile !== null) return {};
+  if (text === undefined && parameters.kind === 'pkcs11' && parameters.pinFile !== null) return { unwatched: true };
   if (text === undefined) throw missing(parameters);
   return parameters.kind === 'passphrase' ? { passphrase: text } : { pin: text };
 }

@@ -15,7 +15,17 @@ const MODULES = ['/usr/lib/softhsm/libsofthsm2.so', '/usr/lib64/pkcs11/libsofths
 const CKU_SO = 0;
 const SOURCE = fileURLToPath(new URL('unreliable-hsm.c', import.meta.url));
 
-export type HsmFault = 'locked' | 'flagged' | 'gone' | 'hangs' | 'crashes' | 'lost-before-decrypting';
+export type HsmFault =
+  | 'locked'
+  | 'flagged'
+  | 'last-try'
+  | 'gone'
+  | 'hangs'
+  | 'crashes'
+  | 'lost-before-decrypting'
+  /** Tokens that say nothing of themselves. */
+  | 'other-broken'
+  | 'all-broken';
 
 /** A token of SoftHSM for one test, with the module that fails when it is told to. */
 export interface SoftHsm extends Disposable {

@@ -41,6 +41,10 @@ static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR
 static CK_RV token_info(CK_SLOT_ID slot, CK_TOKEN_INFO_PTR info) {
   CK_RV result = real->C_GetTokenInfo(slot, info);
   if (told("flagged")) info->flags |= CKF_USER_PIN_LOCKED;
+  if (told("last-try")) info->flags |= CKF_USER_PIN_FINAL_TRY;
+  /* SoftHSM always has a slot whose token nobody initialised. */
+  if (told("other-broken") && (info->flags & CKF_TOKEN_INITIALIZED) == 0) return CKR_DEVICE_ERROR;
+  if (told("all-broken")) return CKR_DEVICE_ERROR;
   return result;
 }
 

@@ -3,9 +3,11 @@ import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -13,7 +15,13 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { isRefusal } from '@keyhold/protocol/errors';
+import { systemClock } from '../clock.ts';
+import { createPlace } from '../testing/databases.ts';
+import { openOwnVault } from '../testing/own-vault.ts';
 import { isOwnOrFree, readKeyFile, removeKeyFile, settleKeyFile, writeKeyFile } from './file-seal.ts';
+import { Hsm } from './hsm.ts';
+import { SealGate } from './seal-gate.ts';
 import { newKeyBytes } from './wrapped-key.ts';
 
 describe('the key file of a seal', () => {
@@ -114,5 +122,38 @@ describe('the key file of a seal', () => {
       [isOwnOrFree(file, parameters), isOwnOrFree(file, other.parameters), isOwnOrFree(file, null)],
       [true, false, false],
     );
+  });
+
+  it('that the system does not let be written or read is refused by its name and why, and the seal stays', async () => {
+    await using place = await createPlace('sqlite');
+    await using own = await openOwnVault(place);
+    const caller = { actor: 'tok_test' };
+    const none = join(folder, 'no-folder');
+    writeFileSync(none, '');
+    const means = (keyFile: string) => ({ keyFile, hsm: new Hsm({ clock: systemClock, environment: {} }) });
+    const nothing = () => {};
+    await own.gate.change(caller, { kind: 'passphrase', passphrase: 'long enough for this' });
+    const elsewhere = new SealGate(own.vault, means(join(none, 'root.key')), nothing, nothing);
+    const refused = await elsewhere.change(caller, { kind: 'file' });
+    assert.ok(isRefusal(refused));
+    assert.equal(refused.refused, 'INVALID_INPUT');
+    assert.match(
+      refused.detail,
+      new RegExp(`${none}/root\\.key\\.next cannot be used \\((?:ENOTDIR|EEXIST), mkdir\\)`),
+    );
+    const seal = await own.gate.show();
+    assert.deepEqual(!isRefusal(seal) && [seal.kind, seal.sealed], ['passphrase', false]);
+    mkdirSync(own.keyFile);
+    const taken = await own.gate.change(caller, { kind: 'file' });
+    assert.ok(isRefusal(taken) && /root\.key cannot be used \(EISDIR, read\)/.test(taken.detail));
+    rmdirSync(own.keyFile);
+    assert.ok(!isRefusal(await own.gate.change(caller, { kind: 'file' })));
+    await own.gate.close(caller);
+    rmSync(own.keyFile);
+    mkdirSync(own.keyFile, { mode: 0o700 });
+    const unread = await own.gate.unseal(caller, {});
+    assert.ok(isRefusal(unread));
+    assert.equal(unread.refused, 'UNSEAL_REFUSED');
+    assert.match(unread.detail, /root\.key cannot be used \(EISDIR, read\)/);
   });
 });

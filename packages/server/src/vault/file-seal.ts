@@ -9,13 +9,32 @@ export class KeyFileError extends Error {
   override readonly name = 'KeyFileError';
 }
 
+/** The system doesn't let it be used: nobody knows what lies there. */
+class KeyFileUnusable extends KeyFileError {}
+
+/** What the system refuses is for whoever can mend it: with the file, and why. */
+function touching<T>(file: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    if (syscall === undefined) throw error;
+    throw new KeyFileUnusable(`the root key file ${file} cannot be used (${code}, ${syscall})`);
+  }
+}
+
 /** Where a new key waits until the seal that it belongs to is committed. */
 const nextOf = (file: string) => `${file}.next`;
 
-/** Writes a new key beside the present one; {@link settleKeyFile} puts it in its place once it counts. */
+/**
+ * Writes a new key beside the present one; {@link settleKeyFile} puts it in its place once it counts.
+ * @throws KeyFileError when it can't be written
+ */
 export function writeKeyFile(file: string, keyBytes: Buffer): FileParameters {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  writeSecretFile(nextOf(file), `${keyBytes.toString('base64')}\n`);
+  touching(nextOf(file), () => {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    writeSecretFile(nextOf(file), `${keyBytes.toString('base64')}\n`);
+  });
   return { kind: 'file', check: commitmentTo(keyBytes).toString('hex') };
 }
 
@@ -41,7 +60,7 @@ export function settleKeyFile(file: string, check: string): void {
   const next = nextOf(file);
   if (!existsSync(next)) return;
   const bytes = readKeyBytes(next);
-  if (commitmentTo(bytes).toString('hex') === check) renameSync(next, file);
+  if (commitmentTo(bytes).toString('hex') === check) touching(file, () => renameSync(next, file));
   bytes.fill(0);
 }
 
@@ -58,7 +77,10 @@ export function removeKeyFile(file: string, seal: FileParameters): 'removed' | '
   return isThere ? 'removed' : 'absent';
 }
 
-/** False when something lies there that is not the key of this seal: it is not to be written over or removed. */
+/**
+ * False when something lies there that is not the key of this seal: it is not to be written over or removed.
+ * @throws KeyFileError when it can't be read
+ */
 export function isOwnOrFree(file: string, seal: FileParameters | null): boolean {
   if (!existsSync(file)) return true;
   try {
@@ -68,23 +90,24 @@ export function isOwnOrFree(file: string, seal: FileParameters | null): boolean 
     bytes.fill(0);
     return own;
   } catch (error) {
-    if (error instanceof KeyFileError) return false;
+    if (error instanceof KeyFileError && !(error instanceof KeyFileUnusable)) return false;
     throw error;
   }
 }
 
 /**
  * What lies in a key file, whosever it is; the caller's to wipe.
- * @throws KeyFileError when it is open to others or damaged
+ * @throws KeyFileError when it can't be read, is open to others or damaged
  */
 export function readKeyBytes(file: string): Buffer {
-  const mode = statSync(file).mode & 0o777;
+  const mode = touching(file, () => statSync(file).mode & 0o777);
   if ((mode & 0o077) !== 0) throw new KeyFileError(`the root key file ${file} is open to others: chmod 600 ${file}`);
   return keyBytesIn(file);
 }
 
 function keyBytesIn(file: string): Buffer {
-  const bytes = Buffer.from(readFileSync(file, 'utf8').trim(), 'base64');
+  const text = touching(file, () => readFileSync(file, 'utf8'));
+  const bytes = Buffer.from(text.trim(), 'base64');
   if (bytes.length !== KEY_BYTES)
     throw new KeyFileError(`the root key file ${file} does not hold a 256-bit key in base64`);
   return bytes;

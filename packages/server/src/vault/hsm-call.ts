@@ -9,6 +9,8 @@ export interface HsmCall {
   readonly tokenLabel: string;
   readonly keyLabel: string;
   readonly pin: string;
+  /** Nobody waits for the answer: the last try that a token leaves is not spent. */
+  readonly unwatched?: boolean;
   readonly nonce: Uint8Array;
   readonly associated: Uint8Array;
   readonly data: Uint8Array;

@@ -50,20 +50,26 @@ function standing<T>(doing: string, work: () => T): T {
   }
 }
 
-/** Null where it was just taken out, or is none that the module knows; other slots may be fine. */
-function tokenIn(pkcs11: Pkcs11, slot: Handle) {
-  try {
-    const { label, flags } = pkcs11.C_GetTokenInfo(slot);
-    return { slot, label: label.trimEnd(), flags };
-  } catch (error) {
-    if (/CKR_TOKEN_NOT_(?:PRESENT|RECOGNIZED)/.test(errorName(error) ?? '')) return null;
-    throw error;
+/** One that says nothing of itself hinders nobody whose token is in another slot. */
+function tokensIn(pkcs11: Pkcs11, tokenLabel: string) {
+  const tokens: { readonly slot: Handle; readonly flags: number }[] = [];
+  let unreadable: unknown = null;
+  for (const slot of pkcs11.C_GetSlotList(true)) {
+    try {
+      const { label, flags } = pkcs11.C_GetTokenInfo(slot);
+      if (label.trimEnd() === tokenLabel) tokens.push({ slot, flags });
+    } catch (error) {
+      // Not of one that was just taken out, or is none that the module knows.
+      if (!/CKR_TOKEN_NOT_(?:PRESENT|RECOGNIZED)/.test(errorName(error) ?? '')) unreadable ??= error;
+    }
   }
+  // It may be the one that is looked for.
+  if (tokens.length === 0 && unreadable !== null) throw unreadable;
+  return tokens;
 }
 
-function logIn(pkcs11: Pkcs11, { action, tokenLabel, pin }: HsmCall): Handle {
-  const all = pkcs11.C_GetSlotList(true).flatMap((slot) => tokenIn(pkcs11, slot) ?? []);
-  const tokens = all.filter(({ label }) => label === tokenLabel);
+function logIn(pkcs11: Pkcs11, { action, tokenLabel, pin, unwatched = false }: HsmCall): Handle {
+  const tokens = tokensIn(pkcs11, tokenLabel);
   const [token] = tokens;
   if (token === undefined || tokens.length > 1) {
     const detail = `The module shows ${tokens.length === 0 ? 'no token' : `${tokens.length} tokens`} labelled "${tokenLabel}".`;
@@ -71,6 +77,10 @@ function logIn(pkcs11: Pkcs11, { action, tokenLabel, pin }: HsmCall): Handle {
   }
   // Asked before it is tried: a PIN that is locked is not to be tried again.
   if ((token.flags & CK.CKF_USER_PIN_LOCKED) !== 0) throw locked(tokenLabel);
+  if (unwatched && (token.flags & CK.CKF_USER_PIN_FINAL_TRY) !== 0) {
+    const detail = `The token "${tokenLabel}" locks after one more wrong PIN, and nobody watches this try: check the PIN, then give it.`;
+    throw new HsmError('UNSEAL_REFUSED', detail);
+  }
   const writes = action === 'encrypt' ? CK.CKF_RW_SESSION : 0;
   const session = pkcs11.C_OpenSession(token.slot, CK.CKF_SERIAL_SESSION | writes);
   try {

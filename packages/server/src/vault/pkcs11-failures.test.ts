@@ -164,6 +164,33 @@ onEachDatabase('a seal in a token that fails', (createPlace) => {
     assert.deepEqual((await reveal()).body.data, { path: 'while-away' });
   });
 
+  it('opens beside another token that is out of order, and says what its own answers', async (t) => {
+    await using world = await startWorld(t, createPlace);
+    if (world === null) return;
+    const { hsm, installation } = world;
+    const opener = await changeSealInto(installation, hsm, 'file');
+    await closeSeal(installation);
+    hsm.fail('all-broken');
+    await assertRefused(world, [503, 'HSM_UNAVAILABLE', /CKR_DEVICE_ERROR \(C_GetTokenInfo\)/]);
+    hsm.fail('other-broken');
+    await mustOpenSeal(installation, opener);
+  });
+
+  it('is left alone by a start where one wrong PIN more would lock it, and opens by hand', async (t) => {
+    await using world = await startWorld(t, createPlace);
+    if (world === null) return;
+    const { hsm, installation, place } = world;
+    const opener = await changeSealInto(installation, hsm, 'file');
+    await installation[Symbol.asyncDispose]();
+    hsm.fail('last-try');
+    await using again = await startInstallation(place, { childEnvironment: hsm.environment });
+    assert.equal((await again.call('GET', '/v1/seal')).body.sealed, true);
+    const { body } = await again.call('GET', '/v1/audit/entries?action=seal.attempted&limit=1');
+    const { actor, code } = JSON.parse(body.items[0].leaf);
+    assert.deepEqual([actor, code], ['system', 'unseal_refused']);
+    await mustOpenSeal(again, opener);
+  });
+
   it('does not keep a start from serving, and opens by hand afterwards', async (t) => {
     await using world = await startWorld(t, createPlace);
     if (world === null) return;

@@ -37,6 +37,7 @@ interface Mechanism {
 export const CK = {
   CKF_RW_SESSION: 0x2,
   CKF_SERIAL_SESSION: 0x4,
+  CKF_USER_PIN_FINAL_TRY: 0x20000,
   CKF_USER_PIN_LOCKED: 0x40000,
   CKU_USER: 1,
   CKO_SECRET_KEY: 4,

@@ -52,12 +52,16 @@ export async function makePkcs11Seal(
   return { parameters, keyBytes };
 }
 
-/** The seal's key, the caller's to wipe. Without a PIN, the one that lies in the file is taken. */
+/**
+ * The seal's key, the caller's to wipe. Without a PIN, the one that lies in the file is taken.
+ * @param unwatched where nobody waits for the answer: the token's last try is not spent
+ */
 export async function keyOfPkcs11Seal(
   hsm: Hsm,
   place: SealPlace,
   { module, tokenLabel, keyLabel, pinFile, wrappedKey }: Pkcs11Parameters,
   pin: string | undefined,
+  unwatched = false,
 ): Promise<Buffer | Refusal> {
   const wrapped = Buffer.from(wrappedKey, 'hex');
   if (wrapped.length !== WRAPPED_BYTES) return refuse('UNSEAL_REFUSED', 'What the seal holds was altered.');
@@ -66,7 +70,7 @@ export async function keyOfPkcs11Seal(
   const commitment = wrapped.subarray(0, COMMITMENT_BYTES);
   const nonce = wrapped.subarray(COMMITMENT_BYTES, COMMITMENT_BYTES + NONCE_BYTES);
   const data = wrapped.subarray(COMMITMENT_BYTES + NONCE_BYTES);
-  const call = { action: 'decrypt', module, tokenLabel, keyLabel, pin: given, nonce, data } as const;
+  const call = { action: 'decrypt', module, tokenLabel, keyLabel, pin: given, unwatched, nonce, data } as const;
   const keyBytes = await hsm.call({ ...call, associated: associated(place, commitment) });
   if (isRefusal(keyBytes)) return keyBytes;
   // The HSM is not asked to be believed.

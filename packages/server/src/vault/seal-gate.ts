@@ -19,6 +19,7 @@ import {
   type SealChange,
   type SealMeans,
   type UnsealInput,
+  usingFile,
 } from './seal-key.ts';
 import { readSeal } from './seals.store.ts';
 import { combineShares, readNewShare } from './shamir-seal.ts';
@@ -79,7 +80,7 @@ export class SealGate {
     if (isRefusal(seal) || !this.#vault.keyring.sealed) return null;
     const parameters = parametersOf(seal);
     if (parameters.kind !== 'pkcs11' || parameters.pinFile === null) return null;
-    return await this.unseal({ actor: 'system' }, {});
+    return await this.unseal({ actor: 'system' }, { unwatched: true });
   }
 
   /** At the start: removes the key file of the seal before where a kill left it. */
@@ -185,14 +186,14 @@ export class SealGate {
     if (this.#vault.keyring.sealed) return SEALED;
     // Its key may still wait beside, after a commit whose outcome was unknown: the next one would go over it.
     const present = parametersOf(seal);
-    if (present.kind === 'file') settleKeyFile(this.#means.keyFile, present.check);
-    if (change.kind === 'file' && !isOwnOrFree(this.#means.keyFile, ownKeyAt(this.#means.keyFile, present))) {
-      return refuse(
-        'INVALID_INPUT',
-        `Another installation's key lies at ${this.#means.keyFile}: move it away first.`,
-        '/kind',
-      );
-    }
+    const { keyFile } = this.#means;
+    const isFree = usingFile('INVALID_INPUT', () => {
+      if (present.kind === 'file') settleKeyFile(keyFile, present.check);
+      return change.kind !== 'file' || isOwnOrFree(keyFile, ownKeyAt(keyFile, present));
+    });
+    if (isRefusal(isFree)) return isFree;
+    if (!isFree)
+      return refuse('INVALID_INPUT', `Another installation's key lies at ${keyFile}: move it away first.`, '/kind');
     const made = ready ?? (await makeSeal(this.#means, this.#place(seal), change));
     if (isRefusal(made)) return made;
     this.#forgetPending();

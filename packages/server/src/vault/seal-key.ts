@@ -1,9 +1,9 @@
-import { type Refusal, refuse } from '@keyhold/protocol/errors';
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import { KeyFileError, readKeyFile, writeKeyFile } from './file-seal.ts';
 import type { Hsm } from './hsm.ts';
 import { keyOfPassphrase, newPassphraseParameters } from './passphrase-seal.ts';
 import { keyOfPkcs11Seal, makePkcs11Seal, type Pkcs11Change, type SealPlace } from './pkcs11-seal.ts';
-import { type FileParameters, SEAL_NEEDS, type SealParameters, type ShamirParameters } from './seal.ts';
+import { SEAL_NEEDS, type SealParameters, type ShamirParameters } from './seal.ts';
 import { makeShares } from './shamir-seal.ts';
 import { Secret } from './secret.ts';
 import { newKeyBytes } from './wrapped-key.ts';
@@ -19,6 +19,8 @@ export interface UnsealInput {
   readonly share?: string;
   readonly nonce?: string;
   readonly pin?: string;
+  /** By a start or a drill: nobody waits for the answer. No caller says it. */
+  readonly unwatched?: true;
   readonly reset?: true;
 }
 
@@ -48,7 +50,10 @@ export async function makeSeal(
     return { parameters, keyBytes: await keyOfPassphrase(parameters, change.passphrase) };
   }
   const keyBytes = newKeyBytes();
-  if (change.kind === 'file') return { parameters: writeKeyFile(keyFile, keyBytes), keyBytes };
+  if (change.kind === 'file') {
+    const parameters = usingFile('INVALID_INPUT', () => writeKeyFile(keyFile, keyBytes));
+    return isRefusal(parameters) ? parameters : { parameters, keyBytes };
+  }
   const { shares = 5, threshold = 3 } = change;
   if (threshold > shares) return refuse('INVALID_INPUT', 'The threshold is above the number of shares.', '/threshold');
   const { parameters, texts } = await makeShares(keyBytes, shares, threshold);
@@ -62,19 +67,19 @@ export async function keyOfSeal(
   parameters: Exclude<SealParameters, ShamirParameters>,
   input: UnsealInput,
 ): Promise<Buffer | Refusal> {
-  if (parameters.kind === 'file') return readKey(keyFile, parameters);
-  if (parameters.kind === 'pkcs11') return await keyOfPkcs11Seal(hsm, place, parameters, input.pin);
+  if (parameters.kind === 'file') return usingFile('UNSEAL_REFUSED', () => readKeyFile(keyFile, parameters));
+  if (parameters.kind === 'pkcs11') return await keyOfPkcs11Seal(hsm, place, parameters, input.pin, input.unwatched);
   if (input.passphrase === undefined) return needs(parameters.kind, '/passphrase');
   return await keyOfPassphrase(parameters, input.passphrase);
 }
 
-/** What is wrong with the file is for whoever may unseal: he has to mend it. */
-function readKey(file: string, parameters: FileParameters): Buffer | Refusal {
+/** What is wrong with the file is for whoever may unseal or change the seal: he has to mend it. */
+export function usingFile<T>(code: 'INVALID_INPUT' | 'UNSEAL_REFUSED', work: () => T): T | Refusal {
   try {
-    return readKeyFile(file, parameters);
+    return work();
   } catch (error) {
     if (!(error instanceof KeyFileError)) throw error;
-    return refuse('UNSEAL_REFUSED', error.message);
+    return refuse(code, error.message);
   }
 }
 
