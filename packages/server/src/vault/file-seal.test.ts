@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -142,7 +143,11 @@ describe('the key file of a seal', () => {
     );
     const seal = await own.gate.show();
     assert.deepEqual(!isRefusal(seal) && [seal.kind, seal.sealed], ['passphrase', false]);
-    await own.gate.change(caller, { kind: 'file' });
+    mkdirSync(own.keyFile);
+    const taken = await own.gate.change(caller, { kind: 'file' });
+    assert.ok(isRefusal(taken) && /root\.key cannot be used \(EISDIR, read\)/.test(taken.detail));
+    rmdirSync(own.keyFile);
+    assert.ok(!isRefusal(await own.gate.change(caller, { kind: 'file' })));
     await own.gate.close(caller);
     rmSync(own.keyFile);
     mkdirSync(own.keyFile, { mode: 0o700 });

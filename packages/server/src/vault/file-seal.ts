@@ -9,6 +9,9 @@ export class KeyFileError extends Error {
   override readonly name = 'KeyFileError';
 }
 
+/** The system doesn't let it be used: nobody knows what lies there. */
+class KeyFileUnusable extends KeyFileError {}
+
 /** What the system refuses is for whoever can mend it: with the file, and why. */
 function touching<T>(file: string, work: () => T): T {
   try {
@@ -16,7 +19,7 @@ function touching<T>(file: string, work: () => T): T {
   } catch (error) {
     const { code, syscall } = error as NodeJS.ErrnoException;
     if (syscall === undefined) throw error;
-    throw new KeyFileError(`the root key file ${file} cannot be used (${code}, ${syscall})`);
+    throw new KeyFileUnusable(`the root key file ${file} cannot be used (${code}, ${syscall})`);
   }
 }
 
@@ -74,7 +77,10 @@ export function removeKeyFile(file: string, seal: FileParameters): 'removed' | '
   return isThere ? 'removed' : 'absent';
 }
 
-/** False when something lies there that is not the key of this seal: it is not to be written over or removed. */
+/**
+ * False when something lies there that is not the key of this seal: it is not to be written over or removed.
+ * @throws KeyFileError when it can't be read
+ */
 export function isOwnOrFree(file: string, seal: FileParameters | null): boolean {
   if (!existsSync(file)) return true;
   try {
@@ -84,7 +90,7 @@ export function isOwnOrFree(file: string, seal: FileParameters | null): boolean 
     bytes.fill(0);
     return own;
   } catch (error) {
-    if (error instanceof KeyFileError) return false;
+    if (error instanceof KeyFileError && !(error instanceof KeyFileUnusable)) return false;
     throw error;
   }
 }

@@ -187,9 +187,12 @@ export class SealGate {
     // Its key may still wait beside, after a commit whose outcome was unknown: the next one would go over it.
     const present = parametersOf(seal);
     const { keyFile } = this.#means;
-    const settled = usingFile('INVALID_INPUT', () => present.kind === 'file' && settleKeyFile(keyFile, present.check));
-    if (isRefusal(settled)) return settled;
-    if (change.kind === 'file' && !isOwnOrFree(keyFile, ownKeyAt(keyFile, present)))
+    const isFree = usingFile('INVALID_INPUT', () => {
+      if (present.kind === 'file') settleKeyFile(keyFile, present.check);
+      return change.kind !== 'file' || isOwnOrFree(keyFile, ownKeyAt(keyFile, present));
+    });
+    if (isRefusal(isFree)) return isFree;
+    if (!isFree)
       return refuse('INVALID_INPUT', `Another installation's key lies at ${keyFile}: move it away first.`, '/kind');
     const made = ready ?? (await makeSeal(this.#means, this.#place(seal), change));
     if (isRefusal(made)) return made;
