@@ -48,7 +48,8 @@ async function startServer(first: number, missing = 0) {
   writeFileSync(trust, log.keys);
   return {
     exported: async (...range: string[]) => {
-      const { code, stderr } = await runKeyhold(['audit', 'export', '--output', output, ...range], { env });
+      const named = range.includes('--output') ? [] : ['--output', output];
+      const { code, stderr } = await runKeyhold(['audit', 'export', ...named, ...range], { env });
       return { code, stderr, isThere: existsSync(output) };
     },
     verify: () => runKeyhold(['audit', 'verify', '--trust', trust], { env }),
@@ -68,6 +69,13 @@ it('an export is written whole or not at all: not with entries that were given u
   }
   assert.deepEqual(await server.exported(), { code: 0, stderr: '', isThere: true });
   rmSync(join(folder, 'export.jsonl'));
+});
+
+it('an export into a folder that is not there is wrong usage, and no fault', async () => {
+  using server = await startServer(1);
+  const { code, stderr } = await server.exported('--output', join(folder, 'absent', 'export.jsonl'));
+  assert.match(stderr, /^keyhold: a file cannot be used \(ENOENT\)$/m);
+  assert.equal(code, 2);
 });
 
 it('an export is not written where an entry is missing, and says so', async () => {

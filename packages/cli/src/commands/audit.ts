@@ -1,5 +1,6 @@
-import { once } from 'node:events';
-import { createWriteStream, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
 import type { ExportHeader } from '@keyhold/auditor/log-export';
 import { verifyPage } from '@keyhold/auditor/page/verify-page';
 import type { Entry, Log } from '@keyhold/protocol/operations/audit';
@@ -132,21 +133,24 @@ async function writeLines(
   { from, to }: ExportRange,
 ): Promise<number | null> {
   const partial = `${output}.partial`;
-  const file = createWriteStream(partial, { mode: 0o600 });
-  try {
-    let next = from;
+  let next = from;
+  let missing: number | null = null;
+  const texts = async function* () {
     for await (const line of lines) {
-      if ('sequence' in line && line.sequence !== next++) return next - 1;
-      if (!file.write(`${JSON.stringify(line)}\n`)) await once(file, 'drain');
+      if ('sequence' in line && line.sequence !== next++) return void (missing = next - 1);
+      yield `${JSON.stringify(line)}\n`;
     }
-    if (next <= to) return next;
-    file.end();
-    await once(file, 'finish');
-    renameSync(partial, output);
-    return null;
+    if (next <= to) missing = next;
+  };
+  // Opened before anything is asked for: a stream opens its file later, and where that fails then nobody hears of it.
+  const file = await open(partial, 'w', 0o600);
+  try {
+    await pipeline(texts, file.createWriteStream());
+    if (missing === null) renameSync(partial, output);
+    return missing;
   } finally {
+    await file.close();
     // Renamed where it is whole: there is nothing left to remove then.
-    file.destroy();
     rmSync(partial, { force: true });
   }
 }
