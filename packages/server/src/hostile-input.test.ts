@@ -119,7 +119,7 @@ function entriesOf({ body }: { readonly body: string }): number {
  * the keys of an environment, of which one rotation makes several, and which verifiers ask for by themselves, nor that a
  * secret was delivered, before which it is entered that it was revealed, nor that a person, a workload or a provider
  * was emptied or what he knows listed, before which it is entered that he was removed, nor that the key file of a seal
- * is gone, before which it is entered that there is another.
+ * is gone, before which it is entered that there is another; nor refusals that were counted, which an erasure enters.
  */
 async function countEntries(raw: RawDatabase): Promise<number> {
   const [{ n }] = await raw.rows(
@@ -127,7 +127,7 @@ async function countEntries(raw: RawDatabase): Promise<number> {
      and action not in ('seal.attempted', 'seal.confirming', 'seal.change-refused', 'delivery.refused', 'vault-key.created',
        'secret.delivered', 'distribution-key.handed', 'person.emptied',
        'offboarding.listed', 'workload.emptied', 'invitations.withdrawn',
-       'sign-on.emptied', 'seal.key-file-removed')`,
+       'sign-on.emptied', 'seal.key-file-removed', 'access.denied')`,
   );
   return Number(n);
 }
