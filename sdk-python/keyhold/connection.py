@@ -76,6 +76,24 @@ class _Deadline(HTTPConnection):
     def __init__(self, host: str, *, timeout: float, **more: Any) -> None:
         super().__init__(host, timeout=timeout, **more)
         self._deadline = monotonic() + timeout
+        # What the standard library opens its connections with.
+        self._create_connection = self._first_in_time
+
+    def _first_in_time(self, address: tuple[str, int], _timeout: Any = None, _source: Any = None) -> socket.socket:
+        """A connection to the first address of a name that takes one; each try has what is left, and so has TLS after it."""
+        host, port = address
+        failed: OSError = ConnectionError("the name has no address")
+        for family, kind, protocol, _, there in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.settimeout(_left(self._deadline))
+                sock.connect(there)
+                sock.settimeout(_left(self._deadline))
+                return sock
+            except OSError as error:
+                sock.close()
+                failed = error
+        raise failed
 
     def connect(self) -> None:
         super().connect()
@@ -144,7 +162,7 @@ class Connection:
         Raises KeyholdError for a refusal; OSError where nobody answers in time, or not with JSON.
         """
         asked = urlencode({name: value for name, value in (query or {}).items() if value is not None})
-        content = None if body is None else json.dumps(body).encode()
+        content = None if body is None else written(body)
         request = Request(f"{self._url}{path}{'?' if asked else ''}{asked}", data=content, method=method)
         request.add_header("Authorization", f"Bearer {self._token}")
         for name, value in {**({} if content is None else {"Content-Type": "application/json"}), **(headers or {})}.items():
@@ -162,6 +180,11 @@ class Connection:
         except ValueError:
             # Without what came: nobody knows whose it is.
             raise ConnectionError("the answer is not JSON: is this address Keyhold's?") from None
+
+
+def written(body: Any) -> bytes:
+    """A body as it is sent."""
+    return json.dumps(body).encode()
 
 
 def segment(text: str) -> str:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 import ssl
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from .connection import Connection
+from .connection import Connection, written
 from .problem import KeyholdError
 
 VERIFY_SECONDS = 5.0
 MAX_BATCH = 1_000
 MAX_BODY_BYTES = 1024 * 1024
 """Of a request that is handed over whole; what is longer is `MALFORMED` here already."""
+
+MAX_BATCH_BYTES = 8 * MAX_BODY_BYTES
+ROOM_BYTES = 64
+"""What is written around the requests of a batch fits into it."""
 
 _DESTINATION_LENGTHS = (1, 200)
 _CLIENT_IP_LENGTHS = (2, 45)
@@ -100,7 +104,8 @@ _FIELDS = {
 class Verifier:
     """A client of a verifier process.
 
-    url: `http(s)://host:port`. token: with the scope `verify`. timeout_seconds: how long an answer may take.
+    url: `http(s)://host:port`. token: with the scope `verify`. timeout_seconds: how long an answer may take; a batch of more
+    than 8 MiB is asked in several calls.
     A refusal is a Verdict, and so is what only the client can have caused: what no verifier would read is `MALFORMED`,
     or counts for nothing (`destination`, `client_ip`, `second_factor`). KeyholdError, and OSError where nobody answers in
     time, mean that nothing was decided: the request must not be let through then.
@@ -146,8 +151,8 @@ class Verifier:
             raise ValueError(f"a batch has 1 to {MAX_BATCH} requests")
         verdicts = {index: unread for index, one in enumerate(requests) if (unread := _unread(one)) is not None}
         asked = [(index, one) for index, one in enumerate(requests) if index not in verdicts]
-        for index, verdict in self._decided(asked):
-            verdicts[index] = verdict
+        for pack in _packs(asked):
+            verdicts.update(self._decided(pack))
         return [verdicts[index] for index in range(len(requests))]
 
     def _decided(self, asked: Sequence[tuple[int, ToVerify]]) -> list[tuple[int, Verdict]]:
@@ -174,6 +179,22 @@ class Verifier:
 
     def _call(self, method: str, path: str, body: Any) -> Any:
         return self._connection.call(method, path, body=body, timeout_seconds=self._timeout_seconds)
+
+
+def _packs(asked: Sequence[tuple[int, ToVerify]]) -> Iterator[list[tuple[int, ToVerify]]]:
+    """As many in a call as the verifier reads: it ends a call that is longer without reading it, and nobody hears why."""
+    pack: list[tuple[int, ToVerify]] = []
+    size = 0
+    for index, one in asked:
+        # With what stands between it and the next.
+        more = len(written(_written(one))) + 2
+        if pack and size + more > MAX_BATCH_BYTES - ROOM_BYTES:
+            yield pack
+            pack, size = [], 0
+        pack.append((index, one))
+        size += more
+    if pack:
+        yield pack
 
 
 def _malformed(reason: str) -> Verdict:

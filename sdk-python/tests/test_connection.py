@@ -5,7 +5,8 @@ import socket
 import unittest
 from contextlib import contextmanager
 from threading import Event, Thread
-from time import monotonic
+from time import monotonic, sleep
+from unittest.mock import patch
 
 from keyhold.client import Client
 from keyhold.problem import KeyholdError
@@ -164,6 +165,27 @@ class ClientsDoing(unittest.TestCase):
             self.assertEqual(codes, ["VALID", "MALFORMED"] * 4)
             self.assertEqual(sizes, [4, 2, 2])
             self.assertEqual(verifier.verify(key="\0", environment="a/b").code, "MALFORMED")
+            # More than any verifier reads is several calls from the beginning: it ends such a call without an answer.
+            sizes.clear()
+            with patch("keyhold.verifier.MAX_BATCH_BYTES", 3 * MAX_BODY_BYTES):
+                self.assertEqual([verdict.code for verdict in verifier.verify_batch([good] * 5)], ["VALID"] * 5)
+            self.assertEqual(sizes, [2, 2, 1])
+
+    def test_a_name_with_many_addresses_has_one_deadline(self):
+        # Stands for addresses where nobody answers: connecting is what hangs, and nothing is sent.
+        class Hanging(socket.socket):
+            def connect(self, _):
+                sleep(self.gettimeout())
+                raise TimeoutError("timed out")
+
+        # Of TEST-NET-1 (RFC 5737).
+        there = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 1))] * 3
+        found = patch("keyhold.connection.socket.getaddrinfo", return_value=there)
+        with found, patch("keyhold.connection.socket.socket", Hanging):
+            began = monotonic()
+            with self.assertRaises(OSError):
+                Verifier("http://many.example:1", TOKEN, timeout_seconds=0.5).verify(key="k")
+            self.assertLess(monotonic() - began, 1)
 
 
 if __name__ == "__main__":

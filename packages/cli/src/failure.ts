@@ -40,7 +40,8 @@ export function failureOf(error: unknown): Failure {
     path?: string;
   };
   // Without its name, which may be a secret that was given in the wrong place.
-  if (path !== undefined) return { exitCode: EXIT.usage, code: 'USAGE', message: `a file cannot be used (${code})` };
+  if (path !== undefined || (code !== undefined && OF_A_DISK.test(code)))
+    return { exitCode: EXIT.usage, code: 'USAGE', message: `a file cannot be used (${code})` };
   if (name === 'TimeoutError' || cause?.code === 'UND_ERR_HEADERS_TIMEOUT') {
     return {
       exitCode: EXIT.unreachable,
@@ -63,6 +64,9 @@ export function failureOf(error: unknown): Failure {
   }
   return { exitCode: EXIT.unreachable, code: 'FAULT', message: `unexpected: ${message}` };
 }
+
+/** What a write says, which names no path: the disk is full, over its quota, or broken. */
+const OF_A_DISK = /^E(?:NOSPC|DQUOT|IO|FBIG|ROFS)$/;
 
 /** What `node:https` says where no connection came about. */
 const OF_CONNECTION = /^(?:ECONN[A-Z]+|ENOTFOUND|EAI_AGAIN|EPIPE|EPROTO|ETIMEDOUT|E(?:HOST|NET)UNREACH|ERR_SSL_\w+)$/;

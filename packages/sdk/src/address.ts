@@ -2,5 +2,6 @@
 export function addressOf(url: string, path: string): URL {
   const address = new URL(url);
   const below = address.pathname.replace(/\/+$/, '');
-  return new URL(`${below}${path}`, address.origin);
+  // As one text: as a reference beside a base, a path that begins with two slashes would be another host (RFC 3986 §4.2).
+  return new URL(`${address.origin}${below}${path}`);
 }

@@ -82,6 +82,11 @@ it('keeps the path of its address, and lets no id make another operation of one'
   const paths = ['keys?project=a', 'keys/a%2Fb%3Fc%23d', 'device-sign-in', 'token-exchange'];
   const expected = paths.map((path) => `https://ops.example/keyhold/v1/${path}`);
   assert.deepEqual(asked, [...expected, ...expected]);
+  for (const url of ['https://ops.example//other.example', 'https://ops.example/\\other.example/']) {
+    await createClient({ url, token: TOKEN, fetch }).keys.list({});
+    await exchangeToken({ url, fetch }, 'jwt');
+    for (const sent of asked.splice(-2)) assert.equal(new URL(sent).origin, 'https://ops.example');
+  }
   const { keys } = createClient({ url: 'https://ops.example', token: TOKEN, fetch });
   for (const id of ['', '.', '..']) await assert.rejects(keys.revoke({ id, reason: 'superseded' }), /"id" is missing/);
   assert.equal(asked.length, 8);

@@ -25,6 +25,8 @@ export interface Started {
 
 /** Exit codes: 0 stopped as asked, 1 fault, 2 can't start as configured. */
 const EXIT_FAULT = 1;
+/** So long a start that failed may take to end what it had begun. */
+const END_PATIENCE_MS = 5_000;
 const EXIT_CONFIGURATION = 2;
 
 /** By the codes of PostgreSQL (appendix A of its manual) and of the network. None of its texts repeats a password. */
@@ -36,13 +38,13 @@ const OF_THE_DATABASE: Readonly<Record<string, string>> = {
   '42501': 'the database does not let this user make its tables',
 };
 
+const stack = new AsyncDisposableStack();
 try {
   const config = readConfig(process.argv.slice(2), process.env);
   process.umask(0o077);
   leaveMemoryOutOfCoreDumps();
   process.title = `keyhold ${config.command}`;
   const log = createLog(config.logLevel, `keyhold-${config.command}`);
-  const stack = new AsyncDisposableStack();
   stopWhenAsked(stack);
   if (config.command === 'restore') {
     const code = config.restore.drill ? await drill(config) : await restore(config);
@@ -57,7 +59,10 @@ try {
 } catch (error) {
   const words = inWords(error);
   console.error(words === null ? error : `keyhold: ${words}`);
-  process.exit(words === null ? EXIT_FAULT : EXIT_CONFIGURATION);
+  const end = () => process.exit(words === null ? EXIT_FAULT : EXIT_CONFIGURATION);
+  // What was begun ends first: a PIN that was tried has its entry. What hangs is not waited for.
+  setTimeout(end, END_PATIENCE_MS);
+  stack.disposeAsync().then(end, end);
 }
 
 /** What whoever started us can mend, said so that he can; null for everything else. */

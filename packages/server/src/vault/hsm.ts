@@ -78,10 +78,13 @@ export class Hsm {
     const kill = () => void child.kill('SIGKILL');
     this.#running.add(child);
     process.once('exit', kill);
-    child.once('exit', () => {
+    const ended = () => {
       this.#running.delete(child);
       process.off('exit', kill);
-    });
+    };
+    child.once('exit', ended);
+    // What could not be started has no exit.
+    child.once('error', () => child.pid === undefined && ended());
   }
 }
 

@@ -82,6 +82,8 @@ for (const [name, { find, bodies, ...example }] of Object.entries(EXAMPLES)) {
         '/v1/prices/../candles/x?/v1/prices/',
         '/v1/prices/%2e%2e/candles/x',
         '/v1/other?/v1/prices/x',
+        '/v1/prices/..;/candles/x',
+        '/v1/prices/..;a=b/candles/x',
         '/v1/prices/x{/../../../v1/candles/BTC-USD?}',
         '/v1/candles/%7B/../../prices/x',
       ];
