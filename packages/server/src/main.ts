@@ -1,3 +1,4 @@
+import { systemClock } from './clock.ts';
 import { ConfigError, readConfig } from './config.ts';
 import { RestoreRefused } from './backup/restore-backup.ts';
 import { describeDrill, describeRestore, runDrill, runRestore } from './backup/restore-command.ts';
@@ -61,7 +62,7 @@ try {
   console.error(words === null ? error : `keyhold: ${words}`);
   const end = () => process.exit(words === null ? EXIT_FAULT : EXIT_CONFIGURATION);
   // What was begun ends first: a PIN that was tried has its entry. What hangs is not waited for.
-  setTimeout(end, END_PATIENCE_MS);
+  systemClock.after(END_PATIENCE_MS, end);
   stack.disposeAsync().then(end, end);
 }
 
