@@ -105,6 +105,28 @@ onEachDatabase('a link that waits', (createPlace) => {
     assert.deepEqual([await waiting([first.id]), await waiting([second.id])], [0, 1]);
   });
 
+  it('goes on where the deletion is refused for another version, though one entry has no room for all', async () => {
+    const secret = await store('refused');
+    for (let version = 2; version <= 3; version++) await store('refused');
+    await shared().expect(200, 'POST', `/v1/secrets/${secret}/destroy`, { versions: [3] });
+    const links = [];
+    for (let i = 0; i < 58; i++) links.push(await deliver(secret, 1));
+    const { code } = await shared().expect(404, 'POST', `/v1/secrets/${secret}/delete`, { versions: [1, 2, 3] });
+    assert.deepEqual([code, await waiting(links.map(({ id }) => id))], ['SECRET_VERSION_GONE', 58]);
+    assert.equal((await shared().actionsOn(secret)).includes('secret.deleted'), false);
+  });
+
+  it('ends with the credentials that a rotation ends, more than one entry has room for', async () => {
+    const { key, delivery } = await issue();
+    const links: string[] = [delivery.id];
+    const rotate = (overlapSeconds: number) =>
+      shared().expect(201, 'POST', `/v1/keys/${key.id}/rotate`, { overlapSeconds, deliverTo: ONCE });
+    while (links.length < 31) links.push((await rotate(3_600)).delivery.id);
+    const last = await rotate(0);
+    assert.equal(await waiting(links), 0);
+    assert.equal(await take(last.delivery.token), 'taken');
+  });
+
   it('is ended by who hears that it went astray, by its id; what was taken before is told', async () => {
     const secret = await store('astray');
     const [astray, taken] = [await deliver(secret), await deliver(secret)];
