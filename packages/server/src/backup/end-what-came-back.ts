@@ -1,11 +1,11 @@
 import { newestOf } from '../ledger/entries.store.ts';
-import type { Facts } from '../ledger/facts.ts';
+import { type Facts, MAX_CHANGED_ROWS } from '../ledger/facts.ts';
 import { ROLLBACK_ACCEPTED } from '../ledger/rollback-guard.ts';
 import type { Vault } from '../vault/vault.ts';
 import { openBefore, type OpenTable } from './came-back.store.ts';
 
-/** Rows of one entry: its leaf is bounded. */
-const BATCH = 40;
+/** Rows of one entry: its leaf is bounded, and names one twice that was tampered with. */
+const BATCH = MAX_CHANGED_ROWS / 2;
 
 const END: { readonly [T in OpenTable]: (facts: Facts, id: string) => Promise<unknown> } = {
   deliveries: async (facts, id) => {

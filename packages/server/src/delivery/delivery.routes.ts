@@ -7,7 +7,7 @@ import { type Gate, mount } from '../http/mount.ts';
 import { expose } from '../vault/expose.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { PreparedDelivery } from './create-delivery.ts';
-import { oncePath } from './delivery.ts';
+import { oncePath, subjectOf } from './delivery.ts';
 import { endDelivery } from './end-delivery.ts';
 import { ONCE_CSP, ONCE_PAGE } from './once-page.ts';
 import { takeDelivery } from './take-delivery.ts';
@@ -25,9 +25,9 @@ export function mountDeliveries(
   mount(app, gate, operations.endDelivery, async ({ principal, params: { id }, ip }) => {
     const ended = await endDelivery(vault, { principal, ip, idempotency: undefined }, id);
     if (isRefusal(ended)) return ended;
-    const { subject, taken_at } = ended.value;
+    const { taken_at } = ended.value;
     const takenAt = taken_at === null ? null : new Date(taken_at).toISOString();
-    return { body: { id, subject, takenAt }, sequence: ended.sequence };
+    return { body: { id, subject: subjectOf(ended.value), takenAt }, sequence: ended.sequence };
   });
   const { acknowledge } = gate;
   const bearers: Gate<Bearer> = {

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { formatCredential, ONCE_PREFIX } from '@keyhold/protocol/credential-format';
+import type { DeliveryRow } from '../database/schema.ts';
 
 export function newOnceToken(bytes: Uint8Array): string {
   return formatCredential(ONCE_PREFIX, bytes);
@@ -8,6 +9,25 @@ export function newOnceToken(bytes: Uint8Array): string {
 /** 256 random bits need no slow hash (DESIGN §6). */
 export function onceDigest(token: string): string {
   return hash('sha256', token, 'hex');
+}
+
+/**
+ * Subject of the row of a link to a version of a stored secret: whoever ends versions reads there which one it gives. By
+ * the version's own id it would be one of Vault's wrapped answers.
+ */
+export function versionSubject(secretId: string, version: number): string {
+  return `${secretId}/${version}`;
+}
+
+/** The version that such a subject names; null where it names none. */
+export function versionOf(subject: string): number | null {
+  const [, version] = subject.split('/', 2);
+  return version === undefined ? null : Number(version);
+}
+
+/** What a delivery is of, in answers and entries: a link to a version is of the secret. */
+export function subjectOf({ subject }: Pick<DeliveryRow, 'subject'>): string {
+  return subject.split('/', 1)[0] as string;
 }
 
 /** A page that takes it on a click. A fragment is not sent to servers, so no log and no link preview has it. */

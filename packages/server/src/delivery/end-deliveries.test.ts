@@ -83,6 +83,50 @@ onEachDatabase('a link that waits', (createPlace) => {
     }
   });
 
+  it('of a version that lives goes on, though another is destroyed in the commit that makes it', async () => {
+    const secret = await store('beside');
+    await store('beside');
+    const calls = Array.from({ length: 30 }, () => [
+      shared().expect(201, 'POST', `/v1/secrets/${secret}/deliver`, { deliverTo: ONCE, version: 2 }),
+      // Safe to repeat, and each ends what waits to give it.
+      shared().expect(200, 'POST', `/v1/secrets/${secret}/destroy`, { versions: [1] }),
+    ]);
+    const made = (await Promise.all(calls.flat())).flatMap(({ delivery }) => delivery ?? []);
+    assert.equal(await waiting(made.map(({ id }) => id)), 30);
+  });
+
+  it('ends with its version by its entry where its row, of an older release, says nothing but the secret', async () => {
+    const secret = await store('older');
+    await store('older');
+    const [first, second] = [await deliver(secret, 1), await deliver(secret, 2)];
+    await using raw = await openRaw(shared().place);
+    await raw.run(`update deliveries set subject = '${secret}' where id in ('${first.id}', '${second.id}')`);
+    await shared().expect(200, 'POST', `/v1/secrets/${secret}/destroy`, { versions: [1] });
+    assert.deepEqual([await waiting([first.id]), await waiting([second.id])], [0, 1]);
+  });
+
+  it('goes on where the deletion is refused for another version, though one entry has no room for all', async () => {
+    const secret = await store('refused');
+    for (let version = 2; version <= 3; version++) await store('refused');
+    await shared().expect(200, 'POST', `/v1/secrets/${secret}/destroy`, { versions: [3] });
+    const links = [];
+    for (let i = 0; i < 58; i++) links.push(await deliver(secret, 1));
+    const { code } = await shared().expect(404, 'POST', `/v1/secrets/${secret}/delete`, { versions: [1, 2, 3] });
+    assert.deepEqual([code, await waiting(links.map(({ id }) => id))], ['SECRET_VERSION_GONE', 58]);
+    assert.equal((await shared().actionsOn(secret)).includes('secret.deleted'), false);
+  });
+
+  it('ends with the credentials that a rotation ends, more than one entry has room for', async () => {
+    const { key, delivery } = await issue();
+    const links: string[] = [delivery.id];
+    const rotate = (overlapSeconds: number) =>
+      shared().expect(201, 'POST', `/v1/keys/${key.id}/rotate`, { overlapSeconds, deliverTo: ONCE });
+    while (links.length < 31) links.push((await rotate(3_600)).delivery.id);
+    const last = await rotate(0);
+    assert.equal(await waiting(links), 0);
+    assert.equal(await take(last.delivery.token), 'taken');
+  });
+
   it('is ended by who hears that it went astray, by its id; what was taken before is told', async () => {
     const secret = await store('astray');
     const [astray, taken] = [await deliver(secret), await deliver(secret)];

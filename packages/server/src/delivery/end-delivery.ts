@@ -5,6 +5,7 @@ import type { DeliveryRow } from '../database/schema.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import type { Vault } from '../vault/vault.ts';
 import { findDeliveryById } from './deliveries.store.ts';
+import { subjectOf } from './delivery.ts';
 
 /** Finds a delivery and whether the principal may end it. */
 async function openToEnd({ reader }: Pick<Vault, 'reader'>, { principal }: Caller, id: string) {
@@ -29,7 +30,7 @@ export async function endDelivery(
   const draft = {
     ...attribution(caller),
     action: 'delivery.ended',
-    subject: found.subject,
+    subject: subjectOf(found),
     code: id,
     project: found.project_id,
     environment: found.environment_id,

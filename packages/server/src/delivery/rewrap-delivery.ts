@@ -4,7 +4,7 @@ import type { Secret } from '../vault/secret.ts';
 import { SEALED, type Vault } from '../vault/vault.ts';
 import type { PreparedDelivery } from './create-delivery.ts';
 import { findDelivery } from './deliveries.store.ts';
-import { onceDigest } from './delivery.ts';
+import { onceDigest, subjectOf } from './delivery.ts';
 import { openDelivery } from './open-delivery.ts';
 import { enterRefused, GONE, takeRow } from './take-delivery.ts';
 
@@ -27,7 +27,7 @@ export async function rewrapDelivery(
   const draft = {
     ...attribution(caller),
     action: 'delivery.rewrapped',
-    subject: known.subject,
+    subject: subjectOf(known),
     code: to.id,
     project: known.project_id,
     environment: known.environment_id,

@@ -7,7 +7,7 @@ import { keyById } from '../vault/open-vault-key.ts';
 import type { Secret } from '../vault/secret.ts';
 import { SEALED, type Vault } from '../vault/vault.ts';
 import { findDelivery } from './deliveries.store.ts';
-import { onceDigest } from './delivery.ts';
+import { onceDigest, subjectOf } from './delivery.ts';
 import { openDelivery } from './open-delivery.ts';
 
 export interface Taken {
@@ -90,12 +90,12 @@ function isFirstOfMinute(vault: Vault, id: string): boolean {
 function entryOf(known: DeliveryRow, action: string, ip: string, caller: Caller | undefined): EntryDraft {
   // Whoever has nothing but the link is nobody we know: it is erased with the environment's.
   const stranger = { actor: known.id, side: { ip }, about: known.environment_id };
-  const { id, subject, project_id: project, environment_id: environment } = known;
+  const { id, project_id: project, environment_id: environment } = known;
   const by = caller === undefined ? stranger : attribution(caller);
-  return { ...by, action, subject, project, environment, locks: [id] };
+  return { ...by, action, subject: subjectOf(known), project, environment, locks: [id] };
 }
 
 async function openTaken(vault: Vault, { value: row, sequence }: Recorded<DeliveryRow>): Promise<Taken | Refusal> {
   const content = await openDelivery(vault, row);
-  return isRefusal(content) ? content : { subject: row.subject, createdAt: row.created_at, content, sequence };
+  return isRefusal(content) ? content : { subject: subjectOf(row), createdAt: row.created_at, content, sequence };
 }

@@ -73,16 +73,24 @@ export async function rotateKey(
     }
     const ended = await endOthers(facts, leaving, overlapSeconds, now);
     const previous = ended === null ? null : await show(facts, ended, now);
+    const endLinks = async () => overlapSeconds === 0 && (await endLinksOfEnded(facts, placed.id));
     if (staying !== undefined) {
       const credential = await show(facts, staying, now);
-      return { credential, isNew: false, secret: null, passphrase: null, previous };
+      return { credential, isNew: false, secret: null, passphrase: null, previous, left: await endLinks() };
     }
     const credential = await insertCredential(facts, placed.id, prepared.credential, prepared.way, now);
     if (isRefusal(credential)) return credential;
     const { secret, passphrase } = prepared.credential;
-    return { credential, isNew: true, secret, passphrase, previous };
+    return { credential, isNew: true, secret, passphrase, previous, left: await endLinks() };
   });
   if (isRefusal(recorded)) return recorded;
+  for (let { left } = recorded.value; left; ) {
+    // Links that its entry had no room for.
+    const draft = keyEntry({ ...caller, idempotency: undefined }, placed, 'delivery.ended');
+    const more = await ledger.record(draft, (facts) => endLinksOfEnded(facts, placed.id));
+    if (isRefusal(more)) return more;
+    left = more.value;
+  }
   if (overlapSeconds > learnedAfterSeconds(placed)) {
     await propagation.given(recorded.sequence);
     return recorded;
@@ -115,7 +123,7 @@ function lastingOf(living: readonly CredentialRow[], leaving: readonly Credentia
   return living.find((one) => !leaving.includes(one) && endOf(one) >= last);
 }
 
-/** Ends these credentials, and links that wait to give one of them, which would open nothing; answers with the newest of them. */
+/** Ends these credentials; answers with the newest of them. */
 async function endOthers(
   facts: Facts,
   living: readonly CredentialRow[],
@@ -134,9 +142,19 @@ async function endOthers(
     );
     newest ??= ended;
   }
-  if (overlapSeconds === 0) {
-    const ids = living.map(({ id }) => id);
-    await endDeliveriesOf(facts, ids);
-  }
   return newest;
+}
+
+/**
+ * Ends links that wait to give what the key has that is dead: they would open nothing.
+ * @returns whether more are left
+ */
+async function endLinksOfEnded(facts: Facts, keyId: string): Promise<boolean> {
+  const listed = await listCredentials(facts.db, [keyId]);
+  // All, not those of one rotation: another may have died before it came to the last.
+  const dead = listed.filter(({ state }) => state !== 'active' && state !== 'suspended');
+  return await endDeliveriesOf(
+    facts,
+    dead.map(({ id }) => id),
+  );
 }

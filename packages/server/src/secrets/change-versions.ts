@@ -42,9 +42,11 @@ export async function changeVersions(
       // Whatever else the row of a tampered secret says, what lies under it is destroyed.
       const held = change === 'destroy' ? await facts.examine('secrets', secret.id) : await findHeld(facts, secret);
       if (isRefusal(held)) return held;
-      const left = change !== 'undelete' && (await endLinks(facts, secret.id, (version) => versions.includes(version)));
+      // Versions first: all that a deletion can be refused for is in the first entry, and no link is made after it.
       const rows = await changeRows(facts, listed.slice(changed.length), change, clock.wall());
-      return isRefusal(rows) ? rows : { rows, left };
+      if (isRefusal(rows)) return rows;
+      const left = change !== 'undelete' && (await endLinks(facts, secret.id, (version) => versions.includes(version)));
+      return { rows, left };
     });
     if (isRefusal(recorded)) return recorded;
     changed.push(...recorded.value.rows);

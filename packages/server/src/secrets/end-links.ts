@@ -10,10 +10,11 @@ import { findDelivered, findLinks } from './secrets.store.ts';
 export async function endLinks(facts: Facts, secretId: string, isOver: (version: number) => boolean): Promise<boolean> {
   const waiting = await findLinks(facts.db, secretId);
   if (waiting.length === 0) return false;
-  const delivered = await findDelivered(facts.db, secretId);
+  const unsaid = waiting.filter(({ version }) => version === null).map(({ createdAt }) => createdAt);
+  const delivered = unsaid.length === 0 ? undefined : await findDelivered(facts.db, secretId, Math.min(...unsaid));
   const over = waiting.filter(({ id, version }) => {
-    const which = version ?? delivered.get(id);
-    // Which one it gives is in no entry where that was given up, or is only being written: then it may be this one.
+    const which = version ?? delivered?.get(id);
+    // Which one it gives is in no entry where that was given up: then it may be this one.
     return which === undefined || isOver(which);
   });
   return await endDeliveries(

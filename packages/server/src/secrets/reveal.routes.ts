@@ -3,6 +3,7 @@ import * as operations from '@keyhold/protocol/operations/secrets';
 import type { FastifyInstance } from 'fastify';
 import type { Caller } from '../access/change-context.ts';
 import { describeWay, prepareWay, writeWay } from '../delivery/deliver.ts';
+import { versionSubject } from '../delivery/delivery.ts';
 import { showDelivery } from '../delivery/delivery.routes.ts';
 import { mount } from '../http/mount.ts';
 import { openEnvironment } from '../projects/locate.ts';
@@ -69,7 +70,7 @@ export function mountReveal(app: FastifyInstance, { gate, reader, vault }: Secre
         // It may have been destroyed since, with all links that there were.
         const live = await findLive(facts, { id, number: version.version }, vault.clock.wall());
         if (isRefusal(live)) return live;
-        await writeWay(way, facts, secret.id, json);
+        await writeWay(way, facts, versionSubject(secret.id, version.version), json);
         return true;
       },
     );

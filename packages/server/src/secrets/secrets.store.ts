@@ -3,6 +3,7 @@ import { type Kysely, sql } from 'kysely';
 import { compiledOnce } from '../database/compiled.ts';
 import { run } from '../database/run.ts';
 import type { Database, SecretVersionRow } from '../database/schema.ts';
+import { versionOf } from '../delivery/delivery.ts';
 import type { PlacedSecret } from './secret-record.ts';
 
 type Db = Kysely<Database>;
@@ -113,27 +114,40 @@ export async function findUndestroyed(db: Db, secretId: string, last: number, li
   return rows.map(({ id }) => id);
 }
 
-/** Deliveries of a secret that wait, oldest first; of a wrapped answer the row says which version it gives. */
-export async function findLinks(db: Db, secretId: string): Promise<{ id: string; version: number | null }[]> {
-  const waiting = () =>
-    db
-      .selectFrom('deliveries')
-      .leftJoin('secret_versions', 'secret_versions.id', 'deliveries.subject')
-      .select(['deliveries.id', 'secret_versions.version'])
-      .where('deliveries.envelope', 'is not', null);
-  const versions = db.selectFrom('secret_versions').select('id').where('secret_id', '=', secretId);
-  const links = await waiting().where('deliveries.subject', '=', secretId).execute();
-  const wrapped = await waiting().where('deliveries.subject', 'in', versions).execute();
-  return [...links, ...wrapped].sort((one, other) => (one.id < other.id ? -1 : 1));
+/** A link or a wrapped answer that waits to give a version of a secret. */
+export interface WaitingLink {
+  readonly id: string;
+  /** Null in rows of releases whose links say nothing but their secret. */
+  readonly version: number | null;
+  readonly createdAt: number;
 }
 
-/** The version that each delivery of a secret was made of, as its entry says. */
-export async function findDelivered(db: Db, secretId: string): Promise<ReadonlyMap<string, number>> {
+/** Deliveries of a secret that wait, oldest first. */
+export async function findLinks(db: Db, secretId: string): Promise<WaitingLink[]> {
+  const waiting = db.selectFrom('deliveries').where('deliveries.envelope', 'is not', null);
+  const links = await waiting
+    .select(['id', 'created_at as createdAt', 'subject'])
+    // By itself, and with what a link adds to it: `/` and `0` are neighbours.
+    .where('subject', '>=', secretId)
+    .where('subject', '<', `${secretId}0`)
+    .execute();
+  const wrapped = await waiting
+    .innerJoin('secret_versions', 'secret_versions.id', 'deliveries.subject')
+    .select(['deliveries.id', 'deliveries.created_at as createdAt', 'secret_versions.version'])
+    .where('secret_versions.secret_id', '=', secretId)
+    .execute();
+  const said = links.map(({ id, createdAt, subject }) => ({ id, createdAt, version: versionOf(subject) }));
+  return [...said, ...wrapped].sort((one, other) => (one.id < other.id ? -1 : 1));
+}
+
+/** The version that each delivery of a secret was made of, as its entry says: of all, or of those made since then. */
+export async function findDelivered(db: Db, secretId: string, sinceMs = 0): Promise<ReadonlyMap<string, number>> {
   const rows = await db
     .selectFrom('entries')
     .select('leaf')
     .where('subject', '=', secretId)
     .where('action', '=', 'secret.delivered')
+    .where('at', '>=', sinceMs)
     .execute();
   const versions = new Map<string, number>();
   for (const { leaf } of rows) {
