@@ -145,6 +145,30 @@ onEachDatabase('rotating what somebody knew', (createPlace) => {
     assert.deepEqual(assertStatus(await rotate(), 200).rotated, []);
   });
 
+  it("gives a new one where the other that goes on is in nobody's hands: its link ended untaken", async () => {
+    const { owner, enrol } = shared();
+    const person = await enrol({ role: 'developer' });
+    const does = hands(shared(), person);
+    const rotated = async () => {
+      const { key } = await does.issue();
+      const body = { overlapSeconds: 864_000, deliverTo: ONCE };
+      const answer = await owner.call('POST', `/v1/keys/${key.id}/rotate`, body, { confirm: true });
+      const { credential, delivery } = assertStatus(answer, 201);
+      return { key: key.id, credential: credential.id as string, delivery };
+    };
+    const [ended, waiting] = [await rotated(), await rotated()];
+    assertStatus(await owner.call('DELETE', `/v1/deliveries/${ended.delivery.id}`), 200);
+    const { id } = await left(owner, person.id);
+    const rotate = () => owner.call('POST', `/v1/offboardings/${id}/rotate`, NOW, { confirm: true });
+    const done = assertStatus(await rotate(), 200);
+    const answerOf = (key: string) => done.rotated.find((one: { key: string }) => one.key === key);
+    assert.notEqual(answerOf(ended.key).credential, ended.credential);
+    const taken = await does.with(answerOf(ended.key).delivery.token, 'POST', '/v1/deliveries/take', {});
+    assert.equal(await codeOf(assertStatus(taken, 200).content), 'VALID');
+    assert.deepEqual([answerOf(waiting.key).credential, answerOf(waiting.key).delivery], [waiting.credential, null]);
+    assert.deepEqual(assertStatus(await rotate(), 200).rotated, []);
+  });
+
   it('is not cleared by whoever destroys or removes here what opens something elsewhere', async () => {
     const { owner, enrol } = shared();
     const person = await enrol({ role: 'administrator' });
