@@ -175,7 +175,12 @@ function countDenials(
   stack: AsyncDisposableStack,
 ) {
   const denials = new DenialLog(vault.ledger, vault.clock, vault.random);
-  stack.defer(() => denials.flush().catch(() => {}));
+  stack.defer(() =>
+    denials.flush().then(
+      () => {},
+      () => {},
+    ),
+  );
   const refused: VaultApi['refused'] = (principal, operation, code, ip) => {
     if (principal !== null) denials.note(principal, operation, code, ip);
     else usageLog.add([], [{ environment: '', code, count: 1 }]);

@@ -72,7 +72,12 @@ export async function startLedger(config: Config, ground: Ground, stack: AsyncDi
     log.warn({ environment, fault }, 'no request by these signing settings is accepted: set them anew');
   if (guard.unremembered) tellUnremembered(alarms, feed.ledger.head.installation, headFileOf(config));
   // What was counted since the last minute is entered before the store is closed.
-  stack.defer(() => usageLog.flush().catch(() => {}));
+  stack.defer(() =>
+    usageLog.flush().then(
+      () => {},
+      () => {},
+    ),
+  );
   return { feed, places, policies, guard, usageLog, unreadable };
 }
 

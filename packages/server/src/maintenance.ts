@@ -94,8 +94,8 @@ export function startMaintenance(maintained: Maintained): () => void {
   });
   every(SECOND_MS, () => maintained.audit.log.publish());
   every(SECOND_MS, () => maintained.audit.exporter.run());
-  every(MINUTE_MS, () => maintained.usageLog.flush());
-  every(MINUTE_MS, () => maintained.denials.flush());
+  every(MINUTE_MS, async () => void (await maintained.usageLog.flush()));
+  every(MINUTE_MS, async () => void (await maintained.denials.flush()));
   every(5 * SECOND_MS, () => maintained.decisions.flush());
   every(HOUR_MS, () => maintained.decisions.forget());
   every(HOUR_MS, () => tellUnreviewed(maintained));

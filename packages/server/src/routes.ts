@@ -159,9 +159,9 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
 }
 
 /** What is counted in memory has whole addresses in it. */
-async function enterCounted({ usageLog, denials }: ControlPlaneRoutes): Promise<void> {
-  await usageLog.flush();
-  await denials.flush();
+async function enterCounted({ usageLog, denials }: ControlPlaneRoutes): Promise<boolean> {
+  const isEntered = await usageLog.flush();
+  return (await denials.flush()) && isEntered;
 }
 
 /** What is kept of a subject beside the log. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
-import { areOpen, containsAddress, packNetworks, type PackedNetworks, parseAddress } from './networks.ts';
+import { areOpen, areWithin, containsAddress, packNetworks, type PackedNetworks, parseAddress } from './networks.ts';
 
 function contains(networks: readonly string[], client: string): boolean {
   const packed = packNetworks(networks);
@@ -220,4 +220,28 @@ it('sees that networks keep nobody out, however all addresses are divided among 
     }),
     { numRuns: 300 },
   );
+});
+
+it('tells networks that lie within others from those that do not', () => {
+  const isWithin = (inner: string, outer: string) => {
+    const [one, other] = [inner, outer].map((list) => packNetworks(list.split(' ')));
+    assert.ok(one instanceof Uint8Array && other instanceof Uint8Array);
+    return areWithin(one, other);
+  };
+  for (const [inner, outer] of [
+    ['10.1.0.0/16', '10.0.0.0/8'],
+    ['10.0.0.0/8', '10.0.0.0/8'],
+    ['10.1.2.3 2001:db8:1::/48', '2001:db8::/32 10.1.2.0/23'],
+    ['::ffff:10.1.0.0/112', '10.0.0.0/8'],
+    ['192.0.2.1', '0.0.0.0/0'],
+  ] as const)
+    assert.ok(isWithin(inner, outer), inner);
+  for (const [inner, outer] of [
+    ['10.0.0.0/7', '10.0.0.0/8'],
+    ['10.1.0.0/16 11.0.0.0/16', '10.0.0.0/8'],
+    ['10.0.0.0/8', '10.0.0.0/9 10.128.0.0/9'],
+    ['192.0.2.1', '::/0'],
+    ['a00::/16', '10.0.0.0/8'],
+  ] as const)
+    assert.ok(!isWithin(inner, outer), inner);
 });

@@ -173,6 +173,22 @@ export function containsAddress(networks: PackedNetworks, address: Address): boo
   return rangeContains(networks, 0, networks.length, address);
 }
 
+/** True when each of these networks lies within one of the others. */
+export function areWithin(inner: PackedNetworks, outer: PackedNetworks): boolean {
+  for (let at = 0; at < inner.length; at += 2 + (inner[at] as number)) {
+    const [length, bits] = [inner[at] as number, inner[at + 1] as number];
+    const first = Array.from(inner.subarray(at + 2, at + 2 + length));
+    let isWithin = false;
+    for (let of = 0; of < outer.length; of += 2 + (outer[of] as number)) {
+      // Networks are whole: one that is no larger and shares an address lies within.
+      if (outer[of] !== length || (outer[of + 1] as number) > bits) continue;
+      isWithin ||= matches(outer, of + 2, outer[of + 1] as number, first);
+    }
+    if (!isWithin) return false;
+  }
+  return true;
+}
+
 /** The same for networks that lie among other bytes. */
 export function rangeContains(bytes: Uint8Array, start: number, end: number, address: Address): boolean {
   for (let at = start; at < end; ) {

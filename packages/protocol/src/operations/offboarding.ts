@@ -172,7 +172,8 @@ export const rotateExposed = defineOperation({
         consumer: IdOf('consumer'),
         credential: IdOf('credential'),
         delivery: Type.Union([...DeliveryShape.anyOf, Type.Null()], {
-          description: 'Null: the key had that one already, which he never knew; only what he knew has ended.',
+          description:
+            'Null: the key had that one already, of which the log does not say that he may know it; only the others have ended.',
         }),
         sequence: Type.Integer({ description: 'The entry of the rotation.' }),
       }),

@@ -130,11 +130,11 @@ it('is entered once where it was in doubt whether it was', async () => {
   const log = new DenialLog({ record: record as unknown as Ledger['record'] }, systemClock, systemRandom);
   const note = () => log.note({ id: 'tok_1', judge: NO_POLICIES }, 'list-keys', 'FORBIDDEN', '192.0.2.1');
   note();
-  await log.flush();
+  assert.equal(await log.flush(), false);
   note();
   note();
   isInDoubt = false;
-  await log.flush();
+  assert.equal(await log.flush(), true);
   await log.flush();
   assert.deepEqual(
     [...entered.values()],

@@ -36,7 +36,7 @@ export class DenialLog {
   #ofOne = new Map<string, number>();
   #uncounted = 0;
   #sinceMs: number;
-  #flushing: Promise<void> = Promise.resolve();
+  #flushing: Promise<unknown> = Promise.resolve();
 
   constructor(ledger: Pick<Ledger, 'record'>, clock: Clock, random: Random) {
     this.#entries = new CountedEntries(() => ledger, random);
@@ -72,16 +72,20 @@ export class DenialLog {
     return denied;
   }
 
-  /** Enters what was counted since the last time, one run after another; what can't be entered now is the next time. */
-  flush(): Promise<void> {
-    this.#flushing = this.#flushing.catch(() => {}).then(() => this.#flush());
-    return this.#flushing;
+  /**
+   * Enters what was counted since the last time, one run after another; what can't be entered now is the next time.
+   * @returns whether all of it is entered
+   */
+  flush(): Promise<boolean> {
+    const flushing = this.#flushing.catch(() => {}).then(() => this.#flush());
+    this.#flushing = flushing;
+    return flushing;
   }
 
-  async #flush(): Promise<void> {
-    if (!(await this.#entries.settle())) return;
+  async #flush(): Promise<boolean> {
+    if (!(await this.#entries.settle())) return false;
     const [waiting, uncounted] = [this.#waiting, this.#uncounted];
-    if (waiting.size === 0 && uncounted === 0) return;
+    if (waiting.size === 0 && uncounted === 0) return true;
     const [since, untilMs] = [new Date(this.#sinceMs).toISOString(), this.#clock.wall()];
     const window = { since, until: new Date(untilMs).toISOString() };
     [this.#waiting, this.#ofOne, this.#uncounted] = [new Map(), new Map(), 0];
@@ -90,7 +94,9 @@ export class DenialLog {
       ...[...waiting.values()].map((denied) => this.#enter(denied, window)),
     ]);
     // What was not entered was counted since then.
-    if (told.every((isTold) => isTold)) this.#sinceMs = untilMs;
+    const isTold = told.every((one) => one);
+    if (isTold) this.#sinceMs = untilMs;
+    return isTold && this.#entries.isSettled;
   }
 
   /** Whether it is entered, or will be; else it is kept. */

@@ -21,7 +21,7 @@ interface EntriesRoutes {
   readonly cursors: Cursors;
   /** Forgets what is kept of a subject elsewhere. */
   readonly forget: (subject: string) => Promise<void>;
-  readonly enterCounted: () => Promise<void>;
+  readonly enterCounted: () => Promise<boolean>;
 }
 
 /** What the caller may do with the log; decided on a higher floor. */

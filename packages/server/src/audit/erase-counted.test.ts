@@ -41,4 +41,36 @@ onEachDatabase('an erasure', (createPlace) => {
       assert.ok((sequences[0] as number) < erased[i], `${action} is entered at ${sequences}, erased at ${erased[i]}`);
     }
   });
+
+  it('is not answered, and erases nothing, while what was counted cannot be entered, and is done when it can', async () => {
+    await using place = await createPlace();
+    await using raw = await openRaw(place);
+    await using installation = await startInstallation(place);
+    const reader = assertStatus(await installation.call('POST', '/v1/tokens', { name: 'r', scopes: ['read'] }), 201);
+    const refused = await installation.call('POST', '/v1/projects', { slug: 'x', name: 'x' }, { token: reader.secret });
+    assertStatus(refused, 403);
+    const erase = () => installation.call('POST', `/v1/audit/subjects/${reader.token.id}/erase`, {});
+    const entered = async () =>
+      (
+        await raw.rows(
+          "select action from entries where action in ('access.denied', 'subject.erased') order by sequence",
+        )
+      ).map(({ action }) => action);
+    const isSqlite = place.databaseUrl === undefined;
+    if (!isSqlite)
+      await raw.run("create function no() returns trigger as $$ begin raise exception 'no'; end $$ language plpgsql");
+    await raw.run(
+      isSqlite
+        ? "create trigger no_denial before insert on entries when new.action = 'access.denied' begin select raise(abort, 'no'); end"
+        : "create trigger no_denial before insert on entries for each row when (new.action = 'access.denied') execute function no()",
+    );
+    for (const _again of [false, true]) {
+      const { status, body } = await erase();
+      assert.deepEqual([status, body.code], [503, 'STORE_UNAVAILABLE']);
+      assert.deepEqual(await entered(), []);
+    }
+    await raw.run(`drop trigger no_denial${isSqlite ? '' : ' on entries'}`);
+    assertStatus(await erase(), 200);
+    assert.deepEqual((await entered()).slice(0, 2), ['access.denied', 'subject.erased']);
+  });
 });

@@ -1,5 +1,6 @@
 import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import type { Scratch } from '../database/scratch.ts';
+import { StoreUnavailable } from '../database/store-fault.ts';
 import type { Attributed } from '../ledger/entry.ts';
 import type { Vault } from '../vault/vault.ts';
 import { deleteSidesUnder, deleteStaying, listPersonalKeysOf, type StayingSide } from './personal.store.ts';
@@ -21,8 +22,8 @@ export interface Erasing {
   readonly vault: Vault;
   readonly scratch: Scratch;
   readonly personal: PersonalParts;
-  /** Enters what was counted of anybody and is not entered yet: later it would be entered anew. */
-  readonly enterCounted: () => Promise<void>;
+  /** Enters what was counted of anybody and is not entered yet: later it would be entered anew. Whether all is. */
+  readonly enterCounted: () => Promise<boolean>;
   /** Forgets what is kept of the subject elsewhere. */
   readonly forget: (subject: string) => Promise<void>;
 }
@@ -36,7 +37,7 @@ export async function eraseSubject(
   caller: Attributed,
   subject: string,
 ): Promise<Erased | Refusal> {
-  await enterCounted();
+  if (!(await enterCounted())) throw new StoreUnavailable('what was counted is not entered yet');
   const draft = { ...caller, action: 'subject.erased', subject, evenWithoutChange: true as const };
   let keys = 0;
   let sequence = 0;

@@ -88,6 +88,20 @@ export async function sharedSecrets(
   ];
 }
 
+/** Those of these credentials that somebody took, up to a sequence, who had nothing but the link. */
+export async function takenByLink(db: Db, credentials: readonly string[], upTo: number): Promise<string[]> {
+  if (credentials.length === 0) return [];
+  const rows = await db
+    .selectFrom('entries')
+    .select(['subject', 'actor'])
+    .where('subject', 'in', [...credentials])
+    .where('action', '=', 'delivery.taken')
+    .where('sequence', '<=', upTo)
+    .execute();
+  // Whoever has nothing else is no actor: the delivery is.
+  return rows.filter(({ actor }) => actor.startsWith(`${ID_PREFIXES.delivery}_`)).map(({ subject }) => subject);
+}
+
 export async function placesOfCredentials(db: Db, ids: readonly string[]): Promise<{ id: string; key_id: string }[]> {
   if (ids.length === 0) return [];
   return await db

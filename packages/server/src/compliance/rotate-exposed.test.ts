@@ -6,6 +6,7 @@ import type { TestPerson } from '../testing/person.ts';
 import { removePolicy, savePolicy, sharePoliced } from '../testing/policies.ts';
 import { openRaw } from '../testing/raw-database.ts';
 import { assertStatus } from '../testing/shared-market.ts';
+import { vaultWire } from '../testing/shared-vault.ts';
 import { WrittenPast } from '../testing/written-past.ts';
 
 onEachDatabase('rotating what somebody knew', (createPlace) => {
@@ -108,6 +109,64 @@ onEachDatabase('rotating what somebody knew', (createPlace) => {
     assert.ok(answerOf(all.key.id).delivery.token.length > 0);
     const after = await knownOf(owner, `/v1/offboardings/${id}/exposures`);
     assert.deepEqual([...new Set(after.map(({ state }) => state))], ['over']);
+  });
+
+  it('ends also what was taken by a link alone before he left: nobody knows whether by him', async () => {
+    const { owner, enrol } = shared();
+    const person = await enrol({ role: 'developer' });
+    const does = hands(shared(), person);
+    const overlap = { overlapSeconds: 864_000, deliverTo: ONCE };
+    const taking = await hands(shared(), owner).token(['read'], 'takes');
+    const rotated = async () => {
+      const { key } = await does.issue();
+      const answer = assertStatus(
+        await owner.call('POST', `/v1/keys/${key.id}/rotate`, overlap, { confirm: true }),
+        201,
+      );
+      return { key: key.id, credential: answer.credential.id as string, link: answer.delivery.token as string };
+    };
+    const take = async (link: string) =>
+      assertStatus(await does.with(link, 'POST', '/v1/deliveries/take', {}), 200).content as string;
+    const wire = vaultWire(shared().installation.vaultUrl, taking.secret);
+    const unwrap = async (token: string): Promise<string> =>
+      (await wire.expect(200, 'POST', 'sys/wrapping/unwrap', { token })).data;
+    const [byLink, byToken, later] = [await rotated(), await rotated(), await rotated()];
+    const [taken, told] = [await take(byLink.link), await unwrap(byToken.link)];
+    const { id } = await left(owner, person.id);
+    await take(later.link);
+    const rotate = () => owner.call('POST', `/v1/offboardings/${id}/rotate`, NOW, { confirm: true });
+    const done = assertStatus(await rotate(), 200);
+    const answerOf = (key: string) => done.rotated.find((one: { key: string }) => one.key === key);
+    assert.equal(await codeOf(taken), 'REVOKED');
+    assert.ok(answerOf(byLink.key).delivery.token.length > 0);
+    assert.equal(await codeOf(told), 'VALID');
+    assert.equal(answerOf(byToken.key).credential, byToken.credential);
+    assert.equal(answerOf(later.key).credential, later.credential);
+    assert.deepEqual(assertStatus(await rotate(), 200).rotated, []);
+  });
+
+  it("gives a new one where the other that goes on is in nobody's hands: its link ended untaken", async () => {
+    const { owner, enrol } = shared();
+    const person = await enrol({ role: 'developer' });
+    const does = hands(shared(), person);
+    const rotated = async () => {
+      const { key } = await does.issue();
+      const body = { overlapSeconds: 864_000, deliverTo: ONCE };
+      const answer = await owner.call('POST', `/v1/keys/${key.id}/rotate`, body, { confirm: true });
+      const { credential, delivery } = assertStatus(answer, 201);
+      return { key: key.id, credential: credential.id as string, delivery };
+    };
+    const [ended, waiting] = [await rotated(), await rotated()];
+    assertStatus(await owner.call('DELETE', `/v1/deliveries/${ended.delivery.id}`), 200);
+    const { id } = await left(owner, person.id);
+    const rotate = () => owner.call('POST', `/v1/offboardings/${id}/rotate`, NOW, { confirm: true });
+    const done = assertStatus(await rotate(), 200);
+    const answerOf = (key: string) => done.rotated.find((one: { key: string }) => one.key === key);
+    assert.notEqual(answerOf(ended.key).credential, ended.credential);
+    const taken = await does.with(answerOf(ended.key).delivery.token, 'POST', '/v1/deliveries/take', {});
+    assert.equal(await codeOf(assertStatus(taken, 200).content), 'VALID');
+    assert.deepEqual([answerOf(waiting.key).credential, answerOf(waiting.key).delivery], [waiting.credential, null]);
+    assert.deepEqual(assertStatus(await rotate(), 200).rotated, []);
   });
 
   it('is not cleared by whoever destroys or removes here what opens something elsewhere', async () => {

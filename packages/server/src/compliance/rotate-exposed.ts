@@ -23,7 +23,7 @@ import { openSecret } from '../secrets/open-secret.ts';
 import { setRotateBy } from '../secrets/set-rotate-by.ts';
 import type { Vault } from '../vault/vault.ts';
 import { readLine } from './exposure.ts';
-import { readLines } from './exposures.store.ts';
+import { readLines, takenByLink } from './exposures.store.ts';
 import { viewExposures } from './view-exposures.ts';
 
 export interface RotateContext extends ChangeContext {
@@ -93,7 +93,7 @@ export async function rotateExposed(
         continue;
       }
       for (const outcome of await Promise.allSettled(
-        some.map((one) => mend(context, caller, one, { ...how, known }, done)),
+        some.map((one) => mend(context, caller, one, { ...how, known, upTo: row.log_to }, done)),
       ))
         if (outcome.status === 'rejected') fault ??= outcome.reason;
     }
@@ -107,6 +107,12 @@ const isByHand = ({ kind, remedy }: Exposure) => remedy === 'elsewhere' || (kind
 
 /** By key: the credentials that he knew. */
 type KnownOfKeys = ReadonlyMap<string, ReadonlySet<string>>;
+
+interface Knowing extends How {
+  readonly known: KnownOfKeys;
+  /** The last entry that the list is of. */
+  readonly upTo: number;
+}
 
 /** What of keys the list says; null where it is not the one that its row, as the ledger recorded it, commits to. */
 async function readWhole({ reader }: RotateContext, { id, list_digest }: OffboardingRow): Promise<KnownOfKeys | null> {
@@ -147,7 +153,7 @@ async function mend(
   context: RotateContext,
   caller: Caller,
   one: Exposure,
-  how: How & { readonly known: KnownOfKeys },
+  how: Knowing,
   done: RotatedExposed,
 ): Promise<void> {
   const refused = await (one.kind === 'key' ? rotate : due)(context, caller, one, how, done);
@@ -159,7 +165,7 @@ async function rotate(
   context: RotateContext,
   caller: Caller,
   { id }: Exposure,
-  { overlapSeconds, deliverTo, known }: How & { readonly known: KnownOfKeys },
+  { overlapSeconds, deliverTo, known, upTo }: Knowing,
   done: RotatedExposed,
 ): Promise<Refusal | null> {
   const { reader, vault } = context;
@@ -167,12 +173,17 @@ async function rotate(
   if (isRefusal(key)) return key;
   // As it signs now: what he knew may have been replaced by another kind.
   const nowMs = context.clock.wall();
-  const newest = (await listCredentials(reader, [id])).find((one) => stateAt(one, nowMs) === 'active');
+  const credentials = await listCredentials(reader, [id]);
+  const newest = credentials.find((one) => stateAt(one, nowMs) === 'active');
   const kind = newest?.kind === 'hmac' ? 'hmac' : 'bearer';
   const prepared = await prepareDelivered(vault, credentialPlaceOf(key), { kind }, deliverTo);
   if (isRefusal(prepared)) return prepared;
   const { way } = prepared;
-  const rotated = await rotateKey(context, caller, key, overlapSeconds, prepared, known.get(id));
+  // Whoever took one with nothing but its link may have been he.
+  const ids = credentials.map((one) => one.id);
+  const listed = known.get(id);
+  const ending = listed && new Set([...listed, ...(await takenByLink(reader, ids, upTo))]);
+  const rotated = await rotateKey(context, caller, key, overlapSeconds, prepared, ending);
   if (isRefusal(rotated)) return rotated;
   const { barrier, value, sequence } = rotated;
   if (barrier !== undefined) done.barrier = done.barrier === null ? barrier : together(done.barrier, barrier);

@@ -22,6 +22,12 @@ export async function findWaiting(db: Kysely<Database>, subjects: readonly strin
   return rows.map(({ id }) => id);
 }
 
+/** Ids of all that deliver one thing, also of those that were taken or ended. */
+export async function findDeliveriesOf(db: Kysely<Database>, subject: string): Promise<string[]> {
+  const rows = await db.selectFrom('deliveries').select('id').where('subject', '=', subject).orderBy('id').execute();
+  return rows.map(({ id }) => id);
+}
+
 /** Those of these that still hold something, oldest first. */
 export async function stillWaiting(db: Kysely<Database>, ids: readonly string[]): Promise<string[]> {
   if (ids.length === 0) return [];

@@ -79,6 +79,32 @@ onEachDatabase("an environment's rules", (createPlace) => {
     }
   });
 
+  it('refuse no network within one that the key had, nor a permission that one of its covers', async () => {
+    await setRules({});
+    const held = { permissions: ['funds:*', 'orders:write'], allowedNetworks: ['10.0.0.0/8', '2001:db8::/32'] };
+    const { keyId } = await shared().market.issue(held);
+    await setRules({ withdrawals: ['funds:withdraw'] });
+    for (const body of [
+      { permissions: ['funds:*', 'orders:*'] },
+      { permissions: ['*:withdraw'] },
+      { allowedNetworks: ['10.0.0.0/7'] },
+      { allowedNetworks: ['10.1.0.0/16', '11.0.0.0/16'] },
+      { allowedNetworks: ['2001:db8::/31'] },
+      { allowedNetworks: ['0.0.0.0/0'] },
+      { allowedNetworks: [] },
+    ]) {
+      const { code } = await shared().expect(409, 'PATCH', `/v1/keys/${keyId}`, body);
+      assert.equal(code, 'RULE_NOT_MET', JSON.stringify(body));
+    }
+    for (const body of [
+      { allowedNetworks: ['10.1.0.0/16', '10.2.3.4', '2001:db8:1::/48'] },
+      { allowedNetworks: ['::ffff:10.1.2.0/120'] },
+      { permissions: ['funds:withdraw', 'funds:*'] },
+      { permissions: ['funds:withdraw'] },
+    ])
+      await shared().expect(200, 'PATCH', `/v1/keys/${keyId}`, body);
+  });
+
   it('hold each withdrawal against the address book, and forget an address behind the barrier', async () => {
     await setRules({ withdrawals: ['funds:withdraw'] });
     const { keyId, secret } = await shared().market.issue(withdrawing);

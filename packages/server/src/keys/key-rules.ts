@@ -1,7 +1,8 @@
 import { type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Rules } from '@keyhold/protocol/operations/rules';
 import { isAmong } from '@keyhold/verifier/key-rules';
-import { areOpen, packNetworks } from '@keyhold/verifier/networks';
+import { areOpen, areWithin, packNetworks } from '@keyhold/verifier/networks';
+import { Grantable } from '@keyhold/verifier/permissions';
 
 /** A key as rules look at it. */
 export interface RuledKey {
@@ -34,6 +35,20 @@ export function takesNetworks({ withdrawals, withoutNetworks }: Rules): boolean 
 export function isOpen(networks: readonly string[]): boolean {
   const packed = packNetworks(networks);
   return 'error' in packed || areOpen(packed);
+}
+
+/** Whether each of these networks lies within one of the others; none at all is everywhere. */
+export function areNetworksWithin(networks: readonly string[], others: readonly string[]): boolean {
+  if (others.length === 0) return true;
+  if (networks.length === 0) return false;
+  const [inner, outer] = [packNetworks(networks), packNetworks(others)];
+  return !('error' in inner) && !('error' in outer) && areWithin(inner, outer);
+}
+
+/** Whether one of these permissions grants all that this one does. */
+export function isCovered(permission: string, by: readonly string[]): boolean {
+  const { resource, action } = partsOf(permission);
+  return new Grantable(resource, action).isIn(by);
 }
 
 function partsOf(permission: string): { resource: string; action: string } {

@@ -4,6 +4,7 @@ import type { Credential } from '@keyhold/protocol/operations/credentials';
 import type { Barrier } from '@keyhold/protocol/operations/shapes';
 import type { Caller, ChangeContext } from '../access/change-context.ts';
 import type { CredentialRow } from '../database/schema.ts';
+import { findDeliveriesOf } from '../delivery/deliveries.store.ts';
 import { endDeliveriesOf } from '../delivery/end-deliveries.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import type { Facts } from '../ledger/facts.ts';
@@ -67,7 +68,7 @@ export async function rotateKey(
     }
     const living = await livingCredentials(facts, placed.id, now);
     const leaving = known === undefined ? living : living.filter(({ id }) => known.has(id));
-    const staying = lastingOf(living, leaving);
+    const staying = await lastingOf(facts, living, leaving, now);
     if (living.length >= MAX_LIVING && staying === undefined) {
       return refuse('ILLEGAL_TRANSITION', `The key has ${living.length} living credentials; end some of them first.`);
     }
@@ -116,11 +117,31 @@ async function livingCredentials(facts: Facts, keyId: string, nowMs: number): Pr
   return living;
 }
 
-/** The newest of the others that ends no sooner than these would have. */
-function lastingOf(living: readonly CredentialRow[], leaving: readonly CredentialRow[]): CredentialRow | undefined {
+/** The newest of the others that ends no sooner than these would have, and that somebody has or can have yet. */
+async function lastingOf(
+  facts: Facts,
+  living: readonly CredentialRow[],
+  leaving: readonly CredentialRow[],
+  nowMs: number,
+): Promise<CredentialRow | undefined> {
   const endOf = ({ expires_at }: CredentialRow) => expires_at ?? Number.POSITIVE_INFINITY;
   const last = Math.max(...leaving.map(endOf));
-  return living.find((one) => !leaving.includes(one) && endOf(one) >= last);
+  for (const one of living) {
+    if (leaving.includes(one) || endOf(one) < last) continue;
+    if (!(await isNobodys(facts, one.id, nowMs))) return one;
+  }
+  return undefined;
+}
+
+/** Whether it left by links alone, all of them over before anybody took what they gave. In doubt it is: one more harms less. */
+async function isNobodys(facts: Facts, credentialId: string, nowMs: number): Promise<boolean> {
+  const ids = await findDeliveriesOf(facts.db, credentialId);
+  for (const id of ids) {
+    const { row, tampered } = await facts.examine('deliveries', id);
+    if (row === undefined || tampered) continue;
+    if (row.taken_at !== null || (row.envelope !== null && nowMs < row.expires_at)) return false;
+  }
+  return ids.length > 0;
 }
 
 /** Ends these credentials; answers with the newest of them. */

@@ -11,7 +11,7 @@ import { checkMetadata, checkRateLimits } from '../projects/settings.ts';
 import { type Around, addsToKey, loosensKey, widensKey } from './critical.ts';
 import { stateAt } from './key.ts';
 import { keyEntry } from './key-entry.ts';
-import { checkRules, isOpen, takesNetworks } from './key-rules.ts';
+import { areNetworksWithin, checkRules, isCovered, isOpen, takesNetworks } from './key-rules.ts';
 import { checkNetworks, checkPeriod, readTime } from './key-settings.ts';
 import { findAddressBook, type PlacedKey } from './keys.store.ts';
 import { viewKey } from './view-key.ts';
@@ -106,11 +106,17 @@ function givesOf(key: KeyRow, around: Around, patch: KeyPatch): Gives {
   return { widens: widensKey(key, around, patch), loosens: loosensKey(key, around, patch) };
 }
 
-/** Whether rules have a say: a key that was used from anywhere is but nearer to them once it is kept to networks. */
+/**
+ * Whether rules have a say: a key that was used from anywhere is but nearer to them once it is kept to networks, and what
+ * lies within what it had is nothing new to it.
+ */
 function adds(key: KeyRow, { addresses }: Around, patch: KeyPatch): boolean {
-  const { allowedNetworks, ...rest } = patch;
-  const isKept = isOpen(JSON.parse(key.allowed_networks)) && !isOpen(allowedNetworks ?? []);
-  return addsToKey(key, addresses, isKept ? rest : patch);
+  const { allowedNetworks, permissions, ...rest } = patch;
+  const [networks, held] = [JSON.parse(key.allowed_networks), JSON.parse(key.permissions)] as [string[], string[]];
+  const isKept = isOpen(networks) && !isOpen(allowedNetworks ?? []);
+  const takes = isKept || allowedNetworks === undefined || areNetworksWithin(allowedNetworks, networks);
+  const more = permissions?.filter((permission) => !isCovered(permission, held)) ?? [];
+  return addsToKey(key, addresses, { ...rest, permissions: more, ...(takes ? {} : { allowedNetworks }) });
 }
 
 type Columns = { -readonly [C in keyof KeyRow]?: KeyRow[C] };

@@ -37,6 +37,11 @@ export class CountedEntries {
     const outcomes = await Promise.all(drafts.map((draft) => this.#try(draft)));
     // What failed for certain now may have been committed before.
     this.#doubtful.push(...drafts.filter((_, i) => outcomes[i] === 'failed'));
+    return this.isSettled;
+  }
+
+  /** Whether of no entry it is in doubt that it was committed. */
+  get isSettled(): boolean {
     return this.#doubtful.length === 0;
   }
 

@@ -79,7 +79,7 @@ onEachDatabase('what verifiers counted', (createPlace) => {
     const { log, entered } = counting;
     const use = { credential, network: null, code: 'VALID', count: 2 };
     log.add([use], [{ environment: 'env_1', code: 'NOT_FOUND', count: 5 }]);
-    await log.flush();
+    assert.equal(await log.flush(), false);
     assert.equal(entered.length, 0);
     log.add([{ ...use, count: 3 }], []);
     counting.works = true;
@@ -91,7 +91,7 @@ onEachDatabase('what verifiers counted', (createPlace) => {
       entered.map(({ code }) => code),
       ['VALID', 'NOT_FOUND'],
     );
-    await log.flush();
+    assert.equal(await log.flush(), true);
     assert.equal(entered.length, 2, 'each once');
   });
 
@@ -153,7 +153,7 @@ onEachDatabase('what verifiers counted', (createPlace) => {
     for (const wasCommitted of [true, false]) {
       count(5);
       counting.doubt = wasCommitted ? 'committed' : 'lost';
-      await log.flush();
+      assert.equal(await log.flush(), false, 'in doubt');
       counting.doubt = null;
       counting.works = false;
       count(7);

@@ -45,7 +45,7 @@ export class UsageLog {
   #denials = new Map<string, CountedDenial>();
   #uncounted = 0;
   #sinceMs: number;
-  #flushing: Promise<void> = Promise.resolve();
+  #flushing: Promise<unknown> = Promise.resolve();
 
   constructor(options: UsageLogOptions) {
     this.#options = options;
@@ -65,14 +65,18 @@ export class UsageLog {
     else this.#uncounted += item.count;
   }
 
-  /** Enters what was counted since the last time, one run after another. What can't be entered now is the next time. */
-  flush(): Promise<void> {
-    this.#flushing = this.#flushing.catch(() => {}).then(() => this.#flush());
-    return this.#flushing;
+  /**
+   * Enters what was counted since the last time, one run after another. What can't be entered now is the next time.
+   * @returns whether all of it is entered
+   */
+  flush(): Promise<boolean> {
+    const flushing = this.#flushing.catch(() => {}).then(() => this.#flush());
+    this.#flushing = flushing;
+    return flushing;
   }
 
-  async #flush(): Promise<void> {
-    if (!(await this.#entries.settle())) return;
+  async #flush(): Promise<boolean> {
+    if (!(await this.#entries.settle())) return false;
     const counted: Counted = {
       uses: [...this.#uses.values()],
       denials: [...this.#denials.values()],
@@ -95,6 +99,7 @@ export class UsageLog {
     }
     // What was not entered was counted since then.
     if (kept === 0) this.#sinceMs = untilMs;
+    return kept === 0 && this.#entries.isSettled;
   }
 
   #putBack({ uses, denials, uncounted }: Counted): void {

@@ -1,0 +1,1 @@
+export const deliveriesBySubject: readonly string[] = ['CREATE INDEX deliveries_subject ON deliveries (subject)'];
