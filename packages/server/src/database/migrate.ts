@@ -19,8 +19,7 @@ import { appRoles } from './migrations/0016-app-roles.ts';
 import { passwords } from './migrations/0017-passwords.ts';
 import { tileSubtrees } from './migrations/0018-tile-subtrees.ts';
 import { livedTime } from './migrations/0019-lived-time.ts';
-import { waitingDeliveries } from './migrations/0020-waiting-deliveries.ts';
-import { deliveriesBySubject } from './migrations/0021-deliveries-by-subject.ts';
+import { deliveriesBySubject } from './migrations/0020-deliveries-by-subject.ts';
 import type { Database } from './schema.ts';
 
 /** In order; a number never changes its meaning once released. */
@@ -44,7 +43,6 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   passwords,
   tileSubtrees,
   livedTime,
-  waitingDeliveries,
   deliveriesBySubject,
 ];
 
