@@ -17,11 +17,14 @@ export function parseJsonBody(bytes: Buffer): { value: unknown } | Refusal {
   }
   const bad = isPlain(value, 0) ? undefined : findBadText(value, '', 0);
   if (bad !== undefined) return bad;
-  if (typeof value === 'object' && value !== null) sources.set(value, text);
+  if (typeof value === 'object' && value !== null && MAY_BE_ROUNDED.test(text)) sources.set(value, text);
   return { value };
 }
 
-/** The text that a body was read from: only what keeps numbers for others has to look at how they are spelt. */
+/** Any text with a number in it that {@link FEW_DIGITS} does not let pass, and some without. */
+const MAY_BE_ROUNDED = /[\d.]{16}|\d[eE][-+]?\d{3}/;
+
+/** The texts of such bodies: only what keeps numbers for others has to look at how they are spelt. */
 const sources = new WeakMap<object, string>();
 
 /** Sign, digits and power of ten of a number: the same for all ways to spell it (RFC 8259 §6). */
@@ -159,14 +162,9 @@ export function printable(name: string): string {
   return /^[A-Za-z][A-Za-z0-9]{0,19}$/.test(name) || /^[0-9]{1,4}$/.test(name) ? name : '?';
 }
 
-const rawBodies = new WeakMap<object, Buffer>();
-
-/** Whoever confirms a request confirms its bytes. */
-export function keepRawBody(request: object, bytes: Buffer): void {
-  rawBodies.set(request, bytes);
-}
-
-/** Empty where none was sent. */
-export function rawBodyOf(request: object): Buffer {
-  return rawBodies.get(request) ?? Buffer.alloc(0);
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Null where none was sent: whoever confirms a request confirms its bytes. */
+    rawBody: Buffer | null;
+  }
 }

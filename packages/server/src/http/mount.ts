@@ -5,7 +5,6 @@ import { type ErrorCode, isRefusal, type Refusal, refuse } from '@keyhold/protoc
 import type { Body, Operation, Params, Query, Response } from '@keyhold/protocol/operation';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Acknowledge, levelAskedFor, tellAcknowledgement } from './acknowledge.ts';
-import { rawBodyOf } from './json-body.ts';
 import { sendProblem } from './problem.ts';
 import { routeSchema } from './route-schema.ts';
 import { sessionCookieOf, setSessionCookie } from './session-cookie.ts';
@@ -244,7 +243,14 @@ export function sentRequest(
   const { rawHeaders, url: target = '' } = request.raw;
   const headers = rawHeaders.flatMap((name, i) => (i % 2 === 0 ? [[name, rawHeaders[i + 1] ?? ''] as const] : []));
   const declared = { carriesSecret, keepsSignature };
-  return { method: request.method, target, headers, body: rawBodyOf(request), ip: request.ip, ...declared };
+  return {
+    method: request.method,
+    target,
+    headers,
+    body: request.rawBody ?? Buffer.alloc(0),
+    ip: request.ip,
+    ...declared,
+  };
 }
 
 export function bearerOf(request: FastifyRequest): string | null {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ErrorCode, ERRORS, refuse } from '@keyhold/protocol/errors';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { keepRawBody, parseJsonBody } from './json-body.ts';
+import { parseJsonBody } from './json-body.ts';
 import type { Log } from './log.ts';
 import { sendProblem } from './problem.ts';
 import { PROBLEM_SCHEMA } from './route-schema.ts';
@@ -56,9 +56,10 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.addSchema(PROBLEM_SCHEMA);
+  app.decorateRequest('rawBody', null);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
-    keepRawBody(request, bytes as Buffer);
+    request.rawBody = bytes as Buffer;
     const parsed = parseJsonBody(bytes as Buffer);
     if ('value' in parsed) done(null, parsed.value);
     else done(new InvalidInput(parsed));

@@ -44,9 +44,10 @@ interface Asked {
   readonly unread: string | null;
 }
 
-async function decide(verifier: Verifier, { request, unread }: Asked): Promise<Verdict> {
-  const verdict = await verifier.verify(request);
-  return unread !== null && verdict.code === 'MALFORMED' ? { ...verdict, reason: unread } : verdict;
+function decide(verifier: Verifier, { request, unread }: Asked): Promise<Verdict> {
+  const decided = verifier.verify(request);
+  if (unread === null) return decided;
+  return decided.then((verdict) => (verdict.code === 'MALFORMED' ? { ...verdict, reason: unread } : verdict));
 }
 
 function readRequest(verifier: Verifier, token: ReplicaToken, body: ToVerify): Asked | Refusal {
