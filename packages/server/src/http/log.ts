@@ -32,6 +32,6 @@ function describeError(error: unknown): unknown {
 }
 
 /** Replaces whatever has the form of a credential. */
-function redact(text: string): string {
+export function redact(text: string): string {
   return text.replace(CREDENTIAL, '[redacted]');
 }

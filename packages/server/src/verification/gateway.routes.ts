@@ -6,6 +6,7 @@ import type { Verifier } from '@keyhold/verifier/verifier';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../clock.ts';
 import type { Gate } from '../http/mount.ts';
+import { redact } from '../http/log.ts';
 import { sendProblem } from '../http/problem.ts';
 import { refusalsOf } from '../http/route-schema.ts';
 import { ENVOY, ENVOY_PREFIX, FORWARD, type Gateway, NGINX, readAsked, tokenOf } from './gateway-request.ts';
@@ -18,10 +19,14 @@ interface Context {
   readonly clock: Pick<Clock, 'wall'>;
   /** Before the gateways, where `X-Forwarded-For` is believed. */
   readonly isProxy: IsProxy;
+  /** Told why a request is none that can be decided on: its client hears nothing of it, and the gateway neither. */
+  readonly malformed: (why: string) => void;
 }
 
 /** Longest body that Envoy may hand over. */
 const MAX_BODY_BYTES = 1024 * 1024;
+/** In characters. */
+const MAX_WHY = 200;
 
 /**
  * For gateways that ask before they hand a request on: `auth_request` of nginx, which knows 2xx, 401 and 403 and makes
@@ -67,7 +72,7 @@ function describe(operationId: string, summary: string, refused: readonly number
 }
 
 async function answer(
-  { verifier, gate, clock, isProxy }: Context,
+  { verifier, gate, clock, isProxy, malformed }: Context,
   gateway: Gateway,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -82,8 +87,14 @@ async function answer(
   if (isRefusal(place)) return sendProblem(request, reply, place);
   const { clientIp, place: said } = asked;
   const verdict = await verifier.verify({ ...place, request: asked.request, clientIp, destination: said.destination });
+  if (verdict.reason !== undefined) malformed(whyOf(verdict));
   reply.header('cache-control', 'no-store');
   return verdict.valid ? accept(reply, verdict, gateway) : turnAway(reply, verdict, clock.wall(), gateway);
+}
+
+/** A client chose some of its words, such as the label of a signature: as much of it as a log can bear. */
+function whyOf({ dialect, reason = '' }: Verdict): string {
+  return redact(`${dialect ?? 'no dialect'}: ${reason}`).slice(0, MAX_WHY);
 }
 
 /** Who it is, for the API behind; and digests that it has to check where the body did not come here. */

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { it } from 'node:test';
+import type { Log } from '../http/log.ts';
 import { onEachDatabase } from '../testing/databases.ts';
+import { untilReady } from '../testing/installation.ts';
 import { shareMarket } from '../testing/shared-market.ts';
+import { startVerifierProcess } from './verifier-process.ts';
 
 onEachDatabase('a gateway that asks before it hands a request on', (createPlace) => {
   const shared = shareMarket(createPlace, {}, { trustedProxies: ['198.51.100.0/24'] });
@@ -42,6 +45,25 @@ onEachDatabase('a gateway that asks before it hands a request on', (createPlace)
     const nginx = await ask('/v1/auth/nginx?environment=market/test&permission=orders:write', own);
     assert.equal(nginx.headers.get('x-keyhold-status'), '403');
     assert.equal((await ask(`${AT.replace('prices:read', 'orders:write')}`, own)).status, 403);
+  });
+
+  it('has an operator whose log says why a request was MALFORMED, without what looks like a key', async () => {
+    const told: unknown[] = [];
+    const nothing = () => {};
+    const log = { info: nothing, debug: nothing, error: nothing, warn: (...line: unknown[]) => void told.push(line) };
+    const { config, controlUrl, verifierTokenFile: tokenFile } = shared().installation;
+    const changes = { ...config, verifierPort: 0, controlUrl, tokenFile };
+    const signing = { dialects: [{ dialect: 'rfc9421' }], replay: 'verifier' };
+    await shared().expect(200, 'PUT', '/v1/projects/market/environments/test/signing', signing);
+    await using verifier = await startVerifierProcess(changes, log as unknown as Log);
+    await untilReady(verifier.url);
+    const label = `market_${'a'.repeat(49)}`;
+    const signature = { 'signature-input': `${label}=7`, signature: `${label}=:AAAA:` };
+    const headers = { ...about, ...signature, 'x-keyhold-token': await token(['verify']) };
+    const answer = await fetch(new URL(AT, verifier.url), { headers });
+    assert.deepEqual([answer.status, JSON.stringify(await answer.json()).includes('Inner List')], [401, false]);
+    const reasons = { 'rfc9421: Signature-Input: [redacted] is not an Inner List': 1 };
+    assert.deepEqual(told, [[{ reasons }, 'requests that gateways asked about were MALFORMED']]);
   });
 
   it('is told by which address the client comes, past the proxies before it that are trusted, and no other', async () => {

@@ -22,6 +22,7 @@ import { readTls } from '../http/tls.ts';
 import { routeOf } from './gateway-request.ts';
 import { mountGateways } from './gateway.routes.ts';
 import { mountTime } from './time.routes.ts';
+import { ToldCounts } from './told-counts.ts';
 import { trustedProxies } from './trusted-proxies.ts';
 import { mountVerify, mountVerifyBatch } from './verify-route.ts';
 
@@ -62,7 +63,7 @@ export async function startVerifierProcess(config: Config, log: Log): Promise<Ve
   mountVerify(app, verifier, gate);
   mountVerifyBatch(app, verifier, gate);
   mountTime(app, systemClock);
-  mountGateways(app, { verifier, gate, clock: systemClock, isProxy: trustedProxies(networks) });
+  mountGateways(app, { verifier, gate, clock: systemClock, ...gatewaysOf(networks, log) });
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   registerMetric(registry, {
@@ -107,6 +108,13 @@ export async function startVerifierProcess(config: Config, log: Log): Promise<Ve
       await verifier.stop();
     },
   };
+}
+
+function gatewaysOf(networks: readonly string[], log: Log) {
+  const why = new ToldCounts(systemClock, (reasons) =>
+    log.warn({ reasons }, 'requests that gateways asked about were MALFORMED'),
+  );
+  return { isProxy: trustedProxies(networks), malformed: (reason: string) => why.add(reason) };
 }
 
 function readToken(file: string): string {
