@@ -68,6 +68,17 @@ describe('memory is bounded', () => {
     assert.equal(memory.size, 1);
   });
 
+  it('at two million where nobody says otherwise', () => {
+    const memory = new ReplayMemory();
+    const digest = Buffer.alloc(16);
+    const next = (n: number) => {
+      digest.writeUInt32LE(n);
+      return memory.once(digest, NOW + WINDOW_MS, NOW, false);
+    };
+    for (let n = 0; n < 2_000_000; n++) if (next(n) !== 'fresh') assert.fail(`${n} was not remembered`);
+    assert.deepEqual([memory.size, next(2_000_000)], [2_000_000, 'full']);
+  });
+
   it('in bytes too: under steady load, and when times are chosen to open a bucket each', () => {
     const memory = new ReplayMemory({ maxNonces: 20_000 });
     let [now, most] = [NOW, 0];

@@ -21,6 +21,8 @@ interface Bucket {
   readonly table: DigestTable;
 }
 
+/** What docs/flows/signed-requests.md says that a verifier remembers at most: some 60 MB. */
+const MAX_NONCES = 2_000_000;
 /** Most buckets at once, so that times spread far apart cost no memory of their own: nearly three hours of them. */
 const MAX_BUCKETS = 1_024;
 
@@ -41,7 +43,7 @@ export class ReplayMemory {
   #earliestEnd = Number.POSITIVE_INFINITY;
 
   constructor(options: ReplayMemoryOptions = {}) {
-    this.#maxNonces = options.maxNonces ?? 2_000_000;
+    this.#maxNonces = options.maxNonces ?? MAX_NONCES;
     this.#bucketMs = options.bucketMs ?? 10_000;
     this.#seed = options.seed ?? { first: randomOdd(), second: randomOdd() };
   }

@@ -76,7 +76,7 @@ export const Networks = Type.Array(Network, {
 
 const WithoutStore = Type.Enum(['count', 'refuse'], {
   description:
-    'While the store that verifiers share cannot be asked: each verifier counts for itself (the default), or everything is refused.',
+    'While the store that verifiers share cannot be asked: each verifier counts for itself (the default), or everything is refused. A verifier without one counts for itself.',
 });
 
 export const RateLimitShape = Closed({
