@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { it } from 'node:test';
+import { join, resolve } from 'node:path';
+import { after, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { haveProgram } from '@keyhold/server/testing/missing-part';
 import { openRaw } from '@keyhold/server/testing/raw-database';
 import { TestPerson } from '@keyhold/server/testing/person';
+import { examplePortOf } from './start/example.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -26,6 +27,12 @@ function settings(folder: string): Record<string, string> {
   };
 }
 
+const running = new Set<ChildProcess>();
+// What a failed test left behind would hold this file up for good.
+after(() => {
+  for (const child of running) child.kill('SIGINT');
+});
+
 /** Starts as `npm start` does, on free ports, and waits for its page. */
 async function start(folder: string, ...flags: string[]): Promise<Started> {
   const child = spawn(process.execPath, ['scripts/start.ts', ...flags], {
@@ -33,6 +40,8 @@ async function start(folder: string, ...flags: string[]): Promise<Started> {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, ...settings(folder) },
   });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
   let page = '';
   for await (const chunk of child.stdout) {
     page += String(chunk);
@@ -66,6 +75,10 @@ it('shows three lines that do what they say, keeps its data, replaces the demo k
   const folder = mkdtempSync(join(tmpdir(), 'keyhold-start-'));
   try {
     const first = await start(folder);
+    assert.match(first.page, /Verifier +http:\/\/127\.0\.0\.1:\d+/);
+    assert.match(first.page, /Example API +http:\/\/127\.0\.0\.1:\d+/);
+    const tokenFile = /Bootstrap token +(\S+)/.exec(first.page)?.[1] ?? '';
+    assert.equal(resolve(ROOT, tokenFile), join(folder, 'data', 'bootstrap-token'));
     const [accepted = '', refused = ''] = curlLines(first.page);
     assert.match(run(accepted), /HTTP\/1\.1 200/);
     assert.match(run(refused), /HTTP\/1\.1 403/);
@@ -164,4 +177,10 @@ it('lists its flags when asked, and when one of them is mistyped', async () => {
   const port = await startAndStop([], { KEYHOLD_EXAMPLE_PORT: 'abc' });
   assert.equal(port.code, 2);
   assert.match(port.output, /^keyhold: KEYHOLD_EXAMPLE_PORT is "abc"; it takes a port/);
+});
+
+it('the example listens on 7072, or where it is told to', () => {
+  assert.equal(examplePortOf({}), '7072');
+  assert.equal(examplePortOf({ KEYHOLD_EXAMPLE_PORT: '' }), '7072');
+  assert.equal(examplePortOf({ KEYHOLD_EXAMPLE_PORT: '8080' }), '8080');
 });

@@ -1,5 +1,5 @@
 // `npm start`: runs Keyhold and the guarded example, and prints where everything is.
-import { startExample } from './start/example.ts';
+import { examplePortOf, startExample } from './start/example.ts';
 import { page, type Seal } from './start/page.ts';
 import { ProcessEnded, startProcess } from './start/process.ts';
 
@@ -16,7 +16,7 @@ if (process.argv.some((arg) => arg === '--help' || arg === '-h')) {
   process.exit(0);
 }
 const withExample = !process.argv.includes('--no-example');
-const examplePort = process.env['KEYHOLD_EXAMPLE_PORT'] || '7072';
+const examplePort = examplePortOf(process.env);
 if (withExample && (!/^\d{1,5}$/.test(examplePort) || Number(examplePort) > 65_535)) {
   console.error(`keyhold: KEYHOLD_EXAMPLE_PORT is "${examplePort}"; it takes a port, 0–65535`);
   process.exit(EXIT_CONFIGURATION);

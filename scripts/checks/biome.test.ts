@@ -46,6 +46,20 @@ describe("the linter refuses, under this repository's configuration", () => {
     assert.deepEqual(files, ['only.ts']);
     assert.equal(status, 1);
   });
+
+  it('a function whose body has 61 lines', () => {
+    const { rules, files, status } = lint('no-excessive-lines-per-function');
+    assert.deepEqual(rules, ['lint/complexity/noExcessiveLinesPerFunction']);
+    assert.deepEqual(files, ['long.ts']);
+    assert.equal(status, 1);
+  });
+
+  it('a file name that is not in kebab-case', () => {
+    const { rules, files, status } = lint('use-filenaming-convention');
+    assert.deepEqual(rules, ['lint/style/useFilenamingConvention']);
+    assert.deepEqual(files, ['camelCase.ts']);
+    assert.equal(status, 1);
+  });
 });
 
 it('a machine without the linter is told which package is missing', () => {

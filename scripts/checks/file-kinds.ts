@@ -3,7 +3,10 @@ import { isProduct, isServer, roomOf, SERVER, target } from './places.ts';
 import type { SourceFile } from './source.ts';
 import type { Rule, Violation } from './tree.ts';
 
-/** What a file may import follows from its name: a noun touches nothing, a use case knows no HTTP, a store no route. */
+/**
+ * What a file may import follows from its name: a noun touches nothing, a use case knows no HTTP, a store no route and
+ * no use case. Why use cases and routes may ask stores: docs/decisions/0032-who-imports-stores.md.
+ */
 export const fileKinds: Rule = {
   name: 'file-kinds',
   *check({ sources }) {
@@ -12,6 +15,7 @@ export const fileKinds: Rule = {
       const kind = kindOf(file.path);
       if (kind === 'noun' || kind === 'use case' || kind === 'store' || kind === 'jobs') yield* checkHttp(file, kind);
       if (kind === 'noun') yield* checkPure(file);
+      if (kind === 'store') yield* checkStore(file);
     }
   },
 };
@@ -41,6 +45,18 @@ function* checkPure(file: SourceFile): Iterable<Violation> {
       path: file.path,
       line: imported.line,
       message: `is a noun and imports ${path}; a noun is types and pure rules`,
+    };
+  }
+}
+
+function* checkStore(file: SourceFile): Iterable<Violation> {
+  for (const imported of file.imports) {
+    const path = target(file, imported);
+    if (kindOf(path) !== 'use case' || imported.typeOnly) continue;
+    yield {
+      path: file.path,
+      line: imported.line,
+      message: `is a store and imports ${path}, a use case, which asks it`,
     };
   }
 }

@@ -93,13 +93,13 @@ const VERBS = new Set([
   ...['update', 'verify', 'view', 'withdraw', 'write'],
 ]);
 
-/** Names that begin like none of the verbs and yet are no nouns, each with what it does. */
+/** Names that say another kind than their file is of, each with what it does. */
 const BY_NAME: Readonly<Record<string, { readonly kind: Kind; readonly why: string }>> = {
   'packages/server/src/access/bootstrap-use.ts': { kind: 'use case', why: 'enters the use of the bootstrap token' },
   'packages/server/src/access/own-tokens.ts': { kind: 'use case', why: "makes the installation's own tokens" },
+  'packages/server/src/access/sign-on/sign-on.ts': { kind: 'noun', why: 'is the provider, and begins like a verb' },
   'packages/server/src/keys/new-credential.ts': { kind: 'use case', why: 'makes a credential' },
   'packages/server/src/projects/token-places.ts': { kind: 'use case', why: 'finds what a token is bound to' },
-  'packages/server/src/ledger/checked-rows.ts': { kind: 'use case', why: 'checks rows against their entries' },
   'packages/server/src/verification/feed-source.ts': { kind: 'use case', why: 'reads what the feed sends' },
   'packages/server/src/verification/places.ts': { kind: 'use case', why: 'loads the names of projects' },
   'packages/server/src/verification/usage-log.ts': { kind: 'mechanism', why: 'enters what verifiers counted' },

@@ -26,6 +26,11 @@ const ENVIRONMENT = 'demo';
 const CONSUMER = 'demo-bot';
 const KEY_NAME = 'demo key of npm start';
 
+/** What is set, or 7072. */
+export function examplePortOf(env: NodeJS.ProcessEnv): string {
+  return env['KEYHOLD_EXAMPLE_PORT'] || '7072';
+}
+
 /**
  * Sets the example up, once, gives out a fresh demo key in place of the last one, and starts it. Null where it was never
  * set up, and there is a first owner, who alone could make its project now.
