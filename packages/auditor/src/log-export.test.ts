@@ -92,6 +92,15 @@ describe('an export is refused', () => {
   });
 });
 
+it('an export holds by one of the log’s keys, whichever it is, from any entry to any', () => {
+  for (const keys of log.keys.split('\n')) {
+    for (const text of [log.exported(4, 9), log.exported(1, 11)]) {
+      const { check: checked, checkpoint } = check({ ...log, keys }, parsed(text));
+      assert.ok(checkpoint !== null, checked.chain.fault?.detail);
+    }
+  }
+});
+
 describe('of an export that holds it is said', () => {
   const explain = (of: SmallLog, from: number, to: number) => {
     const { check: checked, checkpoint } = check(of, parsed(of.exported(from, to)));

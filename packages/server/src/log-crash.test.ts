@@ -24,6 +24,8 @@ const LONGEST_WAIT_MS = 10_000;
 const READS_ALL_EVERY = 50;
 /** Of the times that a stage is reached; the first few are in the start. */
 const MOST_TIMES = 60;
+/** Kills enough for each stage to be reached, though some of the times that it is drawn it is not. */
+const ENOUGH_KILLS = 10 * ROUND.length;
 
 onEachDatabase('a log whose process is killed with -9 in every stage', (createPlace) => {
   it('loses no acknowledged entry, uses no index twice, and has the root that its entries make', async (t) => {
@@ -46,6 +48,8 @@ onEachDatabase('a log whose process is killed with -9 in every stage', (createPl
       assert.deepEqual(body.alarms, []);
       await installation.control.kill();
     }
+    const reached = DEATH_STAGES.filter((stage) => run.reached.has(stage));
+    if (KILLS >= ENOUGH_KILLS) assert.deepEqual(reached, DEATH_STAGES, 'it died by its own hand in each stage');
     t.diagnostic(
       `seed ${SEED}: ${KILLS} kills (${run.counts()}), then as many more when it was looked at; ${entries} entries, ` +
         `${published.checkpoints.size} checkpoints and ${published.receipts.length} receipts seen and held to, ` +
@@ -58,6 +62,8 @@ onEachDatabase('a log whose process is killed with -9 in every stage', (createPl
 class KilledRun {
   readonly file: string;
   readonly options: { readonly imports: readonly string[] };
+  /** Stages at which it died by its own hand. */
+  readonly reached = new Set<DeathStage>();
   readonly #counts = new Map<string, number>();
   #imports: readonly string[] = [];
 
@@ -84,10 +90,11 @@ class KilledRun {
     try {
       await installation.startControl();
     } catch (error) {
-      if (!(error instanceof StartFailed) || stage === undefined) throw error;
+      // Who is killed has no exit code.
+      if (!(error instanceof StartFailed) || error.exitCode !== null || stage === undefined) throw error;
+      this.reached.add(stage);
       return this.#count(`${stage} in the start`);
     }
-    this.#count(stage ?? 'from outside');
     const watching = published.watch(() => false);
     // The first change makes the writers begin.
     await installation.call('POST', '/v1/tokens', { name: 'begin', scopes: ['read'] }).catch(() => {});
@@ -97,11 +104,17 @@ class KilledRun {
     }
     // What comes once a second may not come often enough while somebody waits: then the kill is from outside after all.
     const from = performance.now();
+    let waitedInVain = false;
     await eventually('it is dead', async () => {
-      if (performance.now() - from > LONGEST_WAIT_MS && installation.control.running) await installation.control.kill();
+      if (performance.now() - from > LONGEST_WAIT_MS && installation.control.running) {
+        waitedInVain = true;
+        await installation.control.kill();
+      }
       return !installation.control.running;
     });
     await watching;
+    if (stage !== undefined && !waitedInVain) this.reached.add(stage);
+    this.#count(waitedInVain ? `from outside as ${stage} was not reached` : (stage ?? 'from outside'));
   }
 
   async startWell(installation: ProcessInstallation): Promise<void> {

@@ -3,6 +3,7 @@ import { it } from 'node:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { SIGNATURE_TYPES } from '@keyhold/protocol/log/signed-note';
 import { createPlace } from './testing/databases.ts';
 import { downloadLog } from './testing/downloaded-log.ts';
 import { entryWriters } from './testing/entry-writers-module.ts';
@@ -21,6 +22,10 @@ import { accept, countsOf, refuse } from './testing/strangers/verdicts.ts';
 const ENTRIES = 70_000;
 const KILLS = 5;
 const SEED = 11;
+/** Where a byte is flipped, for whoever knows it. */
+const PLACES = ['entry', 'tile', 'checkpoint', 'receipt', 'proof', ...placesOf('Ed25519')];
+const OWN_PLACES = placesOf('ML-DSA-44');
+
 it('strangers’ tools accept a log that was killed while it was written, and refuse it with one byte flipped', async (t) => {
   const isGoThere = have(t, 'go: Go’s own code for transparency logs', haveGo());
   const random = seededRandom(SEED);
@@ -37,19 +42,27 @@ it('strangers’ tools accept a log that was killed while it was written, and re
   const shown = await everythingOf(installation, log, published, random);
   const key = log.keys[0];
   assert.ok(key);
+  assert.deepEqual(
+    log.keys.map(({ type }) => type),
+    [SIGNATURE_TYPES.ed25519, SIGNATURE_TYPES.mlDsa44],
+  );
+  // Nobody else knows ML-DSA-44; and sigstore's code no tiles.
   const judges = [
-    ...(isGoThere ? [buildGoJudge(folder)(log.verifierKeys[0] as string, log.folder)] : []),
-    sigstoreJudge(key),
-    ownJudge(log.keys, log.folder),
+    ...(isGoThere
+      ? [{ judge: buildGoJudge(folder)(log.verifierKeys[0] as string, log.folder), keys: [key], sees: PLACES }]
+      : []),
+    { judge: sigstoreJudge(key), keys: [key], sees: PLACES.filter((place) => place !== 'tile') },
+    { judge: ownJudge(log.keys, log.folder), keys: log.keys, sees: [...PLACES, ...OWN_PLACES] },
   ];
-  const flipped = flippedOf(log, shown, random);
   t.diagnostic(
     `seed ${SEED}: ${log.size} entries, ${KILLS} kills, ${published.checkpoints.size} checkpoints and ` +
       `${published.receipts.length} receipts seen while it was written`,
   );
-  for (const judge of judges) {
+  for (const { judge, keys, sees } of judges) {
     const accepted = await accept(judge, shown);
-    const refused = await refuse(judge, flipped);
+    const refused = await refuse(judge, flippedOf(log, shown, keys, random));
+    const seen = Object.keys(refused).filter((where) => (refused[where] ?? 0) > 0);
+    assert.deepEqual(seen.toSorted(), sees.toSorted(), `${judge.name} was shown a flipped byte in each place`);
     t.diagnostic(`${judge.name}: accepted ${countsOf(accepted)}; refused with a byte flipped ${countsOf(refused)}`);
   }
 });
@@ -70,4 +83,8 @@ async function writeAndKill(installation: ProcessInstallation, random: () => num
   await load.stop();
   assert.deepEqual(load.model.violations, []);
   return published;
+}
+
+function placesOf(algorithm: string): string[] {
+  return [`${algorithm} signature`, `${algorithm} signature in a receipt`];
 }

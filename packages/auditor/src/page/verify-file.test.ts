@@ -31,6 +31,15 @@ it('a receipt and an export hold in the browser as they do elsewhere, against ke
   }
 });
 
+it('one of the log’s keys is enough, whichever it is', async () => {
+  for (const key of log.keys.split('\n')) {
+    for (const text of [log.receipt(7), log.exported(4, 9), log.exported(1, 11)]) {
+      const { valid, title } = await verify(text, key);
+      assert.ok(valid, title);
+    }
+  }
+});
+
 it('and nothing else does: other keys, another file, a byte changed', async () => {
   const other = smallLog(11);
   const cases: [text: string, keys: string, title: RegExp][] = [

@@ -24,6 +24,14 @@ async function verify({ keys }: SmallLog, flag: '--file' | '--receipt', text: st
   return { code, stdout };
 }
 
+it('one of the log’s keys is enough, whichever it is', async () => {
+  const log = smallLog(3);
+  const [ed25519 = '', mlDsa44 = ''] = log.keys.split('\n');
+  const byReceipt = await verify({ ...log, keys: mlDsa44 }, '--receipt', log.receipt(2));
+  const byFile = await verify({ ...log, keys: ed25519 }, '--file', log.exported(1, 3));
+  assert.deepEqual([byReceipt.code, byFile.code], [0, 0], `${byReceipt.stdout}${byFile.stdout}`);
+});
+
 it('a leaf that has what ends a line elsewhere is one line of an export', async () => {
   const log = smallLog(3, { change: (leaf) => ({ ...leaf, actor: 'tok\u2028\u2029\u0085' }) });
   const { code, stdout } = await verify(log, '--file', log.exported(1, 3));

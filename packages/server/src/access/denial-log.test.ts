@@ -6,9 +6,11 @@ import { CommitDoubtful } from '../database/store-fault.ts';
 import { systemRandom } from '../random.ts';
 import type { EntryDraft } from '../ledger/entry.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import { onEachDatabase } from '../testing/databases.ts';
+import { createPlace, onEachDatabase } from '../testing/databases.ts';
+import { eventually } from '../testing/eventually.ts';
 import { startInstallation } from '../testing/installation.ts';
 import { createMarket } from '../testing/market.ts';
+import { hurryMinutes } from '../testing/moved-clock.ts';
 import { DenialLog } from './denial-log.ts';
 import { NO_POLICIES } from './judge.ts';
 
@@ -65,6 +67,21 @@ onEachDatabase('what callers are refused', (createPlace) => {
     const [strangers] = await list('action=requests.denied&code=UNAUTHENTICATED');
     assert.equal((strangers as Entry & { side: { count: number } }).side.count, 1);
   });
+});
+
+it('what callers are refused, and what keys are used for, is entered each minute, and not only at the end', async () => {
+  await using place = await createPlace('sqlite');
+  using _minutes = hurryMinutes();
+  await using installation = await startInstallation(place);
+  const { keyId, secret: key } = await (await createMarket(installation)).issue();
+  const { secret: token } = (await installation.call('POST', '/v1/tokens', { name: 'reader', scopes: ['read'] })).body;
+  assert.equal((await installation.call('POST', '/v1/projects', { slug: 'no', name: 'no' }, { token })).status, 403);
+  assert.equal((await installation.verify({ key, environment: 'market/test' })).code, 'VALID');
+  for (const query of ['action=access.denied&code=create-project', `action=key.usage-counted&subject=${keyId}`])
+    await eventually(query, async () => {
+      const { items } = (await installation.call('GET', `/v1/audit/entries?${query}`)).body;
+      return items.length === 1;
+    });
 });
 
 it('is bounded for each caller, and what can not be entered now is the next time', async () => {

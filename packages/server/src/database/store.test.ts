@@ -5,6 +5,9 @@ import { describe, it } from 'node:test';
 import { sql } from 'kysely';
 import { createPlace } from '../testing/databases.ts';
 import { run } from './run.ts';
+import type { FactTables } from './schema.ts';
+import { Scratch } from './scratch.ts';
+import type { ScratchTables } from './scratch-tables.ts';
 import { openSqlite } from './store.ts';
 
 describe('the SQLite database', () => {
@@ -62,4 +65,18 @@ describe('the SQLite database', () => {
       assert.deepEqual(await db.selectFrom('projects').selectAll().execute(), before);
     });
   });
+});
+
+it('scratch has no fact and no entry to write: its type does not compile there', async () => {
+  await using place = await createPlace('sqlite');
+  await using store = await openSqlite(join(place.folder, 'keyhold.db'));
+  const facts: keyof ScratchTables & keyof FactTables extends never ? 0 : 1 = 0;
+  await new Scratch(store).write(async (tables) => {
+    tables.deleteFrom('quota_usage');
+    // @ts-expect-error: a fact is written with its entry
+    tables.deleteFrom('keys');
+    // @ts-expect-error: an entry is for good
+    tables.deleteFrom('entries');
+  });
+  assert.equal(facts, 0);
 });

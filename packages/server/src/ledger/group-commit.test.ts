@@ -1,19 +1,23 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { it } from 'node:test';
+import { describe, it } from 'node:test';
 import { isRefusal, refuse } from '@keyhold/protocol/errors';
 import { systemClock } from '../clock.ts';
 import { openPostgres, openSqlite, type Store } from '../database/store.ts';
 import { systemRandom } from '../random.ts';
-import { onEachDatabase, type TestPlace } from '../testing/databases.ts';
-import { type Committed, Ledger, takeEpoch } from './ledger.ts';
+import { createPlace, onEachDatabase, type TestPlace } from '../testing/databases.ts';
+import { eventually } from '../testing/eventually.ts';
+import { POSTGRES_URL } from '../testing/postgres.ts';
+import { openRaw } from '../testing/raw-database.ts';
+import type { Head } from './chain.ts';
 import type { Facts } from './facts.ts';
+import { type Committed, Ledger, takeEpoch } from './ledger.ts';
 
-async function openLedger({ folder, databaseUrl }: TestPlace) {
+async function openLedger({ folder, databaseUrl }: TestPlace, known?: Head) {
   const store: Store = await (databaseUrl === undefined
     ? openSqlite(join(folder, 'keyhold.db'))
     : openPostgres(databaseUrl));
-  const { head } = await takeEpoch(store, systemRandom.newId);
+  const head = known ?? (await takeEpoch(store, systemRandom.newId)).head;
   const groups: Committed[] = [];
   const options = {
     store,
@@ -162,3 +166,58 @@ onEachDatabase('changes that share one commit', (createPlace) => {
     assert.equal(ledger.head.hash, entries[2]?.hash);
   });
 });
+
+if (POSTGRES_URL !== undefined) {
+  describe('changes of two writers on PostgreSQL', () => {
+    const rename = (slug: string) => async (facts: Facts) => {
+      const row = await facts.find('projects', `proj_${slug}`);
+      assert.ok(row);
+      return await facts.update('projects', row, { name: 'renamed' });
+    };
+
+    it('can not lock each other out for good: rows are locked in id order, however a change names them', async () => {
+      await using place = await createPlace('postgres');
+      const { store, ledger } = await openLedger(place);
+      await using _ = store;
+      // In the table they lie the other way round.
+      for (const slug of ['b', 'a']) await ledger.record(draft(`proj_${slug}`), createProject(slug));
+      await using other = await openRaw(place);
+      await using watching = await openRaw(place);
+      const lock = (id: string) => other.rows(`select 1 from row_heads where row_id = '${id}' for update nowait`);
+      await other.run('begin');
+      await lock('proj_a');
+      let hasBegun = false;
+      const waiting = ledger.record({ ...draft('proj_a'), locks: ['proj_b', 'proj_a'] }, (facts) => {
+        hasBegun = true;
+        return rename('a')(facts);
+      });
+      await eventually('it waits for the first row', async () => {
+        const waits = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        return (await watching.rows(waits)).length > 0;
+      });
+      assert.equal(hasBegun, false, 'a change begins when it has its rows');
+      await lock('proj_b');
+      await other.run('commit');
+      assert.ok(!isRefusal(await waiting));
+    });
+
+    it('wait for each other at the end only: the head is locked behind all that a change does', async () => {
+      await using place = await createPlace('postgres');
+      const one = await openLedger(place);
+      await using _one = one.store;
+      for (const slug of ['a', 'b']) await one.ledger.record(draft(`proj_${slug}`), createProject(slug));
+      const two = await openLedger(place, one.ledger.head);
+      await using _two = two.store;
+      await using raw = await openRaw(place);
+      const order: number[] = [];
+      const recorded = await one.ledger.record({ ...draft('proj_a'), locks: ['proj_a'] }, async (facts) => {
+        await rename('a')(facts);
+        await raw.rows('select one from ledger_head for update nowait');
+        const meanwhile = await two.ledger.record({ ...draft('proj_b'), locks: ['proj_b'] }, rename('b'));
+        if (!isRefusal(meanwhile)) order.push(meanwhile.sequence);
+      });
+      if (!isRefusal(recorded)) order.push(recorded.sequence);
+      assert.deepEqual(order, [3, 4]);
+    });
+  });
+}

@@ -7,8 +7,9 @@ import { startControlPlane } from '../app.ts';
 import type { Config } from '../config.ts';
 import { openSqlite } from '../database/store.ts';
 import { createLog } from '../http/log.ts';
-import { createPlace, type TestPlace } from '../testing/databases.ts';
+import { createPlace, onEachDatabase, type TestPlace } from '../testing/databases.ts';
 import { send, testConfig } from '../testing/installation.ts';
+import { keepDatabase } from '../testing/kept-database.ts';
 import type { Head } from './chain.ts';
 import { readHead } from './head.ts';
 import { HeadRecord } from './head-record.ts';
@@ -36,31 +37,16 @@ function headFile(place: TestPlace): string {
   return join(place.folder, 'newest.head');
 }
 
-const DATABASE = ['keyhold.db', 'keyhold.db-wal', 'keyhold.db-shm'];
-
-function keep(place: TestPlace, under: string): void {
-  for (const name of DATABASE.slice(0, 1)) copyFileSync(join(place.folder, name), join(under, name));
-}
-
-function putBack(place: TestPlace, under: string): void {
-  for (const name of DATABASE) rmSync(join(place.folder, name), { force: true });
-  copyFileSync(join(under, 'keyhold.db'), join(place.folder, 'keyhold.db'));
-}
-
-describe('the rollback guard', () => {
-  it('lets a database go on that is what was last answered from', async () => {
-    await using place = await createPlace('sqlite');
-    for (const slug of ['one', 'two', 'three']) await run(place, {}, addProject(slug));
-  });
-
+onEachDatabase('the rollback guard', (createPlace) => {
   it('refuses an older state of the database until somebody says why, which is an entry', async () => {
-    await using place = await createPlace('sqlite');
-    const kept = mkdtempSync(join(tmpdir(), 'keyhold-kept-'));
+    await using place = await createPlace();
     await run(place, {}, addProject('one'));
-    keep(place, kept);
+    await using kept = await keepDatabase(place);
     // Further than what comes after the acceptance.
-    for (let i = 0; i < 20; i++) await run(place, {}, addProject(`lost-${i}`));
-    putBack(place, kept);
+    await run(place, {}, async (call) => {
+      for (let i = 0; i < 20; i++) await addProject(`lost-${i}`)(call);
+    });
+    await kept.putBack();
     await assert.rejects(
       startControlPlane(testConfig(place, { headFile: headFile(place) }), log),
       /was answered before.*--accept-rollback/s,
@@ -71,27 +57,44 @@ describe('the rollback guard', () => {
       assert.equal(body.items[0].side.reason, 'the disk was lost');
     });
     await run(place, {}, addProject('three'));
-    rmSync(kept, { recursive: true });
   });
 
-  it('asks again where a start died before why it was accepted is an entry', async () => {
+  it('lets one go on of which the newest entry that was answered was given up since, elsewhere, and no fork of it', async () => {
+    await using place = await createPlace();
+    const here = { headFile: headFile(place) };
+    const elsewhere = { headFile: `${headFile(place)}.elsewhere` };
+    await run(place, here, addProject('one'));
+    await using kept = await keepDatabase(place);
+    const early = readFileSync(here.headFile);
+    await run(place, here, addProject('two'));
+    const forked = readFileSync(here.headFile);
+    await kept.putBack();
+    await run(place, elsewhere, async (call) => {
+      for (let made = 0; made < 280; made += 40)
+        await Promise.all(Array.from({ length: 40 }, (_, i) => addProject(`project-${made + i}`)(call)));
+      const { body } = await call('POST', '/v1/audit/prune', { before: '2999-01-01T00:00:00.000Z' });
+      assert.equal(body.upTo, 256);
+    });
+    const start = (head: Buffer) => {
+      writeFileSync(here.headFile, head);
+      return run(place, here, async () => {});
+    };
+    await assert.rejects(start(forked), /is another one than was answered before/);
+    const { record, mark } = HeadRecord.open(here.headFile);
+    assert.ok(typeof mark === 'object');
+    const { root: _, ...old } = mark;
+    record.write(old);
+    record[Symbol.dispose]();
+    await assert.rejects(start(readFileSync(here.headFile)), /was given up since.*--accept-rollback/s);
+    await start(early);
+    await start(readFileSync(here.headFile));
+  });
+});
+
+describe('the rollback guard beside any database', () => {
+  it('lets a database go on that is what was last answered from', async () => {
     await using place = await createPlace('sqlite');
-    const kept = mkdtempSync(join(tmpdir(), 'keyhold-kept-'));
-    await run(place, {}, addProject('one'));
-    keep(place, kept);
-    await run(place, {}, addProject('two'));
-    putBack(place, kept);
-    {
-      await using store = await openSqlite(join(place.folder, 'keyhold.db'));
-      using guard = await openRollbackGuard(store, headFile(place), 'the disk was lost');
-      // A start commits other things ahead of it.
-      guard.committed((await readHead(store.reader)) as Head);
-    }
-    await assert.rejects(
-      startControlPlane(testConfig(place, { headFile: headFile(place) }), log),
-      /was answered before.*--accept-rollback/s,
-    );
-    rmSync(kept, { recursive: true });
+    for (const slug of ['one', 'two', 'three']) await run(place, {}, addProject(slug));
   });
 
   it('raises an alarm, which is an entry, where the record is gone or empty and the database has entries', async () => {
@@ -163,14 +166,31 @@ describe('the rollback guard', () => {
     });
   });
 
+  it('asks again where a start died before why it was accepted is an entry', async () => {
+    await using place = await createPlace('sqlite');
+    await run(place, {}, addProject('one'));
+    await using kept = await keepDatabase(place);
+    await run(place, {}, addProject('two'));
+    await kept.putBack();
+    {
+      await using store = await openSqlite(join(place.folder, 'keyhold.db'));
+      using guard = await openRollbackGuard(store, headFile(place), 'the disk was lost');
+      // A start commits other things ahead of it.
+      guard.committed((await readHead(store.reader)) as Head);
+    }
+    await assert.rejects(
+      startControlPlane(testConfig(place, { headFile: headFile(place) }), log),
+      /was answered before.*--accept-rollback/s,
+    );
+  });
+
   it('refuses a forked one, which has another entry at the same sequence', async () => {
     await using place = await createPlace('sqlite');
-    const kept = mkdtempSync(join(tmpdir(), 'keyhold-kept-'));
     await run(place, {}, addProject('one'));
-    keep(place, kept);
+    await using kept = await keepDatabase(place);
     await run(place, {}, addProject('two'));
     const head = readFileSync(headFile(place));
-    putBack(place, kept);
+    await kept.putBack();
     rmSync(headFile(place));
     await run(place, {}, addProject('other'));
     await run(place, {}, addProject('another'));
@@ -179,57 +199,26 @@ describe('the rollback guard', () => {
       startControlPlane(testConfig(place, { headFile: headFile(place) }), log),
       /is another one than was answered before/,
     );
-    rmSync(kept, { recursive: true });
   });
+});
 
-  it('lets one go on of which the newest entry that was answered was given up since, elsewhere, and no fork of it', async () => {
-    await using place = await createPlace('sqlite');
-    const kept = mkdtempSync(join(tmpdir(), 'keyhold-kept-'));
-    const here = { headFile: headFile(place) };
-    const elsewhere = { headFile: `${headFile(place)}.elsewhere` };
-    await run(place, here, addProject('one'));
-    keep(place, kept);
-    const early = readFileSync(here.headFile);
-    await run(place, here, addProject('two'));
-    const forked = readFileSync(here.headFile);
-    putBack(place, kept);
-    await run(place, elsewhere, async (call) => {
-      for (let made = 0; made < 280; made += 40)
-        await Promise.all(Array.from({ length: 40 }, (_, i) => addProject(`project-${made + i}`)(call)));
-      const { body } = await call('POST', '/v1/audit/prune', { before: '2999-01-01T00:00:00.000Z' });
-      assert.equal(body.upTo, 256);
-    });
-    const start = (head: Buffer) => {
-      writeFileSync(here.headFile, head);
-      return run(place, here, async () => {});
-    };
-    await assert.rejects(start(forked), /is another one than was answered before/);
-    const { record, mark } = HeadRecord.open(here.headFile);
-    assert.ok(typeof mark === 'object');
-    const { root: _, ...old } = mark;
-    record.write(old);
-    record[Symbol.dispose]();
-    await assert.rejects(start(readFileSync(here.headFile)), /was given up since.*--accept-rollback/s);
-    await start(early);
-    await start(readFileSync(here.headFile));
-    rmSync(kept, { recursive: true });
-  });
+const DATABASE = ['keyhold.db', 'keyhold.db-wal', 'keyhold.db-shm'];
 
-  it("refuses another installation's, and begins a new one in an empty place", async () => {
-    await using place = await createPlace('sqlite');
-    await using other = await createPlace('sqlite');
-    await run(place, {}, addProject('one'));
-    await run(other, { keyFile: `${place.folder}.key.other` }, addProject('one'));
-    putBack(place, other.folder);
-    await assert.rejects(
-      startControlPlane(testConfig(place, { headFile: headFile(place) }), log),
-      /it is of inst_.*, not of inst_/,
-    );
-    for (const name of [...DATABASE, 'bootstrap-token', 'verifier-token'])
-      rmSync(join(place.folder, name), { force: true });
-    await run(place, { keyFile: `${place.folder}.key.new` }, addProject('one'));
-    for (const name of ['other', 'new']) rmSync(`${place.folder}.key.${name}`, { force: true });
-  });
+it("a rollback guard refuses another installation's, and begins a new one in an empty place", async () => {
+  await using place = await createPlace('sqlite');
+  await using other = await createPlace('sqlite');
+  await run(place, {}, addProject('one'));
+  await run(other, { keyFile: `${place.folder}.key.other` }, addProject('one'));
+  for (const name of DATABASE) rmSync(join(place.folder, name), { force: true });
+  copyFileSync(join(other.folder, 'keyhold.db'), join(place.folder, 'keyhold.db'));
+  await assert.rejects(
+    startControlPlane(testConfig(place, { headFile: headFile(place) }), log),
+    /it is of inst_.*, not of inst_/,
+  );
+  for (const name of [...DATABASE, 'bootstrap-token', 'verifier-token'])
+    rmSync(join(place.folder, name), { force: true });
+  await run(place, { keyFile: `${place.folder}.key.new` }, addProject('one'));
+  for (const name of ['other', 'new']) rmSync(`${place.folder}.key.${name}`, { force: true });
 });
 
 describe('the head record', () => {

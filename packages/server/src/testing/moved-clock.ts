@@ -1,6 +1,7 @@
 import { systemClock } from '../clock.ts';
 
-const HOUR_MS = 60 * 60 * 1_000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
 
 /** Moves this process's clocks ahead, until disposed. */
 export function moveClock(ms: number): Disposable {
@@ -17,12 +18,25 @@ export function moveClock(ms: number): Disposable {
 }
 
 /** Has what this process does each hour done after a moment, until disposed; tells how often. */
-export function hurryHours(): Disposable & { readonly passed: number } {
+export function hurryHours(): Hurried {
+  return hurry(HOUR_MS);
+}
+
+/** The same with what it does each minute. */
+export function hurryMinutes(): Hurried {
+  return hurry(MINUTE_MS);
+}
+
+interface Hurried extends Disposable {
+  readonly passed: number;
+}
+
+function hurry(every: number): Hurried {
   const clock = systemClock as { after: typeof systemClock.after };
   const { after } = clock;
   let passed = 0;
   clock.after = (ms, action) => {
-    if (ms !== HOUR_MS) return after(ms, action);
+    if (ms !== every) return after(ms, action);
     return after(20, () => {
       passed++;
       action();

@@ -26,6 +26,24 @@ export async function createTestDatabase(): Promise<{ url: string } & AsyncDispo
   };
 }
 
+/** Keeps a test's database as it is, to be put back in its place. */
+export async function copyTestDatabase(url: string): Promise<{ putBack(): Promise<void> } & AsyncDisposable> {
+  const name = new URL(url).pathname.slice(1);
+  const copy = `${name}_kept`;
+  await administer(async (client) => void (await client.query(`create database ${copy} template ${name}`)));
+  return {
+    putBack: () =>
+      administer(async (client) => {
+        await client.query(`drop database ${name} with (force)`);
+        await client.query(`create database ${name} template ${copy}`);
+      }),
+    [Symbol.asyncDispose]: () =>
+      administer(async (client) => {
+        await client.query(`drop database ${copy} with (force)`);
+      }),
+  };
+}
+
 /** Whichever test asks first, in whichever process, makes it; it has its name once it is whole. */
 async function ensureMigrated(client: pg.Client): Promise<void> {
   const isThere = async () => {

@@ -1,8 +1,16 @@
+import { type NoteKey, SIGNATURE_TYPES } from '@keyhold/protocol/log/signed-note';
 import { entriesOf, TILE_WIDTH, tilePath, tileWidth } from '@keyhold/protocol/log/tile';
 import { type DownloadedLog, fetchReceipt, proofOf, sizeOf } from '../downloaded-log.ts';
 import type { ProcessInstallation } from '../process-installation.ts';
 import type { PublishedBefore } from '../published-before.ts';
-import { flip, flippedProofs, flippedReceipts, flippedSignatures, flippedTexts } from './flipped.ts';
+import {
+  flip,
+  flippedProofs,
+  flippedReceiptSignatures,
+  flippedReceipts,
+  flippedSignatures,
+  flippedTexts,
+} from './flipped.ts';
 import type { Shown } from './shown.ts';
 
 /** Of each kind of thing. */
@@ -37,13 +45,16 @@ export async function everythingOf(
   return shown;
 }
 
-/** Samples of it, each with one byte flipped somewhere. `what` says where, for the counts. */
+/**
+ * Samples of it, each with one byte flipped somewhere, by where that is.
+ * @param keys whose signatures are flipped too
+ */
 export function flippedOf(
   log: DownloadedLog,
   shown: readonly Shown[],
+  keys: readonly NoteKey[],
   random: () => number,
 ): Readonly<Record<string, Shown[]>> {
-  const keyId = log.keys[0]?.keyId as number;
   const some = <K extends Shown['kind']>(kind: K) => {
     const all = shown.filter((one): one is Extract<Shown, { kind: K }> => one.kind === kind);
     return Array.from({ length: Math.min(SAMPLES, all.length) }, () => all[Math.floor(random() * all.length)] as never);
@@ -53,16 +64,23 @@ export function flippedOf(
       Array.from({ length: FLIPS }, () => ({ ...one, bytes: flip(one.bytes, random) })),
     );
   const checkpoint = (note: Uint8Array): Shown => ({ kind: 'checkpoint', note });
-  return {
+  const receipts = some('receipt') as Extract<Shown, { kind: 'receipt' }>[];
+  const receipt = (changed: Uint8Array): Shown => ({ kind: 'receipt', bytes: changed });
+  const flipped: Record<string, Shown[]> = {
     entry: [...bytes('inclusion'), ...bytes('bundle')],
     tile: bytes('tile'),
     checkpoint: flippedTexts(log.note, random).map(checkpoint),
-    signature: flippedSignatures(log.note, keyId, random).map(checkpoint),
-    receipt: (some('receipt') as Extract<Shown, { kind: 'receipt' }>[])
-      .flatMap((one) => flippedReceipts(one.bytes, keyId, random))
-      .map((changed) => ({ kind: 'receipt', bytes: changed })),
+    receipt: receipts.flatMap((one) => flippedReceipts(one.bytes, random)).map(receipt),
     proof: [...some('inclusion'), ...some('consistency')].flatMap((one) => flippedProofs(one, random)),
   };
+  for (const { type, keyId } of keys) {
+    const name = type === SIGNATURE_TYPES.ed25519 ? 'Ed25519' : 'ML-DSA-44';
+    flipped[`${name} signature`] = flippedSignatures(log.note, keyId, random).map(checkpoint);
+    flipped[`${name} signature in a receipt`] = receipts
+      .flatMap((one) => flippedReceiptSignatures(one.bytes, keyId, random, FLIPS))
+      .map(receipt);
+  }
+  return flipped;
 }
 
 function kindOf(path: string): 'tile' | 'bundle' {

@@ -15,7 +15,7 @@ export async function accept({ name, kinds, judge }: Judge, shown: readonly Show
   return counts;
 }
 
-/** Everything that the judge looks at is refused; counted by where the flipped byte was. */
+/** Everything that the judge looks at is refused; counted by where the flipped byte was, 0 where it looks at none such. */
 export async function refuse(
   { name, kinds, judge }: Judge,
   flipped: Readonly<Record<string, readonly Shown[]>>,
@@ -24,7 +24,7 @@ export async function refuse(
   for (const [where, shown] of Object.entries(flipped)) {
     const looked = shown.filter(({ kind }) => kinds.includes(kind));
     for (const answer of await judge(looked)) assert.notEqual(answer, null, `${name} accepts a flipped ${where}`);
-    if (looked.length > 0) counts[where] = looked.length;
+    counts[where] = looked.length;
   }
   return counts;
 }
