@@ -26,12 +26,15 @@ export async function run(args: readonly string[], context: Context): Promise<nu
   return await command.run(parseGiven(command, rest), context);
 }
 
-/** A noun alone shows its commands; anything else is a mistake. */
+/** A noun alone names its commands; anything else is a mistake. */
 function noCommand(args: readonly string[], context: Context): number {
   const words = args.filter((arg) => !arg.startsWith('-'));
   if (args.some((arg) => HELP.has(arg))) return print(helpText(words.slice(0, 2)), context);
-  if (COMMANDS.some((command) => command.words[0] === words[0])) {
-    throw new UsageError(`"keyhold help ${words[0]}" lists the commands of ${words[0]}`);
+  const [noun] = words;
+  const verbs = COMMANDS.flatMap((command) => (command.words[0] === noun ? (command.words[1] ?? []) : []));
+  if (verbs.length > 0) {
+    const listed = [...new Set(verbs)].join(', ');
+    throw new UsageError(`${noun} is followed by one of ${listed}; "keyhold help ${noun}" says what each does`);
   }
   throw new UsageError(`there is no command "${args.slice(0, 2).filter(isWord).join(' ')}"; "keyhold help" lists them`);
 }

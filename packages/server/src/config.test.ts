@@ -1,60 +1,83 @@
 import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, homedir, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
-import { ConfigError, environmentOfLibrary, readConfig } from './config.ts';
+import { type Config, ConfigError, environmentOfLibrary, readConfig } from './config.ts';
+
+/** Each variable: what it sets, to what where nothing is said, and to what by this text. */
+const SETTINGS: Readonly<
+  Record<string, { of: (config: Config) => unknown; unset?: unknown; text: string; set?: unknown }>
+> = {
+  KEYHOLD_DATA: { of: (config) => config.dataFolder, unset: resolve('./data'), text: '/srv/keyhold' },
+  KEYHOLD_HOST: { of: (config) => config.host, unset: '127.0.0.1', text: '::1' },
+  KEYHOLD_PORT: { of: (config) => config.port, unset: 7070, text: '0', set: 0 },
+  KEYHOLD_VERIFIER_PORT: { of: (config) => config.verifierPort, unset: 7071, text: '65535', set: 65_535 },
+  KEYHOLD_VAULT_PORT: { of: (config) => config.vaultPort, unset: 7073, text: '8200', set: 8200 },
+  KEYHOLD_DATABASE_URL: { of: (config) => config.databaseUrl, text: 'postgres://db/keyhold' },
+  KEYHOLD_KEY_FILE: { of: (config) => config.keyFile, text: '/keys/root' },
+  KEYHOLD_HEAD_FILE: { of: (config) => config.headFile, text: '/heads/newest' },
+  XDG_DATA_HOME: {
+    of: (config) => config.userDataFolder,
+    unset: join(homedir(), '.local/share/keyhold'),
+    ...{ text: '/home/data', set: '/home/data/keyhold' },
+  },
+  KEYHOLD_WITNESS_POLICY: { of: (config) => config.witnessPolicyFile, text: '/etc/witnesses' },
+  KEYHOLD_AUDIT_DAYS: { of: (config) => config.auditDays, text: '400', set: 400 },
+  KEYHOLD_TLS_CERT: { of: (config) => config.tls?.certificateFile, text: 'c' },
+  KEYHOLD_TLS_KEY: { of: (config) => config.tls?.keyFile, text: 'k' },
+  KEYHOLD_TLS_CLIENT_CA: { of: (config) => config.clientCertificates?.authoritiesFile, text: 'ca' },
+  KEYHOLD_TLS_CLIENT_PORT: { of: (config) => config.clientCertificates?.port, text: '7', set: 7 },
+  KEYHOLD_BEHIND_PROXY: { of: (config) => config.behindProxy, unset: false, text: 'true', set: true },
+  KEYHOLD_PUBLIC_URL: { of: (config) => config.publicUrl, text: 'https://keys.example' },
+  KEYHOLD_TRUSTED_PROXIES: {
+    of: (config) => config.trustedProxies,
+    unset: [],
+    ...{ text: '10.0.0.0/8, 192.0.2.1', set: ['10.0.0.0/8', '192.0.2.1'] },
+  },
+  KEYHOLD_CONTROL_URL: { of: (config) => config.controlUrl, text: 'https://control' },
+  KEYHOLD_TOKEN_FILE: { of: (config) => config.tokenFile, text: '/keys/token' },
+  KEYHOLD_CONTROL_CERT: { of: (config) => config.controlCertificateFile, text: '/keys/cert' },
+  KEYHOLD_REDIS_URL: { of: (config) => config.redisUrl, text: 'redis://cache' },
+  KEYHOLD_REDIS_DURABLE: { of: (config) => config.redisDurable, unset: false, text: 'true', set: true },
+  UV_THREADPOOL_SIZE: {
+    of: (config) => config.childEnvironment['UV_THREADPOOL_SIZE'],
+    unset: String(Math.max(4, availableParallelism())),
+    text: '9',
+  },
+  KEYHOLD_LOG_LEVEL: { of: (config) => config.logLevel, unset: 'info', text: 'warn' },
+};
+
+const VARIABLES = [...readFileSync(new URL('./config.ts', import.meta.url), 'utf8').matchAll(/env\['(\w+)'\]/g)]
+  .map((match) => match[1] as string)
+  .filter((name, i, all) => all.indexOf(name) === i);
 
 describe('the configuration', () => {
   it('serves on loopback with SQLite where nothing is set', () => {
-    const config = readConfig([], {});
-    assert.equal(config.command, 'serve');
-    assert.equal(config.dataFolder, resolve('./data'));
-    assert.deepEqual([config.host, config.port, config.verifierPort], ['127.0.0.1', 7070, 7071]);
-    assert.deepEqual([config.databaseUrl, config.keyFile, config.tls], [undefined, undefined, undefined]);
-    assert.deepEqual([config.withVerifier, config.behindProxy, config.trustedProxies], [true, false, []]);
+    const { command, withVerifier, acceptRollback, recoverOwner } = readConfig([], {});
+    assert.deepEqual([command, withVerifier, acceptRollback, recoverOwner], ['serve', true, undefined, false]);
+    for (const [name, { of, unset }] of Object.entries(SETTINGS)) assert.deepEqual(of(readConfig([], {})), unset, name);
+    assert.equal(readConfig([], { KEYHOLD_PORT: '0' }).vaultPort, 0, 'any free port for one is any for both');
   });
 
   it('takes everything from the environment', () => {
-    const config = readConfig(['verifier'], {
-      KEYHOLD_DATA: '/srv/keyhold',
-      KEYHOLD_HOST: '::1',
-      KEYHOLD_PORT: '0',
-      KEYHOLD_VERIFIER_PORT: '65535',
-      KEYHOLD_DATABASE_URL: 'postgres://db/keyhold',
-      KEYHOLD_KEY_FILE: '/keys/root',
-      KEYHOLD_TRUSTED_PROXIES: '10.0.0.0/8, 192.0.2.1',
-      KEYHOLD_CONTROL_URL: 'https://control',
-      KEYHOLD_TOKEN_FILE: '/keys/token',
-      KEYHOLD_CONTROL_CERT: '/keys/cert',
-      KEYHOLD_LOG_LEVEL: 'warn',
-      KEYHOLD_AUDIT_DAYS: '400',
-    });
-    assert.equal(config.auditDays, 400);
+    const given = Object.entries(SETTINGS).map(([name, { text }]) => [name, text]);
+    const config = readConfig(['verifier'], Object.fromEntries(given));
+    assert.equal(config.command, 'verifier');
+    for (const [name, { of, text, set = text }] of Object.entries(SETTINGS)) assert.deepEqual(of(config), set, name);
+    // Of URLs in files there is a test of its own.
+    const others = VARIABLES.filter((name) => !name.endsWith('_URL_FILE'));
+    assert.deepEqual(Object.keys(SETTINGS).sort(), others.sort());
     assert.throws(() => readConfig([], { KEYHOLD_AUDIT_DAYS: '0' }), /KEYHOLD_AUDIT_DAYS is "0"; it takes whole days/);
-    const { command, dataFolder, host, port, verifierPort, databaseUrl, keyFile } = config;
-    assert.deepEqual(
-      { command, dataFolder, host, port, verifierPort, databaseUrl, keyFile },
-      {
-        command: 'verifier',
-        dataFolder: '/srv/keyhold',
-        host: '::1',
-        port: 0,
-        verifierPort: 65535,
-        databaseUrl: 'postgres://db/keyhold',
-        keyFile: '/keys/root',
-      },
-    );
-    assert.deepEqual(config.trustedProxies, ['10.0.0.0/8', '192.0.2.1']);
-    assert.deepEqual([config.controlUrl, config.tokenFile], ['https://control', '/keys/token']);
-    assert.deepEqual([config.controlCertificateFile, config.logLevel], ['/keys/cert', 'warn']);
   });
 
   it('lets a flag win over the environment', () => {
-    const env = { KEYHOLD_PORT: '1', KEYHOLD_DATA: '/a', KEYHOLD_VERIFIER_PORT: '2', KEYHOLD_HOST: '::1' };
-    const flags = ['--port', '3', '--data', '/b', '--verifier-port', '4', '--host', '127.0.0.2', '--no-verifier'];
-    const { port, dataFolder, verifierPort, host, withVerifier } = readConfig(['serve', ...flags], env);
-    assert.deepEqual([port, dataFolder, verifierPort, host, withVerifier], [3, '/b', 4, '127.0.0.2', false]);
+    const ports = { KEYHOLD_PORT: '1', KEYHOLD_VERIFIER_PORT: '1', KEYHOLD_VAULT_PORT: '1' };
+    const env = { ...ports, KEYHOLD_DATA: '/a', KEYHOLD_HOST: '::1' };
+    const flags = '--port 3 --verifier-port 4 --vault-port 5 --data /b --host 127.0.0.2 --no-verifier'.split(' ');
+    const { port, dataFolder, verifierPort, vaultPort, host, withVerifier } = readConfig(['serve', ...flags], env);
+    assert.deepEqual([port, verifierPort, vaultPort], [3, 4, 5]);
+    assert.deepEqual([dataFolder, host, withVerifier], ['/b', '127.0.0.2', false]);
   });
 
   it('takes a URL that may hold a password from a file that is closed to others, and passes it on to nobody', (t) => {
@@ -126,11 +149,8 @@ describe('the configuration', () => {
   });
 
   it('takes what is set to nothing for what is not set', () => {
-    const names = [...readFileSync(new URL('./config.ts', import.meta.url), 'utf8').matchAll(/env\['(\w+)'\]/g)].map(
-      (match) => match[1] as string,
-    );
-    assert.ok(names.includes('KEYHOLD_HOST') && names.includes('UV_THREADPOOL_SIZE'));
-    const empty = readConfig([], Object.fromEntries(names.map((name) => [name, ''])));
+    assert.ok(VARIABLES.includes('KEYHOLD_HOST') && VARIABLES.includes('UV_THREADPOOL_SIZE'));
+    const empty = readConfig([], Object.fromEntries(VARIABLES.map((name) => [name, ''])));
     assert.deepEqual({ ...empty, childEnvironment: null }, { ...readConfig([], {}), childEnvironment: null });
     assert.equal(
       empty.childEnvironment['UV_THREADPOOL_SIZE'],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -40,6 +40,7 @@ interface Findings {
   readonly processes: string[];
   readonly metrics: string[];
   readonly entries: string[];
+  readonly files: string[];
   readonly database: string[];
 }
 
@@ -60,7 +61,8 @@ for (const database of ['sqlite', 'postgres'] as const satisfies DatabaseName[])
     it('turn up in no process title, argument or environment', () => assert.deepEqual(distinct(found.processes), []));
     it('turn up in no metric', () => assert.deepEqual(distinct(found.metrics), []));
     it('turn up in no ledger entry', () => assert.deepEqual(distinct(found.entries), []));
-    it('lie in no database file, unless put into a field that is stored as given', () =>
+    it('lie in no file of the data folder, and in no temporary one', () => assert.deepEqual(distinct(found.files), []));
+    it('lie in no table, unless put into a field that is stored as given', () =>
       assert.deepEqual(distinct(found.database), []));
   });
 }
@@ -84,15 +86,16 @@ async function plantEverywhere(database: DatabaseName): Promise<Findings> {
     processes: [],
     metrics: [],
     entries: [],
+    files: [],
     database: [],
   };
   await plantAll(installation, world, planted, false, found);
-  if (database === 'sqlite') found.database.push(...(await searchFiles(place.folder, secrets)));
+  found.files.push(...searchFiles(place, secrets));
   // What is stored as a secret is nowhere at any time, whatever becomes of it.
   const stored = marker(randomBytes(12).toString('hex'));
   await liveAsSecret(installation, stored);
   planted.push(stored);
-  if (database === 'sqlite') found.database.push(...(await searchFiles(place.folder, [stored])));
+  found.files.push(...searchFiles(place, [stored]));
   found.database.push(...(await searchTables(place, [...secrets, stored])));
   await plantAll(installation, world, planted, true, found);
   for (const url of [installation.controlUrl, installation.verifierUrl]) {
@@ -179,11 +182,19 @@ function urlFiles(folder: string, databaseUrl: string | undefined, redis: Plante
   );
 }
 
+/** Within the data folder, so that it is searched with it. */
+function ownTemporary(folder: string): string {
+  const path = join(folder, 'tmp');
+  mkdirSync(path);
+  return path;
+}
+
 /** Starts both processes as a user does, with everything logged that can be. */
 async function start(folder: string, databaseUrl: string | undefined, redis: Planted): Promise<Running> {
   const env = {
     ...inherited(),
     KEYHOLD_DATA: folder,
+    TMPDIR: ownTemporary(folder),
     KEYHOLD_PORT: '0',
     KEYHOLD_VERIFIER_PORT: '0',
     KEYHOLD_KEY_FILE: `${folder}.key`,
@@ -265,15 +276,19 @@ function searchProcesses(parent: number, planted: readonly Planted[]): string[] 
   );
 }
 
-async function searchFiles(folder: string, planted: readonly Planted[]): Promise<string[]> {
-  const files = readdirSync(folder).filter(
-    (file) => !TOKEN_FILES.has(file) && !URL_FILES.has(file) && statSync(join(folder, file)).isFile(),
+/** In depth: the data folder, and in it what the processes take for the system's temporary one. */
+function searchFiles({ folder, databaseUrl }: TestPlace, planted: readonly Planted[]): string[] {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter(
+    (entry) => entry.isFile() && !TOKEN_FILES.has(entry.name) && !URL_FILES.has(entry.name),
   );
-  assert.ok(
-    files.some((file) => file.includes('.db')),
-    'the database lies here',
+  assert.equal(
+    files.some(({ name }) => name === 'keyhold.db'),
+    databaseUrl === undefined,
+    'the database lies here, or elsewhere',
   );
-  return files.flatMap((file) => findPlanted(readFileSync(join(folder, file), 'latin1'), planted, file));
+  return files.flatMap(({ name, parentPath }) =>
+    findPlanted(readFileSync(join(parentPath, name), 'latin1'), planted, name),
+  );
 }
 
 /** As a dump would have it: every row of every table. */

@@ -94,7 +94,8 @@ async function writeWhole(
   return { bytes, sha256: digest.digest('hex') };
 }
 
-const drill: Command = {
+/** Also `restore --drill`. */
+export const drill: Command = {
   words: ['backup', 'drill'],
   summary: 'Restore a backup beside, open all that is encrypted in it, report, and leave an entry',
   operation: recordDrill.id,

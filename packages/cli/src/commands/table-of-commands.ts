@@ -5,7 +5,7 @@ import { AUDIT_COMMANDS } from './audit.ts';
 import { EXPORT_COMMANDS } from './audit-exports.ts';
 import { generateCommand } from './generate-key.ts';
 import { INSTALLATION_COMMANDS } from './installation.ts';
-import { BACKUP_COMMANDS } from './backup.ts';
+import { BACKUP_COMMANDS, drill } from './backup.ts';
 import { FACTOR_COMMANDS } from './factors.ts';
 import { KEY_COMMANDS } from './keys.ts';
 import { OFFBOARDING_COMMANDS } from './offboarding.ts';
@@ -47,6 +47,9 @@ export const COMMANDS: readonly (Command | PassThrough)[] = [
 
 /** The command that the arguments begin with, and what stands behind its words. */
 export function findCommand(args: readonly string[]): { command: Command | PassThrough; rest: string[] } | undefined {
+  // Whoever drills leaves an entry, which the server's own `restore --drill` cannot.
+  if (args[0] === 'restore' && args.includes('--drill'))
+    return { command: drill, rest: args.slice(1).filter((arg) => arg !== '--drill') };
   const command = COMMANDS.find(({ words }) => words.every((word, i) => args[i] === word));
   return command === undefined ? undefined : { command, rest: args.slice(command.words.length) };
 }

@@ -4,17 +4,27 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { generateHybridIdentity, generateX25519Identity, identityToRecipient } from 'age-encryption';
+import { isRefusal } from '@keyhold/protocol/errors';
 import { sql } from 'kysely';
+import { systemClock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import { openSqlite } from '../database/store.ts';
+import { encryptStream } from '../delivery/age-stream.ts';
+import { createDelivery } from '../delivery/create-delivery.ts';
+import type { Facts } from '../ledger/facts.ts';
 import { createPlace, onEachDatabase, type TestPlace } from '../testing/databases.ts';
 import { startInstallation, type TestInstallation, testConfig } from '../testing/installation.ts';
+import { damaged } from '../testing/damaged-envelope.ts';
 import { createMarket } from '../testing/market.ts';
+import { openOwnVault } from '../testing/own-vault.ts';
 import { openRaw } from '../testing/raw-database.ts';
 import { changeSeal, type Opener } from '../testing/seals.ts';
+import { WrittenPast } from '../testing/written-past.ts';
+import { Secret } from '../vault/secret.ts';
 import { BACKUP_TABLES, NOT_BACKED_UP } from './backup-format.ts';
 import { RestoreRefused } from './restore-backup.ts';
 import { runDrill, runRestore } from './restore-command.ts';
+import { writeBackup } from './write-backup.ts';
 
 /** 32 zero bytes: well formed, and a point of low order (RFC 7748 §6.1). */
 const LOW_ORDER = `age1${'q'.repeat(52)}5cu47z`;
@@ -28,11 +38,11 @@ async function recipientWith(identity: string, name: string): Promise<{ recipien
   return { recipient: await identityToRecipient(identity), identityFile };
 }
 
-async function backUp({ controlUrl, bootstrapToken }: TestInstallation, recipient: string): Promise<Buffer> {
+async function backUp({ controlUrl, bootstrapToken }: TestInstallation, ...recipients: string[]): Promise<Buffer> {
   const response = await fetch(new URL('/v1/backup', controlUrl), {
     method: 'POST',
     headers: { authorization: `Bearer ${bootstrapToken}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ recipients: [recipient] }),
+    body: JSON.stringify({ recipients }),
   });
   assert.equal(response.status, 200);
   return Buffer.from(await response.arrayBuffer());
@@ -47,8 +57,16 @@ const restoring = (place: TestPlace, input: string, identityFile: string, change
     }),
   );
 
-const drilling = (place: TestPlace, input: string, identityFile: string, inputFiles: readonly string[] = []) =>
-  runDrill(testConfig(place, { command: 'restore', restore: { input, identityFile, drill: true, inputFiles } }));
+const drilling = (
+  place: TestPlace,
+  input: string,
+  identityFile: string,
+  inputFiles: readonly string[] = [],
+  keyFile = `${place.folder}.key`,
+) =>
+  runDrill(
+    testConfig(place, { command: 'restore', restore: { input, identityFile, drill: true, inputFiles }, keyFile }),
+  );
 
 onEachDatabase('a backup', (createOnThis) => {
   it('is of one state while others write, and restored it serves what was there, secrets too', async () => {
@@ -86,26 +104,27 @@ onEachDatabase('a backup', (createOnThis) => {
     assert.equal((await restored.verify(verdict, tokenOf(place))).code, 'VALID');
   });
 
-  it('is restored whole or not at all', async () => {
+  it('is restored whole or not at all, by each of its recipients', async () => {
     await using place = await createOnThis();
     const { recipient, identityFile } = await recipientWith(await generateX25519Identity(), 'x25519');
+    const second = await recipientWith(await generateX25519Identity(), 'second');
     await using installation = await startInstallation(place);
     await createMarket(installation);
-    const whole = await backUp(installation, recipient);
-    const attempt = async (bytes: Buffer, by = identityFile) => {
+    const whole = await backUp(installation, recipient, second.recipient);
+    const attempt = async (bytes: Buffer, by = identityFile, restoredBy = identityFile) => {
       await using target = await createOnThis();
       const input = join(folder, 'attempt.age');
       writeFileSync(input, bytes);
       await assert.rejects(restoring(target, input, by), RestoreRefused);
       // Nothing of it is there: the same place takes the whole one afterwards.
       writeFileSync(input, whole);
-      await restoring(target, input, identityFile);
+      await restoring(target, input, restoredBy);
       await assert.rejects(restoring(target, input, identityFile), /is not empty/);
     };
     for (const share of [0, 0.3, 0.9, 0.999]) await attempt(whole.subarray(0, Math.floor(whole.length * share)));
     const flipped = Buffer.from(whole);
     flipped[Math.floor(whole.length / 2)] = (flipped[Math.floor(whole.length / 2)] as number) ^ 1;
-    await attempt(flipped);
+    await attempt(flipped, identityFile, second.identityFile);
     const other = await recipientWith(await generateX25519Identity(), 'other');
     await attempt(whole, other.identityFile);
   });
@@ -138,25 +157,68 @@ describe('a backup', () => {
     assert.ok(existsSync(place.folder));
   });
 
-  it('drilled fails where personal parts do not open, and names the entry', async () => {
+  it('drilled fails where a row, an entry or personal parts were edited, and names which', async () => {
     await using place = await createPlace('sqlite');
-    const { recipient, identityFile } = await recipientWith(await generateX25519Identity(), 'sides');
+    const { recipient, identityFile } = await recipientWith(await generateX25519Identity(), 'edited');
     await using installation = await startInstallation(place);
-    await createMarket(installation);
-    const input = join(folder, 'sides.age');
-    writeFileSync(input, await backUp(installation, recipient));
-    assert.equal((await drilling(place, input, identityFile)).failed, null);
-    {
-      await using raw = await openRaw(place);
-      const last = "case when substr(body, -1) = '0' then '1' else '0' end";
-      await raw.run(`update entry_sides set body = substr(body, 1, length(body) - 1) || ${last}
-        where sequence = (select max(sequence) from entry_sides)`);
-    }
-    writeFileSync(input, await backUp(installation, recipient));
-    const { failed, why, rows, sides } = await drilling(place, input, identityFile);
+    const { consumer } = await createMarket(installation);
+    const input = join(folder, 'edited.age');
+    const drill = async () => {
+      writeFileSync(input, await backUp(installation, recipient));
+      return await drilling(place, input, identityFile);
+    };
+    assert.equal((await drill()).failed, null);
+    await using raw = await openRaw(place);
+    const past = new WrittenPast(raw);
+    const row = await past.row('consumers', consumer);
+    await past.edit('consumers', consumer, { name: 'edited' });
+    const ofRow = await drill();
+    assert.deepEqual([ofRow.failed, ofRow.why], ['restore', `${consumer} is not what was recorded`]);
+    await past.restore('consumers', row);
+
+    const last = "case when substr(body, -1) = '0' then '1' else '0' end";
+    await raw.run(`update entry_sides set body = substr(body, 1, length(body) - 1) || ${last}
+      where sequence = (select max(sequence) from entry_sides)`);
+    const { failed, why, rows, sides } = await drill();
     assert.equal(failed, 'sides');
     assert.match(why ?? '', /^1 do not open: the personal parts of entry \d+: broken$/);
     assert.ok((rows ?? 0) > 20 && sides === null);
+
+    await raw.run('update entries set leaf = replace(leaf, \'"actor"\', \'"aktor"\') where sequence = 2');
+    const ofEntry = await drill();
+    assert.equal(ofEntry.failed, 'restore');
+    assert.match(ofEntry.why ?? '', /^entry 2: /);
+  });
+
+  it('drilled fails where an envelope does not open that the ledger has so, and names its row', async () => {
+    await using place = await createPlace('sqlite');
+    const { recipient, identityFile } = await recipientWith(await generateX25519Identity(), 'broken');
+    await using own = await openOwnVault(place);
+    const [one, other] = [
+      await createDelivery(own.vault, own.place, 600),
+      await createDelivery(own.vault, own.place, 600),
+    ];
+    assert.ok(!isRefusal(one) && !isRefusal(other));
+    const change = (work: (facts: Facts) => Promise<unknown>) =>
+      own.vault.ledger.record({ actor: 'system', action: 'delivery.created', subject: one.id }, work);
+    await change(async (facts) => {
+      for (const { id, insert } of [one, other]) await insert(facts, id, new Secret('"x"'));
+    });
+    const row = await own.store.reader
+      .selectFrom('deliveries')
+      .selectAll()
+      .where('id', '=', one.id)
+      .executeTakeFirstOrThrow();
+    const envelope = damaged(row.envelope ?? '')['a bit of the end flipped'] as string;
+    await change((facts) => facts.update('deliveries', row, { envelope }));
+    const encrypt = await encryptStream([recipient]);
+    assert.ok(!isRefusal(encrypt));
+    const sealed = await encrypt(writeBackup(own.store, systemClock).lines);
+    const input = join(folder, 'broken.age');
+    writeFileSync(input, await new Response(sealed).bytes());
+    const { failed, why, envelopes } = await drilling(place, input, identityFile, [], own.keyFile);
+    assert.deepEqual([failed, envelopes], ['envelopes', null]);
+    assert.match(why ?? '', new RegExp(`^1 envelopes do not open: ${one.id}: `));
   });
 
   it('drilled opens a seal by what is brought for it, and finds nothing where that is missing or wrong', async () => {

@@ -42,7 +42,7 @@ const open = ({ folder, databaseUrl }: TestPlace): Promise<Store> =>
   databaseUrl === undefined ? openSqlite(join(folder, 'keyhold.db')) : openPostgres(databaseUrl);
 
 onEachDatabase('a backup whose lines do not fit', (createPlace) => {
-  it('is refused by the name of the table and nothing of the row, and leaves nothing', async () => {
+  it('is refused by the name of the table, row or entry and nothing of what is in it, and leaves nothing', async () => {
     await using place = await createPlace();
     const whole = await linesOf(place);
     const lines = whole.slice(0, -1);
@@ -50,6 +50,10 @@ onEachDatabase('a backup whose lines do not fit', (createPlace) => {
     const [, project] = lines[at] as [string, Record<string, unknown>];
     const { slug: _, ...without } = project;
     const withRow = (row: unknown) => withDigest(lines.with(at, ['projects', row] as Line));
+    const atEntry = lines.findIndex((line) => Array.isArray(line) && line[0] === 'entries');
+    const [, entry] = lines[atEntry] as [string, Record<string, unknown>];
+    const { sequence } = entry;
+    const withLeaf = (leaf: string) => withDigest(lines.with(atEntry, ['entries', { ...entry, leaf }]));
     const withHeader = (changes: object) => withDigest(lines.with(0, { ...(lines[0] as object), ...changes }));
     const cases: readonly (readonly [lines: readonly Line[], why: RegExp])[] = [
       [withRow({ ...project, [CONTENT]: 1 }), /^a row of projects does not fit here/],
@@ -57,6 +61,8 @@ onEachDatabase('a backup whose lines do not fit', (createPlace) => {
       [withRow({ ...project, slug: null, name: CONTENT }), /^a row of projects does not fit here/],
       [withRow(without), /^a row of projects does not fit here/],
       [withRow({}), /^a row of projects does not fit here/],
+      [withRow({ ...project, name: CONTENT }), new RegExp(`^${project['id']} is not what was recorded`)],
+      [withLeaf(CONTENT), new RegExp(`^entry ${sequence}: `)],
       ...[null, CONTENT, 7, [project]].map((row) => [withRow(row), /^a row of projects is none/] as const),
       [withHeader({ sequence: CONTENT }), /not a backup of this version/],
       [withHeader({ installation: null }), /not a backup of this version/],

@@ -14,8 +14,7 @@ export function sqliteKyselyDialect(path: string): SqliteDialect {
   const database = open(path, false);
   database.exec(
     // secure_delete: what is erased leaves no bytes in free pages.
-    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON; ' +
-      'PRAGMA secure_delete = ON',
+    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON',
   );
   return new AtOnceDialect(adapt(database), () => {});
 }
@@ -34,7 +33,8 @@ export function sqliteSharedDialect(path: string): { readonly dialect: SqliteDia
 
 function open(path: string, readOnly: boolean): DatabaseSync {
   const database = new DatabaseSync(path, { readOnly });
-  database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+  // What a long read or a sort sets aside lies in no temporary file.
+  database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA temp_store = MEMORY`);
   return database;
 }
 

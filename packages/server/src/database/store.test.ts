@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { createPlace } from '../testing/databases.ts';
 import { run } from './run.ts';
-import type { FactTables } from './schema.ts';
+import type { Database, FactTables } from './schema.ts';
 import { Scratch } from './scratch.ts';
 import type { ScratchTables } from './scratch-tables.ts';
 import { openSqlite } from './store.ts';
@@ -52,6 +52,16 @@ describe('the SQLite database', () => {
     for (let i = 0; i < 200; i++) await store.writer.alone(() => insert(`proj_${i}`));
     // 20 MB were written; the log is begun anew each time that it has 4 MB.
     assert.ok(statSync(join(place.folder, 'keyhold.db-wal')).size < 8_000_000);
+  });
+
+  it('sets nothing aside in temporary files, by whichever connection', async () => {
+    await using place = await createPlace('sqlite');
+    await using store = await openSqlite(join(place.folder, 'keyhold.db'));
+    const kept = async (db: Kysely<Database>) => (await sql`pragma temp_store`.execute(db)).rows;
+    const inMemory = [{ temp_store: 2 }];
+    assert.deepEqual(await store.writer.alone(() => store.writer.transaction(kept)), inMemory, 'writing');
+    assert.deepEqual(await kept(store.reader), inMemory, 'reading');
+    assert.deepEqual(await store.readSnapshot(kept), inMemory, 'of a snapshot');
   });
 
   it('shows a snapshot that does not change while others write', async () => {

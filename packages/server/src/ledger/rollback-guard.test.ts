@@ -4,15 +4,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { startControlPlane } from '../app.ts';
-import type { Config } from '../config.ts';
+import { systemClock } from '../clock.ts';
+import { type Config, readConfig } from '../config.ts';
+import { openData } from '../database/open-data.ts';
+import { Scratch } from '../database/scratch.ts';
 import { openSqlite } from '../database/store.ts';
 import { createLog } from '../http/log.ts';
+import { headFileOf, startLedger } from '../ledger-wiring.ts';
+import { systemRandom } from '../random.ts';
 import { createPlace, onEachDatabase, type TestPlace } from '../testing/databases.ts';
 import { send, testConfig } from '../testing/installation.ts';
 import { keepDatabase } from '../testing/kept-database.ts';
+import { Alarms } from './alarms.ts';
 import type { Head } from './chain.ts';
 import { readHead } from './head.ts';
 import { HeadRecord } from './head-record.ts';
+import type { Ledger } from './ledger.ts';
 import { openRollbackGuard } from './rollback-guard.ts';
 
 const log = createLog('silent', 'test');
@@ -31,6 +38,24 @@ async function run(
 const addProject = (slug: string) => async (call: Parameters<Parameters<typeof run>[2]>[0]) => {
   assert.equal((await call('POST', '/v1/projects', { slug, name: slug })).status, 201);
 };
+
+/** The ledger alone, as a control plane starts it. */
+async function ownLedger(place: TestPlace, stack: AsyncDisposableStack): Promise<Ledger> {
+  const config = testConfig(place, { headFile: headFile(place) });
+  const store = await openData(config, stack);
+  const own = { store, clock: systemClock, random: systemRandom, scratch: new Scratch(store) };
+  const alarms = new Alarms(systemClock, ({ detail }) => assert.fail(detail));
+  const vault = () => assert.fail('nobody asks for a key');
+  const ground = { ...own, alarms, tampered: assert.fail, policy: null, log, vault };
+  return (await startLedger(config, ground, stack)).feed.ledger;
+}
+
+/** What the record says of the newest entry. */
+function remembered(place: TestPlace) {
+  const { record, mark } = HeadRecord.open(headFile(place));
+  record[Symbol.dispose]();
+  return typeof mark === 'string' ? mark : mark.sequence;
+}
 
 /** Beside the database here, so that it goes with the place; by default it does not lie there. */
 function headFile(place: TestPlace): string {
@@ -92,6 +117,29 @@ onEachDatabase('the rollback guard', (createPlace) => {
 });
 
 describe('the rollback guard beside any database', () => {
+  it('remembers the newest entry before whoever made it is answered', async () => {
+    await using place = await createPlace('sqlite');
+    await using stack = new AsyncDisposableStack();
+    const ledger = await ownLedger(place, stack);
+    const draft = { actor: 'system', action: 'test.made', subject: 'test', evenWithoutChange: true } as const;
+    for (let i = 0; i < 3; i++) {
+      const [sequence, found] = await ledger
+        .record(draft, async () => null)
+        .then(() => [ledger.head.sequence, remembered(place)]);
+      assert.equal(found, sequence);
+    }
+  });
+
+  it('remembers it outside the data folder, by the name of its place, or where a variable says', () => {
+    const env = { XDG_DATA_HOME: '/home/data' };
+    const [one = '', other] = ['/srv/one', '/srv/other'].map((data) => headFileOf(readConfig(['--data', data], env)));
+    assert.match(one, /^\/home\/data\/keyhold\/[0-9a-f]{16}\.head$/);
+    assert.notEqual(one, other);
+    const onPostgres = { ...env, KEYHOLD_DATABASE_URL: 'postgres://keyhold:word@db/keyhold' };
+    assert.match(headFileOf(readConfig([], onPostgres)), /^\/home\/data\/keyhold\/[0-9a-f]{16}\.head$/);
+    assert.equal(headFileOf(readConfig([], { ...env, KEYHOLD_HEAD_FILE: '/heads/newest' })), '/heads/newest');
+  });
+
   it('lets a database go on that is what was last answered from', async () => {
     await using place = await createPlace('sqlite');
     for (const slug of ['one', 'two', 'three']) await run(place, {}, addProject(slug));
