@@ -47,6 +47,8 @@ export const UsageReport = Type.Object(
     refused: Type.Array(USAGE_ITEMS.refused, { maxItems: MAX_ITEMS }),
     tokens: Type.Array(USAGE_ITEMS.tokens, { maxItems: MAX_ITEMS }),
     broken: Type.Optional(Type.Array(USAGE_ITEMS.broken, { maxItems: MAX_BROKEN })),
+    /** Uses, and refusals of credentials that are known, which the verifier could not tell apart; missing where none. */
+    uncounted: Type.Optional(Uses),
   },
   { additionalProperties: false },
 );

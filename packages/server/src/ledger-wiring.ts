@@ -49,7 +49,7 @@ export async function startLedger(config: Config, ground: Ground, stack: AsyncDi
   const online = { reader: store.reader, clock, places };
   const usageLog = new UsageLog({ ledger: () => feed.ledger, reader: store.reader, clock, random });
   const broken = (id: string) => alarms.raise('ENVELOPE_BROKEN', id, 'a verifier could not open it where it lies');
-  const counted: UsageLog['add'] = (uses, denials) => usageLog.add(uses, denials);
+  const counted: UsageLog['add'] = (...added) => usageLog.add(...added);
   const unreadable = new UnreadableItems(clock, log);
   const source = new VerificationSource({
     store,

@@ -1,10 +1,10 @@
 import { MAX_VERIFIER_FRAME_BYTES } from '@keyhold/protocol/feed';
-import type { UsageReport } from '@keyhold/protocol/verification-messages';
+import type { USAGE_ITEMS, UsageReport } from '@keyhold/protocol/verification-messages';
 
 /** Half of what a frame may have: what is around the items is far below the other half. */
 const MAX_BYTES = MAX_VERIFIER_FRAME_BYTES / 2;
 
-type List = keyof UsageReport;
+type List = keyof typeof USAGE_ITEMS;
 type Lists = { readonly [L in List]-?: readonly NonNullable<UsageReport[L]>[number][] };
 
 /** Cuts what was counted into reports, each of which fits into a frame; none where there is nothing. */

@@ -114,6 +114,26 @@ it('counts for nobody else when the number of a report comes again, 131,071 repo
   );
 });
 
+it('says how many uses and refusals it could not tell apart, once, and nothing where there were none', () => {
+  const usage = new Usage();
+  const credential = (id: string) => ({ id, tally: 0, key: { quota: null } }) as unknown as ReplicaCredential;
+  const taken = () => usage.take(() => null).flatMap(({ uncounted }) => uncounted ?? []);
+  for (let i = 0; i < 20_000; i++) {
+    usage.used(credential(`cred_${i}`), NOON);
+    usage.denied('env_1', 'EXPIRED', `cred_${i}`);
+  }
+  assert.deepEqual(taken(), []);
+  const late = credential('cred_late');
+  for (let i = 0; i < 20_000; i++) usage.used(credential(`cred_${i}`), NOON);
+  for (let i = 0; i < 3; i++) usage.used(late, NOON);
+  assert.deepEqual(taken(), [3]);
+  for (let i = 0; i < 20_000; i++) usage.denied('env_1', 'EXPIRED', `cred_${i}`);
+  for (let i = 0; i < 4; i++) usage.denied('env_1', 'EXPIRED', 'cred_late');
+  assert.deepEqual(taken(), [4]);
+  usage.used(late, NOON);
+  assert.deepEqual(taken(), []);
+});
+
 it('tells the networks of one credential apart, and adds up what is of one', () => {
   const usage = new Usage();
   const credential = { id: 'cred_1', tally: 0, key: { quota: null } } as unknown as ReplicaCredential;

@@ -4,7 +4,7 @@ import { networkOf, readableAddress } from './networks.ts';
 import type { ReplicaCredential } from './replica.ts';
 import { cutReports } from './usage-frames.ts';
 
-/** Distinct credentials and keys counted between two reports; what exceeds it goes uncounted, never unlimited. */
+/** Distinct credentials and keys told apart between two reports; what exceeds it is a number alone, never unlimited. */
 const MAX_COUNTED = 20_000;
 /** Bits of a place among those counted; a note has the number of the report above them. */
 const PLACE_BITS = 15;
@@ -35,6 +35,8 @@ export class Usage {
   readonly #denials = new Map<string, Map<VerdictCode, number>>();
   readonly #tokens = new Set<string>();
   readonly #broken = new Set<string>();
+  /** Uses and refusals that were past a bound. */
+  #uncounted = 0;
 
   used(credential: ReplicaCredential, wallMs: number, clientIp = ''): void {
     const { tally } = credential;
@@ -46,6 +48,7 @@ export class Usage {
       // Mostly the same: writing it would give the collector work.
       if (this.#lastIps[place] !== clientIp) this.#moved(place, clientIp);
     } else if (this.#ids.length < MAX_COUNTED) this.#usedFirst(credential, wallMs, clientIp);
+    else this.#uncounted++;
     const { key } = credential;
     if (key.quota !== null && this.#quotas.size < MAX_COUNTED) this.#quotas.add(key.id);
   }
@@ -89,6 +92,7 @@ export class Usage {
     const known = this.#refused.get(name);
     if (known !== undefined) known.count++;
     else if (this.#refused.size < MAX_COUNTED) this.#refused.set(name, { id, code, network, count: 1 });
+    else this.#uncounted++;
   }
 
   /** A secret that does not open where it lies; told once a report. */
@@ -122,6 +126,9 @@ export class Usage {
     const refused = [...this.#refused.values()].map((one) => ({ ...one, count: atMost(one.count) }));
     const [tokens, broken] = [[...this.#tokens], [...this.#broken]];
     const reports = cutReports({ credentials, quotas, denials, refused, tokens, broken });
+    // Said only where there is something: a control plane that does not know it yet reads the rest item by item.
+    const last = reports.at(-1);
+    if (last !== undefined && this.#uncounted > 0) last.uncounted = atMost(this.#uncounted);
     this.#clear();
     return reports;
   }
@@ -145,6 +152,7 @@ export class Usage {
     this.#denials.clear();
     this.#tokens.clear();
     this.#broken.clear();
+    this.#uncounted = 0;
   }
 }
 

@@ -35,6 +35,8 @@ export interface Shown {
 export interface Admitted {
   readonly secret: Secret;
   readonly expiresInSeconds: number;
+  /** Of the entry that the token was given. */
+  readonly sequence: number;
 }
 
 /** One answer for whatever is wrong: nobody learns which issuers and workloads there are. */
@@ -108,5 +110,5 @@ async function giveToken(
   );
   if (isRefusal(recorded)) return recorded;
   await propagation.given(recorded.sequence);
-  return { secret, expiresInSeconds: recorded.value };
+  return { secret, expiresInSeconds: recorded.value, sequence: recorded.sequence };
 }

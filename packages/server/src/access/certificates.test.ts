@@ -177,6 +177,7 @@ function suite(createPlace: () => Promise<TestPlace>): void {
     const good = await speak({ cert: trader.certificate, key: trader.key });
     assert.match(good.answer, /^HTTP\/1\.1 200 .*"access_token"/s);
     assert.match(good.answer, /^cache-control: no-store\r$/m);
+    assert.match(good.answer, /^keyhold-entry: \d+\r$/m);
     const resumed = await speak({ session: good.session });
     assert.ok(resumed.resumed);
     assert.match(resumed.answer, /^HTTP\/1\.1 200 /, 'a session goes on with the certificate that it began with');

@@ -5,11 +5,12 @@ import type { Ledger } from '../ledger/ledger.ts';
 import type { Random } from '../random.ts';
 import type { Principal } from './principal.ts';
 
-/** What one caller was refused of one operation, since the last entry. */
+/** How often one caller was refused one operation with one code, since the last entry. */
 interface Denied {
   readonly actor: string;
   readonly operation: string;
-  readonly codes: Record<string, number>;
+  readonly code: ErrorCode;
+  count: number;
   readonly rules: Set<string>;
   readonly addresses: Set<string>;
 }
@@ -26,7 +27,7 @@ const MAX_NAMED = 10;
 const OTHER = 'other';
 
 /**
- * What callers that we know were refused, entered each minute by caller and operation: who tries doors shows in the log
+ * What callers that we know were refused, entered each minute by caller, operation and code: who tries doors shows in the log
  * like who goes through them. Counted, since nobody may fill the log with what he may not do.
  */
 export class DenialLog {
@@ -50,25 +51,26 @@ export class DenialLog {
     // What a caller may not see is answered as if it were not there; what is not there is no denial.
     const isHidden = ERRORS[code].status === 404 && last?.decision.allowed === false && last.isThere !== false;
     if (code !== 'FORBIDDEN' && !isHidden) return;
-    const denied = this.#of(id, operation);
+    const denied = this.#of(id, operation, code);
     if (denied === null) {
       this.#uncounted++;
       return;
     }
-    denied.codes[code] = (denied.codes[code] ?? 0) + 1;
+    denied.count++;
     if (last?.decision.allowed === false && denied.rules.size < MAX_NAMED) denied.rules.add(last.decision.rule);
     if (denied.addresses.size < MAX_NAMED) denied.addresses.add(address);
   }
 
-  #of(actor: string, operation: string): Denied | null {
-    const known = this.#waiting.get(`${actor} ${operation}`);
+  #of(actor: string, operation: string, code: ErrorCode): Denied | null {
+    const name = `${actor} ${operation} ${code}`;
+    const known = this.#waiting.get(name);
     if (known !== undefined) return known;
     const own = this.#ofOne.get(actor) ?? 0;
-    if (own >= MAX_OF_ONE && operation !== OTHER) return this.#of(actor, OTHER);
+    if (own >= MAX_OF_ONE && operation !== OTHER) return this.#of(actor, OTHER, code);
     if (this.#waiting.size >= MAX_KEPT) return null;
-    const denied = { actor, operation, codes: {}, rules: new Set<string>(), addresses: new Set<string>() };
+    const denied = { actor, operation, code, count: 0, rules: new Set<string>(), addresses: new Set<string>() };
     this.#ofOne.set(actor, own + 1);
-    this.#waiting.set(`${actor} ${operation}`, denied);
+    this.#waiting.set(name, denied);
     return denied;
   }
 
@@ -101,9 +103,10 @@ export class DenialLog {
 
   /** Whether it is entered, or will be; else it is kept. */
   async #enter(denied: Denied, window: Window): Promise<boolean> {
-    const { actor, operation, codes, rules, addresses } = denied;
-    const side = { ...window, codes, rules: [...rules], addresses: [...addresses] };
-    const draft = { actor, action: 'access.denied', subject: actor, code: operation, about: actor, side };
+    const { actor, operation, code, count, rules, addresses } = denied;
+    const side = { ...window, count, rules: [...rules], addresses: [...addresses] };
+    // Its code is the outcome, as everywhere. Where the subject is the actor it is of before: its code is the operation.
+    const draft = { actor, action: 'access.denied', subject: operation, code, about: actor, side };
     const isTold = await this.#entries.enter(draft);
     if (!isTold) this.#putBack(denied);
     return isTold;
@@ -118,13 +121,13 @@ export class DenialLog {
     return isTold;
   }
 
-  #putBack({ actor, operation, codes, rules, addresses }: Denied): void {
-    const denied = this.#of(actor, operation);
+  #putBack({ actor, operation, code, count, rules, addresses }: Denied): void {
+    const denied = this.#of(actor, operation, code);
     if (denied === null) {
-      this.#uncounted += Object.values(codes).reduce((sum, count) => sum + count, 0);
+      this.#uncounted += count;
       return;
     }
-    for (const [code, count] of Object.entries(codes)) denied.codes[code] = (denied.codes[code] ?? 0) + count;
+    denied.count += count;
     for (const rule of rules) denied.rules.add(rule);
     for (const address of addresses) denied.addresses.add(address);
   }

@@ -8,6 +8,7 @@ import {
   JWT_TYPE,
 } from '@keyhold/protocol/operations/workloads';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { nameEntry } from '../http/acknowledge.ts';
 import { readClientCertificate } from '../http/client-certificate.ts';
 import { refusalsOf } from '../http/route-schema.ts';
 import { expose } from '../vault/expose.ts';
@@ -135,6 +136,7 @@ function answer(reply: FastifyReply, admitted: Admitted | Refusal, otherwise: st
     const error = admitted.refused === 'INVALID_INPUT' ? 'invalid_request' : otherwise;
     return reply.code(400).send({ error, error_description: admitted.detail });
   }
+  nameEntry(reply, admitted.sequence);
   const body: ExchangedToken = {
     access_token: expose(admitted.secret),
     issued_token_type: ACCESS_TOKEN_TYPE,

@@ -85,9 +85,18 @@ onEachDatabase('a workload of another issuer', (createPlace) => {
 
   it('exchanges what its real provider gave it for a token that is as narrow as it was said, and ends soon', async () => {
     const { workload } = await create();
-    const { token, expiresInSeconds } = await exchange(await provided());
-    assert.equal(expiresInSeconds, 120);
     const { installation, market } = shared();
+    const answers: Response[] = [];
+    const listening = async (...sent: Parameters<typeof fetch>) => {
+      const answer = await fetch(...sent);
+      answers.push(answer);
+      return answer;
+    };
+    const { token, expiresInSeconds } = await exchangeToken(
+      { url: installation.controlUrl, fetch: listening },
+      await provided(),
+    );
+    assert.equal(expiresInSeconds, 120);
     const key = { project: 'market', environment: 'test', consumer: market.consumer, name: 'key', permissions: [] };
     assert.equal((await installation.call('POST', '/v1/keys', key, { token })).status, 201);
     assert.equal((await installation.call('GET', '/v1/audit/entries', undefined, { token })).status, 403);
@@ -102,6 +111,8 @@ onEachDatabase('a workload of another issuer', (createPlace) => {
       `/v1/audit/entries?action=token.exchanged&subject=${own.id}`,
     );
     assert.deepEqual([entries[0].actor, entries[0].side.sub], [workload.id, CLIENT.client_id]);
+    const receipt = `</v1/audit/entries/${entries[0].sequence}/receipt>; rel="receipt"`;
+    assert.equal(answers[0]?.headers.get('link'), receipt);
     await shared().expect(200, 'DELETE', `/v1/workloads/${workload.id}`);
   });
 

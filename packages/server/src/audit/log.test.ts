@@ -10,7 +10,10 @@ import { readNote } from '@keyhold/protocol/log/signed-note';
 import { entriesOf, TILE_WIDTH, tilePath } from '@keyhold/protocol/log/tile';
 import { onEachDatabase } from '../testing/databases.ts';
 import { openRaw } from '../testing/raw-database.ts';
+import { eventually } from '../testing/eventually.ts';
+import type { TestAnswer } from '../testing/installation.ts';
 import { shareMarket } from '../testing/shared-market.ts';
+import { vaultWire } from '../testing/shared-vault.ts';
 
 const checker = { sha256, verify: verifySignature };
 const bytes = (text: string) => Buffer.from(text, 'base64');
@@ -125,6 +128,55 @@ onEachDatabase('the transparency log', (createPlace) => {
     assert.equal(own.status, 200);
     assert.equal((await get(`/v1/audit/entries/1/receipt`, secret)).status, 403);
     assert.equal((await get('/v1/audit/log', secret)).status, 403);
+  });
+
+  it('offers with every issue, rotation, revocation and reveal the receipt of that very entry', async () => {
+    const { expect, installation } = shared();
+    const wire = vaultWire(installation.vaultUrl, installation.bootstrapToken);
+    const trusted = await trust();
+    const offers = async (action: string, answer: Promise<TestAnswer>) => {
+      const { status, headers, body } = await answer;
+      assert.ok(status < 300, `${action}: ${status} ${JSON.stringify(body)}`);
+      const [, link] = /^<(.+)>; rel="receipt"$/.exec(headers.get('link') ?? '') ?? [];
+      assert.ok(link !== undefined, `no receipt is offered: ${action}`);
+      const checked = checkReceipt(checker, trusted, (await expect(200, 'GET', link)).receipt);
+      assert.ok(typeof checked !== 'string', String(checked));
+      const { leaf } = checked;
+      assert.deepEqual([leaf.action, String(leaf.sequence)], [action, headers.get('keyhold-entry')]);
+      return body;
+    };
+    const [kv, data, wrapTtl] = ['secret/data/receipts', { data: { a: 1 } }, '60s'] as const;
+    await offers('secret.stored', wire.call('POST', kv, data));
+    await offers('secret.revealed', wire.call('GET', kv));
+    const wrapped = await offers('secret.revealed', wire.call('GET', kv, undefined, { wrapTtl }));
+    const { token } = wrapped.wrap_info;
+    const again = await offers('delivery.rewrapped', wire.call('POST', 'sys/wrapping/rewrap', { token }));
+    const bare = { token: again.wrap_info.token };
+    await offers('delivery.taken', wire.call('POST', 'sys/wrapping/unwrap', undefined, bare));
+    const echo = await offers('delivery.created', wire.call('POST', 'sys/wrapping/wrap', { a: 1 }, { wrapTtl }));
+    await offers('delivery.taken', wire.call('POST', 'sys/wrapping/unwrap', { token: echo.wrap_info.token }));
+    await offers('secret.deleted', wire.call('DELETE', kv));
+    await offers('secret.undeleted', wire.call('POST', 'secret/undelete/receipts', { versions: [1] }));
+    await offers('secret.destroyed', wire.call('POST', 'secret/destroy/receipts', { versions: [1] }));
+    await offers('secret.removed', wire.call('DELETE', 'secret/metadata/receipts'));
+    await offers('transit-key.created', wire.call('POST', 'transit/keys/receipts'));
+    await offers('transit-key.rotated', wire.call('POST', 'transit/keys/receipts/rotate'));
+    const role = 'auth/approle/role/receipts';
+    await wire.expect(204, 'POST', role, { token_policies: ['read'] });
+    const { role_id } = (await wire.expect(200, 'GET', `${role}/role-id`)).data;
+    const { secret_id } = (await offers('app-secret.created', wire.call('POST', `${role}/secret-id`, {}))).data;
+    const login = wire.call('POST', 'auth/approle/login', { role_id, secret_id }, { token: undefined });
+    const own = { token: (await offers('token.exchanged', login)).auth.client_token };
+    await offers('token.revoked', wire.call('POST', 'auth/token/revoke-self', {}, own));
+    await offers('app-secret.destroyed', wire.call('POST', `${role}/secret-id/destroy`, { secret_id }));
+    const place = { project: 'default', environment: 'production' };
+    await offers('vault-key.created', call('POST', '/v1/vault/keys/rotate', place));
+    await offers('root-key.rotated', call('POST', '/v1/vault/root/rotate'));
+    // What goes on behind it makes entries too.
+    const query = new URLSearchParams(place);
+    await eventually('nothing is left to move', async () => {
+      return (await expect(200, 'GET', `/v1/vault/keys?${query}`)).pending === 0;
+    });
   });
 
   it('signs nothing that its entries do not make', async () => {

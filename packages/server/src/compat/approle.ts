@@ -112,9 +112,9 @@ async function within(
   if (call.method !== 'POST' && call.method !== 'DELETE') return UNSUPPORTED;
   const found = await findSecret(api, call.body, role, isAccessor);
   if (operation === 'destroy') {
-    const refused =
-      found === undefined ? null : await destroyAppSecret(api.context, attribution(call.caller), found.id);
-    return refused === null ? NO_CONTENT : refusalAnswer(refused);
+    if (found === undefined) return NO_CONTENT;
+    const destroyed = await destroyAppSecret(api.context, attribution(call.caller), found.id);
+    return isRefusal(destroyed) ? refusalAnswer(destroyed) : { ...NO_CONTENT, sequence: destroyed.sequence };
   }
   if (operation !== 'lookup' || call.method !== 'POST') return UNSUPPORTED;
   if (found !== undefined && isGood(found, api.context.clock.wall())) return data(showSecret(found, role));
@@ -150,7 +150,7 @@ async function makeSecret(api: VaultApi, call: VaultCall, role: AppRoleRow): Pro
     ...{ secret_id: expose(made.secret), secret_id_accessor: made.row.id },
     ...{ secret_id_ttl: limits.ttlSeconds, secret_id_num_uses: limits.uses },
   });
-  return { ...answer, carries: made.row.id };
+  return { ...answer, carries: made.row.id, sequence: made.sequence };
 }
 
 /** `auth/approle/login`: takes no token. */
@@ -160,15 +160,16 @@ export async function appLogin(api: VaultApi, body: Body, ip: string): Promise<V
   if (typeof secretId !== 'string' || secretId === '') return errors(400, 'missing secret_id');
   const signedIn = await exchangeAppSecret({ ...api.context, reader: api.reader }, ip, roleId, secretId);
   if (isRefusal(signedIn)) return refusedLogin(signedIn);
-  const { role, tokenId, secret, expiresInSeconds } = signedIn;
+  const { role, tokenId, secret, expiresInSeconds, sequence } = signedIn;
   const { scopes } = settingsOf(role);
-  return envelope({
+  const answer = envelope({
     auth: {
       ...{ client_token: expose(secret), accessor: tokenId, policies: scopes, token_policies: scopes },
       ...{ metadata: { role_name: role.name }, lease_duration: expiresInSeconds, renewable: false },
       ...{ entity_id: '', token_type: 'service', orphan: true, num_uses: 0, mfa_requirement: null },
     },
   });
+  return { ...answer, sequence };
 }
 
 /** Vault says 400 of what opens nothing. */

@@ -101,8 +101,8 @@ async function removeNewest(api: VaultApi, call: VaultCall): Promise<VaultAnswer
   if (isRefusal(secret)) return secret.refused === 'SECRET_NOT_FOUND' ? NO_CONTENT : refusalAnswer(secret);
   if (secret.version === 0) return NO_CONTENT;
   const changed = await changeVersions(api.vault, call.caller, secret, 'delete', [secret.version]);
-  if (isRefusal(changed) && changed.refused !== 'SECRET_VERSION_GONE') return refusalAnswer(changed);
-  return NO_CONTENT;
+  if (!isRefusal(changed)) return { ...NO_CONTENT, sequence: changed.sequence };
+  return changed.refused === 'SECRET_VERSION_GONE' ? NO_CONTENT : refusalAnswer(changed);
 }
 
 /** `secret/delete|undelete|destroy/…` */
@@ -113,14 +113,16 @@ export async function kvVersions(api: VaultApi, call: VaultCall, change: Version
   if (isRefusal(secret)) return refusalAnswer(secret);
   // Versions that aren't there, or are destroyed, are passed over, as Vault does.
   const listed = [...wanted].filter((version) => version <= secret.version);
+  let done: VaultAnswer = NO_CONTENT;
   for (let i = 0; i < listed.length; i += BATCH) {
     const found = await findVersions(api.reader, secret.id, listed.slice(i, i + BATCH));
     const batch = found.filter(({ envelope }) => envelope !== null).map(({ version }) => version);
     if (batch.length === 0) continue;
     const changed = await changeVersions(api.vault, call.caller, secret, change, batch);
     if (isRefusal(changed)) return refusalAnswer(changed);
+    done = { ...NO_CONTENT, sequence: changed.sequence };
   }
-  return NO_CONTENT;
+  return done;
 }
 
 /** Versions as clients list them, as numbers or texts; null when anything in the list is none. */

@@ -33,7 +33,7 @@ export async function kvMetadata(api: VaultApi, call: VaultCall): Promise<VaultA
       const secret = await find(api, call, 'secrets.destroy');
       if (isRefusal(secret)) return secret.refused === 'SECRET_NOT_FOUND' ? NO_CONTENT : refusalAnswer(secret);
       const removed = await removeSecret(api.vault, call.caller, secret);
-      return isRefusal(removed) ? refusalAnswer(removed) : NO_CONTENT;
+      return isRefusal(removed) ? refusalAnswer(removed) : { ...NO_CONTENT, sequence: removed.sequence };
     }
   }
 }

@@ -63,7 +63,7 @@ export async function tokenSelf(api: VaultApi, call: VaultCall): Promise<VaultAn
       });
     case 'revoke-self': {
       const revoked = await revokeToken(api.context, call.caller, principal.id);
-      return isRefusal(revoked) ? refusalAnswer(revoked) : NO_CONTENT;
+      return isRefusal(revoked) ? refusalAnswer(revoked) : { ...NO_CONTENT, sequence: revoked.barrier.sequence };
     }
     default:
       return errors(404);

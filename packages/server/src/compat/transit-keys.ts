@@ -24,8 +24,9 @@ export async function transitKeys(api: VaultApi, call: VaultCall): Promise<Vault
     const unsupported = unsupportedOption(call.body);
     if (unsupported !== null) return errors(400, unsupported);
     const inEnvironment = { project_id: place.project.id, environment_id: place.environment.id };
-    const made = key ?? (await createTransitKey(api.vault, call.caller, inEnvironment, name));
-    return isRefusal(made) ? refusalAnswer(made) : await show(api, made);
+    if (key !== undefined) return await show(api, key);
+    const made = await createTransitKey(api.vault, call.caller, inEnvironment, name);
+    return isRefusal(made) ? refusalAnswer(made) : await show(api, made.value, made.sequence);
   }
   if (key === undefined)
     return call.method === 'GET' ? NOT_THERE : errors(400, 'no existing key named by this path could be found');
@@ -36,7 +37,7 @@ export async function transitKeys(api: VaultApi, call: VaultCall): Promise<Vault
   }
   if (call.method === 'POST' && operation === 'rotate') {
     const rotated = await rotateTransitKey(api.vault, call.caller, key);
-    return isRefusal(rotated) ? refusalAnswer(rotated) : await show(api, rotated);
+    return isRefusal(rotated) ? refusalAnswer(rotated) : await show(api, rotated.value, rotated.sequence);
   }
   if (call.method === 'POST' && operation === 'config') return await configure(api, call, key);
   return errors(405, 'unsupported operation');
@@ -69,9 +70,9 @@ async function configure(api: VaultApi, call: VaultCall, key: TransitKeyRow): Pr
   return isRefusal(updated) ? refusalAnswer(updated) : await show(api, updated);
 }
 
-async function show({ reader }: VaultApi, key: TransitKeyRow): Promise<VaultAnswer> {
+async function show({ reader }: VaultApi, key: TransitKeyRow, sequence?: number): Promise<VaultAnswer> {
   const versions = await listTransitVersions(reader, key.id);
-  return data({
+  const shown = data({
     name: key.name,
     type: TYPE,
     keys: Object.fromEntries(versions.map(({ version, created_at }) => [version, Math.floor(created_at / 1000)])),
@@ -90,4 +91,5 @@ async function show({ reader }: VaultApi, key: TransitKeyRow): Promise<VaultAnsw
     supports_derivation: false,
     supports_signing: false,
   });
+  return sequence === undefined ? shown : { ...shown, sequence };
 }

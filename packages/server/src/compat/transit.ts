@@ -172,12 +172,9 @@ async function findOrCreate(
   // As Vault does for who may create one: encrypting makes the key.
   const allowed = await call.open('transit.manage');
   if (isRefusal(allowed)) return allowed;
-  return await createTransitKey(
-    api.vault,
-    call.caller,
-    { project_id: project.id, environment_id: environment.id },
-    name,
-  );
+  const inEnvironment = { project_id: project.id, environment_id: environment.id };
+  const made = await createTransitKey(api.vault, call.caller, inEnvironment, name);
+  return isRefusal(made) ? made : made.value;
 }
 
 export function isKeyName(name: string): boolean {

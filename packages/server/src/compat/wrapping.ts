@@ -67,7 +67,9 @@ export async function wrapAnswer(
     await delivery.insert(facts, carries ?? delivery.id, content);
     return true;
   });
-  return isRefusal(recorded) ? refusalAnswer(recorded) : wrapInfo(wrap, path);
+  if (isRefusal(recorded)) return refusalAnswer(recorded);
+  // Of what was done; that it was put aside is another, of which the token itself is proof.
+  return wrapInfo(wrap, path, answer.sequence ?? recorded.sequence);
 }
 
 /** A version that was destroyed since it was read has taken all with it that waited to give it. */
@@ -80,17 +82,16 @@ async function refuseGone({ vault }: VaultApi, facts: Facts, carries: string | u
 
 const isOf = (kind: IdKind, id: string) => id.startsWith(`${ID_PREFIXES[kind]}_`);
 
-function wrapInfo({ seconds, delivery }: Wrap, path: string): VaultAnswer {
+function wrapInfo({ seconds, delivery }: Wrap, path: string, sequence: number): VaultAnswer {
   const creation_time = new Date(delivery.expiresAt - seconds * 1000).toISOString();
-  return envelope({
-    wrap_info: {
-      token: expose(delivery.token),
-      accessor: delivery.id,
-      ttl: seconds,
-      creation_time,
-      creation_path: path,
-    },
-  });
+  const wrap_info = {
+    token: expose(delivery.token),
+    accessor: delivery.id,
+    ttl: seconds,
+    creation_time,
+    creation_path: path,
+  };
+  return { ...envelope({ wrap_info }), sequence };
 }
 
 /** `sys/wrapping/wrap`: what was sent, put aside. */
@@ -103,7 +104,8 @@ export async function unwrap({ vault }: VaultApi, token: string, ip: string, cal
   const taken = await takeDelivery(vault, token, ip, caller);
   if (isRefusal(taken)) return taken.refused === 'DELIVERY_GONE' ? NO_SUCH_TOKEN : refusalAnswer(taken);
   const content: unknown = JSON.parse(expose(taken.content));
-  return isWrapped(taken) ? { status: 200, body: (content as Wrapped).answer } : data(content);
+  const answer = isWrapped(taken) ? { status: 200, body: (content as Wrapped).answer } : data(content);
+  return { ...answer, sequence: taken.sequence };
 }
 
 /** What a delivery carries that is a wrapped answer. */
@@ -153,7 +155,8 @@ export async function rewrap(api: VaultApi, call: VaultCall, token: string): Pro
   if (found !== undefined && !isWrapped(found)) return NO_SUCH_TOKEN;
   const prepared = await prepareWrap(api, call, String(found === undefined ? 1 : ttlOf(found)));
   if ('status' in prepared) return prepared;
-  const content = await rewrapDelivery(api.vault, call.caller, token, prepared.delivery);
-  if (isRefusal(content)) return content.refused === 'DELIVERY_GONE' ? NO_SUCH_TOKEN : refusalAnswer(content);
-  return wrapInfo(prepared, (JSON.parse(expose(content)) as Wrapped).path);
+  const rewrapped = await rewrapDelivery(api.vault, call.caller, token, prepared.delivery);
+  if (isRefusal(rewrapped)) return rewrapped.refused === 'DELIVERY_GONE' ? NO_SUCH_TOKEN : refusalAnswer(rewrapped);
+  const { content, sequence } = rewrapped;
+  return wrapInfo(prepared, (JSON.parse(expose(content)) as Wrapped).path, sequence);
 }

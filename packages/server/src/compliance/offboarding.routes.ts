@@ -105,8 +105,8 @@ export function mountOffboarding(app: FastifyInstance, { gate, cursors, context 
       body,
     );
     if (isRefusal(rotated)) return rotated;
-    const { barred: refused, ...rest } = rotated;
-    return { body: { ...rest, refused } };
+    const { barred: refused, newest: sequence, ...rest } = rotated;
+    return { body: { ...rest, refused }, sequence };
   });
 }
 

@@ -31,7 +31,11 @@ onEachDatabase('rotating what somebody knew', (createPlace) => {
     assert.equal(outcome(await rotate(owner, NOW, false)), '403 CONFIRMATION_REQUIRED');
     assert.equal(await codeOf(key.secret), 'VALID');
 
-    const done = assertStatus(await rotate(owner, NOW), 200);
+    const answer = await rotate(owner, NOW);
+    const done = assertStatus(answer, 200);
+    const newest = Number(answer.headers.get('keyhold-entry'));
+    for (const { sequence } of done.rotated)
+      assert.ok(newest >= sequence, 'the entry that it names is the last of them');
     assert.deepEqual(done.rotated.map((one: { key: string }) => one.key).sort(), [key.key.id, hmac.key.id].sort());
     assert.deepEqual([done.due, done.refused, done.remaining], [[secrets.get('kraken/main')], [], 0]);
     assert.equal(done.barrier.unconfirmed, 0);

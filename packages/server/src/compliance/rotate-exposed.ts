@@ -48,6 +48,8 @@ export interface RotatedExposed {
   byHand: number;
   /** Of all that was rotated without an overlap that verifiers learn of in time; null where nothing was. */
   barrier: Barrier | null;
+  /** Sequence of the last entry of all that was done; undefined where nothing was. */
+  newest: number | undefined;
 }
 
 interface How {
@@ -79,7 +81,8 @@ export async function rotateExposed(
     context.vault.tampered(row.id);
     return refuse('ROW_TAMPERED', 'The list of what he knows is not the one that was made.');
   }
-  const done: RotatedExposed = { rotated: [], due: [], barred: [], remaining: 0, byHand: 0, barrier: null };
+  const nothing = { rotated: [], due: [], barred: [], remaining: 0, byHand: 0 };
+  const done: RotatedExposed = { ...nothing, barrier: null, newest: undefined };
   const seen = new Set<string>();
   let fault: unknown = null;
   for await (const standing of whatStands(context, caller, row.id, how)) {
@@ -186,6 +189,7 @@ async function rotate(
   const rotated = await rotateKey(context, caller, key, overlapSeconds, prepared, ending);
   if (isRefusal(rotated)) return rotated;
   const { barrier, value, sequence } = rotated;
+  done.newest = Math.max(done.newest ?? 0, sequence);
   if (barrier !== undefined) done.barrier = done.barrier === null ? barrier : together(done.barrier, barrier);
   if (way === undefined) return null;
   const delivery = !value.isNew ? null : await describeDelivered(prepared, way, context.describeOnce);
@@ -206,6 +210,8 @@ async function due(
   if (isRefusal(secret)) return secret;
   const marked = await setRotateBy(vault, caller, secret, clock.wall());
   if (isRefusal(marked)) return marked;
-  if (marked.value) done.due.push(id);
+  if (!marked.value) return null;
+  done.due.push(id);
+  done.newest = Math.max(done.newest ?? 0, marked.sequence);
   return null;
 }

@@ -24,7 +24,7 @@ onEachDatabase('a delivery that was prepared under a key which was replaced and 
       return found.map(({ sequence }) => sequence);
     };
     const run = () => rewrapAll(vault, () => false);
-    assert.equal(await rotateEnvironmentKeys(vault, { actor: 'tok_test' }, own.place), null);
+    assert.ok(!isRefusal(await rotateEnvironmentKeys(vault, { actor: 'tok_test' }, own.place)));
     for (const _ of [1, 2]) await run();
     assert.equal((await statements()).length, 1);
     const draft = { actor: 'system', action: 'delivery.created', subject: late.id };

@@ -17,7 +17,7 @@ export async function rewrapDelivery(
   caller: Caller,
   token: string,
   to: PreparedDelivery,
-): Promise<Secret | Refusal> {
+): Promise<{ readonly content: Secret; readonly sequence: number } | Refusal> {
   if (vault.keyring.sealed) return SEALED;
   const known = await findDelivery(vault.reader, onceDigest(token));
   if (known === undefined) return GONE;
@@ -39,6 +39,6 @@ export async function rewrapDelivery(
     await to.insert(facts, row.subject === row.id ? to.id : row.subject, content);
     return true;
   });
-  if (!isRefusal(recorded)) return content;
+  if (!isRefusal(recorded)) return { content, sequence: recorded.sequence };
   return recorded.refused === 'DELIVERY_GONE' ? await enterRefused(vault, known, caller.ip, caller) : recorded;
 }

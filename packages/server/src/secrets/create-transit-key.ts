@@ -2,7 +2,7 @@ import type { WrappingKey } from '@keyhold/verifier/open-envelope';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import { attribution, type Caller } from '../access/change-context.ts';
 import type { TransitKeyRow } from '../database/transit-rows.ts';
-import type { EntryDraft } from '../ledger/entry.ts';
+import type { EntryDraft, Recorded } from '../ledger/entry.ts';
 import type { Facts } from '../ledger/facts.ts';
 import { sealEnvelope } from '../vault/envelope.ts';
 import { keyToEncrypt } from '../vault/open-vault-key.ts';
@@ -16,31 +16,27 @@ export async function createTransitKey(
   caller: Caller,
   place: InEnvironment,
   name: string,
-): Promise<TransitKeyRow | Refusal> {
+): Promise<Recorded<TransitKeyRow> | Refusal> {
   const under = await keyToEncrypt(vault, place, 'transit');
   if (isRefusal(under)) return under;
   const id = vault.random.newId('transitKey');
-  const recorded = await vault.ledger.record(
-    transitEntry(caller, { id, ...place }, 'transit-key.created'),
-    async (facts) => {
-      const known = await findTransitKey(facts.db, place.environment_id, name);
-      if (known !== undefined) return known;
-      const row = await facts.insert('transit_keys', {
-        id,
-        project_id: place.project_id,
-        environment_id: place.environment_id,
-        name,
-        latest_version: 1,
-        min_decryption_version: 1,
-        min_encryption_version: 0,
-        deletion_allowed: 0,
-        created_at: vault.clock.wall(),
-      });
-      await insertVersion(vault, facts, row, under);
-      return row;
-    },
-  );
-  return isRefusal(recorded) ? recorded : recorded.value;
+  return await vault.ledger.record(transitEntry(caller, { id, ...place }, 'transit-key.created'), async (facts) => {
+    const known = await findTransitKey(facts.db, place.environment_id, name);
+    if (known !== undefined) return known;
+    const row = await facts.insert('transit_keys', {
+      id,
+      project_id: place.project_id,
+      environment_id: place.environment_id,
+      name,
+      latest_version: 1,
+      min_decryption_version: 1,
+      min_encryption_version: 0,
+      deletion_allowed: 0,
+      created_at: vault.clock.wall(),
+    });
+    await insertVersion(vault, facts, row, under);
+    return row;
+  });
 }
 
 /** Adds a version, which encrypts from now on; where one is to be replaced, only while that is the newest. */
@@ -49,10 +45,10 @@ export async function rotateTransitKey(
   caller: Caller,
   key: TransitKeyRow,
   replaced?: number,
-): Promise<TransitKeyRow | Refusal> {
+): Promise<Recorded<TransitKeyRow> | Refusal> {
   const under = await keyToEncrypt(vault, key, 'transit');
   if (isRefusal(under)) return under;
-  const recorded = await vault.ledger.record(transitEntry(caller, key, 'transit-key.rotated'), async (facts) => {
+  return await vault.ledger.record(transitEntry(caller, key, 'transit-key.rotated'), async (facts) => {
     const row = await facts.find('transit_keys', key.id);
     if (row === undefined) return refuse('SECRET_NOT_FOUND', 'There is no such key.');
     if (replaced !== undefined && row.latest_version !== replaced) return row;
@@ -60,7 +56,6 @@ export async function rotateTransitKey(
     await insertVersion(vault, facts, rotated, under);
     return rotated;
   });
-  return isRefusal(recorded) ? recorded : recorded.value;
 }
 
 async function insertVersion(vault: Vault, facts: Facts, key: TransitKeyRow, under: WrappingKey): Promise<void> {

@@ -48,18 +48,19 @@ export function mountKeyRotation(app: FastifyInstance, { gate, reader, vault, re
     const place = await openEnvironment(reader, principal, 'vault-keys.rotate', body.project, body.environment);
     if (isRefusal(place)) return place;
     const inEnvironment = { project_id: place.project.id, environment_id: place.environment.id };
-    const refused = await rotateEnvironmentKeys(vault, attribution({ principal, ip, idempotency }), inEnvironment);
-    if (refused !== null) return refused;
+    const sequence = await rotateEnvironmentKeys(vault, attribution({ principal, ip, idempotency }), inEnvironment);
+    if (isRefusal(sequence)) return sequence;
     rewrapper.kick();
-    return { body: await show(place.project, place.environment) };
+    return { body: await show(place.project, place.environment), sequence };
   });
 
   mount(app, gate, operations.rotateRootKey, async ({ principal, ip, idempotency, confirm }) => {
     const denied = allowOnInstallation(principal, 'vault-keys.rotate') ?? (await confirm());
     if (denied !== null) return denied;
-    const version = await rotateRootKey(vault, attribution({ principal, ip, idempotency }));
-    if (isRefusal(version)) return version;
+    const rotated = await rotateRootKey(vault, attribution({ principal, ip, idempotency }));
+    if (isRefusal(rotated)) return rotated;
     rewrapper.kick();
-    return { body: { rootVersion: version, pending: await countStaleKeys(reader, version) } };
+    const { version, sequence } = rotated;
+    return { body: { rootVersion: version, pending: await countStaleKeys(reader, version) }, sequence };
   });
 }

@@ -49,7 +49,7 @@ export async function transitKeyToEncrypt(
   if (wanted !== 0)
     return refuse('INVALID_INPUT', `Version ${version} was used as often as it may be.`, '/key_version');
   const rotated = await rotateTransitKey(vault, caller, key, version);
-  return isRefusal(rotated) ? rotated : await transitKeyToEncrypt(vault, caller, rotated, 0, maxUses);
+  return isRefusal(rotated) ? rotated : await transitKeyToEncrypt(vault, caller, rotated.value, 0, maxUses);
 }
 
 /** A version to decrypt with. */

@@ -26,6 +26,12 @@ async function mustReopen({ gate, vault, place }: OwnVault, input: { passphrase?
   assert.ok(!isRefusal(await keyToEncrypt(vault, place, 'secrets')));
 }
 
+/** Of the root key after it was rotated. */
+async function rotatedTo({ vault }: OwnVault): Promise<unknown> {
+  const rotated = await rotateRootKey(vault, CALLER);
+  return isRefusal(rotated) ? rotated : rotated.version;
+}
+
 onEachDatabase('a seal whose change went without an answer', (createPlace) => {
   it('refuses to rotate the root key under a key that it has not, and opens as it was changed', async () => {
     await using place = await createPlace();
@@ -37,7 +43,7 @@ onEachDatabase('a seal whose change went without an answer', (createPlace) => {
     assert.ok(isRefusal(rotated));
     assert.match(rotated.detail, /seal and unseal/);
     await mustReopen(own, { passphrase });
-    assert.equal(await rotateRootKey(own.vault, CALLER), 2);
+    assert.equal(await rotatedTo(own), 2);
     await mustReopen(own, { passphrase });
   });
 
@@ -152,7 +158,7 @@ onEachDatabase('a rotation of the root key without an answer', (createPlace) => 
     await assert.rejects(rotateRootKey(own.vault, CALLER), CommitDoubtful);
     assert.ok(isRefusal(await rotateRootKey(own.vault, CALLER)), 'the one before is not done yet');
     await rewrapAll(own.vault, () => false);
-    assert.equal(await rotateRootKey(own.vault, CALLER), 4);
+    assert.equal(await rotatedTo(own), 4);
     await mustReopen(own, {});
     assert.deepEqual(own.alarms, []);
   });

@@ -116,6 +116,11 @@ function madeOnce(
 
 const ROTATED_MEANWHILE = refuse('ATTEMPT_OVER', 'The keys were rotated meanwhile; look again.');
 
+/** The same, with the sequence of the entry that made it; without one where another had made it already. */
+export interface MadeKey extends WrappingKey {
+  readonly sequence?: number;
+}
+
 /** A fresh key, wrapped under the root key and entered: it encrypts from now on. */
 export async function makeKey(
   vault: Vault,
@@ -123,7 +128,7 @@ export async function makeKey(
   place: InEnvironment,
   purpose: Purpose,
   version: number,
-): Promise<WrappingKey | Refusal> {
+): Promise<MadeKey | Refusal> {
   const { keyring, ledger, random, clock } = vault;
   const { unsealed } = keyring;
   if (unsealed === null) return SEALED;
@@ -164,5 +169,5 @@ export async function makeKey(
   }
   const key = { id, version, key: keyFrom(bytes) };
   keyring.load(key, { environment: environment_id, purpose });
-  return key;
+  return { ...key, sequence: recorded.sequence };
 }

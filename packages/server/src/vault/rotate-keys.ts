@@ -8,30 +8,41 @@ import { currentRoot } from './current-root.ts';
 import type { InEnvironment, Vault } from './vault.ts';
 import { newKeyBytes } from './wrapped-key.ts';
 
-/** A new version of every key that the environment has: they encrypt from now on. */
+/**
+ * A new version of every key that the environment has: they encrypt from now on.
+ * @returns the sequence of the last one's entry; undefined where it has none
+ */
 export async function rotateEnvironmentKeys(
   vault: Vault,
   caller: SealCaller,
   place: InEnvironment,
-): Promise<null | Refusal> {
+): Promise<number | undefined | Refusal> {
+  let sequence: number | undefined;
   const keys = await listVaultKeys(vault.reader, place.environment_id);
   for (const purpose of new Set(keys.map((key) => key.purpose))) {
     const version = Math.max(...keys.filter((key) => key.purpose === purpose).map((key) => key.version)) + 1;
     const made = await makeKey(vault, caller, place, purpose, version);
     if (isRefusal(made)) return made;
+    sequence = made.sequence ?? sequence;
   }
-  return null;
+  return sequence;
+}
+
+/** The version of the root key that is the newest now, and the sequence of the entry that says so. */
+export interface RotatedRoot {
+  readonly version: number;
+  readonly sequence: number;
 }
 
 /**
  * A new root key under the same seal, in one entry with the old one kept beside it. Keys of environments move under it
  * one batch after another, and when the last has moved the old root key goes.
  */
-export function rotateRootKey(vault: Vault, caller: SealCaller): Promise<number | Refusal> {
+export function rotateRootKey(vault: Vault, caller: SealCaller): Promise<RotatedRoot | Refusal> {
   return vault.sealTurns.take(() => rotateInTurn(vault, caller));
 }
 
-async function rotateInTurn(vault: Vault, caller: SealCaller): Promise<number | Refusal> {
+async function rotateInTurn(vault: Vault, caller: SealCaller): Promise<RotatedRoot | Refusal> {
   const { keyring, ledger } = vault;
   const current = await currentRoot(vault);
   if (isRefusal(current)) return current;
@@ -55,5 +66,5 @@ async function rotateInTurn(vault: Vault, caller: SealCaller): Promise<number | 
   }
   const root = { id: unsealed.root.id, version, key: keyFrom(bytes) };
   keyring.replace(unsealed, { ...unsealed, root, previousRoot: unsealed.root });
-  return version;
+  return { version, sequence: recorded.sequence };
 }

@@ -14,11 +14,12 @@ const reports = Compile(UsageReport);
 
 it('takes a report that can be read as it is', () => {
   const report = { credentials: [USE], quotas: [QUOTA], denials: [DENIAL], refused: [REFUSAL], tokens: ['tok_1'] };
-  assert.deepEqual(readReport(report), { report, unreadable: 0 });
+  for (const one of [report, { ...report, uncounted: 3 }])
+    assert.deepEqual(readReport(one), { report: one, unreadable: 0 });
 });
 
 it('loses of a report what can not be read, counts it, and keeps every other item', () => {
-  const wrong: readonly [list: keyof UsageReport, item: unknown][] = [
+  const wrong: readonly [list: Exclude<keyof UsageReport, 'uncounted'>, item: unknown][] = [
     ['credentials', { ...USE, lastIp: '[2001:0db8:85a3:0000:0000:8a2e:0370:7334]:65535' }],
     ['credentials', { ...USE, count: -1 }],
     ['credentials', { ...USE, id: 'cred_\0' }],
@@ -38,6 +39,16 @@ it('loses of a report what can not be read, counts it, and keeps every other ite
     assert.deepEqual(report, { ...good, broken: [] }, JSON.stringify([list, item]));
     assert.equal(unreadable, 2);
     assert.ok(reports.Check(report));
+  }
+});
+
+it('reads how much was not counted whatever else can not be read, and keeps the rest where that can not be', () => {
+  const kept = { ...EMPTY, broken: [] };
+  const read = readReport({ ...EMPTY, uncounted: 3, tokens: [7] });
+  assert.deepEqual(read, { report: { ...kept, uncounted: 3 }, unreadable: 1 });
+  for (const uncounted of [-1, 1.5, '3', null, Number.MAX_SAFE_INTEGER]) {
+    const expected = { report: { ...kept, tokens: ['tok_1'] }, unreadable: 1 };
+    assert.deepEqual(readReport({ ...EMPTY, tokens: ['tok_1'], uncounted }), expected);
   }
 });
 

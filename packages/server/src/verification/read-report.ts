@@ -10,15 +10,16 @@ const items = {
   tokens: Compile(USAGE_ITEMS.tokens),
   broken: Compile(USAGE_ITEMS.broken),
 };
+const counts = Compile(UsageReport.properties.uncounted);
 
 /** What of a report can be read, and how many items of it can't. What can't be read costs nothing that can. */
 export function readReport(payload: unknown): { readonly report: UsageReport; readonly unreadable: number } {
   if (reports.Check(payload)) return { report: payload, unreadable: 0 };
   const empty: UsageReport = { credentials: [], quotas: [], denials: [], refused: [], tokens: [] };
   if (typeof payload !== 'object' || payload === null) return { report: empty, unreadable: 1 };
-  let unreadable = Object.keys(payload).filter((name) => !(name in items)).length;
-  const given = payload as Readonly<Record<string, unknown>>;
-  const readList = <T>(name: keyof UsageReport, most: number, isOne: (item: unknown) => item is T): T[] => {
+  const { uncounted, ...given } = payload as Readonly<Record<string, unknown>>;
+  let unreadable = Object.keys(given).filter((name) => !(name in items)).length;
+  const readList = <T>(name: keyof typeof items, most: number, isOne: (item: unknown) => item is T): T[] => {
     const list = given[name] ?? [];
     if (!Array.isArray(list)) {
       unreadable++;
@@ -36,5 +37,7 @@ export function readReport(payload: unknown): { readonly report: UsageReport; re
     tokens: readList('tokens', MAX_ITEMS, (one) => items.tokens.Check(one)),
     broken: readList('broken', MAX_BROKEN, (one) => items.broken.Check(one)),
   };
+  if (counts.Check(uncounted)) report.uncounted = uncounted;
+  else if (uncounted !== undefined) unreadable++;
   return { report, unreadable };
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { addedUp } from './take-report.ts';
+import { addedUp, takeReport } from './take-report.ts';
 
 interface Network {
   readonly network: string | null;
@@ -24,4 +24,19 @@ it('and its networks are those of both', () => {
   ];
   const use = (count: number, networks: Network[]) => ({ id: 'cred_1', count, lastAt: 1, lastIp: null, networks });
   assert.deepEqual(addedUp([use(1, [one]), use(2, [two])]), [use(3, [one, two])]);
+});
+
+it('what a verifier could not tell apart is counted as that, also where it says nothing else', async () => {
+  const told: unknown[] = [];
+  const [nothing, none] = [() => {}, {} as never];
+  const taking = { ...{ scratch: none, reader: none, places: none, clock: { wall: () => 1 } as never } };
+  await takeReport(
+    {
+      ...{ ...taking, tokensUsed: nothing, broken: nothing, unreadable: { note: nothing } as never },
+      counted: (...added) => void told.push(added),
+    },
+    { scope: none, verifier: 'ver_1' } as never,
+    { credentials: [], quotas: [], denials: [], refused: [], tokens: [], uncounted: 3 },
+  );
+  assert.deepEqual(told, [[[], [], 3]]);
 });

@@ -14,7 +14,7 @@ import type { Places } from './places.ts';
 import { readReport } from './read-report.ts';
 import { type HeldSlice, quotaUsesOf, slicesOf, storeSlices } from './quota-slices.store.ts';
 import type { UnreadableItems } from './unreadable-items.ts';
-import type { CountedDenial, CountedUse } from './usage-log.ts';
+import type { CountedUse, UsageLog } from './usage-log.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -29,7 +29,7 @@ interface Taking {
   /** Told how much of a report could not be read. */
   readonly unreadable: UnreadableItems;
   /** Told what is to be entered. */
-  readonly counted: (uses: readonly CountedUse[], denials: readonly CountedDenial[]) => void;
+  readonly counted: UsageLog['add'];
 }
 
 /**
@@ -66,6 +66,7 @@ export async function takeReport(taking: Taking, { scope, verifier }: Asking, pa
   taking.counted(
     [...uses.flatMap(countedUses), ...refused.map(({ id, ...use }) => ({ credential: id, ...use }))],
     denials,
+    report.uncounted,
   );
   if (uses.length + kept.length + denials.length === 0) return;
   await scratch.write(async (tables) => {

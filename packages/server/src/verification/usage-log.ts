@@ -53,7 +53,9 @@ export class UsageLog {
     this.#sinceMs = options.clock.wall();
   }
 
-  add(uses: readonly CountedUse[], denials: readonly CountedDenial[]): void {
+  /** @param uncounted how many more there were, which nobody could tell apart */
+  add(uses: readonly CountedUse[], denials: readonly CountedDenial[], uncounted = 0): void {
+    this.#uncounted += uncounted;
     for (const use of uses) this.#add(this.#uses, `${use.credential} ${use.network} ${use.code}`, use);
     for (const denial of denials) this.#add(this.#denials, `${denial.environment} ${denial.code}`, denial);
   }
@@ -103,8 +105,7 @@ export class UsageLog {
   }
 
   #putBack({ uses, denials, uncounted }: Counted): void {
-    this.add(uses, denials);
-    this.#uncounted += uncounted;
+    this.add(uses, denials, uncounted);
   }
 
   /** Whether it is entered, or will be; else it is kept. */

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { APP_SECRET_PREFIX, formatCredential } from '@keyhold/protocol/credential-format';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { AppRoleRow, AppRoleSecretRow } from '../../database/workload-rows.ts';
+import type { Recorded } from '../../ledger/entry.ts';
 import { Secret } from '../../vault/secret.ts';
 import { type Attribution, attribution, type Caller, type ChangeContext } from '../change-context.ts';
 import { settingsOf } from './app-role.ts';
@@ -18,6 +19,8 @@ export interface AppSecretLimits {
 export interface CreatedAppSecret {
   readonly row: AppRoleSecretRow;
   readonly secret: Secret;
+  /** Of the entry that it was made. */
+  readonly sequence: number;
 }
 
 /** One more makes no sense, and what is listed is listed whole. */
@@ -55,7 +58,8 @@ export async function createAppSecret(
       ...{ state: 'active' as const, created_at: now },
     });
   });
-  return isRefusal(recorded) ? recorded : { row: recorded.value, secret: new Secret(text) };
+  if (isRefusal(recorded)) return recorded;
+  return { row: recorded.value, secret: new Secret(text), sequence: recorded.sequence };
 }
 
 /** Destroys one; the tokens that it was exchanged for go on until their end. It works on a row that was edited too. */
@@ -63,10 +67,9 @@ export async function destroyAppSecret(
   { ledger }: Pick<ChangeContext, 'ledger'>,
   by: Attribution,
   id: string,
-): Promise<Refusal | null> {
+): Promise<Recorded<unknown> | Refusal> {
   const draft = { ...by, action: 'app-secret.destroyed', subject: id, locks: [id] };
-  const recorded = await ledger.record(draft, async (facts) => {
+  return await ledger.record(draft, async (facts) => {
     return (await facts.takeAway('app_role_secrets', id, { state: 'destroyed' })) ?? null;
   });
-  return isRefusal(recorded) ? recorded : null;
 }

@@ -14,6 +14,8 @@ export interface AppSignedIn {
   readonly tokenId: string;
   readonly secret: Secret;
   readonly expiresInSeconds: number;
+  /** Of the entry that the token was given. */
+  readonly sequence: number;
 }
 
 /** One answer for whatever is wrong. */
@@ -56,7 +58,7 @@ export async function exchangeAppSecret(
   });
   if (isRefusal(recorded)) return recorded;
   await propagation.given(recorded.sequence);
-  return { ...recorded.value, tokenId: token.id, secret };
+  return { ...recorded.value, tokenId: token.id, secret, sequence: recorded.sequence };
 }
 
 function opens(role: AppRoleRow, held: AppRoleSecretRow, ip: string, nowMs: number): boolean {
