@@ -117,6 +117,9 @@ const CODE_OF_FASTIFY: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_MAX_PARAM_LENGTH: 'URI_TOO_LONG',
 };
 
+/** Where it is the body as a whole. */
+const FIELD_OF: Partial<Record<ErrorCode, string>> = { BODY_TOO_LARGE: '/', INVALID_JSON: '/' };
+
 function fail(
   error: FastifyError,
   request: FastifyRequest,
@@ -125,7 +128,7 @@ function fail(
 ): FastifyReply {
   if (error instanceof InvalidInput) return sendProblem(request, reply, error.refusal);
   const code = CODE_OF_FASTIFY[error.code];
-  if (code !== undefined) return sendProblem(request, reply, refuse(code, ERRORS[code].title));
+  if (code !== undefined) return sendProblem(request, reply, refuse(code, ERRORS[code].title, FIELD_OF[code]));
   const known = classify(error);
   if (known === 'OVERLOADED') {
     return sendProblem(request, reply, refuse('OVERLOADED', 'Try again after the time in Retry-After.'));

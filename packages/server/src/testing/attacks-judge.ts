@@ -7,6 +7,8 @@ import type { WireAnswer, WireSilence } from './attacks-wire.ts';
 /** What no answer may show: a stack, a file, a statement. */
 const INSIDES = /\n\s+at |node_modules|\.ts:\d|file:\/\/|\/packages\/|SQLITE_|syntax error at or near/;
 
+const OF_WHOLE_BODY = ['BODY_TOO_LARGE', 'INVALID_JSON'];
+
 const answersOf = new Map<string, ReturnType<typeof Compile>>();
 
 /** What is wrong with the answer to a hostile request, or null. */
@@ -37,9 +39,9 @@ export function flawOfProblem({ status, headers, body }: WireAnswer): string | n
   for (const member of ['type', 'title', 'detail', 'instance']) {
     if (typeof problem[member] !== 'string' || problem[member] === '') return `the problem has no ${member}: ${body}`;
   }
-  if (code === 'INVALID_INPUT' && (typeof problem['field'] !== 'string' || problem['field'] === '')) {
-    return `INVALID_INPUT names no field: ${body}`;
-  }
+  const { field } = problem;
+  if (code === 'INVALID_INPUT' && (typeof field !== 'string' || field === '')) return `${code} names no field: ${body}`;
+  if (OF_WHOLE_BODY.includes(code) && field !== '/') return `${code} does not name the body: ${body}`;
   return null;
 }
 
