@@ -138,7 +138,7 @@ function fail(
     return sendProblem(request, reply, refuse('STORE_UNAVAILABLE', 'Read the state again before you repeat the call.'));
   }
   if (typeof error.statusCode === 'number' && error.statusCode >= 400 && error.statusCode < 500) {
-    return sendProblem(request, reply, refuse('INVALID_INPUT', 'The request could not be read.'));
+    return sendProblem(request, reply, refuse('INVALID_INPUT', 'The request could not be read.', 'request'));
   }
   log.error({ error, request: request.id }, 'a request failed');
   return sendProblem(request, reply, refuse('INTERNAL', 'Report the instance id to whoever runs this server.'));

@@ -2,6 +2,7 @@ import { type ErrorCode, ERRORS } from '@keyhold/protocol/errors';
 import type { Operation } from '@keyhold/protocol/operation';
 import { Compile } from 'typebox/compile';
 import type { Attack } from './attacks.ts';
+import type { AttackElsewhere, Form } from './attacks-elsewhere.ts';
 import type { WireAnswer, WireSilence } from './attacks-wire.ts';
 
 /** What no answer may show: a stack, a file, a statement. */
@@ -24,6 +25,35 @@ export function flawOf({ operation, certain, method }: Attack, answer: WireAnswe
   if (method !== operation.method) return null;
   if (status !== operation.status && !(operation.idempotent === true && status === 200)) return `answered ${status}`;
   return flawOfSuccess(operation, body);
+}
+
+type Said = Readonly<Record<string, unknown>>;
+
+const isText = (value: unknown) => typeof value === 'string' && value !== '';
+/** Of the refusals of others' wires; our own problems stand beside all of them, for what never came to a handler. */
+const FORMS: Readonly<Record<Form, (said: Said, status: number) => boolean>> = {
+  problem: () => false,
+  // nginx is told 403 for whatever else its client is to be answered.
+  verdict: ({ code, detail, status }, answered) =>
+    isText(code) && isText(detail) && (status === answered || answered === 403),
+  scim: ({ schemas, status, detail }, answered) =>
+    JSON.stringify(schemas) === '["urn:ietf:params:scim:api:messages:2.0:Error"]' &&
+    status === `${answered}` &&
+    isText(detail),
+  vault: ({ errors }) => Array.isArray(errors) && errors.every(isText),
+  oauth: ({ error, error_description: detail }) => isText(error) && isText(detail),
+};
+
+/** What is wrong with the answer of a route that is no operation, or null. */
+export function flawElsewhere({ method, form }: AttackElsewhere, answer: WireAnswer | WireSilence): string | null {
+  if (typeof answer === 'string') return `no answer: ${answer}`;
+  const { status, body } = answer;
+  if (status >= 500) return `answered ${status}: ${body.slice(0, 300)}`;
+  if (status < 400 || method === 'HEAD') return null;
+  if (INSIDES.test(body)) return `shows its insides: ${body.slice(0, 500)}`;
+  const said = parse(body);
+  if (typeof said === 'object' && said !== null && FORMS[form](said as Said, status)) return null;
+  return flawOfProblem(answer);
 }
 
 /** What is wrong with a 4xx: RFC 9457, a code of the registry, and for bad input the field. */
