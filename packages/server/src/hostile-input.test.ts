@@ -10,19 +10,22 @@ import * as policies from '@keyhold/protocol/operations/policies';
 import { MANAGEMENT_OPERATIONS, SIGN_IN_OPERATIONS, VERIFIER_OPERATIONS } from '@keyhold/protocol/operations/registry';
 import type { Operation } from '@keyhold/protocol/operation';
 import fc from 'fast-check';
-import { attackedByOwner } from './testing/attacks-people.ts';
+import { attackedByOwner, type OwnedWorld } from './testing/attacks-people.ts';
+import { attacksElsewhere } from './testing/attacks-elsewhere.ts';
 import { attackable, attacksOn, type Attack } from './testing/attacks.ts';
-import { flawOf, flawOfProblem } from './testing/attacks-judge.ts';
+import { flawElsewhere, flawOf, flawOfProblem } from './testing/attacks-judge.ts';
 import { encodeRequest, WireConnection } from './testing/attacks-wire.ts';
 import { buildWorld } from './testing/attacks-world.ts';
 import { createPlace, type DatabaseName } from './testing/databases.ts';
-import { startInstallation } from './testing/installation.ts';
+import { startInstallation, type TestInstallation } from './testing/installation.ts';
 import { createMarket } from './testing/market.ts';
 import { POSTGRES_URL } from './testing/postgres.ts';
 import { openRaw, type RawDatabase } from './testing/raw-database.ts';
 
 const CASES = Number(process.env['KEYHOLD_FUZZ_CASES'] ?? 6_000);
 const SEED = Number(process.env['KEYHOLD_FUZZ_SEED'] ?? 20_261_101);
+/** Of all that is served and is no operation. */
+const ELSEWHERE_SHARE = 1 / 10;
 /** Text rules differ on PostgreSQL; all else is the same code. */
 const POSTGRES_SHARE = 1 / 6;
 /** After so many cases a fresh installation: what was created by the way would make the rest slow. */
@@ -69,7 +72,13 @@ async function attackFreshInstallation(database: DatabaseName, cases: number, se
   await using raw = await openRaw(place);
   let sent = 0;
   for (const [i, { operations, share }] of PLANES.entries()) {
-    const attacked = i === PLANES.length - 1 ? await attackedByOwner(installation, world) : world;
+    let attacked = world;
+    if (i === PLANES.length - 1) {
+      const owned = await attackedByOwner(installation, world);
+      const elsewhere = { ...owned, admin: world.admin };
+      sent += await attackElsewhere(installation, elsewhere, Math.ceil(cases * ELSEWHERE_SHARE), seed, flaws);
+      attacked = owned;
+    }
     const url = operations === VERIFIER_OPERATIONS ? installation.verifierUrl : installation.controlUrl;
     const attacks = fc.oneof(...operations.map((operation) => attacksOn(operation, attacked)));
     const all = fc.sample(attacks, { seed, numRuns: Math.ceil(cases * share) });
@@ -83,6 +92,30 @@ async function attackFreshInstallation(database: DatabaseName, cases: number, se
     sent += all.length;
   }
   return sent;
+}
+
+/** Before people are attacked: wrong passwords close every way in for a while. */
+async function attackElsewhere(
+  { controlUrl, vaultUrl, verifierUrl }: TestInstallation,
+  world: OwnedWorld,
+  numRuns: number,
+  seed: number,
+  flaws: string[],
+): Promise<number> {
+  const operations = PLANES.flatMap((plane) => plane.operations);
+  const attacks = fc.sample(attacksElsewhere(operations, world), { seed, numRuns });
+  for (const [server, url] of Object.entries({ control: controlUrl, vault: vaultUrl, verifier: verifierUrl })) {
+    const waiting = attacks.filter((attack) => attack.server === server);
+    const work = async () => {
+      using connection = new WireConnection(url);
+      for (let attack = waiting.pop(); attack !== undefined; attack = waiting.pop()) {
+        const flaw = flawElsewhere(attack, await connection.send(attack));
+        if (flaw !== null) flaws.push(`${flaw}\n    ${show(attack)}`);
+      }
+    };
+    await Promise.all(Array.from({ length: CONNECTIONS }, work));
+  }
+  return attacks.length;
 }
 
 async function sendBatch(raw: RawDatabase, url: string, attacks: readonly Attack[]) {
@@ -166,6 +199,7 @@ const UNREADABLE: Readonly<Record<string, string>> = {
   'broken chunks': 'POST /v1/keys HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n',
   'an expectation': 'GET /v1/keys HTTP/1.1\r\nhost: a\r\nexpect: wonders\r\n\r\n',
   'a space in the address': 'GET /v1/keys /x HTTP/1.1\r\nhost: a\r\n\r\n',
+  'files beside the reference': 'GET /docs/static/index.html/../.. HTTP/1.1\r\nhost: a\r\n\r\n',
   'an unknown version': 'GET /v1/keys HTTP/9.9\r\nhost: a\r\n\r\n',
   noise: '\u0001\u0002\u0003\r\n\r\n',
   'TLS to a plain port': '\u0016\u0003\u0001\u0002\u0000\u0001\r\n\r\n',

@@ -5,10 +5,11 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { MANAGEMENT_OPERATIONS, VERIFIER_OPERATIONS } from '@keyhold/protocol/operations/registry';
+import { MANAGEMENT_OPERATIONS, SIGN_IN_OPERATIONS, VERIFIER_OPERATIONS } from '@keyhold/protocol/operations/registry';
 import { findPlanted, marker, plantIn, type Planted, variantsOf } from './testing/attacks-planted.ts';
+import { plantInFeed } from './testing/attacks-planted-feed.ts';
 import { attackable } from './testing/attacks.ts';
-import { WireConnection } from './testing/attacks-wire.ts';
+import { type WireAnswer, WireConnection } from './testing/attacks-wire.ts';
 import { type AttackedWorld, buildWorld } from './testing/attacks-world.ts';
 import { createPlace, type DatabaseName, type TestPlace } from './testing/databases.ts';
 import { send, type TestInstallation, untilReady } from './testing/installation.ts';
@@ -36,6 +37,7 @@ interface Findings {
   /** A request that succeeds gets further than one that is refused: both are wanted. */
   accepted: number;
   readonly answers: string[];
+  readonly urls: string[];
   readonly logs: string[];
   readonly processes: string[];
   readonly metrics: string[];
@@ -57,6 +59,7 @@ for (const database of ['sqlite', 'postgres'] as const satisfies DatabaseName[])
       assert.ok(found.accepted > 50, 'hardly anything was accepted');
       assert.deepEqual(distinct(found.answers), []);
     });
+    it('turn up in no URL that is answered', () => assert.deepEqual(distinct(found.urls), []));
     it('turn up in no log', () => assert.deepEqual(distinct(found.logs), []));
     it('turn up in no process title, argument or environment', () => assert.deepEqual(distinct(found.processes), []));
     it('turn up in no metric', () => assert.deepEqual(distinct(found.metrics), []));
@@ -82,6 +85,7 @@ async function plantEverywhere(database: DatabaseName): Promise<Findings> {
     requests: 0,
     accepted: 0,
     answers: [],
+    urls: [],
     logs: [],
     processes: [],
     metrics: [],
@@ -90,6 +94,7 @@ async function plantEverywhere(database: DatabaseName): Promise<Findings> {
     database: [],
   };
   await plantAll(installation, world, planted, false, found);
+  await plantInFrames(installation, world, planted, found);
   found.files.push(...searchFiles(place, secrets));
   // What is stored as a secret is nowhere at any time, whatever becomes of it.
   const stored = marker(randomBytes(12).toString('hex'));
@@ -127,10 +132,13 @@ async function plantAll(
   stored: boolean,
   found: Findings,
 ): Promise<void> {
-  for (const operations of [attackable(MANAGEMENT_OPERATIONS), VERIFIER_OPERATIONS]) {
+  // Of those who have no token yet, what is whole is enough.
+  const ofSignIn = stored ? [] : attackable(SIGN_IN_OPERATIONS);
+  for (const operations of [attackable(MANAGEMENT_OPERATIONS), VERIFIER_OPERATIONS, ofSignIn]) {
     const url = operations === VERIFIER_OPERATIONS ? installation.verifierUrl : installation.controlUrl;
+    const those = operations === ofSignIn ? planted.filter(({ name }) => /^(?:token|marker)$/.test(name)) : planted;
     const waiting = operations.flatMap((operation) =>
-      planted.flatMap((one) => plantIn(operation, one, admin, real, stored)),
+      those.flatMap((one) => plantIn(operation, one, admin, real, stored)),
     );
     found.requests += waiting.length;
     const work = async () => {
@@ -139,6 +147,7 @@ async function plantAll(
         const answer = await connection.send(request);
         assert.ok(typeof answer !== 'string', `${request.operation.id} ${request.target}: ${answer}`);
         if (answer.status < 300 && request.method !== 'GET') found.accepted++;
+        found.urls.push(...findPlanted(urlsIn(answer), [request.planted], `a URL of ${request.operation.id}`));
         if (answer.status < 400 || request.planted.name === 'marker') continue;
         const text = `${[...answer.headers].join('\n')}\n${answer.body}`;
         found.answers.push(...findPlanted(text, [request.planted], `an error of ${request.operation.id}`));
@@ -146,6 +155,27 @@ async function plantAll(
     };
     await Promise.all([work(), work(), work(), work()]);
   }
+}
+
+/** Whole addresses, and what is written into one next: pages are cut where the list goes on. */
+function urlsIn({ status, headers, body }: WireAnswer): string {
+  if (status >= 400) return '';
+  const sent = ['location', 'content-location', 'link', 'refresh'].map((name) => headers.get(name) ?? '');
+  const cursor = /"nextCursor":"([^"]*)"/.exec(body)?.[1] ?? '';
+  const urls = body.match(/https?:\/\/[^"\s]*/g) ?? [];
+  return [...sent, ...urls, cursor, Buffer.from(cursor, 'base64url').toString('latin1')].join('\n');
+}
+
+async function plantInFrames(
+  { call, controlUrl }: TestInstallation,
+  { real }: AttackedWorld,
+  planted: readonly Planted[],
+  found: Findings,
+): Promise<void> {
+  const { body } = await call('POST', '/v1/tokens', { name: 'verifier', scopes: ['feed'] });
+  const idOf = (pattern: string) => String(real('', { pattern })?.[0]);
+  const own = { key: idOf('^key_'), credential: idOf('^cred_') };
+  for (const one of planted) found.answers.push(...(await plantInFeed(controlUrl, body.secret, one, own)));
 }
 
 /** The whole life of a secret, its data sent in every way that there is. */

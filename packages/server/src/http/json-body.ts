@@ -7,13 +7,13 @@ const MAX_DEPTH = 32;
 /** Reads a JSON body, or says what is wrong with it. Empty is `undefined`. */
 export function parseJsonBody(bytes: Buffer): { value: unknown } | Refusal {
   if (bytes.length === 0) return { value: undefined };
-  if (!isUtf8(bytes)) return refuse('INVALID_JSON', 'The body is not UTF-8.');
+  if (!isUtf8(bytes)) return refuse('INVALID_JSON', 'The body is not UTF-8.', '/');
   const text = bytes.toString('utf8');
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    return refuse('INVALID_JSON', 'The body does not parse as JSON.');
+    return refuse('INVALID_JSON', 'The body does not parse as JSON.', '/');
   }
   const bad = isPlain(value, 0) ? undefined : findBadText(value, '', 0);
   if (bad !== undefined) return bad;

@@ -117,6 +117,9 @@ const CODE_OF_FASTIFY: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_MAX_PARAM_LENGTH: 'URI_TOO_LONG',
 };
 
+/** Where it is the body as a whole. */
+const FIELD_OF: Partial<Record<ErrorCode, string>> = { BODY_TOO_LARGE: '/', INVALID_JSON: '/' };
+
 function fail(
   error: FastifyError,
   request: FastifyRequest,
@@ -125,7 +128,7 @@ function fail(
 ): FastifyReply {
   if (error instanceof InvalidInput) return sendProblem(request, reply, error.refusal);
   const code = CODE_OF_FASTIFY[error.code];
-  if (code !== undefined) return sendProblem(request, reply, refuse(code, ERRORS[code].title));
+  if (code !== undefined) return sendProblem(request, reply, refuse(code, ERRORS[code].title, FIELD_OF[code]));
   const known = classify(error);
   if (known === 'OVERLOADED') {
     return sendProblem(request, reply, refuse('OVERLOADED', 'Try again after the time in Retry-After.'));
@@ -135,7 +138,7 @@ function fail(
     return sendProblem(request, reply, refuse('STORE_UNAVAILABLE', 'Read the state again before you repeat the call.'));
   }
   if (typeof error.statusCode === 'number' && error.statusCode >= 400 && error.statusCode < 500) {
-    return sendProblem(request, reply, refuse('INVALID_INPUT', 'The request could not be read.'));
+    return sendProblem(request, reply, refuse('INVALID_INPUT', 'The request could not be read.', 'request'));
   }
   log.error({ error, request: request.id }, 'a request failed');
   return sendProblem(request, reply, refuse('INTERNAL', 'Report the instance id to whoever runs this server.'));

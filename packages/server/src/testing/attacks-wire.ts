@@ -99,7 +99,7 @@ export class WireConnection implements Disposable {
       this.#received = this.#received.subarray(start);
       return this.#take(Buffer.alloc(0));
     }
-    const length = this.#bodiless ? 0 : Number(headers.get('content-length') ?? 0);
+    const length = this.#bodiless || status === 304 ? 0 : Number(headers.get('content-length') ?? 0);
     if (this.#received.length < start + length) return;
     const body = this.#received.subarray(start, start + length).toString('utf8');
     this.#received = this.#received.subarray(start + length);

@@ -53,8 +53,11 @@ export async function takeReport(taking: Taking, { scope, verifier }: Asking, pa
     const place = fed.get(id) ?? quotaKeys.get(id);
     return place !== undefined && isAddressedTo({ projects: [place.project], environment: place.environment }, scope);
   };
-  const isItsOwn = (environment: string) =>
-    environment === '' || isAddressedTo({ projects: [places.projectOf(environment)], environment }, scope);
+  // An id becomes the subject of an entry: what is none of ours is written nowhere.
+  const isItsOwn = (environment: string) => {
+    const project = places.environmentOf(environment)?.project;
+    return environment === '' || (project !== undefined && isAddressedTo({ projects: [project], environment }, scope));
+  };
   const uses = credentials
     .filter(({ id }) => isFed(id))
     .map((use) => ({ ...use, lastAt: Math.min(use.lastAt, now), lastIp: readableAddress(use.lastIp) }));

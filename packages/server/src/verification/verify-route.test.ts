@@ -153,4 +153,15 @@ onEachDatabase('the environment of a verification', (createPlace) => {
     assert.equal(await shared().codeOf('nonsense'), 'MALFORMED');
     assert.equal(await shared().codeOf(`${secret}0`), 'MALFORMED');
   });
+
+  it("takes a client's address from the caller's field alone, not from who asks", async () => {
+    const { secret } = await shared().market.issue({ allowedNetworks: ['127.0.0.0/8', '::1/128'] });
+    const url = new URL('/v1/verify', shared().installation.verifierUrl);
+    const headers = { forwarded: 'for=127.0.0.1', 'x-forwarded-for': '127.0.0.1', 'x-real-ip': '127.0.0.1' };
+    const asked = { token: tokens['environment'] as string, headers };
+    assert.equal((await send(url, 'POST', { key: secret }, asked)).body.code, 'NETWORK_NOT_ALLOWED');
+    const batch = await send(new URL('/v1/verify/batch', url), 'POST', { requests: [{ key: secret }] }, asked);
+    assert.equal(batch.body.verdicts[0].code, 'NETWORK_NOT_ALLOWED');
+    assert.equal((await send(url, 'POST', { key: secret, clientIp: '127.0.0.1' }, asked)).body.code, 'VALID');
+  });
 });
