@@ -55,7 +55,8 @@ describe('the bytes of a key or share', () => {
     const holder = new SecretBytes(Buffer.from(bytes));
     assertSilent(holder);
     const share = readShare(writeShare({ set: '0123456789abcdef', number: 1, bytes: holder }));
-    assert.ok(share?.bytes.read().equals(bytes));
+    assert.ok(share);
+    assert.ok(share.bytes.read().equals(bytes));
     for (const { bytes: own } of [share, { ...share }]) assertSilent(own);
     assert.match(JSON.stringify(share), /"bytes":"\[secret\]"/);
     assertSilent({ id: 'a', version: 1, key: keyFrom(Buffer.from(bytes)) });
