@@ -91,6 +91,9 @@ describe('the configuration', () => {
       writeFileSync(file, `${url}\n`, { mode: 0o600 });
       const config = readConfig([], { [`${name}_FILE`]: file });
       assert.equal(config[field], url);
+      assert.deepEqual(config.passwordsInEnvironment, []);
+      for (const [given, warned] of Object.entries({ [url]: [name], [url.replace(/[^/]*word@/, '')]: [] }))
+        assert.deepEqual(readConfig([], { [name]: given }).passwordsInEnvironment, warned, given);
       const passed = environmentOfLibrary(readConfig([], { [name]: url }));
       assert.deepEqual([passed[name], environmentOfLibrary(config)[`${name}_FILE`]], [undefined, undefined]);
       const both = { [name]: url, [`${name}_FILE`]: file };

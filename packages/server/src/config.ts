@@ -59,6 +59,8 @@ export interface Config {
   /** The operator's word that a restart of it loses nothing. */
   readonly redisDurable: boolean;
   readonly logLevel: string;
+  /** Names of variables whose URL has a password, which a file would hold better. */
+  readonly passwordsInEnvironment: readonly string[];
   /** What our own child processes get to see: nothing of the database and the root key. */
   readonly childEnvironment: Environment;
 }
@@ -146,6 +148,7 @@ export function readConfig(args: readonly string[], environment: Environment): C
     redisUrl: secretUrl('KEYHOLD_REDIS_URL', env['KEYHOLD_REDIS_URL'], env['KEYHOLD_REDIS_URL_FILE']),
     redisDurable: env['KEYHOLD_REDIS_DURABLE'] === 'true',
     logLevel: logLevel(env['KEYHOLD_LOG_LEVEL'] ?? 'info'),
+    passwordsInEnvironment: ['KEYHOLD_DATABASE_URL', 'KEYHOLD_REDIS_URL'].filter((name) => hasPassword(env[name])),
     childEnvironment: {
       ...environment,
       KEYHOLD_DATABASE_URL: undefined,
@@ -178,6 +181,11 @@ function secretUrl(name: string, given = '', file = ''): string | undefined {
   // Where it fails later it would be repeated.
   if (!URL.canParse(text)) throw new ConfigError(`${name}_FILE: ${file} does not hold a URL`);
   return text;
+}
+
+function hasPassword(text: string | undefined): boolean {
+  const url = URL.parse(text ?? '');
+  return url !== null && (url.password !== '' || url.searchParams.has('password'));
 }
 
 function parse(args: readonly string[]) {

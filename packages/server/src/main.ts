@@ -43,9 +43,9 @@ const stack = new AsyncDisposableStack();
 try {
   const config = readConfig(process.argv.slice(2), process.env);
   process.umask(0o077);
-  leaveMemoryOutOfCoreDumps();
   process.title = `keyhold ${config.command}`;
   const log = createLog(config.logLevel, `keyhold-${config.command}`);
+  warnOfOpenPlaces(config, log, leaveMemoryOutOfCoreDumps());
   stopWhenAsked(stack);
   if (config.command === 'restore') {
     const code = config.restore.drill ? await drill(config) : await restore(config);
@@ -64,6 +64,18 @@ try {
   // What was begun ends first: a PIN that was tried has its entry. What hangs is not waited for.
   systemClock.after(END_PATIENCE_MS, end);
   stack.disposeAsync().then(end, end);
+}
+
+/** Where secrets of this process lie open to whoever runs as the same user. Other systems than Linux have no such switch. */
+function warnOfOpenPlaces(
+  { passwordsInEnvironment }: ReturnType<typeof readConfig>,
+  log: ReturnType<typeof createLog>,
+  dumpsAreEmpty: boolean,
+): void {
+  if (!dumpsAreEmpty && process.platform === 'linux')
+    log.warn('a core dump of this process would hold its memory: switch them off with ulimit -c 0');
+  for (const name of passwordsInEnvironment)
+    log.warn(`${name} holds a password that its environment shows: give ${name}_FILE in its place`);
 }
 
 /** What whoever started us can mend, said so that he can; null for everything else. */

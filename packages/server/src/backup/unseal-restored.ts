@@ -57,7 +57,9 @@ async function combined(parameters: ShamirParameters, texts: readonly string[]):
     shares.set(share.number, share);
   }
   if (shares.size < parameters.threshold) throw missing(parameters);
-  return await combineShares([...shares.values()].slice(0, parameters.threshold));
+  const key = await combineShares([...shares.values()].slice(0, parameters.threshold));
+  for (const { bytes } of shares.values()) bytes.wipe();
+  return key;
 }
 
 function missing(parameters: SealParameters): ConfigError {

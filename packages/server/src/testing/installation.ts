@@ -62,6 +62,7 @@ export function testConfig(place: Pick<TestPlace, 'folder' | 'databaseUrl'>, cha
     redisUrl: undefined,
     redisDurable: false,
     logLevel: 'silent',
+    passwordsInEnvironment: [],
     childEnvironment: {},
     ...changes,
   };

@@ -37,7 +37,10 @@ export class Hsm {
     const unusable = looseModule(call.module);
     if (unusable !== null) return refuse('HSM_MODULE_UNUSABLE', unusable);
     const answer = await this.#turns.take(() => this.#ask(call));
-    return 'failed' in answer ? refuse(answer.failed, answer.detail) : Buffer.from(answer.bytes);
+    if ('failed' in answer) return refuse(answer.failed, answer.detail);
+    // The memory that it came in: a copy would leave this one behind.
+    const { buffer, byteOffset, byteLength } = answer.bytes;
+    return Buffer.from(buffer, byteOffset, byteLength);
   }
 
   /** Whoever waits for an answer, or for his turn, is told that there is none: nobody waits for an HSM to stop. */

@@ -7,7 +7,12 @@ import { eventually } from '../testing/eventually.ts';
 import { have } from '../testing/missing-part.ts';
 import { type ProcessInstallation, startProcessInstallation } from '../testing/process-installation.ts';
 import { openRaw } from '../testing/raw-database.ts';
-import { unwrapRootKey } from './root-key.ts';
+import { changeSeal, closeSeal, mustOpenSeal, type Opener } from '../testing/seals.ts';
+import { keyOfPassphrase } from './passphrase-seal.ts';
+import { parametersOf, unwrapRootKey } from './root-key.ts';
+import type { SealParameters } from './seal.ts';
+import { checkShare, combineShares } from './shamir-seal.ts';
+import type { Share } from './share.ts';
 
 const CHUNK = 4 * 1024 * 1024;
 
@@ -37,10 +42,11 @@ function readAt(memory: number, at: bigint, end: bigint, overlap: number): Buffe
   }
 }
 
+/** By their ends: of what was freed and not wiped the allocator writes over the first bytes. */
 function isInside(pid: number, needles: readonly Buffer[]): boolean[] {
   const found = needles.map(() => false);
   for (const part of imageOf(pid, 256)) {
-    for (const [i, needle] of needles.entries()) found[i] ||= part.includes(needle);
+    for (const [i, needle] of needles.entries()) found[i] ||= part.includes(needle.subarray(-16));
   }
   return found;
 }
@@ -50,12 +56,22 @@ interface Keys {
   readonly root: Buffer;
 }
 
-/** What opens everything, as whoever has the key file and the database works it out. */
-async function keysOf(place: TestPlace): Promise<Keys> {
+/** What opens everything, as whoever has the database and what opens its seal works it out. */
+async function keysOf(place: TestPlace, opener: Opener = { kind: 'file' }): Promise<Keys> {
   await using raw = await openRaw(place);
   const [[row], [head]] = [await raw.rows('select * from seals'), await raw.rows('select * from ledger_head')];
-  const seal = Buffer.from(readFileSync(`${place.folder}.key`, 'utf8'), 'base64');
+  const seal = await sealKeyOf(place, parametersOf(row), opener);
   return { seal, root: unwrapRootKey(head.installation, row, Buffer.from(seal)).root.key.export() };
+}
+
+async function sealKeyOf({ folder }: TestPlace, parameters: SealParameters, opener: Opener): Promise<Buffer> {
+  if (parameters.kind === 'passphrase' && opener.kind === 'passphrase')
+    return await keyOfPassphrase(parameters, opener.passphrase);
+  if (parameters.kind === 'shamir' && opener.kind === 'shamir') {
+    const shares = opener.shares.slice(0, opener.threshold).map((text) => checkShare(parameters, text) as Share);
+    return await combineShares(shares);
+  }
+  return Buffer.from(readFileSync(`${folder}.key`, 'utf8'), 'base64');
 }
 
 async function storeAndReveal({ call }: ProcessInstallation): Promise<void> {
@@ -108,6 +124,16 @@ it('once it is sealed, a core image has neither the root key nor the key of its 
   assert.deepEqual(isInside(installation.control.pid, [seal, root]), [true, true], 'while it is unsealed');
   assert.equal((await installation.call('POST', '/v1/seal')).status, 200);
   assert.deepEqual(isInside(installation.control.pid, [seal, root]), [false, false]);
+  await mustOpenSeal(installation, { kind: 'file' });
+  for (const kind of ['passphrase', 'shamir'] as const) {
+    const opener = await changeSeal(installation, kind);
+    const keys = await keysOf(place, opener);
+    await closeSeal(installation);
+    await mustOpenSeal(installation, opener);
+    await closeSeal(installation);
+    assert.deepEqual(isInside(installation.control.pid, [keys.seal, root]), [false, false], `${kind}, made and opened`);
+    await mustOpenSeal(installation, opener);
+  }
 });
 
 it("a seal's key that another seal replaced, and a root key that was retired, leave the memory", async (t) => {

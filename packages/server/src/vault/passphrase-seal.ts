@@ -31,5 +31,6 @@ export async function keyOfPassphrase(parameters: PassphraseParameters, passphra
     passes,
   });
   message.fill(0);
-  return Buffer.from(key);
+  // Not a copy of it, which would leave this one to the collector.
+  return key;
 }

@@ -5,6 +5,7 @@ import type { Seal } from '@keyhold/protocol/operations/seal';
 import type { Hsm } from './hsm.ts';
 import { readPinFile } from './pin-file.ts';
 import type { Pkcs11Parameters } from './seal.ts';
+import { SecretBytes } from './secret-bytes.ts';
 import { associatedData } from '@keyhold/protocol/sealed-field';
 import { newKeyBytes } from './wrapped-key.ts';
 
@@ -33,7 +34,7 @@ export async function makePkcs11Seal(
   hsm: Hsm,
   place: SealPlace,
   { module, tokenLabel, keyLabel = `keyhold ${place.installation}`, pin, pinFile }: Pkcs11Change,
-): Promise<{ readonly parameters: Pkcs11Parameters; readonly keyBytes: Buffer } | Refusal> {
+): Promise<{ readonly parameters: Pkcs11Parameters; readonly keyBytes: SecretBytes } | Refusal> {
   if (module === undefined) return refuse('INVALID_INPUT', 'This seal takes the path of a PKCS#11 module.', '/module');
   if (tokenLabel === undefined) return refuse('INVALID_INPUT', 'This seal takes the label of a token.', '/tokenLabel');
   const given = pinOf(pin, pinFile ?? null);
@@ -49,7 +50,7 @@ export async function makePkcs11Seal(
   }
   const wrappedKey = Buffer.concat([commitment, nonce, encrypted]).toString('hex');
   const parameters = { kind: 'pkcs11', module, tokenLabel, keyLabel, pinFile: pinFile ?? null, wrappedKey } as const;
-  return { parameters, keyBytes };
+  return { parameters, keyBytes: new SecretBytes(keyBytes) };
 }
 
 /**

@@ -24,6 +24,7 @@ import {
 import { readSeal } from './seals.store.ts';
 import { combineShares, readNewShare } from './shamir-seal.ts';
 import type { Secret } from './secret.ts';
+import type { SecretBytes } from './secret-bytes.ts';
 import type { Share } from './share.ts';
 import { SEALED, type Vault } from './vault.ts';
 
@@ -36,7 +37,7 @@ type Changed = { readonly seal: Seal; readonly shares?: readonly Secret[] };
 /** A change to shares that waits for them: until enough came back, nobody is known to have them. */
 interface PendingChange {
   readonly parameters: ShamirParameters;
-  readonly keyBytes: Buffer;
+  readonly keyBytes: SecretBytes;
   readonly nonce: string;
   readonly given: Share[];
 }
@@ -115,7 +116,7 @@ export class SealGate {
     try {
       return await this.#vault.sealTurns.take(() => this.#change(caller, change, made));
     } finally {
-      made?.keyBytes.fill(0);
+      made?.keyBytes.wipe();
     }
   }
 
@@ -199,11 +200,14 @@ export class SealGate {
     this.#forgetPending();
     const { parameters, keyBytes, shares } = made;
     if (parameters.kind !== 'shamir') {
-      const changed = await this.#commit(caller, seal, parameters, keyBytes);
+      const changed = await this.#commit(caller, seal, parameters, keyBytes).finally(() => keyBytes.wipe());
       return isRefusal(changed) ? changed : { seal: changed };
     }
     const barred = await this.#enter(caller, 'seal.change-begun', seal, parameters.kind);
-    if (barred !== null) return barred;
+    if (barred !== null) {
+      keyBytes.wipe();
+      return barred;
+    }
     this.#pending = { parameters, keyBytes, nonce: newNonce(), given: [] };
     return { seal: await this.#view(seal), shares: shares ?? [] };
   }
@@ -224,27 +228,27 @@ export class SealGate {
       return await this.#give(caller, 'seal.confirming', seal, pending.given, share);
     // The last one is kept nowhere: where the change can't be entered, it is given again.
     const combined = await combineShares([...pending.given, share]);
-    share.bytes.fill(0);
-    const whole = timingSafeEqual(combined, pending.keyBytes);
+    share.bytes.wipe();
+    const whole = timingSafeEqual(combined, pending.keyBytes.read());
     combined.fill(0);
     if (!whole) throw new Error('shares that were checked one by one do not make the key that was split');
-    const changed = await this.#commit(caller, seal, pending.parameters, Buffer.from(pending.keyBytes));
+    const changed = await this.#commit(caller, seal, pending.parameters, pending.keyBytes);
     if (!isRefusal(changed)) this.#forgetPending();
     return isRefusal(changed) ? changed : this.show();
   }
 
-  /** Takes `keyBytes` over. */
+  /** `keyBytes` stay the caller's to wipe. */
   async #commit(
     caller: SealCaller,
     seal: SealRow,
     parameters: SealParameters,
-    keyBytes: Buffer,
+    keyBytes: SecretBytes,
   ): Promise<Seal | Refusal> {
     const { keyring, ledger, clock } = this.#vault;
     const { unsealed } = keyring;
     if (unsealed === null) return SEALED;
     const { installation } = ledger.head;
-    const sealKey = keyFrom(Buffer.from(keyBytes));
+    const sealKey = keyFrom(Buffer.from(keyBytes.read()));
     const wrap = ({ key, version }: WrappingKey) => {
       const rootBytes = key.export();
       const wrapped = wrapRootKey(installation, { id: seal.id, rootVersion: version }, sealKey, rootBytes);
@@ -253,10 +257,8 @@ export class SealGate {
     };
     // INVARIANT: what the seal holds is wrapped anew, not what memory holds of another one (`currentRoot`).
     const current = reopenRootKey(installation, seal, unsealed) ?? unsealed;
-    if (seal.root_version !== current.root.version) {
-      keyBytes.fill(0);
+    if (seal.root_version !== current.root.version)
       return refuse('ATTEMPT_OVER', 'The root key was rotated without an answer: seal and unseal, then try again.');
-    }
     const root_key = wrap(current.root);
     const previous_root_key = current.previousRoot === null ? null : wrap(current.previousRoot);
     const { kind } = parameters;
@@ -271,11 +273,8 @@ export class SealGate {
       };
       return await facts.update('seals', row, { ...made, root_key, previous_root_key });
     });
-    if (isRefusal(recorded)) {
-      keyBytes.fill(0);
-      return recorded;
-    }
-    keyring.replace(unsealed, unwrapRootKey(installation, recorded.value, keyBytes));
+    if (isRefusal(recorded)) return recorded;
+    keyring.replace(unsealed, unwrapRootKey(installation, recorded.value, sealKey.export()));
     this.#begin();
     // INVARIANT: the change counts, whatever becomes of files: a start settles and removes what was not done here.
     if (parameters.kind === 'file') this.#settle(parameters);
@@ -294,8 +293,8 @@ export class SealGate {
   }
 
   #forgetPending(): void {
-    this.#pending?.keyBytes.fill(0);
-    for (const { bytes } of this.#pending?.given ?? []) bytes.fill(0);
+    this.#pending?.keyBytes.wipe();
+    for (const { bytes } of this.#pending?.given ?? []) bytes.wipe();
     this.#pending = null;
   }
 
@@ -322,7 +321,7 @@ export class SealGate {
     const share = readNewShare(parameters, this.#given, input.share);
     if (isRefusal(share) || this.#given.length + 1 < parameters.threshold) return share;
     const key = await combineShares([...this.#given, share]);
-    share.bytes.fill(0);
+    share.bytes.wipe();
     return key;
   }
 
@@ -351,7 +350,7 @@ export class SealGate {
   }
 
   #begin(): void {
-    for (const { bytes } of this.#given) bytes.fill(0);
+    for (const { bytes } of this.#given) bytes.wipe();
     this.#given = [];
     this.#nonce = newNonce();
   }

@@ -6,6 +6,7 @@ import { keyOfPkcs11Seal, makePkcs11Seal, type Pkcs11Change, type SealPlace } fr
 import { SEAL_NEEDS, type SealParameters, type ShamirParameters } from './seal.ts';
 import { makeShares } from './shamir-seal.ts';
 import { Secret } from './secret.ts';
+import { SecretBytes } from './secret-bytes.ts';
 import { newKeyBytes } from './wrapped-key.ts';
 
 /** What a seal's key comes from, beside what is given in a call. */
@@ -34,7 +35,7 @@ export interface SealChange extends Pkcs11Change {
 /** A seal that is not in force yet; the key is the caller's to wipe. */
 export interface MadeSeal {
   readonly parameters: SealParameters;
-  readonly keyBytes: Buffer;
+  readonly keyBytes: SecretBytes;
   readonly shares?: readonly Secret[];
 }
 
@@ -47,16 +48,16 @@ export async function makeSeal(
   if (change.kind === 'passphrase') {
     if (change.passphrase === undefined) return needs(change.kind, '/passphrase');
     const parameters = newPassphraseParameters();
-    return { parameters, keyBytes: await keyOfPassphrase(parameters, change.passphrase) };
+    return { parameters, keyBytes: new SecretBytes(await keyOfPassphrase(parameters, change.passphrase)) };
   }
-  const keyBytes = newKeyBytes();
+  const keyBytes = new SecretBytes(newKeyBytes());
   if (change.kind === 'file') {
-    const parameters = usingFile('INVALID_INPUT', () => writeKeyFile(keyFile, keyBytes));
+    const parameters = usingFile('INVALID_INPUT', () => writeKeyFile(keyFile, keyBytes.read()));
     return isRefusal(parameters) ? parameters : { parameters, keyBytes };
   }
   const { shares = 5, threshold = 3 } = change;
   if (threshold > shares) return refuse('INVALID_INPUT', 'The threshold is above the number of shares.', '/threshold');
-  const { parameters, texts } = await makeShares(keyBytes, shares, threshold);
+  const { parameters, texts } = await makeShares(keyBytes.read(), shares, threshold);
   return { parameters, keyBytes, shares: texts.map((text) => new Secret(text)) };
 }
 

@@ -2,6 +2,7 @@ import { type Refusal, refuse } from '@keyhold/protocol/errors';
 import { randomBytes } from 'node:crypto';
 import { combine, split } from 'shamir-secret-sharing';
 import type { ShamirParameters } from './seal.ts';
+import { SecretBytes } from './secret-bytes.ts';
 import { readShare, type Share, shareDigest, writeShare } from './share.ts';
 
 /** Splits a seal's key; the shares are shown once, each to whom it was meant for. */
@@ -11,10 +12,12 @@ export async function makeShares(
   threshold: number,
 ): Promise<{ readonly parameters: ShamirParameters; readonly texts: readonly string[] }> {
   const set = randomBytes(8).toString('hex');
-  const parts = await split(Uint8Array.from(keyBytes), shares, threshold);
-  const made: Share[] = parts.map((bytes, i) => ({ set, number: i + 1, bytes: Buffer.from(bytes) }));
+  const parts = await split(plainView(keyBytes), shares, threshold);
+  const made: Share[] = parts.map((bytes, i) => ({ set, number: i + 1, bytes: new SecretBytes(movedFrom(bytes)) }));
   const digests = made.map(shareDigest);
-  return { parameters: { kind: 'shamir', shares, threshold, set, digests }, texts: made.map(writeShare) };
+  const texts = made.map(writeShare);
+  for (const { bytes } of made) bytes.wipe();
+  return { parameters: { kind: 'shamir', shares, threshold, set, digests }, texts };
 }
 
 /** Why a share is not one of this seal's, or the share. */
@@ -28,7 +31,19 @@ export function checkShare(parameters: ShamirParameters, text: string): Share | 
 
 /** The seal's key, of enough shares; the caller's to wipe. */
 export async function combineShares(shares: readonly Share[]): Promise<Buffer> {
-  return Buffer.from(await combine(shares.map(({ bytes }) => Uint8Array.from(bytes))));
+  return movedFrom(await combine(shares.map(({ bytes }) => plainView(bytes.read()))));
+}
+
+/** The same memory, since the library takes no Buffer, and a copy would be one more to wipe. */
+function plainView({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+/** Copied and wiped: V8 holds so small an array on its own heap, and leaves the bytes there once `buffer` is asked for. */
+function movedFrom(bytes: Uint8Array): Buffer {
+  const copy = Buffer.from(bytes);
+  bytes.fill(0);
+  return copy;
 }
 
 /** A share of this set that was not given yet, or why it is none. */

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { SecretBytes } from './secret-bytes.ts';
 
 /**
  * A share as text: `khshare-<set>-<number>-<share, hex>-<check>`. The set tells foreign shares apart, the check
@@ -11,11 +12,11 @@ export interface Share {
   /** 1-based, for people. */
   readonly number: number;
   /** The caller's to wipe. */
-  readonly bytes: Buffer;
+  readonly bytes: SecretBytes;
 }
 
 export function writeShare({ set, number, bytes }: Share): string {
-  const body = `khshare-${set}-${number}-${bytes.toString('hex')}`;
+  const body = `khshare-${set}-${number}-${bytes.read().toString('hex')}`;
   return `${body}-${checkOf(body)}`;
 }
 
@@ -25,11 +26,11 @@ export function readShare(text: string): Share | null {
   if (match === null) return null;
   const [whole, set = '', number, hex = '', check] = match;
   if (checkOf(whole.slice(0, -9)) !== check) return null;
-  return { set, number: Number(number), bytes: Buffer.from(hex, 'hex') };
+  return { set, number: Number(number), bytes: new SecretBytes(Buffer.from(hex, 'hex')) };
 }
 
 export function shareDigest({ bytes }: Share): string {
-  return hash('sha256', bytes, 'hex');
+  return hash('sha256', bytes.read(), 'hex');
 }
 
 function checkOf(body: string): string {

@@ -155,11 +155,10 @@ onEachDatabase('the key that secrets of requests lie under', (createPlace) => {
     const rowOf = async ({ credential }: { credential: { id: string } }) =>
       (await raw.rows(`select * from signature_keys where credential_id = '${credential.id}'`))[0];
     const [own, foreign] = [await rowOf(mine), await rowOf(other)];
-    const alarmed = async () => {
+    const alarmed = async (code = 'ENVELOPE_BROKEN', subject = mine.credential.id) => {
       const { body } = await shared().installation.call('GET', '/v1/installation');
       return body.alarms.some(
-        (alarm: { code: string; subject: string }) =>
-          alarm.code === 'ENVELOPE_BROKEN' && alarm.subject === mine.credential.id,
+        (alarm: { code: string; subject: string }) => alarm.code === code && alarm.subject === subject,
       );
     };
     const reader = await token(['feed', 'feed:hmac']);
@@ -172,7 +171,7 @@ onEachDatabase('the key that secrets of requests lie under', (createPlace) => {
       // What is beside it opens: it is not refused for want of a key.
       await eventually('another opens', async () => (await verifier.verify(await signedBy(beside))).code === 'VALID');
       assert.notEqual((await verifier.verify(await signedBy(mine))).code, 'VALID', what);
-      await eventually('the alarm', alarmed);
+      await eventually('the alarm', () => alarmed());
       await verifier.stop();
     }
     await past.restore('signature_keys', own);
@@ -186,6 +185,7 @@ onEachDatabase('the key that secrets of requests lie under', (createPlace) => {
     const verifier = embedVerifier({ controlUrl: shared().installation.controlUrl, token: reader.secret });
     await eventually('it is fed', async () => verifier.ready);
     assert.notEqual((await verifier.verify(await signedBy(mine))).code, 'VALID', 'put back');
+    await eventually('its alarm', () => alarmed('ROW_TAMPERED', own.id));
     await verifier.stop();
     await past.restore('signature_keys', current);
   });

@@ -308,6 +308,10 @@ onEachDatabase('a password with an authenticator app', (createPlace) => {
       String((await raw.rows(`select id from person_passwords where person_id = '${person}'`))[0]?.['id']);
     const [own, theirs] = [await past.row('person_passwords', await idOf(lou.id)), await idOf(mia.id)];
     const other = await past.row('person_passwords', theirs);
+    const alarmsOf = async (id: string): Promise<string[]> => {
+      const { alarms } = assertStatus(await owner.call('GET', '/v1/installation'), 200);
+      return alarms.filter((one: { subject: string }) => one.subject === id).map((one: { code: string }) => one.code);
+    };
     let hops = 0;
     for (const columns of [
       { hash: other['hash'] ?? null },
@@ -332,15 +336,25 @@ onEachDatabase('a password with an authenticator app', (createPlace) => {
       assert.deepEqual([refused.status, refused.body.code], [409, 'ENVELOPE_BROKEN'], what);
     }
     await past.restore('person_passwords', own);
-    const stated = () => raw.rows(`select vault_key_id from person_passwords where id = '${own.id}'`);
+    assert.deepEqual((await alarmsOf(own.id)).sort(), ['ENVELOPE_BROKEN', 'ROW_TAMPERED']);
+    const unmoved = () =>
+      raw.rows(`select id from person_passwords where id in ('${own.id}', '${theirs}')
+        and vault_key_id = '${own['vault_key_id']}'`);
     const rotate = { project: 'default', environment: 'production' };
     assert.ok((await owner.call('POST', '/v1/vault/keys/rotate', rotate, { confirm: true })).status < 300);
-    for (let i = 0; (await stated())[0]?.['vault_key_id'] === own['vault_key_id']; i++) {
+    for (let i = 0; (await unmoved()).length > 0; i++) {
       assert.ok(i < 200, 'it is not re-wrapped');
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     using _ = later(hops + 8);
     assertStatus(await lou.signInTyping(), 200);
+    // Her whole row as it was before that.
+    const moved = await past.row('person_passwords', theirs);
+    await past.edit('person_passwords', theirs, other);
+    assert.equal(outcome(await mia.signInTyping()), '401 SIGN_IN_REFUSED');
+    assert.deepEqual(await alarmsOf(theirs), ['ROW_TAMPERED']);
+    await past.edit('person_passwords', theirs, moved);
+    assertStatus(await mia.signInTyping(), 200);
     assertStatus(await owner.call('POST', '/v1/seal', {}, { confirm: true }), 200);
     assert.equal(outcome(await lou.signInTyping()), '503 SEALED');
     assert.equal(outcome(await lou.call('GET', '/v1/session')), 'done');

@@ -242,11 +242,23 @@ onEachDatabase('signing in at a provider', (createPlace) => {
   it('ends with the provider: its sessions, roles by its groups; and nothing of it that was edited is believed', async () => {
     const { owner, place } = shared();
     know('ida', { groups: ['audit'] });
-    const ida = await comes('ida');
     await using raw = await openRaw(place);
     const past = new WrittenPast(raw);
     const [{ id }] = (await raw.rows(`select id from sign_ons where name = 'corp'`)) as [{ id: string }];
+    const codesOfIt = async (): Promise<string[]> => {
+      const { alarms } = assertStatus(await owner.call('GET', '/v1/installation'), 200);
+      return alarms.filter((one: { subject: string }) => one.subject === id).map((one: { code: string }) => one.code);
+    };
+    // As it was before its last change.
+    const before = await past.row('sign_ons', id);
+    assertStatus(await save('corp'), 200);
     const row = await past.row('sign_ons', id);
+    assert.notEqual(row['envelope'], before['envelope']);
+    await past.edit('sign_ons', id, before);
+    assert.equal(await come('ida'), 'SIGN_IN_REFUSED');
+    assert.deepEqual(await codesOfIt(), ['ROW_TAMPERED']);
+    await past.edit('sign_ons', id, row);
+    const ida = await comes('ida');
     await past.edit('sign_ons', id, { roles: String(row['roles']).replace('auditor', 'administrator') });
     assert.equal(outcome(await ida.call('GET', '/v1/session')), '401 UNAUTHENTICATED');
     assert.equal(await come('ida'), 'SIGN_IN_REFUSED');
@@ -259,11 +271,7 @@ onEachDatabase('signing in at a provider', (createPlace) => {
       await past.mend('sign_ons', id);
       assert.equal(await come('ida'), 'SIGN_IN_REFUSED', what);
     }
-    const { alarms } = assertStatus(await owner.call('GET', '/v1/installation'), 200);
-    const codes = alarms
-      .filter(({ subject }: { subject: string }) => subject === id)
-      .map((one: { code: string }) => one.code);
-    assert.deepEqual(codes.sort(), ['ENVELOPE_BROKEN', 'ROW_TAMPERED']);
+    assert.deepEqual((await codesOfIt()).sort(), ['ENVELOPE_BROKEN', 'ROW_TAMPERED']);
     await past.restore('sign_ons', row);
 
     assert.equal(outcome(await ida.call('GET', '/v1/session')), 'done');
