@@ -335,52 +335,6 @@ onEachDatabase('an encrypted field written past the ledger', (createPlace) => {
     await past.restore(table, row);
   });
 
-  it('is not opened from a row of a key that says it is of another version', async () => {
-    const [own] =
-      await raw.rows(`select k.id, k.version from vault_keys k join environments e on e.id = k.environment_id
-      where e.name = 'other' and k.purpose = 'secrets'`);
-    const [{ id }] = await raw.rows(`select s.id from secrets s join environments e on e.id = s.environment_id
-      where e.name = 'other'`);
-    const row = await past.row('vault_keys', own.id);
-    await past.edit('vault_keys', own.id, { version: 1000 });
-    await past.mend('vault_keys', own.id);
-    await reopen();
-    assert.equal((await reveal(id)).body.code, 'ENVELOPE_BROKEN');
-    // Of the key: what lies under it would not open either.
-    assert.equal(await alarmed('ENVELOPE_BROKEN', own.id), true);
-    await past.restore('vault_keys', row);
-    assert.equal((await reveal(id)).status, 200);
-  });
-
-  it('is not opened where the root key before, which keys may still lie under, is damaged or another', async () => {
-    const { id } = targets['root-key'];
-    const previous = String((await past.row('seals', id))['root_key']);
-    const retired = () =>
-      eventually('the root key before is given up', async () => {
-        const row = await past.row('seals', id);
-        return row['previous_root_key'] === null ? row : null;
-      });
-    await shared().expect(200, 'POST', '/v1/vault/root/rotate');
-    const { root_key } = await retired();
-    const { wrapped } = await past.row('vault_keys', targets['environment-key'].id);
-    await shared().expect(200, 'POST', '/v1/seal');
-    const unsealed = async () => (await call('POST', '/v1/unseal', {})).body.code;
-    const others = { 'the present one': String(root_key), 'a key of an environment': String(wrapped) };
-    for (const [what, value] of Object.entries({ ...damaged(previous), ...others })) {
-      await past.edit('seals', id, { previous_root_key: value });
-      assert.equal(await unsealed(), 'ROW_TAMPERED', what);
-      await past.mend('seals', id);
-      assert.equal(await unsealed(), 'ENVELOPE_BROKEN', what);
-      await past.edit('seals', id, { previous_root_key: null });
-      await past.mend('seals', id);
-    }
-    await past.edit('seals', id, { previous_root_key: previous });
-    await past.mend('seals', id);
-    assert.equal(await unsealed(), undefined);
-    await retired();
-    assert.equal((await targets['secret.value'].read()).status, 200);
-  });
-
   it('is not served through a secret that was moved to where somebody may reveal', async () => {
     const [secret] = await raw.rows(`select * from secrets where id = '${targets['secret.value'].subject}'`);
     const [mine] = await raw.rows("select id from environments where name = 'other'");
