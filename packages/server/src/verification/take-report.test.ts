@@ -40,3 +40,21 @@ it('what a verifier could not tell apart is counted as that, also where it says 
   );
   assert.deepEqual(told, [[[], [], 3]]);
 });
+
+it('what a verifier names as an environment, and is none, is counted nowhere: it may be any text', async () => {
+  const told: unknown[] = [];
+  const [nothing, none] = [() => {}, {} as never];
+  const places = { environmentOf: () => undefined } as never;
+  await takeReport(
+    {
+      ...{ scratch: none, reader: none, places, clock: { wall: () => 1 } as never, tokensUsed: nothing },
+      ...{ broken: nothing, unreadable: { note: nothing } as never, counted: (...added) => void told.push(added) },
+    },
+    { scope: { projects: null, environment: null }, verifier: 'ver_1' } as never,
+    {
+      ...{ credentials: [], quotas: [], refused: [], tokens: [] },
+      denials: [{ environment: 'market_secret', code: 'MALFORMED', count: 1 }],
+    },
+  );
+  assert.deepEqual(told, [[[], [], undefined]]);
+});
