@@ -17,7 +17,7 @@ const patterns = args.filter((arg) => !arg.startsWith('-'));
 const missing: string[] = [];
 // One that was handed over is used as it is.
 const postgres =
-  process.env['KEYHOLD_TEST_POSTGRES'] !== undefined
+  (process.env['KEYHOLD_TEST_POSTGRES'] ?? '') !== ''
     ? null
     : await startPostgres().catch((error: Error) => {
         missing.push(`PostgreSQL (${error.message}): nothing was tested on it`);

@@ -30,11 +30,14 @@ export async function run(args: readonly string[], context: Context): Promise<nu
 function noCommand(args: readonly string[], context: Context): number {
   const words = args.filter((arg) => !arg.startsWith('-'));
   if (args.some((arg) => HELP.has(arg))) return print(helpText(words.slice(0, 2)), context);
-  const [noun] = words;
-  const verbs = COMMANDS.flatMap((command) => (command.words[0] === noun ? (command.words[1] ?? []) : []));
-  if (verbs.length > 0) {
-    const listed = [...new Set(verbs)].join(', ');
-    throw new UsageError(`${noun} is followed by one of ${listed}; "keyhold help ${noun}" says what each does`);
+  for (const known of [words.slice(0, 2), words.slice(0, 1)]) {
+    const next = COMMANDS.flatMap((command) =>
+      known.every((word, i) => command.words[i] === word) ? (command.words[known.length] ?? []) : [],
+    );
+    if (known.length === 0 || next.length === 0) continue;
+    const said = known.join(' ');
+    const listed = [...new Set(next)].join(', ');
+    throw new UsageError(`${said} is followed by one of ${listed}; "keyhold help ${said}" says what each does`);
   }
   throw new UsageError(`there is no command "${args.slice(0, 2).filter(isWord).join(' ')}"; "keyhold help" lists them`);
 }

@@ -87,7 +87,10 @@ it('what callers are refused, and what keys are used for, is entered each minute
   const { secret: token } = (await installation.call('POST', '/v1/tokens', { name: 'reader', scopes: ['read'] })).body;
   assert.equal((await installation.call('POST', '/v1/projects', { slug: 'no', name: 'no' }, { token })).status, 403);
   assert.equal((await installation.verify({ key, environment: 'market/test' })).code, 'VALID');
-  for (const query of ['action=access.denied&code=FORBIDDEN&subject=create-project', `action=key.usage-counted&subject=${keyId}`])
+  for (const query of [
+    'action=access.denied&code=FORBIDDEN&subject=create-project',
+    `action=key.usage-counted&subject=${keyId}`,
+  ])
     await eventually(query, async () => {
       const { items } = (await installation.call('GET', `/v1/audit/entries?${query}`)).body;
       return items.length === 1;

@@ -50,16 +50,19 @@ function inputOf(parameters: Exclude<SealParameters, ShamirParameters>, [text]: 
 }
 
 async function combined(parameters: ShamirParameters, texts: readonly string[]): Promise<Buffer> {
-  const shares = new Map<number, Share>();
-  for (const text of texts) {
-    const share = checkShare(parameters, text);
-    if (typeof share === 'string') throw new RestoreRefused(`its seal does not open: ${share}`, 'seal');
-    shares.set(share.number, share);
+  const given: Share[] = [];
+  try {
+    for (const text of texts) {
+      const share = checkShare(parameters, text);
+      if (typeof share === 'string') throw new RestoreRefused(`its seal does not open: ${share}`, 'seal');
+      given.push(share);
+    }
+    const shares = [...new Map(given.map((share) => [share.number, share])).values()];
+    if (shares.length < parameters.threshold) throw missing(parameters);
+    return await combineShares(shares.slice(0, parameters.threshold));
+  } finally {
+    for (const { bytes } of given) bytes.wipe();
   }
-  if (shares.size < parameters.threshold) throw missing(parameters);
-  const key = await combineShares([...shares.values()].slice(0, parameters.threshold));
-  for (const { bytes } of shares.values()) bytes.wipe();
-  return key;
 }
 
 function missing(parameters: SealParameters): ConfigError {

@@ -24,6 +24,13 @@ onEachDatabase("Vault's transit engine", (createPlace) => {
     return (await raw.rows(`select id from transit_keys where name = '${name}'`))[0].id;
   };
 
+  it('that is made by two at once is one, and both are told of its entry', async () => {
+    const answers = await Promise.all([1, 2].map(() => shared().wire.call('POST', 'transit/keys/twice')));
+    const entries = answers.map(({ headers }) => headers.get('keyhold-entry'));
+    assert.ok(Number(entries[0]) > 0);
+    assert.deepEqual(entries, [entries[0], entries[0]]);
+  });
+
   it('makes a key, shows it without key material, and lists it', async () => {
     const made = await makeKey('shown');
     assert.deepEqual(

@@ -26,7 +26,8 @@ export const PROBLEM_SCHEMA = {
     instance: { type: 'string', description: 'Id of this very request.' },
     field: {
       type: 'string',
-      description: 'What is at fault: a JSON pointer into the body, or the name of a parameter.',
+      description:
+        'What is at fault: a JSON pointer into the body, `/` for all of it, the name of a parameter, or `request`.',
     },
     confirmation: { type: 'string', description: 'Under which the request waits for its person on his page.' },
     approval: { type: 'string', description: 'Under which the request waits for the approval of others.' },

@@ -22,7 +22,8 @@ export async function createTransitKey(
   const id = vault.random.newId('transitKey');
   return await vault.ledger.record(transitEntry(caller, { id, ...place }, 'transit-key.created'), async (facts) => {
     const known = await findTransitKey(facts.db, place.environment_id, name);
-    if (known !== undefined) return known;
+    // By the ledger, whose entry of it is then the one to name.
+    if (known !== undefined) return (await facts.find('transit_keys', known.id)) ?? known;
     const row = await facts.insert('transit_keys', {
       id,
       project_id: place.project_id,

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { openPostgres } from '../database/store.ts';
 
 /** The PostgreSQL that `npm test` started; undefined when it could not be had. */
-export const POSTGRES_URL: string | undefined = process.env['KEYHOLD_TEST_POSTGRES'];
+export const POSTGRES_URL: string | undefined = process.env['KEYHOLD_TEST_POSTGRES'] || undefined;
 
 /** An empty database with every migration, which the others are copies of: that is ten times as fast as to migrate each. */
 const MIGRATED = 'test_migrated';

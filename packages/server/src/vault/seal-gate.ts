@@ -306,9 +306,13 @@ export class SealGate {
     given: Share[],
     share: Share,
   ): Promise<Seal | Refusal> {
-    const barred = await this.#enter(caller, action, seal, `share-${share.number}`);
-    if (barred !== null) return barred;
-    given.push(share);
+    try {
+      const barred = await this.#enter(caller, action, seal, `share-${share.number}`);
+      if (barred !== null) return barred;
+      given.push(share);
+    } finally {
+      if (!given.includes(share)) share.bytes.wipe();
+    }
     return await this.#view(seal);
   }
 

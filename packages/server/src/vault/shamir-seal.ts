@@ -51,6 +51,7 @@ export function readNewShare(parameters: ShamirParameters, given: readonly Share
   const share = checkShare(parameters, text);
   if (typeof share === 'string') return refuse('UNSEAL_REFUSED', share, '/share');
   if (given.some(({ number }) => number === share.number)) {
+    share.bytes.wipe();
     return refuse('UNSEAL_REFUSED', `Share ${share.number} was given already.`, '/share');
   }
   return share;

@@ -61,13 +61,28 @@ it('reads nothing of what is no report, and no more of a list than one may hold'
 });
 
 it('tells of what can not be read at most once a minute, with all that came since', () => {
-  let now = 0;
+  let minute = () => {};
+  const after = (milliseconds: number, action: () => void) => {
+    assert.equal(milliseconds, 60_000);
+    minute = action;
+    return () => {};
+  };
   const told: unknown[] = [];
-  const items = new UnreadableItems({ monotonic: () => now }, { warn: (fields: unknown) => void told.push(fields) });
+  const items = new UnreadableItems({ after }, { warn: (fields: unknown) => void told.push(fields) });
   items.note('ver_1', 2);
-  for (now of [1, 59_999]) items.note('ver_1', 3);
-  now = 60_000;
-  items.note('ver_2', 1);
-  assert.deepEqual(told, [{ verifiers: { ver_1: 2 } }, { verifiers: { ver_1: 6, ver_2: 1 } }]);
+  assert.deepEqual(told.splice(0), [{ verifiers: { ver_1: 2 } }], 'the first at once');
+  for (const [verifier, count] of [
+    ['ver_1', 3],
+    ['ver_1', 2],
+    ['ver_2', 1],
+  ] as const)
+    items.note(verifier, count);
+  assert.deepEqual(told, []);
+  minute();
+  assert.deepEqual(told.splice(0), [{ verifiers: { ver_1: 5, ver_2: 1 } }], 'the rest without another one');
+  minute();
+  assert.deepEqual(told, []);
+  items.note('ver_1', 1);
+  assert.deepEqual(told, [{ verifiers: { ver_1: 1 } }]);
   assert.equal(items.count, 9);
 });

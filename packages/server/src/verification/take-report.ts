@@ -53,7 +53,7 @@ export async function takeReport(taking: Taking, { scope, verifier }: Asking, pa
     const place = fed.get(id) ?? quotaKeys.get(id);
     return place !== undefined && isAddressedTo({ projects: [place.project], environment: place.environment }, scope);
   };
-  // An id becomes the subject of an entry: what is none of ours is written nowhere.
+  // An id becomes the subject of an entry: what is none of ours, or was tampered with, is written nowhere.
   const isItsOwn = (environment: string) => {
     const project = places.environmentOf(environment)?.project;
     return environment === '' || (project !== undefined && isAddressedTo({ projects: [project], environment }, scope));

@@ -9,7 +9,7 @@ export class UnreadableItems {
   readonly #told: ToldCounts;
   #count = 0;
 
-  constructor(clock: Pick<Clock, 'monotonic'>, log: Pick<Log, 'warn'>) {
+  constructor(clock: Pick<Clock, 'after'>, log: Pick<Log, 'warn'>) {
     this.#told = new ToldCounts(clock, (verifiers) =>
       log.warn({ verifiers }, 'what verifiers reported can not be read, in part'),
     );
