@@ -86,6 +86,6 @@ describe('keyhold backup', () => {
       (await keyhold(2, 'backup')).stderr,
       /backup is followed by one of create, drill; "keyhold help backup"/,
     );
-    assert.match((await keyhold(2, 'audit', 'exports')).stderr, /audit exports is followed by one of .*\bcreate\b/);
+    assert.match((await keyhold(2, 'audit exports')).stderr, /audit exports is followed by one of .*\bcreate\b/);
   });
 });
