@@ -1,9 +1,9 @@
-import { inspect } from 'node:util';
+import { Silent } from './silent.ts';
 
 let read: (secret: Secret) => string;
 
-/** A secret on its way to the one who is meant to have it: prints, logs and serialises as `[secret]`. */
-export class Secret {
+/** A secret on its way to the one who is meant to have it. */
+export class Secret extends Silent {
   readonly #value: string;
 
   static {
@@ -11,19 +11,8 @@ export class Secret {
   }
 
   constructor(value: string) {
+    super();
     this.#value = value;
-  }
-
-  toJSON(): string {
-    return '[secret]';
-  }
-
-  toString(): string {
-    return '[secret]';
-  }
-
-  [inspect.custom](): string {
-    return '[secret]';
   }
 }
 

@@ -1,11 +1,12 @@
-import { inspect } from 'node:util';
+import { Silent } from './silent.ts';
 
-/** A key or share whose owner wipes it: prints, logs and serialises as `[secret]`, like `Secret`. */
-export class SecretBytes {
+/** A key or share whose owner wipes it. */
+export class SecretBytes extends Silent {
   readonly #bytes: Buffer;
 
   /** Takes the bytes over. */
   constructor(bytes: Buffer) {
+    super();
     this.#bytes = bytes;
   }
 
@@ -16,17 +17,5 @@ export class SecretBytes {
 
   wipe(): void {
     this.#bytes.fill(0);
-  }
-
-  toJSON(): string {
-    return '[secret]';
-  }
-
-  toString(): string {
-    return '[secret]';
-  }
-
-  [inspect.custom](): string {
-    return '[secret]';
   }
 }

@@ -18,9 +18,18 @@ export class Oracle {
   expected = 0;
   accepted = 0;
   readonly #truths = new Map<string, Truth>();
+  readonly #revivals = new Map<string, number>();
 
   set(secret: string, ability: Ability, truth: Truth): void {
-    this.#truths.set(`${secret} ${ability}`, truth);
+    const name = `${secret} ${ability}`;
+    const wasDead = this.#truths.get(name)?.startsWith('dead') === true;
+    if (wasDead && !truth.startsWith('dead')) this.#revivals.set(name, this.revivals(secret, ability) + 1);
+    this.#truths.set(name, truth);
+  }
+
+  /** How often it may have been given again after it was taken away. */
+  revivals(secret: string, ability: Ability): number {
+    return this.#revivals.get(`${secret} ${ability}`) ?? 0;
   }
 
   get(secret: string, ability: Ability): Truth {
