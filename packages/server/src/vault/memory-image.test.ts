@@ -42,11 +42,10 @@ function readAt(memory: number, at: bigint, end: bigint, overlap: number): Buffe
   }
 }
 
-/** By their ends: of what was freed and not wiped the allocator writes over the first bytes. */
 function isInside(pid: number, needles: readonly Buffer[]): boolean[] {
   const found = needles.map(() => false);
   for (const part of imageOf(pid, 256)) {
-    for (const [i, needle] of needles.entries()) found[i] ||= part.includes(needle.subarray(-16));
+    for (const [i, needle] of needles.entries()) found[i] ||= part.includes(needle);
   }
   return found;
 }
@@ -130,10 +129,12 @@ it('once it is sealed, a core image has neither the root key nor the key of its 
     const keys = await keysOf(place, opener);
     await closeSeal(installation);
     await mustOpenSeal(installation, opener);
+    // Of what we freed and did not wipe the allocator writes over the first bytes; what Node's cipher frees is not ours.
+    const needles = [keys.seal.subarray(-16), root];
     // What begins once it is open may still work with a key: then that is cleared the next time.
     await eventually(`neither key, ${kind}, made and opened`, async () => {
       await closeSeal(installation);
-      const isClean = !isInside(installation.control.pid, [keys.seal, root]).includes(true);
+      const isClean = !isInside(installation.control.pid, needles).includes(true);
       await mustOpenSeal(installation, opener);
       return isClean;
     });
