@@ -27,8 +27,8 @@ const MAX_NAMED = 10;
 const OTHER = 'other';
 
 /**
- * What callers that we know were refused, entered each minute by caller, operation and code: who tries doors shows in the log
- * like who goes through them. Counted, since nobody may fill the log with what he may not do.
+ * What callers that we know were refused, entered each minute by caller, operation and code: who tries doors shows in
+ * the log like who goes through them. Counted, since nobody may fill the log with what he may not do.
  */
 export class DenialLog {
   readonly #entries: CountedEntries;
