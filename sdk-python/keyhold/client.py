@@ -180,12 +180,16 @@ class Client:
         key: str,
         overlap_seconds: int,
         *,
-        credential: Union[str, Mapping[str, Any]] = "bearer",
+        credential: Union[None, str, Mapping[str, Any]] = None,
         idempotency_key: Optional[str] = None,
         **settings: Any,
     ) -> Issued:
-        """Adds a credential and gives the old one an end, `overlap_seconds` from now; 0 waits for the barrier."""
-        body = {"overlapSeconds": overlap_seconds, "credential": _credential(credential), **settings}
+        """Adds a credential and gives the old one an end, `overlap_seconds` from now; 0 waits for the barrier.
+
+        credential: as in `issue_key`; None: of the kind that the key has now. The next public key has to be given.
+        """
+        chosen = {} if credential is None else {"credential": _credential(credential)}
+        body = {"overlapSeconds": overlap_seconds, **chosen, **settings}
         return _issued(self._change("POST", f"/v1/keys/{segment(key)}/rotate", body, idempotency_key))
 
     def suspend_key(self, key: str) -> Json:

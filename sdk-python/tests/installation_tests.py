@@ -180,7 +180,7 @@ class Keys(unittest.TestCase):
         client.suspend_key(key)
         self.assertEqual(code_of(received(sign_request(signer, GET))), "SUSPENDED")
         client.resume_key(key)
-        rotated = client.rotate_key(key, 600, credential="hmac")
+        rotated = client.rotate_key(key, 600)
         self.assertEqual(rotated.previous["id"], issued.credential["id"])
         following = signer_of("rfc9421", rotated)
         for one in (signer, following):

@@ -37,13 +37,19 @@ const NewPublicKey = Closed({
   }),
 });
 
+const KINDS = [Closed({ kind: Type.Literal('bearer') }), Closed({ kind: Type.Literal('hmac') }), NewPublicKey] as const;
+
 /** What a key is to be used with. */
-export const NewCredential = Type.Union(
-  [Closed({ kind: Type.Literal('bearer') }), Closed({ kind: Type.Literal('hmac') }), NewPublicKey],
-  {
-    description:
-      'A secret that is sent itself (the default), a secret that requests are signed with, or the public key of one that never reaches this server.',
-  },
-);
+export const NewCredential = Type.Union([...KINDS], {
+  description:
+    'A secret that is sent itself (the default), a secret that requests are signed with, or the public key of one that never reaches this server.',
+});
+
+/** What it is to be used with from now on. */
+export const NextCredential = Type.Union([...KINDS], {
+  description:
+    'As when it is issued; by default of the kind that the key has now. The next public key has to be given.',
+});
+
 export type NewCredential = Static<typeof NewCredential>;
 export type NewPublicKey = Static<typeof NewPublicKey>;

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { defineOperation } from '../operation.ts';
-import { CredentialShape, NewCredential } from './credentials.ts';
+import { CredentialShape, NewCredential, NextCredential } from './credentials.ts';
 import { DeliverTo, DeliveryShape } from './deliveries.ts';
 import { REVOCATION_REASONS, STATES } from '../state.ts';
 import {
@@ -181,7 +181,7 @@ export const rotateKey = defineOperation({
   params: KeyParams,
   body: Closed({
     overlapSeconds: Type.Integer({ minimum: 0, maximum: MAX_TTL_SECONDS, description: 'How long both are valid.' }),
-    credential: Type.Optional(NewCredential),
+    credential: Type.Optional(NextCredential),
     deliverTo: Type.Optional(DeliverTo),
   }),
   status: 201,

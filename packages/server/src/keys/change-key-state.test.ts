@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { REVOCATION_REASONS } from '@keyhold/protocol/state';
 import { onEachDatabase } from '../testing/databases.ts';
+import { openRaw } from '../testing/raw-database.ts';
 import { shareMarket } from '../testing/shared-market.ts';
 
 onEachDatabase('taking a key away', (createPlace) => {
@@ -116,6 +117,23 @@ onEachDatabase('taking a key away', (createPlace) => {
       reason: 'superseded',
     });
     assert.equal(refused.code, 'ILLEGAL_TRANSITION');
+  });
+
+  it('destroys a key that was rotated more often than one entry has room for', async () => {
+    const { key } = await shared().expect(201, 'POST', '/v1/keys', {
+      ...{ project: 'market', environment: 'test', consumer: shared().market.consumer, name: 'often' },
+      ...{ permissions: ['prices:read'], credential: { kind: 'hmac' } },
+    });
+    for (let rotations = 0; rotations < 130; rotations++)
+      await shared().expect(201, 'POST', `/v1/keys/${key.id}/rotate`, { overlapSeconds: 0 });
+    const destroyed = await post(key.id, 'destroy');
+    assert.equal(destroyed.key.state, 'destroyed');
+    await using raw = await openRaw(shared().place);
+    const kept = await raw.rows(
+      `select s.id from signature_keys s join credentials c on c.id = s.credential_id
+       where c.key_id = '${key.id}' and s.envelope is not null`,
+    );
+    assert.deepEqual(kept, []);
   });
 
   it('refuses a reason that is none and a key that is not there', async () => {

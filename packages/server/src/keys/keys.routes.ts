@@ -14,6 +14,7 @@ import type { Vault } from '../vault/vault.ts';
 import { doesMoreThanRead } from './critical.ts';
 import { issueKey } from './issue-key.ts';
 import { listKeys, type PlacedKey } from './keys.store.ts';
+import { findNextCredential } from './find-next-credential.ts';
 import { credentialPlaceOf, describeDelivered, type Prepared, prepareDelivered } from './prepare-delivered.ts';
 import { openKey } from './open-key.ts';
 import { rotateKey } from './rotate-key.ts';
@@ -115,7 +116,10 @@ export function mountRotation(app: FastifyInstance, { gate, context, reader, vau
       ? await confirmInProduction(reader, { principal, confirm }, key.environment_id)
       : null;
     if (unconfirmed !== null) return unconfirmed;
-    const prepared = await prepareDelivered(vault, credentialPlaceOf(key), body.credential, body.deliverTo);
+    const asked = body.credential ?? (await findNextCredential(reader, key.id, context.clock.wall()));
+    const prepared = isRefusal(asked)
+      ? asked
+      : await prepareDelivered(vault, credentialPlaceOf(key), asked, body.deliverTo);
     const caller = { principal, ip, idempotency };
     const rotated = await rotateKey(context, caller, key, body.overlapSeconds, prepared);
     if (isRefusal(rotated)) return rotated;

@@ -78,7 +78,15 @@ onEachDatabase('a signed request', (createPlace) => {
   const verify = (request: object, more: object = {}) =>
     shared().installation.verify({ request, environment: 'market/test', permission: 'orders:write', ...more });
 
-  const publicKeyOf = (publicKey: KeyObject) => publicKey.export({ type: 'spki', format: 'der' }).toString('hex');
+  /** A public key with the proof that its private one is there, for a key of the consumer. */
+  const possess = (pair: { readonly publicKey: KeyObject; readonly privateKey: KeyObject }) => {
+    const publicKey = pair.publicKey.export({ type: 'spki', format: 'der' }).toString('hex');
+    const at = new Date().toISOString();
+    const { consumer: holder } = shared().market;
+    const statement = possessionStatement({ environment: 'market/test', holder, publicKey, at });
+    const proof = { at, signature: sign(null, statement, pair.privateKey).toString('base64') };
+    return { kind: 'public-key', publicKey, proof };
+  };
 
   it('of a secret is accepted once, and its secret is shown once', async () => {
     const { key, credential, secret, passphrase } = await issue({ kind: 'hmac' });
@@ -110,23 +118,15 @@ onEachDatabase('a signed request', (createPlace) => {
 
   it('of a public key is accepted, and the private key was never here', async () => {
     const { publicKey, privateKey } = generateKeyPairSync('ed25519');
-    const spki = publicKeyOf(publicKey);
-    const at = new Date().toISOString();
-    const { consumer } = shared().market;
-    const statement = possessionStatement({ environment: 'market/test', holder: consumer, publicKey: spki, at });
-    const proof = { at, signature: sign(null, statement, privateKey).toString('base64') };
-    const issued = await issue({ kind: 'public-key', publicKey: spki, proof });
-    assert.deepEqual(
-      [issued.secret, issued.credential.algorithm, issued.credential.publicKey],
-      [undefined, 'ed25519', spki],
-    );
+    const possessed = possess({ publicKey, privateKey });
+    const { credential, secret } = await issue(possessed);
+    const shown = [secret, credential.algorithm, credential.publicKey];
+    assert.deepEqual(shown, [undefined, 'ed25519', possessed.publicKey]);
     const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
     const key = { kind: 'private', algorithm: 'ed25519', key: pem } as const;
-    const request = await received({ credential: issued.credential.id, key });
+    const request = await received({ credential: credential.id, key });
     assert.equal((await verify(request)).code, 'VALID');
-    const again = await issue({ kind: 'public-key', publicKey: spki, proof }, {}).catch(
-      (error: Error) => error.message,
-    );
+    const again = await issue(possessed).catch((error: Error) => error.message);
     assert.match(String(again), /PUBLIC_KEY_TAKEN/);
   });
 
@@ -156,8 +156,8 @@ onEachDatabase('a signed request', (createPlace) => {
 
   it('is dead when its revocation returns, and is rotated with overlap', async () => {
     const { key, credential, secret } = await issue({ kind: 'hmac' });
-    const rotate = { overlapSeconds: 600, credential: { kind: 'hmac' } };
-    const rotated = await shared().expect(201, 'POST', `/v1/keys/${key.id}/rotate`, rotate);
+    // It goes on as it is: nobody asked for a secret that is sent itself.
+    const rotated = await shared().expect(201, 'POST', `/v1/keys/${key.id}/rotate`, { overlapSeconds: 600 });
     const old = { credential: credential.id, key: { kind: 'hmac', secret } } as const;
     const next = { credential: rotated.credential.id, key: { kind: 'hmac', secret: rotated.secret } } as const;
     for (const signer of [old, next]) assert.equal((await verify(await received(signer))).code, 'VALID');
@@ -166,6 +166,22 @@ onEachDatabase('a signed request', (createPlace) => {
     assert.equal((await verify(await received(next))).code, 'VALID');
     await shared().expect(200, 'POST', `/v1/keys/${key.id}/destroy`);
     assert.equal((await verify(await received(next))).code, 'NOT_FOUND');
+  });
+
+  it('becomes another kind by rotation only where that is asked for, and its next public key has to be given', async () => {
+    const { key } = await issue(possess(generateKeyPairSync('ed25519')));
+    const rotate = (more: object) =>
+      shared().installation.call('POST', `/v1/keys/${key.id}/rotate`, { overlapSeconds: 0, ...more });
+    const refused = await rotate({});
+    assert.deepEqual([refused.status, refused.body.code, refused.body.field], [400, 'INVALID_INPUT', '/credential']);
+    const { id } = (await shared().expect(200, 'GET', `/v1/keys/${key.id}`)).credentials[0];
+    assert.equal((await rotate({ credential: { kind: 'bearer' } })).body.previous.id, id, 'nothing was ended before');
+    // Of several the newest that lives says it; where none lives, the newest.
+    assert.equal((await rotate({ credential: { kind: 'hmac' } })).body.credential.kind, 'hmac');
+    const next = await rotate({});
+    assert.deepEqual([next.body.credential.kind, typeof next.body.passphrase], ['hmac', 'string']);
+    await shared().expect(200, 'POST', `/v1/credentials/${next.body.credential.id}/revoke`, { reason: 'superseded' });
+    assert.equal((await rotate({})).body.credential.kind, 'hmac');
   });
 
   it('may carry a bearer key instead, which signs nothing', async () => {
@@ -182,12 +198,7 @@ onEachDatabase('a signed request', (createPlace) => {
 
   it('leaves evidence where every use is entered: what was signed, for anybody who has the public key', async () => {
     const { publicKey, privateKey } = generateKeyPairSync('ed25519');
-    const spki = publicKeyOf(publicKey);
-    const proved = { environment: 'market/test', holder: shared().market.consumer, publicKey: spki };
-    const at = new Date().toISOString();
-    const signature = sign(null, possessionStatement({ ...proved, at }), privateKey).toString('base64');
-    const credential = { kind: 'public-key', publicKey: spki, proof: { at, signature } };
-    const issued = await issue(credential, { permissions: ['funds:move'] });
+    const issued = await issue(possess({ publicKey, privateKey }), { permissions: ['funds:move'] });
     const setting = '/v1/projects/market/environments/test/permissions/funds:move';
     await shared().expect(200, 'PUT', setting, { audit: 'every-use' });
     const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
