@@ -65,6 +65,9 @@ describe('the command delivers', () => {
     const astray = JSON.parse(await printed(`secrets deliver ${id} --json`, ONCE)).delivery;
     assert.equal(await printed(`deliveries end ${astray.id}`), `ended    ${astray.id} of ${id}\n`);
     assert.notEqual((await take(astray.token)).code, 0);
+    const listed = await printed(`deliveries list --project market --environment test --subject ${id}`);
+    const states = listed.split('\n').map((line) => /^(dlv_\S+) +(sec_\S+) +(\w+)/.exec(line)?.slice(2).join(' '));
+    assert.deepEqual(states.filter(Boolean), [`${id} over`, `${id} taken`, `${id} taken`]);
   });
 
   it('a key that it issues or rotates, and prints what carries it', async () => {

@@ -111,7 +111,11 @@ export function createClient(to: Connection) {
     sessions: sessionCalls(bind),
     workloads: workloadCalls(bind),
     secrets: secretCalls(bind),
-    deliveries: { take: bind(deliveries.takeDelivery), end: bind(deliveries.endDelivery) },
+    deliveries: {
+      list: bind(deliveries.listDeliveries),
+      take: bind(deliveries.takeDelivery),
+      end: bind(deliveries.endDelivery),
+    },
     vaultKeys: vaultKeyCalls(bind),
     backup: { recordDrill: bind(backup.recordDrill) },
     seal: sealCalls(bind),

@@ -1,6 +1,12 @@
 import type { SecretVersion, StoredSecret } from '@keyhold/protocol/operations/secrets';
 import * as operations from '@keyhold/protocol/operations/secrets';
-import { type Delivery, endDelivery, takeDelivery } from '@keyhold/protocol/operations/deliveries';
+import {
+  type Delivery,
+  endDelivery,
+  type ListedDelivery,
+  listDeliveries,
+  takeDelivery,
+} from '@keyhold/protocol/operations/deliveries';
 import { createClient } from '@keyhold/sdk/client';
 import { apiCommand, JSON_FLAG, listCommand } from '../api-command.ts';
 import type { Command } from '../command.ts';
@@ -69,6 +75,15 @@ function dataOf(text: string): Readonly<Record<string, unknown>> {
   }
   throw new UsageError('the data is not a JSON object such as {"apiKey": "…", "apiSecret": "…"}');
 }
+
+const DELIVERY: readonly Field<ListedDelivery>[] = [
+  ['id', ({ id }) => id],
+  ['of', ({ subject }) => subject],
+  ['state', ({ state }) => state],
+  ['made', ({ createdAt }) => time(createdAt)],
+  ['expires', ({ expiresAt }) => time(expiresAt)],
+  ['taken', ({ takenAt }) => (takenAt === null ? null : time(takenAt))],
+];
 
 /** A link or an age file: either goes to whom the secret is meant for, and is printed this once. */
 export function showDelivery(delivery: Delivery): string[] {
@@ -173,6 +188,12 @@ export const SECRET_COMMANDS: readonly Command[] = [
     show: ({ id, versions }) => [`removed  ${id} with ${versions} versions`],
   }),
   take,
+  listCommand({
+    words: ['deliveries', 'list'],
+    operation: listDeliveries,
+    call: (client) => client.deliveries.list,
+    columns: DELIVERY,
+  }),
   apiCommand({
     words: ['deliveries', 'end'],
     operation: endDelivery,

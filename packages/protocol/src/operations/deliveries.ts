@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { defineOperation } from '../operation.ts';
-import { Closed, IdOf, Time } from './shapes.ts';
+import { Closed, IdOf, Nullable, Page, PageQuery, Slug, Time } from './shapes.ts';
 
 const MAX_DAYS = 30;
 
@@ -47,6 +47,52 @@ export const takeDelivery = defineOperation({
     content: Type.Unknown({ description: 'A secret as text, or the data of a stored secret.' }),
   }),
   errors: ['DELIVERY_GONE', 'ROW_TAMPERED', 'ENVELOPE_BROKEN', 'SEALED'],
+});
+
+/** Where one stands: nobody took it yet, somebody did, or nobody can any more. */
+export const DELIVERY_STATES = ['waiting', 'taken', 'over'] as const;
+export type DeliveryState = (typeof DELIVERY_STATES)[number];
+
+const ListedDeliveryShape = Closed({
+  id: IdOf('delivery'),
+  project: Slug,
+  environment: Slug,
+  subject: Type.String({
+    description: 'Id of what is delivered: a credential, a stored secret, or one of its versions.',
+  }),
+  state: Type.Enum([...DELIVERY_STATES], {
+    description: 'Waits to be taken, was taken, or is over: it was ended, or nobody came in time.',
+  }),
+  createdAt: Time,
+  expiresAt: Time,
+  takenAt: Nullable(Time),
+});
+export type ListedDelivery = Static<typeof ListedDeliveryShape>;
+
+export const listDeliveries = defineOperation({
+  id: 'list-deliveries',
+  asks: [{ action: 'deliveries.read', at: 'environment' }],
+  method: 'GET',
+  path: '/v1/deliveries',
+  tag: 'Deliveries',
+  summary: 'List one-time links of an environment, newest first: which still wait, which were taken and when',
+  query: Closed({
+    project: Slug,
+    environment: Slug,
+    subject: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 60,
+        pattern: '^[a-z]+_[0-9a-z-]+$',
+        description: 'Id of what is delivered.',
+      }),
+    ),
+    state: Type.Optional(Type.Enum([...DELIVERY_STATES])),
+    ...PageQuery,
+  }),
+  status: 200,
+  response: Page(ListedDeliveryShape),
+  errors: ['PROJECT_NOT_FOUND', 'ENVIRONMENT_NOT_FOUND', 'INVALID_CURSOR'],
 });
 
 export const endDelivery = defineOperation({

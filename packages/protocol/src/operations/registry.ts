@@ -106,6 +106,7 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
   secrets.removeSecret,
   secrets.deliverSecret,
   deliveries.takeDelivery,
+  deliveries.listDeliveries,
   deliveries.endDelivery,
   vault.getRotation,
   vault.rotateEnvironmentKeys,

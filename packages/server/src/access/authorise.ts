@@ -81,6 +81,7 @@ const OPENERS_OF_ACTION = {
   'secrets.write': ['administrator', 'developer'],
   'secrets.reveal': ['administrator', 'developer'],
   'secrets.destroy': ['administrator', 'security-officer'],
+  'deliveries.read': READERS,
   // Whoever hears that a link went astray can stop it.
   'deliveries.end': ['keys', 'administrator', 'security-officer', 'developer', 'support'],
   'backup.create': ['security-officer'],

@@ -20,6 +20,7 @@ import { passwords } from './migrations/0017-passwords.ts';
 import { tileSubtrees } from './migrations/0018-tile-subtrees.ts';
 import { livedTime } from './migrations/0019-lived-time.ts';
 import { deliveriesBySubject } from './migrations/0020-deliveries-by-subject.ts';
+import { deliveriesByEnvironment } from './migrations/0021-deliveries-by-environment.ts';
 import type { Database } from './schema.ts';
 
 /** In order; a number never changes its meaning once released. */
@@ -44,6 +45,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   tileSubtrees,
   livedTime,
   deliveriesBySubject,
+  deliveriesByEnvironment,
 ];
 
 /**

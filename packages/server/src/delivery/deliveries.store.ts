@@ -1,3 +1,4 @@
+import type { DeliveryState } from '@keyhold/protocol/operations/deliveries';
 import type { Kysely } from 'kysely';
 import type { Database, DeliveryRow } from '../database/schema.ts';
 
@@ -39,6 +40,39 @@ export async function stillWaiting(db: Kysely<Database>, ids: readonly string[])
     .orderBy('id')
     .execute();
   return rows.map(({ id }) => id);
+}
+
+export interface DeliveryFilter {
+  readonly environment: string;
+  /** Id of what is delivered; of a stored secret, whichever version. */
+  readonly subject?: string | undefined;
+  readonly state?: DeliveryState | undefined;
+  readonly after?: string | undefined;
+  readonly limit: number;
+  /** Epoch milliseconds: which are over by now. */
+  readonly nowMs: number;
+}
+
+/** Newest first. */
+export async function listDeliveries(db: Kysely<Database>, filter: DeliveryFilter): Promise<DeliveryRow[]> {
+  const { environment, subject, state, after, limit, nowMs } = filter;
+  let query = db
+    .selectFrom('deliveries')
+    .selectAll()
+    .where('environment_id', '=', environment)
+    .orderBy('id', 'desc')
+    .limit(limit);
+  if (after !== undefined) query = query.where('id', '<', after);
+  if (subject !== undefined)
+    query = query.where(({ or, eb }) => or([eb('subject', '=', subject), eb('subject', 'like', `${subject}/%`)]));
+  // The SQL of `stateOf`; a test holds the two together.
+  if (state === 'taken') query = query.where('taken_at', 'is not', null);
+  if (state === 'waiting') query = query.where('envelope', 'is not', null).where('expires_at', '>', nowMs);
+  if (state === 'over')
+    query = query
+      .where('taken_at', 'is', null)
+      .where(({ or, eb }) => or([eb('envelope', 'is', null), eb('expires_at', '<=', nowMs)]));
+  return await query.execute();
 }
 
 /** Ids beyond `after` of deliveries that nobody took in time and that still hold something, oldest first. */

@@ -1,13 +1,18 @@
 import { isRefusal } from '@keyhold/protocol/errors';
-import type { Delivery } from '@keyhold/protocol/operations/deliveries';
+import type { Delivery, ListedDelivery } from '@keyhold/protocol/operations/deliveries';
 import * as operations from '@keyhold/protocol/operations/deliveries';
 import type { FastifyInstance } from 'fastify';
 import type { Principal } from '../access/principal.ts';
+import type { DeliveryRow } from '../database/schema.ts';
+import type { Cursors } from '../http/cursor.ts';
 import { type Gate, mount } from '../http/mount.ts';
+import { pageOf } from '../http/page.ts';
+import { openEnvironment } from '../projects/locate.ts';
 import { expose } from '../vault/expose.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { PreparedDelivery } from './create-delivery.ts';
-import { oncePath, subjectOf } from './delivery.ts';
+import { listDeliveries } from './deliveries.store.ts';
+import { oncePath, stateOf, subjectOf } from './delivery.ts';
 import { endDelivery } from './end-delivery.ts';
 import { ONCE_CSP, ONCE_PAGE } from './once-page.ts';
 import { takeDelivery } from './take-delivery.ts';
@@ -18,10 +23,15 @@ interface Bearer {
   readonly token: string;
 }
 
-export function mountDeliveries(
-  app: FastifyInstance,
-  { gate, vault }: { readonly gate: Gate<Principal>; readonly vault: Vault },
-): void {
+interface DeliveryRoutes {
+  readonly gate: Gate<Principal>;
+  readonly vault: Vault;
+  readonly cursors: Cursors;
+}
+
+export function mountDeliveries(app: FastifyInstance, routes: DeliveryRoutes): void {
+  const { gate, vault } = routes;
+  mountList(app, routes);
   mount(app, gate, operations.endDelivery, async ({ principal, params: { id }, ip }) => {
     const ended = await endDelivery(vault, { principal, ip, idempotency: undefined }, id);
     if (isRefusal(ended)) return ended;
@@ -52,6 +62,37 @@ export function mountDeliveries(
       .type('text/html; charset=utf-8')
       .send(ONCE_PAGE),
   );
+}
+
+function mountList(app: FastifyInstance, { gate, vault, cursors }: DeliveryRoutes): void {
+  const { reader, clock } = vault;
+  mount(app, gate, operations.listDeliveries, async ({ principal, query }) => {
+    const place = await openEnvironment(reader, principal, 'deliveries.read', query.project, query.environment);
+    if (isRefusal(place)) return place;
+    const { subject, state, project, environment } = query;
+    const nowMs = clock.wall();
+    const filter = { environment: place.environment.id, subject, state, nowMs };
+    const found = await pageOf(
+      cursors,
+      { list: operations.listDeliveries.id, principal: principal.id, query },
+      (after, limit) => listDeliveries(reader, { ...filter, after, limit }),
+      ({ id }) => id,
+      (rows) => rows.map((row) => ({ project, environment, ...showListed(row, nowMs) })),
+    );
+    return isRefusal(found) ? found : { body: found };
+  });
+}
+
+function showListed(row: DeliveryRow, nowMs: number): Omit<ListedDelivery, 'project' | 'environment'> {
+  const at = (ms: number) => new Date(ms).toISOString();
+  return {
+    id: row.id,
+    subject: subjectOf(row),
+    state: stateOf(row, nowMs),
+    createdAt: at(row.created_at),
+    expiresAt: at(row.expires_at),
+    takenAt: row.taken_at === null ? null : at(row.taken_at),
+  };
 }
 
 /** What an answer says of a delivery that was just made; its token leaves with it. */

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { formatCredential, ONCE_PREFIX } from '@keyhold/protocol/credential-format';
+import type { DeliveryState } from '@keyhold/protocol/operations/deliveries';
 import type { DeliveryRow } from '../database/schema.ts';
 
 export function newOnceToken(bytes: Uint8Array): string {
@@ -28,6 +29,15 @@ export function versionOf(subject: string): number | null {
 /** What a delivery is of, in answers and entries: a link to a version is of the secret. */
 export function subjectOf({ subject }: Pick<DeliveryRow, 'subject'>): string {
   return subject.split('/', 1)[0] as string;
+}
+
+/** Where it stands at `nowMs`, epoch milliseconds. */
+export function stateOf(
+  { envelope, taken_at, expires_at }: Pick<DeliveryRow, 'envelope' | 'taken_at' | 'expires_at'>,
+  nowMs: number,
+): DeliveryState {
+  if (taken_at !== null) return 'taken';
+  return envelope !== null && nowMs < expires_at ? 'waiting' : 'over';
 }
 
 /** A page that takes it on a click. A fragment is not sent to servers, so no log and no link preview has it. */

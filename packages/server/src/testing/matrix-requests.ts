@@ -261,6 +261,8 @@ export async function requestFor(operation: string, world: MatrixWorld): Promise
       return post(`/v1/secrets/${await secret()}/deliver`, { deliverTo: { once: { ttlSeconds: 60 } } });
     case 'take-delivery':
       return post('/v1/deliveries/take');
+    case 'list-deliveries':
+      return get('/v1/deliveries?project=market&environment=test');
     case 'end-delivery': {
       const body = { deliverTo: { once: { ttlSeconds: 60 } } };
       const { delivery } = await expect(201, 'POST', `/v1/secrets/${await secret()}/deliver`, body);

@@ -96,6 +96,7 @@ export const ROLE_MATRIX: Readonly<Record<string, { roles: string; places: strin
   'remove-secret': { roles: '+++---', places: '++.+..' },
   'deliver-secret': { roles: '++-+--', places: '++.+..' },
   // Whoever hears that a link went astray can stop it.
+  'list-deliveries': { roles: '++++++', places: '++.+..' },
   'end-delivery': { roles: '+++++-', places: '++.+..' },
   'get-rotation': { roles: '+++--+', places: '++.+..' },
   'rotate-environment-keys': { roles: '+-+---', places: '++.+..' },

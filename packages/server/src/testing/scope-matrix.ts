@@ -92,6 +92,7 @@ export const MATRIX: Readonly<Record<string, { scopes: string; bindings: string 
   'deliver-secret': { scopes: '+----', bindings: '++.+..' },
   // Only a one-time token takes anything; to every other nothing is there.
   'take-delivery': { scopes: '.....', bindings: '......' },
+  'list-deliveries': { scopes: '+++--', bindings: '++.+..' },
   'end-delivery': { scopes: '++---', bindings: '++.+..' },
   'get-rotation': { scopes: '+-+--', bindings: '++.+..' },
   'rotate-environment-keys': { scopes: '+----', bindings: '++.+..' },
