@@ -40,8 +40,9 @@ export const listEntries = defineOperation({
     subject: Type.Optional(Type.String({ minLength: 1, maxLength: 60, pattern: '^[a-z0-9_-]+$' })),
     code: Type.Optional(
       Type.String({
-        ...{ minLength: 1, maxLength: 63, pattern: '^[A-Za-z0-9_-]+$' },
-        description: 'Reason or outcome, e.g. `key_compromise` or `REVOKED`.',
+        ...{ minLength: 1, maxLength: 200, pattern: '^[A-Za-z0-9_,:-]+$' },
+        description:
+          'Reason or outcome, e.g. `key_compromise` or `REVOKED`; or what was set, e.g. `permissions` of a key, a role, scopes.',
       }),
     ),
     since: Type.Optional(Time),

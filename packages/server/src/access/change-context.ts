@@ -1,3 +1,4 @@
+import type { Json } from '@keyhold/protocol/canonical-json';
 import { type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Clock } from '../clock.ts';
 import type { Propagation } from '../feed/propagation.ts';
@@ -36,6 +37,22 @@ export function attribution(caller: Caller): Attribution {
   };
   const guard = async (facts: Facts) => (await refuseGone(facts, caller)) ?? (await judge.guard(facts));
   return { actor: id, side, idempotency: caller.idempotency, guard };
+}
+
+/**
+ * The same with what he set: whoever reads the log is told what was given, and not only that something was. It lies in the
+ * personal part, since what people write goes there; what nobody has to be able to erase is named by the code besides.
+ * @param set what he asked for, as JSON has it, and no secret: it is of the call, not of what lay there before
+ */
+export function attributionWith(caller: Caller, set: object): Attribution {
+  const by = attribution(caller);
+  return { ...by, side: { ...(by.side as object), set: set as Json } };
+}
+
+/** Names of what a call gave, as the code of its entry. */
+export function namesSet(given: object): string {
+  const names = Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  return names.sort().join(',');
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Scope } from '@keyhold/protocol/state';
 import type { TokenRow } from '../database/schema.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import { Secret } from '../vault/secret.ts';
-import { attribution, type Caller, type ChangeContext } from './change-context.ts';
+import { attributionWith, type Caller, type ChangeContext } from './change-context.ts';
 import { refusePast } from './read-expiry.ts';
 import { refuseExcess } from './refuse-excess.ts';
 import { signOnOf } from './sign-on/sign-on.ts';
@@ -38,17 +38,25 @@ export async function createToken(
   if (excess !== null) return excess;
   const { ledger, clock, propagation } = context;
   const { secret, row } = makeToken(context);
+  const { name, projects, environment } = input;
+  const by = attributionWith(caller, {
+    name,
+    scopes,
+    projects,
+    environment,
+    expiresAt: timeOf(expiresAt),
+  });
   const recorded = await ledger.record(
-    { ...attribution(caller), action: 'token.created', subject: row.id },
+    { ...by, action: 'token.created', subject: row.id, code: scopes.join(',') },
     async (facts) => {
       const past = refusePast(expiresAt, clock.wall());
       if (past !== null) return past;
       const token = await facts.insert('tokens', {
         ...row,
-        name: input.name,
-        scopes: JSON.stringify(input.scopes),
-        projects: input.projects === null ? null : JSON.stringify(input.projects),
-        environment_id: input.environment,
+        name,
+        scopes: JSON.stringify(scopes),
+        projects: projects === null ? null : JSON.stringify(projects),
+        environment_id: environment,
         expires_at: expiresAt,
       });
       return { token, secret };
@@ -56,6 +64,10 @@ export async function createToken(
   );
   if (!isRefusal(recorded)) await propagation.given(recorded.sequence);
   return recorded;
+}
+
+function timeOf(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
 }
 
 /** A secret, and what is kept of it. */

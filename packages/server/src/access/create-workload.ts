@@ -3,7 +3,7 @@ import { CERTIFICATE_CLAIMS, CERTIFICATE_ISSUER } from '@keyhold/protocol/operat
 import type { Scope } from '@keyhold/protocol/state';
 import type { WorkloadRow } from '../database/workload-rows.ts';
 import type { Recorded } from '../ledger/entry.ts';
-import { attribution, type Caller, type ChangeContext } from './change-context.ts';
+import { attributionWith, type Caller, type ChangeContext } from './change-context.ts';
 import { refuseExcess } from './refuse-excess.ts';
 import type { TokenBinding } from './token.ts';
 import { addressProblem } from './workload.ts';
@@ -32,7 +32,10 @@ export async function createWorkload(
   const problem = problemOf(input);
   if (problem !== null) return problem;
   const id = random.newId('workload');
-  return await ledger.record({ ...attribution(caller), action: 'workload.created', subject: id }, async (facts) => {
+  const { at: _, ...set } = input;
+  const by = attributionWith(caller, set);
+  const draft = { ...by, action: 'workload.created', subject: id, code: scopes.join(',') };
+  return await ledger.record(draft, async (facts) => {
     return await facts.insert('workloads', {
       id,
       name: input.name,

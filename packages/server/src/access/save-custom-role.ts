@@ -5,7 +5,7 @@ import type { Database } from '../database/schema.ts';
 import { readCheckedRows } from '../ledger/checked-rows.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import { type Action, ACTIONS, OWNERS_ONLY } from './authorise.ts';
-import { attribution, type Caller, type ChangeContext } from './change-context.ts';
+import { attribution, attributionWith, type Caller, type ChangeContext } from './change-context.ts';
 import { findCustomRole, isHeld } from './custom-roles.store.ts';
 import { isBuiltIn } from './opener.ts';
 import { isMapped } from './sign-on/sign-ons.store.ts';
@@ -35,7 +35,8 @@ export async function saveCustomRole(
   if (wrong !== null) return wrong;
   const { ledger, reader, random, clock } = context;
   const id = (await findCustomRole(reader, name))?.id ?? random.newId('customRole');
-  const draft = { ...attribution(caller), action: 'custom-role.saved', subject: id, locks: [id] };
+  const by = attributionWith(caller, { name, actions, about });
+  const draft = { ...by, action: 'custom-role.saved', subject: id, locks: [id] };
   return await ledger.record(draft, async (facts) => {
     const found = await findCustomRole(facts.db, name);
     if (found !== undefined && found.id !== id)

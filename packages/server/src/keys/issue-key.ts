@@ -2,7 +2,7 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Quota, RateLimit } from '@keyhold/protocol/feed';
 import type { Credential } from '@keyhold/protocol/operations/credentials';
 import type { Key } from '@keyhold/protocol/operations/keys';
-import { attribution, type Caller, type ChangeContext } from '../access/change-context.ts';
+import { attributionWith, type Caller, type ChangeContext } from '../access/change-context.ts';
 import type { EnvironmentRow, ProjectRow } from '../database/schema.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import { showRules } from '../projects/project.ts';
@@ -54,8 +54,9 @@ export async function issueKey(
   const wrong = checkSettings(input);
   if (wrong !== null) return wrong;
   const keyId = random.newId('key');
+  const { name: _, metadata: __, ...set } = input;
   const draft = {
-    ...attribution(caller),
+    ...attributionWith(caller, set),
     action: 'key.issued',
     subject: keyId,
     project: project.id,

@@ -1,11 +1,11 @@
-import { attribution, type Caller } from '../access/change-context.ts';
+import { type Attribution, attribution, type Caller } from '../access/change-context.ts';
 import type { EntryDraft } from '../ledger/entry.ts';
 import type { PlacedKey } from './keys.store.ts';
 
 /** What the entry of every change of a key says, and the row that it locks. */
-export function keyEntry(caller: Caller, key: PlacedKey, action: string): EntryDraft {
+export function keyEntry(caller: Caller, key: PlacedKey, action: string, by?: Attribution): EntryDraft {
   return {
-    ...attribution(caller),
+    ...(by ?? attribution(caller)),
     action,
     subject: key.id,
     project: key.project_id,

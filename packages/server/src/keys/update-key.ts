@@ -2,7 +2,7 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Quota, RateLimit } from '@keyhold/protocol/feed';
 import type { Key } from '@keyhold/protocol/operations/keys';
 import type { Barrier } from '@keyhold/protocol/operations/shapes';
-import type { Caller, ChangeContext } from '../access/change-context.ts';
+import { attributionWith, type Caller, type ChangeContext, namesSet } from '../access/change-context.ts';
 import type { Kysely } from 'kysely';
 import type { Database, KeyRow } from '../database/schema.ts';
 import { showRules } from '../projects/project.ts';
@@ -49,7 +49,11 @@ export async function updateKey(
   const wrong =
     checkNetworks(patch.allowedNetworks) ?? checkRateLimits(patch.rateLimits) ?? checkMetadata(patch.metadata);
   if (wrong !== null) return wrong;
-  const recorded = await ledger.record(keyEntry(caller, placed, 'key.changed'), async (facts) => {
+  // What a key is called, and what else is written about it, is not what it may do.
+  const { name: _, metadata: __, ...set } = patch;
+  const by = attributionWith(caller, set);
+  const draft = { ...keyEntry(caller, placed, 'key.changed', by), code: namesSet(patch) };
+  const recorded = await ledger.record(draft, async (facts) => {
     const key = await facts.find('keys', placed.id);
     if (key === undefined) return refuse('KEY_NOT_FOUND', `There is no key ${placed.id}.`, 'id');
     const now = clock.wall();

@@ -41,7 +41,7 @@ export async function listEntries(db: Kysely<Database>, filter: EntryFilter): Pr
   if (filter.actor !== undefined) query = query.where('entries.actor', '=', filter.actor);
   if (filter.subject !== undefined) query = query.where('entries.subject', '=', filter.subject);
   // A leaf is canonical: its code stands in it in this one form, and nothing else can look like it.
-  if (filter.code !== undefined) query = query.where(hasCode(filter.code));
+  if (filter.code !== undefined) query = query.where(saysCode(filter.code));
   if (filter.sinceMs !== undefined) query = query.where('entries.at', '>=', filter.sinceMs);
   if (filter.untilMs !== undefined) query = query.where('entries.at', '<=', filter.untilMs);
   if (filter.from !== undefined) query = query.where('entries.sequence', '>=', filter.from);
@@ -57,7 +57,8 @@ export async function listEntries(db: Kysely<Database>, filter: EntryFilter): Pr
   }));
 }
 
-function hasCode(code: string) {
+/** Of a query of entries: whether their code is that one. */
+export function saysCode(code: string) {
   const said = `,"code":${JSON.stringify(code)},`;
   // LIKE heeds case on one database and not on the other.
   return sql<boolean>`replace(entries.leaf, ${said}, '') <> entries.leaf`;

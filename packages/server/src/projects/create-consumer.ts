@@ -1,7 +1,7 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { RateLimit } from '@keyhold/protocol/feed';
 import type { Consumer } from '@keyhold/protocol/operations/projects';
-import { attribution, type Caller, type ChangeContext } from '../access/change-context.ts';
+import { attributionWith, type Caller, type ChangeContext } from '../access/change-context.ts';
 import type { ProjectRow } from '../database/schema.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import { showConsumer } from './project.ts';
@@ -26,7 +26,8 @@ export async function createConsumer(
   if (wrong !== null) return wrong;
   const id = random.newId('consumer');
   const { externalId = null } = input;
-  const draft = { ...attribution(caller), action: 'consumer.created', subject: id, project: project.id };
+  const by = attributionWith(caller, { rateLimits: input.rateLimits ?? [] });
+  const draft = { ...by, action: 'consumer.created', subject: id, project: project.id };
   const recorded = await ledger.record(draft, async (facts) => {
     if (externalId !== null && (await findConsumerByExternalId(facts.db, project.id, externalId))) {
       return refuse('EXTERNAL_ID_TAKEN', 'Another consumer of this project has it.', '/externalId');

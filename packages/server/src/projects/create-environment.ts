@@ -2,7 +2,7 @@ import { OUR_PREFIXES } from '@keyhold/protocol/credential-format';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Environment } from '@keyhold/protocol/operations/projects';
 import type { EnvironmentKind } from '@keyhold/protocol/state';
-import { attribution, type Caller, type ChangeContext } from '../access/change-context.ts';
+import { attributionWith, type Caller, type ChangeContext } from '../access/change-context.ts';
 import type { ProjectRow } from '../database/schema.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import { showEnvironment } from './project.ts';
@@ -29,8 +29,10 @@ export async function createEnvironment(
     return refuse('PREFIX_TAKEN', `"${input.prefix}" starts Keyhold's own tokens.`, '/prefix');
   }
   const id = random.newId('environment');
+  const { kind = 'production', leaseSeconds = DEFAULT_LEASE_SECONDS, afterLease = 'refuse' } = input;
+  const settings = { kind, leaseSeconds, afterLease };
   const draft = {
-    ...attribution(caller),
+    ...attributionWith(caller, settings),
     action: 'environment.created',
     subject: id,
     project: project.id,
@@ -48,9 +50,9 @@ export async function createEnvironment(
       project_id: project.id,
       name: input.name,
       prefix: input.prefix,
-      kind: input.kind ?? 'production',
-      lease_seconds: input.leaseSeconds ?? DEFAULT_LEASE_SECONDS,
-      after_lease: input.afterLease ?? 'refuse',
+      kind: settings.kind,
+      lease_seconds: settings.leaseSeconds,
+      after_lease: settings.afterLease,
       created_at: clock.wall(),
     });
     return showEnvironment(row, project.slug);

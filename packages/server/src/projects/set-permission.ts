@@ -1,7 +1,7 @@
 import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import type { PermissionSetting } from '@keyhold/protocol/operations/projects';
 import type { Barrier } from '@keyhold/protocol/operations/shapes';
-import { attribution, type Caller, type ChangeContext } from '../access/change-context.ts';
+import { attributionWith, type Caller, type ChangeContext } from '../access/change-context.ts';
 import type { EnvironmentRow } from '../database/schema.ts';
 import { loosensSetting, TIGHTENED_MEANWHILE } from './loosening.ts';
 import { showSetting } from './project.ts';
@@ -21,7 +21,7 @@ export async function setPermission(
   const { permission } = setting;
   const columns = { confirm: setting.confirm ?? null, audit: setting.audit ?? null };
   const draft = {
-    ...attribution(caller),
+    ...attributionWith(caller, { permission, ...columns }),
     action: 'permission.set',
     subject: environment.id,
     project: environment.project_id,

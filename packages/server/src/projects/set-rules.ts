@@ -1,7 +1,7 @@
 import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import type { Rules } from '@keyhold/protocol/operations/rules';
 import type { Barrier } from '@keyhold/protocol/operations/shapes';
-import { attribution, type Caller, type ChangeContext } from '../access/change-context.ts';
+import { attributionWith, type Caller, type ChangeContext } from '../access/change-context.ts';
 import type { EnvironmentRow } from '../database/schema.ts';
 import { loosensRules, TIGHTENED_MEANWHILE } from './loosening.ts';
 import { showRules } from './project.ts';
@@ -26,7 +26,7 @@ export async function setRules(
     second_factor: JSON.stringify(secondFactor),
   };
   const draft = {
-    ...attribution(caller),
+    ...attributionWith(caller, { withdrawals, withoutNetworks, unusedDays, secondFactor }),
     action: 'rules.set',
     subject: environment.id,
     project: environment.project_id,

@@ -1,7 +1,7 @@
 import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import type { Signing } from '@keyhold/protocol/operations/projects';
 import type { Barrier } from '@keyhold/protocol/operations/shapes';
-import { attribution, type Caller, type ChangeContext } from '../access/change-context.ts';
+import { attributionWith, type Caller, type ChangeContext } from '../access/change-context.ts';
 import type { EnvironmentRow } from '../database/schema.ts';
 import { showSigning } from './project.ts';
 import { findSigning } from './projects.store.ts';
@@ -15,8 +15,9 @@ export async function setSigning(
 ): Promise<{ signing: Signing; barrier: Barrier; sequence: number } | Refusal> {
   const columns = { dialects: JSON.stringify(dialects), replay, replay_reads: replayReads };
   const draft = {
-    ...attribution(caller),
+    ...attributionWith(caller, { dialects, replay, replayReads }),
     action: 'signing.set',
+    code: dialects.map(({ dialect }) => dialect).join(','),
     subject: environment.id,
     project: environment.project_id,
     environment: environment.id,

@@ -1,5 +1,5 @@
 import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
-import { attribution, type Caller } from '../access/change-context.ts';
+import { attributionWith, type Caller, namesSet } from '../access/change-context.ts';
 import type { EnvironmentRow, ProjectRow, SecretSettingsRow } from '../database/schema.ts';
 import type { Vault } from '../vault/vault.ts';
 import { settingsId } from './find-secret-settings.ts';
@@ -15,11 +15,13 @@ export async function setSecretSettings(
   { ledger, clock }: Vault,
   caller: Caller,
   { project, environment }: { readonly project: ProjectRow; readonly environment: EnvironmentRow },
-  { maxVersions, casRequired, deleteAfterSeconds }: EnvironmentSecretSettings,
+  set: EnvironmentSecretSettings,
 ): Promise<SecretSettingsRow | Refusal> {
+  const { maxVersions, casRequired, deleteAfterSeconds } = set;
   const draft = {
-    ...attribution(caller),
+    ...attributionWith(caller, set),
     action: 'secret-settings.set',
+    code: namesSet(set),
     subject: environment.id,
     project: project.id,
     environment: environment.id,

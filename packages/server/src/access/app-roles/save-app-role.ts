@@ -6,7 +6,7 @@ import type { Database, EnvironmentRow, TokenRow } from '../../database/schema.t
 import type { AppRoleRow } from '../../database/workload-rows.ts';
 import type { Facts } from '../../ledger/facts.ts';
 import type { Recorded } from '../../ledger/entry.ts';
-import { attribution, type Attribution, type Caller, type ChangeContext } from '../change-context.ts';
+import { type Attribution, attribution, attributionWith, type Caller, type ChangeContext } from '../change-context.ts';
 import { refuseExcess } from '../refuse-excess.ts';
 import { refuseUnnamed } from '../refuse-unnamed.ts';
 import type { AppRoleSettings } from './app-role.ts';
@@ -46,7 +46,8 @@ export async function saveAppRole(
   const id = (await findAppRole(reader, place.id, name))?.id ?? random.newId('appRole');
   const where = { project: place.project_id, environment: place.id };
   const by = attribution(caller);
-  const draft = { ...by, action: 'app-role.saved', subject: id, ...where, locks: [id] };
+  const said = { ...attributionWith(caller, { ...settings, name }), code: settings.scopes.join(',') };
+  const draft = { ...said, action: 'app-role.saved', subject: id, ...where, locks: [id] };
   const saved = await ledger.record(draft, async (facts) => {
     const known = await findAppRole(facts.db, place.id, name);
     if (known !== undefined && known.id !== id) return refuse('ILLEGAL_TRANSITION', 'It was made at this moment.');

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { ApprovalRequestRow, ApprovalRow, PersonRow } from '../../database/people-rows.ts';
 import type { Database } from '../../database/schema.ts';
-import { oldestEntry } from '../../ledger/entries.store.ts';
+import { oldestEntry, saysCode } from '../../ledger/entries.store.ts';
 import { BARRED_MS } from './approval.ts';
 
 type Db = Kysely<Database>;
@@ -164,7 +164,13 @@ export async function hadOtherOwner(db: Db, person: string, nowMs: number): Prom
       'in',
       grants.flatMap(({ id, person_id }) => [id, person_id]),
     )
-    .where('action', 'in', ['role.ended', 'person.suspended', 'person.removed'])
+    // Of whoever still has it another role may have ended; a role is named by its own id in entries of before.
+    .where(({ or, and, eb }) =>
+      or([
+        eb('action', 'in', ['person.suspended', 'person.removed']),
+        and([eb('action', '=', 'role.ended'), or([eb('subject', 'like', 'role%'), saysCode('owner')])]),
+      ]),
+    )
     .where('at', '>', nowMs - BARRED_MS)
     .limit(1)
     .executeTakeFirst();

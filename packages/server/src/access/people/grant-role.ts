@@ -3,9 +3,18 @@ import type { Kysely } from 'kysely';
 import type { PersonRow, RoleGrantRow } from '../../database/people-rows.ts';
 import type { Database } from '../../database/schema.ts';
 import type { Recorded } from '../../ledger/entry.ts';
-import { attribution, type Caller, type ChangeContext } from '../change-context.ts';
+import { attributionWith, type Caller, type ChangeContext } from '../change-context.ts';
+import { nameOf } from '../opener.ts';
 import { refusePast } from '../read-expiry.ts';
-import { makeRole, noPerson, refuseGift, type RoleGift, withdrawInvitations } from './invite-person.ts';
+import {
+  describeGift,
+  roleEntry,
+  makeRole,
+  noPerson,
+  refuseGift,
+  type RoleGift,
+  withdrawInvitations,
+} from './invite-person.ts';
 import { hasOtherOwner, LAST_OWNER } from './find-other-owner.ts';
 import { openInvitations, rolesOf } from './people.store.ts';
 import { isInForce, isOwners, MAX_ROLES } from './person.ts';
@@ -24,7 +33,9 @@ export async function grantRole(
   if (excess !== null) return excess;
   const row = makeRole(context, caller, person, gift);
   const open = await openInvitations(context.reader, person);
-  const draft = { ...attribution(caller), action: 'role.granted', subject: row.id };
+  // Whoever asks what somebody may do asks by him, not by a role that he never heard of.
+  const by = attributionWith(caller, { grant: row.id, ...describeGift(gift) });
+  const draft = { ...by, ...roleEntry(nameOf(gift.role), gift.at), action: 'role.granted', subject: person };
   const before = await rolesOf(context.reader, [person]);
   const locks = [person, ...[...open, ...before].map(({ id }) => id)];
   return await context.ledger.record({ ...draft, locks }, async (facts) => {
@@ -51,10 +62,16 @@ export async function grantRole(
 export async function endRole(
   { ledger }: ChangeContext,
   caller: Caller,
-  { id, person_id }: Pick<RoleGrantRow, 'id' | 'person_id'>,
+  { id, person_id, ...grant }: RoleGrantRow,
 ): Promise<Recorded<PersonRow> | Refusal> {
-  const draft = { ...attribution(caller), action: 'role.ended', subject: id };
-  return await ledger.record({ ...draft, locks: [id, person_id] }, async (facts) => {
+  const draft = {
+    ...attributionWith(caller, { grant: id, role: grant.role }),
+    ...roleEntry(grant.role, { project: grant.project_id, environment: grant.environment_id }),
+    action: 'role.ended',
+    subject: person_id,
+    locks: [id, person_id],
+  };
+  return await ledger.record(draft, async (facts) => {
     const { row, tampered } = await facts.examine('role_grants', id);
     const person = (await facts.examine('people', person_id)).row;
     if (row === undefined || person === undefined) return noRole(id);

@@ -9,8 +9,8 @@ import type { Recorded } from '../../ledger/entry.ts';
 import type { Facts } from '../../ledger/facts.ts';
 import { Secret } from '../../vault/secret.ts';
 import type { InEnvironment } from '../../vault/vault.ts';
-import { attribution, type Attribution, type Caller, type ChangeContext } from '../change-context.ts';
-import { type CustomRole, nameOf } from '../opener.ts';
+import { type Attribution, attribution, attributionWith, type Caller, type ChangeContext } from '../change-context.ts';
+import { type CustomRole, isBuiltIn, nameOf } from '../opener.ts';
 import { isPermittedByName } from '../policies/policies.store.ts';
 import { INSTALLATION, type Principal, type Resource } from '../principal.ts';
 import { refusePast } from '../read-expiry.ts';
@@ -44,7 +44,12 @@ export async function invitePerson(
   const { ledger, random, clock } = context;
   const id = random.newId('person');
   const { secret, row } = makeInvitation(context, caller, id);
-  const draft = { ...attribution(caller), action: 'person.invited', subject: id };
+  const draft = {
+    ...attributionWith(caller, describeGift(gift)),
+    ...roleEntry(nameOf(gift.role), gift.at),
+    action: 'person.invited',
+    subject: id,
+  };
   return await ledger.record(draft, async (facts) => {
     const created_at = clock.wall();
     const past = refusePast(gift.expiresAt, created_at);
@@ -61,6 +66,17 @@ export async function invitePerson(
 /** What the caller has not himself. */
 export function refuseGift({ principal }: Caller, { role, at, expiresAt }: RoleGift): Refusal | null {
   return refuseExcess(principal, { by: 'roles.grant', openers: [role], at: [at], expiresAt });
+}
+
+/** What an entry says of a role and its place, for good: a leaf has no names that somebody gave. */
+export function roleEntry(role: string, at: Resource) {
+  const code = isBuiltIn(role) ? role : 'custom';
+  return { code, project: at.project ?? undefined, environment: at.environment ?? undefined };
+}
+
+/** And for as long as whoever gave it is not erased. */
+export function describeGift({ role, reason, expiresAt }: RoleGift) {
+  return { role: nameOf(role), reason, expiresAt: expiresAt === null ? null : new Date(expiresAt).toISOString() };
 }
 
 export function makeRole(

@@ -5,7 +5,7 @@ import type { Kysely } from 'kysely';
 import type { PolicyRow } from '../../database/people-rows.ts';
 import type { Database } from '../../database/schema.ts';
 import type { Recorded } from '../../ledger/entry.ts';
-import { attribution, type Caller, type ChangeContext } from '../change-context.ts';
+import { attributionWith, type Caller, type ChangeContext } from '../change-context.ts';
 import { findCustomRole } from '../custom-roles.store.ts';
 import { isBuiltIn } from '../opener.ts';
 import { withdrawInvitations } from '../people/invite-person.ts';
@@ -41,7 +41,8 @@ export async function savePolicy(
   const { ledger, reader, random, clock } = context;
   const before = await findPolicyNamed(reader, name);
   const id = before?.id ?? random.newId('policy');
-  const draft = { ...attribution(caller), action: 'policy.saved', subject: id, locks: [id] };
+  const by = attributionWith(caller, { name, text, reason });
+  const draft = { ...by, action: 'policy.saved', subject: id, locks: [id] };
   const permitted = whomPermitted(text);
   return await ledger.record(draft, async (facts) => {
     if ((await basisOf(facts.db)) !== basis) return BASIS_GONE;

@@ -5,7 +5,7 @@ import { keyToEncrypt } from '../../vault/open-vault-key.ts';
 import { sealSecret } from '../../vault/seal-secret.ts';
 import type { Secret } from '../../vault/secret.ts';
 import { type InEnvironment, placeIn, type Vault } from '../../vault/vault.ts';
-import { type Attribution, attribution, type Caller } from '../change-context.ts';
+import { type Attribution, attribution, attributionWith, type Caller } from '../change-context.ts';
 import { type MappedRole, provisioningNameOf } from './sign-on.ts';
 import { findSignOn, keptRows, rolesGivenBy, tokensNamed } from './sign-ons.store.ts';
 
@@ -33,7 +33,9 @@ export async function saveSignOn(
   const id = (await findSignOn(reader, input.name))?.id ?? random.newId('signOn');
   const sealed = await seal(vault, place, id, input.clientSecret);
   if (isRefusal(sealed)) return sealed;
-  const draft = { ...attribution(caller), action: 'sign-on.saved', subject: id, locks: [id] };
+  const { clientSecret: _, ...set } = input;
+  const by = attributionWith(caller, set);
+  const draft = { ...by, action: 'sign-on.saved', subject: id, locks: [id] };
   return await ledger.record(draft, async (facts) => {
     const found = await findSignOn(facts.db, input.name);
     if (found !== undefined && found.id !== id)
