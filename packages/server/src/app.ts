@@ -115,13 +115,13 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const place = await ensureDefaultPlace(own);
   const audit = await openAudit({ vault, scratch, place, policy, folder: file('exports') }, alarms, stack);
   await enterRollback(guard, vault);
-  const access = await openAccess(config, { ...ground, own, policies, feed }, stack);
+  // Before the listener, so that what is refused until it closes is entered.
+  const { denials, refused } = countDenials(own, usageLog, stack);
+  const access = await openAccess(config, { ...ground, own, policies, feed, denials }, stack);
   const { ownerTokens, judgeFor, decisions, find, tokens } = access;
 
   // http
   const tls = readTls(config);
-  // Before the listener, so that what is refused until it closes is entered.
-  const { denials, refused } = countDenials(own, usageLog, stack);
   const app = openHttp(config, tls, log, stack);
   await serveReference(app, 'Keyhold');
   mountHealth(app, async () => (await sql`select 1`.execute(store.reader)).rows.length === 1);
@@ -275,11 +275,12 @@ interface AccessGround extends Ground {
   readonly own: Pick<Vault, 'ledger' | 'reader' | 'clock' | 'random'>;
   readonly policies: PolicyBook;
   readonly feed: Feed;
+  readonly denials: DenialLog;
 }
 
 /** Who asks, and what policies say of him. */
 async function openAccess(config: Config, ground: AccessGround, stack: AsyncDisposableStack) {
-  const { store, scratch, clock, alarms, tampered, own, policies, feed } = ground;
+  const { store, scratch, clock, alarms, tampered, own, policies, feed, denials } = ground;
   const file = (name: string) => join(config.dataFolder, name);
   const ownerTokens = await ensureOwnerTokens(own, file, config.recoverOwner ? tellRecovery.bind(null, alarms) : null);
   const bootstrapUse = new BootstrapUse(feed.ledger, clock, ownerTokens.bootstrapId);
@@ -289,7 +290,8 @@ async function openAccess(config: Config, ground: AccessGround, stack: AsyncDisp
   const decisions = new DecisionLog(scratch, clock);
   stack.defer(() => decisions.flush().catch(() => {}));
   const judgeFor = (network: string) => new RequestJudge({ book: policies, clock, decided: decisions.note }, network);
-  const authenticating = { reader: store.reader, clock, tampered, judgeFor };
+  const over = denials.noteOver.bind(denials);
+  const authenticating = { reader: store.reader, clock, tampered, judgeFor, over };
   const find: Find = (secret, ip) => authenticate(authenticating, secret, ip);
   return { ownerTokens, verifierTokenFile, decisions, judgeFor, find, tokens: gateOf(find, bootstrapUse) };
 }

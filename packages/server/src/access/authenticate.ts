@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { credentialPrefixLength } from '@keyhold/protocol/credential-format';
 import type { Kysely } from 'kysely';
 import type { Clock } from '../clock.ts';
-import type { Database } from '../database/schema.ts';
+import type { Database, TokenRow } from '../database/schema.ts';
 import { digestOfRead } from '../ledger/row-digest.ts';
 import type { Judge } from './judge.ts';
 import { isAlive, type Principal } from './principal.ts';
@@ -17,6 +17,8 @@ export interface Authenticating {
   readonly tampered: (rowId: string) => void;
   /** @param network address that is asked from */
   readonly judgeFor: (network: string) => Judge;
+  /** Told of a token that somebody still uses though it is revoked or over. */
+  readonly over: (token: TokenRow, address: string) => void;
 }
 
 /**
@@ -24,14 +26,18 @@ export interface Authenticating {
  * ago opens nothing, and a row written past the ledger neither.
  */
 export async function authenticate(
-  { reader, clock, tampered, judgeFor }: Authenticating,
+  { reader, clock, tampered, judgeFor, over }: Authenticating,
   secret: string,
   ip: string,
 ): Promise<Principal | null> {
   if (credentialPrefixLength(secret) < 0) return null;
   const found = await findTokenByDigest(reader, hash('sha256', secret, 'hex'));
-  if (found === undefined || !isAlive(found.token, clock.wall())) return null;
+  if (found === undefined) return null;
   const { token, recorded } = found;
+  if (!isAlive(token, clock.wall())) {
+    over(token, ip);
+    return null;
+  }
   if (digestOfRead(token) !== recorded) {
     tampered(token.id);
     return null;

@@ -42,6 +42,11 @@ onEachDatabase('what callers are refused', (createPlace) => {
       const none = keyId.replace(/.{12}$/, '000000000000');
       assert.equal((await call('GET', `/v1/keys/${none}`, undefined, { token: reader.secret })).status, 404);
       assert.equal((await call('GET', '/v1/keys', undefined, { token: 'khd_nothing' })).status, 401);
+      const taken = (await call('POST', '/v1/tokens', { name: 'taken', scopes: ['read'] })).body;
+      await call('POST', `/v1/tokens/${taken.token.id}/revoke`, {});
+      for (let i = 0; i < 2; i++)
+        assert.equal((await call('GET', '/v1/keys', undefined, { token: taken.secret })).status, 401);
+      ids['taken'] = taken.token.id;
       const headers = { 'x-vault-token': elsewhere.secret };
       const wire = await fetch(new URL('/v1/secret/data/a', installation.vaultUrl), { headers });
       assert.ok([403, 404].includes(wire.status));
@@ -62,6 +67,8 @@ onEachDatabase('what callers are refused', (createPlace) => {
         .filter(([, operation]) => operation !== 'vault-wire')
         .sort((a, b) => String(a[1]).localeCompare(String(b[1]))),
       [
+        // Whose it was is known, though it opens nothing any more.
+        [ids['taken'], 'authenticate', 'REVOKED', 2, from],
         [ids['reader'], 'create-project', 'FORBIDDEN', 3, from],
         [ids['elsewhere'], 'revoke-key', 'KEY_NOT_FOUND', 1, from],
       ],
@@ -75,7 +82,7 @@ onEachDatabase('what callers are refused', (createPlace) => {
       );
     }
     const [strangers] = await list('action=requests.denied&code=UNAUTHENTICATED');
-    assert.equal((strangers as Entry & { side: { count: number } }).side.count, 1);
+    assert.equal((strangers as Entry & { side: { count: number } }).side.count, 3);
   });
 });
 

@@ -1,5 +1,6 @@
 import { ERRORS, type ErrorCode } from '@keyhold/protocol/errors';
 import type { Clock } from '../clock.ts';
+import type { TokenRow } from '../database/schema.ts';
 import { CountedEntries } from '../ledger/counted-entries.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Random } from '../random.ts';
@@ -9,7 +10,7 @@ import type { Principal } from './principal.ts';
 interface Denied {
   readonly actor: string;
   readonly operation: string;
-  readonly code: ErrorCode;
+  readonly code: string;
   count: number;
   readonly rules: Set<string>;
   readonly addresses: Set<string>;
@@ -51,17 +52,29 @@ export class DenialLog {
     // What a caller may not see is answered as if it were not there; what is not there is no denial.
     const isHidden = ERRORS[code].status === 404 && last?.decision.allowed === false && last.isThere !== false;
     if (code !== 'FORBIDDEN' && !isHidden) return;
-    const denied = this.#of(id, operation, code);
-    if (denied === null) {
-      this.#uncounted++;
-      return;
-    }
-    denied.count++;
-    if (last?.decision.allowed === false && denied.rules.size < MAX_NAMED) denied.rules.add(last.decision.rule);
-    if (denied.addresses.size < MAX_NAMED) denied.addresses.add(address);
+    const denied = this.#count(id, operation, code, address);
+    if (denied === null || last?.decision.allowed !== false) return;
+    if (denied.rules.size < MAX_NAMED) denied.rules.add(last.decision.rule);
   }
 
-  #of(actor: string, operation: string, code: ErrorCode): Denied | null {
+  /** A token that was taken away, or whose time is over, in somebody's hand: a leaver's say, or a thief's. */
+  noteOver({ id, state }: Pick<TokenRow, 'id' | 'state'>, address: string): void {
+    this.#count(id, 'authenticate', state === 'active' ? 'EXPIRED' : 'REVOKED', address);
+  }
+
+  /** What was counted so, or null where there is no more room. */
+  #count(actor: string, operation: string, code: string, address: string): Denied | null {
+    const denied = this.#of(actor, operation, code);
+    if (denied === null) {
+      this.#uncounted++;
+      return null;
+    }
+    denied.count++;
+    if (denied.addresses.size < MAX_NAMED) denied.addresses.add(address);
+    return denied;
+  }
+
+  #of(actor: string, operation: string, code: string): Denied | null {
     const name = `${actor} ${operation} ${code}`;
     const known = this.#waiting.get(name);
     if (known !== undefined) return known;
