@@ -1,4 +1,4 @@
-import type { ControlMessage, Position } from '@keyhold/protocol/feed';
+import type { ControlMessage, Position, SigningRecord } from '@keyhold/protocol/feed';
 import type { Clock } from './clock.ts';
 import type { ConnectFeed, FeedLink } from './feed-link.ts';
 import { Leases } from './leases.ts';
@@ -58,6 +58,7 @@ export class FeedClient {
   #renewalMs = LONGEST_RENEWAL_MS;
   #nextQuestion = 1;
   readonly #questions = new Map<number, (answer: unknown) => void>();
+  #tellSigning: (signing: SigningRecord) => void = () => {};
 
   constructor(options: FeedClientOptions) {
     this.#options = options;
@@ -85,6 +86,11 @@ export class FeedClient {
 
   get connected(): boolean {
     return this.#live;
+  }
+
+  /** Tells how requests are read from now on, in the very step in which the replica that serves begins to say so. */
+  onSigning(listener: (signing: SigningRecord) => void): void {
+    this.#tellSigning = listener;
   }
 
   start(): void {
@@ -249,6 +255,7 @@ export class FeedClient {
     this.#expecting = false;
     this.#replica = this.#snapshot.finish();
     this.#snapshot = null;
+    for (const { signing } of this.#replica.environments()) if (signing !== null) this.#tellSigning(signing);
     // The answer comes right behind it: its time begins now.
     if (this.#awaitingGrant) {
       this.#cancelTimeout();
@@ -264,7 +271,10 @@ export class FeedClient {
     if (this.#position === null) return this.#giveUp('changes before a snapshot');
     if (message.position.sequence <= this.#position.sequence) return;
     if (message.from !== this.#position.sequence) return this.#giveUp('changes are missing');
-    for (const record of message.records) this.#replica.apply(record);
+    for (const record of message.records) {
+      this.#replica.apply(record);
+      if (record.kind === 'signing') this.#tellSigning(record);
+    }
     this.#stand(message.position);
   }
 

@@ -48,6 +48,11 @@ export class ReplayGuard {
     this.memory = memory;
   }
 
+  /** From now on requests are read by these settings: whatever is signed later is new, however late it comes. */
+  reads(signing: SigningRecord, now: Moment): void {
+    this.#readingSince(signing, now);
+  }
+
   /**
    * Remembers a request in this verifier alone. INVARIANT: called in the last step, with nothing awaited after it:
    * nobody without the secret can spend another's nonce, and of two at once one is refused.

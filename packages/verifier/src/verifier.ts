@@ -65,7 +65,9 @@ export class Verifier {
     this.#distributionKeys = new DistributionKeys(feed);
     const broken = (id: string) => this.#usage.foundBroken(id);
     this.#signatureKeys = new SignatureKeys(this.#distributionKeys, broken);
-    this.#guard = new ReplayGuard({ wallMs: clock.wall(), monotonicMs: clock.monotonic() });
+    const now = () => ({ wallMs: clock.wall(), monotonicMs: clock.monotonic() });
+    this.#guard = new ReplayGuard(now());
+    feed.onSigning((signing) => this.#guard.reads(signing, now()));
     this.#factors = new SecondFactors(clock, feed, this.#distributionKeys, broken);
     this.#lastStep = new LastStep({ feed, store, slices: this.#slices, guard: this.#guard, factors: this.#factors });
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { ENVIRONMENT } from '@keyhold/verifier/testing/records';
-import { SigningVerifier } from '../testing/signing-verifier.ts';
+import { ENVIRONMENT, positionAt } from '@keyhold/verifier/testing/records';
+import { SIGNING, SigningVerifier } from '../testing/signing-verifier.ts';
 
 /** Signs a read as a client does now; what comes of it is the code of its verdict, as often as it is asked. */
 async function signedRead(keys: SigningVerifier): Promise<() => Promise<string>> {
@@ -49,4 +49,28 @@ it('a clock that is set back accuses no client of a replay: what is not known an
   pass(30);
   const read = await signedRead(keys);
   assert.deepEqual([await read(), await read()], ['VALID', 'REPLAYED']);
+});
+
+it('a change of dialects refuses what was signed before it, and nothing else, however late the first request comes', async () => {
+  const keys = new SigningVerifier([{ dialect: 'rfc9421' }], KEY);
+  const before = await signedRead(keys);
+  keys.fed.change([{ ...SIGNING, dialects: [{ dialect: 'rfc9421', maxAgeSeconds: 120 }] }]);
+  keys.fed.clock.advance(2_000);
+  const first = await signedRead(keys);
+  assert.deepEqual([await first(), await first(), await before()], ['VALID', 'REPLAYED', 'TIMESTAMP_OUT_OF_WINDOW']);
+});
+
+it('settings of a snapshot count from when it is whole: what the former ones let pass meanwhile goes once', async () => {
+  const keys = new SigningVerifier([{ dialect: 'rfc9421', maxAgeSeconds: 5 }], KEY);
+  const { fed } = keys;
+  const [settings, others] = keys.snapshotParts([{ dialect: 'rfc9421', maxAgeSeconds: 60 }]);
+  const position = positionAt(fed.sequence + 1);
+  fed.snapshot(settings, position, 0, false);
+  fed.clock.advance(2_000);
+  const read = await signedRead(keys);
+  assert.equal(await read(), 'VALID');
+  fed.snapshot(others, position, 1);
+  fed.clock.advance(8_000);
+  assert.equal(await read(), 'TIMESTAMP_OUT_OF_WINDOW');
+  assert.equal(await (await signedRead(keys))(), 'VALID');
 });

@@ -1,8 +1,15 @@
 import { generateKeyPairSync, hash } from 'node:crypto';
 import type { DialectSettings } from '@keyhold/protocol/dialects/settings';
-import type { SigningRecord } from '@keyhold/protocol/feed';
+import type { FeedRecord, SigningRecord } from '@keyhold/protocol/feed';
 import { FedClient } from '@keyhold/verifier/testing/fed-client';
-import { credentialRecord, ENVIRONMENT, keyRecord, makeSecret } from '@keyhold/verifier/testing/records';
+import {
+  consumerRecord,
+  credentialRecord,
+  ENVIRONMENT,
+  environmentRecord,
+  keyRecord,
+  makeSecret,
+} from '@keyhold/verifier/testing/records';
 import type { SharedStore } from '@keyhold/verifier/shared-store';
 import { Verifier } from '@keyhold/verifier/verifier';
 import { type RequestToSign, type Signer, signRequest } from '../signing/sign-request.ts';
@@ -11,7 +18,7 @@ const SIGNED = 'cred_01890a5d-ac96-774b-bcce-b302099a8057';
 /** Longer than any dialect looks back: what was signed before a verifier began to remember is not accepted. */
 const BEFORE_MS = 700_000;
 
-const SIGNING = {
+export const SIGNING = {
   kind: 'signing',
   id: 'sign_1',
   environment: 'env_1',
@@ -27,6 +34,7 @@ export class SigningVerifier {
   readonly credential = SIGNED;
   readonly verifier: Verifier;
   readonly #pem: string;
+  readonly #others: readonly FeedRecord[];
 
   constructor(
     dialects: readonly DialectSettings[],
@@ -37,10 +45,7 @@ export class SigningVerifier {
     this.verifier = new Verifier(this.fed.clock, this.fed.client, store);
     const { publicKey, privateKey } = generateKeyPairSync('ed25519');
     this.#pem = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
-    this.fed.clock.advance(BEFORE_MS);
-    this.verifier.start();
-    this.fed.lead([
-      { ...SIGNING, dialects, ...signing },
+    this.#others = [
       keyRecord({ permissions: ['orders:write'], ...key }),
       credentialRecord(this.secret),
       credentialRecord('', { id: SIGNED, digest: hash('sha256', SIGNED, 'hex') }),
@@ -51,7 +56,15 @@ export class SigningVerifier {
         algorithm: 'ed25519',
         publicKey: publicKey.export({ type: 'spki', format: 'der' }).toString('hex'),
       },
-    ]);
+    ];
+    this.fed.clock.advance(BEFORE_MS);
+    this.verifier.start();
+    this.fed.lead([{ ...SIGNING, dialects, ...signing }, ...this.#others]);
+  }
+
+  /** A start state with other dialects, in two parts: the settings, then whatever is signed with. */
+  snapshotParts(dialects: readonly DialectSettings[]): [readonly FeedRecord[], readonly FeedRecord[]] {
+    return [[environmentRecord(), consumerRecord(), { ...SIGNING, dialects }], this.#others];
   }
 
   /** What a guard takes of it. */
