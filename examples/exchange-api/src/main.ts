@@ -21,7 +21,7 @@ if (tokenFile === undefined)
 
 const verifier = embedVerifier(
   { controlUrl: values.control, token: readFileSync(tokenFile, 'utf8').trim() },
-  {},
+  { failed: (reason) => console.error(`exchange-api: cannot follow the control plane: ${reason}`) },
   values.redis === undefined ? null : openSharedStore({ url: values.redis }),
 );
 const dialects = DIALECT_NAMES.filter((dialect) => dialect !== 'hmac').map((dialect) => ({ dialect }));

@@ -8,6 +8,7 @@ import type { Verifier } from '@keyhold/verifier/verifier';
 /**
  * Runs a verifier in this process: requests are decided from memory, without a call. Takes a token with the scope
  * `feed`. It is the same verifier as `keyhold verifier`; call `stop()` at the end, so that nobody waits for its lease.
+ * @param events told of what nobody would see otherwise: `failed` why it cannot follow, as of a token that opens nothing
  */
 export function embedVerifier(
   address: FeedAddress,

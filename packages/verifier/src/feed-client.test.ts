@@ -198,6 +198,34 @@ it('comes back when a connection is refused at once', () => {
   assert.equal(fed.feed.link.sentOf('hello').length, 1);
 });
 
+it('says why it cannot follow: at once, then once a minute, and at once again after it followed', () => {
+  const fed = new FedClient();
+  fed.feed.refusals = Number.POSITIVE_INFINITY;
+  fed.client.start();
+  const told: number[] = [];
+  for (let second = 0; second <= 150; second++) {
+    if (fed.events.length > told.length) told.push(second);
+    fed.clock.advance(1_000);
+  }
+  const [first, ...later] = told;
+  assert.equal(first, 0);
+  assert.equal(later.length, 2, `told at ${told}`);
+  for (const [i, second] of later.entries()) {
+    const pause = second - (told[i] as number);
+    assert.ok(pause >= 60 && pause <= 66, `told at ${told}`);
+  }
+  fed.feed.refusals = 0;
+  fed.reconnect();
+  fed.feed.link.open();
+  fed.welcome(positionAt(1));
+  fed.feed.link.break('the token is no longer alive');
+  fed.reconnect();
+  fed.feed.link.break('401');
+  assert.deepEqual(fed.events.slice(-3), ['connected', 'disconnected: the token is no longer alive', 'failed: 401']);
+  void fed.client.stop();
+  assert.equal(fed.events.at(-1), 'failed: 401', 'what it wishes itself is no failure');
+});
+
 it('answers every open question with null when the connection is lost', async () => {
   const fed = new FedClient().lead();
   const answers = Promise.all([fed.client.ask('a'), fed.client.ask('b')]);

@@ -10,6 +10,8 @@ import { SnapshotBuilder } from './snapshot-builder.ts';
 export interface FeedEvents {
   connected?(): void;
   disconnected?(reason: string): void;
+  /** It tried to follow and could not: told at the first failure, then once a minute, and anew once it has followed. */
+  failed?(reason: string): void;
   /** The verifier refuses to serve: its control plane's ledger is not a continuation of what it has applied. */
   fenced?(reason: string): void;
 }
@@ -33,6 +35,10 @@ const START_TIMEOUT_MS = 10_000;
 /** Renewal while no lease length is known, and the longest pause between renewals. */
 const LONGEST_RENEWAL_MS = 10_000;
 const SHORTEST_RENEWAL_MS = 250;
+/** Between two words on attempts that fail. */
+const TELL_AGAIN_MS = 60_000;
+/** Why it hangs up by its own will. */
+const STARTING_ANEW = 'restore accepted: starting anew';
 
 /** Keeps a replica in step with its control plane and holds the leases to decide from it. */
 export class FeedClient {
@@ -48,6 +54,8 @@ export class FeedClient {
   /** The connection over which it said goodbye. */
   #parted: { readonly link: FeedLink; readonly resolve: () => void } | null = null;
   #retryMs = FIRST_RETRY_MS;
+  /** When it was last told that an attempt failed, monotonic; null: not since it followed. */
+  #toldAt: number | null = null;
   #snapshot: SnapshotBuilder | null = null;
   #cancelRenewal: () => void = () => {};
   #cancelTimeout: () => void = () => {};
@@ -209,13 +217,14 @@ export class FeedClient {
     const reason = fenceReason(this.#position, message.position, message.hashAtYours);
     if (reason !== null && isAccepted(this.#position, message.acceptedEpoch)) {
       this.#forget();
-      return this.#giveUp('restore accepted: starting anew');
+      return this.#giveUp(STARTING_ANEW);
     }
     if (reason !== null) return this.#fence(reason);
     this.#fenced = null;
     if (this.#position !== null) this.#position = { ...this.#position, epoch: message.position.epoch };
     this.#live = true;
     this.#retryMs = FIRST_RETRY_MS;
+    this.#toldAt = null;
     this.#options.events.connected?.();
     if (this.#position === null) this.#expectStart();
     else this.renew();
@@ -338,10 +347,18 @@ export class FeedClient {
     this.#cancelPatience();
     this.#expecting = false;
     for (const request of [...this.#questions.keys()]) this.#answer(request, null);
-    if (wasLive && !this.#stopped) this.#options.events.disconnected?.(reason);
     if (this.#stopped) return;
+    if (wasLive) this.#options.events.disconnected?.(reason);
+    else if (reason !== this.#fenced && reason !== STARTING_ANEW) this.#tellFailure(reason);
     this.#cancelRetry();
     this.#cancelRetry = this.#options.clock.after(this.#retryMs * (0.5 + this.#options.random()), () => this.start());
     this.#retryMs = Math.min(LONGEST_RETRY_MS, this.#retryMs * 2);
+  }
+
+  #tellFailure(reason: string): void {
+    const now = this.#options.clock.monotonic();
+    if (this.#toldAt !== null && now - this.#toldAt < TELL_AGAIN_MS) return;
+    this.#toldAt = now;
+    this.#options.events.failed?.(reason);
   }
 }

@@ -67,6 +67,7 @@ it('raises the alarm once and keeps asking whether it may return', () => {
   const fed = met(positionAt(6, { epoch: 3 }), { hashAtYours: null });
   for (let i = 0; i < 3; i++) again(fed, positionAt(6, { epoch: 3 }), { hashAtYours: null });
   assert.equal(fed.events.filter((event) => event.startsWith('fenced')).length, 1);
+  assert.ok(!fed.events.some((event) => event.startsWith('failed')), 'and says it in no other way');
   fed.client.renew();
   assert.equal(fed.feed.link.sentOf('lease').length, 0);
 });
@@ -99,6 +100,7 @@ it('starts anew also when the operator accepts only after the alarm', () => {
   assert.notEqual(fed.client.fenced, null);
   again(fed, positionAt(6, { epoch: 4 }), { hashAtYours: null, acceptedEpoch: 4 });
   assert.equal(fed.client.fenced, null);
+  assert.ok(!fed.events.some((event) => event.startsWith('failed')), 'nothing failed');
   assert.equal(fed.client.position, null);
 });
 

@@ -39,9 +39,12 @@ export function feedOverWebSocket(address: FeedAddress): ConnectFeed {
       else handlers.received(message);
     });
     socket.on('error', (error) => {
-      failure = error.message;
+      failure = wordsOf(error);
     });
-    socket.on('close', (code) => handlers.closed(code === 1006 ? failure : `${failure} (${code})`));
+    socket.on('close', (code, reason) => {
+      const why = String(reason) || failure;
+      handlers.closed(code === 1006 ? why : `${why} (${code})`);
+    });
     return {
       send: (message) => {
         if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
@@ -66,6 +69,14 @@ function pinTo(pinned: string) {
     checkServerIdentity: (_host: string, { raw }: { readonly raw: Buffer }) =>
       raw.equals(expected) ? undefined : new Error('the control plane does not have the pinned certificate'),
   };
+}
+
+/** Of several addresses that a name has, none of which could be reached, Node has no message. */
+function wordsOf({ message, code }: Error & { readonly code?: string }): string {
+  const status = /^Unexpected server response: (\d+)$/.exec(message)?.[1];
+  if (status === '401') return 'the token opens nothing, or lacks the scope feed (401)';
+  if (status !== undefined) return `this address answers ${status} in place of the feed`;
+  return message || (code ?? 'unreachable');
 }
 
 function parse(text: string): ControlMessage | null {

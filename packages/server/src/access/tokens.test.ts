@@ -104,7 +104,9 @@ onEachDatabase('tokens', (createPlace) => {
     // Of this project alone: default/production has the default lease, which would be waited out too.
     const { id, secret } = await created({ scopes: ['feed'], projects: ['market'] });
     const key = (await shared().market.issue()).secret;
-    const verifier = connectVerifier({ controlUrl: shared().installation.controlUrl, token: secret });
+    const told: string[] = [];
+    const events = { disconnected: (why: string) => told.push(why), failed: (why: string) => told.push(why) };
+    const verifier = connectVerifier({ controlUrl: shared().installation.controlUrl, token: secret }, events);
     try {
       await eventually('the verifier is ready', async () => verifier.ready);
       assert.equal((await verifier.verify({ key, environment: 'market/test' })).code, 'VALID');
@@ -112,7 +114,27 @@ onEachDatabase('tokens', (createPlace) => {
       assert.deepEqual([barrier.acknowledged, barrier.waitedOut], [1, 1]);
       assert.equal((await verifier.verify({ key, environment: 'market/test' })).code, 'VERIFIER_FENCED');
       assert.equal(verifier.connected, false);
+      await eventually('its owner is told why', async () => told.length === 2);
+      assert.match(told[0] ?? '', /^the token is no longer alive/);
+      assert.match(told[1] ?? '', /^the token opens nothing/);
     } finally {
+      await verifier.stop();
+    }
+  });
+
+  it('that open no feed, and addresses without one, are named to the owner of the verifier that comes with them', async () => {
+    const { controlUrl, verifierUrl } = shared().installation;
+    const { secret: token } = await created({ scopes: ['feed'] });
+    const { secret: reader } = await created({ scopes: ['admin'] });
+    const nowhere = 'http://localhost:1';
+    for (const [address, reason] of [
+      [{ controlUrl, token: reader }, /^the token opens nothing, or lacks the scope feed \(401\)$/],
+      [{ controlUrl: verifierUrl, token }, /^this address answers 404 in place of the feed$/],
+      [{ controlUrl: nowhere, token }, /ECONNREFUSED/],
+    ] as const) {
+      const { promise, resolve } = Promise.withResolvers<string>();
+      const verifier = connectVerifier(address, { failed: resolve, connected: () => resolve('connected') });
+      assert.match(await promise, reason);
       await verifier.stop();
     }
   });

@@ -66,13 +66,9 @@ const suite = () => {
     const token = readFileSync(control.verifierTokenFile, 'utf8').trim();
     for (const pinnedCertificate of [readFileSync(other.certificateFile, 'utf8'), undefined]) {
       const { promise, resolve } = Promise.withResolvers<string>();
-      const events = { disconnected: resolve, connected: () => resolve('connected') };
+      const events = { failed: resolve, connected: () => resolve('connected') };
       const verifier = connectVerifier({ controlUrl: control.url, token, pinnedCertificate }, events);
-      const ended = await Promise.race([
-        promise,
-        new Promise<string>((late) => setTimeout(late, 500, 'never connected')),
-      ]);
-      assert.equal(ended, 'never connected');
+      assert.match(await promise, /certificate/);
       assert.equal(verifier.position, null);
       await verifier.stop();
     }

@@ -24,6 +24,7 @@ export class FedClient {
       events: {
         connected: () => this.events.push('connected'),
         disconnected: (reason) => this.events.push(`disconnected: ${reason}`),
+        failed: (reason) => this.events.push(`failed: ${reason}`),
         fenced: (reason) => this.events.push(`fenced: ${reason}`),
       },
     });
