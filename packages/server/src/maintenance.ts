@@ -24,6 +24,7 @@ import { expireDeliveries } from './delivery/expire-deliveries.ts';
 import { replaceHandedKeys } from './verification/replace-handed-keys.ts';
 import { lapseUnusedKeys } from './keys/lapse-unused-keys.ts';
 import { listLapseRules } from './keys/unused-keys.store.ts';
+import { detectInexactReplay } from './verification/detect-inexact-replay.ts';
 import type { UsageLog } from './verification/usage-log.ts';
 import type { Vault } from './vault/vault.ts';
 import { type CheckedRow, FACT_TABLES, readChecked } from './ledger/checked-rows.ts';
@@ -76,6 +77,7 @@ export function startMaintenance(maintained: Maintained): () => void {
   };
   every(MINUTE_MS, () => forgetGoneVerifiers(maintained));
   every(MINUTE_MS, () => maintained.livedTime.keep());
+  every(MINUTE_MS, () => detectInexactReplay({ ...maintained, reader: maintained.store.reader }));
   every(QUARTER_MINUTE_MS, () => maintained.hub.dropExpired());
   every(HOUR_MS, () => forgetOldKeys(maintained.store.writer, clock.wall() - DAY_MS));
   every(HOUR_MS, () => checkChain(maintained));

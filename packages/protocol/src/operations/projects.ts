@@ -159,7 +159,7 @@ export const SigningShape = Closed({
   dialects: Type.Array(DialectSettings, { maxItems: 10, description: 'In the order in which they are tried.' }),
   replay: Type.Enum(['shared', 'verifier'], {
     description:
-      'Who remembers what was sent already: a store that all verifiers share, or each by itself, exact only where there is one.',
+      'Who remembers what was sent already: a store that all verifiers share, or each by itself, exact only where there is one: else the alarm REPLAY_NOT_EXACT is raised.',
   }),
   replayReads: Type.Enum(['refuse', 'allow'], {
     description: 'What becomes of requests that only read while that store cannot be asked.',

@@ -14,6 +14,7 @@ export interface Alarm {
     | 'WITNESS_LIES'
     | 'VERIFIER_AHEAD'
     | 'EXPORT_LAGS'
+    | 'REPLAY_NOT_EXACT'
     | 'HEAD_NOT_KEPT'
     | 'HEAD_NOT_REMEMBERED'
     | 'PASSKEY_COPIED'
@@ -28,7 +29,7 @@ export interface Alarm {
 }
 
 /** Of each code: a flood of one, which a stranger may be able to raise, hides none of the others. */
-const MAX_KEPT = 100;
+export const MAX_KEPT = 100;
 
 /** Alarms raised since the start, newest last; the same one again is raised once while it is kept. */
 export class Alarms {

@@ -121,6 +121,12 @@ export async function findSigning(db: Db, environmentId: string): Promise<Signin
     .executeTakeFirst();
 }
 
+/** Ids of environments whose verifiers remember each by itself what was used, in order. */
+export async function environmentsGuardedAlone(db: Db): Promise<string[]> {
+  const guarded = db.selectFrom('signing_settings').select('environment_id').where('replay', '=', 'verifier');
+  return (await guarded.orderBy('environment_id').execute()).map(({ environment_id }) => environment_id);
+}
+
 /** Compiled once: each issue of a key asks. */
 export async function findRules(db: Db, environmentId: string): Promise<KeyRulesRow | undefined> {
   const query = compiledOnce(db, 'rules of an environment', [environmentId], () =>

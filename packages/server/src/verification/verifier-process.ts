@@ -48,7 +48,8 @@ export async function startVerifierProcess(config: Config, log: Log): Promise<Ve
     },
     {
       connected: () => log.info('following the control plane'),
-      disconnected: (reason) => log.warn({ reason }, 'cut off from the control plane; deciding until the lease is over'),
+      disconnected: (reason) =>
+        log.warn({ reason }, 'cut off from the control plane; deciding until the lease is over'),
       failed: (reason) => log.warn({ reason }, 'cannot follow the control plane; trying again'),
       fenced: (reason) => log.error({ reason }, 'fenced: refusing everything until an operator accepts the restore'),
     },
