@@ -207,7 +207,7 @@ describe('every command answers people with a table and programs with JSON', () 
     assert.deepEqual(created.token.scopes, ['keys', 'read']);
     Object.assign(made, { TOKEN: created.token.id, LIMITED: created.secret });
     await Promise.all([
-      table('tokens list', /both +keys, read +futures\/test/),
+      table('tokens list', /both +created +keys, read +futures\/test/),
       json('tokens list').then(({ items }) => assert.ok(items.length >= 3)),
     ]);
   });

@@ -7,6 +7,7 @@ import { type Field, renderDetails, time } from '../table.ts';
 const TOKEN: readonly Field<Token>[] = [
   ['id', ({ id }) => id],
   ['name', ({ name }) => name],
+  ['kind', ({ kind }) => kind],
   ['scopes', ({ scopes }) => scopes],
   ['bound to', ({ projects, environment }) => environment ?? projects],
   ['hint', ({ hint }) => hint],

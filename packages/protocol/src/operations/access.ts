@@ -17,9 +17,19 @@ export const Binding = {
   ),
 };
 
+/** Whether somebody made it, or it was given to a workload that showed who it is. */
+export const TOKEN_KINDS = ['created', 'exchanged'] as const;
+export type TokenKind = (typeof TOKEN_KINDS)[number];
+/** Those that tokens are in; one that is over by time is deactivated too. */
+export const TOKEN_STATES = ['active', 'deactivated'] as const;
+export type TokenState = (typeof TOKEN_STATES)[number];
+
 export const TokenShape = Closed({
   id: IdOf('token'),
   name: Name,
+  kind: Type.Enum([...TOKEN_KINDS], {
+    description: 'Whether somebody created it, or a workload got it in exchange for what shows who it is.',
+  }),
   scopes: Scopes,
   projects: Nullable(Type.Array(Slug, { description: 'Bound to these; null: to none.' })),
   environment: Nullable(Type.String({ description: '`project/environment`' })),
@@ -60,7 +70,11 @@ export const listTokens = defineOperation({
   path: '/v1/tokens',
   tag: 'Tokens',
   summary: 'List tokens, newest first',
-  query: Closed(PageQuery),
+  query: Closed({
+    kind: Type.Optional(Type.Enum([...TOKEN_KINDS])),
+    state: Type.Optional(Type.Enum([...TOKEN_STATES], { description: 'One that is over by time is deactivated.' })),
+    ...PageQuery,
+  }),
   status: 200,
   response: Page(TokenShape),
   errors: ['INVALID_CURSOR'],

@@ -6,7 +6,8 @@ import { readCheckedRows } from '../ledger/checked-rows.ts';
 import type { Secret } from '../vault/secret.ts';
 import type { ChangeContext } from './change-context.ts';
 import { makeToken } from './create-token.ts';
-import { type Claims, claimsMatch, tokenNameOf } from './workload.ts';
+import { tokenNameOf } from './token-names.ts';
+import { type Claims, claimsMatch } from './workload.ts';
 import { workloadsOf } from './workloads.store.ts';
 
 export interface Admitting extends ChangeContext {

@@ -9,7 +9,7 @@ import { isAlive, type Principal } from './principal.ts';
 import { signOnOf } from './sign-on/sign-on.ts';
 import { grantsOfToken } from './token.ts';
 import { findTokenByDigest } from './tokens.store.ts';
-import { workloadOf } from './workload.ts';
+import { workloadOf } from './token-names.ts';
 
 export interface Authenticating {
   readonly reader: Kysely<Database>;

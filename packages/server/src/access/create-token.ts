@@ -10,7 +10,7 @@ import { refusePast } from './read-expiry.ts';
 import { refuseExcess } from './refuse-excess.ts';
 import { signOnOf } from './sign-on/sign-on.ts';
 import type { TokenBinding } from './token.ts';
-import { workloadOf } from './workload.ts';
+import { workloadOf } from './token-names.ts';
 
 export interface NewToken extends TokenBinding {
   readonly name: string;

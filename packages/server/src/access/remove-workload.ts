@@ -9,7 +9,7 @@ import { readCheckedRows } from '../ledger/checked-rows.ts';
 import type { Facts } from '../ledger/facts.ts';
 import { attribution, type Attribution, type Caller, type ChangeContext } from './change-context.ts';
 import { isAlive } from './principal.ts';
-import { tokenNameOf } from './workload.ts';
+import { tokenNameOf } from './token-names.ts';
 import { givenTokens } from './workloads.store.ts';
 
 /**

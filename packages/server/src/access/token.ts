@@ -2,6 +2,7 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Token } from '@keyhold/protocol/operations/access';
 import type { Scope } from '@keyhold/protocol/state';
 import type { TokenRow } from '../database/schema.ts';
+import { workloadOf } from './token-names.ts';
 import { type Grant, INSTALLATION, type Principal, type Resource } from './principal.ts';
 
 /** What a token holds, and where. */
@@ -75,6 +76,7 @@ export function showToken(row: TokenRow, names: PlaceNames, nowMs: number): Toke
   return {
     id: row.id,
     name: row.name,
+    kind: workloadOf(row) === undefined ? 'created' : 'exchanged',
     scopes: JSON.parse(row.scopes) as Scope[],
     ...showBinding(row, names),
     hint: row.hint,

@@ -66,11 +66,13 @@ export function mountTokens(
   mount(app, gate, listTokensOperation, async ({ principal, query }) => {
     const reach = reachFor(principal, 'tokens.read');
     if (isRefusal(reach)) return reach;
+    const { kind, state } = query;
+    const nowMs = context.clock.wall();
     const page = { list: listTokensOperation.id, principal: principal.id, query };
     const found = await pageOf(
       cursors,
       page,
-      (after, limit) => listVisible(reader, places, reach, after, limit),
+      (after, limit) => listTokens(reader, { within: reach, kind, state, after, limit, nowMs }),
       ({ id }) => id,
       async (rows) => {
         const names = await places.names(rows);
@@ -111,7 +113,10 @@ function boundTo({ projects, environment_id: environment }: TokenRow, names: Pla
   return (JSON.parse(projects) as string[]).map((project) => ({ project, environment: null }));
 }
 
-/** A bound caller sees tokens bound within its own binding; `names` knows the environments' projects. */
+/**
+ * A bound caller sees tokens bound within its own binding, as `listTokens` finds them; `names` knows the environments'
+ * projects.
+ */
 function isVisible(reach: Reach, token: TokenRow, names: PlaceNames): boolean {
   if (reach.projects === null) return true;
   const projects = token.projects === null ? null : (JSON.parse(token.projects) as string[]);
@@ -120,19 +125,4 @@ function isVisible(reach: Reach, token: TokenRow, names: PlaceNames): boolean {
     return reach.reaches({ project, environment: token.environment_id });
   }
   return projects?.every((project) => holdsWhole(reach, project)) ?? false;
-}
-
-/** Bound callers' pages are filtered here: tokens are few. */
-async function listVisible(
-  reader: Kysely<Database>,
-  places: TokenPlaces,
-  reach: Reach,
-  after: string | undefined,
-  limit: number,
-): Promise<TokenRow[]> {
-  if (reach.projects === null) return await listTokens(reader, after, limit);
-  const tokens = await listTokens(reader, after, Number.MAX_SAFE_INTEGER);
-  const names = await places.names(tokens);
-  const visible = tokens.filter((token) => isVisible(reach, token, names));
-  return visible.slice(0, limit);
 }

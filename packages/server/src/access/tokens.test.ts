@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { before, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { connectVerifier } from '@keyhold/verifier/connect';
 import { onEachDatabase } from '../testing/databases.ts';
 import { eventually } from '../testing/eventually.ts';
 import { send } from '../testing/installation.ts';
+import { openRaw } from '../testing/raw-database.ts';
 import { shareMarket } from '../testing/shared-market.ts';
 
 onEachDatabase('tokens', (createPlace) => {
@@ -151,6 +152,76 @@ onEachDatabase('tokens', (createPlace) => {
     } finally {
       await verifier.stop();
     }
+  });
+
+  describe('in their list', () => {
+    const ids = new Map<string, string>();
+    /** Names of those of this test that are listed, newest first, page by page. */
+    const listed = async (filter = '', token?: string): Promise<string[]> => {
+      const names = new Map([...ids].map(([name, id]) => [id, name]));
+      const found: string[] = [];
+      for (let cursor = ''; ; ) {
+        const path = `/v1/tokens?limit=5${filter}${cursor}`;
+        const options = token === undefined ? {} : { token };
+        const { items, nextCursor } = await shared().expect(200, 'GET', path, undefined, options);
+        found.push(...items.flatMap(({ id }: { id: string }) => names.get(id) ?? []));
+        if (nextCursor === null) return found;
+        cursor = `&cursor=${nextCursor}`;
+      }
+    };
+
+    before(async () => {
+      const bindings: Record<string, object> = {
+        free: {},
+        market: { projects: ['market'] },
+        both: { projects: ['market', 'other'] },
+        other: { projects: ['other'] },
+        test: { environment: 'market/test' },
+        live: { environment: 'market/live' },
+        elsewhere: { environment: 'other/live' },
+      };
+      for (const [name, binding] of Object.entries(bindings))
+        ids.set(name, (await created({ scopes: ['read'], name: `workload ${name}`, ...binding })).id);
+      // As they stand after their time, and as exchanges make them.
+      await using raw = await openRaw(shared().place);
+      const change = (name: string, columns: string) =>
+        raw.run(`update tokens set ${columns} where id = '${ids.get(name)}'`);
+      await change('both', `expires_at = ${Date.now() - 1}`);
+      await change('live', `expires_at = ${Date.now() + 3_600_000}, name = 'workload wkl_1'`);
+      await change('elsewhere', `expires_at = 1, name = 'workload apr_1'`);
+      await shared().expect(200, 'POST', `/v1/tokens/${ids.get('other')}/revoke`);
+    });
+
+    it('are told apart by whether they open something still, and by whether somebody made them', async () => {
+      const all = ['elsewhere', 'live', 'test', 'other', 'both', 'market', 'free'];
+      assert.deepEqual(await listed(), all);
+      const over = ['elsewhere', 'other', 'both'];
+      assert.deepEqual(await listed('&state=deactivated'), over);
+      assert.deepEqual(
+        await listed('&state=active'),
+        all.filter((name) => !over.includes(name)),
+      );
+      const exchanged = ['elsewhere', 'live'];
+      assert.deepEqual(await listed('&kind=exchanged'), exchanged);
+      const made = all.filter((name) => !exchanged.includes(name));
+      assert.deepEqual(await listed('&kind=created'), made);
+      assert.deepEqual(await listed('&kind=exchanged&state=active'), ['live']);
+      for (const filter of ['state=active', 'state=deactivated', 'kind=created', 'kind=exchanged']) {
+        const [field = '', value] = filter.split('=');
+        const { items } = await shared().expect(200, 'GET', `/v1/tokens?limit=100&${filter}`);
+        assert.deepEqual([...new Set(items.map((item: Record<string, unknown>) => item[field]))], [value]);
+      }
+    });
+
+    it('are shown to whoever is bound where all that they are bound to lies within that', async () => {
+      const bound = async (binding: object) => (await created({ scopes: ['read', 'admin'], ...binding })).secret;
+      const ofMarket = await bound({ projects: ['market'] });
+      assert.deepEqual(await listed('', ofMarket), ['live', 'test', 'market']);
+      assert.deepEqual(await listed('&kind=created&state=active', ofMarket), ['test', 'market']);
+      const ofBoth = await bound({ projects: ['market', 'other'] });
+      assert.deepEqual(await listed('', ofBoth), ['elsewhere', 'live', 'test', 'other', 'both', 'market']);
+      assert.deepEqual(await listed('', await bound({ environment: 'market/live' })), ['live']);
+    });
   });
 
   it('of the beginning leave an entry when they are used, on either plane', async () => {

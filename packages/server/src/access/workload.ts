@@ -1,7 +1,5 @@
 import type { Workload } from '@keyhold/protocol/operations/workloads';
 import type { Scope } from '@keyhold/protocol/state';
-import { ID_PREFIXES } from '@keyhold/protocol/id';
-import type { TokenRow } from '../database/schema.ts';
 import type { WorkloadRow } from '../database/workload-rows.ts';
 import { type PlaceNames, showBinding } from './token.ts';
 
@@ -17,21 +15,6 @@ export function showWorkload(row: WorkloadRow, names: PlaceNames): Workload {
     ...showBinding(row, names),
     createdAt: new Date(row.created_at).toISOString(),
   };
-}
-
-/** INVARIANT: no token has such a name but those that its workload was given (`create-token.ts`). */
-const OF_WORKLOAD = 'workload ';
-
-/** What tokens of a workload are called: by it they are found again. */
-export function tokenNameOf({ id }: Pick<WorkloadRow, 'id'>): string {
-  return `${OF_WORKLOAD}${id}`;
-}
-
-/** Id of the workload that a token was given to, or undefined. */
-export function workloadOf({ name }: Pick<TokenRow, 'name'>): string | undefined {
-  const id = name.startsWith(OF_WORKLOAD) ? name.slice(OF_WORKLOAD.length) : '';
-  const kinds = [ID_PREFIXES.workload, ID_PREFIXES.appRole];
-  return kinds.some((kind) => id.startsWith(`${kind}_`)) ? id : undefined;
 }
 
 /**

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { it } from 'node:test';
-import { tokenNameOf } from '../access/workload.ts';
+import { tokenNameOf } from '../access/token-names.ts';
 import { onEachDatabase } from '../testing/databases.ts';
 import { send, startInstallation } from '../testing/installation.ts';
 import { hands, inShort, knownOf, leave, left, lineOf, NOW, outcome } from '../testing/leaving.ts';

@@ -21,6 +21,7 @@ import { tileSubtrees } from './migrations/0018-tile-subtrees.ts';
 import { livedTime } from './migrations/0019-lived-time.ts';
 import { deliveriesBySubject } from './migrations/0020-deliveries-by-subject.ts';
 import { deliveriesByEnvironment } from './migrations/0021-deliveries-by-environment.ts';
+import { listedTokens } from './migrations/0022-listed-tokens.ts';
 import type { Database } from './schema.ts';
 
 /** In order; a number never changes its meaning once released. */
@@ -46,6 +47,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   livedTime,
   deliveriesBySubject,
   deliveriesByEnvironment,
+  listedTokens,
 ];
 
 /**

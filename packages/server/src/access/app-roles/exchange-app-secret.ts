@@ -3,7 +3,7 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { AppRoleRow, AppRoleSecretRow } from '../../database/workload-rows.ts';
 import { readCheckedRows } from '../../ledger/checked-rows.ts';
 import { makeToken } from '../create-token.ts';
-import { tokenNameOf } from '../workload.ts';
+import { tokenNameOf } from '../token-names.ts';
 import type { Secret } from '../../vault/secret.ts';
 import { isGood, isInside, settingsOf, tokenTtlOf } from './app-role.ts';
 import { findByRoleId, findSecretByDigest } from './app-roles.store.ts';

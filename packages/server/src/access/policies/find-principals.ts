@@ -2,11 +2,11 @@ import type { Kysely } from 'kysely';
 import type { Database, TokenRow } from '../../database/schema.ts';
 import { listPeople, rolesOf } from '../people/people.store.ts';
 import { grantOf, isInForce, type RoleNamed } from '../people/person.ts';
-import { isAlive, type Principal } from '../principal.ts';
+import type { Principal } from '../principal.ts';
 import type { Judge } from '../judge.ts';
 import { grantsOfToken } from '../token.ts';
 import { listTokens } from '../tokens.store.ts';
-import { workloadOf } from '../workload.ts';
+import { workloadOf } from '../token-names.ts';
 
 export interface Named {
   readonly principal: Principal;
@@ -41,8 +41,8 @@ export async function findPrincipals(
     after = people.at(-1)?.id;
   }
   for (let after: string | undefined; ; ) {
-    const tokens = await listTokens(db, after, PAGE);
-    for (const token of tokens) if (isAlive(token, nowMs)) found.push(ofToken(token, judge));
+    const tokens = await listTokens(db, { state: 'active', nowMs, after, limit: PAGE });
+    for (const token of tokens) found.push(ofToken(token, judge));
     if (tokens.length < PAGE) break;
     after = tokens.at(-1)?.id;
   }
