@@ -101,7 +101,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
     alarms.raise('ROW_TAMPERED', rowId, 'the stored row is not the one that the ledger recorded');
   const policy = openWitnessPolicy(config.witnessPolicyFile);
   // Verifiers ask for keys once everything serves.
-  const ground = { store, scratch, clock, random, alarms, tampered, policy, log, vault: (): Vault => vault };
+  const ground = { store, scratch, clock, livedTime, random, alarms, tampered, policy, log, vault: (): Vault => vault };
   const { feed, places, policies, guard, usageLog, unreadable } = await startLedger(config, ground, stack);
   const own = { ledger: feed.ledger, reader: store.reader, clock, random };
   const keyFile = config.keyFile ?? join(config.userDataFolder, `${feed.ledger.head.installation}.key`);
@@ -149,7 +149,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   stack.defer(closeFeed);
   const elsewhere = await startListeners(config, vaultApi, { ...context, reader: store.reader, tampered }, log, stack);
   const kept = { ledger, book, hub, rewrap, audit, usageLog, denials, vault, decisions, ...people };
-  stack.defer(startMaintenance({ ...ground, ...kept, livedTime, auditDays: config.auditDays }));
+  stack.defer(startMaintenance({ ...ground, ...kept, auditDays: config.auditDays }));
   const running = stack.move();
   return {
     url: urlOf(app.server.address(), config.host, tls !== undefined),

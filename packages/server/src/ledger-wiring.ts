@@ -10,6 +10,7 @@ import type { Store } from './database/store.ts';
 import { type Feed, startFeed } from './feed/start-feed.ts';
 import type { Log } from './http/log.ts';
 import type { Alarms } from './ledger/alarms.ts';
+import type { LivedTime } from './ledger/lived-time.ts';
 import { openRollbackGuard } from './ledger/rollback-guard.ts';
 import { findUnusableSigning } from './projects/find-unusable-signing.ts';
 import type { Random } from './random.ts';
@@ -26,6 +27,7 @@ export interface Ground {
   readonly store: Store;
   readonly scratch: Scratch;
   readonly clock: Clock;
+  readonly livedTime: Pick<LivedTime, 'now'>;
   readonly random: Random;
   readonly alarms: Alarms;
   readonly tampered: (rowId: string) => void;
@@ -39,7 +41,7 @@ const HEAD_IN_DATA =
 
 /** Takes the ledger over, once it is known that the database is the one that was last answered from. */
 export async function startLedger(config: Config, ground: Ground, stack: AsyncDisposableStack) {
-  const { store, scratch, clock, random, alarms, tampered, policy, log } = ground;
+  const { store, scratch, clock, livedTime, random, alarms, tampered, policy, log } = ground;
   const places = new Places();
   const policies = new PolicyBook(places);
   const follower = {
@@ -54,6 +56,7 @@ export async function startLedger(config: Config, ground: Ground, stack: AsyncDi
   const source = new VerificationSource({
     store,
     clock,
+    livedTime,
     places,
     tampered,
     report: (asking, payload) =>

@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { on } from 'node:events';
 import { before, describe, it } from 'node:test';
 import { connectVerifier } from '@keyhold/verifier/connect';
+import { WebSocket } from 'ws';
 import { onEachDatabase } from '../testing/databases.ts';
 import { eventually } from '../testing/eventually.ts';
 import { send } from '../testing/installation.ts';
+import { moveClock } from '../testing/moved-clock.ts';
 import { openRaw } from '../testing/raw-database.ts';
 import { shareMarket } from '../testing/shared-market.ts';
+
+const HOUR_MS = 3_600_000;
 
 onEachDatabase('tokens', (createPlace) => {
   // Short leases: a verifier whose token is revoked has its lease waited out.
@@ -221,6 +227,50 @@ onEachDatabase('tokens', (createPlace) => {
       const ofBoth = await bound({ projects: ['market', 'other'] });
       assert.deepEqual(await listed('', ofBoth), ['elsewhere', 'live', 'test', 'other', 'both', 'market']);
       assert.deepEqual(await listed('', await bound({ environment: 'market/live' })), ['live']);
+    });
+  });
+
+  describe('that are over', () => {
+    /** Ids of tokens that a verifier hears of which begins now. */
+    const fed = async (secret: string): Promise<string[]> => {
+      const url = `${shared().installation.controlUrl.replace('http', 'ws')}/v1/feed`;
+      const socket = new WebSocket(url, { headers: { authorization: `Bearer ${secret}` } });
+      const hello = { type: 'hello', version: 1, verifier: `ver_${randomUUID()}`, position: null };
+      const found: string[] = [];
+      try {
+        socket.on('open', () => socket.send(JSON.stringify(hello)));
+        for await (const [data] of on(socket, 'message')) {
+          const message = JSON.parse(String(data));
+          if (message.type !== 'snapshot') continue;
+          found.push(
+            ...message.records.map(({ id }: { id: string }) => id).filter((id: string) => id.startsWith('tok_')),
+          );
+          if (message.last) break;
+        }
+      } finally {
+        socket.close();
+      }
+      return found;
+    };
+
+    it('are told to no verifier that begins anew: revoked ones at once, others a day after by any clock', async () => {
+      const feed = await created({ scopes: ['feed'] });
+      const revoked = await created({ scopes: ['read'] });
+      await shared().expect(200, 'POST', `/v1/tokens/${revoked.id}/revoke`);
+      const endingIn = (ms: number) =>
+        created({ scopes: ['read'], expiresAt: new Date(Date.now() + ms).toISOString() });
+      const [soon, later] = [await endingIn(60_000), await endingIn(2 * HOUR_MS)];
+      const those = async () => {
+        const all = await fed(feed.secret);
+        return [feed, revoked, soon, later].map(({ id }) => all.includes(id));
+      };
+      assert.deepEqual(await those(), [true, false, true, true]);
+      {
+        using _aheadAlone = moveClock(25 * HOUR_MS, 0);
+        assert.deepEqual(await those(), [true, false, true, true]);
+      }
+      using _both = moveClock(25 * HOUR_MS);
+      assert.deepEqual(await those(), [true, false, false, true]);
     });
   });
 

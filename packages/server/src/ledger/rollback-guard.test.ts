@@ -46,7 +46,8 @@ async function ownLedger(place: TestPlace, stack: AsyncDisposableStack): Promise
   const own = { store, clock: systemClock, random: systemRandom, scratch: new Scratch(store) };
   const alarms = new Alarms(systemClock, ({ detail }) => assert.fail(detail));
   const vault = () => assert.fail('nobody asks for a key');
-  const ground = { ...own, alarms, tampered: assert.fail, policy: null, log, vault };
+  const livedTime = { now: () => systemClock.wall() };
+  const ground = { ...own, livedTime, alarms, tampered: assert.fail, policy: null, log, vault };
   return (await startLedger(config, ground, stack)).feed.ledger;
 }
 

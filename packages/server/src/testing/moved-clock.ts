@@ -3,12 +3,15 @@ import { systemClock } from '../clock.ts';
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
-/** Moves this process's clocks ahead, until disposed. */
-export function moveClock(ms: number): Disposable {
+/**
+ * Moves this process's clocks ahead, until disposed.
+ * @param monotonicMs where the wall clock is put ahead and that time was not lived
+ */
+export function moveClock(ms: number, monotonicMs = ms): Disposable {
   const clock = systemClock as { wall: () => number; monotonic: () => number };
   const { wall, monotonic } = clock;
   clock.wall = () => wall() + ms;
-  clock.monotonic = () => monotonic() + ms;
+  clock.monotonic = () => monotonic() + monotonicMs;
   return {
     [Symbol.dispose]: () => {
       clock.wall = wall;

@@ -11,6 +11,7 @@ import type { Addressed, FeedScope } from '../feed/scope.ts';
 import { leavesBetween } from '../ledger/entries.store.ts';
 import type { ChangedRow } from '../ledger/facts.ts';
 import { readHead } from '../ledger/head.ts';
+import type { LivedTime } from '../ledger/lived-time.ts';
 import { listEnvironments } from '../projects/projects.store.ts';
 import { type CheckedRow, readChecked, readCheckedRows } from '../ledger/checked-rows.ts';
 import { FED_TABLES } from './fed-tables.ts';
@@ -22,6 +23,7 @@ import { withheldRecords } from './withheld-records.ts';
 export interface SourceOptions {
   readonly store: Store;
   readonly clock: Clock;
+  readonly livedTime: Pick<LivedTime, 'now'>;
   readonly places: Places;
   readonly tampered: (rowId: string) => void;
   readonly report: FeedSource['report'];
@@ -31,6 +33,7 @@ export interface SourceOptions {
 const ROWS_PER_PART = 500;
 /** Entries behind which a verifier gets a snapshot instead of what it missed. */
 const MAX_CATCH_UP = 5_000;
+const DAY_MS = 24 * 3_600_000;
 
 /** What verifiers are fed: rows that are what the ledger recorded, and nothing else. */
 export class VerificationSource implements FeedSource {
@@ -59,7 +62,8 @@ export class VerificationSource implements FeedSource {
         let after: string | null = '';
         while (after !== null) {
           const page: { rows: CheckedRow[]; last: string | null } = await readChecked(db, table, after, ROWS_PER_PART);
-          if (page.rows.length > 0) await part(position, await this.#records(db, page.rows), false);
+          const rows = page.rows.filter((row) => !this.#isLongOver(row));
+          if (rows.length > 0) await part(position, await this.#records(db, rows), false);
           after = page.last;
           // SQLite reads synchronously: let others have a turn between two parts.
           await new Promise(setImmediate);
@@ -67,6 +71,16 @@ export class VerificationSource implements FeedSource {
       }
       await part(position, [], true);
     });
+  }
+
+  /**
+   * A token that opens nothing any more: whoever begins anew needs not hear of it, since one that is over and one that
+   * is not known are answered alike. By time that was lived, and a day later: a verifier's clock may be behind, and one
+   * of ours that was ahead must not take a living one from it.
+   */
+  #isLongOver(checked: CheckedRow): boolean {
+    if ('tampered' in checked || checked.table !== 'tokens') return false;
+    return !isAlive(checked.row, this.#options.livedTime.now() - DAY_MS);
   }
 
   async changesSince(from: number): Promise<{ position: Position; records: Addressed<FeedRecord>[] } | null> {

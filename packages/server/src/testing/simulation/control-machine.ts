@@ -51,6 +51,7 @@ export class ControlMachine {
     const shipped = new VerificationSource({
       store,
       clock,
+      livedTime: { now: () => clock.wall() },
       places,
       tampered,
       report: async () => {},
