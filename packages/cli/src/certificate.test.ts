@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { AUTHORITY, CLIENT, makeCertificate } from '@keyhold/server/testing/certificates';
@@ -39,6 +39,8 @@ const suite = () => {
     assert.match(created.stdout, /^audience +\(certificate\)$/m);
 
     const output = join(folder, 'token');
+    writeFileSync(output, 'older');
+    chmodSync(output, 0o644);
     const url = `https://127.0.0.1:${port}`;
     const shown = ['--url', url, '--cert-file', service.certificateFile, '--cert-key-file', service.keyFile];
     const exchanged = await keyhold(0, ['workloads', 'exchange', ...shown, '--output', output]);

@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { UsageError } from './failure.ts';
+import { writePrivate } from './private-file.ts';
 
 /** Who is signed in at which control plane, by its origin. */
 type Sessions = Readonly<Record<string, { readonly secret: string }>>;
@@ -16,9 +17,7 @@ export function keepSession(file: string, url: string, session: Sessions[string]
   const all = session === undefined ? others : { ...others, [new URL(url).origin]: session };
   if (Object.keys(all).length === 0) return rmSync(file, { force: true });
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const fresh = `${file}.${process.pid}`;
-  writeFileSync(fresh, JSON.stringify(all), { mode: 0o600 });
-  renameSync(fresh, file);
+  writePrivate(file, JSON.stringify(all));
 }
 
 function readAll(file: string): Sessions {

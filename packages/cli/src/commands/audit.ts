@@ -15,6 +15,7 @@ import { connectionFor, URL_FLAGS } from '../connection.ts';
 import { EXIT } from '../exit-codes.ts';
 import { NothingThere } from '../failure.ts';
 import { flagsOf, wholeNumber } from '../flag.ts';
+import { writePrivate } from '../private-file.ts';
 import { type Field, renderDetails, time } from '../table.ts';
 
 const ENTRY: readonly Field<Entry>[] = [
@@ -73,7 +74,7 @@ const evidence: Command = {
     }
     const { receipt: text } = await client.audit.getReceipt({ sequence });
     const file = { 'keyhold-evidence': 1, receipt: text, side: entry.side, sideSalt: entry.sideSalt };
-    writeFileSync(String(own['output']), `${JSON.stringify(file)}\n`, { mode: 0o600 });
+    writePrivate(String(own['output']), `${JSON.stringify(file)}\n`);
     terminal.print(`evidence  ${own['output']}, of entry ${sequence}`);
     return EXIT.done;
   },

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { Workload } from '@keyhold/protocol/operations/workloads';
 import * as operations from '@keyhold/protocol/operations/workloads';
 import { exchangeCertificate } from '@keyhold/sdk/exchange-certificate';
@@ -9,6 +9,7 @@ import type { Command, Given, Terminal } from '../command.ts';
 import { checkUrl, URL_FLAGS } from '../connection.ts';
 import { EXIT } from '../exit-codes.ts';
 import { exitCodeOf, UsageError } from '../failure.ts';
+import { writePrivate } from '../private-file.ts';
 import { type Field, renderDetails } from '../table.ts';
 
 const WORKLOAD: readonly Field<Workload>[] = [
@@ -45,7 +46,7 @@ const exchange: Command = {
           ? await exchangeToken({ url }, shown, workload)
           : await exchangeCertificate({ url: secureUrl(url), ...shown }, workload);
       if (typeof own['output'] !== 'string') terminal.print(token);
-      else writeFileSync(own['output'], token, { mode: 0o600 });
+      else writePrivate(own['output'], token);
       terminal.note(`good for ${expiresInSeconds} seconds`);
       return EXIT.done;
     } catch (error) {
