@@ -3,7 +3,7 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { PersonPasskey } from '@keyhold/protocol/operations/sign-in';
 import * as operations from '@keyhold/protocol/operations/sign-in';
 import type { FastifyInstance } from 'fastify';
-import type { PersonPasskeyRow, PersonRow } from '../../database/people-rows.ts';
+import type { PersonPasskeyRow, PersonRow, SessionRow } from '../../database/people-rows.ts';
 import { type Gate, mount } from '../../http/mount.ts';
 import { expose } from '../../vault/expose.ts';
 import { findPerson } from '../people/people.store.ts';
@@ -20,7 +20,7 @@ import { recoveryOf } from '../passwords/password.ts';
 import { signOnPath } from '../sign-on/sign-on.ts';
 import { identitiesOf, listSignOns } from '../sign-on/sign-ons.store.ts';
 import type { PendingRequest } from './pending-requests.ts';
-import { showSession } from './session.ts';
+import { showSession, worthOf } from './session.ts';
 import { type PasskeyUse, passkeysOf, passkeyUses, readRoles, sessionsOf, usesOf } from './sessions.store.ts';
 import type { SignInContext } from './sign-in-context.ts';
 
@@ -46,11 +46,14 @@ export function mountSelf(app: FastifyInstance, { gate, signIn: context, places 
       reader,
       passkeys.map(({ id }) => id),
     );
-    const sessions = (await sessionsOf(reader, person.id)).filter(({ expires_at }) => clock.wall() < expires_at);
+    const begun = await sessionsOf(reader, person.id);
     const uses = await usesOf(
       reader,
-      sessions.map(({ id }) => id),
+      begun.map(({ id }) => id),
     );
+    const isAlive = (row: SessionRow) =>
+      worthOf(row, row.digest, uses.get(row.id)?.at ?? null, clock.wall()) === 'good';
+    const sessions = begun.filter(isAlive);
     return {
       body: {
         person: { id: person.id, name: person.name },

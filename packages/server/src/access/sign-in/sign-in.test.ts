@@ -188,6 +188,10 @@ onEachDatabase('signing in', (createPlace) => {
       assert.equal(await isIn(person), true, `${minutes}`);
       // What notes the use is not waited for.
       await noted(person, minutes);
+      if (minutes !== 60) continue;
+      const { sessions } = (await person.call('GET', '/v1/session')).body;
+      const shown = sessions.map(({ id }: { id: string }) => id);
+      assert.deepEqual(shown, [person.sessionId], 'the one before is over, and not shown as living');
     }
     using _ = moveClock(12 * 60 * MINUTE_MS);
     assert.equal(await isIn(person), false);
