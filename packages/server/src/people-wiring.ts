@@ -72,7 +72,7 @@ export function peopleOf(context: ChangeContext, ground: PeopleGround, tokenRevo
   return {
     approving,
     policies: { ...approving, places, book: policies, decisions },
-    breaking: { ...approving, broken: tellBroken.bind(null, alarms) },
+    breaking: { ...approving, broken: tellBroken.bind(null, alarms), reviewed: settleBroken.bind(null, alarms) },
     offboarding,
     scim: { ...reading, offboard: offboardBy.bind(null, offboarding) },
   };
@@ -80,4 +80,8 @@ export function peopleOf(context: ChangeContext, ground: PeopleGround, tokenRevo
 
 function tellBroken(alarms: Alarms, id: string, person: string, reason: string): void {
   alarms.raise('BREAK_GLASS', id, `${person} goes on without approvals: ${reason}`);
+}
+
+function settleBroken(alarms: Alarms, id: string): void {
+  for (const code of ['BREAK_GLASS', 'BREAK_GLASS_UNREVIEWED'] as const) alarms.settle(code, id);
 }

@@ -12,6 +12,8 @@ export interface BreakGlassContext extends ChangeContext {
   readonly reader: Kysely<Database>;
   /** Told of each: whoever watches the alarms hears of it at once. */
   readonly broken: (id: string, person: string, reason: string) => void;
+  /** Told once somebody has looked at it. */
+  readonly reviewed: (id: string) => void;
 }
 
 type Changed = Recorded<BreakGlassRow> | Refusal;
@@ -65,7 +67,7 @@ export async function closeBreakGlass({ ledger }: BreakGlassContext, caller: Cal
  * with approvals.
  */
 export async function reviewBreakGlass(
-  { ledger, reader, clock }: BreakGlassContext,
+  { ledger, reader, clock, reviewed }: BreakGlassContext,
   caller: Caller,
   id: string,
   review: string,
@@ -73,7 +75,7 @@ export async function reviewBreakGlass(
   const { id: by } = caller.principal;
   const areTwo = await readTwos(reader);
   const draft = { ...attribution(caller), action: 'break-glass.reviewed', subject: id, locks: [id] };
-  return await ledger.record(draft, async (facts) => {
+  const recorded = await ledger.record(draft, async (facts) => {
     const row = await facts.find('break_glass', id);
     if (row === undefined) return noBreakGlass(id);
     const now = clock.wall();
@@ -85,6 +87,8 @@ export async function reviewBreakGlass(
     const said = { reviewed_by: by, review, reviewed_at: now };
     return await facts.update('break_glass', row, { state: 'reviewed', ...said });
   });
+  if (!isRefusal(recorded)) reviewed(id);
+  return recorded;
 }
 
 export function noBreakGlass(id: string): Refusal {
