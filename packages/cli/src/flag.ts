@@ -35,6 +35,7 @@ interface Schema {
   readonly const?: string;
   readonly anyOf?: readonly Schema[];
   readonly items?: Schema;
+  readonly minItems?: number;
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly required?: readonly string[];
   readonly description?: string;
@@ -60,7 +61,7 @@ function flagOf(field: string, given: Schema, required: boolean): Flag {
     field,
     repeatable,
     required,
-    clearable: nullable || repeatable,
+    clearable: nullable || (repeatable && (schema.minItems ?? 0) === 0),
     ...(about === undefined ? {} : { about }),
     ...reading(field, of),
   };

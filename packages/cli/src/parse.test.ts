@@ -105,6 +105,10 @@ describe('flags become the fields of the API', () => {
       permissions: [],
       name: 'none',
     });
+    // A token is bound to some projects, or the flag is left out.
+    const projects = helpText(['tokens', 'create']).filter((line) => line.includes('--project'));
+    assert.match(projects.join(), /\(repeatable\)$/);
+    assert.deepEqual(given('tokens create --name n --scope read --project none').input['projects'], ['none']);
   });
 });
 

@@ -34,7 +34,7 @@ export async function askApproval(
   if (principal.session === undefined || sent.method === 'GET') return asForbidden(refusal);
   const reason = readReason(sent);
   if (reason === null) {
-    const how = `Send it again with ${APPROVAL_REASON_HEADER}: why, percent-encoded, ${MAX_REASON_CHARS} characters at most.`;
+    const how = `Say why, in ${MAX_REASON_CHARS} characters at most: --approval-reason at a command line, else ${APPROVAL_REASON_HEADER}, percent-encoded.`;
     return { ...refusal, detail: `${refusal.detail} ${how}` };
   }
   if (!isPlain(sent.target)) return { ...refusal, detail: `${refusal.detail} Its address is not written plainly.` };
