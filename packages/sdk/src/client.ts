@@ -155,6 +155,7 @@ function peopleCalls(bind: <O extends Operation>(operation: O) => Call<O>) {
   return {
     invite: bind(people.invitePerson),
     list: bind(people.listPeople),
+    get: bind(people.getPerson),
     reinvite: bind(people.reinvitePerson),
     suspend: bind(people.suspendPerson),
     resume: bind(people.resumePerson),

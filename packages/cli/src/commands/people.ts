@@ -4,17 +4,20 @@ import * as customRoles from '@keyhold/protocol/operations/custom-roles';
 import * as operations from '@keyhold/protocol/operations/people';
 import { apiCommand, listCommand } from '../api-command.ts';
 import type { Command } from '../command.ts';
-import { type Field, renderDetails, time } from '../table.ts';
+import { type Field, renderDetails, renderTable, time } from '../table.ts';
 
 const whereOf = ({ project, environment }: Pick<RoleGrant, 'project' | 'environment'>) =>
   environment ?? project ?? 'installation';
+
+const brief = ({ expiresAt, ...grant }: RoleGrant) =>
+  `${grant.role}@${whereOf(grant)}${expiresAt === null ? '' : ` until ${time(expiresAt)}`}`;
 
 const PERSON: readonly Field<Person>[] = [
   ['id', ({ id }) => id],
   ['name', ({ name }) => name],
   ['state', ({ state }) => state],
   ['passkeys', ({ passkeys }) => passkeys],
-  ['roles', ({ roles }) => roles.map((grant) => `${grant.role}@${whereOf(grant)}`)],
+  ['roles', ({ roles }) => roles.map(brief)],
   ['created', ({ createdAt }) => time(createdAt)],
 ];
 
@@ -33,10 +36,34 @@ const showInvited = ({ person, url }: { readonly person: Person; readonly url?: 
   ...(url === undefined ? [] : [`open     ${url}`]),
 ];
 
-/** Tokens outlive whoever made them: somebody has to look at them. */
-const showLeft = ({ person, tokens }: { readonly person: Person; readonly tokens: readonly string[] }) => [
+const showWithRoles = ({ person }: { readonly person: Person }) => [
+  ...renderDetails(
+    PERSON.filter(([label]) => label !== 'roles'),
+    person,
+  ),
+  '',
+  ...renderTable(GRANT, person.roles),
+];
+
+interface Left {
+  readonly person: Person;
+  readonly tokens: readonly string[];
+  readonly workloads: readonly string[];
+}
+
+/** Tokens and workloads outlive whoever made them: somebody has to look at them. */
+const showLeft = ({ person, tokens, workloads }: Left) => [
   ...renderDetails(PERSON, person),
   ...tokens.map((id) => `made     ${id}, which still opens something`),
+  ...workloads.map((id) => `trusted  ${id}, which still is`),
+];
+
+/** Where he is not to come back, what he made has an end too. */
+const showLeftBehind = (left: Left) => [
+  ...showLeft(left),
+  ...(left.tokens.length + left.workloads.length === 0
+    ? []
+    : [`To end that too: keyhold offboardings create --of ${left.person.id}`]),
 ];
 
 const CUSTOM_ROLE: readonly Field<CustomRole>[] = [
@@ -61,6 +88,13 @@ export const PEOPLE_COMMANDS: readonly Command[] = [
     columns: PERSON,
   }),
   apiCommand({
+    words: ['people', 'get'],
+    operation: operations.getPerson,
+    call: (client) => client.people.get,
+    labels: PERSON_LABEL,
+    show: showWithRoles,
+  }),
+  apiCommand({
     words: ['people', 'reinvite'],
     operation: operations.reinvitePerson,
     call: (client) => client.people.reinvite,
@@ -72,7 +106,7 @@ export const PEOPLE_COMMANDS: readonly Command[] = [
     operation: operations.suspendPerson,
     call: (client) => client.people.suspend,
     labels: PERSON_LABEL,
-    show: showLeft,
+    show: showLeftBehind,
   }),
   apiCommand({
     words: ['people', 'resume'],
@@ -86,7 +120,7 @@ export const PEOPLE_COMMANDS: readonly Command[] = [
     operation: operations.removePerson,
     call: (client) => client.people.remove,
     labels: PERSON_LABEL,
-    show: showLeft,
+    show: showLeftBehind,
   }),
   apiCommand({
     words: ['roles', 'grant'],

@@ -96,6 +96,19 @@ export const listPeople = defineOperation({
   errors: ['INVALID_CURSOR'],
 });
 
+export const getPerson = defineOperation({
+  id: 'get-person',
+  asks: [{ action: 'people.read', at: 'installation' }],
+  method: 'GET',
+  path: '/v1/people/{id}',
+  tag: 'People',
+  summary: 'Show a person and his roles, each with its id, reason and end',
+  params: PersonParams,
+  status: 200,
+  response: Closed({ person: PersonShape }),
+  errors: ['PERSON_NOT_FOUND'],
+});
+
 export const reinvitePerson = defineOperation({
   id: 'reinvite-person',
   asks: [{ action: 'people.invite', at: 'installation' }],
@@ -174,7 +187,7 @@ export const endRole = defineOperation({
   method: 'DELETE',
   path: '/v1/roles/{id}',
   tag: 'People',
-  summary: 'End a role that a person has',
+  summary: 'End a role that a person has; the answer shows those that he still has where you may end roles',
   params: Closed({ id: IdOf('roleGrant') }),
   status: 200,
   response: Closed({ person: PersonShape }),

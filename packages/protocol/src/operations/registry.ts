@@ -63,6 +63,7 @@ export const MANAGEMENT_OPERATIONS: readonly Operation[] = [
   workloads.removeWorkload,
   people.invitePerson,
   people.listPeople,
+  people.getPerson,
   people.reinvitePerson,
   people.suspendPerson,
   people.resumePerson,

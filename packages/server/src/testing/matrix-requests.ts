@@ -154,6 +154,8 @@ export async function requestFor(operation: string, world: MatrixWorld): Promise
       return post('/v1/people', { name, role: 'auditor', reason: 'test' });
     case 'list-people':
       return get('/v1/people');
+    case 'get-person':
+      return get(`/v1/people/${(await world.invite()).person}`);
     case 'reinvite-person':
       return post(`/v1/people/${(await world.invite()).person}/invite`);
     case 'suspend-person':

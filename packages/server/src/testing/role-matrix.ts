@@ -48,6 +48,7 @@ export const ROLE_MATRIX: Readonly<Record<string, { roles: string; places: strin
   'remove-workload': { roles: '+++---', places: '+-----' },
   'invite-person': { roles: '++----', places: '+-----' },
   'list-people': { roles: '+++--+', places: '+-----' },
+  'get-person': { roles: '+++--+', places: '+-----' },
   'reinvite-person': { roles: '++----', places: '+-----' },
   'suspend-person': { roles: '+++---', places: '+-----' },
   'resume-person': { roles: '++----', places: '+-----' },

@@ -24,7 +24,7 @@ export async function suspendPerson(context: Reading, caller: Caller, id: string
   const locks = await rowsOf(context.reader, id);
   return await context.ledger.record({ ...draft, locks }, async (facts) => {
     const { row, tampered } = await facts.examine('people', id);
-    if (row === undefined || (row.state === 'removed' && !tampered)) return noPerson(id);
+    if (row === undefined || (row.state === 'removed' && !tampered)) return noPerson(id, row);
     if (row.state === 'invited' && !tampered) {
       return refuse('ILLEGAL_TRANSITION', 'The person has not enrolled yet: remove him.');
     }
@@ -45,7 +45,7 @@ export async function resumePerson(
   const draft = { ...attribution(caller), action: 'person.resumed', subject: id, locks: [id] };
   return await context.ledger.record(draft, async (facts) => {
     const row = await facts.find('people', id);
-    if (row === undefined || row.state === 'removed') return noPerson(id);
+    if (row === undefined || row.state === 'removed') return noPerson(id, row);
     if (row.state !== 'suspended') return refuse('ILLEGAL_TRANSITION', `The person is ${row.state}.`);
     const above = await refuseAbove(context, facts, caller.principal, id);
     return above ?? (await facts.update('people', row, { state: 'active' }));

@@ -43,7 +43,7 @@ export async function grantRole(
     const past = refusePast(gift.expiresAt, now);
     if (past !== null) return past;
     const found = await facts.find('people', person);
-    if (found === undefined || found.state === 'removed') return noPerson(person);
+    if (found === undefined || found.state === 'removed') return noPerson(person, found);
     const had = await rolesOf(facts.db, [person]);
     const living = had.filter((role) => isInForce(role, now));
     if (living.length >= MAX_ROLES) {

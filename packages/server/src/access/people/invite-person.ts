@@ -160,7 +160,7 @@ export async function reinvitePerson(
   const draft = { ...attribution(caller), action: 'person.reinvited', subject: id };
   return await context.ledger.record({ ...draft, locks: [id, ...open.map((one) => one.id)] }, async (facts) => {
     const person = await facts.find('people', id);
-    if (person === undefined || person.state === 'removed') return noPerson(id);
+    if (person === undefined || person.state === 'removed') return noPerson(id, person);
     if (person.state === 'suspended') return refuse('ILLEGAL_TRANSITION', 'The person is suspended: resume first.');
     const above = await refuseAbove(context, facts, caller.principal, id);
     if (above !== null) return above;
@@ -210,6 +210,9 @@ export async function withdrawInvitationsBy(
   }
 }
 
-export function noPerson(id: string): Refusal {
+/** @param row where there was one */
+export function noPerson(id: string, row?: PersonRow): Refusal {
+  if (row !== undefined)
+    return refuse('ILLEGAL_TRANSITION', 'The person was removed for good: who comes back is invited as somebody new.');
   return refuse('PERSON_NOT_FOUND', `There is no person ${id}.`, 'id');
 }

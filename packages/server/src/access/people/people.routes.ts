@@ -2,7 +2,7 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import * as operations from '@keyhold/protocol/operations/people';
 import type { FastifyInstance } from 'fastify';
 import type { Kysely } from 'kysely';
-import type { PersonRow } from '../../database/people-rows.ts';
+import type { PersonRow, RoleGrantRow } from '../../database/people-rows.ts';
 import type { Database } from '../../database/schema.ts';
 import type { Cursors } from '../../http/cursor.ts';
 import { type Gate, mount } from '../../http/mount.ts';
@@ -19,8 +19,16 @@ import { removePerson, resumePerson, suspendPerson } from './change-person.ts';
 import { endRole, grantRole, noRole } from './grant-role.ts';
 import { withPassword } from '../passwords/passwords.store.ts';
 import type { InEnvironment } from '../../vault/vault.ts';
-import { invitePerson, reinvitePerson, type RoleGift } from './invite-person.ts';
-import { countPasskeys, findRole, listPeople, livingTokensMadeBy, rolesOf, workloadsMadeBy } from './people.store.ts';
+import { invitePerson, noPerson, reinvitePerson, type RoleGift } from './invite-person.ts';
+import {
+  countPasskeys,
+  findPerson,
+  findRole,
+  listPeople,
+  livingTokensMadeBy,
+  rolesOf,
+  workloadsMadeBy,
+} from './people.store.ts';
 import { bindingOf, isInForce, resourceOf, type RoleNamed, showGrant, showPerson } from './person.ts';
 
 export interface PeopleRoutes {
@@ -39,7 +47,7 @@ export interface PeopleRoutes {
 
 /** People of the installation, and their roles. */
 export function mountPeople(app: FastifyInstance, routes: PeopleRoutes): void {
-  const { gate, reader, cursors, origin } = routes;
+  const { gate, reader, origin } = routes;
   const context = { ...routes.context, reader, roleNamed: routes.roleNamed, home: routes.home };
   const show = (rows: readonly PersonRow[]) => showPeople(routes, rows);
   const urlOf = (secret: string) => new URL(`/enrol#${secret}`, origin()).href;
@@ -65,17 +73,9 @@ export function mountPeople(app: FastifyInstance, routes: PeopleRoutes): void {
     return { body: { person, secret, url: urlOf(secret) }, sequence };
   });
 
-  mount(app, gate, operations.listPeople, async ({ principal, query }) => {
-    const denied = allowOnInstallation(principal, 'people.read');
-    if (denied !== null) return denied;
-    const page = { list: operations.listPeople.id, principal: principal.id, query };
-    const load = (after: string | undefined, limit: number) => listPeople(reader, after, limit);
-    const found = await pageOf(cursors, page, load, ({ id }) => id, show);
-    return isRefusal(found) ? found : { body: found };
-  });
-
   mount(app, gate, operations.reinvitePerson, async ({ principal, params, body, ip, idempotency, confirm }) => {
-    const denied = allowOnInstallation(principal, 'people.invite') ?? (await confirm());
+    const denied =
+      allowOnInstallation(principal, 'people.invite') ?? (await refuseGone(reader, params.id)) ?? (await confirm());
     if (denied !== null) return denied;
     const invited = await reinvitePerson(
       context,
@@ -97,7 +97,9 @@ export function mountPeople(app: FastifyInstance, routes: PeopleRoutes): void {
   ] as const;
   for (const [operation, action, change, widens] of changes) {
     mount(app, gate, operation, async ({ principal, params, ip, idempotency, confirm }) => {
-      const denied = allowOnInstallation(principal, action) ?? (widens ? await confirm() : null);
+      const denied =
+        allowOnInstallation(principal, action) ??
+        (widens ? ((await refuseGone(reader, params.id)) ?? (await confirm())) : null);
       if (denied !== null) return denied;
       const changed = await change(context, { principal, ip, idempotency }, params.id);
       if (isRefusal(changed)) return changed;
@@ -109,7 +111,30 @@ export function mountPeople(app: FastifyInstance, routes: PeopleRoutes): void {
     });
   }
 
+  mountReading(app, routes);
   mountRoles(app, routes);
+}
+
+function mountReading(app: FastifyInstance, routes: PeopleRoutes): void {
+  const { gate, reader, cursors } = routes;
+  const show = (rows: readonly PersonRow[]) => showPeople(routes, rows);
+
+  mount(app, gate, operations.listPeople, async ({ principal, query }) => {
+    const denied = allowOnInstallation(principal, 'people.read');
+    if (denied !== null) return denied;
+    const page = { list: operations.listPeople.id, principal: principal.id, query };
+    const load = (after: string | undefined, limit: number) => listPeople(reader, after, limit);
+    const found = await pageOf(cursors, page, load, ({ id }) => id, show);
+    return isRefusal(found) ? found : { body: found };
+  });
+
+  mount(app, gate, operations.getPerson, async ({ principal, params }) => {
+    const denied = allowOnInstallation(principal, 'people.read');
+    if (denied !== null) return denied;
+    const row = await findPerson(reader, params.id);
+    const [person] = row === undefined ? [] : await show([row]);
+    return person === undefined ? noPerson(params.id) : { body: { person } };
+  });
 }
 
 function mountRoles(app: FastifyInstance, routes: PeopleRoutes): void {
@@ -119,7 +144,9 @@ function mountRoles(app: FastifyInstance, routes: PeopleRoutes): void {
   mount(app, gate, operations.grantRole, async ({ principal, params, body, ip, idempotency, confirm }) => {
     const gift = await readGift(routes, principal, body);
     if (isRefusal(gift)) return gift;
-    const unconfirmed = await confirm();
+    // What is repeated is answered as it was then.
+    const gone = idempotency === undefined ? await refuseGone(reader, params.id) : null;
+    const unconfirmed = gone ?? (await confirm());
     if (unconfirmed !== null) return unconfirmed;
     const granted = await grantRole(context, { principal, ip, idempotency }, params.id, gift);
     if (isRefusal(granted)) return granted;
@@ -134,9 +161,17 @@ function mountRoles(app: FastifyInstance, routes: PeopleRoutes): void {
     if (denied !== null || role === undefined) return denied ?? absent;
     const ended = await endRole(context, { principal, ip, idempotency }, role);
     if (isRefusal(ended)) return ended;
-    const [person] = await showPeople(routes, [ended.value]);
+    const reach = reachFor(principal, 'roles.end');
+    const isHis = (one: RoleGrantRow) => !isRefusal(reach) && reach.reaches(resourceOf(one));
+    const [person] = await showPeople(routes, [ended.value], isHis);
     return person === undefined ? absent : { body: { person }, sequence: ended.sequence };
   });
+}
+
+/** Asked before anybody confirms what can't be done. */
+async function refuseGone(reader: Kysely<Database>, id: string): Promise<Refusal | null> {
+  const person = await findPerson(reader, id);
+  return person === undefined || person.state === 'removed' ? noPerson(id, person) : null;
 }
 
 interface AskedRole {
@@ -167,9 +202,15 @@ async function readGift(
   return { role: roleNamed(role), at: binding.at[0] ?? INSTALLATION, reason, expiresAt: until };
 }
 
-async function showPeople({ reader, places, context }: PeopleRoutes, rows: readonly PersonRow[]) {
+/** @param isSeen whether a role of theirs may be shown */
+async function showPeople(
+  { reader, places, context }: PeopleRoutes,
+  rows: readonly PersonRow[],
+  isSeen: (role: RoleGrantRow) => boolean = () => true,
+) {
   const ids = rows.map(({ id }) => id);
-  const roles = (await rolesOf(reader, ids)).filter((role) => isInForce(role, context.clock.wall()));
+  const now = context.clock.wall();
+  const roles = (await rolesOf(reader, ids)).filter((role) => isInForce(role, now) && isSeen(role));
   const passkeys = await countPasskeys(reader, ids);
   const names = await places.names(roles.map(bindingOf));
   const typing = await withPassword(reader, ids);

@@ -197,7 +197,11 @@ onEachDatabase('people', (createPlace) => {
     const wanted = await auditor.call('POST', '/v1/consumers', key);
     assert.equal(wanted.status, 201, JSON.stringify(wanted.body));
     assert.equal((await auditor.call('POST', '/v1/consumers', { project: 'theirs', name: 'bot' })).status, 404);
-    assert.equal((await lead.call('DELETE', `/v1/roles/${granted.body.grant.id}`)).status, 200);
+    assert.equal((await given({ role: 'support', project: 'mine' })).status, 201);
+    const ended = await lead.call('DELETE', `/v1/roles/${granted.body.grant.id}`);
+    const held = (answer: PersonAnswer) => answer.body.person.roles.map(({ role }: { role: string }) => role);
+    assert.deepEqual(held(ended), ['support'], 'what he is elsewhere is not of this project');
+    assert.deepEqual(held(await owner.call('GET', `/v1/people/${auditor.id}`)), ['auditor', 'support']);
     assert.equal((await auditor.call('POST', '/v1/consumers', key)).status, 403);
     assert.equal((await lead.call('POST', '/v1/consumers', key)).status, 201);
     using _ = moveClock(HOUR_MS);
@@ -224,8 +228,27 @@ onEachDatabase('people', (createPlace) => {
     assert.deepEqual([removed.body.person.state, removed.body.person.roles], ['removed', []]);
     assert.equal(await isIn(person), false);
     assert.equal((await person.signIn()).status, 401);
-    const resumed = await owner.call('POST', `/v1/people/${person.id}/resume`, {}, { confirm: true });
-    assert.equal(resumed.status, 404);
+    // That he is gone is said before anybody confirms what can't be done.
+    for (const [verb, body] of [
+      ['suspend', {}],
+      ['resume', {}],
+      ['invite', {}],
+      ['roles', { role: 'auditor', reason: 'test' }],
+    ] as const) {
+      const gone = await owner.call('POST', `/v1/people/${person.id}/${verb}`, body);
+      assert.deepEqual([gone.status, gone.body.code], [409, 'ILLEGAL_TRANSITION'], verb);
+      assert.match(gone.body.detail, /removed for good/);
+    }
+    const shown = await owner.call('GET', `/v1/people/${person.id}`);
+    assert.deepEqual(shown.body, { person: removed.body.person });
+    for (const [method, of] of [
+      ['GET', ''],
+      ['POST', '/resume'],
+    ] as const) {
+      const unknown = person.id.replace(/[0-9a-f]{12}$/, '0'.repeat(12));
+      const nobody = await owner.call(method, `/v1/people/${unknown}${of}`);
+      assert.deepEqual([nobody.status, nobody.body.code], [404, 'PERSON_NOT_FOUND'], method);
+    }
     const { secret } = token.body;
     assert.equal((await installation.call('GET', '/v1/projects', undefined, { token: secret })).status, 200);
   });
