@@ -48,7 +48,7 @@ export const MATRIX: Readonly<Record<string, { scopes: string; bindings: string 
   // People manage people; tokens may look.
   'invite-person': { scopes: '-----', bindings: '------' },
   'list-people': { scopes: '+-+--', bindings: '+-----' },
-  'get-person': { scopes: '+-+--', bindings: '+-----' },
+  'get-person': { scopes: '.-.--', bindings: '.-----' },
   'reinvite-person': { scopes: '-----', bindings: '------' },
   'suspend-person': { scopes: '-----', bindings: '------' },
   'resume-person': { scopes: '-----', bindings: '------' },
