@@ -105,7 +105,7 @@ export function startMaintenance(maintained: Maintained): () => void {
   every(MINUTE_MS, () => maintained.vault.keyring.clearForgotten());
   every(MINUTE_MS, () => expireApprovals({ ...maintained, reader: maintained.store.reader }));
   every(MINUTE_MS, () => keepPersonal(maintained.audit.personal));
-  const finish = async () => void (await finishOffboardings(maintained.offboarding));
+  const finish = async () => void (await finishOffboardings(maintained.offboarding, maintained.alarms));
   every(MINUTE_MS, finish);
   void finish().catch(() => {});
   every(10 * MINUTE_MS, () => syncAll(maintained.offboarding));

@@ -12,6 +12,7 @@ import type { OffboardingRow } from '../database/compliance-rows.ts';
 import type { Database } from '../database/schema.ts';
 import type { Scratch } from '../database/scratch.ts';
 import { isStoreFault } from '../database/store-fault.ts';
+import type { Alarms } from '../ledger/alarms.ts';
 import { readCheckedRows } from '../ledger/checked-rows.ts';
 import { prunedUpTo } from '../ledger/pruned.store.ts';
 import { endLinksBy } from './end-links.ts';
@@ -43,13 +44,17 @@ export async function finishOffboarding(
 ): Promise<OffboardingRow | Refusal> {
   const { ledger, reader } = context;
   const { principal_id: principal } = row;
-  if (principal.startsWith(`${ID_PREFIXES.person}_`)) await emptyPerson(context, by, principal);
   const kept = new Set(JSON.parse(row.kept) as string[]);
-  await endMade(context, by, principal, kept);
-  // Whoever is gone can put nothing aside any more.
-  await endLinksBy(context, by, principal, await findActors(reader, principal, kept));
+  try {
+    if (principal.startsWith(`${ID_PREFIXES.person}_`)) await emptyPerson(context, by, principal);
+  } finally {
+    // His own row says that he is out; what he made opens something until here, whatever is wrong with what he had.
+    await endMade(context, by, principal, kept);
+    // Whoever is gone can put nothing aside any more.
+    await endLinksBy(context, by, principal, await findActors(reader, principal, kept));
+    await context.tokenRevoked();
+  }
   const actors = await findActors(reader, principal);
-  await context.tokenRevoked();
   const logTo = ledger.head.sequence;
   const logFrom = (await prunedUpTo(reader)).upTo + 1;
   const { count, digest } = await writeList(context, row.id, actors, logTo);
@@ -127,8 +132,11 @@ async function writeList(
   return { count: lines.length, digest: digest.digest('hex') };
 }
 
-/** Finishes what was begun before the process died; only what the ledger says was. */
-export async function finishOffboardings(context: OffboardContext): Promise<number> {
+/**
+ * Finishes what was begun before the process died; only what the ledger says was. What can't be finished raises an alarm:
+ * who asked for it may wait for nothing.
+ */
+export async function finishOffboardings(context: OffboardContext, alarms: Alarms): Promise<number> {
   let finished = 0;
   for (const id of await findUnfinished(context.reader)) {
     if (context.underWay.has(id)) continue;
@@ -137,10 +145,14 @@ export async function finishOffboardings(context: OffboardContext): Promise<numb
       const [checked] = await readCheckedRows(context.reader, ['offboardings'], [id]);
       if (checked === undefined || 'tampered' in checked || checked.table !== 'offboardings') continue;
       if (checked.row.state !== 'ending') continue;
-      if (!isRefusal(await finishOffboarding(context, { actor: 'system' }, checked.row))) finished++;
+      const done = await finishOffboarding(context, { actor: 'system' }, checked.row);
+      if (isRefusal(done)) throw new Error(done.detail);
+      alarms.settle('OFFBOARDING_UNFINISHED', id);
+      finished++;
     } catch (error) {
       // One that can't be finished holds up no other.
       if (isStoreFault(error)) throw error;
+      alarms.raise('OFFBOARDING_UNFINISHED', id, `what he has or made may be alive: ${(error as Error).message}`);
     } finally {
       context.underWay.delete(id);
     }

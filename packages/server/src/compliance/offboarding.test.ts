@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { it } from 'node:test';
 import { tokenNameOf } from '../access/token-names.ts';
-import { onEachDatabase } from '../testing/databases.ts';
+import { onEachDatabase, type TestPlace } from '../testing/databases.ts';
+import { eventually } from '../testing/eventually.ts';
 import { send, startInstallation } from '../testing/installation.ts';
 import { hands, inShort, knownOf, leave, left, lineOf, NOW, outcome } from '../testing/leaving.ts';
 import { enrolOwner, enrolPerson, TestPerson } from '../testing/person.ts';
 import { savePolicy, sharePoliced } from '../testing/policies.ts';
-import { openRaw } from '../testing/raw-database.ts';
+import { openRaw, type RawDatabase } from '../testing/raw-database.ts';
 import { assertStatus } from '../testing/shared-market.ts';
 import { WrittenPast } from '../testing/written-past.ts';
 
@@ -144,6 +145,35 @@ onEachDatabase('off-boarding', (createPlace) => {
     assert.deepEqual([...new Set(statuses.map(({ status }) => status))], [401]);
   });
 
+  it('ends whoever was invited anew very often: what was offered goes with its invitation, and what piled up in pieces', async () => {
+    const { owner, enrol, place } = shared();
+    const person = await enrol({ role: 'administrator' });
+    const { secret } = await hands(shared(), person).token(['read']);
+    let invitation = '';
+    for (let i = 0; i < 31; i++) {
+      const path = `/v1/people/${person.id}/invite`;
+      const again = await owner.call('POST', path, { allowPassword: true }, { confirm: true });
+      invitation = assertStatus(again, 200).secret;
+    }
+    await using raw = await openRaw(place);
+    const left = async (table: string, state: string) =>
+      (await raw.rows(`select id from ${table} where person_id = '${person.id}' and state = '${state}'`)).length;
+    assert.equal(await left('person_passwords', 'offered'), 1);
+    // As if none had ever been taken back; each counts twice in an entry.
+    const revive = async (table: string, state: string) =>
+      await raw.run(`update ${table} set state = '${state}' where person_id = '${person.id}'`);
+    await revive('person_passwords', 'offered');
+    const device = new TestPerson(shared().installation);
+    assert.equal(outcome(await device.enrol(invitation)), 'done');
+    await revive('person_passwords', 'offered');
+    await revive('invitations', 'open');
+    const { state } = assertStatus(await leave(owner, person.id), 201).offboarding;
+    assert.equal(state, 'done');
+    assert.deepEqual([await left('person_passwords', 'offered'), await left('invitations', 'open')], [0, 0]);
+    assert.equal((await hands(shared(), person).with(secret, 'GET', '/v1/projects')).status, 401);
+    assertStatus(await owner.call('DELETE', `/v1/people/${person.id}`), 200);
+  });
+
   it('keeps what is named, of what he made and of nothing else', async () => {
     const { owner, enrol, token } = shared();
     const person = await enrol({ role: 'administrator' });
@@ -219,10 +249,12 @@ onEachDatabase('off-boarding', (createPlace) => {
 });
 
 onEachDatabase('an off-boarding that did not come to its end', (createPlace) => {
-  it('is finished by itself at the next start', async () => {
+  it('is finished by itself at the next start; one that can not be ends what he made, and raises an alarm', async () => {
     await using place = await createPlace();
-    let offboarding: { id: string; listDigest: string };
-    let secret: string;
+    await using raw = await openRaw(place);
+    const past = new WrittenPast(raw);
+    let offboardings: { id: string; listDigest: string }[] = [];
+    const secrets: string[] = [];
     let owner: TestPerson;
     {
       await using installation = await startInstallation(place);
@@ -231,33 +263,54 @@ onEachDatabase('an off-boarding that did not come to its end', (createPlace) => 
       const own = { of: owner.id, reason: 'test' };
       assert.equal(outcome(await owner.call('POST', '/v1/offboardings', own)), '409 LAST_OWNER');
       assert.deepEqual(assertStatus(await owner.call('GET', '/v1/offboardings'), 200).items, []);
-      const person = await enrolPerson(installation, owner, { role: 'administrator' });
-      const body = { name: 'made', scopes: ['read'] };
-      const made = assertStatus(await person.call('POST', '/v1/tokens', body, { confirm: true }), 201);
-      secret = made.secret;
-      const leaving = { of: person.id, reason: 'test' };
-      offboarding = assertStatus(await owner.call('POST', '/v1/offboardings', leaving), 201).offboarding;
-      // As it is where the process dies right after its first entry.
-      await using raw = await openRaw(place);
-      const past = new WrittenPast(raw);
-      await past.edit('tokens', made.token.id, { state: 'active' });
-      await past.mend('tokens', made.token.id);
-      const begun = { state: 'ending', list_digest: null, exposures: 0, finished_at: null };
-      await past.edit('offboardings', offboarding.id, begun);
-      await past.mend('offboardings', offboarding.id);
+      for (const name of ['left', 'stuck']) {
+        const person = await enrolPerson(installation, owner, { role: 'administrator' });
+        const body = { name, scopes: ['read'] };
+        const made = assertStatus(await person.call('POST', '/v1/tokens', body, { confirm: true }), 201);
+        secrets.push(made.secret);
+        const leaving = { of: person.id, reason: 'test' };
+        const { offboarding } = assertStatus(await owner.call('POST', '/v1/offboardings', leaving), 201);
+        offboardings = [...offboardings, offboarding];
+        // As it is where the process dies right after its first entry.
+        const [role] = await raw.rows(`select id from role_grants where person_id = '${person.id}'`);
+        for (const [table, id] of Object.entries({ tokens: made.token.id, role_grants: role.id })) {
+          await past.edit(table, id, { state: 'active' });
+          await past.mend(table, id);
+        }
+        const begun = { state: 'ending', list_digest: null, exposures: 0, finished_at: null };
+        await past.edit('offboardings', offboarding.id, begun);
+        await past.mend('offboardings', offboarding.id);
+        if (name === 'stuck') await forbidUpdate(raw, place, 'role_grants', role.id);
+      }
       await raw.run('delete from exposures');
     }
     await using installation = await startInstallation(place);
     owner.movedTo(installation);
-    for (let i = 0; ; i++) {
-      const { body } = await owner.call('GET', `/v1/offboardings/${offboarding.id}`);
-      if (body.offboarding.state === 'done') break;
-      assert.ok(i < 500, 'it is not finished');
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    const [finished, stuck] = offboardings;
+    const stateOf = async (id: string | undefined) =>
+      (await owner.call('GET', `/v1/offboardings/${id}`)).body.offboarding.state;
+    await eventually('it is finished', async () => (await stateOf(finished?.id)) === 'done');
+    const alarm = await eventually('an alarm', async () => {
+      const { alarms } = assertStatus(await owner.call('GET', '/v1/installation'), 200);
+      return alarms.find(({ code }: { code: string }) => code === 'OFFBOARDING_UNFINISHED');
+    });
+    assert.deepEqual([alarm.subject, await stateOf(stuck?.id)], [stuck?.id, 'ending']);
+    for (const token of secrets) {
+      const answer = await send(new URL('/v1/projects', installation.controlUrl), 'GET', undefined, { token });
+      assert.equal(answer.status, 401);
     }
-    const answer = await send(new URL('/v1/projects', installation.controlUrl), 'GET', undefined, { token: secret });
-    assert.equal(answer.status, 401);
-    const { items } = assertStatus(await owner.call('GET', `/v1/offboardings/${offboarding.id}/exposures`), 200);
-    assert.equal(hash('sha256', items.map(lineOf).join(''), 'hex'), offboarding.listDigest);
+    const { items } = assertStatus(await owner.call('GET', `/v1/offboardings/${finished?.id}/exposures`), 200);
+    assert.equal(hash('sha256', items.map(lineOf).join(''), 'hex'), finished?.listDigest);
   });
 });
+
+/** A fault that is not of the store as a whole. */
+async function forbidUpdate(raw: RawDatabase, { databaseUrl }: TestPlace, table: string, id: string): Promise<void> {
+  const when = `before update on ${table} for each row when (old.id = '${id}')`;
+  if (databaseUrl === undefined) {
+    await raw.run(`create trigger stuck ${when} begin select raise(abort, 'stuck'); end`);
+    return;
+  }
+  await raw.run(`create function stuck() returns trigger language plpgsql as $$ begin raise exception 'stuck'; end $$`);
+  await raw.run(`create trigger stuck ${when} execute function stuck()`);
+}

@@ -20,6 +20,7 @@ export interface Alarm {
     | 'PASSKEY_COPIED'
     | 'BREAK_GLASS'
     | 'BREAK_GLASS_UNREVIEWED'
+    | 'OFFBOARDING_UNFINISHED'
     | 'OWNER_RECOVERY'
     | 'OWNER_RECOVERED';
   /** Id of what it is about. */

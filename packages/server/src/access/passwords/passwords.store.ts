@@ -18,10 +18,10 @@ export async function offeredBy(db: Db, invitation: string): Promise<string | un
   return (await query.where('state', '=', 'offered').executeTakeFirst())?.id;
 }
 
-/** Those that are not removed, had or offered. */
+/** Those that are not removed: one that is had, then offers. */
 export async function passwordsOf(db: Db, person: string): Promise<PersonPasswordRow[]> {
   const query = db.selectFrom('person_passwords').selectAll().where('person_id', '=', person);
-  return await query.where('state', '!=', 'removed').orderBy('id').execute();
+  return await query.where('state', '!=', 'removed').orderBy('state').orderBy('id').execute();
 }
 
 /** Those of these people who have one. */

@@ -13,6 +13,7 @@ import { noPerson, refuseAbove, withdrawInvitations, withdrawInvitationsBy } fro
 import { isLastOwner, LAST_OWNER } from './find-other-owner.ts';
 import { openInvitations, rolesOf } from './people.store.ts';
 import type { RoleNamed } from './person.ts';
+import { isFull, takeAwayAll } from './take-away-all.ts';
 
 type Reading = ChangeContext & { readonly reader: Kysely<Database> };
 type Ending = Pick<Reading, 'ledger' | 'clock' | 'reader'>;
@@ -87,35 +88,56 @@ export async function endPerson(
   });
 }
 
-/** Ends what a removed person still has, and what he gave out that lets somebody in. */
+/**
+ * Ends what a removed person still has, and what he gave out that lets somebody in; as many entries as it takes. Safe to
+ * repeat.
+ */
 export async function emptyPerson({ ledger, reader }: Ending, by: Attribution, id: string): Promise<void> {
-  const draft = { ...by, action: 'person.emptied', subject: id, locks: await rowsOf(reader, id) };
-  await ledger.record(draft, async (facts) => {
-    await withdrawInvitations(facts, id);
-    await removeWaysIn(facts, id);
-    for (const role of await rolesOf(facts.db, [id])) await facts.takeAway('role_grants', role.id, { state: 'ended' });
-    for (const one of await identitiesOf(facts.db, id))
-      await facts.takeAway('person_identities', one.id, { state: 'removed' });
-    return null;
-  });
+  for (let isMore = true; isMore; ) {
+    const draft = { ...by, action: 'person.emptied', subject: id, locks: await rowsOf(reader, id) };
+    const emptied = await ledger.record(draft, (facts) => endWhatFits(facts, id));
+    isMore = !isRefusal(emptied) && emptied.value;
+  }
   await withdrawInvitationsBy({ ledger, reader }, by, [id]);
 }
 
+/** Resolves to whether more is left. */
+async function endWhatFits(facts: Facts, id: string): Promise<boolean> {
+  const { db } = facts;
+  return (
+    (await takeAwayAll(facts, 'invitations', await openInvitations(db, id), { state: 'withdrawn' })) ||
+    (await takeAwayAll(facts, 'sessions', await sessionsOf(db, id), { state: 'ended' })) ||
+    (await removeWaysIn(facts, id)) ||
+    (await takeAwayAll(facts, 'role_grants', await rolesOf(db, [id]), { state: 'ended' })) ||
+    (await takeAwayAll(facts, 'person_identities', await identitiesOf(db, id), { state: 'removed' }))
+  );
+}
+
+/**
+ * INVARIANT: none of them is good any more without this, by `sessions_after` or the end of the passkey, which the caller
+ * writes into the same entry: ones that somebody revived past the ledger take the room of nothing else.
+ */
 export async function endSessions(facts: Facts, person: string, passkey?: string): Promise<number> {
   let ended = 0;
   for (const { id, passkey_id } of await sessionsOf(facts.db, person)) {
+    if (isFull(facts)) break;
     if (passkey !== undefined && passkey_id !== passkey) continue;
     if ((await facts.takeAway('sessions', id, { state: 'ended' })) !== undefined) ended++;
   }
   return ended;
 }
 
-/** Passkeys and passwords. @param except id of one that stays */
-export async function removeWaysIn(facts: Facts, person: string, except?: string): Promise<void> {
-  for (const { id } of await passkeysOf(facts.db, person))
-    await facts.takeAway('person_passkeys', id, { state: 'removed' });
-  for (const { id } of await passwordsOf(facts.db, person))
-    if (id !== except) await facts.takeAway('person_passwords', id, GONE);
+/**
+ * Passkeys and passwords, as far as there is room: what is older than `passkeys_after` is good no more by itself.
+ * @param except id of one that stays
+ * @returns whether more are left
+ */
+export async function removeWaysIn(facts: Facts, person: string, except?: string): Promise<boolean> {
+  const passwords = (await passwordsOf(facts.db, person)).filter(({ id }) => id !== except);
+  return (
+    (await takeAwayAll(facts, 'person_passkeys', await passkeysOf(facts.db, person), { state: 'removed' })) ||
+    (await takeAwayAll(facts, 'person_passwords', passwords, GONE))
+  );
 }
 
 /** Ids of all rows of a person that a change of him may touch. */

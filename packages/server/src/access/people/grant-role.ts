@@ -16,8 +16,10 @@ import {
   withdrawInvitations,
 } from './invite-person.ts';
 import { hasOtherOwner, LAST_OWNER } from './find-other-owner.ts';
-import { openInvitations, rolesOf } from './people.store.ts';
+import { rowsOf } from './change-person.ts';
+import { rolesOf } from './people.store.ts';
 import { isInForce, isOwners, MAX_ROLES } from './person.ts';
+import { takeAwayAll } from './take-away-all.ts';
 
 type Reading = ChangeContext & { readonly reader: Kysely<Database> };
 
@@ -32,12 +34,10 @@ export async function grantRole(
   const excess = refuseGift(caller, gift);
   if (excess !== null) return excess;
   const row = makeRole(context, caller, person, gift);
-  const open = await openInvitations(context.reader, person);
   // Whoever asks what somebody may do asks by him, not by a role that he never heard of.
   const by = attributionWith(caller, { grant: row.id, ...describeGift(gift) });
   const draft = { ...by, ...roleEntry(nameOf(gift.role), gift.at), action: 'role.granted', subject: person };
-  const before = await rolesOf(context.reader, [person]);
-  const locks = [person, ...[...open, ...before].map(({ id }) => id)];
+  const locks = await rowsOf(context.reader, person);
   return await context.ledger.record({ ...draft, locks }, async (facts) => {
     const now = context.clock.wall();
     const past = refusePast(gift.expiresAt, now);
@@ -49,11 +49,11 @@ export async function grantRole(
     if (living.length >= MAX_ROLES) {
       return refuse('ILLEGAL_TRANSITION', `${MAX_ROLES} roles are the most: end one first.`);
     }
-    // What time has ended is no longer carried along.
-    for (const role of had)
-      if (!living.includes(role)) await facts.takeAway('role_grants', role.id, { state: 'ended' });
     // Who may still enrol as him could else wait until he is more. Whoever was only just invited is invited anew.
     await withdrawInvitations(facts, person);
+    // What time has ended is no longer carried along.
+    const over = had.filter((role) => !living.includes(role));
+    await takeAwayAll(facts, 'role_grants', over, { state: 'ended' });
     return await facts.insert('role_grants', row);
   });
 }

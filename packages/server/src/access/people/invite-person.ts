@@ -11,6 +11,8 @@ import { Secret } from '../../vault/secret.ts';
 import type { InEnvironment } from '../../vault/vault.ts';
 import { type Attribution, attribution, attributionWith, type Caller, type ChangeContext } from '../change-context.ts';
 import { type CustomRole, isBuiltIn, nameOf } from '../opener.ts';
+import { GONE } from '../passwords/password.ts';
+import { passwordsOf } from '../passwords/passwords.store.ts';
 import { isPermittedByName } from '../policies/policies.store.ts';
 import { INSTALLATION, type Principal, type Resource } from '../principal.ts';
 import { refusePast } from '../read-expiry.ts';
@@ -18,6 +20,7 @@ import { refuseExcess } from '../refuse-excess.ts';
 import { isLastOwner, LAST_OWNER } from './find-other-owner.ts';
 import { allRoleIdsOf, openInvitations, openInvitationsBy } from './people.store.ts';
 import { INVITATION_MS, isInForce, resourceOf, type RoleNamed } from './person.ts';
+import { takeAwayAll } from './take-away-all.ts';
 
 /** A role, and where. */
 export interface RoleGift {
@@ -155,10 +158,10 @@ export async function reinvitePerson(
   id: string,
   password: boolean,
 ): Promise<Recorded<Invited> | Refusal> {
-  const open = await openInvitations(context.reader, id);
+  const before = [...(await openInvitations(context.reader, id)), ...(await passwordsOf(context.reader, id))];
   const { secret, row } = makeInvitation(context, caller, id);
   const draft = { ...attribution(caller), action: 'person.reinvited', subject: id };
-  return await context.ledger.record({ ...draft, locks: [id, ...open.map((one) => one.id)] }, async (facts) => {
+  return await context.ledger.record({ ...draft, locks: [id, ...before.map((one) => one.id)] }, async (facts) => {
     const person = await facts.find('people', id);
     if (person === undefined || person.state === 'removed') return noPerson(id, person);
     if (person.state === 'suspended') return refuse('ILLEGAL_TRANSITION', 'The person is suspended: resume first.');
@@ -172,11 +175,14 @@ export async function reinvitePerson(
   });
 }
 
-/** Whatever a person is given or loses, what lets him in was meant for him as he was. */
+/** Whatever a person is given or loses, what lets him in was meant for him as he was; so was what it offered. */
 export async function withdrawInvitations(facts: Facts, person: string): Promise<void> {
   for (const { id } of await openInvitations(facts.db, person)) {
     await facts.takeAway('invitations', id, { state: 'withdrawn' });
   }
+  const offers = (await passwordsOf(facts.db, person)).filter(({ state }) => state === 'offered');
+  // Without its invitation it opens nothing: what does not fit goes the next time.
+  await takeAwayAll(facts, 'person_passwords', offers, GONE);
 }
 
 /** An entry names each, and is bounded. */

@@ -7,6 +7,7 @@ import { endSessions, rowsOf } from '../people/change-person.ts';
 import { goodPasskeys } from '../people/find-other-owner.ts';
 import type { Principal } from '../principal.ts';
 import { MAX_PASSKEYS } from '../people/person.ts';
+import { takeAwayAll } from '../people/take-away-all.ts';
 import { GONE } from '../passwords/password.ts';
 import { passwordsOf } from '../passwords/passwords.store.ts';
 import { creationOptions, insertPasskey, passkeyRow, readCreated } from './enrol.ts';
@@ -62,7 +63,7 @@ export async function addPasskey(
       // Whatever was there before counts no more, were it hidden now and put back later: his own row says so.
     } else if (has === 0) await facts.update('people', owner, { passkeys_after: row.created_at });
     // Whoever has a passkey has no weaker way in beside it. Sessions that began so are over with it.
-    for (const { id } of await passwordsOf(facts.db, person)) await facts.takeAway('person_passwords', id, GONE);
+    await takeAwayAll(facts, 'person_passwords', await passwordsOf(facts.db, person), GONE);
     if (has < MAX_PASSKEYS) return await insertPasskey(facts, row);
     return refuse('TOO_MANY_PASSKEYS', `${MAX_PASSKEYS} are the most: remove one first.`);
   });
