@@ -1,6 +1,8 @@
+import { ID_PREFIXES } from '@keyhold/protocol/id';
 import type { Kysely } from 'kysely';
 import type { ApprovalRequestRow, ApprovalRow, PersonRow } from '../../database/people-rows.ts';
 import type { Database } from '../../database/schema.ts';
+import { readCheckedRows } from '../../ledger/checked-rows.ts';
 import { oldestEntry, saysCode } from '../../ledger/entries.store.ts';
 import { BARRED_MS } from './approval.ts';
 
@@ -82,12 +84,19 @@ export async function isHisWord(
   return removed === undefined;
 }
 
+/** Who is linked with somebody, by ids of people and of providers. */
+export interface Links {
+  readonly people: readonly string[];
+  /** By what a provider gave again today, as it had before: those who came to work. */
+  readonly renewed: readonly string[];
+}
+
 /**
- * People whom any of these made, let enrol anew, or gave a role since then, or who did that to them. An invitation counts
- * from when it was used, too: it may lie for days.
+ * Whom any of these made, let enrol anew, or gave a role since then, or who did that to them. An invitation counts from
+ * when it was used, too: it may lie for days.
  */
-export async function linkedWith(db: Db, people: readonly string[], sinceMs: number): Promise<string[]> {
-  if (people.length === 0) return [];
+export async function linkedWith(db: Db, people: readonly string[], sinceMs: number): Promise<Links> {
+  if (people.length === 0) return { people: [], renewed: [] };
   const invited = await db
     .selectFrom('invitations')
     .innerJoin('people', 'people.id', 'invitations.person_id')
@@ -100,19 +109,55 @@ export async function linkedWith(db: Db, people: readonly string[], sinceMs: num
       ]),
     )
     .execute();
-  const raised = await db
-    .selectFrom('role_grants')
-    .select(['person_id as one', 'granted_by as other'])
-    .where((eb) => eb.or([eb('person_id', 'in', [...people]), eb('granted_by', 'in', [...people])]))
-    .where('created_at', '>', sinceMs)
-    .execute();
+  const raised = await givenSince(db, people, sinceMs);
   // Who saved a provider could be anybody whom it lets in; its id stands between him and those it gave a role.
   const trusted = await db
     .selectFrom('sign_ons')
     .select(['id as one', 'saved_by as other'])
     .where((eb) => eb.or([eb('id', 'in', [...people]), eb('saved_by', 'in', [...people])]))
     .execute();
-  return [...new Set([...invited, ...raised, ...trusted].flatMap(({ one, other }) => [one, other]))];
+  const ids = (links: readonly { one: string; other: string }[]) => [
+    ...new Set(links.flatMap(({ one, other }) => [one, other])),
+  ];
+  const first = raised.filter(({ isRenewed }) => !isRenewed);
+  return { people: ids([...invited, ...first, ...trusted]), renewed: ids(raised.filter((one) => one.isRenewed)) };
+}
+
+/**
+ * Roles that any of these gave or got since then. A provider renews one that it gave the same person before; but not
+ * where he could confirm nothing until today: whoever is that provider may be who made his first passkey.
+ */
+async function givenSince(
+  db: Db,
+  people: readonly string[],
+  sinceMs: number,
+): Promise<{ one: string; other: string; isRenewed: boolean }[]> {
+  const given = await db
+    .selectFrom('role_grants as given')
+    .leftJoin('people', 'people.id', 'given.person_id')
+    .select(['given.person_id as one', 'given.granted_by as other', 'people.passkeys_after as since'])
+    .select(({ selectFrom, ref }) =>
+      selectFrom('role_grants as older')
+        .select(({ fn }) => fn.min('older.id').as('id'))
+        .whereRef('older.person_id', '=', 'given.person_id')
+        .whereRef('older.granted_by', '=', 'given.granted_by')
+        .whereRef('older.role', '=', 'given.role')
+        .where('older.project_id', 'is not distinct from', ref('given.project_id'))
+        .where('older.environment_id', 'is not distinct from', ref('given.environment_id'))
+        .where('older.created_at', '<=', sinceMs)
+        .as('older'),
+    )
+    .where((eb) => eb.or([eb('given.person_id', 'in', [...people]), eb('given.granted_by', 'in', [...people])]))
+    .where('given.created_at', '>', sinceMs)
+    .execute();
+  // Else somebody could write past the ledger that he was there long ago.
+  const older = given.flatMap((one) => one.older ?? []);
+  const sound = new Set<string>();
+  for (const one of await readCheckedRows(db, ['role_grants'], older)) if ('row' in one) sound.add(one.row.id);
+  return given.map(({ one, other, since, older: id }) => {
+    const isAsBefore = id !== null && sound.has(id) && since !== null && since <= sinceMs;
+    return { one, other, isRenewed: isAsBefore && other.startsWith(`${ID_PREFIXES.signOn}_`) };
+  });
 }
 
 export async function namesOf(db: Db, people: readonly string[]): Promise<ReadonlyMap<string, string>> {

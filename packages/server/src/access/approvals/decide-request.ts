@@ -42,7 +42,8 @@ export async function approveRequest(
     const barred = await findBarred(facts.db, row.person_id, now);
     if (barred.has(principal.id)) {
       const why =
-        'Nobody approves what is his own, nor what somebody asks who made him, or whom he made, within a day.';
+        'Nobody approves what is his own, nor of anybody with whom he is linked within a day: who made whom, let whom ' +
+        'enrol anew, gave whom a role, or saved the provider that did.';
       return refuse('FORBIDDEN', why);
     }
     if (!areTwo(row.person_id, principal.id))

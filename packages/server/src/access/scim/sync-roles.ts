@@ -5,11 +5,13 @@ import type { ScimUserRow, SignOnRow } from '../../database/sign-on-rows.ts';
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import { StoreUnavailable } from '../../database/store-fault.ts';
 import { readCheckedRows } from '../../ledger/checked-rows.ts';
+import type { Facts } from '../../ledger/facts.ts';
 import type { Attribution, ChangeContext } from '../change-context.ts';
 import { rolesOf } from '../people/people.store.ts';
 import { isInForce } from '../people/person.ts';
+import { endRolesBy } from '../sign-on/end-roles.ts';
 import { heldRoles, isSettled, setRoles, type Wanted } from '../sign-on/set-roles.ts';
-import { nameOfHeld } from '../sign-on/sign-on.ts';
+import { mappedRolesOf, nameOfHeld } from '../sign-on/sign-on.ts';
 import { listSignOns } from '../sign-on/sign-ons.store.ts';
 import { type GivingGroup, givingWithin, readGiving, rolesIn } from './kept-roles.store.ts';
 import { userIds } from './scim.store.ts';
@@ -119,8 +121,17 @@ function isTold(role: RoleGrantRow, signOn: string, nowMs: number): boolean {
   return role.granted_by === signOn && role.expires_at !== null && isInForce(role, nowMs);
 }
 
-/** Every user of a provider has the roles of his groups: after it was saved, and whatever was cut short. */
+/**
+ * Every user of a provider has the roles of his groups, and nobody one that none of them gives any more: after it was
+ * saved, and whatever was cut short.
+ */
 export async function syncSignOn(context: SyncContext, signOn: SignOnRow): Promise<void> {
+  const given = new Set(mappedRolesOf(signOn).map(nameOfHeld));
+  const guard = async (facts: Facts) => {
+    const provider = await facts.find('sign_ons', signOn.id);
+    return provider?.saved_at === signOn.saved_at ? null : refuse('SIGN_ON_NOT_FOUND', 'It is another by now.');
+  };
+  await endRolesBy(context, { actor: 'system', guard }, signOn.id, (role) => !given.has(nameOfHeld(role)));
   for await (const users of userIds(context.reader, signOn.id)) {
     // Who he is that was written past the ledger is told by its alarm, and holds up no other.
     await syncRoles(context, { actor: 'system' }, signOn, users);

@@ -58,6 +58,19 @@ onEachDatabase('who somebody is at a provider', (createPlace) => {
     return await browser.go(`${origin()}${assertStatus(asked, 201).path}`, sub, isBack);
   };
 
+  const asks = async (by: TestPerson) => {
+    const headers = { 'keyhold-approval-reason': 'test' };
+    const path = `/v1/secrets/${shared().secrets.get('plain')}/reveal`;
+    const { body } = await by.call('POST', path, {}, { confirm: true, headers });
+    return body.approval as string;
+  };
+  const approve = async (by: TestPerson, id: string) => {
+    const { items } = assertStatus(await by.call('GET', '/v1/approvals?limit=200'), 200);
+    const { digest } = items.find((one: { id: string }) => one.id === id) ?? { digest: '0'.repeat(64) };
+    const body = { digest, reason: 'test' };
+    return outcome(await by.call('POST', `/v1/approvals/${id}/approve`, body, { confirm: true }));
+  };
+
   before(async () => {
     const uris = ['corp', 'again'].map((name) => `${origin()}/sign-on/${name}/callback`);
     provider = stack.use(await startSsoProvider(uris, { claimsInToken: true }));
@@ -122,19 +135,7 @@ onEachDatabase('who somebody is at a provider', (createPlace) => {
   });
 
   it('approves nothing of himself: not as who was invited, nor by a provider that he saved', async () => {
-    const { owner, enrol, secrets, place } = shared();
-    const asks = async (by: TestPerson) => {
-      const headers = { 'keyhold-approval-reason': 'test' };
-      const path = `/v1/secrets/${secrets.get('plain')}/reveal`;
-      const { body } = await by.call('POST', path, {}, { confirm: true, headers });
-      return body.approval as string;
-    };
-    const approve = async (by: TestPerson, id: string) => {
-      const { items } = assertStatus(await by.call('GET', '/v1/approvals?limit=200'), 200);
-      const { digest } = items.find((one: { id: string }) => one.id === id) ?? { digest: '0'.repeat(64) };
-      const body = { digest, reason: 'test' };
-      return outcome(await by.call('POST', `/v1/approvals/${id}/approve`, body, { confirm: true }));
-    };
+    const { owner, enrol, place } = shared();
     const at = 'action == Action::"secrets.reveal", resource == Secret::"market/live/plain"';
     await savePolicy(owner, 'wants', `forbid(principal, ${at}) unless { context.approvals >= 1 };`);
     know('fay');
@@ -181,6 +182,43 @@ onEachDatabase('who somebody is at a provider', (createPlace) => {
     assert.equal(await approve(zoe, his), '403 FORBIDDEN');
     await settle(place, zoe.id);
     assert.equal(await approve(zoe, his), 'done');
+  });
+
+  it('approves for his colleagues when his role is renewed each day, and not in his first', async () => {
+    const { owner, place } = shared();
+    for (const sub of ['max', 'ned', 'new']) know(sub);
+    await using raw = await openRaw(place);
+    const past = new WrittenPast(raw);
+    const [max, ned] = [await comes('max'), await comes('ned')];
+    await addFirst(max);
+    // Two days later they come again, and are given anew what has ended meanwhile.
+    for (const { id } of [max, ned]) {
+      await settle(place, id, id === max.id ? undefined : ['role_grants']);
+      const [role] = await raw.rows(`select id from role_grants where person_id = '${id}'`);
+      await past.edit('role_grants', role.id, { expires_at: Date.now() - 1 });
+      await past.mend('role_grants', role.id);
+      await comes(id === max.id ? 'max' : 'ned');
+    }
+    assertStatus(await max.signIn(), 200);
+    const his = await asks(max);
+    // Whose first passkey is of today may be whoever is the provider.
+    await addFirst(ned);
+    assert.equal(await approve(ned, his), '403 FORBIDDEN');
+    await settle(place, ned.id, ['people']);
+    assertStatus(await ned.signIn(), 200);
+    // A newcomer of today may be anybody whom the provider lets in, too.
+    const newcomer = await comes('new');
+    await addFirst(newcomer);
+    assert.equal(await approve(newcomer, his), '403 FORBIDDEN');
+    assert.equal(await approve(ned, await asks(newcomer)), '403 FORBIDDEN');
+    assert.equal(await approve(owner, his), '403 FORBIDDEN');
+    // That he was here before has to be what the ledger recorded.
+    const given = await raw.rows(`select id from role_grants where person_id = '${ned.id}' order by id`);
+    const before = await past.row('role_grants', given[0].id);
+    await past.edit('role_grants', before.id, { reason: 'another' });
+    assert.deepEqual([given.length, await approve(ned, his)], [2, '403 FORBIDDEN']);
+    await past.restore('role_grants', before);
+    assert.equal(await approve(ned, his), 'done');
   });
 
   it('is not what somebody wrote past the ledger, nor what nobody signed, and its secret moves with its key', async () => {

@@ -1,4 +1,5 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
+import type { RoleGrantRow } from '../../database/people-rows.ts';
 import type { SignOnRow } from '../../database/sign-on-rows.ts';
 import type { Recorded } from '../../ledger/entry.ts';
 import { keyToEncrypt } from '../../vault/open-vault-key.ts';
@@ -6,8 +7,9 @@ import { sealSecret } from '../../vault/seal-secret.ts';
 import type { Secret } from '../../vault/secret.ts';
 import { type InEnvironment, placeIn, type Vault } from '../../vault/vault.ts';
 import { type Attribution, attribution, attributionWith, type Caller } from '../change-context.ts';
-import { type MappedRole, provisioningNameOf } from './sign-on.ts';
-import { findSignOn, keptRows, rolesGivenBy, tokensNamed } from './sign-ons.store.ts';
+import { endRolesBy } from './end-roles.ts';
+import { type MappedRole, mappedRolesOf, nameOfHeld, provisioningNameOf } from './sign-on.ts';
+import { findSignOn, keptRows, tokensNamed } from './sign-ons.store.ts';
 
 export interface SignOnInput {
   readonly name: string;
@@ -30,13 +32,20 @@ export async function saveSignOn(
   input: SignOnInput,
 ): Promise<Recorded<SignOnRow> | Refusal> {
   const { ledger, reader, random, clock } = vault;
-  const id = (await findSignOn(reader, input.name))?.id ?? random.newId('signOn');
-  const sealed = await seal(vault, place, id, input.clientSecret);
+  const before = await findSignOn(reader, input.name);
+  const id = before?.id ?? random.newId('signOn');
+  const sealed = (before && refuseOther(before, input)) ?? (await seal(vault, place, id, input.clientSecret));
   if (isRefusal(sealed)) return sealed;
+  const by = attribution(caller);
+  const endLost = async () => {
+    if (before !== undefined)
+      await endRolesBy({ ledger, reader }, { ...by, idempotency: undefined }, id, lostBy(before, input));
+  };
+  // First, so that a call that was cut short can be repeated; whoever comes between loses it below.
+  await endLost();
   const { clientSecret: _, ...set } = input;
-  const by = attributionWith(caller, set);
-  const draft = { ...by, action: 'sign-on.saved', subject: id, locks: [id] };
-  return await ledger.record(draft, async (facts) => {
+  const draft = { ...attributionWith(caller, set), action: 'sign-on.saved', subject: id, locks: [id] };
+  const recorded = await ledger.record(draft, async (facts) => {
     const found = await findSignOn(facts.db, input.name);
     if (found !== undefined && found.id !== id)
       return refuse('INVALID_INPUT', 'Somebody made it at this moment: look again.', 'name');
@@ -52,11 +61,28 @@ export async function saveSignOn(
       const made = { id, name: input.name, ...place, ...(sealed ?? none), ...saved, created_at: now };
       return await facts.insert('sign_ons', made);
     }
-    // Another provider's people are others, whatever it calls them; and so are those of another claim.
-    if (row.issuer !== input.issuer) return OTHER_ISSUER;
-    if (row.subject_claim !== input.subjectClaim) return OTHER_CLAIM;
-    return await facts.update('sign_ons', row, { ...saved, ...(sealed ?? {}) });
+    return refuseOther(row, input) ?? (await facts.update('sign_ons', row, { ...saved, ...(sealed ?? {}) }));
   });
+  if (!isRefusal(recorded)) await endLost();
+  return recorded;
+}
+
+/** Another provider's people are others, whatever it calls them; and so are those of another claim. */
+function refuseOther(row: SignOnRow, { issuer, subjectClaim }: SignOnInput): Refusal | null {
+  if (row.issuer !== issuer) return OTHER_ISSUER;
+  return row.subject_claim === subjectClaim ? null : OTHER_CLAIM;
+}
+
+/**
+ * Which roles that somebody was told at a sign-in may be other ones now: a group of them gives it no more, or another claim
+ * says the groups. By which group he has it is not kept; whoever still is in one that gives it comes again.
+ */
+function lostBy(before: SignOnRow, { groupsClaim, roles }: SignOnInput): (role: RoleGrantRow) => boolean {
+  const named = (one: MappedRole) => JSON.stringify([one.group, nameOfHeld(one)]);
+  const kept = new Set(roles.map(named));
+  const lost = new Set(mappedRolesOf(before).flatMap((one) => (kept.has(named(one)) ? [] : [nameOfHeld(one)])));
+  const isOther = before.groups_claim !== groupsClaim;
+  return (role) => role.expires_at !== null && (isOther || lost.has(nameOfHeld(role)));
 }
 
 const OTHER_ISSUER = refuse('INVALID_INPUT', 'The issuer stays: save the other one under another name.', '/issuer');
@@ -93,7 +119,7 @@ export async function removeSignOn(
   if (known === undefined) return absent;
   const by = attribution(caller);
   // First, so that a call that was cut short can be repeated; what comes between ends below, or by itself.
-  const before = await endRolesBy({ ledger, reader }, by, known.id);
+  const before = await endRolesBy({ ledger, reader }, by, known.id, () => true);
   const draft = { ...by, action: 'sign-on.removed', subject: known.id, locks: [known.id] };
   const removed = await ledger.record(draft, async (facts) => {
     const { row } = await facts.examine('sign_ons', known.id);
@@ -103,31 +129,9 @@ export async function removeSignOn(
     return null;
   });
   if (isRefusal(removed)) return removed;
-  const after = await endRolesBy({ ledger, reader }, by, known.id);
+  const after = await endRolesBy({ ledger, reader }, by, known.id, () => true);
   await forgetKept({ ledger, reader }, by, known.id);
   return { ...removed, value: { rolesEnded: before + after } };
-}
-
-async function endRolesBy(
-  { ledger, reader }: Pick<Vault, 'ledger' | 'reader'>,
-  by: Attribution,
-  signOn: string,
-): Promise<number> {
-  let count = 0;
-  for (;;) {
-    const roles = await rolesGivenBy(reader, signOn, ENDED_AT_ONCE);
-    if (roles.length === 0) return count;
-    const draft = { ...by, action: 'sign-on.emptied', subject: signOn, locks: roles.map(({ id }) => id) };
-    const recorded = await ledger.record(draft, async (facts) => {
-      let ended = 0;
-      for (const { id } of roles)
-        if ((await facts.takeAway('role_grants', id, { state: 'ended' })) !== undefined) ended++;
-      return ended;
-    });
-    // Rows that the ledger never knew open nothing, and stay.
-    if (isRefusal(recorded) || recorded.value === 0) return count;
-    count += recorded.value;
-  }
 }
 
 /** What the provider kept here, and the tokens that it did so with. */

@@ -52,13 +52,14 @@ export async function identitiesOf(db: Db, person: string): Promise<PersonIdenti
     .execute();
 }
 
-/** Roles that a provider's groups gave, to anybody. */
-export async function rolesGivenBy(db: Db, signOn: string, limit: number): Promise<RoleGrantRow[]> {
+/** Roles that a provider's groups gave, to anybody, beyond the id `after`. */
+export async function rolesGivenBy(db: Db, signOn: string, after: string, limit: number): Promise<RoleGrantRow[]> {
   return await db
     .selectFrom('role_grants')
     .selectAll()
     .where('granted_by', '=', signOn)
     .where('state', '=', 'active')
+    .where('id', '>', after)
     .orderBy('id')
     .limit(limit)
     .execute();
