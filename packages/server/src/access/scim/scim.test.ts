@@ -78,6 +78,24 @@ onEachDatabase('a provider that keeps its people here', (createPlace) => {
     assertStatus(await save(), 200);
   });
 
+  it('gives the first of too many roles in the order of the settings, whatever somebody had before', async () => {
+    const { owner } = shared();
+    const names = Array.from({ length: 16 }, (_, i) => `r${i + 1}`);
+    const about = { actions: ['keys.read'], about: 'test' };
+    for (const name of names)
+      assertStatus(await owner.call('PUT', `/v1/custom-roles/${name}`, about, { confirm: true }), 200);
+    const ida = await user('ida');
+    await group('Wide', [ida.id]);
+    const named = async (order: readonly string[]) => {
+      assertStatus(await save({ roles: order.map((role) => ({ group: 'Wide', role })) }), 200);
+      const { roles } = await personNamed('ida');
+      return roles.map(({ role }: { role: string }) => role).sort();
+    };
+    assert.deepEqual(await named(names), names.slice(0, 15).sort());
+    assert.deepEqual(await named(names.toReversed()), names.slice(1).sort());
+    assertStatus(await save(), 200);
+  });
+
   it('loses none of many changes at a moment', async () => {
     const users = [];
     for (let i = 0; i < 12; i++) users.push((await user(`many${i}`)).id as string);

@@ -23,7 +23,8 @@ export async function endRolesBy(
     const over = roles.filter(isOver);
     if (over.length === 0) continue;
     const locks = [signOn, ...over.map(({ id }) => id)];
-    const recorded = await ledger.record({ ...by, action: 'sign-on.emptied', subject: signOn, locks }, async (facts) => {
+    const draft = { ...by, action: 'sign-on.emptied', subject: signOn, locks };
+    const recorded = await ledger.record(draft, async (facts) => {
       let ended = 0;
       for (const { id } of over)
         if ((await facts.takeAway('role_grants', id, { state: 'ended' })) !== undefined) ended++;

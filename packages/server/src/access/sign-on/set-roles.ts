@@ -31,7 +31,7 @@ export async function heldRoles(facts: Facts, person: string): Promise<HeldRoles
 
 /**
  * Gives a person just these roles of a provider's: others that it gave end, those by hand stay. What does not fit beside
- * them is left out: what ends them all has to fit into one entry. What was written past the ledger ends, whoever gave it:
+ * them is left out, the last ones, whatever he had before: what ends them all has to fit into one entry. What was written past the ledger ends, whoever gave it:
  * it may be what is taken away here.
  */
 export async function setRoles(
@@ -44,21 +44,18 @@ export async function setRoles(
   nowMs: number,
 ): Promise<void> {
   for (const role of had.tampered) await facts.overwrite('role_grants', role, { state: 'ended' });
-  const missing = new Map(wanted.map((one) => [nameOfHeld(one.held), one]));
-  let kept = 0;
+  const others = had.sound.filter((role) => role.granted_by !== signOn.id && isInForce(role, nowMs)).length;
+  const fitting = wanted.slice(0, Math.max(0, MAX_ROLES - others));
+  const missing = new Map(fitting.map((one) => [nameOfHeld(one.held), one]));
   for (const role of had.sound.filter(({ granted_by }) => granted_by === signOn.id)) {
     const name = nameOfHeld(role);
     const one = isInForce(role, nowMs) ? missing.get(name) : undefined;
     // One that is over by time is no reason not to give it anew.
-    if (one !== undefined) {
-      kept++;
-      missing.delete(name);
-    }
+    if (one !== undefined) missing.delete(name);
     const change = one === undefined ? { state: 'ended' as const } : { expires_at: one.expiresAt };
     await facts.update('role_grants', role, change);
   }
-  const others = had.sound.filter((role) => role.granted_by !== signOn.id && isInForce(role, nowMs)).length;
-  for (const { held, expiresAt } of [...missing.values()].slice(0, Math.max(0, MAX_ROLES - others - kept))) {
+  for (const { held, expiresAt } of missing.values()) {
     await facts.insert('role_grants', {
       ...{ id: random.newId('roleGrant'), person_id: person, role: held.role, project_id: held.project_id },
       ...{ environment_id: held.environment_id, reason: `group at ${signOn.name}`, expires_at: expiresAt },
