@@ -7,7 +7,8 @@ import type { Cursors } from '../http/cursor.ts';
 import type { Attributed } from '../ledger/entry.ts';
 import { type Gate, mount } from '../http/mount.ts';
 import { pageOf } from '../http/page.ts';
-import { type EntryFilter, listEntries } from '../ledger/entries.store.ts';
+import type { EntryFilter } from '../ledger/entries.store.ts';
+import { searchEntries } from '../ledger/entry-search.store.ts';
 import type { Vault } from '../vault/vault.ts';
 import { eraseSubject } from './erase-subject.ts';
 import { findPersonal } from './find-personal.ts';
@@ -48,7 +49,7 @@ export function mountEntries<P extends { readonly id: string }>(
     const load = async (after: string | undefined, limit: number) =>
       filter.sequences?.length === 0
         ? []
-        : await listEntries(vault.reader, {
+        : await searchEntries(vault.reader, {
             ...filter,
             beyond: after === undefined ? undefined : Number(after),
             limit,

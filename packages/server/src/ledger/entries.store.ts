@@ -17,6 +17,8 @@ export interface EntryFilter {
   readonly to?: number | undefined;
   /** Only these. */
   readonly sequences?: readonly number[] | undefined;
+  /** Only among so many, which are the next by number and by what an index holds first: subject, actor or action. */
+  readonly among?: number | undefined;
   readonly order: 'asc' | 'desc';
   /** Only entries beyond this sequence, in the direction of `order`. */
   readonly beyond?: number | undefined;
@@ -44,17 +46,38 @@ export async function listEntries(db: Kysely<Database>, filter: EntryFilter): Pr
   if (filter.code !== undefined) query = query.where(saysCode(filter.code));
   if (filter.sinceMs !== undefined) query = query.where('entries.at', '>=', filter.sinceMs);
   if (filter.untilMs !== undefined) query = query.where('entries.at', '<=', filter.untilMs);
-  if (filter.from !== undefined) query = query.where('entries.sequence', '>=', filter.from);
-  if (filter.to !== undefined) query = query.where('entries.sequence', '<=', filter.to);
+  const { from, to } = boundsOf(filter);
+  if (from !== undefined) query = query.where('entries.sequence', '>=', from);
+  if (to !== undefined) query = query.where('entries.sequence', '<=', to);
   if (filter.sequences !== undefined) query = query.where('entries.sequence', 'in', filter.sequences);
-  if (filter.beyond !== undefined) {
-    query = query.where('entries.sequence', filter.order === 'asc' ? '>' : '<', filter.beyond);
-  }
+  const { among } = filter;
+  if (among !== undefined) query = query.where('entries.sequence', 'in', nextSequences(db, filter).limit(among));
   const rows = await query.execute();
   return rows.map(({ key_id, salt, body, ...entry }) => ({
     ...entry,
     side: salt === null || body === null ? null : { key_id, salt, body },
   }));
+}
+
+/** Read from one index alone. */
+export function nextSequences(
+  db: Kysely<Database>,
+  { subject, actor, action, order, ...bounds }: Omit<EntryFilter, 'limit'>,
+) {
+  const { from, to } = boundsOf({ order, ...bounds });
+  let query = db.selectFrom('entries').select('sequence').orderBy('sequence', order);
+  if (subject !== undefined) query = query.where('subject', '=', subject);
+  else if (actor !== undefined) query = query.where('actor', '=', actor);
+  else if (action !== undefined) query = query.where('action', '=', action);
+  if (from !== undefined) query = query.where('sequence', '>=', from);
+  return to === undefined ? query : query.where('sequence', '<=', to);
+}
+
+/** Each end said once: of two SQLite begins at either. */
+function boundsOf({ from, to, beyond, order }: Pick<EntryFilter, 'from' | 'to' | 'beyond' | 'order'>) {
+  if (beyond === undefined) return { from, to };
+  if (order === 'asc') return { from: Math.max(from ?? 1, beyond + 1), to };
+  return { from, to: Math.min(to ?? beyond, beyond - 1) };
 }
 
 /** Of a query of entries: whether their code is that one. */
@@ -105,6 +128,12 @@ export async function entriesBetween(db: Kysely<Database>, from: number, to: num
 /** The first entry that was not given up. */
 export async function oldestEntry(db: Kysely<Database>): Promise<{ sequence: number; at: number } | undefined> {
   return await db.selectFrom('entries').select(['sequence', 'at']).orderBy('sequence').limit(1).executeTakeFirst();
+}
+
+/** Sequence of the newest entry; 0 where there is none. */
+export async function newestSequence(db: Kysely<Database>): Promise<number> {
+  const newest = db.selectFrom('entries').select('sequence').orderBy('sequence', 'desc').limit(1);
+  return (await newest.executeTakeFirst())?.sequence ?? 0;
 }
 
 /** So many that a start whose clock was behind sets nothing back. */
