@@ -44,16 +44,15 @@ export function mountEntries<P extends { readonly id: string }>(
   mount(app, gate, operations.listEntries, async ({ principal, query }) => {
     const denied = permits.read(principal);
     if (denied !== null) return denied;
-    const filter = await filterOf(routes, query);
+    const filter = filterOf(query);
     if (isRefusal(filter)) return filter;
-    const load = async (after: string | undefined, limit: number) =>
-      filter.sequences?.length === 0
-        ? []
-        : await searchEntries(vault.reader, {
-            ...filter,
-            beyond: after === undefined ? undefined : Number(after),
-            limit,
-          });
+    const { personal: value, about } = query;
+    const load = async (after: string | undefined, limit: number) => {
+      const whole = { ...filter, beyond: after === undefined ? undefined : Number(after), limit };
+      return value === undefined
+        ? await searchEntries(vault.reader, whole)
+        : await findPersonal(routes, { value, about }, whole);
+    };
     const page = { list: operations.listEntries.id, principal: principal.id, query };
     const found = await pageOf(
       cursors,
@@ -73,20 +72,14 @@ export function mountEntries<P extends { readonly id: string }>(
   });
 }
 
-async function filterOf(
-  routes: EntriesRoutes,
-  query: Query<typeof operations.listEntries>,
-): Promise<Omit<EntryFilter, 'limit' | 'beyond'> | Refusal> {
+function filterOf(query: Query<typeof operations.listEntries>): Omit<EntryFilter, 'limit' | 'beyond'> | Refusal {
   const { action, actor, subject, code, from, to, personal: value, about, order = 'desc' } = query;
   const [sinceMs, untilMs] = [timeOf(query.since), timeOf(query.until)];
   if (Number.isNaN(sinceMs)) return refuse('INVALID_INPUT', 'There is no such time.', 'since');
   if (Number.isNaN(untilMs)) return refuse('INVALID_INPUT', 'There is no such time.', 'until');
-  const filter = { action, actor, subject, code, from, to, sinceMs, untilMs, order };
-  if (value === undefined) {
-    return about === undefined ? filter : refuse('INVALID_INPUT', 'It goes with what to look for.', 'personal');
-  }
-  const sequences = await findPersonal(routes, { value, about, sinceMs, untilMs });
-  return isRefusal(sequences) ? sequences : { ...filter, sequences };
+  if (about !== undefined && value === undefined)
+    return refuse('INVALID_INPUT', 'It goes with what to look for.', 'personal');
+  return { action, actor, subject, code, from, to, sinceMs, untilMs, order };
 }
 
 /** NaN where there is no such time. */

@@ -94,6 +94,32 @@ onEachDatabase('personal parts of entries', (createPlace) => {
     assert.deepEqual(await list('personal=127.0.0.1&until=2020-01-01T00:00:00Z'), []);
   });
 
+  it('are found page by page also where there are more keys than can be tried, and not those of who was erased', async () => {
+    const [erased, kept] = [await somebody('of-many-erased'), await somebody('of-many-kept')];
+    const before = (await list('personal=127.0.0.1&order=asc')).map(({ sequence }) => sequence);
+    await using raw = await openRaw(shared().place);
+    await raw.run(`insert into personal_keys
+      (id, salt, project_id, environment_id, subject, period, vault_key_id, envelope, created_at)
+      with recursive n (i) as (select 1 union all select i + 1 from n where i < 2001)
+      select 'pkey_of_many_' || i, salt, project_id, environment_id, 'many_' || i, period, vault_key_id, envelope, 0
+      from n, (select * from personal_keys order by id limit 1) as one`);
+    const found: number[] = [];
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const page: { items: Entry[]; nextCursor: string | null } = await shared().expect(
+        200,
+        'GET',
+        `/v1/audit/entries?order=asc&limit=3&personal=127.0.0.1${cursor === '' ? '' : `&cursor=${cursor}`}`,
+      );
+      found.push(...page.items.map(({ sequence }) => sequence));
+      cursor = page.nextCursor;
+    }
+    assert.deepEqual(found, before);
+    await shared().expect(200, 'POST', `/v1/audit/subjects/${erased.id}/erase`);
+    const actors = new Set((await list('personal=127.0.0.1')).map(({ actor }) => actor));
+    assert.deepEqual([actors.has(erased.id), actors.has(kept.id)], [false, true]);
+    await raw.run("delete from personal_keys where id like 'pkey_of_many_%'");
+  });
+
   it('are found where they were entered while the clock was ahead', async () => {
     await using place = await createPlace();
     {

@@ -40,7 +40,20 @@ export async function listPersonalKeys(
   let query = db.selectFrom('personal_keys').select('id').where('period', '>=', since);
   if (until !== undefined) query = query.where('period', '<=', until);
   if (subject !== undefined) query = query.where('subject', '=', subject);
-  const rows = await query.orderBy('id').limit(limit).execute();
+  const rows = await query.orderBy('period').orderBy('id').limit(limit).execute();
+  return rows.map(({ id }) => id);
+}
+
+/** Keys that sides of these entries lie under; what was erased has none any more. */
+export async function listKeysOfSides(db: Db, from: number, to: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom('entry_sides')
+    .innerJoin('personal_keys', 'personal_keys.id', 'entry_sides.key_id')
+    .select('personal_keys.id')
+    .distinct()
+    .where('entry_sides.sequence', '>=', from)
+    .where('entry_sides.sequence', '<=', to)
+    .execute();
   return rows.map(({ id }) => id);
 }
 
@@ -128,21 +141,28 @@ export async function deleteStaying(tables: Kysely<ScratchTables>, sides: readon
   }
 }
 
-/** Sequences of entries with one of the tokens, up to `limit`. */
-export async function findByTokens(db: Db, tokens: readonly string[], limit: number): Promise<number[]> {
-  const sequences: number[] = [];
-  for (const token of tokens) {
-    // '/' follows '.' in ASCII.
+const TOKENS_PER_TURN = 50;
+
+/** Sequences of entries with one of the tokens, the first `limit` in order. */
+export async function findByTokens(
+  db: Db,
+  tokens: readonly string[],
+  { from, to, order, limit }: { from: number; to: number; order: 'asc' | 'desc'; limit: number },
+): Promise<number[]> {
+  let sequences: number[] = [];
+  for (const [i, token] of tokens.entries()) {
+    if (i % TOKENS_PER_TURN === TOKENS_PER_TURN - 1) await new Promise(setImmediate);
     const rows = await db
       .selectFrom('entry_tokens')
       .select('id')
-      .where('id', '>', `${token}.`)
-      .where('id', '<', `${token}/`)
-      .orderBy('id')
-      .limit(limit - sequences.length)
+      .where('id', '>=', tokenId(token, from))
+      .where('id', '<=', tokenId(token, to))
+      .orderBy('id', order)
+      .limit(limit)
       .execute();
-    sequences.push(...rows.map(({ id }) => sequenceOfToken(id)));
-    if (sequences.length >= limit) break;
+    if (rows.length === 0) continue;
+    const both = [...sequences, ...rows.map(({ id }) => sequenceOfToken(id))];
+    sequences = both.sort((a, b) => (order === 'asc' ? a - b : b - a)).slice(0, limit);
   }
   return sequences;
 }

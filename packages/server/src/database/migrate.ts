@@ -22,7 +22,7 @@ import { livedTime } from './migrations/0019-lived-time.ts';
 import { deliveriesBySubject } from './migrations/0020-deliveries-by-subject.ts';
 import { deliveriesByEnvironment } from './migrations/0021-deliveries-by-environment.ts';
 import { listedTokens } from './migrations/0022-listed-tokens.ts';
-import { entriesByTime } from './migrations/0023-entries-by-time.ts';
+import { searchedByTime } from './migrations/0023-searched-by-time.ts';
 import type { Database } from './schema.ts';
 
 /** In order; a number never changes its meaning once released. */
@@ -49,7 +49,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   deliveriesBySubject,
   deliveriesByEnvironment,
   listedTokens,
-  entriesByTime,
+  searchedByTime,
 ];
 
 /**

@@ -1,4 +1,4 @@
-import { type Refusal, refuse } from '@keyhold/protocol/errors';
+import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Cursors } from './cursor.ts';
 
 const DEFAULT_LIMIT = 50;
@@ -18,7 +18,7 @@ export interface PageRequest {
 export async function pageOf<Row, Item>(
   cursors: Cursors,
   { list, principal, query }: PageRequest,
-  load: (after: string | undefined, limit: number) => Promise<readonly Row[]>,
+  load: (after: string | undefined, limit: number) => Promise<readonly Row[] | Refusal>,
   idOf: (row: Row) => string,
   show: (rows: readonly Row[]) => Promise<Item[]> | Item[],
 ): Promise<{ items: Item[]; nextCursor: string | null } | Refusal> {
@@ -27,6 +27,7 @@ export async function pageOf<Row, Item>(
   const after = cursor === undefined ? undefined : cursors.read(name, cursor);
   if (after === null) return refuse('INVALID_CURSOR', 'Start again without a cursor.', 'cursor');
   const rows = await load(after, limit + 1);
+  if (isRefusal(rows)) return rows;
   const shown = rows.slice(0, limit);
   const last = shown.at(-1);
   const nextCursor = rows.length > limit && last !== undefined ? cursors.make(name, idOf(last)) : null;

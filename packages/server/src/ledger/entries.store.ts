@@ -73,8 +73,8 @@ export function nextSequences(
   return to === undefined ? query : query.where('sequence', '<=', to);
 }
 
-/** Each end said once: of two SQLite begins at either. */
-function boundsOf({ from, to, beyond, order }: Pick<EntryFilter, 'from' | 'to' | 'beyond' | 'order'>) {
+/** Sequences, both inclusive. Each end is said once: of two SQLite begins at either. */
+export function boundsOf({ from, to, beyond, order }: Pick<EntryFilter, 'from' | 'to' | 'beyond' | 'order'>) {
   if (beyond === undefined) return { from, to };
   if (order === 'asc') return { from: Math.max(from ?? 1, beyond + 1), to };
   return { from, to: Math.min(to ?? beyond, beyond - 1) };

@@ -16,18 +16,25 @@ export async function searchEntries(db: Kysely<Database>, filter: EntryFilter): 
   const found: KeptEntry[] = [];
   for (let { beyond } = filter; narrowed !== null; ) {
     const step = { ...narrowed, beyond, limit: filter.limit - found.length };
-    const last = await nextSequences(db, step)
-      .offset(AT_ONCE - 1)
-      .limit(1)
-      .executeTakeFirst();
-    // Also where entries are given up meanwhile it ends where the next begins.
-    const end = last === undefined ? {} : { [filter.order === 'asc' ? 'to' : 'from']: last.sequence };
-    found.push(...(await listEntries(db, { ...step, ...end, among: AT_ONCE })));
-    if (last === undefined || found.length >= filter.limit) break;
-    beyond = last.sequence;
+    const { part, last } = await nextPart(db, step);
+    found.push(...(await listEntries(db, { ...part, among: AT_ONCE })));
+    if (last === null || found.length >= filter.limit) break;
+    beyond = last;
     await new Promise(setImmediate);
   }
   return found;
+}
+
+/** As much of what is left as is looked at in one read, and its last; null: it is all. */
+export async function nextPart<Filter extends Omit<EntryFilter, 'limit'>>(
+  db: Kysely<Database>,
+  filter: Filter,
+): Promise<{ readonly part: Filter; readonly last: number | null }> {
+  const next = nextSequences(db, filter).offset(AT_ONCE - 1);
+  const last = (await next.limit(1).executeTakeFirst())?.sequence ?? null;
+  // Also where entries are given up meanwhile it ends where the next begins.
+  const part = last === null ? filter : { ...filter, [filter.order === 'asc' ? 'to' : 'from']: last };
+  return { part, last };
 }
 
 function isOfOneIndex({ subject, actor, action, code, sinceMs, untilMs }: EntryFilter): boolean {
