@@ -83,6 +83,7 @@ export function startMaintenance(maintained: Maintained): () => void {
   every(HOUR_MS, () => checkChain(maintained));
   every(HOUR_MS, () => deleteWhatWasPruned(maintained));
   every(HOUR_MS, () => pruneOld(maintained));
+  every(HOUR_MS, () => maintained.audit.personal.forgetKeys());
   every(HOUR_MS, async () => void (await lapseUnusedKeys({ ...maintained, reader: maintained.store.reader })));
   every(
     QUARTER_MINUTE_MS,

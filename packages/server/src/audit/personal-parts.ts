@@ -4,11 +4,14 @@ import type { Leaf } from '@keyhold/protocol/leaf';
 import type { Scratch } from '../database/scratch.ts';
 import { digestOfSide, type PreparedSide, type SideRow, type SideText, withholdSide } from '../ledger/side.ts';
 import { openSide, type PersonalKey, personalToken, sealSide } from '../vault/personal-cipher.ts';
+import { Turns } from '../vault/turns.ts';
 import { type InEnvironment, placeIn, SEALED, type Vault } from '../vault/vault.ts';
 import {
   findPeriodKey,
   findUnmoved,
+  hasSides,
   listEmptyPeriods,
+  listKeysInUse,
   type MovedSide,
   replaceSide,
   type StayingSide,
@@ -33,6 +36,10 @@ const MAX_TOKENS = 160;
 const MAX_VALUE = 200;
 const TIME = /^\d{4}-\d{2}-\d{2}T/;
 const MOVED_AT_ONCE = 50;
+const KEYS_PER_READ = 500;
+/** Of one entry: its leaf is bounded. */
+const KEYS_OF_AN_ENTRY = 40;
+const DAY_MS = 24 * 60 * 60 * 1_000;
 
 interface PersonalOptions {
   readonly vault: Vault;
@@ -48,6 +55,8 @@ interface PersonalOptions {
 export class PersonalParts {
   readonly keys: PersonalKeys;
   readonly #options: PersonalOptions;
+  /** INVARIANT: no key is destroyed as empty between being found for a side and the side being moved under it. */
+  readonly #turns = new Turns();
 
   constructor(options: PersonalOptions) {
     this.#options = options;
@@ -129,11 +138,45 @@ export class PersonalParts {
     }
   }
 
+  /** Destroys the keys of months that are over, once what lay under them was given up: they open nothing any more. */
+  forgetKeys(): Promise<void> {
+    return this.#turns.take(async () => {
+      const { vault } = this.#options;
+      // An entry may have been prepared in the month before, and be committed yet.
+      const period = periodOf(vault.clock.wall() - DAY_MS);
+      for (let after = ''; !vault.keyring.sealed; ) {
+        const page = await listKeysInUse(vault.reader, after, KEYS_PER_READ);
+        const empty = page.filter((key) => key.period < period && !key.inUse).map(({ id }) => id);
+        for (let i = 0; i < empty.length; i += KEYS_OF_AN_ENTRY)
+          await this.#destroy(empty.slice(i, i + KEYS_OF_AN_ENTRY));
+        if (page.length < KEYS_PER_READ) return;
+        after = page.at(-1)?.id ?? after;
+        await new Promise(setImmediate);
+      }
+    });
+  }
+
+  async #destroy(ids: readonly string[]): Promise<void> {
+    const { ledger } = this.#options.vault;
+    const draft = { actor: 'system', action: 'personal-key.destroyed', subject: ledger.head.installation, locks: ids };
+    const recorded = await ledger.record({ ...draft, code: 'empty' }, async (facts) => {
+      const gone: string[] = [];
+      for (const id of ids)
+        if (!(await hasSides(facts.db, id)) && (await facts.removeAnyway('personal_keys', id))) gone.push(id);
+      return gone;
+    });
+    if (!isRefusal(recorded)) this.keys.forget(recorded.value);
+  }
+
   /**
    * Moves what was written while sealed, or before there were such keys, under the keys of its subjects.
    * @returns what stays where it lies though it is not sealed; a refusal while sealed
    */
-  async move(): Promise<readonly StayingSide[] | Refusal> {
+  move(): Promise<readonly StayingSide[] | Refusal> {
+    return this.#turns.take(() => this.#move());
+  }
+
+  async #move(): Promise<readonly StayingSide[] | Refusal> {
     const { vault, scratch } = this.#options;
     const staying: StayingSide[] = [];
     for (let after = 0; ; ) {

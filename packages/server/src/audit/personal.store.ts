@@ -75,6 +75,26 @@ export async function listEmptyPeriods(db: Db, period: string): Promise<string[]
   return rows.map(({ id }) => id);
 }
 
+/** A key of a subject and month, and whether a side lies under it. */
+export interface KeyInUse {
+  readonly id: string;
+  readonly period: string;
+  readonly inUse: boolean;
+}
+
+export async function listKeysInUse(db: Db, after: string, limit: number): Promise<KeyInUse[]> {
+  const { rows } = await sql<{ id: string; period: string; in_use: number }>`select id, period,
+    case when exists (select 1 from entry_sides where key_id = part.id) then 1 else 0 end as in_use
+    from (select id, period from personal_keys where id > ${after} order by id limit ${limit}) as part
+    order by id`.execute(db);
+  return rows.map(({ id, period, in_use }) => ({ id, period, inUse: Number(in_use) === 1 }));
+}
+
+export async function hasSides(db: Db, keyId: string): Promise<boolean> {
+  const side = db.selectFrom('entry_sides').select('sequence').where('key_id', '=', keyId).limit(1);
+  return (await side.executeTakeFirst()) !== undefined;
+}
+
 /** A side that does not lie under the key of its subject yet. */
 export interface UnmovedSide extends SideRow {
   readonly sequence: number;

@@ -51,7 +51,7 @@ export function pruneLog(pruning: Pruning, caller: Attributed, beforeMs: number)
 
 async function pruneInTurn(pruning: Pruning, caller: Attributed, beforeMs: number): Promise<Pruned | Refusal> {
   const { vault, log } = pruning;
-  const last = await lastBefore(vault.reader, beforeMs);
+  const last = await lastBefore(vault.reader, beforeMs, vault.clock.wall());
   const checkpoint = await log.covering(Math.max(1, last));
   if (isRefusal(checkpoint)) return checkpoint;
   const most = Math.min(last, await exportedUpTo(vault.reader));
