@@ -7,6 +7,7 @@ import { openRaw } from '../testing/raw-database.ts';
 import { type EntryFilter, listEntries } from './entries.store.ts';
 import { searchEntries } from './entry-search.store.ts';
 import { edgeOf } from './entry-times.store.ts';
+import { lastBefore } from './pruned.store.ts';
 
 /** Twice so many are more than two reads look at. */
 const ENTRIES = 1_300;
@@ -68,6 +69,14 @@ onEachDatabase('a search of the log', (createPlace) => {
     assert.equal(await edgeOf(reader, 'last', { untilMs: 1_450 * HOUR_MS }), 1_510);
     assert.equal(await edgeOf(reader, 'first', { sinceMs: head * HOUR_MS, untilMs: head * HOUR_MS }), head);
     assert.equal(await edgeOf(reader, 'last', { untilMs: -1 }), null);
+  });
+
+  it('tells what is old where one start had its clock ahead, and never by a clock that was behind', async () => {
+    const old = (before: number, now: number) => lastBefore(own.store.reader, before * HOUR_MS, now * HOUR_MS);
+    assert.equal(await old(1_000, 3_000), 999, 'those that are ahead keep nothing back');
+    assert.equal(await old(1_000, 9_500), 599, 'but once their time has come they do');
+    assert.equal(await old(1_400, 3_000), 1_399, 'those that are behind make nothing else old');
+    assert.equal(await old(-1, 3_000), 0);
   });
 
   async function turnsDuring(work: () => Promise<unknown>): Promise<number> {

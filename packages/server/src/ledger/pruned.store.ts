@@ -1,9 +1,10 @@
 import { appendNodes, EMPTY_FRONTIER, type Frontier, HASH_BYTES, perfectRoot } from '@keyhold/protocol/log/merkle';
 import { TILE_WIDTH, tileHashes } from '@keyhold/protocol/log/tile';
 import { decodeLeaf, type Leaf } from '@keyhold/protocol/leaf';
-import { type Kysely, sql } from 'kysely';
+import type { Kysely } from 'kysely';
 import type { Database } from '../database/schema.ts';
 import { leavesBetween, oldestEntry } from './entries.store.ts';
+import { edgeOf } from './entry-times.store.ts';
 import { sequenceOfToken } from './side.ts';
 import { growTree, sha256 } from './tree.ts';
 
@@ -141,13 +142,14 @@ export async function rowsUpTo(db: Db, upTo: number, limit: number): Promise<str
   return rows.map(({ row_id }) => row_id);
 }
 
-/** The last entry before which everything happened before `beforeMs`; clocks may have gone back. */
-export async function lastBefore(db: Db, beforeMs: number): Promise<number> {
-  const { rows } = await sql<{ first: number | null; last: number | null }>`
-    select (select min(sequence) from entries where at >= ${beforeMs}) as first, max(sequence) as last
-    from entries`.execute(db);
-  const { first, last } = rows[0] ?? { first: null, last: null };
-  return first === null ? Number(last ?? 0) : Number(first) - 1;
+/**
+ * The last entry before which everything happened before `beforeMs`; clocks may have gone back. What says that it
+ * happens after `nowMs` was entered while a clock was ahead, and is as old as what follows it.
+ */
+export async function lastBefore(db: Db, beforeMs: number, nowMs: number): Promise<number> {
+  const last = (await edgeOf(db, 'last', { untilMs: beforeMs - 1 })) ?? 0;
+  const young = await edgeOf(db, 'first', { sinceMs: beforeMs, untilMs: nowMs });
+  return young === null ? last : Math.min(last, young - 1);
 }
 
 /** Whether each entry since `sinceMs`, epoch milliseconds, is still there, so that one that is not found never was. */
