@@ -233,36 +233,6 @@ onEachDatabase('personal parts of entries', (createPlace) => {
     assert.deepEqual(await periods(), ['2027-02', '2027-03']);
   });
 
-  it('leave no key behind of a month that is over once nothing lies under it, and no other goes', async () => {
-    await using place = await createPlace();
-    await using own = await openOwnVault(place);
-    let now = Date.UTC(2026, 9, 20);
-    const vault = { ...own.vault, clock: { ...systemClock, wall: () => now } };
-    const pair = { newPair, encryptTo, decryptWith };
-    const personal = new PersonalParts({ vault, scratch: new Scratch(own.store), place: own.place, pair });
-    await own.gate.openByItself();
-    for (let i = 0; i < 50; i++) await personal.keys.obtain(`tok_${i}`, '2026-10');
-    const side = { about: 'tok_7', atMs: now, salt: '00'.repeat(32), text: '{"ip":"203.0.113.9"}' };
-    const { row } = await personal.prepare(side);
-    await using raw = await openRaw(place);
-    await raw.run(`insert into entry_sides (sequence, key_id, salt, body) values (1, '${row?.key_id}', '', '')`);
-    const subjects = async () =>
-      (await raw.rows('select subject, period from personal_keys order by period, subject')).map(
-        ({ subject, period }) => `${subject} ${period}`,
-      );
-    now = Date.UTC(2026, 10, 1, 12);
-    await personal.keys.obtain('tok_7', '2026-11');
-    await personal.forgetKeys();
-    assert.equal((await subjects()).length, 51, 'the month is hardly over');
-    now = Date.UTC(2026, 10, 3);
-    await personal.forgetKeys();
-    assert.deepEqual(await subjects(), ['tok_7 2026-10', 'tok_7 2026-11']);
-    // A late one is kept under a new key, not under what was destroyed.
-    const late = await personal.prepare({ ...side, about: 'tok_8' });
-    assert.deepEqual(await subjects(), ['tok_7 2026-10', 'tok_8 2026-10', 'tok_7 2026-11']);
-    assert.equal((await raw.rows(`select 1 from personal_keys where id = '${late.row?.key_id}'`)).length, 1);
-  });
-
   it('are never shown beside another entry, cut or changed', async () => {
     const [one, two] = [await somebody('swap-one'), await somebody('swap-two')];
     const [own] = await list(`actor=${one.id}&action=project.created`);
