@@ -261,14 +261,17 @@ export const revokeKeys = defineOperation({
   }),
   status: 200,
   response: Closed({
-    revoked: Type.Array(IdOf('key')),
+    revoked: Type.Array(IdOf('key'), {
+      description: 'By `consumer` only what this call ended: the barrier waits for what was dead before, too.',
+    }),
     entries: Type.Array(Closed({ key: IdOf('key'), sequence: Type.Integer() }), {
       description: 'The entry of each: its receipt proves that the key was revoked.',
     }),
     refused: Type.Array(Closed({ id: IdOf('key'), code: Type.String(), detail: Type.String() })),
-    barrier: Type.Optional(BarrierShape),
+    barrier: BarrierShape,
   }),
   errors: ['CONFIRMATION_REQUIRED', 'KEY_NOT_FOUND', 'CONSUMER_NOT_FOUND', 'ILLEGAL_TRANSITION'],
+  takesAway: true,
 });
 
 export const destroyKey = defineOperation({

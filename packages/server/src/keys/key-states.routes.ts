@@ -11,7 +11,7 @@ import { destroyKey, resumeKey, revokeCredential, revokeKey, suspendKey } from '
 import { doesMoreThanRead } from './critical.ts';
 import { findCredential } from './keys.store.ts';
 import { openForTakingAway, openKey } from './open-key.ts';
-import { livingKeysOf, revokeKeys } from './revoke-keys.ts';
+import { keysOfConsumer, revokeKeys } from './revoke-keys.ts';
 
 /** Suspending, resuming and ending keys and credentials. */
 export function mountKeyStates(app: FastifyInstance, routes: Routes): void {
@@ -42,29 +42,7 @@ export function mountKeyStates(app: FastifyInstance, routes: Routes): void {
     return isRefusal(revoked) ? revoked : { body: revoked, sequence: revoked.barrier.sequence };
   });
 
-  mount(app, gate, operations.revokeKeys, async ({ principal, body, ip, confirm }) => {
-    const { keys, consumer, reason } = body;
-    if ((keys === undefined) === (consumer === undefined))
-      return refuse('INVALID_INPUT', 'Give either keys or consumer.', '/keys');
-    const reach = reachFor(principal, 'keys.revoke');
-    if (isRefusal(reach)) return reach;
-    const within = { projects: reach.projects, environments: reach.environments };
-    const found = consumer === undefined ? [] : await livingKeysOf(reader, within, consumer, context.clock.wall());
-    if (consumer !== undefined && found.length === 0)
-      return refuse('CONSUMER_NOT_FOUND', `${consumer} has no key that you could revoke.`, '/consumer');
-    // Taking away waits for no policy: a service does it with its scope.
-    const unconfirmed = principal.kind === 'person' ? await confirm() : null;
-    if (unconfirmed !== null) return unconfirmed;
-    const caller = { principal, ip, idempotency: undefined };
-    const { revoked, entries, refused, barrier } = await revokeKeys(routes, caller, keys ?? found, reason);
-    const [first] = refused;
-    if (barrier === null) return first?.refusal ?? refuse('KEY_NOT_FOUND', 'There is nothing to revoke.');
-    const said = refused.map(({ id, refusal }) => ({ id, code: refusal.refused, detail: refusal.detail }));
-    return {
-      body: { revoked: [...revoked], entries: [...entries], refused: said, barrier },
-      sequence: barrier.sequence,
-    };
-  });
+  mountRevokeKeys(app, routes);
 
   mount(app, gate, operations.destroyKey, async ({ principal, params, ip, idempotency }) => {
     const key = await openForTakingAway(routes, 'keys.destroy', { principal, ip, idempotency }, params.id);
@@ -86,6 +64,38 @@ export function mountKeyStates(app: FastifyInstance, routes: Routes): void {
     if (denied !== null || credential === undefined) return denied ?? absent;
     const revoked = await revokeCredential(context, { principal, ip, idempotency }, credential, body.reason);
     return isRefusal(revoked) ? revoked : { body: revoked, sequence: revoked.barrier.sequence };
+  });
+}
+
+function mountRevokeKeys(app: FastifyInstance, routes: Routes): void {
+  const { gate, context, reader } = routes;
+  mount(app, gate, operations.revokeKeys, async ({ principal, body, ip, confirm }) => {
+    const { keys, consumer, reason } = body;
+    if ((keys === undefined) === (consumer === undefined))
+      return refuse('INVALID_INPUT', 'Give either keys or consumer.', '/keys');
+    const reach = reachFor(principal, 'keys.revoke');
+    if (isRefusal(reach)) return reach;
+    const within = { projects: reach.projects, environments: reach.environments };
+    const found =
+      consumer === undefined
+        ? { changing: keys ?? [], dead: [] }
+        : await keysOfConsumer(reader, within, consumer, reason, context.clock.wall());
+    if (found.changing.length + found.dead.length === 0)
+      return refuse('CONSUMER_NOT_FOUND', `${consumer} has no key that you could revoke.`, '/consumer');
+    // Taking away waits for no policy: a service does it with its scope.
+    const unconfirmed = principal.kind === 'person' ? await confirm() : null;
+    if (unconfirmed !== null) return unconfirmed;
+    const caller = { principal, ip, idempotency: undefined };
+    const done = await revokeKeys(routes, caller, found, reason);
+    if (isRefusal(done)) return done;
+    const { revoked, entries, refusals, barrier } = done;
+    const [first] = refusals;
+    if (barrier === null) return first?.refusal ?? refuse('KEY_NOT_FOUND', 'There is nothing to revoke.');
+    const said = refusals.map(({ id, refusal }) => ({ id, code: refusal.refused, detail: refusal.detail }));
+    return {
+      body: { revoked: [...revoked], entries: [...entries], refused: said, barrier },
+      sequence: barrier.sequence,
+    };
   });
 }
 

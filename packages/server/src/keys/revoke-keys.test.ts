@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { onEachDatabase } from '../testing/databases.ts';
+import { openRaw } from '../testing/raw-database.ts';
 import { shareMarket } from '../testing/shared-market.ts';
 
 const MISSING = 'key_01900000-0000-7000-8000-000000000000';
@@ -44,7 +45,37 @@ onEachDatabase('revoking many keys', (createPlace) => {
     assert.deepEqual([revoked.length, refused], [5, []]);
     for (const { secret } of issued) assert.equal(await codeOf(secret), 'REVOKED');
     assert.equal(await codeOf(kept.secret), 'VALID');
-    await expect(404, 'POST', '/v1/keys/revoke', body);
+  });
+
+  it('repeated for a consumer it waits for what ended the last of his keys, and enters nothing', async () => {
+    const { expect, market } = shared();
+    const { consumer } = market;
+    const body = { consumer, reason: 'unspecified' };
+    const [first, second] = [await market.issue(), await market.issue()];
+    const { sequence } = (await expect(200, 'POST', `/v1/keys/${first.keyId}/revoke`, { reason: 'unspecified' }))
+      .barrier;
+    const both = await expect(200, 'POST', '/v1/keys/revoke', body);
+    assert.deepEqual(both.revoked, [second.keyId]);
+    const again = await expect(200, 'POST', '/v1/keys/revoke', body);
+    assert.deepEqual([again.revoked, again.entries, again.refused], [[], [], []]);
+    assert.equal(again.barrier.sequence, both.barrier.sequence);
+    assert.ok(again.barrier.sequence > sequence);
+    assert.ok(again.barrier.acknowledged + again.barrier.waitedOut >= 1, JSON.stringify(again.barrier));
+  });
+
+  it('says worse of what is only deactivated, and ends what was made to look dead past the ledger', async () => {
+    const { expect, codeOf, market, place } = shared();
+    const { id: consumer } = await expect(201, 'POST', '/v1/consumers', { project: 'market', name: 'worse' });
+    const [known, forged] = [await market.issue({ consumer }), await market.issue({ consumer })];
+    await expect(200, 'POST', `/v1/keys/${known.keyId}/revoke`, { reason: 'unspecified' });
+    await using raw = await openRaw(place);
+    await raw.run(`update keys set state = 'compromised' where id = '${forged.keyId}'`);
+    assert.equal(await codeOf(forged.secret), 'VALID');
+    const { revoked } = await expect(200, 'POST', '/v1/keys/revoke', { consumer, reason: 'key_compromise' });
+    assert.deepEqual([...revoked].sort(), [known.keyId, forged.keyId].sort());
+    assert.notEqual(await codeOf(forged.secret), 'VALID');
+    const { state, reason } = await expect(200, 'GET', `/v1/keys/${known.keyId}`);
+    assert.deepEqual([state, reason], ['compromised', 'key_compromise']);
   });
 
   it('takes keys or a consumer, and says that there are none', async () => {

@@ -2,9 +2,10 @@ import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import type { Barrier } from '@keyhold/protocol/operations/shapes';
 import type { RevocationReason } from '@keyhold/protocol/state';
 import type { Kysely } from 'kysely';
-import type { Caller, ChangeContext } from '../access/change-context.ts';
-import type { Database } from '../database/schema.ts';
+import { attribution, type Caller, type ChangeContext } from '../access/change-context.ts';
+import type { Database, KeyRow } from '../database/schema.ts';
 import { revokeKey } from './change-key-state.ts';
+import { stateAfterRevocation } from './key.ts';
 import { listKeys } from './keys.store.ts';
 import { openForTakingAway } from './open-key.ts';
 
@@ -21,34 +22,66 @@ export interface RevokedKeys {
   readonly revoked: readonly string[];
   /** The entry of each of those. */
   readonly entries: readonly { readonly key: string; readonly sequence: number }[];
-  readonly refused: readonly { readonly id: string; readonly refusal: Refusal }[];
+  readonly refusals: readonly { readonly id: string; readonly refusal: Refusal }[];
   /** Of all of them together; null where none was. */
   readonly barrier: Barrier | null;
 }
 
-/** Revokes many keys, each by itself: what is refused of one keeps none of the others alive. */
+/** Which keys a call is about. */
+export interface FoundKeys {
+  /** Ids of those that it may change. */
+  readonly changing: readonly string[];
+  /** Those that are as dead as it would make them. */
+  readonly dead: readonly Pick<KeyRow, 'id' | 'environment_id'>[];
+}
+
+/**
+ * Revokes many keys, each by itself: what is refused of one keeps none of the others alive. What is dead already it
+ * waits for again: whoever was not answered repeats the call, and the first may have ended keys in other environments
+ * than are left.
+ */
 export async function revokeKeys(
+  keys: Keys,
+  caller: Caller,
+  { changing, dead }: FoundKeys,
+  reason: RevocationReason,
+): Promise<RevokedKeys | Refusal> {
+  const looked = await lookAtDead(keys.context, caller, dead);
+  if (isRefusal(looked)) return looked;
+  const concerned = new Set(dead.map(({ environment_id }) => environment_id));
+  const [done, repeated] = await Promise.all([
+    revokeEach(keys, caller, [...changing, ...looked.tampered], reason),
+    dead.length === 0 ? null : keys.context.propagation.taken(looked.sequence, concerned),
+  ]);
+  const { barrier } = done;
+  return {
+    ...done,
+    barrier: barrier !== null && repeated !== null ? together(barrier, repeated) : (barrier ?? repeated),
+  };
+}
+
+async function revokeEach(
   keys: Keys,
   caller: Caller,
   ids: readonly string[],
   reason: RevocationReason,
 ): Promise<RevokedKeys> {
   const revoked: { key: string; sequence: number }[] = [];
-  const refused: { id: string; refusal: Refusal }[] = [];
+  const refusals: { id: string; refusal: Refusal }[] = [];
   let barrier: Barrier | null = null;
   for (let i = 0; i < ids.length; i += AT_ONCE) {
     const some = ids.slice(i, i + AT_ONCE);
     const outcomes = await Promise.all(some.map((id) => revokeOne(keys, caller, id, reason)));
     for (const [j, outcome] of outcomes.entries()) {
       const id = some[j] as string;
-      if (isRefusal(outcome)) refused.push({ id, refusal: outcome });
+      if (isRefusal(outcome)) refusals.push({ id, refusal: outcome });
       else {
         revoked.push({ key: id, sequence: outcome.sequence });
         barrier = barrier === null ? outcome : together(barrier, outcome);
       }
     }
   }
-  return { revoked: revoked.map(({ key }) => key), entries: revoked, refused, barrier };
+  return { revoked: revoked.map(({ key }) => key), entries: revoked, refusals, barrier };
 }
 
 async function revokeOne(
@@ -74,18 +107,50 @@ export function together(one: Barrier, other: Barrier): Barrier {
   };
 }
 
-/** Ids of a consumer's keys that are not over for good, where the caller may revoke. */
-export async function livingKeysOf(
+/** A consumer's keys where the caller may revoke, and what a revocation for that reason changes of them. */
+export async function keysOfConsumer(
   reader: Kysely<Database>,
   within: { readonly projects: readonly string[] | null; readonly environments: readonly string[] },
   consumer: string,
+  reason: RevocationReason,
   nowMs: number,
-): Promise<string[]> {
-  const ids: string[] = [];
+): Promise<FoundKeys> {
+  const changing: string[] = [];
+  const dead: FoundKeys['dead'][number][] = [];
+  const isWorse = stateAfterRevocation(reason) === 'compromised';
   for (let after: string | undefined; ; ) {
     const rows = await listKeys(reader, { ...within, consumer, after, limit: ROWS_PER_READ, nowMs });
-    ids.push(...rows.filter(({ state }) => state === 'active' || state === 'suspended').map(({ id }) => id));
-    if (rows.length < ROWS_PER_READ) return ids;
+    for (const { id, environment_id, state } of rows) {
+      const changes = state === 'active' || state === 'suspended' || (isWorse && state === 'deactivated');
+      if (changes) changing.push(id);
+      else dead.push({ id, environment_id });
+    }
+    if (rows.length < ROWS_PER_READ) return { changing, dead };
     after = rows.at(-1)?.id;
   }
+}
+
+/** The newest entry of keys that look dead, and which of them somebody made look so: every replica has those alive. */
+async function lookAtDead(
+  { ledger }: ChangeContext,
+  caller: Caller,
+  dead: FoundKeys['dead'],
+): Promise<{ readonly sequence: number; readonly tampered: readonly string[] } | Refusal> {
+  const all: string[] = [];
+  let newest = 0;
+  for (let i = 0; i < dead.length; i += AT_ONCE) {
+    const some = dead.slice(i, i + AT_ONCE).map(({ id }) => id);
+    const draft = { ...attribution(caller), action: 'key.revoked', subject: some[0] as string };
+    const recorded = await ledger.record(draft, async (facts) => {
+      const tampered: string[] = [];
+      for (const id of some) {
+        if ((await facts.examine('keys', id)).tampered) tampered.push(id);
+      }
+      return tampered;
+    });
+    if (isRefusal(recorded)) return recorded;
+    all.push(...recorded.value);
+    newest = Math.max(newest, recorded.sequence);
+  }
+  return { sequence: newest, tampered: all };
 }
