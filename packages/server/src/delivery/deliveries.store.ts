@@ -1,5 +1,6 @@
 import type { DeliveryState } from '@keyhold/protocol/operations/deliveries';
 import type { Kysely } from 'kysely';
+import { inParts } from '../database/in-parts.ts';
 import type { Database, DeliveryRow } from '../database/schema.ts';
 
 export async function findDelivery(db: Kysely<Database>, digest: string): Promise<DeliveryRow | undefined> {
@@ -12,15 +13,9 @@ export async function findDeliveryById(db: Kysely<Database>, id: string): Promis
 
 /** Ids of those that deliver one of these and that still hold something, oldest first. */
 export async function findWaiting(db: Kysely<Database>, subjects: readonly string[]): Promise<string[]> {
-  if (subjects.length === 0) return [];
-  const rows = await db
-    .selectFrom('deliveries')
-    .select('id')
-    .where('envelope', 'is not', null)
-    .where('subject', 'in', [...subjects])
-    .orderBy('id')
-    .execute();
-  return rows.map(({ id }) => id);
+  const waiting = db.selectFrom('deliveries').select('id').where('envelope', 'is not', null);
+  const rows = await inParts(subjects, (some) => waiting.where('subject', 'in', some).execute());
+  return rows.map(({ id }) => id).sort();
 }
 
 /** Ids of all that deliver one thing, also of those that were taken or ended. */

@@ -1,5 +1,6 @@
 import type { State } from '@keyhold/protocol/state';
 import type { Kysely } from 'kysely';
+import { inParts } from '../database/in-parts.ts';
 import type {
   AddressBookRow,
   CredentialRow,
@@ -66,8 +67,9 @@ export async function findSignatureKeys(
   credentials: readonly Pick<CredentialRow, 'id' | 'kind'>[],
 ): Promise<ReadonlyMap<string, SignatureKeyRow>> {
   const signing = credentials.filter(({ kind }) => kind !== 'bearer').map(({ id }) => id);
-  if (signing.length === 0) return new Map();
-  const rows = await db.selectFrom('signature_keys').selectAll().where('credential_id', 'in', signing).execute();
+  const rows = await inParts(signing, (some) =>
+    db.selectFrom('signature_keys').selectAll().where('credential_id', 'in', some).execute(),
+  );
   return new Map(rows.map((row) => [row.credential_id, row]));
 }
 

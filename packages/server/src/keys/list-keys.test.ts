@@ -2,13 +2,15 @@ import assert from 'node:assert/strict';
 import { before, it } from 'node:test';
 import { type State, STATES } from '@keyhold/protocol/state';
 import fc from 'fast-check';
+import { findWaiting } from '../delivery/deliveries.store.ts';
 import { openSqlite, openPostgres, type Store } from '../database/store.ts';
 import { join } from 'node:path';
 import { onEachDatabase, type TestPlace } from '../testing/databases.ts';
 import { shareMarket } from '../testing/shared-market.ts';
 import { openRaw } from '../testing/raw-database.ts';
 import { stateAt } from './key.ts';
-import { listKeys } from './keys.store.ts';
+import { findSignatureKeys, listKeys } from './keys.store.ts';
+import { loadUses } from './usage.store.ts';
 
 onEachDatabase('listing keys', (createPlace) => {
   const shared = shareMarket(createPlace);
@@ -95,6 +97,21 @@ const keyRows = fc.array(
   }),
   { minLength: 5, maxLength: 25 },
 );
+
+onEachDatabase('the credentials of keys', (createPlace) => {
+  it('can be more than one statement can name: keys that have them are shown, revoked and destroyed', async () => {
+    await using place = await createPlace();
+    await using store = await openStore(place);
+    const many = Array.from({ length: 70_000 }, (_, i) => ({ id: `cred_${i}`, kind: 'hmac' as const }));
+    const ids = many.map(({ id }) => id);
+    await using raw = await openRaw(place);
+    const [first = '', last = ''] = [ids[0], ids.at(-1)];
+    for (const id of [first, last]) await raw.run(`insert into credential_usage values ('${id}', 1, 1, null)`);
+    assert.deepEqual([...(await loadUses(store.reader, ids)).keys()], [first, last]);
+    assert.equal((await findSignatureKeys(store.reader, many)).size, 0);
+    assert.deepEqual(await findWaiting(store.reader, ids), []);
+  });
+});
 
 onEachDatabase('the state filter', (createPlace) => {
   it('finds at every moment exactly the keys whose state it is then', async () => {

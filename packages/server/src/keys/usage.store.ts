@@ -1,6 +1,7 @@
 import type { Quota } from '@keyhold/protocol/feed';
 import type { QuotaPeriod } from '@keyhold/protocol/state';
 import { type Kysely, sql } from 'kysely';
+import { inParts } from '../database/in-parts.ts';
 import type { Database } from '../database/schema.ts';
 import type { ScratchTables } from '../database/scratch-tables.ts';
 import type { CredentialUse } from './key.ts';
@@ -10,12 +11,9 @@ export async function loadUses(
   db: Kysely<Database>,
   credentialIds: readonly string[],
 ): Promise<ReadonlyMap<string, CredentialUse>> {
-  if (credentialIds.length === 0) return new Map();
-  const rows = await db
-    .selectFrom('credential_usage')
-    .selectAll()
-    .where('credential_id', 'in', [...credentialIds])
-    .execute();
+  const rows = await inParts(credentialIds, (some) =>
+    db.selectFrom('credential_usage').selectAll().where('credential_id', 'in', some).execute(),
+  );
   return new Map(
     rows.map(({ credential_id, uses, last_used_at, last_used_from }) => [
       credential_id,
