@@ -64,6 +64,21 @@ onEachDatabase('rotating a key', (createPlace) => {
     assert.equal(await shared().codeOf(fourth.secret), 'VALID');
   });
 
+  it('adds no thirty-third that lives, and ends all of so many at once without overlap', async () => {
+    const { keyId, secret } = await shared().market.issue();
+    await Promise.all(Array.from({ length: 31 }, () => rotate(keyId, 3600)));
+    const refused = await shared().expect(409, 'POST', `/v1/keys/${keyId}/rotate`, { overlapSeconds: 3600 });
+    assert.equal(refused.code, 'ILLEGAL_TRANSITION');
+    const rotated = await rotate(keyId, 0);
+    assert.equal(await shared().codeOf(secret), 'REVOKED');
+    assert.equal(await shared().codeOf(rotated.secret), 'VALID');
+    const living = (await get(keyId)).credentials.filter(({ state }: ShownCredential) => state === 'active');
+    assert.deepEqual(
+      living.map(({ id }: ShownCredential) => id),
+      [rotated.credential.id],
+    );
+  });
+
   it('keeps id, settings, counters and history of the key', async () => {
     const { keyId, secret } = await shared().market.issue({
       quota: { limit: 10, period: 'month' },

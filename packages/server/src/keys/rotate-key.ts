@@ -69,7 +69,8 @@ export async function rotateKey(
     const living = await livingCredentials(facts, placed.id, now);
     const leaving = known === undefined ? living : living.filter(({ id }) => known.has(id));
     const staying = await lastingOf(facts, living, leaving, now);
-    if (living.length >= MAX_LIVING && staying === undefined) {
+    const goingOn = overlapSeconds === 0 ? living.length - leaving.length : living.length;
+    if (goingOn >= MAX_LIVING && staying === undefined) {
       return refuse('ILLEGAL_TRANSITION', `The key has ${living.length} living credentials; end some of them first.`);
     }
     const ended = await endOthers(facts, leaving, overlapSeconds, now);
