@@ -13,10 +13,11 @@ onEachDatabase('taking a key away', (createPlace) => {
   it('suspends at once and gives back at once', async () => {
     const { keyId, secret } = await shared().market.issue();
     const { key, barrier } = await post(keyId, 'suspend');
-    assert.equal(key.state, 'suspended');
+    assert.deepEqual([key.state, key.credentials[0].state], ['suspended', 'suspended']);
     assert.equal(barrier.acknowledged, 1);
     assert.equal(await shared().codeOf(secret), 'SUSPENDED');
-    assert.equal((await post(keyId, 'resume')).key.state, 'active');
+    const { key: resumed } = await post(keyId, 'resume');
+    assert.deepEqual([resumed.state, resumed.credentials[0].state], ['active', 'active']);
     assert.equal(await shared().codeOf(secret), 'VALID');
   });
 
@@ -51,7 +52,7 @@ onEachDatabase('taking a key away', (createPlace) => {
     it(`revokes for ${reason} into ${state}, and the entry says why`, async () => {
       const { keyId, secret } = await shared().market.issue();
       const { key, barrier } = await post(keyId, 'revoke', { reason });
-      assert.deepEqual([key.state, key.reason], [state, reason]);
+      for (const shown of [key, key.credentials[0]]) assert.deepEqual([shown.state, shown.reason], [state, reason]);
       assert.equal(barrier.acknowledged, 1);
       assert.equal(await shared().codeOf(secret), 'REVOKED');
       const { items } = await shared().expect(200, 'GET', `/v1/audit/entries?subject=${keyId}&action=key.revoked`);

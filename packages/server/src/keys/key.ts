@@ -35,6 +35,22 @@ export function stateAt({ state, starts_at, expires_at }: Timed, nowMs: number):
   return starts_at !== null && nowMs < starts_at ? 'pre-active' : 'active';
 }
 
+type Standing = Pick<Credential, 'state' | 'reason'>;
+
+const BY_STRICTNESS: readonly State[] = [
+  'active',
+  'pre-active',
+  'suspended',
+  'deactivated',
+  'compromised',
+  'destroyed',
+];
+
+/** Of a credential's state and its key's the stricter counts, with its reason: what ends with its key isn't written again. */
+export function stricterOf(credential: Standing, key: Standing): Standing {
+  return BY_STRICTNESS.indexOf(key.state) > BY_STRICTNESS.indexOf(credential.state) ? key : credential;
+}
+
 /** The state that a revocation for this reason leads to. */
 export function stateAfterRevocation(reason: RevocationReason): 'compromised' | 'deactivated' {
   return reason === 'key_compromise' ? 'compromised' : 'deactivated';

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { Key } from '@keyhold/protocol/operations/keys';
 import type { Database, KeyRow } from '../database/schema.ts';
-import { type KeyPlace, showCredential, showKey } from './key.ts';
+import { type KeyPlace, showCredential, showKey, stateAt, stricterOf } from './key.ts';
 import { findAddressBooks, findSignatureKeys, listCredentials, type PlacedKey } from './keys.store.ts';
 import { loadUses } from './usage.store.ts';
 
@@ -26,12 +26,11 @@ export async function viewKeys(
   const signatureKeys = await findSignatureKeys(db, credentials);
   return keys.map((key) => {
     const own = credentials.filter(({ key_id }) => key_id === key.id);
-    // Of the two states the stricter counts; what is destroyed with its key isn't written again.
-    const destroyed = key.state === 'destroyed' ? { state: key.state } : {};
-    const shown = own.map((row) => ({
-      ...showCredential(row, uses.get(row.id), nowMs, signatureKeys.get(row.id)),
-      ...destroyed,
-    }));
+    const shown = own.map((row) => {
+      const credential = showCredential(row, uses.get(row.id), nowMs, signatureKeys.get(row.id));
+      const { state, reason } = stricterOf(credential, { state: stateAt(key, nowMs), reason: key.reason });
+      return { ...credential, state, reason };
+    });
     const parts = { credentials: shown, addressBook: addressBooks.get(key.id) ?? [] };
     return showKey(key, { project: key.project_slug, environment: key.environment_name }, parts, nowMs);
   });
