@@ -9,6 +9,9 @@ it('names a failing field by the flag that was typed for it, and by its own name
   assert.equal(told('/consumer', 'keys', 'issue', '--consumer', 'x'), 'keyhold: INVALID_INPUT: no (--consumer)');
   assert.equal(told('/leaseSeconds', '--lease-seconds=0'), 'keyhold: INVALID_INPUT: no (--lease-seconds)');
   assert.equal(told('/permissions/1', '--permission', 'x'), 'keyhold: INVALID_INPUT: no (--permission)');
+  const given = ['--credential', 'public-key', '--dialect', '{}'];
+  assert.equal(told('/credential/publicKey', ...given), 'keyhold: INVALID_INPUT: no (--credential: publicKey)');
+  assert.equal(told('/dialects/0/signed/1', ...given), 'keyhold: INVALID_INPUT: no (--dialect: signed/1)');
   const both = ['--webhook-url', 'ftp://x', '--url', 'https://keyhold.example'];
   assert.equal(told('/url', ...both), 'keyhold: INVALID_INPUT: no (--webhook-url)');
   assert.equal(told('slug', 'projects', 'show', 'x'), 'keyhold: INVALID_INPUT: no (slug)');

@@ -114,9 +114,11 @@ export function describeFailure(
   return printable(`keyhold: ${code}: ${message}${where}${trace}`);
 }
 
-/** The flag that was typed for the field; of lists each element has one of its own. */
+/** The flag that was typed for the field, and what of its value; of lists each element has one of its own. */
 function flagOf(field: string, args: readonly string[]): string | undefined {
-  const name = field.replace(/^\//, '').replace(/\/.*/, '');
+  const [name = '', ...rest] = field.replace(/^\//, '').split('/');
   const typed = args.map((arg) => arg.replace(/=.*/s, ''));
-  return [false, true].map((repeatable) => `--${flagName(name, repeatable)}`).find((one) => typed.includes(one));
+  const flag = [false, true].map((repeatable) => `--${flagName(name, repeatable)}`).find((one) => typed.includes(one));
+  const within = rest.slice(/^\d+$/.test(rest[0] ?? '') ? 1 : 0);
+  return flag === undefined || within.length === 0 ? flag : `${flag}: ${within.join('/')}`;
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { getReceipt } from '@keyhold/protocol/operations/audit';
 import { issueKey, listKeys } from '@keyhold/protocol/operations/keys';
-import { createEnvironment, setPermission } from '@keyhold/protocol/operations/projects';
+import { createEnvironment, setPermission, setSigning } from '@keyhold/protocol/operations/projects';
 import { Closed, Time } from '@keyhold/protocol/operations/shapes';
 import { type TSchema, Type } from 'typebox';
 import { InvalidInput, validatorCompiler } from './validation.ts';
@@ -56,6 +56,16 @@ describe('a refused field is told what it takes, and never what was sent', () =>
     [issueKey.body, { ...KEY, name: 1 }, /^\/name: This field must be string\.$/],
     [issueKey.body, { ...KEY, secret: 1 }, /^\/secret: There is no such field here\.$/],
     [issueKey.body, [], /^\/: This field must be object\.$/],
+    [
+      setSigning.body,
+      { dialects: [{ dialect: 'binnance' }] },
+      /^\/dialects\/0\/dialect: .* one of "rfc9421", "binance", .*"hmac"\.$/,
+    ],
+    [
+      setSigning.body,
+      { dialects: [{ dialect: 'hmac', credentialHeader: 'x-key' }] },
+      /^\/dialects\/0\/\w+: This field is missing\.$/,
+    ],
     [setPermission.body, { confirm: 'x' }, /^\/confirm: This field takes .*"online".*\.$/],
     [
       createEnvironment.body,

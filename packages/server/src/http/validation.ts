@@ -2,6 +2,7 @@ import type { Refusal } from '@keyhold/protocol/errors';
 import type { FastifySchemaCompiler } from 'fastify';
 import { Compile } from 'typebox/compile';
 import type { TSchema } from 'typebox';
+import { Settings } from 'typebox/system';
 import { findBadText } from './json-body.ts';
 import { describeErrors } from './schema-errors.ts';
 
@@ -15,6 +16,9 @@ export class InvalidInput extends Error {
     this.refusal = refusal;
   }
 }
+
+// By default 8, which a union of as many members uses up with one error of each: what is said has to know all of them.
+Settings.Set({ maxErrors: 64 });
 
 type Validator = ReturnType<typeof Compile>;
 
