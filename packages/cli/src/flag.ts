@@ -68,8 +68,8 @@ function flagOf(field: string, given: Schema, required: boolean): Flag {
 }
 
 function reading(field: string, of: Schema): Required<Pick<Flag, 'value' | 'read'>> {
-  if (field === 'rateLimits') return { value: 'NAME=LIMIT/SECONDS', read: readRateLimit };
-  if (field === 'quota') return { value: 'LIMIT/PERIOD', read: readQuota };
+  if (field === 'rateLimits') return { value: 'NAME=LIMIT/SECONDS[,refuse]', read: readRateLimit };
+  if (field === 'quota') return { value: 'LIMIT/PERIOD[,refuse]', read: readQuota };
   if (field === 'credential') return { value: 'bearer|hmac|JSON', read: (text) => readNamed('kind', text) };
   if (field === 'dialects') return { value: 'NAME|JSON', read: (text) => readNamed('dialect', text) };
   const choices = of.enum ?? (of.const === undefined ? undefined : [of.const]);
@@ -105,19 +105,24 @@ function readNamed(name: string, text: string): unknown {
   return /^[a-z0-9-]+$/.test(text) ? { [name]: text } : readObject(text);
 }
 
-/** `minute=100/60` */
+/** `minute=100/60`, `minute=100/60,refuse` */
 function readRateLimit(text: string): unknown {
-  const [, name, limit = '', seconds = ''] = /^([^=]+)=(\d+)\/(\d+)$/.exec(text) ?? [];
+  const [, name, limit = '', seconds = '', refuse] = /^([^=]+)=(\d+)\/(\d+)(,refuse)?$/.exec(text) ?? [];
   const numbers = { limit: readInteger(limit), windowSeconds: readInteger(seconds) };
   if (name === undefined || numbers.limit === undefined || numbers.windowSeconds === undefined) return undefined;
-  return { name, ...numbers };
+  return { name, ...numbers, ...withoutStore(refuse) };
 }
 
-/** `1000/day` */
+/** What holds while the store that verifiers share can't be asked. */
+function withoutStore(refuse: string | undefined) {
+  return refuse === undefined ? {} : { withoutStore: 'refuse' };
+}
+
+/** `1000/day`, `1000/day,refuse` */
 function readQuota(text: string): unknown {
-  const [, digits = '', period] = /^(\d+)\/([a-z]+)$/.exec(text) ?? [];
+  const [, digits = '', period, refuse] = /^(\d+)\/([a-z]+)(,refuse)?$/.exec(text) ?? [];
   const limit = readInteger(digits);
-  return limit === undefined ? undefined : { limit, period };
+  return limit === undefined ? undefined : { limit, period, ...withoutStore(refuse) };
 }
 
 /**

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { formatCredential } from '@keyhold/protocol/credential-format';
+import type { Key } from '@keyhold/protocol/operations/keys';
 import { MANAGEMENT_OPERATIONS, VERIFIER_OPERATIONS } from '@keyhold/protocol/operations/registry';
 import type { Command, Given } from './command.ts';
+import { quota, rateLimits } from './commands/limits.ts';
 import { COMMANDS, findCommand } from './commands/table-of-commands.ts';
 import { EXIT_TEXTS } from './exit-codes.ts';
 import { UsageError } from './failure.ts';
@@ -98,6 +100,15 @@ describe('flags become the fields of the API', () => {
     assert.deepEqual(own, { json: true });
   });
 
+  it('and what of them fails closed, shown as it is given', () => {
+    const { input } = given('keys update key_1 --rate-limit minute=100/60,refuse --quota 1000/day,refuse');
+    const withoutStore = 'refuse';
+    assert.deepEqual(input['rateLimits'], [{ name: 'minute', limit: 100, windowSeconds: 60, withoutStore }]);
+    assert.deepEqual(input['quota'], { limit: 1000, period: 'day', withoutStore });
+    const shown = { ...input } as unknown as Key;
+    assert.deepEqual([...rateLimits(shown), quota(shown)], ['minute=100/60,refuse', '1000/day,refuse']);
+  });
+
   it('"none" clears what can be cleared, and is a value elsewhere', () => {
     assert.deepEqual(given('keys update key_1 --quota none --permission none --name none').input, {
       id: 'key_1',
@@ -120,8 +131,8 @@ describe('wrong usage names the flag', () => {
   it('that takes a number', () =>
     refused('keys rotate key_1 --overlap-seconds 1e3', /^--overlap-seconds takes NUMBER$/));
   it('that takes a limit', () =>
-    refused('keys update key_1 --rate-limit 100', /^--rate-limit takes NAME=LIMIT\/SECONDS$/));
-  it('that takes a quota', () => refused('keys update key_1 --quota day', /^--quota takes LIMIT\/PERIOD$/));
+    refused('keys update key_1 --rate-limit 100', /^--rate-limit takes NAME=LIMIT\/SECONDS\[,refuse\]$/));
+  it('that takes a quota', () => refused('keys update key_1 --quota day', /^--quota takes LIMIT\/PERIOD\[,refuse\]$/));
   it('that takes an object', () => refused('keys update key_1 --metadata [1]', /^--metadata takes JSON-OBJECT$/));
   it('that is given twice', () => refused('keys list --q a --q b', /^--q is given more than once$/));
   it('that has no value', () => refused('keys list --q', /'--q <value>'/));
