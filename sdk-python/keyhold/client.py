@@ -92,9 +92,10 @@ class Client:
         return self._read(_signing(project, environment))
 
     def set_rules(self, project: str, environment: str, **rules: Any) -> Json:
-        """What keys have to be like: `withdrawals`, `withoutNetworks`, `secondFactor`, `unusedDays`; what is left out is
-        not asked. Waits for the barrier."""
-        return self._change("PUT", _rules(project, environment), rules)
+        """What keys have to be like: `withdrawals`, `withoutNetworks`, `secondFactor`, `unusedDays`; what is left out
+        stays as it is, which is read first; an empty list or None clears. Waits for the barrier."""
+        kept = self.get_rules(project, environment)
+        return self._change("PUT", _rules(project, environment), {**kept, **rules})
 
     def get_rules(self, project: str, environment: str) -> Json:
         return self._read(_rules(project, environment))

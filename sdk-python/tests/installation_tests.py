@@ -205,8 +205,10 @@ class Keys(unittest.TestCase):
     def test_a_withdrawal_goes_where_the_address_book_says_and_takes_a_second_factor(self):
         client.create_environment("python", "funds", "py_funds", kind="testing", leaseSeconds=5)
         client.set_signing("python", "funds", [], replay="verifier")
-        rules = {"withdrawals": ["funds:withdraw"], "secondFactor": ["funds:withdraw"]}
+        rules = {"withdrawals": ["funds:withdraw"], "unusedDays": 90}
         self.assertEqual(client.set_rules("python", "funds", **rules)["barrier"]["unconfirmed"], 0)
+        set_again = client.set_rules("python", "funds", secondFactor=["funds:withdraw"], unusedDays=None)["rules"]
+        self.assertEqual([set_again["withdrawals"], set_again["unusedDays"]], [["funds:withdraw"], None])
         self.assertEqual(client.get_rules("python", "funds")["withdrawals"], ["funds:withdraw"])
         settings = {"allowedNetworks": ["192.0.2.0/24"], "addressBook": ["bc1qexample"]}
         secret = client.issue_key("python", "funds", consumer, "key", ["funds:withdraw"], **settings).secret

@@ -20,6 +20,10 @@ export interface Row<O extends Operation> {
   readonly call: (client: Client) => Call<O>;
   /** Labels of the path's parameters, in their order. */
   readonly labels?: readonly string[];
+  /** Reads what is set now: what no flag names stays as it is, where the operation sets all at once. */
+  readonly kept?: (client: Client, input: Given['input']) => Promise<object>;
+  /** Where the operation's own says what the command does not do. */
+  readonly summary?: string;
   readonly show: (answer: Response<O>) => readonly string[];
   /** What holds everywhere once the barrier is closed. */
   readonly taken?: (answer: Response<O>) => string;
@@ -27,7 +31,7 @@ export interface Row<O extends Operation> {
   readonly refused?: (answer: Response<O>) => boolean;
 }
 
-export interface ListRow<O extends Operation, Item> extends Omit<Row<O>, 'show' | 'taken' | 'refused'> {
+export interface ListRow<O extends Operation, Item> extends Omit<Row<O>, 'show' | 'kept' | 'taken' | 'refused'> {
   readonly columns: readonly Field<Item>[];
 }
 
@@ -51,10 +55,10 @@ const LIST_FLAGS: readonly Flag[] = [
   { name: 'json-lines', about: 'One JSON object a line.' },
 ];
 
-type AnyCall = (input: Readonly<Record<string, unknown>>, options: CallOptions) => Promise<unknown>;
+export type AnyCall = (input: Readonly<Record<string, unknown>>, options: CallOptions) => Promise<unknown>;
 
 /** A command that makes one call. */
-export function apiCommand<O extends Operation>({ call, show, taken, refused, ...row }: Row<O>): Command {
+export function apiCommand<O extends Operation>({ call, kept, show, taken, refused, ...row }: Row<O>): Command {
   const run = async ({ input, own }: Given, { environment, terminal }: Context) => {
     const connection = connectionFor(own, environment);
     const client = createClient(connection);
@@ -71,7 +75,8 @@ export function apiCommand<O extends Operation>({ call, show, taken, refused, ..
         told = given;
       },
     };
-    const answer = await withPerson((more) => send(input, { ...options, ...more }), connection.url, terminal);
+    const whole = kept === undefined ? input : { ...(await kept(client, input)), ...input };
+    const answer = await withPerson((more) => send(whole, { ...options, ...more }), connection.url, terminal);
     if (own['json'] === true) terminal.print(JSON.stringify(answer, null, 2));
     else {
       for (const line of linesOf(show(answer as Response<O>))) terminal.print(line);
@@ -172,8 +177,13 @@ export async function* pages<Item>(
   }
 }
 
-function outline({ words, operation, labels = [] }: Pick<Row<Operation>, 'words' | 'operation' | 'labels'>) {
+function outline({
+  words,
+  operation,
+  labels = [],
+  summary = operation.summary,
+}: Pick<Row<Operation>, 'words' | 'operation' | 'labels' | 'summary'>) {
   const fields = [...operation.path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] as string);
   const positionals: Positional[] = fields.map((field, i) => ({ field, label: labels[i] ?? field.toUpperCase() }));
-  return { words, summary: operation.summary, operation: operation.id, positionals };
+  return { words, summary, operation: operation.id, positionals };
 }

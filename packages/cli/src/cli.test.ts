@@ -81,7 +81,9 @@ describe('every command answers people with a table and programs with JSON', () 
       'environments set-permission futures test orders:write --confirm online',
       /\nin force everywhere: 1 verifier/,
     );
-    const set = await json('environments set-permission futures test orders:write --audit every-use --confirm none');
+    const both = await json('environments set-permission futures test orders:write --audit every-use');
+    assert.deepEqual(both.setting, { permission: 'orders:write', confirm: 'online', audit: 'every-use' });
+    const set = await json('environments set-permission futures test orders:write --confirm none');
     assert.deepEqual(set.setting, { permission: 'orders:write', confirm: null, audit: 'every-use' });
     const [, listed, , settings] = await Promise.all([
       table('environments list futures', /futures\/test +ftr_test +testing/),
@@ -91,6 +93,12 @@ describe('every command answers people with a table and programs with JSON', () 
     ]);
     assert.equal(listed.items.length, 2);
     assert.deepEqual(settings.items, [set.setting]);
+    await json('environments set-rules futures live --withdrawal funds:withdraw --unused-days 90');
+    const { rules } = await json(
+      'environments set-rules futures live --second-factor funds:withdraw --unused-days none',
+    );
+    const withdrawals = ['funds:withdraw'];
+    assert.deepEqual(rules, { withdrawals, withoutNetworks: null, secondFactor: withdrawals, unusedDays: null });
   });
 
   it('consumers', async () => {

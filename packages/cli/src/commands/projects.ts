@@ -1,8 +1,9 @@
 import type { Consumer, Environment, PermissionSetting, Project, Signing } from '@keyhold/protocol/operations/projects';
 import * as operations from '@keyhold/protocol/operations/projects';
 import { getRules, type Rules, setRules } from '@keyhold/protocol/operations/rules';
-import { apiCommand, listCommand } from '../api-command.ts';
-import type { Command } from '../command.ts';
+import type { Client } from '@keyhold/sdk/client';
+import { type AnyCall, apiCommand, listCommand, pages } from '../api-command.ts';
+import type { Command, Given } from '../command.ts';
 import { type Field, renderDetails, time } from '../table.ts';
 import { rateLimits } from './limits.ts';
 
@@ -89,6 +90,7 @@ export const PROJECT_COMMANDS: readonly Command[] = [
     operation: operations.setPermission,
     call: (client) => client.environments.setPermission,
     labels: ['PROJECT', 'ENVIRONMENT', 'PERMISSION'],
+    kept: settingOf,
     show: ({ setting }) => renderDetails(SETTING, setting),
   }),
   listCommand({
@@ -117,6 +119,8 @@ export const PROJECT_COMMANDS: readonly Command[] = [
     operation: setRules,
     call: (client) => client.environments.setRules,
     labels: ['PROJECT', 'ENVIRONMENT'],
+    summary: 'Set what keys of an environment have to be like; what is left out stays; waits for the barrier',
+    kept: (client, input) => client.environments.getRules(placeOf(input)),
     show: ({ rules }) => renderDetails(RULES, rules),
   }),
   apiCommand({
@@ -146,3 +150,20 @@ export const PROJECT_COMMANDS: readonly Command[] = [
     show: (consumer) => renderDetails(CONSUMER_DETAILS, consumer),
   }),
 ];
+
+function placeOf(input: Given['input']): { slug: string; name: string } {
+  return { slug: String(input['slug']), name: String(input['name']) };
+}
+
+async function settingOf({ environments }: Client, input: Given['input']): Promise<object> {
+  const list = { ...placeOf(input), limit: 200 };
+  for await (const { items } of pages<PermissionSetting>(
+    environments.listPermissions as unknown as AnyCall,
+    list,
+    true,
+  )) {
+    const found = items.find(({ permission }) => permission === input['permission']);
+    if (found !== undefined) return found;
+  }
+  return {};
+}
