@@ -48,7 +48,8 @@ export async function wrapAnswer(
   wrap: Wrap,
   path: string,
 ): Promise<VaultAnswer> {
-  const { seconds, place, delivery } = wrap;
+  const { seconds, place } = wrap;
+  let { delivery } = wrap;
   if (answer.status >= 300 || answer.body === null) return answer;
   const text = JSON.stringify({ path, ttl: seconds, answer: answer.body });
   if (Buffer.byteLength(text) > MAX_DELIVERED_BYTES) return errors(413, 'the answer is too large to be wrapped');
@@ -62,33 +63,37 @@ export async function wrapAnswer(
   };
   const { carries } = answer;
   const recorded = await api.vault.ledger.record(draft, async (facts) => {
-    const gone = await refuseGone(api, facts, carries);
-    if (gone !== null) return gone;
+    const end = await endOf(api, facts, carries);
+    if (isRefusal(end)) return end;
+    delivery = delivery.endingBy(end);
     await delivery.insert(facts, carries ?? delivery.id, content);
     return true;
   });
   if (isRefusal(recorded)) return refusalAnswer(recorded);
   // Of what was done; that it was put aside is another, of which the token itself is proof.
-  return wrapInfo(wrap, path, answer.sequence ?? recorded.sequence);
+  return wrapInfo(delivery, path, answer.sequence ?? recorded.sequence);
 }
 
-/** A version that was destroyed since it was read has taken all with it that waited to give it. */
-async function refuseGone({ vault }: VaultApi, facts: Facts, carries: string | undefined): Promise<Refusal | null> {
+/**
+ * When what is carried ends, epoch milliseconds; null: never. A version that was destroyed since it was read has taken
+ * all with it that waited to give it.
+ */
+async function endOf({ vault }: VaultApi, facts: Facts, carries: string | undefined): Promise<number | null | Refusal> {
   if (carries === undefined || !isOf('secretVersion', carries)) return null;
   const row = await facts.find('secret_versions', carries);
-  const isLive = row !== undefined && stateOfVersion(row, vault.clock.wall()) === 'live';
-  return isLive ? null : refuse('SECRET_VERSION_GONE', 'The version was deleted or destroyed meanwhile.');
+  if (row !== undefined && stateOfVersion(row, vault.clock.wall()) === 'live') return row.expires_at;
+  return refuse('SECRET_VERSION_GONE', 'The version was deleted or destroyed meanwhile.');
 }
 
 const isOf = (kind: IdKind, id: string) => id.startsWith(`${ID_PREFIXES[kind]}_`);
 
-function wrapInfo({ seconds, delivery }: Wrap, path: string, sequence: number): VaultAnswer {
-  const creation_time = new Date(delivery.expiresAt - seconds * 1000).toISOString();
+function wrapInfo(delivery: PreparedDelivery, path: string, sequence: number): VaultAnswer {
+  const { createdAt: created_at, expiresAt: expires_at } = delivery;
   const wrap_info = {
     token: expose(delivery.token),
     accessor: delivery.id,
-    ttl: seconds,
-    creation_time,
+    ttl: ttlOf({ created_at, expires_at }),
+    creation_time: new Date(created_at).toISOString(),
     creation_path: path,
   };
   return { ...envelope({ wrap_info }), sequence };
@@ -144,8 +149,8 @@ async function findWaiting({ reader, clock }: Vault, token: string): Promise<Del
   return found === undefined || found.envelope === null || clock.wall() >= found.expires_at ? undefined : found;
 }
 
-function ttlOf({ created_at, expires_at }: DeliveryRow): number {
-  return Math.round((expires_at - created_at) / 1000);
+function ttlOf({ created_at, expires_at }: Pick<DeliveryRow, 'created_at' | 'expires_at'>): number {
+  return Math.ceil((expires_at - created_at) / 1000);
 }
 
 /** `sys/wrapping/rewrap`: the same content for as long again, under a new token; the old one is taken. */
@@ -155,8 +160,9 @@ export async function rewrap(api: VaultApi, call: VaultCall, token: string): Pro
   if (found !== undefined && !isWrapped(found)) return NO_SUCH_TOKEN;
   const prepared = await prepareWrap(api, call, String(found === undefined ? 1 : ttlOf(found)));
   if ('status' in prepared) return prepared;
-  const rewrapped = await rewrapDelivery(api.vault, call.caller, token, prepared.delivery);
+  const end = (facts: Facts, subject: string) => endOf(api, facts, subject);
+  const rewrapped = await rewrapDelivery(api.vault, call.caller, token, prepared.delivery, end);
   if (isRefusal(rewrapped)) return rewrapped.refused === 'DELIVERY_GONE' ? NO_SUCH_TOKEN : refusalAnswer(rewrapped);
-  const { content, sequence } = rewrapped;
-  return wrapInfo(prepared, (JSON.parse(expose(content)) as Wrapped).path, sequence);
+  const { content, delivery, sequence } = rewrapped;
+  return wrapInfo(delivery, (JSON.parse(expose(content)) as Wrapped).path, sequence);
 }

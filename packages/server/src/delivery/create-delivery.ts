@@ -13,7 +13,10 @@ export const MAX_DELIVERED_BYTES = 4 * 1024 * 1024;
 export interface PreparedDelivery {
   readonly id: string;
   readonly token: Secret;
+  readonly createdAt: number;
   readonly expiresAt: number;
+  /** The same, over at that time at the latest (epoch milliseconds; null: never): what it carries is not to outlive it. */
+  readonly endingBy: (ms: number | null) => PreparedDelivery;
   /** Writes it with the change that it belongs to: both or neither. `content` is text, JSON by convention. */
   readonly insert: (facts: Facts, subject: string, content: Secret) => Promise<void>;
 }
@@ -30,8 +33,15 @@ export async function createDelivery(
   const id = random.newId('delivery');
   const token = newOnceToken(random.bytes(32));
   const now = clock.wall();
-  const expiresAt = now + ttlSeconds * 1000;
-  const insert = async (facts: Facts, subject: string, content: Secret) => {
+  const prepare = (expiresAt: number): PreparedDelivery => ({
+    id,
+    token: new Secret(token),
+    createdAt: now,
+    expiresAt,
+    endingBy: (ms) => prepare(Math.min(expiresAt, ms ?? expiresAt)),
+    insert: (facts, subject, content) => insert(facts, subject, content, expiresAt),
+  });
+  const insert = async (facts: Facts, subject: string, content: Secret, expiresAt: number) => {
     const envelope = sealSecret(key, content, placeIn(vault, 'delivery.content', place, id, 1));
     // As hex; what is beside the content in it is a few hundred bytes.
     if (envelope.length > 2 * MAX_DELIVERED_BYTES + 4_096) throw new RangeError('too large to be delivered');
@@ -48,5 +58,5 @@ export async function createDelivery(
       created_at: now,
     });
   };
-  return { id, token: new Secret(token), expiresAt, insert };
+  return prepare(now + ttlSeconds * 1000);
 }

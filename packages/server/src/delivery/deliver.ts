@@ -20,6 +20,11 @@ export async function prepareWay(vault: Vault, place: InEnvironment, to: Deliver
   return isRefusal(prepared) ? prepared : { kind: 'once', prepared };
 }
 
+/** The same way, open no longer than until then (epoch milliseconds; null: as long as it is). */
+export function endingBy(way: Way, ms: number | null): Way {
+  return way.kind === 'once' ? { ...way, prepared: way.prepared.endingBy(ms) } : way;
+}
+
 /** What has to be written with the change that makes the secret. */
 export async function writeWay(way: Way | undefined, facts: Facts, subject: string, secret: Secret): Promise<void> {
   if (way?.kind === 'once') await way.prepared.insert(facts, subject, secret);

@@ -81,6 +81,29 @@ onEachDatabase('the list of links', (createPlace) => {
     assert.deepEqual(seen, [...new Set(seen)].sort().reverse());
   });
 
+  it('has none that outlives the version that it gives: a link, a wrapped answer, or one that is rewrapped', async () => {
+    const body = { ...place, path: 'short', data: {}, ttlSeconds: 300 };
+    const { secret, version } = await shared().expect(201, 'POST', '/v1/secrets', body);
+    const link = await deliver(secret.id, 3600);
+    assert.equal(link.expiresAt, version.expiresAt);
+    const options = { namespace: 'market/test' };
+    const long = { ...options, wrapTtl: '1h' };
+    const { wrap_info } = await shared().wire.expect(200, 'GET', 'secret/data/short', undefined, long);
+    const { token } = wrap_info;
+    const rewrapped = await shared().wire.expect(200, 'POST', 'sys/wrapping/rewrap', { token }, options);
+    const made = [rewrapped.wrap_info.accessor, wrap_info.accessor, link.id];
+    for (const { ttl } of [wrap_info, rewrapped.wrap_info]) assert.ok(ttl > 0 && ttl <= 300, `${ttl}`);
+    assert.deepEqual(
+      (await list('&limit=3')).map(({ id, expiresAt }) => [id, expiresAt]),
+      made.map((id) => [id, version.expiresAt]),
+    );
+    const shorter = await deliver(secret.id, 60);
+    assert.ok(
+      Date.parse(shorter.expiresAt) < Date.parse(version.expiresAt) - 200_000,
+      'its own time, where that is less',
+    );
+  });
+
   it('is of one environment, and shown to who may read there', async () => {
     await deliver(await store('here'));
     const elsewhere = { name: 'elsewhere', prefix: 'market_elsewhere' };

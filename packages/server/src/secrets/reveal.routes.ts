@@ -2,7 +2,7 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import * as operations from '@keyhold/protocol/operations/secrets';
 import type { FastifyInstance } from 'fastify';
 import type { Caller } from '../access/change-context.ts';
-import { describeWay, prepareWay, writeWay } from '../delivery/deliver.ts';
+import { describeWay, endingBy, prepareWay, writeWay } from '../delivery/deliver.ts';
 import { versionSubject } from '../delivery/delivery.ts';
 import { showDelivery } from '../delivery/delivery.routes.ts';
 import { mount } from '../http/mount.ts';
@@ -60,6 +60,7 @@ export function mountReveal(app: FastifyInstance, { gate, reader, vault }: Secre
     const revealed = await revealSecret(vault, caller, secret, body.version);
     if (isRefusal(revealed)) return revealed;
     const { id, version, json } = revealed;
+    const leaving = endingBy(way, version.expiresAt === null ? null : Date.parse(version.expiresAt));
     const recorded = await vault.ledger.record(
       {
         ...secretEntry(caller, secret, 'secret.delivered'),
@@ -70,12 +71,12 @@ export function mountReveal(app: FastifyInstance, { gate, reader, vault }: Secre
         // It may have been destroyed since, with all links that there were.
         const live = await findLive(facts, { id, number: version.version }, vault.clock.wall());
         if (isRefusal(live)) return live;
-        await writeWay(way, facts, versionSubject(secret.id, version.version), json);
+        await writeWay(leaving, facts, versionSubject(secret.id, version.version), json);
         return true;
       },
     );
     if (isRefusal(recorded)) return recorded;
-    const delivery = await describeWay(way, json, showDelivery);
+    const delivery = await describeWay(leaving, json, showDelivery);
     return { body: { secret: showSecret(secret, secret), version, delivery }, sequence: recorded.sequence };
   });
 }
