@@ -81,7 +81,8 @@ async function store(
   // Of what was sent: what a patch is laid over came back as it was.
   const lost = findRounded(call.body, 'data');
   if (lost !== undefined) return refusalAnswer(lost);
-  const options = isObject(call.body['options']) ? call.body['options'] : {};
+  const options = call.body['options'] ?? {};
+  if (!isObject(options)) return errors(400, 'options is an object, such as {"cas": 1}');
   const named = options['cas'] ?? undefined;
   const cas = named === undefined ? undefined : casOf(named);
   if (cas === null) return errors(400, 'cas must be a number');

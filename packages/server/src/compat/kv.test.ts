@@ -73,6 +73,12 @@ onEachDatabase("Vault's KV version 2", (createPlace) => {
     await shared().wire.expect(400, 'POST', 'secret/data/cas/a', { data: {}, options: { cas: -1 } });
     await write('cas/a', { n: 2 }, { cas: 1 });
     await shared().wire.expect(400, 'POST', 'secret/data/cas/a', { data: {}, options: { cas: 'one' } });
+    // Passed over, the write would go through.
+    for (const options of ['cas=7', ['cas', 7], 7, true]) {
+      for (const method of ['POST', 'PATCH'])
+        await shared().wire.expect(400, method, 'secret/data/cas/a', { data: {}, options });
+    }
+    await shared().wire.expect(200, 'POST', 'secret/data/cas/none', { data: {}, options: null });
     await shared().wire.expect(204, 'POST', 'secret/metadata/cas/a', { cas_required: true });
     for (const method of ['POST', 'PATCH']) {
       assert.deepEqual(await shared().wire.expect(400, method, 'secret/data/cas/a', { data: { n: 3 } }), {
