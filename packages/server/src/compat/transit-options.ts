@@ -20,6 +20,15 @@ export function unsupportedOption(body: VaultCall['body']): string | null {
   return wanted === undefined ? null : `${wanted} is not supported`;
 }
 
+/** What is of one item, and of none where it stands beside a batch; clients send some of it empty. */
+const OF_ITEM = ['plaintext', 'ciphertext', 'input', 'associated_data', 'key_version'];
+
+/** What stands beside a batch, where its items would do without it. */
+export function besideBatch(body: VaultCall['body']): string | null {
+  const beside = OF_ITEM.find((field) => (body[field] ?? '') !== '' && body[field] !== 0);
+  return beside === undefined ? null : `${beside} stands beside batch_input: it belongs in each item`;
+}
+
 /** The same of one item: both belong to derived keys. */
 export function unsupportedInput(item: VaultCall['body']): Refusal | null {
   const wanted = ['context', 'nonce'].find((field) => (item[field] ?? '') !== '');

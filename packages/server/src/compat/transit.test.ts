@@ -120,6 +120,28 @@ onEachDatabase("Vault's transit engine", (createPlace) => {
     }
   });
 
+  it('refuses what stands beside a batch and would be bound to none of its items', async () => {
+    const plain = { batch_input: [{ plaintext: HELLO }] };
+    const [{ ciphertext }] = (await post(200, 'encrypt/beside', plain)).data.batch_results;
+    const besides = [
+      { associated_data: HELLO },
+      { key_version: 1 },
+      { plaintext: HELLO },
+      { input: HELLO },
+      { ciphertext },
+    ];
+    for (const beside of besides) {
+      for (const what of ['encrypt', 'decrypt', 'rewrap', 'hmac']) {
+        const batch_input = [{ plaintext: HELLO, ciphertext, input: HELLO }];
+        const { errors } = await post(400, `${what}/beside`, { batch_input, ...beside });
+        assert.match(errors[0], /beside batch_input/);
+      }
+    }
+    // As clients send what they have nothing to say in.
+    const empty = { plaintext: '', ciphertext: null, associated_data: '', key_version: 0 };
+    await post(200, 'encrypt/beside', { ...plain, ...empty });
+  });
+
   it('rotates: the newest version encrypts, older ones decrypt down to the least, and rewrap goes to the newest', async () => {
     const old = await encrypt('rotated');
     assert.equal((await post(200, 'keys/rotated/rotate')).data.latest_version, 2);
@@ -214,6 +236,14 @@ onEachDatabase("Vault's transit engine", (createPlace) => {
       assert.equal((await post(200, 'decrypt/data', { ciphertext })).data.plaintext, plaintext);
     }
     assert.deepEqual(Object.keys((await post(200, 'datakey/wrapped/data')).data), ['ciphertext', 'key_version']);
+    await post(200, 'keys/data/rotate');
+    const associated_data = base64('bound');
+    const { data } = await post(200, 'datakey/plaintext/data', { associated_data, key_version: 1, plaintext: HELLO });
+    const { ciphertext, plaintext } = data;
+    assert.match(ciphertext, /^vault:v1:/);
+    assert.notEqual(plaintext, HELLO);
+    assert.equal((await post(200, 'decrypt/data', { ciphertext, associated_data })).data.plaintext, plaintext);
+    await post(400, 'decrypt/data', { ciphertext });
     await post(400, 'datakey/wrapped/data', { bits: 100 });
     await post(400, 'datakey/other/data');
     await post(400, 'datakey/wrapped/none');

@@ -5,7 +5,7 @@ import { createTransitKey } from '../secrets/create-transit-key.ts';
 import { openTransitKey, transitKeyToDecrypt, transitKeyToEncrypt } from '../secrets/open-transit-key.ts';
 import { HMAC_ALGORITHMS, readTransit, transitDecrypt, transitEncrypt, transitHmac } from '../vault/transit-cipher.ts';
 import { isObject } from './kv-data.ts';
-import { unsupportedInput, unsupportedOption } from './transit-options.ts';
+import { besideBatch, unsupportedInput, unsupportedOption } from './transit-options.ts';
 import { wholeNumber } from './whole-number.ts';
 import { data, errors, refusalAnswer, type VaultAnswer } from './vault-answer.ts';
 import type { Located, VaultApi, VaultCall } from './vault-call.ts';
@@ -30,6 +30,8 @@ export async function transitUse(
   // Before encrypting makes a key that it then can't use.
   const derived = unsupportedInput(call.body);
   if (derived !== null) return refusalAnswer(derived);
+  const beside = call.body['batch_input'] === undefined ? null : besideBatch(call.body);
+  if (beside !== null) return errors(400, beside);
   const [name = '', algorithm] = call.path.split('/');
   const place = await call.open('transit.use');
   if (isRefusal(place)) return refusalAnswer(place);
@@ -141,7 +143,7 @@ export async function transitDataKey(api: VaultApi, call: VaultCall): Promise<Va
   const bytes = randomBytes(bits / 8);
   const plaintext = bytes.toString('base64');
   bytes.fill(0);
-  const made = await encrypt(api, call, key, { plaintext });
+  const made = await encrypt(api, call, key, { ...call.body, plaintext });
   if (isRefusal(made)) return refusalAnswer(made);
   return data(kind === 'plaintext' ? { ...made, plaintext } : made);
 }
