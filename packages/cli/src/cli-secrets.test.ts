@@ -68,6 +68,17 @@ describe('keyhold secrets', () => {
     }
   });
 
+  it('stores no other number than the one given: what a double does not hold is refused before it is sent', async () => {
+    for (const number of ['12345678901234567890', '0.1234567890123456789', '1e-400']) {
+      const { stderr } = await keyhold(2, STORE, `{"account":[{"number":${number}}]}`);
+      assert.match(stderr, /would come back as another one: write it as text/);
+    }
+    const number = '{"number":12345678901234567000,"text":"12345678901234567890"}';
+    const stored = await keyhold(0, `${STORE} --json`, number);
+    const revealed = await keyhold(0, `secrets reveal ${JSON.parse(stored.stdout).secret.id} --json`);
+    assert.deepEqual(JSON.parse(revealed.stdout).data, JSON.parse(number));
+  });
+
   it('takes no data as an argument, where every process could read it', async () => {
     await keyhold(2, `${STORE} --data {"a":1}`);
     await keyhold(2, `seal change --kind passphrase --passphrase ${randomUUID()}`);

@@ -48,7 +48,10 @@ describe('the command delivers', () => {
     });
     const { id } = JSON.parse(stored).secret;
     const output = await printed(`secrets deliver ${id}`, ONCE);
-    assert.match(output, /^page {2,}\/once#keyhold_once_\w+\ntoken {2,}keyhold_once_\w+\nexpires {2,}\d{4}-/);
+    assert.match(
+      output,
+      /^id {2,}dlv_\S+\npage {2,}\/once#keyhold_once_\w+\ntoken {2,}keyhold_once_\w+\nexpires {2,}\d{4}-/,
+    );
     const token = tokenIn(output);
     const taken = await take(token);
     assert.deepEqual([taken.code, JSON.parse(taken.stdout)], [0, { apiSecret }]);

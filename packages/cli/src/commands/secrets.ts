@@ -7,6 +7,7 @@ import {
   listDeliveries,
   takeDelivery,
 } from '@keyhold/protocol/operations/deliveries';
+import { findRoundedNumber } from '@keyhold/protocol/rounded-number';
 import { createClient } from '@keyhold/sdk/client';
 import { apiCommand, JSON_FLAG, listCommand } from '../api-command.ts';
 import type { Command } from '../command.ts';
@@ -67,13 +68,22 @@ const store: Command = {
 };
 
 function dataOf(text: string): Readonly<Record<string, unknown>> {
+  const data = parsed(text);
+  if (typeof data !== 'object' || data === null || Array.isArray(data))
+    throw new UsageError('the data is not a JSON object such as {"apiKey": "…", "apiSecret": "…"}');
+  // Parsing has rounded it: the server would not see that another one was given.
+  if (findRoundedNumber(text) !== undefined)
+    throw new UsageError('a number in the data would come back as another one: write it as text');
+  return data as Record<string, unknown>;
+}
+
+/** Undefined where it does not parse: what was given is not repeated. */
+function parsed(text: string): unknown {
   try {
-    const data: unknown = JSON.parse(text);
-    if (typeof data === 'object' && data !== null && !Array.isArray(data)) return data as Record<string, unknown>;
+    return JSON.parse(text);
   } catch {
-    // Said below, without repeating what was given.
+    return undefined;
   }
-  throw new UsageError('the data is not a JSON object such as {"apiKey": "…", "apiSecret": "…"}');
 }
 
 const DELIVERY: readonly Field<ListedDelivery>[] = [
@@ -88,7 +98,8 @@ const DELIVERY: readonly Field<ListedDelivery>[] = [
 /** A link or an age file: either goes to whom the secret is meant for, and is printed this once. */
 export function showDelivery(delivery: Delivery): string[] {
   if ('encrypted' in delivery) return [delivery.encrypted.trimEnd()];
-  return [`page     ${delivery.path}`, `token    ${delivery.token}`, `expires  ${time(delivery.expiresAt)}`];
+  const { id, path, token, expiresAt } = delivery;
+  return [`id       ${id}`, `page     ${path}`, `token    ${token}`, `expires  ${time(expiresAt)}`];
 }
 
 const take: Command = {

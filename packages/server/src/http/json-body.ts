@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { type Refusal, refuse } from '@keyhold/protocol/errors';
+import { findRoundedNumber } from '@keyhold/protocol/rounded-number';
 
 /** No operation takes anything nested deeper; it also bounds every recursion over a body. */
 const MAX_DEPTH = 32;
@@ -21,92 +22,18 @@ export function parseJsonBody(bytes: Buffer): { value: unknown } | Refusal {
   return { value };
 }
 
-/** Any text with a number in it that {@link FEW_DIGITS} does not let pass, and some without. */
+/** Any text with a number in it that a double may not hold, and some without. */
 const MAY_BE_ROUNDED = /[\d.]{16}|\d[eE][-+]?\d{3}/;
 
 /** The texts of such bodies: only what keeps numbers for others has to look at how they are spelt. */
 const sources = new WeakMap<object, string>();
 
-/** Sign, digits and power of ten of a number: the same for all ways to spell it (RFC 8259 §6). */
-function decimal(text: string): string {
-  const [, sign, whole = '', fraction = '', power] = NUMBER.exec(text) ?? [];
-  const digits = (whole + fraction).replace(/^0+/, '');
-  let end = digits.length;
-  while (digits[end - 1] === '0') end--;
-  if (end === 0) return '0';
-  return `${sign}${digits.slice(0, end)}e${Number(power ?? 0) - fraction.length + digits.length - end}`;
-}
-
-const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([-+]?\d+))?$/;
-
-/** Whether a number would come back as another one than was sent. */
-function isRounded(source: string): boolean {
-  // Most numbers: a double gives back any 15 digits.
-  if (FEW_DIGITS.test(source)) return false;
-  const value = Number(source);
-  const sent = decimal(source);
-  if (sent === decimal(`${value}`)) return false;
-  // Integers count something; anything else may be a double that another program wrote with all its digits.
-  if (/^-?\d+$/.test(source)) return true;
-  const digits = /\d+(?=e)/.exec(sent)?.[0].length ?? 1;
-  return digits > DIGITS_OF_DOUBLE || sent !== decimal(value.toPrecision(digits));
-}
-
-const FEW_DIGITS = /^-?[\d.]{1,15}(?:[eE][-+]?\d{1,2})?$/;
-
-/** Any double is told from its neighbours by so many. */
-const DIGITS_OF_DOUBLE = 17;
-
 /** The first number in a member of a body that would not come back as it was sent: a double does not hold it. */
 export function findRounded(body: object, member: string): Refusal | undefined {
-  const text = sources.get(body) ?? '';
-  // Of what is open at this place: the name of the field, or the index of the item.
-  const path: (string | number)[] = [];
-  let isName = false;
-  for (let i = 0; i < text.length; i++) {
-    const char = text.charAt(i);
-    const last = path.length - 1;
-    const name = path[last];
-    if (char === '"') {
-      const start = i;
-      i = endOfString(text, start);
-      if (isName) path[last] = JSON.parse(text.slice(start, i + 1));
-      isName = false;
-    } else if (char === '{') {
-      path.push('');
-      isName = true;
-    } else if (char === '[') path.push(0);
-    else if (char === '}' || char === ']') {
-      path.pop();
-      isName = false;
-    } else if (char === ',') {
-      if (typeof name === 'number') path[last] = name + 1;
-      else isName = true;
-    } else if (isOfNumber(text, i) && char !== 'e') {
-      const start = i;
-      while (isOfNumber(text, i + 1)) i++;
-      if (path[0] === member && isRounded(text.slice(start, i + 1))) return refuseRounded(path);
-    }
-  }
-  return undefined;
-}
-
-function refuseRounded(path: readonly (string | number)[]): Refusal {
+  const path = findRoundedNumber(sources.get(body) ?? '', member);
+  if (path === undefined) return undefined;
   const field = path.map((name) => `/${printable(`${name}`)}`).join('');
   return refuse('INVALID_INPUT', `The number at ${field} would come back as another one: write it as text.`, field);
-}
-
-/** Where the quote is that ends the string that begins here, in text that is known to parse. */
-function endOfString(text: string, start: number): number {
-  let i = start + 1;
-  for (; text[i] !== '"'; i++) if (text[i] === '\\') i++;
-  return i;
-}
-
-function isOfNumber(text: string, at: number): boolean {
-  const code = text.charCodeAt(at);
-  // Digits, "-", ".", "+", "e", "E".
-  return (code >= 48 && code <= 57) || code === 45 || code === 46 || code === 43 || code === 101 || code === 69;
 }
 
 /** True for what {@link findBadText} finds nothing in; says so without making the path of every field. */
