@@ -142,6 +142,10 @@ describe('a backup', () => {
     const input = join(folder, 'drill.age');
     writeFileSync(input, await backUp(installation, recipient));
     const before = readdirSync(tmpdir()).filter((name) => name.startsWith('keyhold-drill-'));
+    await assert.rejects(drilling(place, `${input}.typo`, identityFile), { code: 'ENOENT' }, 'which finds nothing');
+    // As a ring of them: whichever the backup is encrypted to.
+    const ring = [await generateX25519Identity(), readFileSync(identityFile, 'utf8'), await generateHybridIdentity()];
+    writeFileSync(identityFile, `# of before\n${ring.join('\n')}\n`);
     const drilled = await drilling(place, input, identityFile);
     assert.equal(drilled.failed, null);
     // And the keys of the log and of personal parts.

@@ -1,4 +1,5 @@
-import { createReadStream, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -103,10 +104,12 @@ async function restoreInto(
 ) {
   if (input === undefined) throw new ConfigError('restore needs --input FILE');
   if (identityFile === undefined) throw new ConfigError('restore needs --identity-file FILE with an age identity');
+  // A file that is not there says nothing of a backup, and no place is made for it.
+  const sealed = stack.use(await open(input));
   mkdirSync(place.dataFolder, { recursive: true, mode: 0o700 });
   refuseLooseFolder(place.dataFolder);
   const store = await openData(place, stack);
-  const restored: Restored = await restoreBackup(store, linesOfStream(await plainOf(input, identityFile)));
+  const restored: Restored = await restoreBackup(store, linesOfStream(await plainOf(sealed, identityFile)));
   return { store, restored };
 }
 
@@ -116,18 +119,18 @@ function readSecret(what: string, file: string): string {
   return readFileSync(file, 'utf8');
 }
 
-async function plainOf(input: string, identityFile: string): Promise<AsyncIterable<Uint8Array>> {
-  const identity = readSecret('age identity', identityFile)
+async function plainOf(file: FileHandle, identityFile: string): Promise<AsyncIterable<Uint8Array>> {
+  const identities = readSecret('age identity', identityFile)
     .split('\n')
     .map((line) => line.trim())
-    .find((line) => line.startsWith('AGE-SECRET-KEY-'));
-  if (identity === undefined) throw new ConfigError(`${identityFile} holds no age identity (AGE-SECRET-KEY-…)`);
-  const sealed = Readable.toWeb(createReadStream(input)) as unknown as ReadableStream<Uint8Array>;
+    .filter((line) => line.startsWith('AGE-SECRET-KEY-'));
+  if (identities.length === 0) throw new ConfigError(`${identityFile} holds no age identity (AGE-SECRET-KEY-…)`);
+  const sealed = Readable.toWeb(file.createReadStream({ autoClose: false })) as unknown as ReadableStream<Uint8Array>;
   try {
-    const plain = await decryptStream(identity, sealed);
+    const plain = await decryptStream(identities, sealed);
     return whole(Readable.fromWeb(plain as unknown as NodeReadableStream<Uint8Array>));
   } catch (error) {
-    throw new RestoreRefused(`it does not open with this identity (${(error as Error).message})`);
+    throw new RestoreRefused(`it does not open with the identity given (${(error as Error).message})`);
   }
 }
 

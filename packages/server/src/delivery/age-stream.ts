@@ -31,14 +31,14 @@ export async function encrypterTo(recipient: string): Promise<Encrypter | null> 
 }
 
 /**
- * Decrypts a stream with an identity (`AGE-SECRET-KEY-…`).
- * @throws Error when it is none, or not of a recipient
+ * Decrypts a stream with whichever of these identities (`AGE-SECRET-KEY-…`) it is encrypted to.
+ * @throws Error when one is none, or none is of a recipient
  */
 export function decryptStream(
-  identity: string,
+  identities: readonly string[],
   sealed: ReadableStream<Uint8Array>,
 ): Promise<ReadableStream<Uint8Array>> {
   const decrypter = new Decrypter();
-  decrypter.addIdentity(identity);
+  for (const identity of identities) decrypter.addIdentity(identity);
   return decrypter.decrypt(sealed);
 }
