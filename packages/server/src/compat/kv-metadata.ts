@@ -72,7 +72,7 @@ async function read(api: VaultApi, call: VaultCall): Promise<VaultAnswer> {
     custom_metadata: shown.metadata.custom ?? null,
     delete_version_after: '0s',
     max_versions: shown.maxVersions,
-    oldest_version: rows.at(-1)?.version ?? 0,
+    oldest_version: rows.findLast(({ envelope }) => envelope !== null)?.version ?? 0,
     updated_time: shown.updatedAt,
     versions,
   });

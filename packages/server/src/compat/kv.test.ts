@@ -202,6 +202,8 @@ onEachDatabase("Vault's KV version 2", (createPlace) => {
     assert.deepEqual([data.current_version, data.max_versions, data.cas_required], [3, 2, false]);
     await write('meta/a', { n: 4 });
     await shared().wire.expect(404, 'GET', 'secret/data/meta/a?version=2');
+    const { oldest_version } = (await shared().wire.expect(200, 'GET', 'secret/metadata/meta/a')).data;
+    assert.equal(oldest_version, 3, 'the oldest that still can be read');
     assert.equal((await read('meta/a?version=3')).data.data.n, 3);
     for (const bad of [
       { max_versions: -1 },

@@ -23,6 +23,7 @@ import { deliveriesBySubject } from './migrations/0020-deliveries-by-subject.ts'
 import { deliveriesByEnvironment } from './migrations/0021-deliveries-by-environment.ts';
 import { listedTokens } from './migrations/0022-listed-tokens.ts';
 import { searchedByTime } from './migrations/0023-searched-by-time.ts';
+import { whatIsStillHeld } from './migrations/0024-what-is-still-held.ts';
 import type { Database } from './schema.ts';
 
 /** In order; a number never changes its meaning once released. */
@@ -50,6 +51,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   deliveriesByEnvironment,
   listedTokens,
   searchedByTime,
+  whatIsStillHeld,
 ];
 
 /**

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { type Kysely, sql } from 'kysely';
+import { ExplainNode, type Kysely, sql } from 'kysely';
+import { findExpired } from '../delivery/deliveries.store.ts';
+import { findUndestroyed } from '../secrets/secrets.store.ts';
 import { createPlace } from '../testing/databases.ts';
 import { run } from './run.ts';
 import type { Database, FactTables } from './schema.ts';
@@ -52,6 +54,25 @@ describe('the SQLite database', () => {
     for (let i = 0; i < 200; i++) await store.writer.alone(() => insert(`proj_${i}`));
     // 20 MB were written; the log is begun anew each time that it has 4 MB.
     assert.ok(statSync(join(place.folder, 'keyhold.db-wal')).size < 8_000_000);
+  });
+
+  it('walks through nothing that is gone, to find deliveries that expire and versions to make room of', async () => {
+    await using place = await createPlace('sqlite');
+    await using store = await openSqlite(join(place.folder, 'keyhold.db'));
+    const plans: unknown[] = [];
+    const explained = store.reader.withPlugin({
+      transformQuery: ({ node }) =>
+        ({ ...node, explain: ExplainNode.create(undefined, sql`query plan`.toOperationNode()) }) as typeof node,
+      transformResult: async ({ result }) => {
+        plans.push(...result.rows.map(({ detail }) => detail));
+        return result;
+      },
+    });
+    await findExpired(explained, 0, '', 40);
+    await findUndestroyed(explained, 'sec_1', 9, 20);
+    assert.match(`${plans[0]}`, /deliveries_waiting/);
+    assert.match(`${plans[1]}`, /secret_versions_undestroyed/);
+    assert.equal(plans.length, 2, `${plans}`);
   });
 
   it('sets nothing aside in temporary files, by whichever connection', async () => {
