@@ -24,8 +24,17 @@ export const SecretMetadata = Closed({
   owner: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: 'Who answers for it.' })),
   capabilities: Type.Optional(Type.Array(Note, { maxItems: 50, description: 'What whoever holds it can do.' })),
   usedIn: Type.Optional(Type.Array(Note, { maxItems: 50, description: 'Where it is used.' })),
-  rotateBy: Type.Optional({ ...Time, description: 'A new version is due then; storing one takes it away.' }),
-  rotateEveryDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 3650 })),
+  rotateBy: Type.Optional({
+    ...Time,
+    description: 'A new version is due then; storing one sets it anew, or takes it away.',
+  }),
+  rotateEveryDays: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 3650,
+      description: 'Storing a version says so many days later in `rotateBy`.',
+    }),
+  ),
   custom: Type.Optional(
     Type.Record(Type.String({ pattern: '^[^\\x00-\\x1f\\x7f]{1,128}$' }), Type.String({ maxLength: 512 }), {
       additionalProperties: false,
@@ -34,6 +43,13 @@ export const SecretMetadata = Closed({
   ),
 });
 export type SecretMetadata = Static<typeof SecretMetadata>;
+
+/** Instead of all that is there, but for when a new version is due: what off-boarding says stands until it is named. */
+const SecretMetadataChange = Closed({
+  ...SecretMetadata.properties,
+  rotateBy: Type.Optional({ ...Nullable(Time), description: 'Stays as it is where it is not named; null: not due.' }),
+});
+export type SecretMetadataChange = Static<typeof SecretMetadataChange>;
 
 export const SecretShape = Closed({
   id: IdOf('secret'),
@@ -151,7 +167,7 @@ export const updateSecret = defineOperation({
   params: SecretParams,
   body: Type.Object(
     {
-      metadata: Type.Optional(SecretMetadata),
+      metadata: Type.Optional(SecretMetadataChange),
       maxVersions: Type.Optional(Type.Integer({ minimum: 0, maximum: 10_000 })),
       casRequired: Type.Optional(Type.Boolean()),
     },

@@ -98,11 +98,29 @@ onEachDatabase('a secret', (createPlace) => {
       custom: { 'cost centre': '7', ü: '' },
     };
     const { secret } = await store(newPath(), {}, { metadata });
-    assert.deepEqual((await shared().expect(200, 'GET', `/v1/secrets/${secret.id}`)).metadata, metadata);
+    const { rotateBy, ...given } = (await shared().expect(200, 'GET', `/v1/secrets/${secret.id}`)).metadata;
+    assert.deepEqual(given, metadata);
+    assert.equal(Date.parse(rotateBy), Date.parse(secret.updatedAt) + 30 * 86_400_000);
     for (const name of ['', 'a\nb', '\n', 'x'.repeat(129)]) {
       const refused = await store(newPath(), {}, { metadata: { custom: { [name]: 'a' } } }, 400);
       assert.equal(refused.code, 'INVALID_INPUT', JSON.stringify(name));
     }
+  });
+
+  it('stays due when something else of it is changed, until that is named or a version stored', async () => {
+    const path = newPath();
+    const due = '2030-01-01T00:00:00.000Z';
+    const { secret } = await store(path, {}, { metadata: { provider: 'Venue', rotateBy: due } });
+    const patch = async (metadata: object) =>
+      (await shared().expect(200, 'PATCH', `/v1/secrets/${secret.id}`, { metadata })).metadata;
+    assert.deepEqual(await patch({ owner: 'me' }), { owner: 'me', rotateBy: due });
+    assert.deepEqual(await patch({ owner: 'me', rotateBy: null }), { owner: 'me' });
+    await patch({ rotateBy: due });
+    assert.deepEqual((await store(path, {})).secret.metadata, {}, 'what was due is done');
+    const stored = (await store(path, {}, { metadata: { rotateBy: due, rotateEveryDays: 7 } })).secret;
+    assert.equal(stored.metadata.rotateBy, due);
+    const renewed = (await store(path, {})).secret;
+    assert.equal(Date.parse(renewed.metadata.rotateBy), Date.parse(renewed.updatedAt) + 7 * 86_400_000);
   });
 
   it('takes check-and-set: the newest version, 0 for none, and always where it is required', async () => {

@@ -111,13 +111,22 @@ async function addVersion(
     expires_at: ttlSeconds === 0 ? null : now + ttlSeconds * 1000,
     created_at: now,
   });
-  // What was due is done.
-  const { rotateBy: _, ...kept } = JSON.parse(row.metadata) as SecretMetadata;
-  const metadata = JSON.stringify(input.metadata ?? kept);
+  const metadata = JSON.stringify(nextDue(JSON.parse(row.metadata) as SecretMetadata, input.metadata, now));
   const updated = await facts.update('secrets', row, { version, updated_at: now, metadata });
   const tooMany = await destroyBatch(facts, updated);
   // Not named `secret`: what has that name is never kept for a repeated call.
   return { stored: showSecret(updated, names), version: showVersion(added, now), tooMany };
+}
+
+/** What was due is done, and due again after the days that it says. */
+function nextDue(
+  { rotateBy: _, ...kept }: SecretMetadata,
+  given: SecretMetadata | undefined,
+  now: number,
+): SecretMetadata {
+  const known: SecretMetadata = given ?? kept;
+  if (known.rotateBy !== undefined || known.rotateEveryDays === undefined) return known;
+  return { ...known, rotateBy: new Date(now + known.rotateEveryDays * 86_400_000).toISOString() };
 }
 
 function checkAndSet(

@@ -1,5 +1,5 @@
 import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
-import type { SecretMetadata, StoredSecret } from '@keyhold/protocol/operations/secrets';
+import type { SecretMetadata, SecretMetadataChange, StoredSecret } from '@keyhold/protocol/operations/secrets';
 import type { Caller } from '../access/change-context.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import type { Vault } from '../vault/vault.ts';
@@ -14,7 +14,7 @@ export interface SecretSettings {
 
 /** Settings to be changed; metadata can be what becomes of those that are there in that moment. */
 export interface SecretChanges extends Omit<SecretSettings, 'metadata'> {
-  readonly metadata?: SecretMetadata | ((stored: SecretMetadata) => SecretMetadata | Refusal);
+  readonly metadata?: SecretMetadataChange | ((stored: SecretMetadata) => SecretMetadata | Refusal);
 }
 
 /** Changes what is known of a secret. */
@@ -27,7 +27,8 @@ export async function updateSecret(
   const recorded = await ledger.record(secretEntry(caller, secret, 'secret.updated'), async (facts) => {
     const row = await findHeld(facts, secret);
     if (isRefusal(row)) return row;
-    const known = typeof metadata === 'function' ? metadata(JSON.parse(row.metadata) as SecretMetadata) : metadata;
+    const stored = JSON.parse(row.metadata) as SecretMetadata;
+    const known = typeof metadata === 'function' ? metadata(stored) : metadata && replaced(stored, metadata);
     if (known !== undefined && isRefusal(known)) return known;
     const patch = {
       ...(known === undefined ? {} : { metadata: JSON.stringify(known) }),
@@ -37,4 +38,12 @@ export async function updateSecret(
     return await facts.update('secrets', row, { ...patch, updated_at: clock.wall() });
   });
   return isRefusal(recorded) ? recorded : { ...recorded, value: showSecret(recorded.value, secret) };
+}
+
+/** That a new version is due is said by others too: what does not name it leaves it. */
+function replaced(
+  stored: SecretMetadata,
+  { rotateBy = stored.rotateBy, ...given }: SecretMetadataChange,
+): SecretMetadata {
+  return rotateBy === null || rotateBy === undefined ? given : { ...given, rotateBy };
 }
