@@ -57,7 +57,7 @@ export const ERRORS = {
   ILLEGAL_TRANSITION: { status: 409, title: 'The present state does not allow this change.' },
   ENVELOPE_BROKEN: { status: 409, title: 'Something encrypted is not what was written; it is never served.' },
   ALREADY_UNSEALED: { status: 409, title: 'The installation is unsealed.' },
-  ATTEMPT_OVER: { status: 409, title: 'This attempt to unseal is over; begin anew.' },
+  ATTEMPT_OVER: { status: 409, title: 'Something else came in between, or is still under way.' },
   UNSEAL_REFUSED: { status: 409, title: 'This does not open the seal.' },
   HSM_SUPPORT_MISSING: { status: 409, title: 'What talks to HSMs is not installed here.' },
   HSM_MODULE_UNUSABLE: { status: 409, title: 'The PKCS#11 module cannot be loaded.' },

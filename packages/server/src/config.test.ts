@@ -161,6 +161,17 @@ describe('the configuration', () => {
     );
   });
 
+  it('refuses a switch that is neither true nor false, where it would count as not set', () => {
+    for (const name of ['KEYHOLD_BEHIND_PROXY', 'KEYHOLD_REDIS_DURABLE']) {
+      for (const text of ['yes', '1', 'TRUE'])
+        assert.throws(() => readConfig([], { [name]: text }), {
+          name: 'ConfigError',
+          message: `${name} is true or false`,
+        });
+      readConfig([], { [name]: 'false' });
+    }
+  });
+
   it('serves beyond loopback with TLS, or behind a proxy that terminates it', () => {
     const tls = readConfig(['--host', '0.0.0.0', '--tls-cert', 'c', '--tls-key', 'k'], {});
     assert.deepEqual([tls.tls, tls.clientCertificates], [{ certificateFile: 'c', keyFile: 'k' }, undefined]);

@@ -132,7 +132,7 @@ export function readConfig(args: readonly string[], environment: Environment): C
       values['tls-client-ca'] ?? env['KEYHOLD_TLS_CLIENT_CA'],
       values['tls-client-port'] ?? env['KEYHOLD_TLS_CLIENT_PORT'],
     ),
-    behindProxy: values['behind-proxy'] ?? env['KEYHOLD_BEHIND_PROXY'] === 'true',
+    behindProxy: values['behind-proxy'] ?? yesOrNo('KEYHOLD_BEHIND_PROXY', env['KEYHOLD_BEHIND_PROXY']),
     publicUrl: publicUrl(env['KEYHOLD_PUBLIC_URL']),
     trustedProxies: networks('KEYHOLD_TRUSTED_PROXIES', env['KEYHOLD_TRUSTED_PROXIES'] ?? ''),
     withVerifier: values['no-verifier'] !== true,
@@ -146,7 +146,7 @@ export function readConfig(args: readonly string[], environment: Environment): C
     tokenFile: values['token-file'] ?? env['KEYHOLD_TOKEN_FILE'],
     controlCertificateFile: values['control-cert'] ?? env['KEYHOLD_CONTROL_CERT'],
     redisUrl: secretUrl('KEYHOLD_REDIS_URL', env['KEYHOLD_REDIS_URL'], env['KEYHOLD_REDIS_URL_FILE']),
-    redisDurable: env['KEYHOLD_REDIS_DURABLE'] === 'true',
+    redisDurable: yesOrNo('KEYHOLD_REDIS_DURABLE', env['KEYHOLD_REDIS_DURABLE']),
     logLevel: logLevel(env['KEYHOLD_LOG_LEVEL'] ?? 'info'),
     passwordsInEnvironment: ['KEYHOLD_DATABASE_URL', 'KEYHOLD_REDIS_URL'].filter((name) => hasPassword(env[name])),
     childEnvironment: {
@@ -181,6 +181,12 @@ function secretUrl(name: string, given = '', file = ''): string | undefined {
   // Where it fails later it would be repeated.
   if (!URL.canParse(text)) throw new ConfigError(`${name}_FILE: ${file} does not hold a URL`);
   return text;
+}
+
+/** What is neither would count as not set, and nobody would be told. */
+function yesOrNo(name: string, text = 'false'): boolean {
+  if (text !== 'true' && text !== 'false') throw new ConfigError(`${name} is true or false`);
+  return text === 'true';
 }
 
 function hasPassword(text: string | undefined): boolean {
