@@ -57,8 +57,12 @@ export const SecretShape = Closed({
   environment: Slug,
   path: SecretPath,
   version: Type.Integer({ description: 'The newest; 0 while there is none.' }),
-  maxVersions: Type.Integer({ description: 'Versions kept; older ones are destroyed. 0: the default of 10.' }),
-  casRequired: Type.Boolean({ description: 'Each write has to name the version that it replaces.' }),
+  maxVersions: Type.Integer({
+    description: 'Versions kept; older ones are destroyed. 0: as many as its environment says, else 10.',
+  }),
+  casRequired: Type.Boolean({
+    description: 'Each write has to name the version that it replaces; its environment may ask for that too.',
+  }),
   metadata: SecretMetadata,
   createdAt: Time,
   updatedAt: Time,
