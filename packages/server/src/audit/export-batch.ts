@@ -7,6 +7,8 @@ import type { PersonalParts } from './personal-parts.ts';
 import { showEntry } from './show-entry.ts';
 
 export const BATCH = 200;
+/** Of the lines that go together: what is in front of many receivers takes a mebibyte. */
+export const BATCH_BYTES = 256 * 1024;
 
 interface Source {
   readonly reader: Kysely<Database>;
@@ -14,6 +16,8 @@ interface Source {
   /** The newest entry. */
   readonly head: number;
   readonly atMs: number;
+  /** Fewer than `BATCH_BYTES` where the target took no more. */
+  readonly mostBytes: number;
 }
 
 /** The first entry that should be there and is not. */
@@ -23,11 +27,11 @@ export interface Gap {
 
 /**
  * What goes next: the entries right behind the cursor, each one of them, or which one is missing. A batch that was on
- * its way is the same again.
+ * its way is the same again, but for one that is larger than any is made: nobody may ever take that.
  * @returns null where there is nothing to send; a text where there is and it can't go now
  */
 export async function nextBatch(
-  { reader, personal, head, atMs }: Source,
+  { reader, personal, head, atMs, mostBytes }: Source,
   { personal: isPersonal }: LogExportRow,
   { sequence: after, sending }: ExportProgress,
 ): Promise<ExportBatch | Gap | string | null> {
@@ -46,7 +50,17 @@ export async function nextBatch(
     return `the personal part of entry ${after + sealed + 1} can't be read while the installation is sealed`;
   }
   const ready = sealed < 0 ? shown : shown.slice(0, sealed);
-  const lines = ready.map((entry) => `${JSON.stringify(entry)}\n`).join('');
-  const hash = entries[ready.length - 1]?.hash ?? '';
-  return { from: after + 1, to: after + ready.length, hash, lines, atMs };
+  const lines = fitting(
+    ready.map((entry) => `${JSON.stringify(entry)}\n`),
+    again ? BATCH_BYTES : mostBytes,
+  );
+  const hash = entries[lines.length - 1]?.hash ?? '';
+  return { from: after + 1, to: after + lines.length, hash, lines: lines.join(''), atMs };
+}
+
+/** The first, and what else there is room for. */
+function fitting(lines: readonly string[], mostBytes: number): readonly string[] {
+  let bytes = 0;
+  const over = lines.findIndex((line) => (bytes += Buffer.byteLength(line)) > mostBytes);
+  return over < 0 ? lines : lines.slice(0, Math.max(1, over));
 }

@@ -24,6 +24,12 @@ export interface ExportBatch {
   readonly atMs: number;
 }
 
+/** The target said that it takes no batch of this size. */
+export class BatchTooLarge extends Error {
+  override readonly name = 'BatchTooLarge';
+}
+
+const CONTENT_TOO_LARGE = 413;
 const TIMEOUT_MS = 10_000;
 const ID_HASH_DIGITS = 16;
 const PART_BYTES = 64 * 1024;
@@ -54,7 +60,9 @@ export async function postBatch(row: LogExportRow, batch: ExportBatch, key: KeyO
     body: batch.lines,
   });
   await response.body?.cancel();
-  if (!response.ok) throw new Error(`it answered ${response.status}`);
+  if (response.ok) return;
+  const detail = `it answered ${response.status}`;
+  throw response.status === CONTENT_TOO_LARGE ? new BatchTooLarge(detail) : new Error(detail);
 }
 
 /** Where the file of an export lies. */

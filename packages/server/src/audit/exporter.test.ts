@@ -10,6 +10,7 @@ import { linesOf, startHook } from '../testing/export-hook.ts';
 import { openOwnExporter } from '../testing/own-exporter.ts';
 import { openRaw } from '../testing/raw-database.ts';
 import { WrittenPast } from '../testing/written-past.ts';
+import { BATCH_BYTES } from './export-batch.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -111,6 +112,35 @@ onEachDatabase('the exporter', (createPlace) => {
     assert.equal(second?.body, first?.body);
     const got = [second, ...rest].flatMap((one) => sequencesOf(linesOf(one?.body ?? '')));
     assert.deepEqual(got, upTo(own.ledger.head.sequence));
+  });
+
+  it('sends no more at once than its target takes, down to single entries, also of what was once begun', async () => {
+    await using place = await createPlace();
+    await using own = await openOwnExporter(place);
+    await using hook = await startHook();
+    await using raw = await openRaw(place);
+    const id = await own.hooked('narrow', hook.url);
+    await sendAll(own.exporter);
+    const { sequence } = own.ledger.head;
+    await own.enter(60, 9_000);
+    await own.enter(1, 15_000);
+    hook.received.length = 0;
+    hook.state.mostBytes = 13_000;
+    await raw.run(`update log_export_progress set sending = ${own.ledger.head.sequence}`);
+    for (let i = 0; i < 5; i++) {
+      await sendAll(own.exporter);
+      own.control.now += MINUTE_MS;
+    }
+    const larger = hook.received.filter(({ status }) => status === 413);
+    assert.ok(Math.max(...larger.map(({ body }) => body.length)) <= BATCH_BYTES);
+    const got = () =>
+      hook.received.filter(({ status }) => status === 200).flatMap(({ body }) => sequencesOf(linesOf(body)));
+    const last = own.ledger.head.sequence;
+    assert.deepEqual(got(), upTo(last - 1).slice(sequence));
+    assert.equal(larger.at(-1)?.headers['keyhold-from'], String(last), 'which does not fit, and is the only one');
+    hook.state.mostBytes = Number.POSITIVE_INFINITY;
+    await sendAll(own.exporter);
+    assert.deepEqual([got().at(-1), (await own.progress(id))?.failures], [last, 0]);
   });
 
   it('stops before an entry that is missing, says which, and moves on no further', async () => {

@@ -3,8 +3,8 @@ import type { LogExportRow } from '../database/schema.ts';
 import type { Scratch } from '../database/scratch.ts';
 import { readCheckedRows } from '../ledger/checked-rows.ts';
 import type { Vault } from '../vault/vault.ts';
-import { type Gap, nextBatch } from './export-batch.ts';
-import { appendBatch, type ExportBatch, exportFile, postBatch } from './export-target.ts';
+import { BATCH_BYTES, type Gap, nextBatch } from './export-batch.ts';
+import { appendBatch, BatchTooLarge, type ExportBatch, exportFile, postBatch } from './export-target.ts';
 import {
   type ExportProgress,
   forgetProgress,
@@ -46,6 +46,8 @@ interface Pace {
   notBefore: number;
   /** Since when it has been far behind. */
   farSince: number | null;
+  /** Its target takes no larger batch. */
+  mostBytes: number;
 }
 
 /**
@@ -150,7 +152,12 @@ export class Exporter {
       await this.#keep(row.id, progress);
     }
     const failed = await this.#send(row, batch);
-    if (failed !== null) return await this.#failed(row, progress, failed);
+    if (failed instanceof BatchTooLarge && batch.to > batch.from) {
+      // It has nothing of it, so what goes next need not be the same.
+      progress = { ...progress, sending: null };
+      this.#pace(row.id).mostBytes = Math.floor(Buffer.byteLength(batch.lines) / 2);
+    }
+    if (failed !== null) return await this.#failed(row, progress, causeOf(failed));
     const delivered_at = this.#options.vault.clock.wall();
     await this.#keep(row.id, { sequence: batch.to, sending: null, failures: 0, last_error: null, delivered_at });
     return true;
@@ -160,7 +167,9 @@ export class Exporter {
     const { vault, personal } = this.#options;
     const { reader, clock, ledger } = vault;
     try {
-      return await nextBatch({ reader, personal, head: ledger.head.sequence, atMs: clock.wall() }, row, progress);
+      const { mostBytes } = this.#pace(row.id);
+      const source = { reader, personal, head: ledger.head.sequence, atMs: clock.wall(), mostBytes };
+      return await nextBatch(source, row, progress);
     } catch {
       return 'its entries could not be read';
     }
@@ -193,7 +202,7 @@ export class Exporter {
   #pace(id: string): Pace {
     const known = this.#paces.get(id);
     if (known !== undefined) return known;
-    const pace: Pace = { notBefore: Number.NEGATIVE_INFINITY, farSince: null };
+    const pace: Pace = { notBefore: Number.NEGATIVE_INFINITY, farSince: null, mostBytes: BATCH_BYTES };
     this.#paces.set(id, pace);
     return pace;
   }
@@ -203,17 +212,17 @@ export class Exporter {
   }
 
   /** What went wrong, or null. */
-  async #send(row: LogExportRow, batch: ExportBatch): Promise<string | null> {
+  async #send(row: LogExportRow, batch: ExportBatch): Promise<Error | null> {
     try {
       if (row.kind === 'file') appendBatch(exportFile(this.#options.folder, row.name), batch);
       else {
         const key = await this.#options.signingKey();
-        if (isRefusal(key)) return key.detail;
+        if (isRefusal(key)) return new Error(key.detail);
         await postBatch(row, batch, key.privateKey);
       }
       return null;
     } catch (error) {
-      return causeOf(error);
+      return error as Error;
     }
   }
 }
@@ -223,7 +232,7 @@ export function firstProgress({ first_sequence }: LogExportRow): ExportProgress 
 }
 
 /** Without what an address may carry: only the kind of fault. */
-function causeOf(error: unknown): string {
+function causeOf(error: Error): string {
   const { message, cause } = error as Error & { cause?: { code?: string } };
   return cause?.code ?? message;
 }

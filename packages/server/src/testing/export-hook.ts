@@ -6,17 +6,21 @@ import type { Entry } from '@keyhold/protocol/operations/audit';
 interface Received {
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
+  /** What it was answered. */
+  readonly status: number;
 }
 
 /** A target that answers what it is told to, when it is told to; real HTTP. */
 export async function startHook(port = 0) {
   const received: Received[] = [];
-  const state = { status: 200, answers: Promise.resolve() };
+  const state = { status: 200, mostBytes: Number.POSITIVE_INFINITY, answers: Promise.resolve() };
   const server: Server = createServer(async (request, response) => {
     const parts = await request.toArray();
-    received.push({ headers: request.headers, body: Buffer.concat(parts).toString() });
+    const body = Buffer.concat(parts);
+    const status = () => (body.length > state.mostBytes ? 413 : state.status);
+    received.push({ headers: request.headers, body: body.toString(), status: status() });
     await state.answers;
-    response.writeHead(state.status, { location: '/elsewhere' }).end();
+    response.writeHead(status(), { location: '/elsewhere' }).end();
   });
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');

@@ -72,8 +72,10 @@ export async function openOwnExporter(place: TestPlace) {
     filed: async (name: string): Promise<string> => idOf(await create({ name, kind: 'file', from: 1 })),
     remove: (id: string) => removeExport(changing, CALLER, id),
     progress: (id: string): Promise<ExportProgress | undefined> => readProgress(reader, id),
-    enter: async (count: number): Promise<void> => {
-      const draft = { ...CALLER, action: 'test.happened', subject: 'system', evenWithoutChange: true as const };
+    /** Each with so many bytes more. */
+    enter: async (count: number, bytes = 0): Promise<void> => {
+      const code = 'x'.repeat(bytes);
+      const draft = { ...CALLER, action: 'test.happened', subject: 'system', code, evenWithoutChange: true as const };
       await Promise.all(Array.from({ length: count }, () => ledger.record(draft, async () => null)));
     },
     [Symbol.asyncDispose]: () => own[Symbol.asyncDispose](),
