@@ -34,7 +34,9 @@ export async function createExport(
     if ((await findExportByName(facts.db, input.name)) !== undefined) {
       return refuse('EXPORT_EXISTS', `There is an export ${input.name}.`, '/name');
     }
-    const first = input.from ?? ledger.head.sequence + 1;
+    const next = ledger.head.sequence + 1;
+    const first = input.from ?? next;
+    if (first > next) return refuse('INVALID_INPUT', `The next entry is ${next}: none would be sent.`, '/from');
     const { upTo } = await prunedUpTo(facts.db);
     if (first <= upTo) {
       return refuse('INVALID_INPUT', `Entries up to ${upTo} were given up: they can't be sent.`, '/from');
