@@ -11,8 +11,6 @@ import { checkedLogKeys, noteKeyOf } from './open-log-keys.ts';
 import { leafAt, receiptFor } from './prove.ts';
 import type { WitnessState, Witnesses } from './witnesses.ts';
 
-const NO_ENTRY = refuse('ENTRY_NOT_FOUND', 'The log has no such entry.', 'sequence');
-
 export interface LogRoutes {
   readonly log: TransparencyLog;
   readonly witnesses: Witnesses;
@@ -53,12 +51,18 @@ export function mountLog<P extends { readonly id: string }>(
     // Whoever did something can prove it, also where he may not read the log.
     const isOwn = leaf !== null && (JSON.parse(leaf) as Leaf).actor === principal.id;
     if (denied !== null && !isOwn) return denied;
-    if (leaf === null) return NO_ENTRY;
+    if (leaf === null) return await refuseMissing(vault, sequence);
     const checkpoint = await witnesses.covering(sequence, level);
     if (isRefusal(checkpoint)) return checkpoint;
     const receipt = await log.unlessMissing(receiptFor(log, leaf, sequence, checkpoint));
     return isRefusal(receipt) ? receipt : { body: { sequence, receipt } };
   });
+}
+
+async function refuseMissing({ reader }: Vault, sequence: number): Promise<Refusal> {
+  const isGivenUp = sequence <= (await prunedUpTo(reader)).upTo;
+  const detail = isGivenUp ? `Entry ${sequence} was given up; its hash alone is kept.` : 'The log has no such entry.';
+  return refuse('ENTRY_NOT_FOUND', detail, 'sequence');
 }
 
 function showWitness({ lastSeenMs, ...witness }: WitnessState) {
