@@ -240,8 +240,9 @@ async function openAudit(places: AuditPlaces, alarms: Alarms, stack: AsyncDispos
   await log.publish();
   const lagging = (id: string, detail: string) => alarms.raise('EXPORT_LAGS', id, detail);
   const caughtUp = (id: string) => alarms.settle('EXPORT_LAGS', id);
+  const alarmed = () => alarms.list().flatMap(({ code, subject }) => (code === 'EXPORT_LAGS' ? [subject] : []));
   const signingKey = () => log.exportKey();
-  const exporter = new Exporter({ vault, scratch, personal, folder, signingKey, lagging, caughtUp });
+  const exporter = new Exporter({ vault, scratch, personal, folder, signingKey, lagging, alarmed, caughtUp });
   stack.defer(() => exporter.stop());
   const witnesses = stack.use(await Witnesses.start({ vault, scratch, log, alarms, policy }));
   return { log, personal, exporter, witnesses };

@@ -129,8 +129,13 @@ async function pruneOld(maintained: Maintained): Promise<void> {
   const days = Math.max(auditDays, ...rules.map(({ unused_days }) => unused_days ?? 0));
   const before = livedTime.now() - days * DAY_MS;
   const pruned = await pruneLog({ vault, store, log: audit.log }, { actor: 'system' }, before);
-  if (isRefusal(pruned) && pruned.refused === 'LOG_FORGED')
-    alarms.raise('LOG_FORGED', `${vault.ledger.head.installation}/entries`, pruned.detail);
+  if (isRefusal(pruned)) {
+    if (pruned.refused === 'LOG_FORGED')
+      alarms.raise('LOG_FORGED', `${vault.ledger.head.installation}/entries`, pruned.detail);
+  } else if (pruned.heldBy !== null) {
+    const { id, name, sequence } = pruned.heldBy;
+    alarms.raise('EXPORT_LAGS', id, `the export ${name} keeps entries behind ${sequence} from being given up`);
+  }
 }
 
 /** Whoever went on without approvals is looked at within three days. */

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import type { ExportHeader } from '@keyhold/auditor/log-export';
 import { verifyPage } from '@keyhold/auditor/page/verify-page';
-import type { Entry, Log } from '@keyhold/protocol/operations/audit';
+import type { Entry, Log, Pruned } from '@keyhold/protocol/operations/audit';
 import * as operations from '@keyhold/protocol/operations/audit';
 import { createClient } from '@keyhold/sdk/client';
 import { apiCommand, listCommand } from '../api-command.ts';
@@ -123,6 +123,14 @@ const exportCommand: Command = {
   },
 };
 
+function showPruned({ upTo, count, heldBy }: Pruned): string[] {
+  const held =
+    heldBy === null ? [] : [`held  by the export ${heldBy.name}, which has entries up to ${heldBy.sequence}`];
+  if (count > 0) return [`given up  entries up to ${upTo}; their hashes stay, and every proof holds`, ...held];
+  const why = upTo === 0 ? 'nothing' : `nothing more than the entries up to ${upTo}`;
+  return [`given up  ${why}`, ...(heldBy === null ? ['no other whole tile of 256 entries is older'] : held)];
+}
+
 function levelOf({ level }: Given['input']): { level?: 'integrated' | 'witnessed' } {
   return level === 'integrated' || level === 'witnessed' ? { level } : {};
 }
@@ -191,7 +199,7 @@ export const AUDIT_COMMANDS: readonly Command[] = [
     words: ['audit', 'prune'],
     operation: operations.pruneLog,
     call: (client) => client.audit.prune,
-    show: ({ upTo }) => [`given up  entries up to ${upTo}; their hashes stay, and every proof holds`],
+    show: showPruned,
   }),
   receipt,
   evidence,

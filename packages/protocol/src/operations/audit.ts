@@ -203,9 +203,21 @@ export const pruneLog = defineOperation({
   summary: 'Give up entries older than a time, in whole tiles of 256; their hashes stay, and every proof holds',
   body: Closed({ before: Time }),
   status: 200,
-  response: Closed({ upTo: Type.Integer({ description: 'Entries that are given up, from the first on.' }) }),
+  response: Closed({
+    upTo: Type.Integer({ description: 'Entries that are given up, from the first on.' }),
+    count: Type.Integer({ description: 'How many of them this gave up.' }),
+    heldBy: Nullable(
+      Closed({
+        id: Type.String({ description: 'The export that keeps more from being given up.' }),
+        name: Slug,
+        sequence: Type.Integer({ description: 'The newest entry that it has.' }),
+      }),
+    ),
+  }),
   errors: ['CONFIRMATION_REQUIRED', 'SEALED', 'ATTEMPT_OVER', 'LOG_FORGED', 'ROW_TAMPERED', 'ENVELOPE_BROKEN'],
 });
+
+export type Pruned = Static<(typeof pruneLog)['response']>;
 
 export const ExportShape = Closed({
   id: IdOf('logExport'),

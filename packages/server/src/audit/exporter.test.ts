@@ -167,19 +167,20 @@ onEachDatabase('the exporter', (createPlace) => {
     }
   });
 
-  it('is asked in vain for entries that were given up', async () => {
+  it('is asked in vain for entries that were given up, and from beyond the next one', async () => {
     await using place = await createPlace();
     await using own = await openOwnExporter(place);
     await own.enter(300);
     const draft = { actor: 'system', action: PRUNED_ACTION, subject: 'system', code: 'up-to-256' };
     await own.ledger.record({ ...draft, evenWithoutChange: true }, async () => null);
     const { sequence } = own.ledger.head;
-    for (const from of [1, 256]) {
+    for (const from of [1, 256, sequence + 2, Number.MAX_SAFE_INTEGER]) {
       const refused = await own.create({ name: 'late', kind: 'file', from });
       assert.ok(isRefusal(refused));
       assert.deepEqual([refused.refused, refused.field], ['INVALID_INPUT', '/from']);
     }
     assert.equal(own.ledger.head.sequence, sequence, 'nothing was made');
+    assert.ok(!isRefusal(await own.create({ name: 'next', kind: 'file', from: sequence + 1 })));
     assert.ok(!isRefusal(await own.create({ name: 'late', kind: 'file', from: 257 })));
   });
 
@@ -192,6 +193,7 @@ onEachDatabase('the exporter', (createPlace) => {
       await using raw = await openRaw(place);
       await own.enter(450);
       const id = await own.hooked('long', hook.url);
+      own.control.alarmed.push(id);
       const answer = hook.hold();
       await own.exporter.run();
       await eventually('the first batch arrives', async () => hook.received.length === 1);
@@ -203,6 +205,7 @@ onEachDatabase('the exporter', (createPlace) => {
       assert.equal(elsewhere.received.length, 0);
       assert.equal(own.control.tampered.includes(id), how === 'changed');
       await sendAll(own.exporter);
+      assert.equal(own.control.caughtUp.includes(id), how === 'removed', 'it is behind no more');
       assert.equal(
         (await own.progress(id)) === undefined,
         how === 'removed',

@@ -36,7 +36,9 @@ export interface ExporterOptions {
   readonly signingKey: () => Promise<Pick<LogKey, 'privateKey'> | Refusal>;
   /** Raises the alarm that entries pile up. */
   readonly lagging: (id: string, detail: string) => void;
-  /** Told when the target has everything: what comes after is another alarm. */
+  /** Ids of what that alarm was raised about. */
+  readonly alarmed: () => readonly string[];
+  /** Told when nothing is left to send, also to what was removed: what comes after is another alarm. */
   readonly caughtUp: (id: string) => void;
 }
 
@@ -88,7 +90,8 @@ export class Exporter {
 
   async #look(): Promise<void> {
     const { reader } = this.#options.vault;
-    // Read first: what has come somewhere and is no export now was removed, and is none that is new.
+    // Read first: what has come somewhere, or lagged, and is no export now was removed, and is none that is new.
+    const alarmed = this.#options.alarmed();
     const progress = await listProgress(reader);
     const listed = (await listExports(reader)).map(({ id }) => id);
     const rows = await this.#checked([...new Set([...progress.keys(), ...listed])]);
@@ -98,6 +101,7 @@ export class Exporter {
       this.#begin(row.id);
     }
     for (const id of this.#paces.keys()) if (!rows.has(id)) this.#paces.delete(id);
+    for (const id of alarmed) if (!rows.has(id)) this.#options.caughtUp(id);
     const gone = [...progress.keys()].filter((id) => !rows.has(id));
     if (gone.length > 0) await this.#options.scratch.write((tables) => forgetProgress(tables, gone));
   }

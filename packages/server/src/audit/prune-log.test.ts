@@ -49,12 +49,24 @@ it('entries that are older than what is kept are given up by themselves, and the
     await eventually('hours go by', async () => hours.passed > 100);
     assert.equal((await ahead.call('GET', '/v1/audit/log')).body.first, 1, 'the clock alone makes nothing old');
   }
+  let id = '';
   {
     await using kept = await startInstallation(place);
     assert.equal((await kept.call('GET', '/v1/audit/log')).body.first, 1, 'nobody said for how long');
+    const dead = { name: 'dead', kind: 'webhook', url: 'http://127.0.0.1:1/', from: 1 };
+    id = (await kept.call('POST', '/v1/audit/exports', dead)).body.id;
   }
   await liveFor(place, 31);
   await using installation = await startInstallation(place, { auditDays: 30 });
+  const aboutExport = async () =>
+    (await installation.call('GET', '/v1/installation')).body.alarms.find(
+      ({ subject }: { subject: string }) => subject === id,
+    )?.detail;
+  await eventually('what keeps it from being done is told', async () =>
+    /^the export dead keeps entries behind 0 from being given up$/.test(await aboutExport()),
+  );
+  await installation.call('DELETE', `/v1/audit/exports/${id}`);
+  await eventually('which is over with the export', async () => (await aboutExport()) === undefined);
   const { keys } = await eventually('a tile is given up', async () => {
     const { body } = await installation.call('GET', '/v1/audit/log');
     return body.first === TILE_WIDTH + 1 && body;
@@ -108,11 +120,12 @@ onEachDatabase('giving entries up', (createPlace) => {
       keys = (await get(installation, '/v1/audit/log')).keys.join('\n');
       before = new Date().toISOString();
       const none = await installation.call('POST', '/v1/audit/prune', { before: '2020-01-01T00:00:00Z' });
-      assert.deepEqual(none.body, { upTo: 0 });
+      assert.deepEqual(none.body, { upTo: 0, count: 0, heldBy: null });
       // An export that has nothing yet keeps everything here.
-      const waiting = { name: 'waiting', kind: 'webhook', url: 'http://127.0.0.1:1/', from: 1 };
+      const waiting = { name: 'waiting', kind: 'webhook', url: 'http://127.0.0.1:1/', from: 3 };
       const { id } = (await installation.call('POST', '/v1/audit/exports', waiting)).body;
-      assert.deepEqual((await installation.call('POST', '/v1/audit/prune', { before })).body, { upTo: 0 });
+      const held = await installation.call('POST', '/v1/audit/prune', { before });
+      assert.deepEqual(held.body, { upTo: 0, count: 0, heldBy: { id, name: 'waiting', sequence: 2 } });
       await installation.call('DELETE', `/v1/audit/exports/${id}`);
       const pruned = await installation.call('POST', '/v1/audit/prune', { before });
       const said = await installation.call('GET', '/v1/audit/entries?action=log.pruned');
@@ -120,8 +133,10 @@ onEachDatabase('giving entries up', (createPlace) => {
       assert.equal(pruned.status, 200, JSON.stringify(pruned.body));
       upTo = pruned.body.upTo;
       assert.ok(upTo >= 2 * TILE_WIDTH && upTo % TILE_WIDTH === 0, String(upTo));
+      assert.deepEqual([pruned.body.count, pruned.body.heldBy], [upTo, null]);
       assert.equal((await get(installation, '/v1/audit/entries?order=asc')).items[0].sequence, upTo + 1);
-      assert.equal((await installation.call('GET', '/v1/audit/entries/7/receipt')).status, 404);
+      const gone = await installation.call('GET', '/v1/audit/entries/7/receipt');
+      assert.deepEqual([gone.status, gone.body.detail], [404, 'Entry 7 was given up; its hash alone is kept.']);
       assert.equal(typeof checkReceipt(NODE_CHECKER, readTrust(NODE_CHECKER.sha256, keys), receipt), 'object');
     }
     await using again = await startInstallation(place);

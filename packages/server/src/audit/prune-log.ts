@@ -30,8 +30,19 @@ const DELETED_AT_ONCE = 1_000;
 export interface Pruned {
   /** Entries that were given up, from the first on, now and before. */
   readonly upTo: number;
+  /** How many of them just now. */
+  readonly count: number;
+  /** The export that keeps more from being given up. */
+  readonly heldBy: Holder | null;
   /** Of the entry that says so; null where nothing was left to give up. */
   readonly sequence: number | null;
+}
+
+/** An export, and the newest entry that it has. */
+interface Holder {
+  readonly id: string;
+  readonly name: string;
+  readonly sequence: number;
 }
 
 interface Pruning {
@@ -54,10 +65,11 @@ async function pruneInTurn(pruning: Pruning, caller: Attributed, beforeMs: numbe
   const last = await lastBefore(vault.reader, beforeMs, vault.clock.wall());
   const checkpoint = await log.covering(Math.max(1, last));
   if (isRefusal(checkpoint)) return checkpoint;
-  const most = Math.min(last, await exportedUpTo(vault.reader));
-  const upTo = most - (most % TILE_WIDTH);
+  const slowest = await slowestExport(vault.reader);
+  const upTo = wholeTiles(Math.min(last, slowest?.sequence ?? last));
+  const heldBy = upTo < wholeTiles(last) ? slowest : null;
   const before = (await prunedUpTo(vault.reader)).upTo;
-  if (upTo <= before) return { upTo: before, sequence: null };
+  if (upTo <= before) return { upTo: before, count: 0, heldBy, sequence: null };
   const refused =
     (await refuseUnsound(pruning)) ?? (await carryRows(vault, upTo)) ?? (await refuseUnkept(pruning, upTo));
   if (refused !== null) return refused;
@@ -65,8 +77,10 @@ async function pruneInTurn(pruning: Pruning, caller: Attributed, beforeMs: numbe
   const recorded = await vault.ledger.record({ ...draft, evenWithoutChange: true }, ({ db }) => refuseLate(db, upTo));
   if (isRefusal(recorded)) return recorded;
   await deleteWhatWasPruned(pruning);
-  return { upTo, sequence: recorded.sequence };
+  return { upTo, count: upTo - before, heldBy, sequence: recorded.sequence };
 }
+
+const wholeTiles = (entries: number) => entries - (entries % TILE_WIDTH);
 
 /** INVARIANT: nothing is given up that does not hold: afterwards nobody could tell any more. */
 async function refuseUnsound({ vault: { reader, ledger } }: Pruning): Promise<Refusal | null> {
@@ -87,7 +101,8 @@ async function refuseUnkept({ vault: { reader, ledger }, log }: Pruning, upTo: n
 /** What may have come in between, looked at where nothing does any more. */
 async function refuseLate(db: Kysely<Database>, upTo: number): Promise<Refusal | null> {
   const late = (detail: string) => refuse('ATTEMPT_OVER', detail);
-  if ((await exportedUpTo(db)) < upTo) return late('An export needs these entries; try again.');
+  const slowest = await slowestExport(db);
+  if (slowest !== null && slowest.sequence < upTo) return late('An export needs these entries; try again.');
   if ((await prunedUpTo(db)).upTo >= upTo) return late('These entries were given up meanwhile.');
   const isKept = (await countKeptTiles(db, upTo)) === upTo / TILE_WIDTH;
   return isKept ? null : late('The hashes of these entries are being made anew; try again.');
@@ -111,13 +126,13 @@ export async function deleteWhatWasPruned({ vault, store }: Pick<Pruning, 'vault
   }
 }
 
-async function exportedUpTo(db: Kysely<Database>): Promise<number> {
-  let least = Number.MAX_SAFE_INTEGER;
+async function slowestExport(db: Kysely<Database>): Promise<Holder | null> {
+  let slowest: Holder | null = null;
   for (const row of await listExports(db)) {
     const { sequence } = (await readProgress(db, row.id)) ?? firstProgress(row);
-    least = Math.min(least, sequence);
+    if (slowest === null || sequence < slowest.sequence) slowest = { id: row.id, name: row.name, sequence };
   }
-  return least;
+  return slowest;
 }
 
 async function carryRows(vault: Vault, upTo: number): Promise<Refusal | null> {

@@ -21,13 +21,14 @@ export function mountPruning<P extends { readonly id: string }>(
   { permit, attribute }: PruneAccess<P>,
   pruning: { readonly vault: Vault; readonly store: Store; readonly log: TransparencyLog },
 ): void {
-  mount(app, gate, operations.pruneLog, async ({ principal, body, ip, confirm }) => {
+  mount(app, gate, operations.pruneLog, async ({ principal, body: { before }, ip, confirm }) => {
     const denied = permit(principal) ?? (await confirm());
     if (denied !== null) return denied;
-    const beforeMs = Date.parse(body.before);
+    const beforeMs = Date.parse(before);
     if (Number.isNaN(beforeMs)) return refuse('INVALID_INPUT', 'There is no such time.', '/before');
     const pruned = await pruneLog(pruning, attribute(principal, ip), beforeMs);
     if (isRefusal(pruned)) return pruned;
-    return { body: { upTo: pruned.upTo }, sequence: pruned.sequence ?? undefined };
+    const { sequence, ...body } = pruned;
+    return { body, sequence: sequence ?? undefined };
   });
 }

@@ -28,6 +28,7 @@ export async function openOwnExporter(place: TestPlace) {
     /** Asked before each write of progress; throws where the store is to fail. */
     beforeWrite: () => {},
     lags: [] as string[],
+    alarmed: [] as string[],
     caughtUp: [] as string[],
     tampered: [] as string[],
   };
@@ -55,6 +56,7 @@ export async function openOwnExporter(place: TestPlace) {
       folder: join(place.folder, 'exports'),
       signingKey: async () => ({ privateKey }),
       lagging: (_id, detail) => control.lags.push(detail),
+      alarmed: () => control.alarmed,
       caughtUp: (id) => control.caughtUp.push(id),
     });
   const changing = { ledger, random, clock };
