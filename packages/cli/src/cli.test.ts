@@ -300,8 +300,15 @@ it('an exported log verifies without the server, and a flipped byte is found', a
 it('a run of entries and a receipt verify without the server, against keys that came from elsewhere', async () => {
   const [file, receipt, keys] = ['part.jsonl', 'one.receipt', 'log.keys'].map((name) => join(place.folder, name));
   writeFileSync(keys as string, (await keyhold('audit keys')).stdout);
-  await table(`audit export --output ${file} --from 5 --to 11`, /entries 5 to 11/);
+  await table(`audit export --output ${file}`, /entries 1 to \d+/);
+  const whole = readFileSync(file as string);
+  const again = await keyhold(`audit export --output ${file} --from 5 --to 11`);
+  assert.deepEqual([again.code, /--overwrite replaces it/.test(again.stderr)], [2, true], again.stderr);
+  assert.deepEqual(readFileSync(file as string), whole);
+  await table(`audit export --output ${file} --overwrite --from 5 --to 11`, /entries 5 to 11/);
   await table(`audit receipt 7 --output ${receipt}`, /of entry 7/);
+  for (const what of ['receipt 8', 'evidence 8', 'page'])
+    assert.equal((await keyhold(`audit ${what} --output ${receipt}`)).code, 2, what);
   const offline = { env: { KEYHOLD_URL: 'http://127.0.0.1:1', KEYHOLD_DATA: '/nowhere' } };
   await table(`audit verify --file ${file} --trust ${keys}`, /^It verifies: 7 entries, up to entry 11 of \d+/, offline);
   await table(`audit verify --receipt ${receipt} --trust ${keys}`, /^It verifies: 1 entry, up to entry 7 of/, offline);

@@ -27,6 +27,7 @@ import { mountTokenExchange } from './access/token-exchange.routes.ts';
 import { mountTokens } from './access/tokens.routes.ts';
 import { mountWorkloads } from './access/workloads.routes.ts';
 import { mountEntries } from './audit/entries.routes.ts';
+import type { Exporter } from './audit/exporter.ts';
 import { mountExports } from './audit/exports.routes.ts';
 import type { TransparencyLog } from './audit/log.ts';
 import { mountLog } from './audit/log.routes.ts';
@@ -76,6 +77,7 @@ export interface ControlPlaneRoutes extends Routes {
   readonly personal: PersonalParts;
   readonly scratch: Scratch;
   readonly witnesses: Witnesses;
+  readonly exporter: Exporter;
   readonly signIn: SignInContext;
   readonly policies: PreviewContext;
   readonly approving: ApprovalContext;
@@ -149,7 +151,7 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
   mountPruning(app, gate, { permit, attribute }, routes);
   const mayExport = (principal: Principal) => allowOnInstallation(principal, 'audit.export');
   const signingKey = () => routes.log.exportKey();
-  mountExports(app, gate, { read: mayReadLog, manage: mayExport, attribute }, { vault: routes.vault, signingKey });
+  mountExports(app, gate, { read: mayReadLog, manage: mayExport, attribute }, { ...routes, signingKey });
   mountTiles(app, gate, mayReadLog, routes);
   mountInstallation(app, { ...routes, hub, book, alarms });
   const registry = new Registry();

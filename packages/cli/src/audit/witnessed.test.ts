@@ -36,12 +36,12 @@ it('receipts, exports and the whole log verify by a policy that asks for witness
   assert.equal((await keyhold('audit', 'export', '--output', exported, '--level', 'witnessed')).code, 0);
   const verified = await keyhold('audit', 'verify', '--file', exported, '--trust', trust);
   assert.equal(verified.code, 0, verified.stdout);
-  assert.equal((await keyhold('audit', 'export', '--output', exported)).code, 0);
+  assert.equal((await keyhold('audit', 'export', '--output', exported, '--overwrite')).code, 0);
   const beyond = await keyhold('audit', 'verify', '--file', exported, '--trust', trust);
   assert.match(beyond.stdout, /^IT DOES NOT VERIFY.*witnesses/);
   for (const args of [
     ['audit', 'receipt', unseen, '--level', 'witnessed'],
-    ['audit', 'export', '--output', exported, '--to', unseen, '--level', 'witnessed'],
+    ['audit', 'export', '--output', `${exported}.unseen`, '--to', unseen, '--level', 'witnessed'],
   ]) {
     const { code, stderr } = await keyhold(...args);
     assert.match(stderr, /NOT_WITNESSED/, args.join(' '));

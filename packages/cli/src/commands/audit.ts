@@ -15,6 +15,7 @@ import { connectionFor, URL_FLAGS } from '../connection.ts';
 import { EXIT } from '../exit-codes.ts';
 import { NothingThere } from '../failure.ts';
 import { flagsOf, wholeNumber } from '../flag.ts';
+import { OVERWRITE, refuseExisting } from '../output-file.ts';
 import { writePrivate } from '../private-file.ts';
 import { type Field, renderDetails, time } from '../table.ts';
 
@@ -41,9 +42,11 @@ const receipt: Command = {
   flags: [
     ...flagsOf(operations.getReceipt),
     { name: 'output', value: 'FILE', about: 'Else it is printed.' },
+    OVERWRITE,
     ...URL_FLAGS,
   ],
   run: async ({ input, own }, { environment, terminal }) => {
+    refuseExisting(own);
     const client = createClient(connectionFor(own, environment));
     const { receipt: text } = await client.audit.getReceipt({
       sequence: Number(input['sequence']),
@@ -62,8 +65,9 @@ const evidence: Command = {
   summary: 'Write the signed request of an entry to a file, which anybody can check offline',
   operation: operations.getReceipt.id,
   positionals: [{ field: 'sequence', label: 'SEQUENCE' }],
-  flags: [{ name: 'output', value: 'FILE', required: true }, ...URL_FLAGS],
+  flags: [{ name: 'output', value: 'FILE', required: true }, OVERWRITE, ...URL_FLAGS],
   run: async ({ input, own }, { environment, terminal }) => {
+    refuseExisting(own);
     const client = createClient(connectionFor(own, environment));
     const sequence = Number(input['sequence']);
     const { items } = await client.audit.list({ from: sequence, to: sequence });
@@ -84,8 +88,9 @@ const page: Command = {
   words: ['audit', 'page'],
   summary: 'Write the page with which anybody checks a receipt or an export in the browser, offline',
   positionals: [],
-  flags: [{ name: 'output', value: 'FILE', required: true }],
+  flags: [{ name: 'output', value: 'FILE', required: true }, OVERWRITE],
   run: async ({ own }, { terminal }) => {
+    refuseExisting(own);
     writeFileSync(String(own['output']), await verifyPage());
     terminal.print(`page  ${own['output']}`);
     return EXIT.done;
@@ -99,12 +104,14 @@ const exportCommand: Command = {
   positionals: [],
   flags: [
     { name: 'output', value: 'FILE', required: true },
+    OVERWRITE,
     { name: 'from', value: 'SEQUENCE', about: 'First entry; else the oldest that is there.' },
     { name: 'to', value: 'SEQUENCE', about: 'Last entry; else the newest, or the newest witnessed.' },
     ...flagsOf(operations.proveRange).filter(({ field }) => field === 'level'),
     ...URL_FLAGS,
   ],
   run: async ({ input, own }, { environment, terminal }) => {
+    refuseExisting(own);
     const client = createClient(connectionFor(own, environment));
     const { first, sequence, witnessedSize } = await client.audit.getLog();
     const level = levelOf(input);

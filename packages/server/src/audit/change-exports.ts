@@ -21,6 +21,7 @@ export async function createExport(
   vault: Own,
   caller: Caller,
   input: NewExport,
+  hasFile: (name: string) => boolean,
 ): Promise<Recorded<LogExportRow> | Refusal> {
   const url = input.kind === 'webhook' ? webhookUrl(input.url) : null;
   if (isRefusal(url)) return url;
@@ -33,6 +34,11 @@ export async function createExport(
   return await ledger.record(draft, async (facts) => {
     if ((await findExportByName(facts.db, input.name)) !== undefined) {
       return refuse('EXPORT_EXISTS', `There is an export ${input.name}.`, '/name');
+    }
+    // It may have personal parts, which the one that is made now was not asked for.
+    if (input.kind === 'file' && hasFile(input.name)) {
+      const detail = `The file of an export ${input.name} that was removed is still there: move it, or take another name.`;
+      return refuse('EXPORT_EXISTS', detail, '/name');
     }
     const next = ledger.head.sequence + 1;
     const first = input.from ?? next;

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import type { LogExportRow } from '../database/schema.ts';
 import type { Scratch } from '../database/scratch.ts';
@@ -86,6 +87,11 @@ export class Exporter {
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.settled();
+  }
+
+  /** Whether there is a file of an export of this name, also of one that was removed. */
+  hasFile(name: string): boolean {
+    return existsSync(exportFile(this.#options.folder, name));
   }
 
   async #look(): Promise<void> {

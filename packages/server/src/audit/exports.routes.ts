@@ -7,13 +7,14 @@ import type { Attributed } from '../ledger/entry.ts';
 import { type Gate, mount } from '../http/mount.ts';
 import type { Vault } from '../vault/vault.ts';
 import { createExport, removeExport } from './change-exports.ts';
-import { firstProgress } from './exporter.ts';
+import { type Exporter, firstProgress } from './exporter.ts';
 import { listExports, readProgress } from './exports.store.ts';
 import type { LogKey } from './open-log-keys.ts';
 
 interface ExportsRoutes {
   readonly vault: Vault;
   readonly signingKey: () => Promise<LogKey | Refusal>;
+  readonly exporter: Pick<Exporter, 'hasFile'>;
 }
 
 /** What a higher floor decides: who may, and how an entry names him. */
@@ -28,12 +29,13 @@ export function mountExports<P extends { readonly id: string }>(
   app: FastifyInstance,
   gate: Gate<P>,
   permits: ExportPermits<P>,
-  { vault, signingKey }: ExportsRoutes,
+  { vault, signingKey, exporter }: ExportsRoutes,
 ): void {
   mount(app, gate, operations.createExport, async ({ principal, body, ip, confirm }) => {
     const denied = permits.manage(principal) ?? (await confirm());
     if (denied !== null) return denied;
-    const created = await createExport(vault, permits.attribute(principal, ip), body);
+    const hasFile = exporter.hasFile.bind(exporter);
+    const created = await createExport(vault, permits.attribute(principal, ip), body, hasFile);
     if (isRefusal(created)) return created;
     return { body: await showExport(vault, created.value), sequence: created.sequence };
   });

@@ -93,6 +93,8 @@ onEachDatabase('an export of the log', (createPlace) => {
       sequences.map((_, i) => i + 1),
     );
     await remove(id);
+    const again = await call('POST', '/v1/audit/exports', { name: 'to-file', kind: 'file' });
+    assert.deepEqual([again.body.code, again.body.field], ['EXPORT_EXISTS', '/name'], 'nor is anything added later');
   });
 
   it('waits with a webhook while sealed, since it signs nothing then', async () => {

@@ -60,11 +60,12 @@ export async function openOwnExporter(place: TestPlace) {
       caughtUp: (id) => control.caughtUp.push(id),
     });
   const changing = { ledger, random, clock };
-  const create = (input: NewExport) => createExport(changing, CALLER, input);
+  const exporter = start();
+  const create = (input: NewExport) => createExport(changing, CALLER, input, (name) => exporter.hasFile(name));
   return {
     control,
     ledger,
-    exporter: start(),
+    exporter,
     /** Another one over the same database, as after a crash. */
     start,
     create,
