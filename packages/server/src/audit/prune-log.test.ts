@@ -119,6 +119,9 @@ onEachDatabase('giving entries up', (createPlace) => {
       receipt = (await get(installation, '/v1/audit/entries/7/receipt')).receipt;
       keys = (await get(installation, '/v1/audit/log')).keys.join('\n');
       before = new Date().toISOString();
+      const tomorrow = new Date(Date.now() + 86_400_000).toISOString();
+      const early = await installation.call('POST', '/v1/audit/prune', { before: tomorrow });
+      assert.deepEqual([early.status, early.body.field], [400, '/before']);
       const none = await installation.call('POST', '/v1/audit/prune', { before: '2020-01-01T00:00:00Z' });
       assert.deepEqual(none.body, { upTo: 0, count: 0, heldBy: null });
       // An export that has nothing yet keeps everything here.

@@ -14,6 +14,9 @@ interface PruneAccess<P> {
   readonly attribute: (principal: P, ip: string) => Attributed;
 }
 
+/** As far as the clock of whoever asks may be ahead of ours. */
+const CLOCKS_APART_MS = 60_000;
+
 /** Giving old entries up. */
 export function mountPruning<P extends { readonly id: string }>(
   app: FastifyInstance,
@@ -26,6 +29,9 @@ export function mountPruning<P extends { readonly id: string }>(
     if (denied !== null) return denied;
     const beforeMs = Date.parse(before);
     if (Number.isNaN(beforeMs)) return refuse('INVALID_INPUT', 'There is no such time.', '/before');
+    // 2030 typed for 2020 would give up all but the newest: nothing brings them back.
+    if (beforeMs > pruning.vault.clock.wall() + CLOCKS_APART_MS)
+      return refuse('INVALID_INPUT', 'That time has not come: everything there is would be given up.', '/before');
     const pruned = await pruneLog(pruning, attribute(principal, ip), beforeMs);
     if (isRefusal(pruned)) return pruned;
     const { sequence, ...body } = pruned;

@@ -98,7 +98,7 @@ onEachDatabase('the rollback guard', (createPlace) => {
     await run(place, elsewhere, async (call) => {
       for (let made = 0; made < 280; made += 40)
         await Promise.all(Array.from({ length: 40 }, (_, i) => addProject(`project-${made + i}`)(call)));
-      const { body } = await call('POST', '/v1/audit/prune', { before: '2999-01-01T00:00:00.000Z' });
+      const { body } = await call('POST', '/v1/audit/prune', { before: new Date().toISOString() });
       assert.equal(body.upTo, 256);
     });
     const start = (head: Buffer) => {
