@@ -11,7 +11,7 @@ import { type Feed, startFeed } from './feed/start-feed.ts';
 import type { Log } from './http/log.ts';
 import type { Alarms } from './ledger/alarms.ts';
 import type { LivedTime } from './ledger/lived-time.ts';
-import { openRollbackGuard } from './ledger/rollback-guard.ts';
+import { openRollbackGuard, type RollbackGuard } from './ledger/rollback-guard.ts';
 import { findUnusableSigning } from './projects/find-unusable-signing.ts';
 import type { Random } from './random.ts';
 import type { Vault } from './vault/vault.ts';
@@ -73,6 +73,7 @@ export async function startLedger(config: Config, ground: Ground, stack: AsyncDi
   alarms.enterInto(feed.ledger);
   for (const { environment, fault } of await findUnusableSigning(store.reader))
     log.warn({ environment, fault }, 'no request by these signing settings is accepted: set them anew');
+  if (config.acceptRollback !== undefined) log.warn({ doubt: guard.doubt }, acceptedRollback(guard));
   if (guard.unremembered) tellUnremembered(alarms, feed.ledger.head.installation, headFileOf(config));
   // What was counted since the last minute is entered before the store is closed.
   stack.defer(() =>
@@ -82,6 +83,13 @@ export async function startLedger(config: Config, ground: Ground, stack: AsyncDi
     ),
   );
   return { feed, places, policies, guard, usageLog, unreadable };
+}
+
+/** A flag that was left in a unit file would accept whatever lies there at the next start. */
+function acceptedRollback({ doubt }: RollbackGuard): string {
+  return doubt === null
+    ? '--accept-rollback: there was nothing to accept; take the flag out, since it accepts the next older database too'
+    : '--accept-rollback: the database is served though it is not known to be the one last answered from; take the flag out now';
 }
 
 /** It starts all the same: the file stays behind where data moves, and whoever lost it has nothing else to go on with. */

@@ -5,6 +5,7 @@ import { CountedEntries } from '../ledger/counted-entries.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Random } from '../random.ts';
 import type { Principal } from './principal.ts';
+import { workloadOf } from './token-names.ts';
 
 /** How often one caller was refused one operation with one code, since the last entry. */
 interface Denied {
@@ -25,6 +26,8 @@ interface Window {
 const MAX_OF_ONE = 50;
 const MAX_KEPT = 2_000;
 const MAX_NAMED = 10;
+/** Tokens that are over, so that they crowd out nobody's denials. */
+const MAX_OVER = 100;
 const OTHER = 'other';
 
 /**
@@ -36,6 +39,7 @@ export class DenialLog {
   readonly #clock: Clock;
   #waiting = new Map<string, Denied>();
   #ofOne = new Map<string, number>();
+  #over = new Set<string>();
   #uncounted = 0;
   #sinceMs: number;
   #flushing: Promise<unknown> = Promise.resolve();
@@ -57,9 +61,15 @@ export class DenialLog {
     if (denied.rules.size < MAX_NAMED) denied.rules.add(last.decision.rule);
   }
 
-  /** A token that was taken away, or whose time is over, in somebody's hand: a leaver's say, or a thief's. */
-  noteOver({ id, state }: Pick<TokenRow, 'id' | 'state'>, address: string): void {
-    this.#count(id, 'authenticate', state === 'active' ? 'EXPIRED' : 'REVOKED', address);
+  /**
+   * A token that was taken away, or whose time is over, in somebody's hand: a leaver's say, or a thief's. Of the many that
+   * a workload was given it is the workload; who has more than so many of them is counted among strangers alone.
+   */
+  noteOver(token: TokenRow, address: string): void {
+    const actor = workloadOf(token) ?? token.id;
+    if (!this.#over.has(actor) && this.#over.size >= MAX_OVER) return;
+    this.#over.add(actor);
+    this.#count(actor, 'authenticate', token.state === 'active' ? 'EXPIRED' : 'REVOKED', address);
   }
 
   /** What was counted so, or null where there is no more room. */
@@ -103,7 +113,7 @@ export class DenialLog {
     if (waiting.size === 0 && uncounted === 0) return true;
     const [since, untilMs] = [new Date(this.#sinceMs).toISOString(), this.#clock.wall()];
     const window = { since, until: new Date(untilMs).toISOString() };
-    [this.#waiting, this.#ofOne, this.#uncounted] = [new Map(), new Map(), 0];
+    [this.#waiting, this.#ofOne, this.#over, this.#uncounted] = [new Map(), new Map(), new Set(), 0];
     const told = await Promise.all([
       this.#enterUncounted(uncounted, window),
       ...[...waiting.values()].map((denied) => this.#enter(denied, window)),

@@ -31,8 +31,8 @@ export type OpenedSide =
   | { readonly state: 'shown'; readonly text: string; readonly salt: string }
   | { readonly state: 'sealed' | 'erased' | 'broken' };
 
-/** A side of counted uses has the networks of fifty rows; nothing else has that many values. */
-const MAX_TOKENS = 160;
+/** A provider's settings have four values for each of a hundred roles; nothing else has that many. */
+const MAX_TOKENS = 512;
 const MAX_VALUE = 200;
 const TIME = /^\d{4}-\d{2}-\d{2}T/;
 const MOVED_AT_ONCE = 50;

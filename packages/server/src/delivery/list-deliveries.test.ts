@@ -112,6 +112,6 @@ onEachDatabase('the list of links', (createPlace) => {
     const bound = await shared().token({ scopes: ['read'], environment: 'market/elsewhere' });
     const path = '/v1/deliveries?project=market&environment=test';
     const refused = await shared().installation.call('GET', path, undefined, { token: bound });
-    assert.ok(refused.status >= 403, JSON.stringify(refused.body));
+    assert.deepEqual([refused.status, refused.body.code], [404, 'ENVIRONMENT_NOT_FOUND']);
   });
 });

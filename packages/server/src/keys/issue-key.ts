@@ -11,6 +11,7 @@ import { checkMetadata, checkRateLimits } from '../projects/settings.ts';
 import type { Secret } from '../vault/secret.ts';
 import { showKey } from './key.ts';
 import { checkNetworks, checkPeriod, LATEST_MS, readTime } from './key-settings.ts';
+import { givenTo } from './key-entry.ts';
 import { insertCredential } from './insert-credential.ts';
 import { checkRules } from './key-rules.ts';
 import type { Prepared } from './prepare-delivered.ts';
@@ -54,9 +55,8 @@ export async function issueKey(
   const wrong = checkSettings(input);
   if (wrong !== null) return wrong;
   const keyId = random.newId('key');
-  const { name: _, metadata: __, ...set } = input;
   const draft = {
-    ...attributionWith(caller, set),
+    ...attributionWith(caller, givenTo(input)),
     action: 'key.issued',
     subject: keyId,
     project: project.id,

@@ -10,7 +10,7 @@ import { findRules } from '../projects/projects.store.ts';
 import { checkMetadata, checkRateLimits } from '../projects/settings.ts';
 import { type Around, addsToKey, loosensKey, widensKey } from './critical.ts';
 import { stateAt } from './key.ts';
-import { keyEntry } from './key-entry.ts';
+import { givenTo, keyEntry } from './key-entry.ts';
 import { areNetworksWithin, checkRules, isCovered, isOpen, takesNetworks } from './key-rules.ts';
 import { checkNetworks, checkPeriod, readTime } from './key-settings.ts';
 import { findAddressBook, type PlacedKey } from './keys.store.ts';
@@ -49,9 +49,7 @@ export async function updateKey(
   const wrong =
     checkNetworks(patch.allowedNetworks) ?? checkRateLimits(patch.rateLimits) ?? checkMetadata(patch.metadata);
   if (wrong !== null) return wrong;
-  // What a key is called, and what else is written about it, is not what it may do.
-  const { name: _, metadata: __, ...set } = patch;
-  const by = attributionWith(caller, set);
+  const by = attributionWith(caller, givenTo(patch));
   const draft = { ...keyEntry(caller, placed, 'key.changed', by), code: namesSet(patch) };
   const recorded = await ledger.record(draft, async (facts) => {
     const key = await facts.find('keys', placed.id);

@@ -172,19 +172,27 @@ describe('the rollback guard beside any database', () => {
     assert.deepEqual(alarms, ['HEAD_NOT_REMEMBERED', 'HEAD_NOT_REMEMBERED'], 'it is remembered again');
   });
 
-  it("enters an operator's word where nothing remembers the newest entry, and none where it is there", async () => {
+  it("enters an operator's word where nothing remembers the newest entry, and none where it is there", async (t) => {
     await using place = await createPlace('sqlite');
+    const warned = t.mock.method(log, 'warn');
+    /** What the operator was told at the newest start: a flag that is left in accepts whatever comes. */
+    const told = () =>
+      warned.mock.calls
+        .flatMap(({ arguments: [, text] }) => /nothing to accept|is served/.exec(String(text)) ?? [])
+        .at(-1);
     const entered = async (call: Parameters<Parameters<typeof run>[2]>[0]) => {
       const { items } = (await call('GET', '/v1/audit/entries?action=rollback.accepted')).body;
       return items.map(({ side }: { side: { why: string; reason: string } }) => [side.why, side.reason]);
     };
     const acceptRollback = 'restored elsewhere';
     await run(place, { acceptRollback }, async (call) => assert.deepEqual(await entered(call), []));
+    assert.equal(told(), 'nothing to accept');
     rmSync(headFile(place));
-    for (let starts = 0; starts < 2; starts++) {
+    for (const expected of ['is served', 'nothing to accept']) {
       await run(place, { acceptRollback }, async (call) => {
         assert.deepEqual(await entered(call), [['nothing remembers its newest entry', acceptRollback]]);
       });
+      assert.equal(told(), expected);
     }
   });
 

@@ -21,6 +21,8 @@ export interface RollbackGuard extends Disposable {
   readonly committed: (head: Head) => void;
   /** Nothing remembers the newest entry of a database that has entries: whether it is an older one can't be told. */
   readonly unremembered: boolean;
+  /** What is wrong with it, or not known; null: nothing, so that nobody has to accept it. */
+  readonly doubt: string | null;
   /** It is an older one, or an operator says so, or it can't be told: what was granted since then is not in it. */
   readonly mayBeOlder: boolean;
   /** Enters why an operator had a database served that is no continuation, or not known to be one; else nothing. */
@@ -59,6 +61,7 @@ export async function openRollbackGuard(
       if (entered) record.write({ ...newest, root: rootOfTree(newest.tree) });
     },
     unremembered,
+    doubt,
     mayBeOlder: accepted !== undefined || unremembered,
     enter: async (ledger) => {
       if (doubt === null || accepted === undefined) return;

@@ -2,6 +2,7 @@ import { type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Kysely } from 'kysely';
 import type { PersonRow, RoleGrantRow } from '../../database/people-rows.ts';
 import type { Database } from '../../database/schema.ts';
+import { readCheckedRows } from '../../ledger/checked-rows.ts';
 import type { Recorded } from '../../ledger/entry.ts';
 import { attributionWith, type Caller, type ChangeContext } from '../change-context.ts';
 import { nameOf } from '../opener.ts';
@@ -60,15 +61,19 @@ export async function grantRole(
 
 /** Ends a role. It works on a row that was tampered with too. */
 export async function endRole(
-  { ledger }: ChangeContext,
+  { ledger, reader }: Reading,
   caller: Caller,
-  { id, person_id, ...grant }: RoleGrantRow,
+  { id, person_id }: Pick<RoleGrantRow, 'id' | 'person_id'>,
 ): Promise<Recorded<PersonRow> | Refusal> {
+  // What somebody wrote past the ledger is not entered as what was so.
+  const [read] = await readCheckedRows(reader, ['role_grants'], [id]);
+  const sound = read === undefined || 'tampered' in read ? null : (read.row as RoleGrantRow);
+  const at = { project: sound?.project_id ?? null, environment: sound?.environment_id ?? null };
   const draft = {
-    ...attributionWith(caller, { grant: id, role: grant.role }),
-    ...roleEntry(grant.role, { project: grant.project_id, environment: grant.environment_id }),
+    ...attributionWith(caller, { grant: id, role: sound?.role }),
+    ...(sound === null ? { code: 'tampered' } : roleEntry(sound.role, at)),
     action: 'role.ended',
-    subject: person_id,
+    subject: sound?.person_id ?? id,
     locks: [id, person_id],
   };
   return await ledger.record(draft, async (facts) => {

@@ -78,8 +78,8 @@ export function roleEntry(role: string, at: Resource) {
 }
 
 /** And for as long as whoever gave it is not erased. */
-export function describeGift({ role, reason, expiresAt }: RoleGift) {
-  return { role: nameOf(role), reason, expiresAt: expiresAt === null ? null : new Date(expiresAt).toISOString() };
+export function describeGift({ role, expiresAt }: RoleGift) {
+  return { role: nameOf(role), expiresAt: expiresAt === null ? null : new Date(expiresAt).toISOString() };
 }
 
 export function makeRole(
