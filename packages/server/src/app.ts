@@ -137,7 +137,7 @@ export async function startControlPlane(config: Config, log: Log): Promise<Contr
   const routes = { gate, context, reader: store.reader, cursors: newCursors(random), signIn };
   mountControlPlane(app, {
     ...{ ...routes, feed, unreadable, usageLog, denials, alarms, store, vault, seals, rewrapper, ...audit },
-    ...{ ...people, ...people.offboarding, places, place, signOnFailed: tellSignOn.bind(null, log) },
+    ...{ ...people, ...people.offboarding, livedTime, places, place, signOnFailed: tellSignOn.bind(null, log) },
   });
   // Its clients hold tokens: people read secrets where they confirm it.
   const vaultApi = { ...routes, authenticate: tokens, vault, seals, refused };

@@ -128,7 +128,7 @@ async function pruneOld(maintained: Maintained): Promise<void> {
   const rules = await listLapseRules(store.reader);
   const days = Math.max(auditDays, ...rules.map(({ unused_days }) => unused_days ?? 0));
   const before = livedTime.now() - days * DAY_MS;
-  const pruned = await pruneLog({ vault, store, log: audit.log }, { actor: 'system' }, before);
+  const pruned = await pruneLog({ vault, store, log: audit.log, livedTime }, { actor: 'system' }, before);
   if (isRefusal(pruned)) {
     if (pruned.refused === 'LOG_FORGED')
       alarms.raise('LOG_FORGED', `${vault.ledger.head.installation}/entries`, pruned.detail);

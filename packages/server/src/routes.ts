@@ -49,6 +49,7 @@ import { mountFactors } from './keys/factors.routes.ts';
 import { mountKeyStates } from './keys/key-states.routes.ts';
 import { mountKeys, mountRotation } from './keys/keys.routes.ts';
 import type { Alarms } from './ledger/alarms.ts';
+import type { LivedTime } from './ledger/lived-time.ts';
 import { registerControlMetrics } from './metrics.ts';
 import { mountEnvironmentSettings } from './projects/environment-settings.routes.ts';
 import { mountConsumers, mountEnvironments, mountProjects, type Routes } from './projects/projects.routes.ts';
@@ -74,6 +75,7 @@ export interface ControlPlaneRoutes extends Routes {
   readonly seals: SealGate;
   readonly rewrapper: Rewrapper;
   readonly log: TransparencyLog;
+  readonly livedTime: LivedTime;
   readonly personal: PersonalParts;
   readonly scratch: Scratch;
   readonly witnesses: Witnesses;

@@ -3,6 +3,7 @@ import { TILE_WIDTH } from '@keyhold/protocol/log/tile';
 import type { Kysely } from 'kysely';
 import type { Database } from '../database/schema.ts';
 import type { Store } from '../database/store.ts';
+import type { LivedTime } from '../ledger/lived-time.ts';
 import type { Attributed } from '../ledger/entry.ts';
 import {
   countKeptTiles,
@@ -49,6 +50,7 @@ interface Pruning {
   readonly vault: Vault;
   readonly store: Store;
   readonly log: TransparencyLog;
+  readonly livedTime: Pick<LivedTime, 'latest'>;
 }
 
 /**
@@ -61,8 +63,9 @@ export function pruneLog(pruning: Pruning, caller: Attributed, beforeMs: number)
 }
 
 async function pruneInTurn(pruning: Pruning, caller: Attributed, beforeMs: number): Promise<Pruned | Refusal> {
-  const { vault, log } = pruning;
-  const last = await lastBefore(vault.reader, beforeMs, vault.clock.wall());
+  const { vault, log, livedTime } = pruning;
+  // By a clock that is behind now all that is young would seem to have been entered ahead of its time.
+  const last = await lastBefore(vault.reader, beforeMs, livedTime.latest());
   const checkpoint = await log.covering(Math.max(1, last));
   if (isRefusal(checkpoint)) return checkpoint;
   const slowest = await slowestExport(vault.reader);

@@ -17,6 +17,8 @@ import { LogTiles } from './log-tiles.ts';
 import { pruneLog } from './prune-log.ts';
 import { rootOfEntries } from './root-of-entries.ts';
 
+const LIVED = { latest: () => Date.now() };
+
 /** A log over such a vault, as far as it is needed to give entries up. */
 function logOver({ store }: OwnVault): TransparencyLog {
   const tiles = new LogTiles(store.reader, new Scratch(store), () => {});
@@ -31,7 +33,11 @@ async function pruneWhile(own: OwnVault, meanwhile: () => Promise<unknown>, log 
     return await vault.ledger.record(draft, change);
   };
   const ledger = { head: vault.ledger.head, record } as Ledger;
-  return await pruneLog({ vault: { ...vault, ledger }, store, log }, { actor: 'system' }, Number.MAX_SAFE_INTEGER);
+  return await pruneLog(
+    { vault: { ...vault, ledger }, store, log, livedTime: LIVED },
+    { actor: 'system' },
+    Number.MAX_SAFE_INTEGER,
+  );
 }
 
 onEachDatabase('giving entries up', (createPlace) => {
@@ -42,7 +48,7 @@ onEachDatabase('giving entries up', (createPlace) => {
     const log = logOver(own);
     let second: ReturnType<typeof pruneLog> | undefined;
     let [hasBegun, begunMeanwhile] = [false, false];
-    const pruning = { log, store: own.store, vault: own.vault };
+    const pruning = { log, store: own.store, vault: own.vault, livedTime: LIVED };
     const watched = Object.defineProperty({ ...pruning }, 'vault', {
       get: () => {
         hasBegun = true;
@@ -60,7 +66,7 @@ onEachDatabase('giving entries up', (createPlace) => {
     );
     assert.ok('upTo' in first && first.upTo === TILE_WIDTH && first.sequence !== null, JSON.stringify(first));
     assert.equal(begunMeanwhile, false);
-    assert.deepEqual(await second, { upTo: TILE_WIDTH, sequence: null });
+    assert.deepEqual(await second, { upTo: TILE_WIDTH, count: 0, heldBy: null, sequence: null });
   });
 
   it('holes no root that is made of the entries meanwhile', async () => {

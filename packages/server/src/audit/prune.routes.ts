@@ -1,11 +1,8 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import * as operations from '@keyhold/protocol/operations/audit';
 import type { FastifyInstance } from 'fastify';
-import type { Store } from '../database/store.ts';
 import type { Attributed } from '../ledger/entry.ts';
 import { type Gate, mount } from '../http/mount.ts';
-import type { Vault } from '../vault/vault.ts';
-import type { TransparencyLog } from './log.ts';
 import { pruneLog } from './prune-log.ts';
 
 /** What a higher floor decides: who may, and how an entry names him. */
@@ -22,7 +19,7 @@ export function mountPruning<P extends { readonly id: string }>(
   app: FastifyInstance,
   gate: Gate<P>,
   { permit, attribute }: PruneAccess<P>,
-  pruning: { readonly vault: Vault; readonly store: Store; readonly log: TransparencyLog },
+  pruning: Parameters<typeof pruneLog>[0],
 ): void {
   mount(app, gate, operations.pruneLog, async ({ principal, body: { before }, ip, confirm }) => {
     const denied = permit(principal) ?? (await confirm());
@@ -30,7 +27,7 @@ export function mountPruning<P extends { readonly id: string }>(
     const beforeMs = Date.parse(before);
     if (Number.isNaN(beforeMs)) return refuse('INVALID_INPUT', 'There is no such time.', '/before');
     // 2030 typed for 2020 would give up all but the newest: nothing brings them back.
-    if (beforeMs > pruning.vault.clock.wall() + CLOCKS_APART_MS)
+    if (beforeMs > pruning.livedTime.latest() + CLOCKS_APART_MS)
       return refuse('INVALID_INPUT', 'That time has not come: everything there is would be given up.', '/before');
     const pruned = await pruneLog(pruning, attribute(principal, ip), beforeMs);
     if (isRefusal(pruned)) return pruned;

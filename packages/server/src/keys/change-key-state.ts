@@ -120,9 +120,18 @@ async function destroySecrets(facts: Facts, keyId: string): Promise<boolean> {
   return false;
 }
 
-/** A row that somebody wrote past the ledger says nothing about what verifiers hold: it is ended whatever it says. */
+/**
+ * A row that somebody wrote past the ledger says nothing about what verifiers hold: it is ended whatever it says. Where it
+ * says worse of it than it is to become, that stays: it may be true, and harms nobody where it is not.
+ */
 async function seize(facts: Facts, key: KeyRow, { to, reason }: StateChange): Promise<KeyRow> {
+  if (isWorse(key.state, to)) return await facts.overwrite('keys', key, {});
   return await facts.overwrite('keys', key, { state: to, reason: reason ?? null });
+}
+
+function isWorse(state: State, than: State): boolean {
+  const worst: readonly State[] = ['deactivated', 'compromised', 'destroyed'];
+  return worst.indexOf(state) > worst.indexOf(than);
 }
 
 async function move(facts: Facts, key: KeyRow, { to, reason }: StateChange, nowMs: number): Promise<KeyRow | Refusal> {

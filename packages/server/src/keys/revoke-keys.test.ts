@@ -76,6 +76,10 @@ onEachDatabase('revoking many keys', (createPlace) => {
     assert.notEqual(await codeOf(forged.secret), 'VALID');
     const { state, reason } = await expect(200, 'GET', `/v1/keys/${known.keyId}`);
     assert.deepEqual([state, reason], ['compromised', 'key_compromise']);
+    // Nor does it become less dead by an edit that is found: what was said of it may be true.
+    await raw.run(`update keys set name = 'edited' where id = '${known.keyId}'`);
+    await expect(200, 'POST', '/v1/keys/revoke', { consumer, reason: 'unspecified' });
+    assert.equal((await expect(200, 'GET', `/v1/keys/${known.keyId}`)).state, 'compromised');
   });
 
   it('takes keys or a consumer, and says that there are none', async () => {

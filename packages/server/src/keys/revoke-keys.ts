@@ -11,6 +11,8 @@ import { openForTakingAway } from './open-key.ts';
 
 /** At a time: they share commits, and wait for the same leases. */
 const AT_ONCE = 1_000;
+/** In one change, while which nobody else commits. */
+const LOOKED_AT_ONCE = 50;
 const ROWS_PER_READ = 500;
 
 interface Keys {
@@ -29,7 +31,7 @@ export interface RevokedKeys {
 
 /** Which keys a call is about. */
 export interface FoundKeys {
-  /** Ids of those that it may change. */
+  /** Ids of those that it may change, the living ones first. */
   readonly changing: readonly string[];
   /** Those that are as dead as it would make them. */
   readonly dead: readonly Pick<KeyRow, 'id' | 'environment_id'>[];
@@ -46,17 +48,21 @@ export async function revokeKeys(
   { changing, dead }: FoundKeys,
   reason: RevocationReason,
 ): Promise<RevokedKeys | Refusal> {
+  // First: the one that was stolen does not wait until thousands that are over were looked at.
+  const living = await revokeEach(keys, caller, changing, reason);
   const looked = await lookAtDead(keys.context, caller, dead);
   if (isRefusal(looked)) return looked;
   const concerned = new Set(dead.map(({ environment_id }) => environment_id));
-  const [done, repeated] = await Promise.all([
-    revokeEach(keys, caller, [...changing, ...looked.tampered], reason),
+  const [madeDead, repeated] = await Promise.all([
+    revokeEach(keys, caller, looked.tampered, reason),
     dead.length === 0 ? null : keys.context.propagation.taken(looked.sequence, concerned),
   ]);
-  const { barrier } = done;
+  const barriers = [living.barrier, madeDead.barrier, repeated].filter((one) => one !== null);
   return {
-    ...done,
-    barrier: barrier !== null && repeated !== null ? together(barrier, repeated) : (barrier ?? repeated),
+    revoked: [...living.revoked, ...madeDead.revoked],
+    entries: [...living.entries, ...madeDead.entries],
+    refusals: [...living.refusals, ...madeDead.refusals],
+    barrier: barriers.length === 0 ? null : barriers.reduce(together),
   };
 }
 
@@ -115,17 +121,18 @@ export async function keysOfConsumer(
   reason: RevocationReason,
   nowMs: number,
 ): Promise<FoundKeys> {
-  const changing: string[] = [];
+  const living: string[] = [];
+  const worse: string[] = [];
   const dead: FoundKeys['dead'][number][] = [];
   const isWorse = stateAfterRevocation(reason) === 'compromised';
   for (let after: string | undefined; ; ) {
     const rows = await listKeys(reader, { ...within, consumer, after, limit: ROWS_PER_READ, nowMs });
     for (const { id, environment_id, state } of rows) {
-      const changes = state === 'active' || state === 'suspended' || (isWorse && state === 'deactivated');
-      if (changes) changing.push(id);
+      if (state === 'active' || state === 'suspended') living.push(id);
+      else if (isWorse && state === 'deactivated') worse.push(id);
       else dead.push({ id, environment_id });
     }
-    if (rows.length < ROWS_PER_READ) return { changing, dead };
+    if (rows.length < ROWS_PER_READ) return { changing: [...living, ...worse], dead };
     after = rows.at(-1)?.id;
   }
 }
@@ -138,8 +145,8 @@ async function lookAtDead(
 ): Promise<{ readonly sequence: number; readonly tampered: readonly string[] } | Refusal> {
   const all: string[] = [];
   let newest = 0;
-  for (let i = 0; i < dead.length; i += AT_ONCE) {
-    const some = dead.slice(i, i + AT_ONCE).map(({ id }) => id);
+  for (let i = 0; i < dead.length; i += LOOKED_AT_ONCE) {
+    const some = dead.slice(i, i + LOOKED_AT_ONCE).map(({ id }) => id);
     const draft = { ...attribution(caller), action: 'key.revoked', subject: some[0] as string };
     const recorded = await ledger.record(draft, async (facts) => {
       const tampered: string[] = [];

@@ -38,6 +38,11 @@ export class LivedTime {
     return Math.min(this.#clock.wall(), this.#livedMs());
   }
 
+  /** Never behind the wall clock nor behind what was lived: what says that it happens later was entered by a wrong clock. */
+  latest(): number {
+    return Math.max(this.#clock.wall(), this.#livedMs());
+  }
+
   /** So that the next start goes on from here. */
   async keep(): Promise<void> {
     const at = Math.floor(this.#livedMs());
