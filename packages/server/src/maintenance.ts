@@ -22,6 +22,7 @@ import { forgetOldKeys } from './ledger/idempotency.store.ts';
 import { verifyChain } from './ledger/verify-chain.ts';
 import { expireDeliveries } from './delivery/expire-deliveries.ts';
 import { replaceHandedKeys } from './verification/replace-handed-keys.ts';
+import { finishDestroying } from './keys/finish-destroying.ts';
 import { lapseUnusedKeys } from './keys/lapse-unused-keys.ts';
 import { listLapseRules } from './keys/unused-keys.store.ts';
 import { detectInexactReplay } from './verification/detect-inexact-replay.ts';
@@ -109,6 +110,9 @@ export function startMaintenance(maintained: Maintained): () => void {
   const finish = async () => void (await finishOffboardings(maintained.offboarding, maintained.alarms));
   every(MINUTE_MS, finish);
   void finish().catch(() => {});
+  const destroy = async () => void (await finishDestroying({ ...maintained, reader: maintained.store.reader }));
+  every(HOUR_MS, destroy);
+  void destroy().catch(() => {});
   every(10 * MINUTE_MS, () => syncAll(maintained.offboarding));
   void syncAll(maintained.offboarding).catch(() => {});
   void checkChain(maintained).catch(() => {});

@@ -24,6 +24,7 @@ import { deliveriesByEnvironment } from './migrations/0021-deliveries-by-environ
 import { listedTokens } from './migrations/0022-listed-tokens.ts';
 import { searchedByTime } from './migrations/0023-searched-by-time.ts';
 import { whatIsStillHeld } from './migrations/0024-what-is-still-held.ts';
+import { destroyedKeys } from './migrations/0025-destroyed-keys.ts';
 import type { Database } from './schema.ts';
 
 /** In order; a number never changes its meaning once released. */
@@ -52,6 +53,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   listedTokens,
   searchedByTime,
   whatIsStillHeld,
+  destroyedKeys,
 ];
 
 /**

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { ExplainNode, type Kysely, sql } from 'kysely';
 import { findExpired } from '../delivery/deliveries.store.ts';
+import { listDestroyed } from '../keys/keys.store.ts';
 import { findUndestroyed } from '../secrets/secrets.store.ts';
 import { createPlace } from '../testing/databases.ts';
 import { run } from './run.ts';
@@ -56,7 +57,7 @@ describe('the SQLite database', () => {
     assert.ok(statSync(join(place.folder, 'keyhold.db-wal')).size < 8_000_000);
   });
 
-  it('walks through nothing that is gone, to find deliveries that expire and versions to make room of', async () => {
+  it('walks through nothing that is gone, nor through keys that live, to find what expires, what makes room and what was destroyed', async () => {
     await using place = await createPlace('sqlite');
     await using store = await openSqlite(join(place.folder, 'keyhold.db'));
     const plans: unknown[] = [];
@@ -72,7 +73,9 @@ describe('the SQLite database', () => {
     await findUndestroyed(explained, 'sec_1', 9, 20);
     assert.match(`${plans[0]}`, /deliveries_waiting/);
     assert.match(`${plans[1]}`, /secret_versions_undestroyed/);
-    assert.equal(plans.length, 2, `${plans}`);
+    await listDestroyed(explained, 'key_1', 500);
+    assert.match(`${plans[2]}`, /keys_destroyed/);
+    assert.equal(plans.length, 3, `${plans}`);
   });
 
   it('sets nothing aside in temporary files, by whichever connection', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { REVOCATION_REASONS } from '@keyhold/protocol/state';
+import { Ledger } from '../ledger/ledger.ts';
 import { onEachDatabase } from '../testing/databases.ts';
 import { openRaw } from '../testing/raw-database.ts';
 import { shareMarket } from '../testing/shared-market.ts';
@@ -120,15 +121,23 @@ onEachDatabase('taking a key away', (createPlace) => {
     assert.equal(refused.code, 'ILLEGAL_TRANSITION');
   });
 
-  it('destroys a key that was rotated more often than one entry has room for', async () => {
+  it('destroys a key that was rotated more often than one entry has room for, though its token ends meanwhile', async (t) => {
     const { key } = await shared().expect(201, 'POST', '/v1/keys', {
       ...{ project: 'market', environment: 'test', consumer: shared().market.consumer, name: 'often' },
       ...{ permissions: ['prices:read'], credential: { kind: 'hmac' } },
     });
     for (let rotations = 0; rotations < 130; rotations++)
       await shared().expect(201, 'POST', `/v1/keys/${key.id}/rotate`, { overlapSeconds: 0 });
-    const destroyed = await post(key.id, 'destroy');
-    assert.equal(destroyed.key.state, 'destroyed');
+    const { token, secret } = await shared().expect(201, 'POST', '/v1/tokens', { name: 'ends', scopes: ['admin'] });
+    const { record } = Ledger.prototype;
+    let entries = 0;
+    t.mock.method(Ledger.prototype, 'record', async function (this: Ledger, ...args: Parameters<typeof record>) {
+      if (args[0].action === 'key.destroyed' && ++entries === 2)
+        await shared().expect(200, 'POST', `/v1/tokens/${token.id}/revoke`);
+      return await record.apply(this, args);
+    });
+    const destroyed = await shared().expect(200, 'POST', `/v1/keys/${key.id}/destroy`, {}, { token: secret });
+    assert.deepEqual([destroyed.key.state, destroyed.barrier.acknowledged, entries], ['destroyed', 1, 3]);
     await using raw = await openRaw(shared().place);
     const kept = await raw.rows(
       `select s.id from signature_keys s join credentials c on c.id = s.credential_id

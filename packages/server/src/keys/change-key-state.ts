@@ -2,7 +2,7 @@ import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Key } from '@keyhold/protocol/operations/keys';
 import type { Barrier } from '@keyhold/protocol/operations/shapes';
 import type { RevocationReason, State } from '@keyhold/protocol/state';
-import { attribution, type Caller, type ChangeContext } from '../access/change-context.ts';
+import { type Attribution, attribution, type Caller, type ChangeContext } from '../access/change-context.ts';
 import type { CredentialRow, KeyRow } from '../database/schema.ts';
 import { endDeliveriesOf } from '../delivery/end-deliveries.ts';
 import type { Recorded } from '../ledger/entry.ts';
@@ -46,10 +46,10 @@ async function takeAway(
   const recorded = await recordState(context, caller, placed, change);
   if (isRefusal(recorded)) return recorded;
   for (let { left } = recorded.value; left; ) {
-    // Secrets and links that its entry had no room for.
-    const more = await recordState(context, { ...caller, idempotency: undefined }, placed, change);
-    if (isRefusal(more)) return more;
-    ({ left } = more.value);
+    // Secrets and links that its entry had no room for; whoever is let in no more meanwhile is waited for all the same.
+    const { actor, side } = attribution(caller);
+    const more = await recordState(context, caller, placed, change, { actor, side });
+    left = !isRefusal(more) && more.value.left;
   }
   // Where a tampered row says that it lies is not where verifiers hold it.
   const { key, tampered } = recorded.value;
@@ -75,8 +75,9 @@ function recordState(
   caller: Caller,
   placed: PlacedKey,
   change: StateChange,
+  by?: Attribution,
 ): Promise<Recorded<{ key: Key; tampered: boolean; left: boolean }> | Refusal> {
-  const draft = { ...keyEntry(caller, placed, change.action), code: change.reason };
+  const draft = { ...keyEntry(caller, placed, change.action, by), code: change.reason };
   return ledger.record(draft, async (facts) => {
     const { row: key, tampered } = change.evenIfTampered
       ? await facts.examine('keys', placed.id)

@@ -73,6 +73,31 @@ export async function findSignatureKeys(
   return new Map(rows.map((row) => [row.credential_id, row]));
 }
 
+/** Ids beyond `after` of keys that were destroyed, oldest first. */
+export async function listDestroyed(db: Db, after: string, limit: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom('keys')
+    .select('id')
+    .where('state', '=', 'destroyed')
+    .where('id', '>', after)
+    .orderBy('id')
+    .limit(limit)
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
+/** What can still be opened of what credentials of these keys were verified with. */
+export async function findOpenable(db: Db, keyIds: readonly string[]) {
+  return await db
+    .selectFrom('credentials')
+    .innerJoin('keys', 'keys.id', 'credentials.key_id')
+    .innerJoin('signature_keys', 'signature_keys.credential_id', 'credentials.id')
+    .select(['signature_keys.id', 'credentials.key_id', 'keys.project_id', 'keys.environment_id'])
+    .where('credentials.key_id', 'in', [...keyIds])
+    .where('signature_keys.envelope', 'is not', null)
+    .execute();
+}
+
 /** Newest first within each key. */
 export async function listCredentials(db: Db, keyIds: readonly string[]): Promise<CredentialRow[]> {
   if (keyIds.length === 0) return [];
