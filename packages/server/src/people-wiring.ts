@@ -68,7 +68,8 @@ export function peopleOf(context: ChangeContext, ground: PeopleGround, tokenRevo
   const { store, scratch, tampered, policies, places, decisions, alarms } = ground;
   const reading = { ...context, reader: store.reader };
   const approving = { ...reading, tampered, roleNamed: policies.roleNamed };
-  const offboarding = { ...reading, scratch, tokenRevoked, underWay: new Set<string>() };
+  const finished = alarms.settle.bind(alarms, 'OFFBOARDING_UNFINISHED');
+  const offboarding = { ...reading, scratch, tokenRevoked, underWay: new Set<string>(), finished };
   return {
     approving,
     policies: { ...approving, places, book: policies, decisions },

@@ -91,6 +91,7 @@ export interface ControlPlaneRoutes extends Routes {
   readonly place: InEnvironment;
   /** Off-boardings that somebody waits for. */
   readonly underWay: Set<string>;
+  readonly finished: (offboarding: string) => void;
   readonly usageLog: UsageLog;
   readonly denials: DenialLog;
   /** Told after a token was revoked, before its revocation is answered. */
@@ -118,8 +119,7 @@ export function mountControlPlane(app: FastifyInstance, routes: ControlPlaneRout
     roleNamed: routes.signIn.roleNamed,
     home: routes.place,
   });
-  const { scratch, tokenRevoked, underWay, places, vault } = routes;
-  const leaving = { ...routes, context: { ...routes.context, reader, scratch, tokenRevoked, underWay, places, vault } };
+  const leaving = { ...routes, context: { ...routes, ...routes.context } };
   mountExposures(app, leaving);
   mountOffboarding(app, leaving);
   mountApprovals(app, routes);

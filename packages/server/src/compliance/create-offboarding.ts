@@ -8,10 +8,12 @@ import { endAppRole } from '../access/app-roles/save-app-role.ts';
 import { endWorkload, noWorkload } from '../access/remove-workload.ts';
 import { endToken } from '../access/revoke-token.ts';
 import type { OffboardingRow } from '../database/compliance-rows.ts';
+import { readCheckedRows } from '../ledger/checked-rows.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import type { Facts } from '../ledger/facts.ts';
 import { findActors } from './find-exposures.ts';
 import { finishOffboarding, type OffboardContext } from './finish-offboarding.ts';
+import { findUnfinished } from './offboardings.store.ts';
 
 export interface Leaving {
   /** Id of a person, a token or a workload. */
@@ -32,16 +34,19 @@ export async function createOffboarding(
 ): Promise<{ offboarding: OffboardingRow; barrier: Barrier } | Refusal> {
   const wrong = await refuseStrangers(context, leaving);
   if (wrong !== null) return wrong;
+  const unfinished = await claimUnfinished(context, leaving);
   let row: OffboardingRow | undefined;
-  const id = context.random.newId('offboarding');
+  const id = unfinished?.id ?? context.random.newId('offboarding');
   context.underWay.add(id);
   try {
     const begun = await endPrincipal(context, by, leaving.of, async (facts) => {
-      row = await facts.insert('offboardings', {
-        ...{ id, principal_id: leaving.of, reason: leaving.reason, made_by: by.actor, state: 'ending' },
-        ...{ kept: JSON.stringify(leaving.keep), exposures: 0, list_digest: null, log_from: 0, log_to: 0 },
-        ...{ created_at: context.clock.wall(), finished_at: null },
-      });
+      row =
+        unfinished ??
+        (await facts.insert('offboardings', {
+          ...{ id, principal_id: leaving.of, reason: leaving.reason, made_by: by.actor, state: 'ending' },
+          ...{ kept: JSON.stringify(leaving.keep), exposures: 0, list_digest: null, log_from: 0, log_to: 0 },
+          ...{ created_at: context.clock.wall(), finished_at: null },
+        }));
     });
     if (isRefusal(begun)) return begun;
     const left = row as unknown as OffboardingRow;
@@ -51,6 +56,27 @@ export async function createOffboarding(
   } finally {
     context.underWay.delete(id);
   }
+}
+
+/**
+ * What was begun alike and came to no end: it is gone on with, else a provider that repeats its word, as each does that
+ * hears of a fault, would leave one more each time.
+ */
+async function claimUnfinished(
+  { reader, underWay }: OffboardContext,
+  { of, keep }: Leaving,
+): Promise<OffboardingRow | undefined> {
+  for (const id of await findUnfinished(reader, of)) {
+    if (underWay.has(id)) continue;
+    underWay.add(id);
+    // Read once nobody else finishes it any more.
+    const [checked] = await readCheckedRows(reader, ['offboardings'], [id]);
+    if (checked !== undefined && 'row' in checked && checked.table === 'offboardings') {
+      if (checked.row.state === 'ending' && checked.row.kept === JSON.stringify(keep)) return checked.row;
+    }
+    underWay.delete(id);
+  }
+  return undefined;
 }
 
 async function endPrincipal(

@@ -28,6 +28,8 @@ export interface OffboardContext extends ChangeContext {
   readonly tokenRevoked: () => Promise<void>;
   /** Ids of those that somebody waits for: they are not finished a second time meanwhile. */
   readonly underWay: Set<string>;
+  /** Told which came to its end. */
+  readonly finished: (id: string) => void;
 }
 
 const AT_ONCE = 100;
@@ -66,7 +68,9 @@ export async function finishOffboarding(
     const listed = { exposures: count, list_digest: digest, log_from: logFrom, log_to: logTo };
     return await facts.update('offboardings', held, { ...listed, state: 'done', finished_at: context.clock.wall() });
   });
-  return isRefusal(recorded) ? recorded : recorded.value;
+  if (isRefusal(recorded)) return recorded;
+  context.finished(row.id);
+  return recorded.value;
 }
 
 /** Ends what he made, until nothing of it is left but what is kept, with what that made. */
@@ -147,7 +151,6 @@ export async function finishOffboardings(context: OffboardContext, alarms: Alarm
       if (checked.row.state !== 'ending') continue;
       const done = await finishOffboarding(context, { actor: 'system' }, checked.row);
       if (isRefusal(done)) throw new Error(done.detail);
-      alarms.settle('OFFBOARDING_UNFINISHED', id);
       finished++;
     } catch (error) {
       // One that can't be finished holds up no other.

@@ -249,11 +249,11 @@ onEachDatabase('off-boarding', (createPlace) => {
 });
 
 onEachDatabase('an off-boarding that did not come to its end', (createPlace) => {
-  it('is finished by itself at the next start; one that can not be ends what he made, and raises an alarm', async () => {
+  it('is finished by itself at the next start; one that can not be ends all else, is begun once, and raises an alarm', async () => {
     await using place = await createPlace();
     await using raw = await openRaw(place);
     const past = new WrittenPast(raw);
-    let offboardings: { id: string; listDigest: string }[] = [];
+    let offboardings: { id: string; of: string; listDigest: string }[] = [];
     const secrets: string[] = [];
     let owner: TestPerson;
     {
@@ -273,7 +273,9 @@ onEachDatabase('an off-boarding that did not come to its end', (createPlace) => 
         offboardings = [...offboardings, offboarding];
         // As it is where the process dies right after its first entry.
         const [role] = await raw.rows(`select id from role_grants where person_id = '${person.id}'`);
-        for (const [table, id] of Object.entries({ tokens: made.token.id, role_grants: role.id })) {
+        const [passkey] = await raw.rows(`select id from person_passkeys where person_id = '${person.id}'`);
+        const his = { tokens: made.token.id, role_grants: role.id, person_passkeys: passkey.id };
+        for (const [table, id] of Object.entries(his)) {
           await past.edit(table, id, { state: 'active' });
           await past.mend(table, id);
         }
@@ -287,18 +289,32 @@ onEachDatabase('an off-boarding that did not come to its end', (createPlace) => 
     await using installation = await startInstallation(place);
     owner.movedTo(installation);
     const [finished, stuck] = offboardings;
+    const list = async () => assertStatus(await owner.call('GET', '/v1/offboardings'), 200).items;
     const stateOf = async (id: string | undefined) =>
       (await owner.call('GET', `/v1/offboardings/${id}`)).body.offboarding.state;
     await eventually('it is finished', async () => (await stateOf(finished?.id)) === 'done');
-    const alarm = await eventually('an alarm', async () => {
+    const alarmOf = async () => {
       const { alarms } = assertStatus(await owner.call('GET', '/v1/installation'), 200);
       return alarms.find(({ code }: { code: string }) => code === 'OFFBOARDING_UNFINISHED');
-    });
+    };
+    const alarm = await eventually('an alarm', alarmOf);
     assert.deepEqual([alarm.subject, await stateOf(stuck?.id)], [stuck?.id, 'ending']);
     for (const token of secrets) {
       const answer = await send(new URL('/v1/projects', installation.controlUrl), 'GET', undefined, { token });
       assert.equal(answer.status, 401);
     }
+    const passkeys = await raw.rows('select state from person_passkeys order by id');
+    assert.deepEqual(
+      passkeys.map(({ state }) => state),
+      ['active', 'removed', 'removed'],
+    );
+    // As a provider says it again, for as long as it hears of a fault.
+    const again = { of: stuck?.of, reason: 'test' };
+    const repeat = () => owner.call('POST', '/v1/offboardings', again);
+    assert.deepEqual([(await repeat()).status, (await list()).length], [500, 2]);
+    await raw.run(place.databaseUrl === undefined ? 'drop trigger stuck' : 'drop trigger stuck on role_grants');
+    assert.equal(assertStatus(await repeat(), 201).offboarding.id, stuck?.id);
+    assert.deepEqual([await stateOf(stuck?.id), await alarmOf()], ['done', undefined]);
     const { items } = assertStatus(await owner.call('GET', `/v1/offboardings/${finished?.id}/exposures`), 200);
     assert.equal(hash('sha256', items.map(lineOf).join(''), 'hex'), finished?.listDigest);
   });

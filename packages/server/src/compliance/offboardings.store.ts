@@ -15,9 +15,14 @@ export async function listOffboardings(db: Db, after: string | undefined, limit:
   return await query.execute();
 }
 
-/** Ids of those that somebody began and that did not come to their end. */
-export async function findUnfinished(db: Db): Promise<string[]> {
-  const rows = await db.selectFrom('offboardings').select('id').where('state', '=', 'ending').orderBy('id').execute();
+/**
+ * Ids of those that somebody began and that did not come to their end.
+ * @param of one person, token, workload or AppRole
+ */
+export async function findUnfinished(db: Db, of?: string): Promise<string[]> {
+  let query = db.selectFrom('offboardings').select('id').where('state', '=', 'ending').orderBy('id');
+  if (of !== undefined) query = query.where('principal_id', '=', of);
+  const rows = await query.execute();
   return rows.map(({ id }) => id);
 }
 

@@ -1,7 +1,8 @@
 import { isRefusal, type Refusal, refuse } from '@keyhold/protocol/errors';
 import type { Kysely } from 'kysely';
 import type { PersonRow } from '../../database/people-rows.ts';
-import type { Database } from '../../database/schema.ts';
+import type { Database, FactTable, FactTables } from '../../database/schema.ts';
+import { isStoreFault } from '../../database/store-fault.ts';
 import type { Recorded } from '../../ledger/entry.ts';
 import type { Facts } from '../../ledger/facts.ts';
 import { attribution, type Attribution, type Caller, type ChangeContext } from '../change-context.ts';
@@ -88,29 +89,61 @@ export async function endPerson(
   });
 }
 
-/**
- * Ends what a removed person still has, and what he gave out that lets somebody in; as many entries as it takes. Safe to
- * repeat.
- */
-export async function emptyPerson({ ledger, reader }: Ending, by: Attribution, id: string): Promise<void> {
-  for (let isMore = true; isMore; ) {
-    const draft = { ...by, action: 'person.emptied', subject: id, locks: await rowsOf(reader, id) };
-    const emptied = await ledger.record(draft, (facts) => endWhatFits(facts, id));
-    isMore = !isRefusal(emptied) && emptied.value;
-  }
-  await withdrawInvitationsBy({ ledger, reader }, by, [id]);
+/** Rows of one kind that a person has, and how they end. */
+interface Kind {
+  readonly of: (db: Kysely<Database>, person: string) => Promise<readonly { readonly id: string }[]>;
+  /** Resolves to whether more are left. */
+  readonly end: (facts: Facts, person: string) => Promise<boolean>;
 }
 
-/** Resolves to whether more is left. */
-async function endWhatFits(facts: Facts, id: string): Promise<boolean> {
-  const { db } = facts;
-  return (
-    (await takeAwayAll(facts, 'invitations', await openInvitations(db, id), { state: 'withdrawn' })) ||
-    (await takeAwayAll(facts, 'sessions', await sessionsOf(db, id), { state: 'ended' })) ||
-    (await removeWaysIn(facts, id)) ||
-    (await takeAwayAll(facts, 'role_grants', await rolesOf(db, [id]), { state: 'ended' })) ||
-    (await takeAwayAll(facts, 'person_identities', await identitiesOf(db, id), { state: 'removed' }))
-  );
+function kind<T extends FactTable>(table: T, of: Kind['of'], over: Partial<Omit<FactTables[T], 'id' | 'salt'>>): Kind {
+  return { of, end: async (facts, person) => await takeAwayAll(facts, table, await of(facts.db, person), over) };
+}
+
+const KINDS: readonly Kind[] = [
+  kind('invitations', openInvitations, { state: 'withdrawn' }),
+  kind('sessions', sessionsOf, { state: 'ended' }),
+  kind('person_passkeys', passkeysOf, { state: 'removed' }),
+  kind('person_passwords', passwordsOf, GONE),
+  kind('role_grants', (db, person) => rolesOf(db, [person]), { state: 'ended' }),
+  kind('person_identities', identitiesOf, { state: 'removed' }),
+];
+
+/**
+ * Ends what a removed person still has, and what he gave out that lets somebody in; as many entries as it takes. Safe to
+ * repeat. What can't be ended keeps no other kind from ending, and is thrown once these did.
+ */
+export async function emptyPerson(context: Ending, by: Attribution, id: string): Promise<void> {
+  const faults: unknown[] = [];
+  const end = async (kinds: readonly Kind[]) => {
+    try {
+      await endKinds(context, by, id, kinds);
+    } catch (error) {
+      // Where the store fails, all of it is for later.
+      if (isStoreFault(error)) throw error;
+      faults.push(error);
+    }
+  };
+  await end(KINDS);
+  if (faults.length > 0) for (const one of KINDS) if ((await one.of(context.reader, id)).length > 0) await end([one]);
+  await withdrawInvitationsBy(context, by, [id]);
+  if (faults.length > 0) throw faults[0];
+}
+
+async function endKinds(
+  { ledger, reader }: Ending,
+  by: Attribution,
+  id: string,
+  kinds: readonly Kind[],
+): Promise<void> {
+  for (let isMore = true; isMore; ) {
+    const draft = { ...by, action: 'person.emptied', subject: id, locks: await rowsOf(reader, id) };
+    const emptied = await ledger.record(draft, async (facts) => {
+      for (const one of kinds) if (await one.end(facts, id)) return true;
+      return false;
+    });
+    isMore = !isRefusal(emptied) && emptied.value;
+  }
 }
 
 /**
@@ -142,13 +175,6 @@ export async function removeWaysIn(facts: Facts, person: string, except?: string
 
 /** Ids of all rows of a person that a change of him may touch. */
 export async function rowsOf(reader: Kysely<Database>, id: string): Promise<string[]> {
-  const lists = await Promise.all([
-    sessionsOf(reader, id),
-    passkeysOf(reader, id),
-    passwordsOf(reader, id),
-    rolesOf(reader, [id]),
-    openInvitations(reader, id),
-    identitiesOf(reader, id),
-  ]);
+  const lists = await Promise.all(KINDS.map(({ of }) => of(reader, id)));
   return [id, ...lists.flat().map((row) => row.id)];
 }
