@@ -31,6 +31,21 @@ export class WrittenPast {
     await this.#raw.run(`update row_heads set digest = '${digest}' where row_id = '${id}'`);
   }
 
+  /** Puts copies of a row beside it, which the ledger knows to be something else. */
+  async multiply(table: string, id: string, count: number, columns: Readonly<Record<string, Column>>): Promise<void> {
+    const row = { ...(await this.row(table, id)), ...columns };
+    const made = Array.from({ length: count }, (_, i) => ({
+      ...row,
+      ...{ id: id.replace(/.{12}$/, `${i}`.padStart(12, '0')), digest: `${id}${i}` },
+    }));
+    const values = made.map((one) => `(${Object.values(one).map(literal).join(', ')})`);
+    await this.#raw.run(`insert into ${table} (${Object.keys(row).join(', ')}) values ${values.join(', ')}`);
+    for (const { id: copy } of made)
+      await this.#raw.run(
+        `insert into row_heads (row_id, digest, sequence) select '${copy}', 'none', sequence from row_heads where row_id = '${id}'`,
+      );
+  }
+
   /** Writes the whole row back, and its digest with it. */
   async restore(table: string, row: RawRow): Promise<void> {
     await this.edit(table, row.id, row);

@@ -31,10 +31,12 @@ export async function suspendPerson(context: Reading, caller: Caller, id: string
       return refuse('ILLEGAL_TRANSITION', 'The person has not enrolled yet: remove him.');
     }
     if ((tampered || row.state === 'active') && (await isLastOwner(facts, id))) return LAST_OWNER;
-    await endSessions(facts, id);
-    await withdrawInvitations(facts, id);
     const over = { state: 'suspended', sessions_after: context.clock.wall() } as const;
-    return await facts[tampered ? 'overwrite' : 'update']('people', row, over);
+    const person = await facts[tampered ? 'overwrite' : 'update']('people', row, over);
+    // Before the sessions, which end by his row, however little room they leave.
+    await withdrawInvitations(facts, id);
+    await endSessions(facts, id);
+    return person;
   });
 }
 

@@ -7,6 +7,7 @@ import type { InvitationRow, PersonPasswordRow, PersonRow, RoleGrantRow } from '
 import type { Database } from '../../database/schema.ts';
 import type { Recorded } from '../../ledger/entry.ts';
 import type { Facts } from '../../ledger/facts.ts';
+import { rowDigest } from '../../ledger/row-digest.ts';
 import { Secret } from '../../vault/secret.ts';
 import type { InEnvironment } from '../../vault/vault.ts';
 import { type Attribution, attribution, attributionWith, type Caller, type ChangeContext } from '../change-context.ts';
@@ -175,18 +176,24 @@ export async function reinvitePerson(
   });
 }
 
-/** Whatever a person is given or loses, what lets him in was meant for him as he was; so was what it offered. */
+/**
+ * Whatever a person is given or loses, what lets him in was meant for him as he was; so was what it offered. The one that
+ * the ledger knows to be open goes first, for each withdraws those before it: ones that somebody revived past the ledger
+ * open nothing, and go as far as there is room.
+ */
 export async function withdrawInvitations(facts: Facts, person: string): Promise<void> {
-  for (const { id } of await openInvitations(facts.db, person)) {
-    await facts.takeAway('invitations', id, { state: 'withdrawn' });
-  }
+  const sound: InvitationRow[] = [];
+  const revived: InvitationRow[] = [];
+  for (const row of await openInvitations(facts.db, person))
+    ((await facts.headOf(row.id)) === rowDigest(row) ? sound : revived).push(row);
+  await takeAwayAll(facts, 'invitations', [...sound, ...revived], { state: 'withdrawn' });
   const offers = (await passwordsOf(facts.db, person)).filter(({ state }) => state === 'offered');
   // Without its invitation it opens nothing: what does not fit goes the next time.
   await takeAwayAll(facts, 'person_passwords', offers, GONE);
 }
 
-/** An entry names each, and is bounded. */
-const WITHDRAWN_AT_ONCE = 50;
+/** An entry names each, one that was tampered with twice, and is bounded. */
+const WITHDRAWN_AT_ONCE = 25;
 
 /** Whoever invited holds the invitation: where he is gone, so is it. Resolves to how many there were. */
 export async function withdrawInvitationsBy(

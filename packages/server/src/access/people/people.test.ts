@@ -323,6 +323,29 @@ onEachDatabase('people', (createPlace) => {
     await owner.call('DELETE', `/v1/people/${second.id}`);
   });
 
+  it('is suspended whatever was revived past the ledger, and nobody enrols as him afterwards', async () => {
+    const { owner, place } = shared();
+    await using raw = await openRaw(place);
+    const past = new WrittenPast(raw);
+    const person = await newPerson({ role: 'developer' });
+    const again = await owner.call('POST', `/v1/people/${person.id}/invite`, {}, { confirm: true });
+    const [open] = await raw.rows(`select id from invitations where person_id = '${person.id}' and state = 'open'`);
+    await past.multiply('sessions', person.sessionId, 30, { state: 'active' });
+    await past.multiply('invitations', open.id, 40, { state: 'open' });
+    const suspended = await owner.call('POST', `/v1/people/${person.id}/suspend`, {});
+    assert.equal(suspended.status, 200, JSON.stringify(suspended.body));
+    assert.equal((await past.row('invitations', open.id))['state'], 'withdrawn');
+    await owner.call('POST', `/v1/people/${person.id}/resume`, {}, { confirm: true });
+    assert.deepEqual([await isIn(person), (await enrolWith(again))[1]], [false, 401]);
+    // Nor by what he seems to have given out.
+    const { id: other } = (await invite(owner, { role: 'auditor' })).body.person;
+    const [his] = await raw.rows(`select id from invitations where person_id = '${other}'`);
+    await past.multiply('invitations', his.id, 40, { invited_by: person.id });
+    assert.equal((await owner.call('DELETE', `/v1/people/${person.id}`)).status, 200);
+    const left = `select id from invitations where invited_by = '${person.id}' and state = 'open'`;
+    assert.deepEqual(await raw.rows(left), []);
+  });
+
   it('no token manages people, whatever its scope', async () => {
     const { installation, owner } = shared();
     const { secret } = (await owner.call('POST', '/v1/tokens', { name: 'all', scopes: ['admin'] }, { confirm: true }))

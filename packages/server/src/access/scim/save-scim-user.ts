@@ -165,9 +165,10 @@ async function setActive(
   if (isPutOut && person.state === 'active') {
     if (await isLastOwner(facts, person.id)) return LAST_OWNER;
     const now = clock.wall();
-    await endSessions(facts, person.id);
-    await withdrawInvitations(facts, person.id);
     await facts.update('people', person, { ...named, state: 'suspended', sessions_after: now });
+    // Before the sessions, which end by his row, however little room they leave.
+    await withdrawInvitations(facts, person.id);
+    await endSessions(facts, person.id);
     return { at: now };
   }
   const isHeldBy = await holdersOf(facts, person);
