@@ -36,7 +36,9 @@ export async function nextBatch(
   { sequence: after, sending }: ExportProgress,
 ): Promise<ExportBatch | Gap | string | null> {
   const again = sending !== null && sending > after;
-  const to = Math.min(after + BATCH, head, again ? sending : head);
+  // Where little goes at once, little is read and opened for it.
+  const most = again ? BATCH : Math.ceil((BATCH * mostBytes) / BATCH_BYTES);
+  const to = Math.min(after + most, head, again ? sending : head);
   if (to <= after) return null;
   const entries = await listEntries(reader, { order: 'asc', from: after + 1, to, limit: BATCH });
   for (let i = 0; after + i < to; i++) {

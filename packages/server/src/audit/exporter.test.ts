@@ -122,15 +122,25 @@ onEachDatabase('the exporter', (createPlace) => {
     const id = await own.hooked('narrow', hook.url);
     await sendAll(own.exporter);
     const { sequence } = own.ledger.head;
-    await own.enter(60, 9_000);
+    await own.enter(40, 9_000);
     await own.enter(1, 15_000);
     hook.received.length = 0;
     hook.state.mostBytes = 13_000;
     await raw.run(`update log_export_progress set sending = ${own.ledger.head.sequence}`);
-    for (let i = 0; i < 5; i++) {
+    const { control } = own;
+    control.rowsRead = 0;
+    await sendAll(own.exporter);
+    assert.ok(control.rowsRead < 1_700, 'and where little goes at once, little is read');
+    const halved = await own.progress(id);
+    assert.equal(halved?.sequence, own.ledger.head.sequence - 1);
+    assert.equal(halved?.failures, 1, 'only a single one fails');
+    for (let failures = 1; failures < 5; failures++) {
+      assert.deepEqual(control.lags, []);
+      control.now += MINUTE_MS;
       await sendAll(own.exporter);
-      own.control.now += MINUTE_MS;
     }
+    assert.deepEqual(control.lags, ['the export narrow is behind: it answered 413']);
+    control.now += MINUTE_MS;
     const larger = hook.received.filter(({ status }) => status === 413);
     assert.ok(Math.max(...larger.map(({ body }) => body.length)) <= BATCH_BYTES);
     const got = () =>
@@ -141,6 +151,12 @@ onEachDatabase('the exporter', (createPlace) => {
     hook.state.mostBytes = Number.POSITIVE_INFINITY;
     await sendAll(own.exporter);
     assert.deepEqual([got().at(-1), (await own.progress(id))?.failures], [last, 0]);
+    hook.received.length = 0;
+    await own.enter(20, 9_000);
+    await sendAll(own.exporter);
+    assert.deepEqual(got(), upTo(last + 20).slice(last));
+    const most = Math.max(...hook.received.map(({ body }) => linesOf(body).length));
+    assert.ok(most >= 8, 'more at once again, now that it is taken');
   });
 
   it('stops before an entry that is missing, says which, and moves on no further', async () => {

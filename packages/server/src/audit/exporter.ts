@@ -49,7 +49,7 @@ interface Pace {
   notBefore: number;
   /** Since when it has been far behind. */
   farSince: number | null;
-  /** Its target takes no larger batch. */
+  /** Half of what its target did not take, and more again with each batch that it takes. */
   mostBytes: number;
 }
 
@@ -162,12 +162,16 @@ export class Exporter {
       await this.#keep(row.id, progress);
     }
     const failed = await this.#send(row, batch);
+    const pace = this.#pace(row.id);
     if (failed instanceof BatchTooLarge && batch.to > batch.from) {
-      // It has nothing of it, so what goes next need not be the same.
-      progress = { ...progress, sending: null };
-      this.#pace(row.id).mostBytes = Math.floor(Buffer.byteLength(batch.lines) / 2);
+      // It has nothing of it, so what goes next need not be the same; nor has anything failed, for half is left to try.
+      pace.mostBytes = Math.floor(Buffer.byteLength(batch.lines) / 2);
+      await this.#keep(row.id, { ...progress, sending: null });
+      return true;
     }
     if (failed !== null) return await this.#failed(row, progress, causeOf(failed));
+    // What it did not take once it may take again.
+    pace.mostBytes = Math.min(BATCH_BYTES, pace.mostBytes * 2);
     const delivered_at = this.#options.vault.clock.wall();
     await this.#keep(row.id, { sequence: batch.to, sending: null, failures: 0, last_error: null, delivered_at });
     return true;

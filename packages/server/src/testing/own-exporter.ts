@@ -31,7 +31,16 @@ export async function openOwnExporter(place: TestPlace) {
     alarmed: [] as string[],
     caughtUp: [] as string[],
     tampered: [] as string[],
+    /** Rows of all queries. */
+    rowsRead: 0,
   };
+  const counting = reader.withPlugin({
+    transformQuery: ({ node }) => node,
+    transformResult: async ({ result }) => {
+      control.rowsRead += result.rows.length;
+      return result;
+    },
+  });
   const clock: Clock = {
     wall: () => control.wallOff + control.now,
     monotonic: () => control.now,
@@ -41,7 +50,7 @@ export async function openOwnExporter(place: TestPlace) {
   const start = (): Exporter =>
     new Exporter({
       vault: {
-        reader,
+        reader: counting,
         clock,
         ledger: Object.defineProperty({} as { head: { sequence: number } }, 'head', head),
         tampered: (id) => control.tampered.push(id),
