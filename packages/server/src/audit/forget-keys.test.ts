@@ -4,6 +4,7 @@ import { systemClock } from '../clock.ts';
 import { Scratch } from '../database/scratch.ts';
 import { decryptWith, encryptTo, newPair } from '../delivery/pair-cipher.ts';
 import { onEachDatabase } from '../testing/databases.ts';
+import type { Ledger } from '../ledger/ledger.ts';
 import { openOwnVault } from '../testing/own-vault.ts';
 import { openRaw } from '../testing/raw-database.ts';
 import { PersonalParts } from './personal-parts.ts';
@@ -37,5 +38,32 @@ onEachDatabase('entries that were given up', (createPlace) => {
     const late = await personal.prepare({ ...side, about: 'tok_8' });
     assert.deepEqual(await subjects(), ['tok_7 2026-10', 'tok_8 2026-10', 'tok_7 2026-11']);
     assert.equal((await raw.rows(`select 1 from personal_keys where id = '${late.row?.key_id}'`)).length, 1);
+  });
+
+  it('are no reason for who has a subject erased to wait until every key of theirs is gone', async () => {
+    await using place = await createPlace();
+    await using own = await openOwnVault(place);
+    const { ledger } = own.vault;
+    const action = 'personal-key.destroyed';
+    const ended: string[] = [];
+    let moving: Promise<unknown> | undefined;
+    const record: Ledger['record'] = async (draft, change) => {
+      if (draft.action !== action) return await ledger.record(draft, change as never);
+      moving ??= personal.move().then(() => ended.push('moved'));
+      const recorded = await ledger.record(draft, change as never);
+      ended.push(action);
+      return recorded as never;
+    };
+    const watched = new Proxy(ledger, {
+      get: (of, name) => (name === 'record' ? record : Reflect.get(of, name, of)),
+    });
+    const vault = { ...own.vault, ledger: watched, clock: { ...systemClock, wall: () => Date.UTC(2026, 10, 3) } };
+    const pair = { newPair, encryptTo, decryptWith };
+    const personal = new PersonalParts({ vault, scratch: new Scratch(own.store), place: own.place, pair });
+    await own.gate.openByItself();
+    for (let i = 0; i < 81; i++) await personal.keys.obtain(`tok_${i}`, '2026-10');
+    await personal.forgetKeys();
+    await moving;
+    assert.deepEqual(ended, [action, 'moved', action, action]);
   });
 });

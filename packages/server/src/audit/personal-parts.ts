@@ -139,21 +139,20 @@ export class PersonalParts {
   }
 
   /** Destroys the keys of months that are over, once what lay under them was given up: they open nothing any more. */
-  forgetKeys(): Promise<void> {
-    return this.#turns.take(async () => {
-      const { vault } = this.#options;
-      // An entry may have been prepared in the month before, and be committed yet.
-      const period = periodOf(vault.clock.wall() - DAY_MS);
-      for (let after = ''; !vault.keyring.sealed; ) {
-        const page = await listKeysInUse(vault.reader, after, KEYS_PER_READ);
-        const empty = page.filter((key) => key.period < period && !key.inUse).map(({ id }) => id);
-        for (let i = 0; i < empty.length; i += KEYS_OF_AN_ENTRY)
-          await this.#destroy(empty.slice(i, i + KEYS_OF_AN_ENTRY));
-        if (page.length < KEYS_PER_READ) return;
-        after = page.at(-1)?.id ?? after;
-        await new Promise(setImmediate);
-      }
-    });
+  async forgetKeys(): Promise<void> {
+    const { vault } = this.#options;
+    // An entry may have been prepared in the month before, and be committed yet.
+    const period = periodOf(vault.clock.wall() - DAY_MS);
+    for (let after = ''; !vault.keyring.sealed; ) {
+      const page = await listKeysInUse(vault.reader, after, KEYS_PER_READ);
+      const empty = page.filter((key) => key.period < period && !key.inUse).map(({ id }) => id);
+      // A turn for each entry, not for all: who has a subject erased waits for one of them.
+      for (let i = 0; i < empty.length; i += KEYS_OF_AN_ENTRY)
+        await this.#turns.take(() => this.#destroy(empty.slice(i, i + KEYS_OF_AN_ENTRY)));
+      if (page.length < KEYS_PER_READ) return;
+      after = page.at(-1)?.id ?? after;
+      await new Promise(setImmediate);
+    }
   }
 
   async #destroy(ids: readonly string[]): Promise<void> {
