@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -59,6 +59,8 @@ async function startServer(first: number, missing = 0) {
 
 it('an export is written whole or not at all: not with entries that were given up, before it or meanwhile', async () => {
   using server = await startServer(6);
+  const besides = join(folder, 'export.jsonl.partial');
+  writeFileSync(besides, 'somebody keeps this');
   const meanwhile = await server.exported();
   assert.match(meanwhile.stderr, /entries up to 5 were given up/);
   assert.deepEqual([meanwhile.code, meanwhile.isThere], [2, false]);
@@ -68,6 +70,9 @@ it('an export is written whole or not at all: not with entries that were given u
     assert.deepEqual([one.code, one.isThere], [2, false]);
   }
   assert.deepEqual(await server.exported(), { code: 0, stderr: '', isThere: true });
+  assert.equal(readFileSync(besides, 'utf8'), 'somebody keeps this');
+  rmSync(besides);
+  assert.deepEqual(readdirSync(folder).sort(), ['export.jsonl', 'trust'], 'and nothing is left beside it');
   rmSync(join(folder, 'export.jsonl'));
 });
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
@@ -148,7 +149,8 @@ async function writeLines(
   lines: AsyncIterable<ExportHeader | Entry>,
   { from, to }: ExportRange,
 ): Promise<number | null> {
-  const partial = `${output}.partial`;
+  // Nobody else's file has this name, nor does another export to the same one write into it.
+  const partial = `${output}.${randomUUID()}.partial`;
   let next = from;
   let missing: number | null = null;
   const texts = async function* () {
@@ -159,7 +161,7 @@ async function writeLines(
     if (next <= to) missing = next;
   };
   // Opened before anything is asked for: a stream opens its file later, and where that fails then nobody hears of it.
-  const file = await open(partial, 'w', 0o600);
+  const file = await open(partial, 'wx', 0o600);
   try {
     await pipeline(texts, file.createWriteStream());
     if (missing === null) renameSync(partial, output);
