@@ -78,7 +78,7 @@ describe('a restore', () => {
     const file = (name: string) => join(place.folder, name);
     const [identityFile, share, other] = [file('identity'), file('share'), file('other')];
     // The backup itself is encrypted: nobody asks who may read it.
-    for (const name of [identityFile, share, other]) writeFileSync(name, '', { mode: 0o600 });
+    for (const name of [file('backup'), identityFile, share, other]) writeFileSync(name, '', { mode: 0o600 });
     const restore = { input: file('backup'), identityFile, drill: false, inputFiles: [] };
     const config = testConfig({ ...place, folder: file('data') }, { command: 'restore', restore });
     const drill = { ...config, restore: { ...restore, drill: true, inputFiles: [other, share] } };
