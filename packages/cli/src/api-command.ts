@@ -162,7 +162,7 @@ interface PageOf<Item> {
   readonly nextCursor: string | null;
 }
 
-/** Pages of a list, one after another. */
+/** Pages of a list, one after another: all of them, or up to the first that has something. */
 export async function* pages<Item>(
   call: AnyCall,
   input: Readonly<Record<string, unknown>>,
@@ -172,7 +172,7 @@ export async function* pages<Item>(
   for (;;) {
     const page = (await call({ ...input, cursor }, {})) as PageOf<Item>;
     yield page;
-    if (!all || page.nextCursor === null) return;
+    if (page.nextCursor === null || (!all && page.items.length > 0)) return;
     cursor = page.nextCursor;
   }
 }

@@ -133,9 +133,15 @@ export const PageQuery = {
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50 })),
 };
 
+const NextCursor = Nullable(
+  Type.String({
+    description: 'Null on the last page alone: one before it may be short, or empty, where much is searched.',
+  }),
+);
+
 /** One page of a list; `nextCursor` is null on the last. */
 export function Page<S extends TSchema>(item: S) {
-  return Closed({ items: Type.Array(item), nextCursor: Nullable(Type.String()) });
+  return Closed({ items: Type.Array(item), nextCursor: NextCursor });
 }
 
 /** How a taking-away was confirmed before the answer left (DESIGN §5). */

@@ -1,17 +1,29 @@
 import { isRefusal, type Refusal } from '@keyhold/protocol/errors';
 import { boundsOf, type EntryFilter, type KeptEntry, listEntries } from '../ledger/entries.store.ts';
-import { narrow, nextPart } from '../ledger/entry-search.store.ts';
+import {
+  type FoundEntries,
+  narrow,
+  narrowFarEnd,
+  nextPart,
+  SEARCH,
+  type SearchSizes,
+} from '../ledger/entry-search.store.ts';
 import { personalToken } from '../vault/personal-cipher.ts';
 import { SEALED, type Vault } from '../vault/vault.ts';
 import { findByTokens, listKeysOfSides, listPersonalKeys } from './personal.store.ts';
 import { periodOf } from './personal-keys.ts';
 import type { PersonalParts } from './personal-parts.ts';
 
-/** Keys that are tried for all of a time at once; of more, those that the next entries lie under. */
-const MAX_KEYS = 2_000;
-/** Entries that are looked at in one read. */
-const FOUND_AT_ONCE = 500;
 const KEYS_PER_TURN = 50;
+
+interface PersonalSizes extends SearchSizes {
+  /** Keys that are tried for all of a time at once; of more, those that the next entries lie under. */
+  readonly keys: number;
+  /** Entries that are found in one read. */
+  readonly found: number;
+}
+
+export const PERSONAL_SEARCH: PersonalSizes = { ...SEARCH, keys: 2_000, found: 500 };
 
 interface Searching {
   readonly vault: Vault;
@@ -33,28 +45,30 @@ export async function findPersonal(
   searching: Searching,
   search: PersonalSearch,
   filter: EntryFilter,
-): Promise<KeptEntry[] | Refusal> {
+  sizes = PERSONAL_SEARCH,
+): Promise<FoundEntries | Refusal> {
   const { keyring, reader } = searching.vault;
   if (keyring.sealed) return SEALED;
-  const range = await narrow(reader, filter);
-  if (range === null) return [];
-  const all = await keysOfTime(searching.vault, search, filter);
   const { order, limit } = filter;
-  const found: KeptEntry[] = [];
-  for (let { beyond } = filter; ; ) {
-    const left = { from: range.from, to: range.to, order, beyond };
-    const { part, last } = all === null ? await nextPart(reader, left) : { part: left, last: null };
-    const { from = range.from, to = range.to } = boundsOf(part);
+  const rows: KeptEntry[] = [];
+  let left = await narrow(reader, filter);
+  const all = left === null ? [] : await keysOfTime(searching.vault, search, filter, sizes.keys);
+  for (let looked = 1; left !== null; looked++) {
+    const { part, last } = all === null ? await nextPart(reader, left, sizes.atOnce) : { part: left, last: null };
+    const { from = left.from, to = left.to } = boundsOf(part);
     const tokens = await tokensOf(searching, search, all ?? (await listKeysOfSides(reader, from, to)));
     if (isRefusal(tokens)) return tokens;
-    const sequences = await findByTokens(reader, tokens, { from, to, order, limit: FOUND_AT_ONCE });
+    const sequences = await findByTokens(reader, tokens, { from, to, order, limit: sizes.found });
     if (sequences.length > 0)
-      found.push(...(await listEntries(reader, { ...range, beyond, sequences, limit: limit - found.length })));
-    const end = sequences.length === FOUND_AT_ONCE ? sequences.at(-1) : last;
-    if (end == null || found.length >= limit) return found;
-    beyond = end;
+      rows.push(...(await listEntries(reader, { ...left, sequences, limit: limit - rows.length })));
+    const end = sequences.length === sizes.found ? sequences.at(-1) : last;
+    if (end == null || rows.length >= limit) break;
+    if (looked === sizes.parts) return { rows, through: end };
     await new Promise(setImmediate);
+    left = { ...left, beyond: end };
+    if (looked === 1) left = await narrowFarEnd(reader, left, sizes.farRounds);
   }
+  return { rows, through: null };
 }
 
 /** All keys that there are of the months asked for, where they are few enough; else null. */
@@ -62,12 +76,13 @@ async function keysOfTime(
   { reader }: Vault,
   { about }: PersonalSearch,
   { sinceMs, untilMs }: EntryFilter,
+  most: number,
 ): Promise<string[] | null> {
   const since = periodOf(sinceMs ?? 0);
   // Without an end there is none: a clock may have been ahead.
   const until = untilMs === undefined ? undefined : periodOf(untilMs);
-  const ids = await listPersonalKeys(reader, { subject: about, since, until, limit: MAX_KEYS + 1 });
-  return about === undefined && ids.length > MAX_KEYS ? null : ids;
+  const ids = await listPersonalKeys(reader, { subject: about, since, until, limit: most + 1 });
+  return about === undefined && ids.length > most ? null : ids;
 }
 
 async function tokensOf(

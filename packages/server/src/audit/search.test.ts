@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { before, it } from 'node:test';
 import type { Entry } from '@keyhold/protocol/operations/audit';
 import { onEachDatabase } from '../testing/databases.ts';
+import { openRaw } from '../testing/raw-database.ts';
 import { shareMarket } from '../testing/shared-market.ts';
 
 onEachDatabase('entries are found', (createPlace) => {
@@ -80,5 +81,25 @@ onEachDatabase('entries are found', (createPlace) => {
       found.reverse(),
       where(({ action }) => action === 'key.revoked'),
     );
+  });
+
+  it('however many lie before them: a page that has none yet goes on by its cursor', async () => {
+    await using raw = await openRaw(shared().place);
+    // Far from where the log goes on.
+    await raw.run(`insert into entries (sequence, id, at, actor, action, subject, leaf, hash)
+      with recursive n (i) as (select 1 union all select i + 1 from n where i < 20001)
+      select 1000000 + i, 'ent_of_many_' || i, 0, 'system', 'of.many', 'system', '{}', '' from n`);
+    const query = 'code=key_compromise&limit=2';
+    const first = await list(query);
+    assert.deepEqual(first.items, []);
+    assert.notEqual(first.nextCursor, null);
+    const second = await list(`${query}&cursor=${first.nextCursor}`);
+    const third = await list(`${query}&cursor=${second.nextCursor}`);
+    assert.deepEqual(
+      [...second.items, ...third.items].map(({ subject }) => subject),
+      [...revoked].reverse(),
+    );
+    assert.equal(third.nextCursor, null);
+    await raw.run('delete from entries where sequence > 1000000');
   });
 });

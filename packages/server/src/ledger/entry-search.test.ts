@@ -5,8 +5,8 @@ import { enterMany } from '../testing/many-entries.ts';
 import { openOwnVault, type OwnVault } from '../testing/own-vault.ts';
 import { openRaw } from '../testing/raw-database.ts';
 import { type EntryFilter, listEntries } from './entries.store.ts';
-import { searchEntries } from './entry-search.store.ts';
-import { edgeOf } from './entry-times.store.ts';
+import { SEARCH, type SearchSizes, searchEntries } from './entry-search.store.ts';
+import { edgeOf, edgeWithin } from './entry-times.store.ts';
 import { lastBefore } from './pruned.store.ts';
 
 /** Twice so many are more than two reads look at. */
@@ -52,11 +52,32 @@ onEachDatabase('a search of the log', (createPlace) => {
         for (const beyond of [undefined, 605, 1_505]) {
           const whole = { ...filter, order, beyond, limit: 40 };
           const expected = (await listEntries(own.store.reader, whole)).map(one);
-          const found = (await searchEntries(own.store.reader, whole)).map(one);
+          const found = (await searchEntries(own.store.reader, whole)).rows.map(one);
           assert.deepEqual(found, expected, JSON.stringify(whole));
+          if (beyond !== 605) assert.deepEqual(await searchOn(whole), expected, JSON.stringify(whole));
         }
       }
     }
+  });
+
+  it('ends after so many parts with where it goes on', async () => {
+    const none = { code: 'NONE', order: 'asc', limit: 5 } as const;
+    const some = await searchEntries(own.store.reader, none, { ...SEARCH, atOnce: 100, parts: 2 });
+    assert.deepEqual(some, { rows: [], through: 200 });
+    assert.equal((await searchEntries(own.store.reader, none)).through, null);
+  });
+
+  it('by time reads a page at its near end without looking for the far one, and ends at the far one', async () => {
+    const half = { sinceMs: ENTRIES * HOUR_MS, order: 'desc', limit: 5 } as const;
+    const page = await countReads((reader) => searchEntries(reader, half));
+    assert.equal(page.found.rows.length, 5);
+    // The newest, the near end, how far a part goes, the part.
+    assert.equal(page.reads, 4);
+    const few = { code: 'NONE', sinceMs: 2_300 * HOUR_MS, untilMs: 2_500 * HOUR_MS, order: 'desc', limit: 5 } as const;
+    const { found } = await countReads((reader) => searchEntries(reader, few, { ...SEARCH, atOnce: 50, parts: 5 }));
+    assert.deepEqual(found, { rows: [], through: null });
+    assert.equal(await edgeWithin(own.store.reader, 'first', few, 1), 2_300);
+    assert.equal(await edgeWithin(own.store.reader, 'first', half, 1), undefined);
   });
 
   it('gives way to others while it looks through what no index answers', async () => {
@@ -78,6 +99,31 @@ onEachDatabase('a search of the log', (createPlace) => {
     assert.equal(await old(1_400, 3_000), 1_399, 'those that are behind make nothing else old');
     assert.equal(await old(-1, 3_000), 0);
   });
+
+  /** In steps that end long before the log does. */
+  async function searchOn(filter: EntryFilter): Promise<number[]> {
+    const sizes: SearchSizes = { atOnce: 100, parts: 3, farRounds: 1 };
+    const found: number[] = [];
+    for (let { beyond } = filter; ; ) {
+      const step = { ...filter, beyond, limit: filter.limit - found.length };
+      const { rows, through } = await searchEntries(own.store.reader, step, sizes);
+      found.push(...rows.map(one));
+      if (through === null) return found;
+      beyond = through;
+    }
+  }
+
+  async function countReads<Found>(search: (reader: OwnVault['store']['reader']) => Promise<Found>) {
+    let reads = 0;
+    const counted = own.store.reader.withPlugin({
+      transformQuery: ({ node }) => node,
+      transformResult: async ({ result }) => {
+        reads++;
+        return result;
+      },
+    });
+    return { found: await search(counted), reads };
+  }
 
   async function turnsDuring(work: () => Promise<unknown>): Promise<number> {
     let turns = 0;

@@ -26,11 +26,21 @@ interface Part {
  * time at once: what is found first ends it, and between two reads others have their turn.
  */
 export async function edgeOf(db: Db, edge: 'first' | 'last', range: TimeRange): Promise<number | null> {
+  return (await edgeWithin(db, edge, range, Number.MAX_SAFE_INTEGER)) ?? null;
+}
+
+/** The same; undefined where so many rounds do not tell. */
+export async function edgeWithin(
+  db: Db,
+  edge: 'first' | 'last',
+  range: TimeRange,
+  rounds: number,
+): Promise<number | null | undefined> {
   const { sinceMs = Number.MIN_SAFE_INTEGER, untilMs = Number.MAX_SAFE_INTEGER } = range;
   const outermost = edge === 'first' ? Math.min : Math.max;
   let known: number | null = null;
   let [after, since, until]: [number | null, number, number] = [null, sinceMs, untilMs];
-  for (;;) {
+  for (let round = 0; round < rounds; round++) {
     const next = await nextBySequence(db, edge, after, { sinceMs, untilMs });
     if (next.edge !== null || next.through === null) return next.edge;
     const part = await nextByTime(db, edge, since, until);
@@ -42,6 +52,7 @@ export async function edgeOf(db: Db, edge: 'first' | 'last', range: TimeRange): 
     else until = part.through - 1;
     await new Promise(setImmediate);
   }
+  return undefined;
 }
 
 interface PartRow {
