@@ -70,6 +70,9 @@ onEachDatabase('a search for a personal value', (createPlace) => {
   it('answers after so many steps with what it has, and goes on from there', async () => {
     assert.equal((await search({ order: 'asc' }, PERSONAL_SEARCH)).steps, 1);
     assert.equal((await search({ order: 'asc' }, { ...PERSONAL_SEARCH, found: 1, parts: 2 })).steps, 5);
+    // Past the far end of a time there is nothing to go on to.
+    const late = { order: 'desc', sinceMs: atMs(39) } as const;
+    assert.deepEqual(await search(late, { ...PERSONAL_SEARCH, found: 1, parts: 2 }), { found: [39], steps: 1 });
     // Seven parts of 6 entries, two of them at a time.
     assert.equal((await search({ order: 'asc' }, { ...PERSONAL_SEARCH, keys: 1, atOnce: 6, parts: 2 })).steps, 4);
   });

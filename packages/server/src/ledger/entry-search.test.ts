@@ -40,6 +40,8 @@ onEachDatabase('a search of the log', (createPlace) => {
       { code: 'NONE' },
       { actor: 'system', action: 'subject.used', code: 'ODD' },
       { actor: 'system', subject: 'subject_2' },
+      { code: 'ODD', sinceMs: 900 * HOUR_MS },
+      { code: 'ODD', untilMs: 1_700 * HOUR_MS },
       { sinceMs: late },
       { untilMs: early },
       { sinceMs: early, untilMs: late, action: 'subject.used' },
