@@ -8,6 +8,8 @@ export type RawRow = Readonly<Record<string, Column>> & { readonly id: string; r
 /** Rows as an intruder reads and writes them. */
 export class WrittenPast {
   readonly #raw: RawDatabase;
+  /** Copies so far: ids that were made one after another differ where copies are numbered. */
+  #copies = 0;
 
   constructor(raw: RawDatabase) {
     this.#raw = raw;
@@ -34,10 +36,10 @@ export class WrittenPast {
   /** Puts copies of a row beside it, which the ledger knows to be something else. */
   async multiply(table: string, id: string, count: number, columns: Readonly<Record<string, Column>>): Promise<void> {
     const row = { ...(await this.row(table, id)), ...columns };
-    const made = Array.from({ length: count }, (_, i) => ({
-      ...row,
-      ...{ id: id.replace(/.{12}$/, `${i}`.padStart(12, '0')), digest: `${id}${i}` },
-    }));
+    const made = Array.from({ length: count }, () => {
+      const number = `${this.#copies++}`.padStart(12, '0');
+      return { ...row, ...{ id: id.replace(/.{12}$/, number), digest: `${id}${number}` } };
+    });
     const values = made.map((one) => `(${Object.values(one).map(literal).join(', ')})`);
     await this.#raw.run(`insert into ${table} (${Object.keys(row).join(', ')}) values ${values.join(', ')}`);
     for (const { id: copy } of made)
