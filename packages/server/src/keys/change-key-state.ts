@@ -7,7 +7,7 @@ import type { CredentialRow, KeyRow } from '../database/schema.ts';
 import { endDeliveriesOf } from '../delivery/end-deliveries.ts';
 import type { Recorded } from '../ledger/entry.ts';
 import type { Facts } from '../ledger/facts.ts';
-import { mayBecome, showCredential, stateAfterRevocation, stateAt } from './key.ts';
+import { isStricter, mayBecome, showCredential, stateAfterRevocation, stateAt } from './key.ts';
 import { keyEntry } from './key-entry.ts';
 import { findSignatureKeys, listCredentials, type PlacedKey } from './keys.store.ts';
 import { loadUses } from './usage.store.ts';
@@ -126,13 +126,8 @@ async function destroySecrets(facts: Facts, keyId: string): Promise<boolean> {
  * says worse of it than it is to become, that stays: it may be true, and harms nobody where it is not.
  */
 async function seize(facts: Facts, key: KeyRow, { to, reason }: StateChange): Promise<KeyRow> {
-  if (isWorse(key.state, to)) return await facts.overwrite('keys', key, {});
+  if (isStricter(key.state, to)) return await facts.overwrite('keys', key, {});
   return await facts.overwrite('keys', key, { state: to, reason: reason ?? null });
-}
-
-function isWorse(state: State, than: State): boolean {
-  const worst: readonly State[] = ['deactivated', 'compromised', 'destroyed'];
-  return worst.indexOf(state) > worst.indexOf(than);
 }
 
 async function move(facts: Facts, key: KeyRow, { to, reason }: StateChange, nowMs: number): Promise<KeyRow | Refusal> {

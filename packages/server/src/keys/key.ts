@@ -46,9 +46,13 @@ const BY_STRICTNESS: readonly State[] = [
   'destroyed',
 ];
 
+export function isStricter(state: State, than: State): boolean {
+  return BY_STRICTNESS.indexOf(state) > BY_STRICTNESS.indexOf(than);
+}
+
 /** Of a credential's state and its key's the stricter counts, with its reason: what ends with its key isn't written again. */
 export function stricterOf(credential: Standing, key: Standing): Standing {
-  return BY_STRICTNESS.indexOf(key.state) > BY_STRICTNESS.indexOf(credential.state) ? key : credential;
+  return isStricter(key.state, credential.state) ? key : credential;
 }
 
 /** The state that a revocation for this reason leads to. */
